@@ -1,0 +1,1 @@
+//! Runs the built `signer` against registries and verifiers that are not ours.

@@ -1,0 +1,31 @@
+//! The buildpacks lifecycle phase that signs what the exporter pushed.
+//!
+//! The map of the floors. A module imports lower floors only, never its own
+//! floor or above; `acceptance/layering.rs` fails on any other import.
+//!
+//! | floor | modules | know |
+//! |---|---|---|
+//! | 5 | [`cli`] | flags, environment, exit codes, log format |
+//! | 4 | [`phase`] | the steps of the RFC "Cosign support" |
+//! | 3 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
+//! | 2 | [`keys`], [`store`] | private keys; registries |
+//! | 1 | [`envelope`], [`config`], [`http`] | signed formats; TOML files; one HTTP client |
+//! | 0 | [`oci`], [`secret`], [`signature`] | digests, references, manifests; bytes that must not leak |
+
+pub mod cli;
+
+pub mod phase;
+
+pub mod attach;
+pub mod sbom;
+
+pub mod keys;
+pub mod store;
+
+pub mod config;
+pub mod envelope;
+pub mod http;
+
+pub mod oci;
+pub mod secret;
+pub mod signature;

@@ -1,0 +1,215 @@
+//! Bytes of a known length that can be read any number of times.
+//!
+//! An SBOM document may be far larger than what the signer wants to hold: its
+//! statement, its DSSE envelope and the message that is signed are compositions
+//! that are streamed from where the document lies.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::digest::{Algorithm, Digest, Hasher};
+
+/// A source that can be opened again and gives the same bytes each time.
+pub trait Reread: Send + Sync {
+    /// Length in bytes.
+    fn length(&self) -> u64;
+
+    /// A reader at the first byte.
+    ///
+    /// # Errors
+    /// On a source that cannot be opened (again).
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// Bytes in memory, a source, or several of them in a row. Cheap to clone.
+#[derive(Clone)]
+pub struct Content {
+    parts: Arc<[Part]>,
+    length: u64,
+}
+
+#[derive(Clone)]
+enum Part {
+    Bytes(Bytes),
+    Source(Arc<dyn Reread>),
+}
+
+impl Part {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Source(source) => source.length(),
+        }
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            Self::Source(source) => source.open(),
+        }
+    }
+}
+
+impl Content {
+    /// Content that lies elsewhere.
+    pub fn from_source(source: impl Reread + 'static) -> Self {
+        Self::from_parts(vec![Part::Source(Arc::new(source))])
+    }
+
+    /// All of `contents`, one after the other.
+    pub fn concat(contents: impl IntoIterator<Item = Content>) -> Self {
+        let parts = contents
+            .into_iter()
+            .flat_map(|content| content.parts.iter().cloned().collect::<Vec<_>>())
+            .collect();
+        Self::from_parts(parts)
+    }
+
+    fn from_parts(parts: Vec<Part>) -> Self {
+        let length = parts.iter().map(Part::length).sum();
+        Self {
+            parts: parts.into(),
+            length,
+        }
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// A reader at the first byte. It fails if a source turns out shorter or
+    /// longer than it said.
+    ///
+    /// # Errors
+    /// On a source that cannot be opened.
+    pub fn open(&self) -> io::Result<impl Read + Send + use<>> {
+        Ok(PartsReader {
+            parts: self.parts.clone(),
+            next: 0,
+            current: None,
+        })
+    }
+
+    /// All bytes in memory.
+    ///
+    /// # Errors
+    /// On a source that cannot be read.
+    pub fn to_bytes(&self) -> io::Result<Bytes> {
+        if let [Part::Bytes(bytes)] = &*self.parts {
+            return Ok(bytes.clone());
+        }
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// The SHA-256 digest of all bytes.
+    ///
+    /// # Errors
+    /// On a source that cannot be read.
+    pub fn digest(&self) -> io::Result<Digest> {
+        let (digest, _) = Hasher::new(Algorithm::Sha256).drain(&mut self.open()?)?;
+        Ok(digest)
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self::from_parts(vec![Part::Bytes(bytes)])
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.length)
+    }
+}
+
+struct PartsReader {
+    parts: Arc<[Part]>,
+    next: usize,
+    current: Option<Current>,
+}
+
+struct Current {
+    reader: Box<dyn Read + Send>,
+    left: u64,
+}
+
+impl Read for PartsReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let Some(current) = &mut self.current else {
+                let Some(part) = self.parts.get(self.next) else {
+                    return Ok(0);
+                };
+                self.next += 1;
+                self.current = Some(Current {
+                    reader: part.open()?,
+                    left: part.length(),
+                });
+                continue;
+            };
+            let count = current.reader.read(buffer)?;
+            if count as u64 > current.left || (count == 0 && current.left > 0) {
+                return Err(io::Error::other("the content changed its length"));
+            }
+            if count > 0 {
+                current.left -= count as u64;
+                return Ok(count);
+            }
+            self.current = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Repeated(u8, u64, u64);
+
+    impl Reread for Repeated {
+        fn length(&self) -> u64 {
+            self.1
+        }
+        fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::repeat(self.0).take(self.2)))
+        }
+    }
+
+    #[test]
+    fn content_is_read_in_order_and_again() {
+        let content = Content::concat([
+            Content::from(b"ab".to_vec()),
+            Content::from_source(Repeated(b'x', 3, 3)),
+            Content::from(Bytes::new()),
+            Content::from(b"c".to_vec()),
+        ]);
+        assert_eq!(content.length(), 6);
+        assert_eq!(content.to_bytes().unwrap(), "abxxxc");
+        assert_eq!(content.to_bytes().unwrap(), "abxxxc");
+        assert_eq!(content.digest().unwrap(), Digest::of(b"abxxxc"));
+    }
+
+    #[test]
+    fn a_source_that_lies_about_its_length_is_an_error() {
+        for said in [2, 4] {
+            let content = Content::from_source(Repeated(b'x', said, 3));
+            assert!(content.to_bytes().is_err(), "{said}");
+        }
+    }
+}

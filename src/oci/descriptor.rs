@@ -1,0 +1,73 @@
+//! Descriptors (image-spec v1.1 `descriptor.md`), written in the field order of
+//! go-containerregistry `v1.Descriptor`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::digest::Digest;
+use super::media_type::MediaType;
+
+/// What a manifest says of a blob: type, size in bytes, digest, annotations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Descriptor {
+    #[serde(
+        rename = "mediaType",
+        serialize_with = "as_text",
+        deserialize_with = "media_type"
+    )]
+    pub media_type: MediaType,
+    pub size: u64,
+    #[serde(serialize_with = "as_text", deserialize_with = "digest")]
+    pub digest: Digest,
+    #[serde(
+        default,
+        deserialize_with = "annotations",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// The descriptor of bytes in memory, without annotations.
+    pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
+        Self {
+            media_type,
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Whether `other` stands for the same blob and says all that this says.
+    pub fn is_covered_by(&self, other: &Self) -> bool {
+        self.digest == other.digest
+            && self.size == other.size
+            && self.media_type == other.media_type
+            && self
+                .annotations
+                .iter()
+                .all(|(key, value)| other.annotations.get(key) == Some(value))
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&value.to_string())
+}
+
+fn media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MediaType, D::Error> {
+    String::deserialize(deserializer).map(MediaType::new)
+}
+
+fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+/// `null` counts as absent: Go writes and reads it so.
+fn annotations<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,344 @@
+//! Manifests: the exact bytes a registry serves, and what they mean.
+//!
+//! Reading follows image-spec v1.1 `manifest.md` and Docker schema 2. Bytes are
+//! kept beside their meaning, so that what others wrote can be written back
+//! unchanged, unknown fields included.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::descriptor::Descriptor;
+use super::digest::Digest;
+use super::media_type::MediaType;
+
+/// The most layers that an image or an attached tag may have.
+pub const MAX_LAYERS: usize = 1000;
+
+/// A manifest of any kind: exact bytes, their digest and their media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    media_type: MediaType,
+    bytes: Bytes,
+    digest: Digest,
+}
+
+/// Bytes that are no manifest that the signer can work with.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("it is not a JSON object")]
+    Json(#[source] serde_json::Error),
+    #[error("it has no media type, neither inside nor as `Content-Type`")]
+    NoMediaType,
+    #[error("its media type is `{inside}`, but the registry serves it as `{served}`")]
+    MediaTypeDiffers {
+        inside: MediaType,
+        served: MediaType,
+    },
+    #[error("it is a `{0}`, not an image manifest")]
+    NotAnImage(MediaType),
+    #[error("its schema version is not 2")]
+    SchemaVersion,
+    #[error("it has no `{0}`")]
+    Missing(&'static str),
+    #[error("its `{field}` cannot be read")]
+    Field {
+        field: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("it has {0} layers; at most {MAX_LAYERS} are accepted")]
+    TooManyLayers(usize),
+}
+
+impl Manifest {
+    /// Reads bytes that were served with `content_type`.
+    ///
+    /// # Errors
+    /// On bytes that are no JSON object, and on a `mediaType` inside that is
+    /// not the one they were served with.
+    pub fn parse(content_type: Option<MediaType>, bytes: Bytes) -> Result<Self, ManifestError> {
+        let fields: Fields = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+        let inside: Option<String> = fields.read_optional("mediaType")?;
+        let media_type = match (inside.map(MediaType::new), content_type) {
+            (Some(inside), Some(served)) if inside != served => {
+                return Err(ManifestError::MediaTypeDiffers { inside, served });
+            }
+            (Some(media_type), _) | (None, Some(media_type)) => media_type,
+            (None, None) => return Err(ManifestError::NoMediaType),
+        };
+        Ok(Self::new(media_type, bytes))
+    }
+
+    /// A manifest that was built here.
+    pub fn new(media_type: MediaType, bytes: Bytes) -> Self {
+        Self {
+            digest: Digest::of(&bytes),
+            media_type,
+            bytes,
+        }
+    }
+
+    pub fn media_type(&self) -> &MediaType {
+        &self.media_type
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// SHA-256 of the bytes.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Reads the manifest as one of a single image.
+    ///
+    /// # Errors
+    /// On an index, another schema version, a descriptor that cannot be read,
+    /// and more than [`MAX_LAYERS`] layers.
+    pub fn to_image(&self) -> Result<ImageManifest, ManifestError> {
+        if !self.media_type.is_image_manifest() {
+            return Err(ManifestError::NotAnImage(self.media_type.clone()));
+        }
+        let fields: Fields = serde_json::from_slice(&self.bytes).map_err(ManifestError::Json)?;
+        if fields.read_optional::<u64>("schemaVersion")? != Some(2) {
+            return Err(ManifestError::SchemaVersion);
+        }
+        let config = fields.read("config")?;
+        let raw_layers: Vec<Box<RawValue>> = fields.read("layers")?;
+        if raw_layers.len() > MAX_LAYERS {
+            return Err(ManifestError::TooManyLayers(raw_layers.len()));
+        }
+        let layers = raw_layers
+            .iter()
+            .map(|raw| serde_json::from_str(raw.get()))
+            .collect::<Result<_, _>>()
+            .map_err(|source| ManifestError::Field {
+                field: "layers",
+                source,
+            })?;
+        Ok(ImageManifest {
+            media_type: self.media_type.clone(),
+            config,
+            layers,
+            raw_layers,
+            fields,
+        })
+    }
+}
+
+/// A manifest of one image, with every field as it was written.
+pub struct ImageManifest {
+    media_type: MediaType,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    raw_layers: Vec<Box<RawValue>>,
+    fields: Fields,
+}
+
+impl ImageManifest {
+    /// A new manifest without layers yet.
+    pub fn empty(media_type: MediaType, config: Descriptor) -> Self {
+        Self {
+            media_type,
+            config,
+            layers: Vec::new(),
+            raw_layers: Vec::new(),
+            fields: Fields(Vec::new()),
+        }
+    }
+
+    pub fn media_type(&self) -> &MediaType {
+        &self.media_type
+    }
+
+    pub fn config(&self) -> &Descriptor {
+        &self.config
+    }
+
+    pub fn layers(&self) -> &[Descriptor] {
+        &self.layers
+    }
+
+    /// This manifest with `added` layers at its end and another config.
+    /// Everything else keeps its bytes and its order; a new manifest is written
+    /// in the field order of go-containerregistry.
+    ///
+    /// # Errors
+    /// On a value that JSON cannot hold (none that a descriptor has).
+    pub fn append(
+        &self,
+        added: &[Descriptor],
+        config: &Descriptor,
+    ) -> serde_json::Result<Manifest> {
+        let layers = self
+            .raw_layers
+            .iter()
+            .map(|raw| Ok(raw.get().to_owned()))
+            .chain(added.iter().map(serde_json::to_string))
+            .collect::<serde_json::Result<Vec<_>>>()?;
+        let layers = format!("[{}]", layers.join(","));
+        let config = serde_json::to_string(config)?;
+        let mut text = String::from("{");
+        if self.fields.0.is_empty() {
+            let media_type = serde_json::to_string(self.media_type.as_str())?;
+            text.push_str(&format!(
+                r#""schemaVersion":2,"mediaType":{media_type},"config":{config},"layers":{layers}"#
+            ));
+        }
+        for (index, (name, value)) in self.fields.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            let value = match name.as_str() {
+                "config" => &config,
+                "layers" => &layers,
+                _ => value.get(),
+            };
+            text.push_str(&format!(
+                "{separator}{}:{value}",
+                serde_json::to_string(name)?
+            ));
+        }
+        text.push('}');
+        Ok(Manifest::new(
+            self.media_type.clone(),
+            text.into_bytes().into(),
+        ))
+    }
+}
+
+/// A JSON object's fields in their order, each value as it was written.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl Fields {
+    fn read_optional<'a, T: Deserialize<'a>>(
+        &'a self,
+        field: &'static str,
+    ) -> Result<Option<T>, ManifestError> {
+        match self.0.iter().find(|(name, _)| name == field) {
+            None => Ok(None),
+            Some((_, raw)) => serde_json::from_str(raw.get())
+                .map_err(|source| ManifestError::Field { field, source }),
+        }
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&'a self, field: &'static str) -> Result<T, ManifestError> {
+        self.read_optional(field)?
+            .ok_or(ManifestError::Missing(field))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    /// A name that stands twice is refused: two readers could understand two
+    /// different things.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(serde::de::Error::custom(format!("`{name}` stands twice")));
+            }
+            fields.push((name, value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor(text: &str) -> Descriptor {
+        Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes())
+    }
+
+    fn image(text: &str) -> Result<ImageManifest, ManifestError> {
+        Manifest::parse(None, Bytes::copy_from_slice(text.as_bytes()))?.to_image()
+    }
+
+    #[test]
+    fn appending_keeps_what_others_wrote_byte_for_byte() {
+        let layer = serde_json::to_string(&descriptor("theirs")).unwrap();
+        let foreign = layer.replace('}', r#", "x":  1.0e3 ,"data":"AA=="}"#);
+        let config = serde_json::to_string(&descriptor("c")).unwrap();
+        let text = format!(
+            r#"{{ "zzz" : {{"b":1,"a":2}}, "schemaVersion":2, "mediaType":"application/vnd.oci.image.manifest.v1+json", "layers": [ {foreign} ], "config":{config}, "annotations":{{"k":"v"}}}}"#
+        );
+        let appended = image(&text)
+            .unwrap()
+            .append(&[descriptor("ours")], &descriptor("c2"))
+            .unwrap();
+        let text = std::str::from_utf8(appended.bytes()).unwrap();
+        assert!(text.contains(&foreign), "{text}");
+        assert!(
+            text.starts_with(r#"{"zzz":{"b":1,"a":2},"schemaVersion":2"#),
+            "{text}"
+        );
+        assert!(text.ends_with(r#""annotations":{"k":"v"}}"#), "{text}");
+        let read = appended.to_image().unwrap();
+        assert_eq!(read.layers()[1], descriptor("ours"));
+        assert_eq!(*read.config(), descriptor("c2"));
+    }
+
+    #[test]
+    fn hostile_manifests_are_refused() {
+        let config = serde_json::to_string(&descriptor("c")).unwrap();
+        let with = |layers: &str| {
+            format!(
+                r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{config},"layers":{layers}}}"#
+            )
+        };
+        assert!(image(&with("[]")).is_ok());
+        let one = serde_json::to_string(&descriptor("x")).unwrap();
+        for text in [
+            "",
+            "[]",
+            "null",
+            "{}",
+            &"[".repeat(200_000),
+            &with("{}"),
+            &with(r#"[{"mediaType":"a","size":-1,"digest":"sha256:00"}]"#),
+            &with(&one.replace(r#""size":1"#, r#""size":99999999999999999999"#)).to_string(),
+            &with(&format!(
+                "[{}]",
+                vec![one.clone(); MAX_LAYERS + 1].join(",")
+            )),
+            &with("[]").replacen("\"schemaVersion\":2", "\"schemaVersion\":1", 1),
+            &with("[]").replacen('{', "{\"layers\":[],", 1),
+            &with("[]").replace("oci.image.manifest", "oci.image.index"),
+        ] {
+            assert!(
+                image(text).is_err(),
+                "{}",
+                text.chars().take(200).collect::<String>()
+            );
+        }
+    }
+
+    #[test]
+    fn a_media_type_other_than_the_served_one_is_refused() {
+        let bytes =
+            Bytes::from_static(br#"{"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#);
+        let served = Some(MediaType::DOCKER_MANIFEST);
+        assert!(matches!(
+            Manifest::parse(served, bytes),
+            Err(ManifestError::MediaTypeDiffers { .. })
+        ));
+    }
+}

@@ -1,0 +1,20 @@
+//! Names and objects of the OCI specifications: digests, references, media
+//! types, descriptors, manifests, and content that can be read again.
+//!
+//! Implements image-spec v1.1 (descriptor, manifest) and the reference
+//! grammar of go-containerregistry `pkg/name`. Knows no network, no file and
+//! no signature.
+
+pub mod content;
+pub mod descriptor;
+pub mod digest;
+pub mod manifest;
+pub mod media_type;
+pub mod reference;
+
+pub use content::{Content, Reread};
+pub use descriptor::Descriptor;
+pub use digest::{Digest, Hasher};
+pub use manifest::{ImageManifest, Manifest};
+pub use media_type::MediaType;
+pub use reference::{Reference, Registry, Repository, Tag};

@@ -1,0 +1,418 @@
+//! References as the platform typed them, normalised as go-containerregistry
+//! v0.22 `pkg/name` does (the names cosign signs and looks up).
+//!
+//! The registry part is parsed here (Docker Hub's aliases, IPv6 hosts); the
+//! grammar of path, tag and digest is the `oci-distribution` crate's.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+use oci_distribution::Reference as Grammar;
+
+use super::digest::Digest;
+
+const HUB: &str = "index.docker.io";
+const HUB_ALIASES: [&str; 2] = ["docker.io", "registry-1.docker.io"];
+const HUB_NAMESPACE: &str = "library";
+const DEFAULT_TAG: &str = "latest";
+
+/// A registry's host, with its port if one was given. Docker Hub is
+/// `index.docker.io`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Registry(String);
+
+impl Registry {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host alone, without port and without the brackets of an IPv6 host.
+    pub fn host(&self) -> &str {
+        let without_port = match self.0.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.0,
+        };
+        without_port.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether this is a name or an address of the machine itself.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        }
+    }
+
+    /// Whether this is an address that go-containerregistry tries plain HTTP
+    /// on: loopback, or an RFC 1918 address literal.
+    pub fn is_local(&self) -> bool {
+        let private =
+            matches!(self.host().parse(), Ok(IpAddr::V4(address)) if address.is_private());
+        private || self.is_loopback()
+    }
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Registry {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || NotAReference::new(text, "its registry is no host with an optional port");
+        if text == HUB || HUB_ALIASES.contains(&text) {
+            return Ok(Self(HUB.to_owned()));
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+            _ => (text, None),
+        };
+        let port_is_bad = port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_err());
+        let host_is_good = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => {
+                let label = |l: &str| {
+                    !l.is_empty()
+                        && !l.starts_with('-')
+                        && !l.ends_with('-')
+                        && l.bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+                };
+                host.split('.').all(label)
+            }
+        };
+        if port_is_bad || !host_is_good {
+            return Err(refuse());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A repository of a registry, written `<registry>/<path>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repository {
+    registry: Registry,
+    path: String,
+}
+
+impl Repository {
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The name inside the registry, as URLs of the distribution API hold it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.path)
+    }
+}
+
+impl FromStr for Repository {
+    type Err = NotAReference;
+
+    /// A repository that replaces another, as cosign reads `COSIGN_REPOSITORY`:
+    /// with its registry, without tag or digest.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (registry, path) = split_registry(text);
+        if registry.is_none() && !text.contains('/') {
+            return Err(NotAReference::new(text, "it must be `<registry>/<path>`"));
+        }
+        let (repository, tag, digest) = parse_parts(text, registry, path)?;
+        if tag.is_some() || digest.is_some() {
+            return Err(NotAReference::new(
+                text,
+                "a repository has no tag and no digest",
+            ));
+        }
+        Ok(repository)
+    }
+}
+
+/// A tag: at most 128 characters of `[A-Za-z0-9_.-]`, not starting with `.` or `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag that cosign hangs layers on: `<algorithm>-<hex>.<suffix>`.
+    pub fn attached(digest: &Digest, suffix: &str) -> Self {
+        Self(format!(
+            "{}.{suffix}",
+            digest.to_string().replacen(':', "-", 1)
+        ))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a repository is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    Tag(Tag),
+    Digest(Digest),
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+impl From<Tag> for Version {
+    fn from(tag: Tag) -> Self {
+        Self::Tag(tag)
+    }
+}
+
+impl From<Digest> for Version {
+    fn from(digest: Digest) -> Self {
+        Self::Digest(digest)
+    }
+}
+
+/// A manifest's name: a tag or a digest in a repository. As with
+/// go-containerregistry, a digest wins over a tag beside it, and a name with
+/// neither means the tag `latest`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    repository: Repository,
+    version: Version,
+}
+
+impl Reference {
+    pub fn new(repository: Repository, version: impl Into<Version>) -> Self {
+        Self {
+            repository,
+            version: version.into(),
+        }
+    }
+
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Version::Tag(tag) => write!(f, "{}:{tag}", self.repository),
+            Version::Digest(digest) => write!(f, "{}@{digest}", self.repository),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (registry, rest) = split_registry(text);
+        let (repository, tag, digest) = parse_parts(text, registry, rest)?;
+        let version = match (digest, tag) {
+            (Some(digest), _) => Version::Digest(digest),
+            (None, Some(tag)) => Version::Tag(tag),
+            (None, None) => Version::Tag(Tag(DEFAULT_TAG.to_owned())),
+        };
+        Ok(Self {
+            repository,
+            version,
+        })
+    }
+}
+
+/// Text that names no repository, tag or digest.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{text}` is not a valid reference: {reason}")]
+pub struct NotAReference {
+    text: String,
+    reason: String,
+}
+
+impl NotAReference {
+    fn new(text: &str, reason: impl Into<String>) -> Self {
+        Self {
+            text: text.chars().take(300).collect(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Docker's rule: the first segment is a registry if it has a dot or a colon
+/// or is `localhost`.
+fn split_registry(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+            (Some(first), rest)
+        }
+        _ => (None, text),
+    }
+}
+
+type Parts = (Repository, Option<Tag>, Option<Digest>);
+
+fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Parts, NotAReference> {
+    let refuse = |reason: String| NotAReference::new(text, reason);
+    let registry: Registry = registry
+        .unwrap_or(HUB)
+        .parse()
+        .map_err(|error: NotAReference| refuse(error.reason))?;
+    // The crate knows neither IPv6 hosts nor ggcr's name of Docker Hub: it gets
+    // the rest under a name that it leaves alone.
+    let grammar = Grammar::try_from(format!("registry.invalid/{rest}"))
+        .map_err(|error| refuse(error.to_string()))?;
+    let digest = match grammar.digest() {
+        Some(digest) => Some(
+            digest
+                .parse()
+                .map_err(|_| refuse(format!("`{digest}` is not a digest")))?,
+        ),
+        None => None,
+    };
+    // The crate adds `latest`; only what was written counts as a tag.
+    let written = rest.split_once('@').map_or(rest, |(name, _)| name);
+    let tag = match grammar.tag() {
+        Some(tag) if written.ends_with(&format!(":{tag}")) => Some(Tag(tag.to_owned())),
+        _ => None,
+    };
+    let path = hub_path(&registry, grammar.repository())
+        .ok_or_else(|| refuse(format!("write `{HUB}/{HUB_NAMESPACE}/…`")))?;
+    Ok((Repository { registry, path }, tag, digest))
+}
+
+fn hub_path(registry: &Registry, path: &str) -> Option<String> {
+    if registry.as_str() != HUB || path.contains('/') {
+        return Some(path.to_owned());
+    }
+    Some(format!("{HUB_NAMESPACE}/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        text.parse::<Reference>().unwrap().to_string()
+    }
+
+    #[test]
+    fn names_are_normalised_as_go_containerregistry_does() {
+        for (typed, meant) in [
+            ("alpine", "index.docker.io/library/alpine:latest"),
+            ("docker.io/alpine:3", "index.docker.io/library/alpine:3"),
+            ("docker.io/foo/bar", "index.docker.io/foo/bar:latest"),
+            ("org/app:1", "index.docker.io/org/app:1"),
+            ("localhost/app", "localhost/app:latest"),
+            ("127.0.0.1:5055/app/one:v2", "127.0.0.1:5055/app/one:v2"),
+            ("[::1]:5000/app", "[::1]:5000/app:latest"),
+            (
+                "my_host:5000/a__b/c-d:V.1_x-y",
+                "my_host:5000/a__b/c-d:V.1_x-y",
+            ),
+        ] {
+            assert_eq!(parsed(typed), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_digest_wins_over_a_tag() {
+        let digest = Digest::of(b"").to_string();
+        assert_eq!(
+            parsed(&format!("r.io/a@{digest}")),
+            format!("r.io/a@{digest}")
+        );
+        assert_eq!(
+            parsed(&format!("r.io/a:v1@{digest}")),
+            format!("r.io/a@{digest}")
+        );
+    }
+
+    #[test]
+    fn bad_references_are_refused() {
+        for text in [
+            "",
+            "/",
+            "r.io/",
+            "r.io/App",
+            "r.io/app:",
+            "r.io/app:-x",
+            "r.io/app@sha256:abc",
+            "r.io:port/app",
+            "r.io:99999/app",
+            "[::zz]:5000/app",
+            "r.io/../app",
+            "r.io/app?x=y",
+            "https://r.io/app",
+            "r.io/app v1",
+            &format!("r.io/{}", "a".repeat(300)),
+            &format!("r.io/a:{}", "t".repeat(129)),
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replacing_repository_is_written_with_its_registry() {
+        assert_eq!(
+            "r.io/sigs".parse::<Repository>().unwrap().to_string(),
+            "r.io/sigs"
+        );
+        for text in [
+            "r.io",
+            "127.0.0.1:5000",
+            "r.io/sigs:v1",
+            "r.io/sigs/",
+            "signatures",
+        ] {
+            assert!(text.parse::<Repository>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn local_registries_are_those_of_go_containerregistry() {
+        let is_local = |text: &str| text.parse::<Registry>().unwrap().is_local();
+        for text in [
+            "localhost:5000",
+            "a.localhost",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "[::1]:1",
+            "10.1.2.3:5000",
+            "192.168.0.1",
+        ] {
+            assert!(is_local(text), "{text}");
+        }
+        for text in [
+            "localhost.example",
+            "r.io",
+            "8.8.8.8",
+            "[fd00::1]:5",
+            "vm:5000",
+        ] {
+            assert!(!is_local(text), "{text}");
+        }
+        assert!(!"10.0.0.1:5".parse::<Registry>().unwrap().is_loopback());
+    }
+}

@@ -1,0 +1,45 @@
+//! What a key answers, and the public half it is checked with.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::oci::Digest;
+
+/// The raw bytes of a signature: ASN.1 DER for ECDSA, the modulus-sized integer
+/// for RSA, 64 bytes for Ed25519.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature(Vec<u8>);
+
+impl Signature {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Standard base64 with padding, as cosign stores it.
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+}
+
+/// A public key: DER of its SubjectPublicKeyInfo (RFC 5280, section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicKey(Vec<u8>);
+
+impl PublicKey {
+    pub fn from_der(der: Vec<u8>) -> Self {
+        Self(der)
+    }
+
+    pub fn as_der(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// SHA-256 of the DER, by which receipts and logs name a key.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
