@@ -1,1 +1,6 @@
-//! (see crate docs)
+//! The formats that are signed and stored: bytes in, bytes out. No I/O.
+
+pub mod dsse;
+mod json;
+pub mod simple_signing;
+pub mod statement;
