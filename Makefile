@@ -1,0 +1,115 @@
+# Targets print what they do (`> Doing x...`), as the lifecycle's Makefile does.
+# Needed: Rust 1.88 or newer with rustup, Go 1.26 or newer, GNU make, a C compiler.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# cargo and go use all cores by themselves; targets run one after the other.
+.NOTPARALLEL:
+
+CARGO ?= cargo
+GO ?= go
+CARGO_TARGET_DIR ?= target
+
+# The reference tools, each in a folder that names its exact version: what is
+# there is right, and a new version is a new folder.
+COSIGN_2 := v2.6.4
+COSIGN_3 := v3.1.2
+DISTRIBUTION := v3.1.2
+CARGO_DENY := 0.20.2
+
+cosign2 := .tools/cosign-$(COSIGN_2)/cosign
+cosign3 := .tools/cosign-$(COSIGN_3)/cosign
+distribution := .tools/distribution-$(DISTRIBUTION)/registry
+referrers := .tools/referrers-registry/referrers-registry
+deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+
+.PHONY: help
+help: ## Show this list (default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the release binary, target/release/signer
+	@echo "> Building signer..."
+	$(CARGO) build --locked --release --bin signer
+
+.PHONY: demo
+demo: tools ## Sign an image on a registry of this machine and verify it with cosign
+	@echo "> Building signer for the demo..."
+	$(CARGO) build --locked --bin signer --example demo
+	@echo "> Running the demo..."
+	$(CARGO) run --locked --quiet --example demo -- "$(CARGO_TARGET_DIR)/debug/signer"
+
+.PHONY: test
+test: tools lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
+	@echo "> Running unit, acceptance and doc tests..."
+	$(CARGO) test --locked
+
+.PHONY: ci
+ci: test ## What CI runs: the same as `make test`
+
+.PHONY: unit
+unit: ## Run the unit tests alone (needs no tools)
+	@echo "> Running unit tests..."
+	$(CARGO) test --locked --lib
+
+.PHONY: acceptance
+acceptance: tools ## Run the acceptance tests alone
+	@echo "> Running acceptance tests..."
+	$(CARGO) test --locked --test acceptance
+
+.PHONY: fmt
+fmt: components ## Format the Rust code
+	@echo "> Formatting code..."
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: components ## Check the format and run clippy; a warning is an error
+	@echo "> Checking the format..."
+	$(CARGO) fmt --all --check
+	@echo "> Linting code..."
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: deny
+deny: $(deny) ## Check licences, banned crates and sources of all dependencies
+	@echo "> Checking dependencies..."
+	$(deny) --locked check licenses bans sources
+
+.PHONY: advisories
+advisories: $(deny) ## Check dependencies for known vulnerabilities (fetches the RustSec database)
+	@echo "> Checking advisories..."
+	$(deny) --locked check advisories
+
+.PHONY: tools
+tools: $(cosign2) $(cosign3) $(distribution) $(referrers) ## Install the reference tools into .tools, those that are missing
+
+.PHONY: components
+components:
+	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "> Adding rustfmt..."; rustup component add rustfmt; }
+	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "> Adding clippy..."; rustup component add clippy; }
+
+.PHONY: clean
+clean: ## Remove what was built; .tools stays
+	@echo "> Cleaning workspace..."
+	$(CARGO) clean
+
+# `go install` puts a binary in place only when it is complete.
+$(cosign2):
+	@echo "> Installing cosign $(COSIGN_2) (about 3 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v2/cmd/cosign@$(COSIGN_2)
+
+$(cosign3):
+	@echo "> Installing cosign $(COSIGN_3) (about 4 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_3)
+
+$(distribution):
+	@echo "> Installing distribution $(DISTRIBUTION) (about 2 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/distribution/distribution/v3/cmd/registry@$(DISTRIBUTION)
+
+$(referrers): $(wildcard acceptance/referrers-registry/*)
+	@echo "> Building the registry with a referrers API..."
+	cd acceptance/referrers-registry && $(GO) build -o "$(CURDIR)/$@" .
+
+$(deny):
+	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
+	$(CARGO) install --locked --root .tools/cargo-deny-$(CARGO_DENY) --version $(CARGO_DENY) cargo-deny
