@@ -34,7 +34,7 @@ build: ## Build the release binary, target/release/signer
 	$(CARGO) build --locked --release --bin signer
 
 .PHONY: demo
-demo: tools ## Sign an image on a registry of this machine and verify it with cosign
+demo: ## Sign a recorded image on a registry of the demo's own (needs no Go)
 	@echo "> Building signer for the demo..."
 	$(CARGO) build --locked --bin signer --example demo
 	@echo "> Running the demo..."

@@ -1,1 +1,9 @@
-//! (see crate docs)
+//! Where layers hang on an image, and how they get there without losing what
+//! others hung there.
+
+pub mod place;
+pub mod tag;
+mod union;
+
+pub use place::{Kind, Place};
+pub use tag::{AttachError, Found, Hanging, Layer};

@@ -1,1 +1,288 @@
-//! (see crate docs)
+//! One HTTP client for everything the signer asks: timeouts, retries within a
+//! budget, a limit per host, size caps, redirects by rule, redacted logs.
+//!
+//! Knows no registry: who is asked for what, with which credentials, is
+//! `store`'s. Implements RFC 9110 as far as a registry client needs it.
+
+mod clients;
+mod error;
+mod host;
+mod redact;
+mod redirect;
+mod retry;
+pub mod roots;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use tokio::time::timeout;
+use tracing::debug;
+use url::Url;
+
+pub use clients::Trust;
+pub use error::HttpError;
+pub use redact::{Redacted, printable};
+pub use redirect::{check_target, is_inside};
+pub use reqwest::{Method, StatusCode, header};
+
+use crate::oci::Content;
+use clients::{Clients, streamed};
+use host::Host;
+use retry::{Failure, Pace};
+use roots::Roots;
+
+/// How long a host may stay silent: before an answer begins, and between two
+/// pieces of it.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The slowest transfer that is still waited for, in bytes per second.
+const SLOWEST: u64 = 32 * 1024;
+
+/// What a run grants to the network.
+pub struct Settings {
+    pub roots: Roots,
+    pub user_agent: String,
+    /// For how long a failing host is asked again.
+    pub retry_budget: Duration,
+    /// When all requests of the run must have ended.
+    pub deadline: Duration,
+}
+
+/// Whether a request may be sent again when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// It says the same however often it is sent.
+    Safe,
+    /// It would overwrite what somebody else wrote in between: a 429 or a
+    /// connection that never came about is repeated, everything else answered.
+    Ask,
+}
+
+/// One request, which may be sent several times.
+pub struct Request {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Content>,
+    pub trust: Trust,
+    pub replay: Replay,
+    /// The most bytes that an answer's body may have.
+    pub body_limit: u64,
+}
+
+impl Request {
+    /// A request without body or headers, whose answer's body is at most
+    /// 64 KiB.
+    pub fn new(method: Method, url: Url, trust: Trust) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            trust,
+            replay: Replay::Safe,
+            body_limit: 64 * 1024,
+        }
+    }
+
+    pub fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Response {
+    /// Where the answer came from, after redirects.
+    pub url: Url,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A header's value, if it is there once and visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then_some(value)
+    }
+}
+
+/// The client. One for the whole run: it holds the connections and what is
+/// known of each host.
+pub struct Client {
+    clients: Clients,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    retry_budget: Duration,
+    deadline: Instant,
+}
+
+impl Client {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            clients: Clients::new(settings.roots, settings.user_agent),
+            hosts: Mutex::default(),
+            retry_budget: settings.retry_budget,
+            deadline: Instant::now() + settings.deadline,
+        }
+    }
+
+    /// Sends `request` until an answer is there that is worth having, or the
+    /// budget is spent. An error status that is not worth a retry is an answer.
+    ///
+    /// # Errors
+    /// On everything but an answer; with the last answer if it never got better.
+    pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
+        let host = self.host(&request.url);
+        let mut pace = Pace::new(self.retry_budget, self.deadline);
+        loop {
+            host.wait_until_free().await;
+            let outcome = {
+                let _permit = host.enter().await;
+                self.attempt(request).await
+            };
+            let failure = match outcome {
+                Ok(response) => match Failure::of_answer(response, request.replay) {
+                    Ok(response) => {
+                        host.answered();
+                        return Ok(response);
+                    }
+                    Err(failure) => failure,
+                },
+                Err(error) => Failure::of_error(error, request.replay)?,
+            };
+            let wait = pace.next(&host, failure)?;
+            debug!(
+                "Waiting {wait:.1?} before asking {} again",
+                Redacted(&request.url)
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends `request` once, without retries, and follows redirects.
+    ///
+    /// # Errors
+    /// On everything but an answer.
+    pub async fn attempt(&self, request: &Request) -> Result<Response, HttpError> {
+        let mut url = request.url.clone();
+        let mut headers = request.headers.clone();
+        let mut trust = request.trust;
+        for _ in 0..=redirect::MOST {
+            let response = self.exchange(request, &url, &headers, trust).await?;
+            let Some(next) = redirect::target(request, &response)? else {
+                return Ok(response);
+            };
+            // What the user said of a host holds for that host alone.
+            if next.origin() != url.origin() {
+                headers.remove(AUTHORIZATION);
+                trust = Trust::Verified;
+            }
+            url = next;
+        }
+        Err(HttpError::redirect(&url, "it redirects too often"))
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        url: &Url,
+        headers: &HeaderMap,
+        trust: Trust,
+    ) -> Result<Response, HttpError> {
+        let started = Instant::now();
+        let result = self.exchange_quietly(request, url, headers, trust).await;
+        let took = started.elapsed();
+        match &result {
+            Ok(response) => {
+                debug!(
+                    "{} {} {} ({took:.1?})",
+                    request.method,
+                    Redacted(url),
+                    response.status.as_u16()
+                );
+            }
+            Err(error) => debug!(
+                "{} {} failed ({took:.1?}): {error}",
+                request.method,
+                Redacted(url)
+            ),
+        }
+        result
+    }
+
+    async fn exchange_quietly(
+        &self,
+        request: &Request,
+        url: &Url,
+        headers: &HeaderMap,
+        trust: Trust,
+    ) -> Result<Response, HttpError> {
+        let client = self.clients.of(trust, url)?;
+        let mut builder = client
+            .request(request.method.clone(), url.clone())
+            .headers(headers.clone());
+        let length = request.body.as_ref().map_or(0, Content::length);
+        if let Some(content) = &request.body {
+            builder = builder
+                .header(CONTENT_LENGTH, length)
+                .body(streamed(content));
+        }
+        let patience = SILENCE + Duration::from_secs(length / SLOWEST);
+        let mut answer = timeout(patience, builder.send())
+            .await
+            .map_err(|_| HttpError::silence(url, patience))?
+            .map_err(|error| HttpError::sending(url, error))?;
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let body = read_body(url, &mut answer, request.body_limit).await?;
+        Ok(Response {
+            url: url.clone(),
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn host(&self, url: &Url) -> Arc<Host> {
+        let name = url.origin().ascii_serialization();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(name).or_default())
+    }
+}
+
+/// Reads a body of at most `limit` bytes, whatever its header promises.
+async fn read_body(
+    url: &Url,
+    answer: &mut reqwest::Response,
+    limit: u64,
+) -> Result<Bytes, HttpError> {
+    let too_large = || HttpError::TooLarge {
+        url: Redacted(url).to_string(),
+        limit,
+    };
+    if answer.content_length().is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let patience = SILENCE + Duration::from_secs(limit / SLOWEST);
+    let started = Instant::now();
+    let mut body = BytesMut::new();
+    loop {
+        let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
+        let chunk = timeout(left, answer.chunk())
+            .await
+            .map_err(|_| HttpError::silence(url, left))?
+            .map_err(|error| HttpError::sending(url, error))?;
+        let Some(chunk) = chunk else {
+            return Ok(body.freeze());
+        };
+        if body.len() as u64 + chunk.len() as u64 > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+}

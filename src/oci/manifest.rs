@@ -132,6 +132,7 @@ impl Manifest {
 }
 
 /// A manifest of one image, with every field as it was written.
+#[derive(Clone)]
 pub struct ImageManifest {
     media_type: MediaType,
     config: Descriptor,
@@ -211,6 +212,7 @@ impl ImageManifest {
 }
 
 /// A JSON object's fields in their order, each value as it was written.
+#[derive(Clone)]
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {

@@ -1,0 +1,325 @@
+//! The manifest that a place needs: what is there and what is ours together.
+//!
+//! Bytes are those of cosign (`spec/wire.md`, "Manifest and config"). Pure.
+
+use bytes::Bytes;
+use tracing::warn;
+
+use super::place::{Kind, Place};
+use super::tag::{AttachError, Found, Layer};
+use crate::config::MediaTypes;
+use crate::oci::manifest::MAX_LAYERS;
+use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest, MediaType};
+
+/// Readers of older cosign stop at 100 layers.
+const MANY_LAYERS: usize = 90;
+
+/// A manifest to be written, and the blobs it needs that may not be there yet.
+pub(super) struct Union {
+    pub(super) manifest: Manifest,
+    pub(super) missing: Vec<Layer>,
+    pub(super) config: Option<(Digest, Content)>,
+}
+
+/// The union of what was `found` at `place` and `layers`. None: nothing of ours
+/// is missing there.
+pub(super) fn union(
+    place: &Place,
+    found: &Found,
+    layers: &[Layer],
+    media_types: MediaTypes,
+) -> Result<Option<Union>, AttachError> {
+    let ours = distinct(layers);
+    let missing: Vec<Layer> = ours
+        .iter()
+        .filter(|layer| !found.holds(layer))
+        .cloned()
+        .collect();
+    match place.kind() {
+        Kind::Sbom if missing.is_empty() && found.layers().len() == ours.len() => Ok(None),
+        // One document: what stood there before is replaced. cosign writes it
+        // with OCI types whatever was asked for.
+        Kind::Sbom => append(place, None, ours, MediaTypes::Oci).map(Some),
+        Kind::Signatures | Kind::Attestations if missing.is_empty() => Ok(None),
+        Kind::Signatures | Kind::Attestations => {
+            append(place, found.image(), missing, media_types).map(Some)
+        }
+    }
+}
+
+fn append(
+    place: &Place,
+    base: Option<&ImageManifest>,
+    missing: Vec<Layer>,
+    media_types: MediaTypes,
+) -> Result<Union, AttachError> {
+    let layers = base.map_or(0, |image| image.layers().len()) + missing.len();
+    if layers > MAX_LAYERS {
+        let place = place.clone();
+        return Err(AttachError::Full { place, layers });
+    }
+    if layers >= MANY_LAYERS {
+        warn!("{place} has {layers} layers; some readers stop at 100");
+    }
+    let (config, bytes) = config(base, &missing, media_types);
+    let added: Vec<Descriptor> = missing
+        .iter()
+        .map(|layer| layer.descriptor.clone())
+        .collect();
+    let manifest = match base {
+        Some(image) => image.append(&added, &config),
+        None => {
+            ImageManifest::empty(manifest_type(media_types), config.clone()).append(&added, &config)
+        }
+    };
+    let manifest = manifest.map_err(|source| AttachError::Json {
+        place: place.clone(),
+        source,
+    })?;
+    Ok(Union {
+        manifest,
+        missing,
+        config: bytes.map(|bytes| (config.digest, bytes.into())),
+    })
+}
+
+fn distinct(layers: &[Layer]) -> Vec<Layer> {
+    let mut distinct: Vec<Layer> = Vec::new();
+    for layer in layers {
+        if !distinct
+            .iter()
+            .any(|known| layer.descriptor.is_covered_by(&known.descriptor))
+        {
+            distinct.push(layer.clone());
+        }
+    }
+    distinct
+}
+
+/// The config beside all layers, and its bytes if it has to be uploaded. A
+/// config of an unknown type says nothing of layers and stays.
+fn config(
+    base: Option<&ImageManifest>,
+    missing: &[Layer],
+    media_types: MediaTypes,
+) -> (Descriptor, Option<Bytes>) {
+    let media_type = match base.map(ImageManifest::config) {
+        Some(config) if !config.media_type.is_image_config() => return (config.clone(), None),
+        Some(config) => config.media_type.clone(),
+        None => config_type(media_types),
+    };
+    let there = base.map(ImageManifest::layers).unwrap_or_default();
+    let digests = there
+        .iter()
+        .chain(missing.iter().map(|layer| &layer.descriptor));
+    let bytes = config_bytes(digests.map(|descriptor| &descriptor.digest));
+    (Descriptor::of(media_type, &bytes), Some(bytes))
+}
+
+/// The config that cosign writes: nothing but one history entry and one diffID
+/// per layer, which is the layer's digest because layers are not compressed.
+fn config_bytes<'a>(digests: impl Iterator<Item = &'a Digest>) -> Bytes {
+    let diff_ids: Vec<String> = digests.map(|digest| format!("\"{digest}\"")).collect();
+    let history = vec![r#"{"created":"0001-01-01T00:00:00Z"}"#; diff_ids.len()];
+    format!(
+        r#"{{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{}],"os":"","rootfs":{{"type":"layers","diff_ids":[{}]}},"config":{{}}}}"#,
+        history.join(","),
+        diff_ids.join(",")
+    )
+    .into()
+}
+
+fn manifest_type(media_types: MediaTypes) -> MediaType {
+    match media_types {
+        MediaTypes::Oci => MediaType::OCI_MANIFEST,
+        MediaTypes::Docker => MediaType::DOCKER_MANIFEST,
+    }
+}
+
+fn config_type(media_types: MediaTypes) -> MediaType {
+    match media_types {
+        MediaTypes::Oci => MediaType::OCI_CONFIG,
+        MediaTypes::Docker => MediaType::DOCKER_CONFIG,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// A recorded repository of testdata/objects.
+    fn blob(object: &str, digest: &Digest) -> Bytes {
+        fs::read(folder(object).join("blobs/sha256").join(digest.hex()))
+            .unwrap()
+            .into()
+    }
+
+    fn folder(object: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("testdata/objects")
+            .join(object)
+    }
+
+    fn recorded(object: &str, suffix: &str) -> Manifest {
+        let index: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder(object).join("index.json")).unwrap()).unwrap();
+        let entries = index["manifests"].as_array().unwrap();
+        let is_wanted = |entry: &&serde_json::Value| {
+            entry["annotations"]["org.opencontainers.image.ref.name"]
+                .as_str()
+                .is_some_and(|name| name.ends_with(suffix))
+        };
+        let entry = entries.iter().find(is_wanted).unwrap();
+        let bytes = blob(object, &entry["digest"].as_str().unwrap().parse().unwrap());
+        Manifest::parse(None, bytes).unwrap()
+    }
+
+    fn place(kind: Kind) -> Place {
+        Place::new("r.io/app".parse().unwrap(), Digest::of(b""), kind)
+    }
+
+    fn layers(object: &str, manifest: &ImageManifest) -> Vec<Layer> {
+        let layer = |descriptor: &Descriptor| Layer {
+            descriptor: descriptor.clone(),
+            content: blob(object, &descriptor.digest).into(),
+        };
+        manifest.layers().iter().map(layer).collect()
+    }
+
+    #[test]
+    fn new_tags_equal_those_of_cosign() {
+        for (object, kind, suffix, media_types) in [
+            (
+                "legacy-one-key-cosign2",
+                Kind::Signatures,
+                ".sig",
+                MediaTypes::Oci,
+            ),
+            (
+                "legacy-one-key-cosign3",
+                Kind::Signatures,
+                ".sig",
+                MediaTypes::Oci,
+            ),
+            (
+                "legacy-three-keys-cosign2",
+                Kind::Signatures,
+                ".sig",
+                MediaTypes::Oci,
+            ),
+            (
+                "legacy-docker-media-types-cosign2",
+                Kind::Signatures,
+                ".sig",
+                MediaTypes::Docker,
+            ),
+            (
+                "attestations-cosign2",
+                Kind::Attestations,
+                ".att",
+                MediaTypes::Oci,
+            ),
+            (
+                "attached-sbom-cosign2",
+                Kind::Sbom,
+                ".sbom",
+                MediaTypes::Docker,
+            ),
+            (
+                "attached-sbom-spdx-cosign2",
+                Kind::Sbom,
+                ".sbom",
+                MediaTypes::Oci,
+            ),
+        ] {
+            let recorded = recorded(object, suffix);
+            let image = recorded.to_image().unwrap();
+            let union = union(
+                &place(kind),
+                &Found::nothing(),
+                &layers(object, &image),
+                media_types,
+            );
+            let union = union.unwrap().unwrap();
+            assert_eq!(union.manifest.bytes(), recorded.bytes(), "{object}");
+            let (digest, content) = union.config.unwrap();
+            assert_eq!(
+                content.to_bytes().unwrap(),
+                blob(object, &digest),
+                "{object}"
+            );
+        }
+    }
+
+    #[test]
+    fn appending_one_layer_gives_what_cosign_gives_after_another_signer() {
+        let object = "legacy-three-keys-cosign2";
+        let whole = recorded(object, ".sig");
+        let all = layers(object, &whole.to_image().unwrap());
+        let mut found = Found::nothing();
+        for count in 1..=all.len() {
+            let union = union(
+                &place(Kind::Signatures),
+                &found,
+                &all[..count],
+                MediaTypes::Oci,
+            )
+            .unwrap()
+            .unwrap();
+            assert_eq!(union.missing.len(), 1);
+            found = Found::image_of(union.manifest);
+        }
+        assert_eq!(found.digest(), Some(whole.digest()));
+        assert!(
+            union(&place(Kind::Signatures), &found, &all, MediaTypes::Oci)
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_config_that_is_no_image_config_stays() {
+        let config = Descriptor::of(MediaType::new("application/vnd.oci.empty.v1+json"), b"{}");
+        let theirs = Descriptor::of(MediaType::SIMPLE_SIGNING, b"theirs");
+        let there = ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone())
+            .append(&[theirs], &config)
+            .unwrap();
+        let ours = Layer {
+            descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, b"ours"),
+            content: b"ours".to_vec().into(),
+        };
+        let union = union(
+            &place(Kind::Signatures),
+            &Found::image_of(there),
+            &[ours],
+            MediaTypes::Oci,
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!(*union.manifest.to_image().unwrap().config(), config);
+        assert!(union.config.is_none());
+    }
+
+    #[test]
+    fn a_full_tag_is_refused() {
+        let layer = |text: String| Layer {
+            descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes()),
+            content: text.into_bytes().into(),
+        };
+        let many: Vec<Layer> = (0..=MAX_LAYERS)
+            .map(|index| layer(index.to_string()))
+            .collect();
+        let refused = union(
+            &place(Kind::Signatures),
+            &Found::nothing(),
+            &many,
+            MediaTypes::Oci,
+        );
+        assert!(
+            matches!(refused, Err(AttachError::Full { layers, .. }) if layers == MAX_LAYERS + 1)
+        );
+    }
+}

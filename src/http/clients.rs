@@ -1,0 +1,137 @@
+//! The connections: what is verified, what is proxied, how bodies are streamed.
+
+use std::io::Read;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::redirect::Policy;
+use reqwest::{Body, Certificate, Client};
+use tokio::sync::mpsc;
+use url::{Host, Url};
+
+use super::error::HttpError;
+use super::roots::Roots;
+use crate::oci::Content;
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bodies up to this size are sent from memory.
+const SMALL: u64 = 256 * 1024;
+const PIECE: usize = 64 * 1024;
+
+/// Whether a host's certificate must be good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// By the roots of the machine.
+    Verified,
+    /// Not at all: the user listed the host as insecure. No proxy is used then,
+    /// as in the lifecycle.
+    Unverified,
+}
+
+pub(super) struct Clients {
+    roots: Roots,
+    user_agent: String,
+    proxied: OnceLock<Client>,
+    direct: OnceLock<Client>,
+    unverified: OnceLock<Client>,
+}
+
+impl Clients {
+    pub(super) fn new(roots: Roots, user_agent: String) -> Self {
+        Self {
+            roots,
+            user_agent,
+            proxied: OnceLock::new(),
+            direct: OnceLock::new(),
+            unverified: OnceLock::new(),
+        }
+    }
+
+    /// The client for `url`. Like Go, it never asks a proxy for the machine
+    /// itself.
+    pub(super) fn of(&self, trust: Trust, url: &Url) -> Result<&Client, HttpError> {
+        match trust {
+            Trust::Unverified => self.cached(&self.unverified, url, |builder| {
+                builder.no_proxy().tls_danger_accept_invalid_certs(true)
+            }),
+            Trust::Verified if is_loopback(url) => {
+                self.cached(&self.direct, url, |builder| builder.no_proxy())
+            }
+            Trust::Verified => self.cached(&self.proxied, url, |builder| builder),
+        }
+    }
+
+    fn cached<'a>(
+        &'a self,
+        slot: &'a OnceLock<Client>,
+        url: &Url,
+        shape: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<&'a Client, HttpError> {
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let roots = self
+            .roots
+            .certificates
+            .iter()
+            .filter_map(|root| Certificate::from_der(root).ok());
+        let builder = Client::builder()
+            .user_agent(&self.user_agent)
+            .connect_timeout(CONNECT)
+            .redirect(Policy::none())
+            .tcp_nodelay(true)
+            .tls_certs_only(roots);
+        let client = shape(builder)
+            .build()
+            .map_err(|error| HttpError::sending(url, error))?;
+        Ok(slot.get_or_init(|| client))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// A body that reads `content` on a blocking thread as it is sent. Small
+/// content is read at once.
+pub(super) fn streamed(content: &Content) -> Body {
+    if content.length() <= SMALL {
+        if let Ok(bytes) = content.to_bytes() {
+            return Body::from(bytes);
+        }
+    }
+    let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(2);
+    let content = content.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = send_pieces(&content, &sender) {
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    let pieces = stream::unfold(receiver, |mut receiver| async {
+        let piece = receiver.recv().await?;
+        Some((piece, receiver))
+    });
+    Body::wrap_stream(pieces)
+}
+
+/// Ends early, without an error, when nobody listens any more.
+fn send_pieces(
+    content: &Content,
+    sender: &mpsc::Sender<std::io::Result<Bytes>>,
+) -> std::io::Result<()> {
+    let mut reader = content.open()?;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() || sender.blocking_send(Ok(piece.into())).is_err() {
+            return Ok(());
+        }
+    }
+}

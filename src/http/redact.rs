@@ -1,0 +1,87 @@
+//! Text of others made fit to print: no secrets of URLs, no control characters.
+
+use std::fmt;
+
+use url::Url;
+
+/// Query parameters that say nothing secret.
+const PLAIN: [&str; 8] = [
+    "digest",
+    "mount",
+    "from",
+    "n",
+    "last",
+    "scope",
+    "service",
+    "artifactType",
+];
+/// The most characters of a host's own words that are shown.
+const SHOWN: usize = 300;
+
+/// A URL without user, password and the values of unknown query parameters
+/// (upload sessions and pre-signed URLs carry secrets there).
+pub struct Redacted<'a>(pub &'a Url);
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}",
+            self.0.origin().ascii_serialization(),
+            self.0.path()
+        )?;
+        for (index, (name, value)) in self.0.query_pairs().enumerate() {
+            let separator = if index == 0 { '?' } else { '&' };
+            let value = if PLAIN.contains(&&*name) {
+                printable(&value)
+            } else {
+                "…".to_owned()
+            };
+            write!(f, "{separator}{}={value}", printable(&name))?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` in one line without control characters, cut to a readable length.
+pub fn printable(text: &str) -> String {
+    let cleaned = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let shown: String = cleaned.take(SHOWN).collect();
+    if text.chars().count() > SHOWN {
+        format!("{shown}…")
+    } else {
+        shown
+    }
+}
+
+/// A host's own words, marked as such; empty if it said nothing.
+pub(super) fn quoted(body: &[u8]) -> String {
+    let text = printable(String::from_utf8_lossy(body).trim());
+    if text.is_empty() {
+        text
+    } else {
+        format!(", last with `{text}`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_printed_without_their_secrets() {
+        let url = "https://user:secret@r.io:5/v2/a/blobs/uploads/1?_state=secret&digest=sha256:0&X-Amz-Signature=secret"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            Redacted(&url).to_string(),
+            "https://r.io:5/v2/a/blobs/uploads/1?_state=…&digest=sha256:0&X-Amz-Signature=…"
+        );
+    }
+
+    #[test]
+    fn foreign_text_is_one_printable_line_of_bounded_length() {
+        assert_eq!(printable("a\x1b[31m\nb"), "a [31m b");
+        assert_eq!(printable(&"x".repeat(1000)).chars().count(), SHOWN + 1);
+    }
+}

@@ -1,0 +1,214 @@
+//! When a request is sent again, and how long to wait before.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use tracing::warn;
+
+use super::error::HttpError;
+use super::host::Host;
+use super::redact::{Redacted, quoted};
+use super::{Replay, Response};
+
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(20);
+/// The attempt after which the user is told why nothing happens.
+const WORTH_A_WORD: u32 = 4;
+
+/// An outcome that may get better.
+pub(super) enum Failure {
+    Answer(Response),
+    Error(HttpError),
+}
+
+impl Failure {
+    /// The answer back, if asking again would not help or could harm.
+    pub(super) fn of_answer(response: Response, replay: Replay) -> Result<Response, Self> {
+        let again = match replay {
+            Replay::Safe => is_passing(response.status),
+            Replay::Ask => response.status == StatusCode::TOO_MANY_REQUESTS,
+        };
+        if again {
+            Err(Self::Answer(response))
+        } else {
+            Ok(response)
+        }
+    }
+
+    /// The error back, if asking again would not help or could harm.
+    pub(super) fn of_error(error: HttpError, replay: Replay) -> Result<Self, HttpError> {
+        let again = match error {
+            HttpError::Connect { .. } | HttpError::Dns { .. } => true,
+            HttpError::Broken { .. } | HttpError::Silence { .. } => replay == Replay::Safe,
+            _ => false,
+        };
+        if again {
+            Ok(Self::Error(error))
+        } else {
+            Err(error)
+        }
+    }
+}
+
+impl Failure {
+    fn words(&self) -> String {
+        match self {
+            Self::Answer(response) => {
+                format!(
+                    "{} answers {}",
+                    Redacted(&response.url),
+                    response.status.as_u16()
+                )
+            }
+            Self::Error(error) => error.to_string(),
+        }
+    }
+}
+
+/// Statuses that say "not now" (RFC 9110, RFC 6585, and what proxies add).
+fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524
+    )
+}
+
+/// The waits of one request: full jitter, bounded by the budget of its host,
+/// by its own, and by the run's deadline.
+pub(super) struct Pace {
+    budget: Duration,
+    deadline: Instant,
+    attempts: u32,
+    failing_since: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(budget: Duration, deadline: Instant) -> Self {
+        Self {
+            budget,
+            deadline,
+            attempts: 0,
+            failing_since: None,
+        }
+    }
+
+    /// How long to wait before the next attempt.
+    pub(super) fn next(&mut self, host: &Host, failure: Failure) -> Result<Duration, HttpError> {
+        self.attempts += 1;
+        let own = *self.failing_since.get_or_insert_with(Instant::now);
+        let end = (host.failed().min(own) + self.budget).min(self.deadline);
+        let asked = match &failure {
+            Failure::Answer(response) => retry_after(response),
+            Failure::Error(_) => None,
+        };
+        let now = Instant::now();
+        if let Some(asked) = asked {
+            if now + asked > self.deadline {
+                return Err(give_up(failure, self.attempts, Some(asked)));
+            }
+            // What a host asks for is not charged to its budget.
+            host.pause_until(now + asked);
+            host.answered();
+            self.failing_since = None;
+            return Ok(asked);
+        }
+        let wait = jittered(self.attempts);
+        if now + wait > end {
+            return Err(give_up(failure, self.attempts, None));
+        }
+        if self.attempts == WORTH_A_WORD {
+            let left = end.saturating_duration_since(now).as_secs();
+            warn!("{}; trying again for up to {left} s", failure.words());
+        }
+        Ok(wait)
+    }
+}
+
+fn jittered(attempts: u32) -> Duration {
+    let ceiling = SHORTEST
+        .saturating_mul(1 << attempts.saturating_sub(1).min(10))
+        .min(LONGEST);
+    ceiling.mul_f64(fastrand::f64())
+}
+
+fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpError {
+    match (failure, asked) {
+        (Failure::Error(error), _) => error,
+        (Failure::Answer(response), Some(wait)) => HttpError::WaitTooLong {
+            url: Redacted(&response.url).to_string(),
+            wait,
+        },
+        (Failure::Answer(response), None) => HttpError::Overloaded {
+            url: Redacted(&response.url).to_string(),
+            status: response.status.as_u16(),
+            attempts,
+            answer: quoted(&response.body),
+        },
+    }
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). What
+/// cannot be read, and a time that is over, count as absent.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.header(RETRY_AFTER.as_str())?.trim();
+    if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds.min(u64::from(u32::MAX))));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()?;
+    let wait = date
+        .as_second()
+        .checked_sub(jiff::Timestamp::now().as_second())?;
+    u64::try_from(wait)
+        .ok()
+        .filter(|wait| *wait > 0)
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    fn asked(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
+        retry_after(&Response {
+            url: "http://r.io".parse().unwrap(),
+            status: StatusCode::TOO_MANY_REQUESTS,
+            headers,
+            body: Default::default(),
+        })
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        assert_eq!(asked("2"), Some(Duration::from_secs(2)));
+        let date = jiff::Timestamp::now() + Duration::from_secs(90);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&date)
+            .unwrap();
+        let wait = asked(&date).unwrap().as_secs();
+        assert!((88..=90).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn a_retry_after_that_cannot_be_meant_is_ignored_or_clamped() {
+        for value in ["-1", "soon", "", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+            assert_eq!(asked(value), None, "{value}");
+        }
+        assert!(asked("1000000000000000000").unwrap() > Duration::from_secs(1_000_000));
+        assert!(asked("99999999999999999999999").is_some());
+    }
+
+    #[test]
+    fn waits_grow_with_full_jitter_up_to_a_limit() {
+        for attempts in 1..40 {
+            assert!(jittered(attempts) <= LONGEST);
+        }
+        assert!(jittered(1) <= SHORTEST);
+    }
+}

@@ -1,0 +1,44 @@
+//! Error bodies (distribution-spec v1.1, "Error Codes").
+
+use serde::Deserialize;
+
+use super::error::Answer;
+use crate::http::{Response, printable};
+
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// What an error's body says: the first error of the envelope, or the bare
+/// text of a registry that sends none.
+pub(super) fn read(response: &Response) -> Answer {
+    let envelope: Option<Envelope> = serde_json::from_slice(&response.body).ok();
+    match envelope.and_then(|envelope| envelope.errors.into_iter().next()) {
+        Some(entry) => Answer {
+            code: printable(&entry.code),
+            message: printable(&entry.message),
+        },
+        None => Answer {
+            code: String::new(),
+            message: printable(String::from_utf8_lossy(&response.body).trim()),
+        },
+    }
+}
+
+/// The identifier that some registries give a session, for their logs.
+pub(super) fn session_id(response: &Response) -> String {
+    printable(
+        response
+            .header("docker-upload-uuid")
+            .unwrap_or("no identifier"),
+    )
+}

@@ -1,0 +1,115 @@
+//! What a registry wants to see (`WWW-Authenticate`, RFC 9110 section 11.6.1),
+//! as far as the distribution specification's token flow uses it.
+
+use url::Url;
+
+use crate::http::header::{HeaderMap, WWW_AUTHENTICATE};
+
+/// The longest header that is looked at, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// The strongest of the challenges that the signer can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Challenge {
+    Basic,
+    Bearer { realm: Url, service: Option<String> },
+}
+
+/// Picks a challenge: Bearer before Basic. None if no header holds one that can
+/// be answered.
+pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
+    let mut chosen = None;
+    for value in headers.get_all(WWW_AUTHENTICATE) {
+        let Some(text) = value.to_str().ok().filter(|text| text.len() <= LONGEST) else {
+            continue;
+        };
+        for challenge in http_auth::parse_challenges(text).unwrap_or_default() {
+            match read(&challenge) {
+                Some(bearer @ Challenge::Bearer { .. }) => return Some(bearer),
+                Some(Challenge::Basic) => chosen = Some(Challenge::Basic),
+                None => {}
+            }
+        }
+    }
+    chosen
+}
+
+fn read(challenge: &http_auth::ChallengeRef<'_>) -> Option<Challenge> {
+    if challenge.scheme.eq_ignore_ascii_case("basic") {
+        return Some(Challenge::Basic);
+    }
+    if !challenge.scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let parameter = |name: &str| {
+        let (_, value) = challenge
+            .params
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.to_unescaped())
+    };
+    Some(Challenge::Bearer {
+        realm: parameter("realm")?.parse().ok()?,
+        service: parameter("service"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::header::HeaderValue;
+
+    fn chosen(values: &[&str]) -> Option<Challenge> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(value).unwrap());
+        }
+        choose(&headers)
+    }
+
+    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
+        Some(Challenge::Bearer {
+            realm: realm.parse().unwrap(),
+            service: service.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn the_usable_challenge_is_found_among_others() {
+        let token = r#"Bearer realm="https://a.io/token",service="reg \"x\"",scope="repository:a:pull,push""#;
+        assert_eq!(
+            chosen(&[token]),
+            bearer("https://a.io/token", Some("reg \"x\""))
+        );
+        assert_eq!(
+            chosen(&["Negotiate", "basic realm=x"]),
+            Some(Challenge::Basic)
+        );
+        assert_eq!(
+            chosen(&[r#"Negotiate, Basic realm="r", bearer REALM="https://a.io/t""#]),
+            bearer("https://a.io/t", None)
+        );
+    }
+
+    #[test]
+    fn challenges_that_cannot_be_answered_are_none() {
+        let long = format!("Bearer realm=\"https://a.io/{}\"", "x".repeat(100 * 1024));
+        for value in [
+            "",
+            "Bearer",
+            "Bearer realm=\"\"",
+            "Bearer realm=\"not a url\"",
+            "Digest realm=x",
+            "\"\"\"",
+            "Basic realm=\"open",
+            &long,
+        ] {
+            assert_eq!(
+                chosen(&[value]),
+                None,
+                "{}",
+                value.chars().take(40).collect::<String>()
+            );
+        }
+    }
+}

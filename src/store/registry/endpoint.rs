@@ -1,0 +1,151 @@
+//! How a registry is reached: by which scheme, with which authorization.
+//!
+//! Both are learnt from the first request that has to be sent anyway; nothing
+//! is asked for its own sake. Requests to a registry that nobody has reached
+//! yet wait for that first one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
+use url::Url;
+
+use super::challenge::Challenge;
+use super::token::Token;
+use crate::http::{Client, HttpError, Request, Response, Trust};
+use crate::oci::{Registry, Repository};
+
+/// A registry that has answered.
+pub(super) struct Endpoint {
+    pub(super) base: Url,
+    pub(super) trust: Trust,
+    challenge: Mutex<Option<Challenge>>,
+    tokens: Mutex<HashMap<Repository, TokenSlot>>,
+}
+
+/// A repository's token. Whoever needs one first fetches it, the others wait.
+pub(super) type TokenSlot = Arc<AsyncMutex<Option<Token>>>;
+
+impl Endpoint {
+    pub(super) fn challenge(&self) -> Option<Challenge> {
+        self.challenge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_challenge(&self, challenge: Challenge) {
+        *self
+            .challenge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(challenge);
+    }
+
+    pub(super) fn token(&self, repository: &Repository) -> TokenSlot {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tokens.entry(repository.clone()).or_default())
+    }
+}
+
+/// Whether the user allowed to reach a registry without a trusted certificate,
+/// or without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Safety {
+    Secure,
+    Insecure,
+}
+
+/// The ways to reach `registry`, most likely or safest first
+/// (`spec/decisions/0004`).
+fn ways(registry: &Registry, safety: Safety) -> Vec<(&'static str, Trust)> {
+    let tls = match safety {
+        Safety::Secure => ("https", Trust::Verified),
+        Safety::Insecure => ("https", Trust::Unverified),
+    };
+    let plain = ("http", tls.1);
+    match safety {
+        _ if registry.is_loopback() => vec![plain, tls],
+        Safety::Secure if !registry.is_local() => vec![tls],
+        _ => vec![tls, plain],
+    }
+}
+
+/// Sends the first request to `registry`; `request` makes it for a base URL.
+/// The answer comes along, unless it is one that must be asked for again.
+pub(super) async fn reach(
+    client: &Client,
+    registry: &Registry,
+    safety: Safety,
+    request: impl Fn(&Url, Trust) -> Request,
+) -> Result<(Endpoint, Response), HttpError> {
+    let ways = ways(registry, safety);
+    let mut first_way = None;
+    for (index, (scheme, trust)) in ways.iter().copied().enumerate() {
+        let Ok(base) = Url::parse(&format!("{scheme}://{registry}/")) else {
+            continue;
+        };
+        let is_last = index + 1 == ways.len();
+        let is_only = ways.len() == 1;
+        let request = request(&base, trust);
+        first_way.get_or_insert((base.clone(), trust));
+        let outcome = if is_only {
+            client.send(&request).await
+        } else {
+            client.attempt(&request).await
+        };
+        match outcome {
+            Ok(answer) if !is_last && wants_tls(&answer) => {}
+            Ok(answer) => return Ok((endpoint(base, trust), answer)),
+            Err(error) if is_only || matches!(error, HttpError::Certificate { .. }) => {
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+    }
+    // Nobody is there in any way: wait for the most likely one.
+    let (base, trust) = first_way.ok_or(HttpError::NotAHost {
+        host: registry.to_string(),
+    })?;
+    let answer = client.send(&request(&base, trust)).await?;
+    Ok((endpoint(base, trust), answer))
+}
+
+fn endpoint(base: Url, trust: Trust) -> Endpoint {
+    Endpoint {
+        base,
+        trust,
+        challenge: Mutex::default(),
+        tokens: Mutex::default(),
+    }
+}
+
+/// Servers that expect TLS answer a plain request with 400 and some such
+/// sentence (Go: "Client sent an HTTP request to an HTTPS server").
+fn wants_tls(answer: &Response) -> bool {
+    answer.url.scheme() == "http"
+        && answer.status.as_u16() == 400
+        && String::from_utf8_lossy(&answer.body).contains("HTTPS")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_only_spoken_where_it_may_be() {
+        let schemes = |registry: &str, safety| -> Vec<_> {
+            ways(&registry.parse().unwrap(), safety)
+                .into_iter()
+                .map(|(scheme, _)| scheme)
+                .collect()
+        };
+        assert_eq!(schemes("r.io", Safety::Secure), ["https"]);
+        assert_eq!(schemes("r.io", Safety::Insecure), ["https", "http"]);
+        assert_eq!(schemes("10.0.0.1:5000", Safety::Secure), ["https", "http"]);
+        assert_eq!(schemes("localhost:5000", Safety::Secure), ["http", "https"]);
+        assert_eq!(
+            ways(&"localhost".parse().unwrap(), Safety::Secure)[1].1,
+            Trust::Verified
+        );
+    }
+}

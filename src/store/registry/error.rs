@@ -1,0 +1,99 @@
+//! What a registry, or what it serves, can do wrong.
+
+use crate::http::HttpError;
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Digest, Repository};
+
+use super::credentials::CredentialsError;
+
+/// A registry did not do what it was asked. A registry's own words are marked
+/// as such.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the registry cannot be reached")]
+    Http(#[from] HttpError),
+    #[error("the credentials for `{repository}` cannot be used")]
+    Credentials {
+        repository: Repository,
+        #[source]
+        source: CredentialsError,
+    },
+    /// 401 or 403, by the registry or by its token service.
+    #[error("access denied: {action} as {identity}{answer}")]
+    Denied {
+        /// What was asked, with the redacted URL.
+        action: String,
+        /// Whose credentials were shown, and where they came from.
+        identity: String,
+        answer: Answer,
+    },
+    #[error("the token service `{realm}` must not be shown credentials: {reason}")]
+    Realm { realm: String, reason: &'static str },
+    #[error("the token service `{realm}` gave no token: {reason}")]
+    Token { realm: String, reason: String },
+    #[error("{action}: unexpected status {status}{answer}")]
+    Status {
+        action: String,
+        status: u16,
+        answer: Answer,
+    },
+    #[error("{action}: {reason}")]
+    Protocol {
+        action: String,
+        reason: &'static str,
+    },
+    #[error("{action}: the bytes have digest `{actual}`, not `{expected}`")]
+    Digest {
+        action: String,
+        expected: Digest,
+        actual: Digest,
+    },
+    #[error("{action}: it has {actual} bytes, its descriptor says {expected}")]
+    Size {
+        action: String,
+        expected: u64,
+        actual: u64,
+    },
+    #[error("{action}: the manifest cannot be used")]
+    Manifest {
+        action: String,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("{action}: not found{answer}")]
+    Missing { action: String, answer: Answer },
+}
+
+impl StoreError {
+    /// What to try, if it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) => error.hint(),
+            Self::Denied { .. } => Some(
+                "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
+                 signing needs push access where signatures go"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// A registry's own words about an error, if it said something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The code of the distribution specification, or the registry's own.
+    pub code: String,
+    pub message: String,
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", "") => Ok(()),
+            ("", message) => write!(f, "; the registry says: `{message}`"),
+            (code, "") => write!(f, "; the registry says: `{code}`"),
+            (code, message) => write!(f, "; the registry says: `{code}: {message}`"),
+        }
+    }
+}

@@ -1,0 +1,544 @@
+//! Registries that speak the OCI distribution specification v1.1: manifests,
+//! blobs, uploads, and the authorization for them.
+//!
+//! One [`Registries`] serves a whole run: it holds the tokens, the open upload
+//! sessions, and how each registry is reached. What is not found is an answer;
+//! what is refused or broken is an error.
+
+mod answer;
+mod challenge;
+pub mod credentials;
+mod endpoint;
+mod error;
+mod token;
+mod upload;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+use url::Url;
+
+pub use error::{Answer, StoreError};
+
+use crate::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
+use crate::oci::reference::Version;
+use crate::oci::{
+    Content, Descriptor, Digest, Manifest, MediaType, Reference, Registry, Repository,
+};
+use challenge::Challenge;
+use credentials::{Credential, Credentials};
+use endpoint::{Endpoint, Safety};
+use token::TokenRequest;
+use upload::Session;
+
+/// The largest manifest that is read (distribution-spec v1.1 asks registries
+/// to take 4 MiB).
+const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
+
+const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// What the platform says about its registries.
+pub struct Access {
+    pub credentials: Credentials,
+    /// `host[:port]` or `host[:port]/path`: reached without a trusted
+    /// certificate, or without TLS.
+    pub insecure: Vec<String>,
+    /// Where the run writes. Other repositories are asked for `pull` only.
+    pub writable: HashSet<Repository>,
+}
+
+/// All registries of a run.
+pub struct Registries {
+    client: Client,
+    access: Access,
+    endpoints: Mutex<HashMap<(Registry, Safety), Arc<OnceCell<Endpoint>>>>,
+    sessions: Mutex<HashMap<Repository, Vec<Session>>>,
+}
+
+/// What became of a manifest that was put.
+#[derive(Debug)]
+pub enum Put {
+    Written,
+    /// The registry does not know a blob that the manifest names.
+    BlobUnknown,
+    /// Nobody knows: the connection broke, or something between failed.
+    Unclear(String),
+    /// The registry will not have it.
+    Refused {
+        status: u16,
+        answer: Answer,
+    },
+}
+
+impl Registries {
+    pub fn new(client: Client, access: Access) -> Self {
+        Self {
+            client,
+            access,
+            endpoints: Mutex::default(),
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// Reads a manifest of any kind. By digest, the bytes are checked to have
+    /// it. None: the registry has no such manifest.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses, and on bytes that are no
+    /// manifest.
+    pub async fn get_manifest(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<Manifest>, StoreError> {
+        let action = format!("reading `{reference}`");
+        let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
+        ask.headers
+            .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
+        ask.body_limit = MANIFEST_LIMIT;
+        let response = self.send(reference.repository(), &ask).await?;
+        match response.status.as_u16() {
+            200 => {}
+            404 => return Ok(None),
+            _ => return Err(self.unexpected(reference.repository(), &ask, &response)),
+        }
+        if let Version::Digest(digest) = reference.version() {
+            check_digest(&action, digest, &response.body)?;
+        }
+        if let Some(promised) = promised_digest(&response) {
+            check_digest(&action, &promised, &response.body)?;
+        }
+        let content_type = content_type(&response);
+        Manifest::parse(content_type, response.body)
+            .map(Some)
+            .map_err(|source| StoreError::Manifest { action, source })
+    }
+
+    /// The digest that a manifest has now. None: there is no such manifest.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses.
+    pub async fn head_manifest(&self, reference: &Reference) -> Result<Option<Digest>, StoreError> {
+        let action = format!("looking up `{reference}`");
+        let mut ask = Ask::new(Method::HEAD, manifest_path(reference), &action);
+        ask.headers
+            .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
+        let response = self.send(reference.repository(), &ask).await?;
+        match response.status.as_u16() {
+            200 => match promised_digest(&response) {
+                Some(digest) => Ok(Some(digest)),
+                None => Ok(self
+                    .get_manifest(reference)
+                    .await?
+                    .map(|manifest| manifest.digest().clone())),
+            },
+            404 => Ok(None),
+            _ => Err(self.unexpected(reference.repository(), &ask, &response)),
+        }
+    }
+
+    /// Writes a manifest over whatever stands there.
+    ///
+    /// # Errors
+    /// On a registry that cannot be reached or denies access; every other
+    /// outcome is told by [`Put`].
+    pub async fn put_manifest(
+        &self,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Put, StoreError> {
+        let action = format!("writing `{reference}`");
+        let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
+        if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
+            ask.headers.insert(CONTENT_TYPE, media_type);
+        }
+        ask.body = Some(manifest.bytes().clone().into());
+        ask.replay = Replay::Ask;
+        let response = match self.send(reference.repository(), &ask).await {
+            Ok(response) => response,
+            Err(StoreError::Http(
+                error @ (HttpError::Broken { .. } | HttpError::Silence { .. }),
+            )) => {
+                return Ok(Put::Unclear(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let answer = answer::read(&response);
+        match response.status.as_u16() {
+            200..=299 => match promised_digest(&response) {
+                Some(promised) => {
+                    check_digest(&action, &promised, manifest.bytes()).map(|()| Put::Written)
+                }
+                None => Ok(Put::Written),
+            },
+            400 | 404
+                if matches!(
+                    answer.code.as_str(),
+                    "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN"
+                ) =>
+            {
+                Ok(Put::BlobUnknown)
+            }
+            401 => Err(self.unexpected(reference.repository(), &ask, &response)),
+            status @ (408 | 425 | 500..=599) => {
+                Ok(Put::Unclear(format!("status {status}{answer}")))
+            }
+            status => Ok(Put::Refused { status, answer }),
+        }
+    }
+
+    /// Reads a blob into memory; size and digest are those of `descriptor`.
+    ///
+    /// # Errors
+    /// On a registry that does not answer, refuses, or has other bytes; and on
+    /// a blob larger than `limit`.
+    pub async fn get_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        limit: u64,
+    ) -> Result<Bytes, StoreError> {
+        let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
+        if descriptor.size > limit {
+            let url = action;
+            return Err(HttpError::TooLarge { url, limit }.into());
+        }
+        let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
+        let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
+        ask.body_limit = limit;
+        let response = self.send(repository, &ask).await?;
+        match response.status.as_u16() {
+            200 => {}
+            404 => {
+                return Err(StoreError::Missing {
+                    action,
+                    answer: answer::read(&response),
+                });
+            }
+            _ => return Err(self.unexpected(repository, &ask, &response)),
+        }
+        let actual = response.body.len() as u64;
+        if actual != descriptor.size {
+            let expected = descriptor.size;
+            return Err(StoreError::Size {
+                action,
+                expected,
+                actual,
+            });
+        }
+        check_digest(&action, &descriptor.digest, &response.body)?;
+        Ok(response.body)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Repository, Vec<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what is asked, with the authorization that the registry wants.
+    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+        let (cell, safety) = self.endpoint_of(repository);
+        let mut first = None;
+        let endpoint = cell
+            .get_or_try_init(|| async {
+                let make = |base: &Url, trust| ask.request(base, trust);
+                let (endpoint, answer) =
+                    endpoint::reach(&self.client, repository.registry(), safety, make).await?;
+                first = Some(answer);
+                Ok::<_, HttpError>(endpoint)
+            })
+            .await?;
+        let (response, shown) = match first {
+            Some(response) => (self.again_if_passing(endpoint, ask, response).await?, None),
+            None => {
+                let shown = self.authorization(endpoint, repository, ask, None).await?;
+                (self.send_as(endpoint, ask, shown.as_ref()).await?, shown)
+            }
+        };
+        if response.status.as_u16() != 401 {
+            return Ok(response);
+        }
+        let Some(challenge) = challenge::choose(&response.headers) else {
+            return Ok(response);
+        };
+        endpoint.set_challenge(challenge);
+        let fresh = self
+            .authorization(endpoint, repository, ask, shown.as_ref())
+            .await?;
+        match fresh {
+            Some(header) if shown.as_ref() != Some(&header) => {
+                self.send_as(endpoint, ask, Some(&header)).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    /// The first request to a registry was sent once only; an answer that may
+    /// get better is asked for again, as often as the budget allows.
+    async fn again_if_passing(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+        response: Response,
+    ) -> Result<Response, StoreError> {
+        match response.status.as_u16() {
+            408 | 425 | 429 | 499.. if ask.replay == Replay::Safe => {
+                self.send_as(endpoint, ask, None).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn send_as(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+        shown: Option<&HeaderValue>,
+    ) -> Result<Response, StoreError> {
+        let mut request = ask.request(&endpoint.base, endpoint.trust);
+        if let Some(header) = shown
+            && request.url.origin() == endpoint.base.origin()
+        {
+            request.headers.insert(AUTHORIZATION, header.clone());
+        }
+        Ok(self.client.send(&request).await?)
+    }
+
+    fn endpoint_of(&self, repository: &Repository) -> (Arc<OnceCell<Endpoint>>, Safety) {
+        let safety = if self
+            .access
+            .insecure
+            .iter()
+            .any(|entry| covers(entry, repository))
+        {
+            Safety::Insecure
+        } else {
+            Safety::Secure
+        };
+        let key = (repository.registry().clone(), safety);
+        let mut endpoints = self
+            .endpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(endpoints.entry(key).or_default()), safety)
+    }
+
+    /// The header that the registry's last challenge asks for. `rejected` was
+    /// answered with 401 and is not shown again.
+    async fn authorization(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        ask: &Ask<'_>,
+        rejected: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, StoreError> {
+        let Some(challenge) = endpoint.challenge() else {
+            return Ok(None);
+        };
+        if let Challenge::Bearer { realm, service } = &challenge {
+            let slot = endpoint.token(repository);
+            let mut kept = slot.lock().await;
+            if let Some(token) = kept.as_ref()
+                && token.is_fresh()
+                && rejected != Some(&token.header)
+            {
+                return Ok(Some(token.header.clone()));
+            }
+            let credential = self.credential(repository).await?;
+            if let Some(header) = credential.registry_token().and_then(token::bearer) {
+                return Ok(Some(header));
+            }
+            let wanted = TokenRequest {
+                realm,
+                service: service.as_deref(),
+                scope: &self.scope(repository),
+                credential: &credential,
+                action: ask.action,
+            };
+            let token = token::fetch(&self.client, endpoint, &wanted).await?;
+            let header = token.header.clone();
+            *kept = Some(token);
+            return Ok(Some(header));
+        }
+        let credential = self.credential(repository).await?;
+        let token = credential.registry_token().and_then(token::bearer);
+        let basic = credential
+            .basic()
+            .and_then(|(user, password)| token::basic(user, password));
+        Ok(token.or(basic))
+    }
+
+    async fn credential(&self, repository: &Repository) -> Result<Credential, StoreError> {
+        self.access
+            .credentials
+            .for_repository(repository)
+            .await
+            .map_err(|source| StoreError::Credentials {
+                repository: repository.clone(),
+                source,
+            })
+    }
+
+    fn scope(&self, repository: &Repository) -> String {
+        let actions = if self.access.writable.contains(repository) {
+            "pull,push"
+        } else {
+            "pull"
+        };
+        format!("repository:{}:{actions}", repository.path())
+    }
+
+    /// The error that an answer is, when it is none of the expected ones.
+    fn unexpected(
+        &self,
+        repository: &Repository,
+        ask: &Ask<'_>,
+        response: &Response,
+    ) -> StoreError {
+        let action = format!(
+            "{} ({} {})",
+            ask.action,
+            ask.method,
+            Redacted(&response.url)
+        );
+        let answer = answer::read(response);
+        match response.status.as_u16() {
+            401 | 403 => StoreError::Denied {
+                action: format!("{action} with scope `{}`", self.scope(repository)),
+                identity: self.access.credentials.source_of(repository),
+                answer,
+            },
+            status => StoreError::Status {
+                action,
+                status,
+                answer,
+            },
+        }
+    }
+}
+
+/// What a repository is asked.
+struct Ask<'a> {
+    method: Method,
+    target: Target,
+    /// In words, for errors.
+    action: &'a str,
+    headers: HeaderMap,
+    body: Option<Content>,
+    replay: Replay,
+    body_limit: u64,
+}
+
+enum Target {
+    /// Below the registry's base URL.
+    Path(String),
+    /// Where the registry itself sent us.
+    Url(Url),
+}
+
+impl<'a> Ask<'a> {
+    fn new(method: Method, target: Target, action: &'a str) -> Self {
+        Self {
+            method,
+            target,
+            action,
+            headers: HeaderMap::new(),
+            body: None,
+            replay: Replay::Safe,
+            body_limit: 64 * 1024,
+        }
+    }
+
+    fn request(&self, base: &Url, trust: Trust) -> Request {
+        let url = match &self.target {
+            Target::Url(url) => url.clone(),
+            Target::Path(path) => {
+                let mut url = base.clone();
+                url.set_path(path);
+                url
+            }
+        };
+        let mut request = Request::new(self.method.clone(), url, trust);
+        request.headers = self.headers.clone();
+        request.body = self.body.clone();
+        request.replay = self.replay;
+        request.body_limit = self.body_limit;
+        request
+    }
+}
+
+fn manifest_path(reference: &Reference) -> Target {
+    Target::Path(format!(
+        "v2/{}/manifests/{}",
+        reference.repository().path(),
+        reference.version()
+    ))
+}
+
+/// Whether an entry of the insecure list means `repository`: the whole host, or
+/// a path of it cut between segments. An empty entry means nothing.
+fn covers(entry: &str, repository: &Repository) -> bool {
+    let name = repository.to_string();
+    let entry = entry.trim_end_matches('/');
+    !entry.is_empty()
+        && name
+            .strip_prefix(entry)
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn content_type(response: &Response) -> Option<MediaType> {
+    let value = response.header(CONTENT_TYPE.as_str())?;
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    // Some registries serve every manifest as plain JSON or as bytes.
+    let says_nothing = matches!(
+        essence,
+        "" | "application/json" | "application/octet-stream" | "text/plain"
+    );
+    (!says_nothing).then(|| MediaType::new(essence))
+}
+
+fn promised_digest(response: &Response) -> Option<Digest> {
+    response.header("docker-content-digest")?.parse().ok()
+}
+
+fn check_digest(action: &str, expected: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut hasher = expected.hasher();
+    hasher.update(bytes);
+    let actual = hasher.finish();
+    if actual == *expected {
+        return Ok(());
+    }
+    Err(StoreError::Digest {
+        action: action.to_owned(),
+        expected: expected.clone(),
+        actual,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_insecure_entry_means_a_host_or_a_path_of_it() {
+        let repository: Repository = "vm:5000/team/app".parse().unwrap();
+        for entry in ["vm:5000", "vm:5000/", "vm:5000/team"] {
+            assert!(covers(entry, &repository), "{entry}");
+        }
+        for entry in [
+            "",
+            "/",
+            "vm",
+            "vm:500",
+            "vm:5000/te",
+            "m:5000",
+            "vm:5000/team/app/x",
+        ] {
+            assert!(!covers(entry, &repository), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Tokens of a registry's token service: the distribution project's
+//! `spec/auth/token.md` (GET) and `spec/auth/oauth.md` (POST with an identity
+//! token).
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
+
+use super::answer;
+use super::credentials::Credential;
+use super::endpoint::Endpoint;
+use super::error::StoreError;
+use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use crate::http::{Client, Method, Redacted, Request, Trust, is_inside};
+
+const CLIENT_ID: &str = "cnb-signer";
+/// How long a token lives if its service does not say (spec/auth/token.md).
+const DEFAULT_LIFE: u64 = 60;
+
+/// A token as it is shown to the registry.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) header: HeaderValue,
+    expires: Instant,
+}
+
+impl Token {
+    pub(super) fn is_fresh(&self) -> bool {
+        Instant::now() < self.expires
+    }
+}
+
+/// What is asked of a token service, and for whom.
+pub(super) struct TokenRequest<'a> {
+    pub(super) realm: &'a Url,
+    pub(super) service: Option<&'a str>,
+    /// `repository:<path>:<actions>`.
+    pub(super) scope: &'a str,
+    pub(super) credential: &'a Credential,
+    /// What the request is for, in words.
+    pub(super) action: &'a str,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<Zeroizing<String>>,
+    access_token: Option<Zeroizing<String>>,
+    expires_in: Option<f64>,
+}
+
+/// Fetches a token.
+pub(super) async fn fetch(
+    client: &Client,
+    endpoint: &Endpoint,
+    wanted: &TokenRequest<'_>,
+) -> Result<Token, StoreError> {
+    check_realm(endpoint, wanted)?;
+    let trust = if wanted.realm.origin() == endpoint.base.origin() {
+        endpoint.trust
+    } else {
+        Trust::Verified
+    };
+    let request = match wanted.credential.identity_token() {
+        Some(token) => post(wanted, trust, token),
+        None => get(wanted, trust),
+    };
+    let response = client.send(&request).await?;
+    let realm = || Redacted(wanted.realm).to_string();
+    match response.status.as_u16() {
+        200 => {}
+        401 | 403 => {
+            return Err(StoreError::Denied {
+                action: format!(
+                    "{} (token for `{}` from `{}`)",
+                    wanted.action,
+                    wanted.scope,
+                    realm()
+                ),
+                identity: wanted.credential.source(),
+                answer: answer::read(&response),
+            });
+        }
+        status => {
+            let reason = format!("unexpected status {status}{}", answer::read(&response));
+            return Err(StoreError::Token {
+                realm: realm(),
+                reason,
+            });
+        }
+    }
+    let unusable = |reason: &str| StoreError::Token {
+        realm: realm(),
+        reason: reason.to_owned(),
+    };
+    // No cause is kept: it could quote the token.
+    let parsed: TokenAnswer = serde_json::from_slice(&response.body)
+        .map_err(|_| unusable("its answer is not the JSON of a token"))?;
+    let text = parsed
+        .token
+        .or(parsed.access_token)
+        .filter(|token| !token.is_empty());
+    let text = text.ok_or_else(|| unusable("its answer holds no token"))?;
+    let header = bearer(&text).ok_or_else(|| unusable("its token cannot be sent in a header"))?;
+    let life = parsed
+        .expires_in
+        .filter(|life| *life >= 1.0)
+        .map_or(DEFAULT_LIFE, |life| life as u64);
+    Ok(Token {
+        header,
+        expires: Instant::now() + Duration::from_secs(life.min(24 * 3600)).mul_f64(0.9),
+    })
+}
+
+/// The header that shows `token`, never printed by the HTTP library.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {token}"));
+    sensitive(&text)
+}
+
+/// The header that shows a user and a password.
+pub(super) fn basic(user: &str, password: &[u8]) -> Option<HeaderValue> {
+    let mut pair = Zeroizing::new(format!("{user}:").into_bytes());
+    pair.extend_from_slice(password);
+    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
+    sensitive(&text)
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn get(wanted: &TokenRequest<'_>, trust: Trust) -> Request {
+    let mut url = wanted.realm.clone();
+    {
+        let mut query = url.query_pairs_mut();
+        if let Some(service) = wanted.service {
+            query.append_pair("service", service);
+        }
+        query.append_pair("scope", wanted.scope);
+    }
+    let request = Request::new(Method::GET, url, trust);
+    match wanted.credential.basic() {
+        Some((user, password)) => match basic(user, password) {
+            Some(header) => request.header(AUTHORIZATION, header),
+            None => request,
+        },
+        None => request,
+    }
+}
+
+fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &str) -> Request {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "refresh_token");
+    form.append_pair("refresh_token", identity_token);
+    if let Some(service) = wanted.service {
+        form.append_pair("service", service);
+    }
+    form.append_pair("scope", wanted.scope);
+    form.append_pair("client_id", CLIENT_ID);
+    let body = form.finish().into_bytes();
+    let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let mut request =
+        Request::new(Method::POST, wanted.realm.clone(), trust).header(CONTENT_TYPE, form_type);
+    request.body = Some(body.into());
+    request
+}
+
+/// Credentials go to a token service over TLS, or where the registry itself
+/// is reached without; never to an address inside the network that is not the
+/// registry's own.
+fn check_realm(endpoint: &Endpoint, wanted: &TokenRequest<'_>) -> Result<(), StoreError> {
+    let refuse = |reason| {
+        let realm = Redacted(wanted.realm).to_string();
+        Err(StoreError::Realm { realm, reason })
+    };
+    match wanted.realm.scheme() {
+        "https" => {}
+        "http" if endpoint.base.scheme() == "http" => {}
+        "http" => return refuse("it is plain HTTP, the registry is not"),
+        _ => return refuse("it is not HTTP"),
+    }
+    let is_same_host = wanted.realm.host() == endpoint.base.host();
+    if is_inside(wanted.realm) && !is_same_host && !is_inside(&endpoint.base) {
+        return refuse("it is an address inside the network, the registry is not");
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Blob uploads (distribution-spec v1.1, "Pushing blobs"): a session that
+//! proves write access is kept and becomes the first upload.
+
+use std::time::Duration;
+
+use tracing::debug;
+use url::Url;
+
+use super::error::StoreError;
+use super::{Ask, Registries, Target, answer};
+use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use crate::http::{Method, check_target};
+use crate::oci::{Content, Digest, Repository};
+
+/// How often a blob's lost session is renewed.
+const RENEWALS: usize = 3;
+/// How long all open sessions may take to be cancelled.
+const CANCELLING: Duration = Duration::from_secs(2);
+
+/// An upload session that the registry granted.
+pub(super) struct Session {
+    url: Url,
+}
+
+impl Registries {
+    /// Proves write access: opens an upload session, and keeps it for the
+    /// first upload to `repository`.
+    ///
+    /// # Errors
+    /// On a registry that refuses.
+    pub async fn open_session(&self, repository: &Repository) -> Result<(), StoreError> {
+        let session = self.request_session(repository).await?;
+        self.sessions()
+            .entry(repository.clone())
+            .or_default()
+            .push(session);
+        Ok(())
+    }
+
+    /// Uploads a blob. Safe to repeat.
+    ///
+    /// # Errors
+    /// On a registry that refuses, and on content that cannot be read.
+    pub async fn put_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        let action = format!("uploading blob `{digest}` to `{repository}`");
+        for _ in 0..=RENEWALS {
+            let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
+            let session = match kept {
+                Some(session) => session,
+                None => self.request_session(repository).await?,
+            };
+            let mut url = session.url;
+            url.query_pairs_mut()
+                .append_pair("digest", &digest.to_string());
+            let mut ask = Ask::new(Method::PUT, Target::Url(url), &action);
+            ask.headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/octet-stream"),
+            );
+            ask.body = Some(content.clone());
+            let response = self.send(repository, &ask).await?;
+            match response.status.as_u16() {
+                200 | 201 | 204 => return Ok(()),
+                404 | 416 => debug!("The upload session in {repository} was lost; opening another"),
+                _ => return Err(self.unexpected(repository, &ask, &response)),
+            }
+        }
+        Err(StoreError::Protocol {
+            action,
+            reason: "the registry lost the upload session again and again",
+        })
+    }
+
+    /// Cancels every session that was opened and not used. What a registry
+    /// answers to that does not matter: it drops sessions by itself, later.
+    pub async fn cancel_sessions(&self) {
+        let open: Vec<_> = self.sessions().drain().collect();
+        let cancelling = open.into_iter().flat_map(|(repository, sessions)| {
+            sessions
+                .into_iter()
+                .map(move |session| (repository.clone(), session))
+        });
+        let cancelling = cancelling.map(|(repository, session)| async move {
+            let ask = Ask::new(
+                Method::DELETE,
+                Target::Url(session.url),
+                "cancelling an upload session",
+            );
+            if let Err(error) = self.send(&repository, &ask).await {
+                debug!("Could not cancel an upload session in {repository}: {error}");
+            }
+        });
+        let all = futures_util::future::join_all(cancelling);
+        if tokio::time::timeout(CANCELLING, all).await.is_err() {
+            debug!("Gave up cancelling upload sessions");
+        }
+    }
+
+    async fn request_session(&self, repository: &Repository) -> Result<Session, StoreError> {
+        let action = format!("opening an upload session in `{repository}`");
+        let path = format!("v2/{}/blobs/uploads/", repository.path());
+        let mut ask = Ask::new(Method::POST, Target::Path(path), &action);
+        ask.body = Some(Vec::new().into());
+        let response = self.send(repository, &ask).await?;
+        if response.status.as_u16() != 202 {
+            return Err(self.unexpected(repository, &ask, &response));
+        }
+        let broken = |reason| StoreError::Protocol {
+            action: action.clone(),
+            reason,
+        };
+        let location = response
+            .header(LOCATION.as_str())
+            .filter(|location| !location.is_empty())
+            .ok_or_else(|| broken("the registry does not say where to upload to"))?;
+        let url = response
+            .url
+            .join(location)
+            .map_err(|_| broken("the registry's upload location is no URL"))?;
+        check_target(&response.url, &url)
+            .map_err(|_| broken("the registry sends the upload where it must not go"))?;
+        debug!(
+            "Opened an upload session in {repository} ({})",
+            answer::session_id(&response)
+        );
+        Ok(Session { url })
+    }
+}
