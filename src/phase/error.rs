@@ -1,0 +1,139 @@
+//! What can end a run between the plan and the receipt.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::attach::AttachError;
+use crate::keys::{KeyError, SignError};
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Digest, Repository};
+use crate::sbom::SbomError;
+use crate::store::registry::StoreError;
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PhaseError {
+    #[error(
+        "{position}: `{second}` writes to the same tags as `{first}`, but its `{key}` says otherwise"
+    )]
+    Contradiction {
+        position: String,
+        first: String,
+        second: String,
+        key: &'static str,
+    },
+    #[error("cannot read the {role} of `{signatory}`, `{path}`")]
+    SecretFile {
+        role: &'static str,
+        signatory: String,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot open the key of `{signatory}`, `{path}`")]
+    Key {
+        signatory: String,
+        path: PathBuf,
+        #[source]
+        source: KeyError,
+    },
+    #[error("the report names no image")]
+    NoTags,
+    #[error("cannot read `{image}`")]
+    Read {
+        image: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the manifest of `{image}` cannot be used")]
+    Manifest {
+        image: String,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("`{tag}` is now `{actual}`, but the report says `{expected}`")]
+    Moved {
+        tag: String,
+        expected: Digest,
+        actual: Digest,
+    },
+    #[error("`{tag}` is gone; the report says that it is `{digest}`")]
+    TagGone { tag: String, digest: Digest },
+    #[error("the registry has no image `{image}`, which the report calls `{tag}`")]
+    Missing { tag: String, image: String },
+    #[error("no write access to `{repository}`")]
+    WriteAccess {
+        repository: Repository,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the SBOM of `{image}` cannot be exported")]
+    Sbom {
+        image: String,
+        #[source]
+        source: SbomError,
+    },
+    #[error("cannot read the SBOM layer of `{image}`")]
+    SbomLayer {
+        image: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("cannot sign `{image}` with `{key}`")]
+    Sign {
+        image: String,
+        key: PathBuf,
+        #[source]
+        source: SignError,
+    },
+    #[error("cannot read what is to be stored")]
+    Content(#[source] io::Error),
+    #[error("{0} ended unexpectedly")]
+    Crashed(&'static str),
+    #[error(transparent)]
+    Place(AttachError),
+    #[error("published in part")]
+    InPart(#[source] Box<PhaseError>),
+}
+
+impl PhaseError {
+    /// Whether a registry refuses a change, so that running again alone cannot
+    /// help.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Place(
+                AttachError::Refused { .. }
+                | AttachError::Foreign { .. }
+                | AttachError::Full { .. },
+            ) => true,
+            Self::Place(AttachError::Store { source, .. }) => {
+                matches!(source, StoreError::Status { .. })
+            }
+            Self::InPart(source) => source.is_refusal(),
+            _ => false,
+        }
+    }
+
+    /// What to try, if it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Contradiction { key, .. } => Some(format!("give both the same `{key}`, or another `repository`")),
+            Self::SecretFile { .. } => {
+                Some("paths in cosign.toml are relative to its folder; the file must be readable by the phase's user".to_owned())
+            }
+            Self::Key { source, .. } => source.hint(),
+            Self::Read { source, .. } | Self::WriteAccess { source, .. } | Self::SbomLayer { source, .. } => source.hint(),
+            Self::Moved { .. } | Self::TagGone { .. } | Self::Missing { .. } => Some(
+                "sign right after the export, with the report of that export; a report of an earlier run may have been left behind"
+                    .to_owned(),
+            ),
+            Self::Sbom { source, .. } => source.hint(),
+            Self::Sign { source, .. } => source.hint(),
+            Self::Place(source) => source.hint(),
+            Self::InPart(source) => source
+                .hint()
+                .or_else(|| Some("running again is safe and completes what is missing".to_owned())),
+            Self::NoTags | Self::Manifest { .. } | Self::Content(_) | Self::Crashed(_) => None,
+        }
+    }
+}

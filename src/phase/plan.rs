@@ -1,0 +1,304 @@
+//! Step 0: everything that can be known without asking a registry.
+//!
+//! Both files are parsed by now; here every key and password file is read,
+//! images and places are named, and contradictions are found.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use super::error::PhaseError;
+use crate::attach::{Kind, Place};
+use crate::config::{Config, CosignConfig, ExportSbom, MediaTypes, Report};
+use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
+use crate::oci::{Digest, Reference, Repository};
+use crate::secret::Secret;
+
+/// What a run is going to do.
+pub struct Plan {
+    images: Vec<Image>,
+    signatories: Vec<Signatory>,
+    annotations: BTreeMap<String, String>,
+}
+
+/// A distinct (repository, digest) of the report, with its tags in that
+/// repository.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub repository: Repository,
+    pub digest: Digest,
+    pub tags: Vec<Reference>,
+}
+
+impl std::fmt::Display for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.repository, self.digest)
+    }
+}
+
+/// A `[[configs]]` entry: who signs, and where to.
+#[derive(Clone, Debug)]
+pub struct Signatory {
+    /// `configs[0]` and so on, for messages.
+    pub name: String,
+    /// The key's path, resolved.
+    pub key: PathBuf,
+    pub repository: Option<Repository>,
+    pub media_types: MediaTypes,
+    pub export_sbom: ExportSbom,
+}
+
+impl Signatory {
+    /// Where `kind` hangs for `image`.
+    pub fn place(&self, image: &Image, kind: Kind) -> Place {
+        let repository = self.repository.as_ref().unwrap_or(&image.repository);
+        Place::new(repository.clone(), image.digest.clone(), kind)
+    }
+
+    /// What the signatory hangs on an image.
+    pub fn kinds(&self) -> &'static [Kind] {
+        match self.export_sbom {
+            ExportSbom::None => &[Kind::Signatures],
+            ExportSbom::Attestation => &[Kind::Signatures, Kind::Attestations],
+            ExportSbom::Attachment => &[Kind::Signatures, Kind::Sbom],
+        }
+    }
+}
+
+/// A key that waits to be unlocked, for one or more signatories.
+pub struct Locked {
+    pub signatories: Vec<usize>,
+    /// The first signatory's name and the key's path, for messages.
+    pub name: String,
+    pub path: PathBuf,
+    pub key: KeyFile,
+    pub password: Password,
+}
+
+/// Makes the plan. Reads key and password files, and sends nothing.
+///
+/// # Errors
+/// On key and password files that cannot be used, and on configs that
+/// contradict each other.
+pub fn prepare(
+    report: &Report,
+    config: &CosignConfig,
+    cosign_password: Option<&Secret>,
+) -> Result<(Plan, Vec<Locked>), PhaseError> {
+    let signatories = config
+        .configs()
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| Signatory {
+            name: format!("configs[{index}]"),
+            key: config.resolve(&entry.key),
+            repository: entry.repository.clone(),
+            media_types: entry.media_types,
+            export_sbom: entry.export_sbom,
+        });
+    let plan = Plan {
+        images: images(report),
+        signatories: signatories.collect(),
+        annotations: annotations(config),
+    };
+    refuse_contradictions(&plan, config)?;
+    let locked = read_keys(&plan, config, cosign_password)?;
+    Ok((plan, locked))
+}
+
+impl Plan {
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
+    pub fn signatories(&self) -> &[Signatory] {
+        &self.signatories
+    }
+
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
+    }
+
+    /// Every place that may be written, with the media types it is created
+    /// with.
+    pub fn places(&self) -> BTreeMap<Place, MediaTypes> {
+        let mut places = BTreeMap::new();
+        for image in &self.images {
+            for signatory in &self.signatories {
+                for kind in signatory.kinds() {
+                    places.insert(signatory.place(image, *kind), signatory.media_types);
+                }
+            }
+        }
+        places
+    }
+
+    /// The repositories that are written to.
+    pub fn destinations(&self) -> HashSet<Repository> {
+        self.places()
+            .into_keys()
+            .map(|place| place.repository().clone())
+            .collect()
+    }
+
+    pub fn exports_sbom(&self) -> bool {
+        self.signatories
+            .iter()
+            .any(|signatory| signatory.export_sbom != ExportSbom::None)
+    }
+}
+
+fn images(report: &Report) -> Vec<Image> {
+    let mut images: Vec<Image> = Vec::new();
+    for tag in report.tags() {
+        match images
+            .iter_mut()
+            .find(|image| image.repository == *tag.repository())
+        {
+            Some(image) if image.tags.contains(tag) => {}
+            Some(image) => image.tags.push(tag.clone()),
+            None => images.push(Image {
+                repository: tag.repository().clone(),
+                digest: report.digest().clone(),
+                tags: vec![tag.clone()],
+            }),
+        }
+    }
+    images
+}
+
+fn annotations(config: &CosignConfig) -> BTreeMap<String, String> {
+    let pair = |annotation: &crate::config::Annotation| {
+        (annotation.name.clone(), annotation.value.clone())
+    };
+    config.annotations().iter().map(pair).collect()
+}
+
+/// Two configs that write the same place must agree on how.
+fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), PhaseError> {
+    let signatories: Vec<(&Signatory, &Config)> =
+        plan.signatories.iter().zip(config.configs()).collect();
+    for (index, (second, entry)) in signatories.iter().enumerate() {
+        for (first, _) in signatories.iter().take(index) {
+            let shares_place = plan.images.iter().any(|one| {
+                let place = second.place(one, Kind::Signatures);
+                plan.images
+                    .iter()
+                    .any(|other| first.place(other, Kind::Signatures) == place)
+            });
+            if !shares_place {
+                continue;
+            }
+            let key = if first.media_types != second.media_types {
+                "docker-media-types"
+            } else if first.key == second.key && first.export_sbom != second.export_sbom {
+                "export-sbom"
+            } else {
+                continue;
+            };
+            return Err(PhaseError::Contradiction {
+                position: entry.position.to_string(),
+                first: first.name.clone(),
+                second: second.name.clone(),
+                key,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn read_keys(
+    plan: &Plan,
+    config: &CosignConfig,
+    cosign_password: Option<&Secret>,
+) -> Result<Vec<Locked>, PhaseError> {
+    let mut locked: Vec<Locked> = Vec::new();
+    let mut known: HashMap<(PathBuf, Option<PathBuf>), usize> = HashMap::new();
+    for (index, (signatory, entry)) in plan.signatories.iter().zip(config.configs()).enumerate() {
+        let password_path = entry.password.as_ref().map(|path| config.resolve(path));
+        let identity = (signatory.key.clone(), password_path.clone());
+        if let Some(same) = known
+            .get(&identity)
+            .and_then(|position| locked.get_mut(*position))
+        {
+            same.signatories.push(index);
+            continue;
+        }
+        known.insert(identity, locked.len());
+        let password = read_password(signatory, password_path, cosign_password)?;
+        let pem = read_file(signatory, "key", &signatory.key)?;
+        warn_of_readers(&signatory.key);
+        let key = KeyFile::parse(&pem).map_err(|source| PhaseError::Key {
+            signatory: signatory.name.clone(),
+            path: signatory.key.clone(),
+            source,
+        })?;
+        locked.push(Locked {
+            signatories: vec![index],
+            name: signatory.name.clone(),
+            path: signatory.key.clone(),
+            key,
+            password,
+        });
+    }
+    Ok(locked)
+}
+
+fn read_password(
+    signatory: &Signatory,
+    path: Option<PathBuf>,
+    cosign_password: Option<&Secret>,
+) -> Result<Password, PhaseError> {
+    Ok(match (path, cosign_password) {
+        (Some(path), _) => Password {
+            bytes: read_file(signatory, "password", &path)?,
+            origin: Origin::File(path),
+        },
+        (None, Some(password)) => Password {
+            bytes: Secret::new(password.expose().to_vec()),
+            origin: Origin::Environment,
+        },
+        (None, None) => Password::empty(),
+    })
+}
+
+/// Reads a secret file of at most [`MAX_LENGTH`] bytes.
+fn read_file(signatory: &Signatory, role: &'static str, path: &Path) -> Result<Secret, PhaseError> {
+    let read = || {
+        // The whole buffer from the start: growing would leave copies behind.
+        let mut bytes = Vec::with_capacity(MAX_LENGTH + 1);
+        File::open(path)?
+            .take(MAX_LENGTH as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        let secret = Secret::new(bytes);
+        if secret.expose().len() > MAX_LENGTH {
+            let words = format!("it has more than {MAX_LENGTH} bytes");
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, words));
+        }
+        Ok(secret)
+    };
+    read().map_err(|source| PhaseError::SecretFile {
+        role,
+        signatory: signatory.name.clone(),
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(unix)]
+fn warn_of_readers(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path
+        .metadata()
+        .map(|metadata| metadata.permissions().mode() & 0o777)
+        .unwrap_or_default();
+    if mode & 0o044 != 0 {
+        warn!(
+            "The key `{}` can be read by other users (mode {mode:03o})",
+            path.display()
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Publishing: blobs first, which nobody sees; then one manifest write per
+//! place however many keys and documents hang there; then reading back.
+
+use futures_util::future::join_all;
+use tracing::info;
+
+use super::error::PhaseError;
+use super::receipt::{PlaceState, Receipt};
+use super::sign::{Signed, SignedPlace};
+use crate::attach::{AttachError, Hanging, Layer};
+use crate::oci::Digest;
+use crate::store::registry::Registries;
+
+/// Takes the step, and notes in the receipt what became of each place.
+///
+/// # Errors
+/// On the first place that cannot be written or read back. If something
+/// visible has changed by then, as [`PhaseError::InPart`].
+pub async fn publish(
+    signed: Signed,
+    registries: &Registries,
+    receipt: &mut Receipt,
+) -> Result<(), PhaseError> {
+    let places: Vec<Prepared> = signed
+        .into_places()
+        .into_iter()
+        .map(Prepared::new)
+        .collect();
+    let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
+    for prepared in &places {
+        hanging.push((prepared, prepared.hanging(registries)));
+    }
+    let uploads = join_all(hanging.iter_mut().map(|(_, hanging)| hanging.upload())).await;
+    uploads
+        .into_iter()
+        .collect::<Result<Vec<()>, _>>()
+        .map_err(PhaseError::Place)?;
+    // Registries are likelier to refuse overwriting a tag than a new one.
+    let (overwrites, new): (Vec<_>, Vec<_>) = hanging
+        .into_iter()
+        .partition(|(_, hanging)| hanging.is_overwrite());
+    let mut failures = Vec::new();
+    let mut has_written = false;
+    for round in [overwrites, new] {
+        if !failures.is_empty() {
+            break;
+        }
+        let writes = join_all(
+            round
+                .into_iter()
+                .map(|(prepared, hanging)| write(prepared, hanging)),
+        )
+        .await;
+        for (prepared, outcome, wrote) in writes {
+            has_written |= wrote;
+            prepared.note(&outcome, wrote, receipt);
+            failures.extend(outcome.err());
+        }
+    }
+    verdict(failures, has_written)
+}
+
+/// The failure that decides the exit code: one where running again cannot help
+/// before one where it can.
+fn verdict(failures: Vec<AttachError>, has_written: bool) -> Result<(), PhaseError> {
+    let mut failures: Vec<PhaseError> = failures.into_iter().map(PhaseError::Place).collect();
+    failures.sort_by_key(|failure| !failure.is_refusal());
+    match failures.into_iter().next() {
+        None => Ok(()),
+        Some(failure) if has_written => Err(PhaseError::InPart(Box::new(failure))),
+        Some(failure) => Err(failure),
+    }
+}
+
+async fn write<'a>(
+    prepared: &'a Prepared,
+    mut hanging: Hanging<'_>,
+) -> (&'a Prepared, Result<Digest, AttachError>, bool) {
+    let outcome = hanging.write().await;
+    (prepared, outcome, hanging.has_written())
+}
+
+/// A place with its layers in a row.
+struct Prepared {
+    signed: SignedPlace,
+    layers: Vec<Layer>,
+    was_there: Vec<bool>,
+    before: Option<Digest>,
+}
+
+impl Prepared {
+    fn new(signed: SignedPlace) -> Self {
+        let layers: Vec<Layer> = signed
+            .entries
+            .iter()
+            .map(|entry| entry.layer.clone())
+            .collect();
+        Self {
+            was_there: layers
+                .iter()
+                .map(|layer| signed.found.holds(layer))
+                .collect(),
+            before: signed.found.digest().cloned(),
+            layers,
+            signed,
+        }
+    }
+
+    fn hanging<'a>(&'a self, registries: &'a Registries) -> Hanging<'a> {
+        Hanging::new(
+            registries,
+            &self.signed.place,
+            &self.layers,
+            self.signed.media_types,
+            self.signed.found.clone(),
+        )
+    }
+
+    fn note(&self, outcome: &Result<Digest, AttachError>, wrote: bool, receipt: &mut Receipt) {
+        let place = &self.signed.place;
+        let state = match (outcome, wrote) {
+            (Ok(_), true) => PlaceState::Written,
+            (Ok(_), false) => PlaceState::Unchanged,
+            (Err(_), _) => PlaceState::Failed,
+        };
+        receipt.note(
+            state,
+            outcome.as_ref().ok(),
+            self.before.as_ref(),
+            &self.signed,
+            &self.was_there,
+        );
+        let there = self.was_there.iter().filter(|there| **there).count();
+        let added = self.was_there.len() - there;
+        match state {
+            PlaceState::Written => info!("Wrote {place}: {added} added, {there} already there"),
+            PlaceState::Unchanged => info!("Nothing to write at {place}: {there} already there"),
+            PlaceState::Failed => {}
+        }
+    }
+}

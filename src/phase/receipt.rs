@@ -1,0 +1,186 @@
+//! The receipt: what was published, where, by which key, and what was already
+//! there (`spec/signer.md`, "Receipt").
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::error::PhaseError;
+use super::plan::Plan;
+use super::sign::{Entry, SignedPlace};
+use crate::oci::Digest;
+
+/// A run's receipt. It holds no secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Receipt {
+    /// Whether everything that was asked for was read back from its place.
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    images: Vec<ImageReceipt>,
+    places: Vec<PlaceReceipt>,
+}
+
+#[derive(Debug, Serialize)]
+struct ImageReceipt {
+    repository: String,
+    digest: String,
+    tags: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct PlaceReceipt {
+    reference: String,
+    kind: String,
+    state: PlaceState,
+    /// The manifest that holds all layers below, as it was read back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// The manifest that stood there before, if another does now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<String>,
+    layers: Vec<LayerReceipt>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct LayerReceipt {
+    image: String,
+    key: String,
+    /// SHA-256 of the public key's DER.
+    public_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicate_type: Option<String>,
+    media_type: String,
+    digest: String,
+    state: LayerState,
+}
+
+/// What became of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceState {
+    Written,
+    Unchanged,
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum LayerState {
+    Written,
+    AlreadyThere,
+    /// Not read back: it may or may not be there.
+    Unproven,
+}
+
+impl Receipt {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let images = plan.images().iter().map(|image| ImageReceipt {
+            repository: image.repository.to_string(),
+            digest: image.digest.to_string(),
+            tags: image.tags.iter().map(ToString::to_string).collect(),
+        });
+        Self {
+            complete: false,
+            error: None,
+            images: images.collect(),
+            places: Vec::new(),
+        }
+    }
+
+    pub(super) fn note(
+        &mut self,
+        state: PlaceState,
+        digest: Option<&Digest>,
+        before: Option<&Digest>,
+        signed: &SignedPlace,
+        was_there: &[bool],
+    ) {
+        let layers = signed
+            .entries
+            .iter()
+            .zip(was_there)
+            .map(|(entry, was_there)| layer(entry, state, *was_there));
+        self.places.push(PlaceReceipt {
+            reference: signed.place.to_string(),
+            kind: signed.place.kind().to_string(),
+            state,
+            digest: digest.map(ToString::to_string),
+            replaced: before
+                .filter(|before| Some(*before) != digest)
+                .map(ToString::to_string),
+            layers: layers.collect(),
+        });
+    }
+
+    pub(super) fn close(&mut self, outcome: &Result<(), PhaseError>) {
+        self.complete = outcome.is_ok();
+        self.error = outcome.as_ref().err().map(ToString::to_string);
+    }
+
+    /// Whether a receipt can be written to `path`: a file beside it is made
+    /// and removed.
+    ///
+    /// # Errors
+    /// On a folder that is missing or cannot be written, and on a path that is
+    /// itself a folder.
+    pub fn probe(path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        beside(path).map(drop)
+    }
+
+    /// Writes the receipt, readable by all, atomically.
+    ///
+    /// # Errors
+    /// On a file that cannot be written; what stood there before is unchanged.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        let mut file = beside(path)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
+    let descriptor = &entry.layer.descriptor;
+    LayerReceipt {
+        image: entry.image.to_string(),
+        key: entry.key.display().to_string(),
+        public_key: entry.public_key.to_string(),
+        document: entry.document.clone(),
+        predicate_type: descriptor
+            .annotations
+            .get(super::sign::PREDICATE_TYPE)
+            .cloned(),
+        media_type: descriptor.media_type.to_string(),
+        digest: descriptor.digest.to_string(),
+        state: match (state, was_there) {
+            (_, true) => LayerState::AlreadyThere,
+            (PlaceState::Failed, false) => LayerState::Unproven,
+            (PlaceState::Written | PlaceState::Unchanged, false) => LayerState::Written,
+        },
+    }
+}
+
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".receipt-")
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+}
