@@ -278,3 +278,42 @@ pub(super) fn sha256_and(message: &Content, mut also: impl FnMut(&[u8])) -> io::
         also(chunk);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::EncodePrivateKey as _;
+
+    use super::*;
+
+    fn pair(der: impl Fn(u8) -> Vec<u8>) -> (LocalKey, LocalKey) {
+        let key = |seed| LocalKey::from_pkcs8(&der(seed)).unwrap();
+        (key(7), key(8))
+    }
+
+    /// KEY-36. What a fault or a damaged key gives: a signature that does not
+    /// belong to the public half.
+    #[test]
+    fn a_signature_that_the_public_half_does_not_accept_is_discarded() {
+        let ecdsa = |seed| {
+            let key = p256::SecretKey::from_slice(&[seed; 32]).unwrap();
+            key.to_pkcs8_der().unwrap().as_bytes().to_vec()
+        };
+        let ed25519 = |seed| {
+            let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+            key.to_pkcs8_der().unwrap().as_bytes().to_vec()
+        };
+        let rsa = |_| {
+            let key = RsaKey::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+            let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = key.as_der().unwrap();
+            der.as_ref().to_vec()
+        };
+        for (mut one, other) in [pair(ecdsa), pair(ed25519), pair(rsa)] {
+            let message = Content::from(b"a message".to_vec());
+            assert!(one.sign(&message).is_ok());
+            one.public_half = other.public_half;
+            let error = one.sign(&message).unwrap_err();
+            assert!(matches!(error, SignError::Mismatch), "{error:?}");
+            assert!(error.hint().is_some());
+        }
+    }
+}

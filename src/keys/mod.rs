@@ -115,3 +115,6 @@ impl SignError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
