@@ -1,1 +1,120 @@
-//! (see crate docs)
+//! Private keys: reading, unlocking, signing.
+//!
+//! Implements `spec/keys.md`. Knows no registry, no configuration file and no
+//! format of what is signed: a message is bytes.
+//!
+//! A key is read in three steps, so that what can fail early does: the file's
+//! bytes become a [`KeyFile`] (no password needed), [`unlock`] makes it a
+//! [`LocalKey`] (slow on purpose), and a [`Signer`] signs with it.
+
+mod error;
+mod key_file;
+mod local;
+mod password;
+mod pem;
+mod public_half;
+
+use std::fmt;
+use std::io;
+
+pub use error::{KeyError, MAX_LENGTH};
+pub use key_file::KeyFile;
+pub use local::LocalKey;
+pub use password::{Origin, Password, unlock};
+
+use crate::oci::Content;
+use crate::signature::{PublicKey, Signature};
+
+/// Who signs. Each kind of key that lives elsewhere becomes a variant.
+#[derive(Debug)]
+pub enum Signer {
+    Local(LocalKey),
+}
+
+impl Signer {
+    pub fn public_key(&self) -> &PublicKey {
+        match self {
+            Self::Local(key) => key.public_key(),
+        }
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Local(key) => key.algorithm(),
+        }
+    }
+
+    /// Signs `message` and checks the signature with the public half. The same
+    /// message always gets the same signature. The message is streamed, up to
+    /// three times.
+    ///
+    /// # Errors
+    /// On a message that cannot be read or that changes while it is read, and
+    /// on a signature that the public half does not accept.
+    pub fn sign(&self, message: &Content) -> Result<Signature, SignError> {
+        match self {
+            Self::Local(key) => key.sign(message),
+        }
+    }
+}
+
+impl From<LocalKey> for Signer {
+    fn from(key: LocalKey) -> Self {
+        Self::Local(key)
+    }
+}
+
+/// How a key signs: the choice that every cosign verifies without options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    EcdsaP256,
+    EcdsaP384,
+    EcdsaP521,
+    Rsa2048,
+    Rsa3072,
+    Rsa4096,
+    Ed25519,
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaP256 => "ECDSA P-256 SHA-256",
+            Self::EcdsaP384 => "ECDSA P-384 SHA-256",
+            Self::EcdsaP521 => "ECDSA P-521 SHA-256",
+            Self::Rsa2048 => "RSA-2048 PKCS#1 v1.5 SHA-256",
+            Self::Rsa3072 => "RSA-3072 PKCS#1 v1.5 SHA-256",
+            Self::Rsa4096 => "RSA-4096 PKCS#1 v1.5 SHA-256",
+            Self::Ed25519 => "Ed25519",
+        })
+    }
+}
+
+/// A message that could not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    #[error("cannot read the message")]
+    Read(#[source] io::Error),
+    #[error("the message changed while it was being signed")]
+    MessageChanged,
+    #[error("the key cannot sign")]
+    Refused,
+    #[error("the public half of the key does not accept the signature")]
+    Mismatch,
+}
+
+impl SignError {
+    /// What the user can do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Mismatch => Some(
+                "the key file or this machine's memory is damaged; the signature was discarded"
+                    .to_owned(),
+            ),
+            Self::Read(_) | Self::MessageChanged | Self::Refused => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

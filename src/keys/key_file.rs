@@ -1,0 +1,198 @@
+//! cosign's key files: a PEM block that holds JSON that holds an encrypted
+//! PKCS#8 key.
+//!
+//! Implements `spec/keys.md`, sections 1 to 3. The format is that of cosign
+//! v2.6.4 `pkg/cosign/keys.go` and go-securesystemslib v0.11.0
+//! `encrypted/encrypted.go`. Knows no paths and where no password comes from.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crypto_secretbox::{AeadInPlace as _, KeyInit as _, XSalsa20Poly1305};
+use serde::Deserialize;
+use serde_json::error::Category;
+use zeroize::Zeroizing;
+
+use super::error::{KeyError, MAX_LENGTH};
+use super::local::LocalKey;
+use super::pem::{self, NoBlock};
+use crate::secret::Secret;
+
+/// cosign 2.0.2 and later write the first, cosign 1 and 2.0.0 the second.
+const LABELS: [&str; 2] = [
+    "ENCRYPTED SIGSTORE PRIVATE KEY",
+    "ENCRYPTED COSIGN PRIVATE KEY",
+];
+const KDF: &str = "scrypt";
+const CIPHER: &str = "nacl/secretbox";
+const R: u32 = 8;
+const P: u32 = 1;
+const NONCE_LENGTH: usize = 24;
+const TAG_LENGTH: usize = 16;
+/// How much of a name from the file a message repeats.
+const SHOWN: usize = 64;
+
+/// A key file that has been read and found acceptable, still locked.
+pub struct KeyFile {
+    scrypt: scrypt::Params,
+    salt: Vec<u8>,
+    nonce: [u8; NONCE_LENGTH],
+    /// The tag, then the encrypted key.
+    ciphertext: Vec<u8>,
+}
+
+impl KeyFile {
+    /// Reads the bytes of a key file. Takes no password and little time.
+    ///
+    /// # Errors
+    /// On everything that is wrong with the file as long as it is locked.
+    pub fn parse(pem: &Secret) -> Result<Self, KeyError> {
+        if pem.expose().len() > MAX_LENGTH {
+            return Err(KeyError::TooLong);
+        }
+        let block = pem::first_block(pem.expose()).map_err(|reason| match reason {
+            NoBlock::Absent => KeyError::NoPem,
+            NoBlock::Unfinished => KeyError::Truncated,
+            NoBlock::NotBase64 => KeyError::NotBase64,
+        })?;
+        if !LABELS.contains(&block.label.as_str()) {
+            return Err(KeyError::PemType(shown(&block.label)));
+        }
+        let written: Written = serde_json::from_slice(&block.bytes).map_err(json_error)?;
+        written.check()
+    }
+
+    /// Decrypts the key with exactly these bytes. Takes a tenth of a second or
+    /// more and up to 128 MiB of memory, so not on an async thread.
+    ///
+    /// # Errors
+    /// [`KeyError::Locked`] on a wrong password, which cannot be told from a
+    /// changed ciphertext; others on a decrypted key of an unsupported kind.
+    pub fn unlock(&self, password: &Secret) -> Result<LocalKey, KeyError> {
+        if password.expose().len() > MAX_LENGTH {
+            return Err(KeyError::PasswordTooLong);
+        }
+        let mut key = Zeroizing::new([0; XSalsa20Poly1305::KEY_SIZE]);
+        scrypt::scrypt(password.expose(), &self.salt, &self.scrypt, &mut *key)
+            .map_err(|_| KeyError::Locked)?;
+        let (tag, encrypted) = self
+            .ciphertext
+            .split_at_checked(TAG_LENGTH)
+            .ok_or(KeyError::CiphertextLength(self.ciphertext.len()))?;
+        let mut pkcs8 = Zeroizing::new(encrypted.to_vec());
+        XSalsa20Poly1305::new((&*key).into())
+            .decrypt_in_place_detached((&self.nonce).into(), b"", &mut pkcs8, tag.into())
+            .map_err(|_| KeyError::Locked)?;
+        LocalKey::from_pkcs8(&pkcs8)
+    }
+}
+
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyFile(scrypt N={})", self.scrypt.n())
+    }
+}
+
+/// The JSON as it stands. Unknown fields are ignored, as cosign does; absent
+/// ones are empty and fail in [`Written::check`].
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    kdf: WrittenKdf,
+    cipher: WrittenCipher,
+    ciphertext: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenKdf {
+    name: String,
+    params: WrittenParameters,
+    salt: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenParameters {
+    #[serde(rename = "N")]
+    n: u64,
+    r: u64,
+    p: u64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenCipher {
+    name: String,
+    nonce: String,
+}
+
+impl Written {
+    fn check(self) -> Result<KeyFile, KeyError> {
+        if self.kdf.name != KDF {
+            return Err(KeyError::Kdf(shown(&self.kdf.name)));
+        }
+        if self.cipher.name != CIPHER {
+            return Err(KeyError::Cipher(shown(&self.cipher.name)));
+        }
+        let scrypt = self.kdf.params.check()?;
+        let nonce = base64("cipher.nonce", &self.cipher.nonce)?;
+        let nonce = nonce
+            .try_into()
+            .map_err(|nonce: Vec<u8>| KeyError::NonceLength(nonce.len()))?;
+        let ciphertext = base64("ciphertext", &self.ciphertext)?;
+        if ciphertext.len() < TAG_LENGTH {
+            return Err(KeyError::CiphertextLength(ciphertext.len()));
+        }
+        Ok(KeyFile {
+            scrypt,
+            salt: base64("kdf.salt", &self.kdf.salt)?,
+            nonce,
+            ciphertext,
+        })
+    }
+}
+
+impl WrittenParameters {
+    /// Only the sets that cosign accepts. `scrypt::Params` accepts others whose
+    /// memory cannot be had, and that aborts the process
+    /// (go-securesystemslib `CheckParams` refuses them for the same reason).
+    fn check(&self) -> Result<scrypt::Params, KeyError> {
+        let refused = KeyError::ScryptParameters {
+            n: self.n,
+            r: self.r,
+            p: self.p,
+        };
+        let log_n = match self.n {
+            32_768 => 15,
+            65_536 => 16,
+            131_072 => 17,
+            _ => return Err(refused),
+        };
+        if (self.r, self.p) != (u64::from(R), u64::from(P)) {
+            return Err(refused);
+        }
+        scrypt::Params::new(log_n, R, P).map_err(|_| refused)
+    }
+}
+
+/// Where it is wrong, without serde's text, which may quote the file.
+fn json_error(error: serde_json::Error) -> KeyError {
+    match error.classify() {
+        Category::Eof => KeyError::JsonTruncated,
+        _ => KeyError::Json {
+            line: error.line(),
+            column: error.column(),
+        },
+    }
+}
+
+fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, KeyError> {
+    STANDARD.decode(text).map_err(|_| KeyError::Field(field))
+}
+
+fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(SHOWN).collect();
+    cut.escape_debug().to_string()
+}

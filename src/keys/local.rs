@@ -1,0 +1,319 @@
+//! Private keys in memory: ECDSA, RSA and Ed25519.
+//!
+//! Implements `spec/keys.md`, sections 3 and 5. Messages are streamed: memory
+//! does not grow with their length.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Read as _};
+
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::rsa::KeyPair as RsaKey;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use ecdsa::hazmat::sign_prehashed_rfc6979;
+use ed25519_dalek::SignatureError;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign_byupdate};
+use p256::NistP256;
+use p384::NistP384;
+use p521::NistP521;
+use pkcs8::der::asn1::UintRef;
+use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
+use pkcs8::{EncodePublicKey, ObjectIdentifier, PrivateKeyInfoRef};
+use sha2::{Digest as _, Sha256, Sha512};
+
+use super::error::KeyError;
+use super::public_half::PublicHalf;
+use super::{Algorithm, SignError};
+use crate::oci::Content;
+use crate::signature::{PublicKey, Signature};
+
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+
+/// SHA-256 of a message.
+pub(super) type Prehash = [u8; 32];
+
+/// A private key that lies in this process's memory, wiped when dropped.
+pub struct LocalKey {
+    private: Private,
+    algorithm: Algorithm,
+    public: PublicKey,
+    /// Made from `public`, not from `private`, so that it is a second opinion.
+    public_half: PublicHalf,
+}
+
+enum Private {
+    P256(p256::ecdsa::SigningKey),
+    P384(p384::ecdsa::SigningKey),
+    P521(p521::ecdsa::SigningKey),
+    Rsa(RsaKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+}
+
+impl LocalKey {
+    /// Reads a PKCS#8 key (RFC 5958) in DER.
+    ///
+    /// # Errors
+    /// On a key of an unsupported kind, curve or size, and on a damaged one.
+    pub(super) fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+        let info = PrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::NotPkcs8)?;
+        let (private, algorithm) = match info.algorithm.oid {
+            EC => ecdsa_key(info)?,
+            RSA => rsa_key(der, &info)?,
+            ED25519 => {
+                let key = info.try_into().map_err(|_| KeyError::Damaged)?;
+                (Private::Ed25519(Box::new(key)), Algorithm::Ed25519)
+            }
+            other => return Err(KeyError::KeyType(other.to_string())),
+        };
+        let public = private.public_key().ok_or(KeyError::Damaged)?;
+        let public_half = PublicHalf::parse(algorithm, &public).ok_or(KeyError::Damaged)?;
+        Ok(Self {
+            private,
+            algorithm,
+            public,
+            public_half,
+        })
+    }
+
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Signs `message` and checks the signature with the public half. The same
+    /// message always gets the same signature. An ECDSA or RSA key reads it
+    /// once, an Ed25519 key three times.
+    ///
+    /// # Errors
+    /// On a message that cannot be read or that changes while it is read, and
+    /// on a signature that the public half does not accept.
+    pub fn sign(&self, message: &Content) -> Result<Signature, SignError> {
+        match &self.private {
+            Private::Ed25519(key) => self.sign_ed25519(key, message),
+            private => {
+                let prehash = sha256(message)?;
+                let signature = private.sign_prehash(&prehash).ok_or(SignError::Refused)?;
+                self.public_half.verify_prehash(&prehash, &signature)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    /// Pure Ed25519 (RFC 8032, section 5.1.6) hashes the message twice: for the
+    /// nonce, then for the challenge. Two messages under one nonce reveal the
+    /// key, so a message that changes in between must not get its signature.
+    fn sign_ed25519(
+        &self,
+        key: &ed25519_dalek::SigningKey,
+        message: &Content,
+    ) -> Result<Signature, SignError> {
+        let reads: RefCell<Vec<io::Result<Prehash>>> = RefCell::default();
+        let hash = |state: &mut Sha512| {
+            let read = sha256_and(message, |chunk| state.update(chunk));
+            let answer = read.as_ref().map(|_| ()).map_err(|_| SignatureError::new());
+            reads.borrow_mut().push(read);
+            answer
+        };
+        let secret = ExpandedSecretKey::from(key.as_bytes());
+        let signed = raw_sign_byupdate::<Sha512, _>(&secret, hash, &key.verifying_key());
+        let read = reads
+            .into_inner()
+            .into_iter()
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(SignError::Read)?;
+        let [first, second] = *read.as_slice() else {
+            return Err(SignError::Refused);
+        };
+        if first != second {
+            return Err(SignError::MessageChanged);
+        }
+        let signature = Signature::new(signed.map_err(|_| SignError::Refused)?.to_vec());
+        self.public_half
+            .verify_message(message, &first, &signature)?;
+        Ok(signature)
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "LocalKey({} {})",
+            self.algorithm,
+            self.public.fingerprint()
+        )
+    }
+}
+
+impl Private {
+    fn public_key(&self) -> Option<PublicKey> {
+        fn spki(key: &impl EncodePublicKey) -> Option<Vec<u8>> {
+            Some(key.to_public_key_der().ok()?.into_vec())
+        }
+        let der = match self {
+            Self::P256(key) => spki(key.verifying_key()),
+            Self::P384(key) => spki(key.verifying_key()),
+            Self::P521(key) => spki(key.verifying_key()),
+            Self::Ed25519(key) => spki(&key.verifying_key()),
+            Self::Rsa(key) => {
+                let der: PublicKeyX509Der<'_> = key.public_key().as_der().ok()?;
+                Some(der.as_ref().to_vec())
+            }
+        };
+        der.map(PublicKey::from_der)
+    }
+
+    /// ECDSA as RFC 6979 with SHA-256 for every curve, in ASN.1 DER; RSA as
+    /// PKCS#1 v1.5. `None` for a key that does not sign digests.
+    fn sign_prehash(&self, prehash: &Prehash) -> Option<Signature> {
+        let bytes = match self {
+            Self::P256(key) => {
+                let key = key.as_nonzero_scalar();
+                let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(key, prehash, &[]);
+                signature.to_der().as_bytes().to_vec()
+            }
+            Self::P384(key) => {
+                let key = key.as_nonzero_scalar();
+                let (signature, _) = sign_prehashed_rfc6979::<NistP384, Sha256>(key, prehash, &[]);
+                signature.to_der().as_bytes().to_vec()
+            }
+            Self::P521(key) => {
+                let key = key.as_nonzero_scalar();
+                let (signature, _) = sign_prehashed_rfc6979::<NistP521, Sha256>(key, prehash, &[]);
+                signature.to_der().as_bytes().to_vec()
+            }
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign_digest(&RSA_PKCS1_SHA256, &imported(prehash)?, &mut signature)
+                    .ok()?;
+                signature
+            }
+            Self::Ed25519(_) => return None,
+        };
+        Some(Signature::new(bytes))
+    }
+}
+
+fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyError> {
+    let curve = info
+        .algorithm
+        .parameters_oid()
+        .map_err(|_| KeyError::Curve("without a name".to_owned()))?;
+    let damaged = |_| KeyError::Damaged;
+    Ok(match curve {
+        P256 => (
+            Private::P256(info.try_into().map_err(damaged)?),
+            Algorithm::EcdsaP256,
+        ),
+        P384 => (
+            Private::P384(info.try_into().map_err(damaged)?),
+            Algorithm::EcdsaP384,
+        ),
+        P521 => (
+            Private::P521(info.try_into().map_err(damaged)?),
+            Algorithm::EcdsaP521,
+        ),
+        SECP256K1 => return Err(KeyError::Curve("secp256k1".to_owned())),
+        other => return Err(KeyError::Curve(other.to_string())),
+    })
+}
+
+fn rsa_key(der: &[u8], info: &PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyError> {
+    let bits = modulus_bits(info.private_key.as_bytes()).ok_or(KeyError::Damaged)?;
+    let algorithm = match bits {
+        2048 => Algorithm::Rsa2048,
+        3072 => Algorithm::Rsa3072,
+        4096 => Algorithm::Rsa4096,
+        other => return Err(KeyError::RsaSize(other)),
+    };
+    let key = RsaKey::from_pkcs8(der).map_err(|_| KeyError::Damaged)?;
+    Ok((Private::Rsa(key), algorithm))
+}
+
+/// The size of an `RSAPrivateKey` (RFC 8017, appendix A.1.2: a sequence of the
+/// version, the modulus and more), read here because aws-lc gives no reason
+/// when it refuses a size.
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(der).ok()?;
+    Header::decode(&mut reader).ok()?;
+    let _version = reader.decode::<u8>().ok()?;
+    let modulus = reader.decode::<UintRef<'_>>().ok()?;
+    let first = modulus.as_bytes().first()?;
+    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
+}
+
+/// SHA-256 of a message as aws-lc takes it. (The name says "less safe" because
+/// it believes us that it is a digest.)
+pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
+    aws_lc_rs::digest::Digest::import_less_safe(prehash, &aws_lc_rs::digest::SHA256).ok()
+}
+
+fn sha256(message: &Content) -> Result<Prehash, SignError> {
+    sha256_and(message, |_| ()).map_err(SignError::Read)
+}
+
+/// Reads `message` once; each chunk goes to `also` too.
+pub(super) fn sha256_and(message: &Content, mut also: impl FnMut(&[u8])) -> io::Result<Prehash> {
+    let mut reader = message.open()?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let chunk = buffer.get(..count).unwrap_or_default();
+        hasher.update(chunk);
+        also(chunk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::EncodePrivateKey as _;
+
+    use super::*;
+
+    fn pair(der: impl Fn(u8) -> Vec<u8>) -> (LocalKey, LocalKey) {
+        let key = |seed| LocalKey::from_pkcs8(&der(seed)).unwrap();
+        (key(7), key(8))
+    }
+
+    /// KEY-36. What a fault or a damaged key gives: a signature that does not
+    /// belong to the public half.
+    #[test]
+    fn a_signature_that_the_public_half_does_not_accept_is_discarded() {
+        let ecdsa = |seed| {
+            let key = p256::SecretKey::from_slice(&[seed; 32]).unwrap();
+            key.to_pkcs8_der().unwrap().as_bytes().to_vec()
+        };
+        let ed25519 = |seed| {
+            let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+            key.to_pkcs8_der().unwrap().as_bytes().to_vec()
+        };
+        let rsa = |_| {
+            let key = RsaKey::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+            let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = key.as_der().unwrap();
+            der.as_ref().to_vec()
+        };
+        for (mut one, other) in [pair(ecdsa), pair(ed25519), pair(rsa)] {
+            let message = Content::from(b"a message".to_vec());
+            assert!(one.sign(&message).is_ok());
+            one.public_half = other.public_half;
+            let error = one.sign(&message).unwrap_err();
+            assert!(matches!(error, SignError::Mismatch), "{error:?}");
+            assert!(error.hint().is_some());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Opening a key with the password that the platform configured.
+//!
+//! Implements `spec/keys.md`, section 4.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::error::KeyError;
+use super::key_file::KeyFile;
+use super::local::LocalKey;
+use crate::secret::Secret;
+
+/// A password's exact bytes, and where they come from.
+#[derive(Debug)]
+pub struct Password {
+    pub bytes: Secret,
+    pub origin: Origin,
+}
+
+/// Where a password comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The file that `password` names.
+    File(PathBuf),
+    /// `COSIGN_PASSWORD`.
+    Environment,
+    /// Neither was given, so that it is the empty password.
+    Empty,
+}
+
+impl Password {
+    /// The password if none is configured.
+    pub fn empty() -> Self {
+        Self {
+            bytes: Secret::new(Vec::new()),
+            origin: Origin::Empty,
+        }
+    }
+}
+
+impl Origin {
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => {
+                Some("name a password file in `password`, or set COSIGN_PASSWORD to the password")
+            }
+            Self::Environment => {
+                Some("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
+            }
+            Self::File(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "read from `{}`", path.display()),
+            Self::Environment => f.write_str("that of COSIGN_PASSWORD"),
+            Self::Empty => f.write_str(
+                "the empty one, because neither `password` nor COSIGN_PASSWORD was given",
+            ),
+        }
+    }
+}
+
+/// Opens `key`: with the exact bytes of `password` and, if they are wrong and
+/// come from a file that ends in a newline, once more without that newline.
+/// Takes a tenth of a second or more for each try, so not on an async thread.
+///
+/// # Errors
+/// [`KeyError::WrongPassword`], which says where the password comes from;
+/// others on a decrypted key of an unsupported kind.
+pub fn unlock(key: &KeyFile, password: &Password) -> Result<LocalKey, KeyError> {
+    let wrong = || KeyError::WrongPassword(password.origin.clone());
+    match key.unlock(&password.bytes) {
+        Err(KeyError::Locked) => {}
+        answer => return answer,
+    }
+    let Some((path, shorter)) = without_newline(password) else {
+        return Err(wrong());
+    };
+    match key.unlock(&shorter) {
+        Err(KeyError::Locked) => Err(wrong()),
+        Err(error) => Err(error),
+        Ok(key) => {
+            tracing::debug!("ignored the newline at the end of `{}`", path.display());
+            Ok(key)
+        }
+    }
+}
+
+fn without_newline(password: &Password) -> Option<(&PathBuf, Secret)> {
+    let Origin::File(path) = &password.origin else {
+        return None;
+    };
+    let line = password.bytes.expose().strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Some((path, Secret::new(line.to_vec())))
+}

@@ -1,0 +1,83 @@
+//! The public half of a key, with which each signature is checked before
+//! anybody sees it.
+//!
+//! A fault while a deterministic signature is made can reveal the key to who
+//! compares it with a good one, and a damaged key file gives signatures that
+//! nobody can verify; neither leaves the process.
+
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use pkcs8::DecodePublicKey;
+
+use super::local::{Prehash, imported, sha256_and};
+use super::{Algorithm, SignError};
+use crate::oci::Content;
+use crate::signature::{PublicKey, Signature};
+
+pub(super) enum PublicHalf {
+    P256(p256::ecdsa::VerifyingKey),
+    P384(p384::ecdsa::VerifyingKey),
+    P521(p521::ecdsa::VerifyingKey),
+    Rsa(ParsedPublicKey),
+    Ed25519(ed25519_dalek::VerifyingKey),
+}
+
+impl PublicHalf {
+    /// `None` if `key` is no public key of `algorithm`.
+    pub(super) fn parse(algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
+        let der = key.as_der();
+        Some(match algorithm {
+            Algorithm::EcdsaP256 => Self::P256(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::EcdsaP384 => Self::P384(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::EcdsaP521 => Self::P521(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::Ed25519 => Self::Ed25519(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+                Self::Rsa(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).ok()?)
+            }
+        })
+    }
+
+    /// Checks an ECDSA or RSA signature of the message with this SHA-256.
+    pub(super) fn verify_prehash(
+        &self,
+        prehash: &Prehash,
+        signature: &Signature,
+    ) -> Result<(), SignError> {
+        let bytes = signature.as_bytes();
+        let accepted = match self {
+            Self::P256(key) => p256::ecdsa::Signature::from_der(bytes)
+                .is_ok_and(|signature| key.verify_prehash(prehash, &signature).is_ok()),
+            Self::P384(key) => p384::ecdsa::Signature::from_der(bytes)
+                .is_ok_and(|signature| key.verify_prehash(prehash, &signature).is_ok()),
+            Self::P521(key) => p521::ecdsa::Signature::from_der(bytes)
+                .is_ok_and(|signature| key.verify_prehash(prehash, &signature).is_ok()),
+            Self::Rsa(key) => imported(prehash)
+                .is_some_and(|digest| key.verify_digest_sig(&digest, bytes).is_ok()),
+            Self::Ed25519(_) => false,
+        };
+        accepted.then_some(()).ok_or(SignError::Mismatch)
+    }
+
+    /// Checks a pure Ed25519 signature. Reads the message, which must still
+    /// have this SHA-256.
+    pub(super) fn verify_message(
+        &self,
+        message: &Content,
+        prehash: &Prehash,
+        signature: &Signature,
+    ) -> Result<(), SignError> {
+        let Self::Ed25519(key) = self else {
+            return Err(SignError::Mismatch);
+        };
+        let mut verifier = ed25519_dalek::Signature::from_slice(signature.as_bytes())
+            .and_then(|signature| key.verify_stream(&signature))
+            .map_err(|_| SignError::Mismatch)?;
+        let read = sha256_and(message, |chunk| verifier.update(chunk)).map_err(SignError::Read)?;
+        if read != *prehash {
+            return Err(SignError::MessageChanged);
+        }
+        verifier
+            .finalize_and_verify()
+            .map_err(|_| SignError::Mismatch)
+    }
+}
