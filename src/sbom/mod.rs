@@ -1,1 +1,20 @@
-//! (see crate docs)
+//! The SBOM documents that an image carries: label → layer → documents →
+//! attachment.
+//!
+//! Implements `spec/sbom.md`. Knows no network: who calls fetches the config and
+//! the layer's blob. Nothing touches the disk, and nothing is handed out before
+//! both digests of the layer are verified.
+
+mod documents;
+mod error;
+mod json;
+mod label;
+mod layer;
+
+pub use documents::{Document, Format, read};
+pub use error::{Exceeded, SbomError};
+pub use json::{JsonError, Reason};
+pub use label::{SbomLayer, locate};
+pub use layer::{
+    Limits, MAX_COMPRESSED, MAX_ENTRIES, MAX_EXPANDED, MAX_PATH, MAX_RATIO, RATIO_FLOOR,
+};

@@ -1,0 +1,492 @@
+//! The documents in the archive of an SBOM layer.
+//!
+//! The archive is walked as a stream, in memory and never to disk. A document
+//! is a regular file below `<layers>/sbom/launch/` named `sbom.<ext>` or
+//! `<name>.sbom.<ext>` (buildpack spec, "Software-Bill-of-Materials", and the
+//! exporter's `-launcher-sbom`); everything else is passed over, but what could
+//! be read as two different things by two readers is refused.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use tar::{Archive, Entry, EntryType};
+
+use super::error::{Exceeded, SbomError, shown};
+use super::json::{Remarks, Validator};
+use super::label::SbomLayer;
+use super::layer::{Limits, Metered, Span, verify_blob};
+use crate::oci::{Content, MediaType};
+
+/// Documents up to this size are kept in memory …
+const KEPT_DOCUMENT: u64 = 1 << 20;
+/// … as long as all of them together have no more than this.
+const KEPT_IN_TOTAL: u64 = 16 << 20;
+/// Go's `archive/tar` reads no larger extended header either.
+const MAX_EXTENDED_HEADER: u64 = 1 << 20;
+
+/// The formats of the buildpack spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    CycloneDx,
+    Spdx,
+    Syft,
+}
+
+impl Format {
+    const ALL: [Self; 3] = [Self::CycloneDx, Self::Spdx, Self::Syft];
+
+    /// How a document's file name ends, with `sbom.` before it.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::CycloneDx => "cdx.json",
+            Self::Spdx => "spdx.json",
+            Self::Syft => "syft.json",
+        }
+    }
+
+    /// The predicate type of an attestation that embeds such a document.
+    pub fn predicate_type(self) -> &'static str {
+        match self {
+            Self::CycloneDx => "https://cyclonedx.org/bom",
+            Self::Spdx => "https://spdx.dev/Document",
+            Self::Syft => "https://syft.dev/bom",
+        }
+    }
+
+    /// The media type that `cosign attach sbom` gives such a document.
+    pub fn media_type(self) -> MediaType {
+        match self {
+            Self::CycloneDx => MediaType::CYCLONEDX_JSON,
+            Self::Spdx => MediaType::SPDX_JSON,
+            Self::Syft => MediaType::SYFT_JSON,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CycloneDx => "CycloneDX",
+            Self::Spdx => "SPDX",
+            Self::Syft => "Syft",
+        })
+    }
+}
+
+/// An SBOM document of a verified layer: a JSON object, byte for byte as it
+/// lies there.
+#[derive(Clone, Debug)]
+pub struct Document {
+    path: String,
+    format: Format,
+    content: Content,
+    remarks: Remarks,
+}
+
+impl Document {
+    /// The path in the image, absolute.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Whether some number is infinite as a float64 (`1e400`). No cosign
+    /// verifies an attestation of such a document.
+    pub fn exceeds_float64(&self) -> bool {
+        self.remarks.exceeds_float64
+    }
+
+    /// Whether some string holds half a surrogate pair (`"\ud800"`). Cosign 3
+    /// verifies no attestation of such a document, cosign 2 does.
+    pub fn has_lone_surrogate(&self) -> bool {
+        self.remarks.lone_surrogate
+    }
+}
+
+/// Reads the documents of a layer's blob, sorted by path. None are handed out
+/// unless the blob has the manifest's digest and the archive the config's
+/// diffID. A document of more than 1 MiB is not kept but decompressed again
+/// when it is read.
+///
+/// # Errors
+/// On a blob or archive that is damaged or over a limit, on an entry that could
+/// be understood in two ways, and on a document that is not a JSON object.
+pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Document>, SbomError> {
+    verify_blob(layer, &blob, limits)?;
+    let mut walk = Walk {
+        blob: &blob,
+        limits,
+        launch: launch_folder(&layer.layers_dir),
+        entries: 0,
+        kept: 0,
+        paths: BTreeSet::new(),
+        found: Vec::new(),
+        extension: Extension::default(),
+    };
+    let mut archive = Archive::new(Metered::new(layer, blob.clone(), limits));
+    let walked = walk.archive(&mut archive);
+    let mut metered = archive.into_inner();
+    // What ends the stream early looks like a broken archive to the walk.
+    if let (Err(_), Some(failure)) = (&walked, metered.failure()) {
+        return Err(failure);
+    }
+    walked?;
+    metered.verify(&layer.diff_id)?;
+    Ok(walk.documents())
+}
+
+/// Where a document lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Below `<layers>/sbom/launch/`.
+    Layers,
+    /// Below another `…/sbom/launch/`.
+    Elsewhere,
+}
+
+struct Walk<'a> {
+    blob: &'a Bytes,
+    limits: &'a Limits,
+    launch: Vec<Vec<u8>>,
+    entries: u64,
+    kept: u64,
+    paths: BTreeSet<String>,
+    found: Vec<(Place, Document)>,
+    extension: Extension,
+}
+
+/// What extended headers say of the entry after them.
+#[derive(Default)]
+struct Extension {
+    path: Option<Vec<u8>>,
+    size: Option<u64>,
+    is_sparse: bool,
+    /// The kinds of extended header seen, each allowed once.
+    kinds: Vec<u8>,
+}
+
+impl Walk<'_> {
+    fn archive(&mut self, archive: &mut Archive<Metered>) -> Result<(), SbomError> {
+        for entry in archive.entries().map_err(SbomError::Tar)?.raw(true) {
+            let mut entry = entry.map_err(SbomError::Tar)?;
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                let exceeded = Exceeded::Entries(self.limits.entries);
+                return Err(SbomError::Limit(exceeded));
+            }
+            self.entry(&mut entry)?;
+        }
+        if !self.extension.kinds.is_empty() {
+            return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(())
+    }
+
+    fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
+        match entry.header().entry_type() {
+            EntryType::XGlobalHeader => global_header(entry),
+            EntryType::XHeader => {
+                self.extension.note(b'x', entry)?;
+                let records = extended_header(entry)?;
+                self.extension.pax(&records)
+            }
+            EntryType::GNULongName => {
+                self.extension.note(b'L', entry)?;
+                let mut name = extended_header(entry)?;
+                if name.last() == Some(&0) {
+                    name.pop();
+                }
+                self.extension.name(name)
+            }
+            EntryType::GNULongLink => self.extension.note(b'K', entry),
+            _ => {
+                let extension = std::mem::take(&mut self.extension);
+                self.file(entry, extension)
+            }
+        }
+    }
+
+    fn file<R: Read>(
+        &mut self,
+        entry: &mut Entry<'_, R>,
+        extension: Extension,
+    ) -> Result<(), SbomError> {
+        let header = entry.header();
+        let path = match extension.path {
+            Some(path) => path,
+            None => header.path_bytes().into_owned(),
+        };
+        if path.len() > self.limits.path {
+            return Err(SbomError::Limit(Exceeded::Path(self.limits.path)));
+        }
+        let refuse = |reason| SbomError::Entry {
+            path: shown(&path),
+            reason,
+        };
+        let size = header.entry_size().map_err(SbomError::Tar)?;
+        if extension.size.is_some_and(|said| said != size) {
+            return Err(refuse("its headers disagree on its size"));
+        }
+        // Go takes these as empty whatever they say, others skip their content.
+        if matches!(header.as_old().linkflag, [b'1'..=b'6']) && size != 0 {
+            return Err(refuse("it is no file, but has content"));
+        }
+        let Some((place, format, path)) = self.document_path(&path).map_err(refuse)? else {
+            return Ok(());
+        };
+        if !header.entry_type().is_file() || extension.is_sparse {
+            return Err(refuse("an SBOM document must be a regular file"));
+        }
+        if !self.paths.insert(path.clone()) {
+            return Err(refuse("the path stands twice in the layer"));
+        }
+        let document = self.document(entry, path, format, size)?;
+        self.found.push((place, document));
+        Ok(())
+    }
+
+    /// Reads a path. `None`: it does not name a document.
+    fn document_path(&self, path: &[u8]) -> Result<Option<(Place, Format, String)>, &'static str> {
+        if path.contains(&0) {
+            return Err("its path holds a NUL byte");
+        }
+        let segments = segments(path);
+        if segments.contains(&b"..".as_slice()) {
+            return Err("its path holds `..`");
+        }
+        let (Some((name, folders)), false) = (segments.split_last(), path.ends_with(b"/")) else {
+            return Ok(None);
+        };
+        let Some(format) = format_of(name) else {
+            return Ok(None);
+        };
+        let below_launch = |pair: &[&[u8]]| pair == [b"sbom".as_slice(), b"launch".as_slice()];
+        let place = if folders.len() >= self.launch.len()
+            && self.launch.iter().zip(folders).all(|(a, b)| a == b)
+        {
+            Place::Layers
+        } else if folders.windows(2).any(below_launch) {
+            Place::Elsewhere
+        } else {
+            return Ok(None);
+        };
+        let path = String::from_utf8(segments.join(&b'/')).map_err(|_| "its path is not UTF-8")?;
+        Ok(Some((place, format, format!("/{path}"))))
+    }
+
+    fn document<R: Read>(
+        &mut self,
+        entry: &mut Entry<'_, R>,
+        path: String,
+        format: Format,
+        size: u64,
+    ) -> Result<Document, SbomError> {
+        let offset = entry.raw_file_position();
+        let is_kept = size <= KEPT_DOCUMENT && self.kept + size <= KEPT_IN_TOTAL;
+        let mut kept = Vec::new();
+        let (remarks, length) = check(entry, &path, |bytes| {
+            if is_kept {
+                kept.extend_from_slice(bytes);
+            }
+        })?;
+        if length != size {
+            return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.kept += kept.len() as u64;
+        let content = match is_kept {
+            true => Content::from(kept),
+            false => Content::from_source(Span {
+                blob: self.blob.clone(),
+                offset,
+                length: size,
+            }),
+        };
+        Ok(Document {
+            path,
+            format,
+            content,
+            remarks,
+        })
+    }
+
+    /// The documents below `<layers>`; only if there are none, those below
+    /// another `…/sbom/launch/` (a config without, or with a changed,
+    /// `CNB_LAYERS_DIR`).
+    fn documents(self) -> Vec<Document> {
+        let is_in_layers = |(place, _): &(Place, Document)| *place == Place::Layers;
+        let any_in_layers = self.found.iter().any(is_in_layers);
+        let mut documents: Vec<_> = self
+            .found
+            .into_iter()
+            .filter(|found| !any_in_layers || is_in_layers(found))
+            .map(|(_, document)| document)
+            .collect();
+        documents.sort_by(|a, b| a.path.cmp(&b.path));
+        documents
+    }
+}
+
+impl Extension {
+    /// Remembers that an extended header of a kind was seen.
+    fn note<R: Read>(&mut self, kind: u8, entry: &Entry<'_, R>) -> Result<(), SbomError> {
+        if self.kinds.contains(&kind) {
+            return Err(SbomError::Entry {
+                path: shown(&entry.path_bytes()),
+                reason: "an entry has two extended headers of one kind",
+            });
+        }
+        self.kinds.push(kind);
+        Ok(())
+    }
+
+    fn name(&mut self, name: Vec<u8>) -> Result<(), SbomError> {
+        if self.path.as_ref().is_some_and(|path| *path != name) {
+            return Err(SbomError::Entry {
+                path: shown(&name),
+                reason: "its headers disagree on its path",
+            });
+        }
+        self.path = Some(name);
+        Ok(())
+    }
+
+    fn pax(&mut self, records: &[u8]) -> Result<(), SbomError> {
+        for (key, value) in pax_records(records)? {
+            match key {
+                b"path" | b"GNU.sparse.name" => self.name(value.to_vec())?,
+                b"size" => self.size = Some(decimal(value).ok_or_else(malformed_pax)?),
+                _ => {}
+            }
+            self.is_sparse |= key.starts_with(b"GNU.sparse.");
+        }
+        Ok(())
+    }
+}
+
+/// A global header changes all entries after it, for some readers. Only one
+/// that changes nothing of theirs that matters here is passed over.
+fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
+    let records = extended_header(entry)?;
+    let matters = |key: &[u8]| {
+        matches!(key, b"path" | b"size" | b"linkpath") || key.starts_with(b"GNU.sparse.")
+    };
+    if pax_records(&records)?.iter().any(|(key, _)| matters(key)) {
+        return Err(SbomError::Entry {
+            path: shown(&entry.path_bytes()),
+            reason: "a global header names or sizes the entries after it",
+        });
+    }
+    Ok(())
+}
+
+fn extended_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, SbomError> {
+    if entry.size() > MAX_EXTENDED_HEADER {
+        let exceeded = Exceeded::ExtendedHeader(MAX_EXTENDED_HEADER);
+        return Err(SbomError::Limit(exceeded));
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(SbomError::Tar)?;
+    if bytes.len() as u64 != entry.size() {
+        return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(bytes)
+}
+
+/// The records `<length> <key>=<value>\n` of a PAX header (POSIX.1-2017, pax,
+/// "pax Extended Header"), split by their lengths: a value may hold newlines.
+fn pax_records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, SbomError> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let (record, rest) = pax_record(bytes).ok_or_else(malformed_pax)?;
+        records.push(record);
+        bytes = rest;
+    }
+    Ok(records)
+}
+
+type PaxRecord<'a> = (&'a [u8], &'a [u8]);
+
+fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
+    let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
+    let length = usize::try_from(decimal(bytes.get(..space)?)?).ok()?;
+    let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
+    let equals = record.iter().position(|byte| *byte == b'=')?;
+    let (key, value) = (record.get(..equals)?, record.get(equals + 1..)?);
+    Some(((key, value), bytes.get(length..)?))
+}
+
+fn malformed_pax() -> SbomError {
+    SbomError::Tar(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a PAX header is malformed",
+    ))
+}
+
+/// Digits alone: no sign, no space.
+fn decimal(bytes: &[u8]) -> Option<u64> {
+    match bytes.iter().all(u8::is_ascii_digit) {
+        true => std::str::from_utf8(bytes).ok()?.parse().ok(),
+        false => None,
+    }
+}
+
+fn segments(path: &[u8]) -> Vec<&[u8]> {
+    path.split(|byte| *byte == b'/')
+        .filter(|segment| !segment.is_empty() && *segment != b".")
+        .collect()
+}
+
+fn launch_folder(layers_dir: &str) -> Vec<Vec<u8>> {
+    let folder = format!("{layers_dir}/sbom/launch");
+    segments(folder.as_bytes())
+        .into_iter()
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// The format that a file name says. A whiteout (`.wh.…`) is no file.
+fn format_of(name: &[u8]) -> Option<Format> {
+    if name.starts_with(b".wh.") {
+        return None;
+    }
+    Format::ALL.into_iter().find(|format| {
+        name.strip_suffix(format.extension().as_bytes())
+            .and_then(|name| name.strip_suffix(b"sbom."))
+            .is_some_and(|name| name.is_empty() || name.ends_with(b"."))
+    })
+}
+
+/// Checks that a document is a JSON object while it is read; gives its length
+/// too.
+fn check(
+    document: &mut impl Read,
+    path: &str,
+    mut keep: impl FnMut(&[u8]),
+) -> Result<(Remarks, u64), SbomError> {
+    let refuse = |source| SbomError::Json {
+        path: shown(path.as_bytes()),
+        source,
+    };
+    let mut validator = Validator::default();
+    let mut buffer = vec![0u8; 32 << 10];
+    let mut length = 0u64;
+    loop {
+        let count = document.read(&mut buffer).map_err(SbomError::Tar)?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok((validator.finish().map_err(refuse)?, length));
+        }
+        validator.feed(bytes).map_err(refuse)?;
+        keep(bytes);
+        length += count as u64;
+    }
+}

@@ -1,0 +1,118 @@
+//! What can be wrong with the SBOM of an image.
+
+use std::io;
+
+use super::json::JsonError;
+use crate::oci::Digest;
+use crate::oci::digest::NotADigest;
+
+/// The label of the image config that names the SBOM layer (platform spec,
+/// "Labels").
+pub const LABEL: &str = "io.buildpacks.lifecycle.metadata";
+
+/// Why the SBOM of an image cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum SbomError {
+    #[error("cannot read the image's config as JSON")]
+    Config(#[source] serde_json::Error),
+    #[error("cannot read the image's label `{LABEL}` as JSON")]
+    Label(#[source] serde_json::Error),
+    #[error("cannot read the digest of the SBOM layer in the image's label `{LABEL}`")]
+    LabelDigest(#[source] NotADigest),
+    #[error("the image's label `{LABEL}` names an SBOM layer, but its config lists no diffIDs")]
+    NoDiffIds,
+    #[error("the image's config lists {diff_ids} diffIDs, but its manifest {layers} layers")]
+    LayerCount { diff_ids: usize, layers: usize },
+    #[error(
+        "the image's label `{LABEL}` names the SBOM layer `{0}`, which is not a layer of the image"
+    )]
+    NotALayer(Digest),
+    #[error("the SBOM layer `{digest}` has {actual} bytes instead of {expected}")]
+    BlobSize {
+        digest: Digest,
+        expected: u64,
+        actual: u64,
+    },
+    #[error("the bytes of the SBOM layer `{expected}` have the digest `{actual}`")]
+    BlobDigest { expected: Digest, actual: Digest },
+    #[error("the SBOM layer has the diffID `{actual}`, but the image's config says `{expected}`")]
+    DiffId { expected: Digest, actual: Digest },
+    #[error("cannot decompress the SBOM layer")]
+    Inflate(#[source] io::Error),
+    #[error("cannot read the SBOM layer as a tar archive")]
+    Tar(#[source] io::Error),
+    #[error("the entry `{path}` of the SBOM layer is refused: {reason}")]
+    Entry { path: String, reason: &'static str },
+    #[error("the SBOM layer is refused: {0}")]
+    Limit(Exceeded),
+    #[error("the SBOM document `{path}` is not valid")]
+    Json {
+        path: String,
+        #[source]
+        source: JsonError,
+    },
+    #[error("the image's SBOM cannot be attached: {0}")]
+    NotAttachable(String),
+    #[error("the SBOM document `{path}` cannot be merged: {reason}")]
+    NotMergeable { path: String, reason: &'static str },
+    #[error("cannot merge the SBOM document `{path}`")]
+    Merge {
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("cannot read the SBOM document `{path}` again")]
+    Reread {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The limit that a layer went over.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Exceeded {
+    #[error("it has more than {0} bytes")]
+    Compressed(u64),
+    #[error("it expands to more than {0} bytes")]
+    Expanded(u64),
+    #[error("it expands to more than {ratio} times its size ({bytes} bytes)")]
+    Ratio { ratio: u64, bytes: u64 },
+    #[error("it has more than {0} entries")]
+    Entries(u64),
+    #[error("the path of an entry has more than {0} bytes")]
+    Path(usize),
+    #[error("the extended header of an entry has more than {0} bytes")]
+    ExtendedHeader(u64),
+}
+
+impl SbomError {
+    /// What the user can do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAttachable(_) | Self::NotMergeable { .. } | Self::Merge { .. } => Some(
+                "set `export-sbom = \"attestation\"`, which exports every document as it is"
+                    .to_owned(),
+            ),
+            Self::Json { .. } => Some(
+                "the buildpack that wrote the document must be mended, or set `export-sbom = \"none\"`"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Text of the image, safe to print: shortened, control and format characters
+/// escaped.
+pub(super) fn shown(text: &[u8]) -> String {
+    const LENGTH: usize = 300;
+    String::from_utf8_lossy(text)
+        .chars()
+        .take(LENGTH)
+        .flat_map(|c| match c {
+            '\'' | '"' | '\\' => vec![c],
+            _ => c.escape_debug().collect(),
+        })
+        .collect()
+}

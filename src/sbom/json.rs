@@ -1,0 +1,711 @@
+//! A streaming check that bytes are one JSON object (RFC 8259).
+//!
+//! It holds one state and one bit per open container, never a value: a document
+//! of any size is checked while it flows by. It accepts exactly the grammar in
+//! strict UTF-8, and reports what no reader written in Go will take.
+
+use std::cmp::Ordering;
+
+/// The deepest nesting that is accepted. Go's `encoding/json` and protobuf stop
+/// at 10 000, and a document is embedded in a statement before they read it.
+pub const MAX_DEPTH: usize = 9_990;
+
+/// 2^1024 - 2^970, from which on a number rounds to infinity in a float64.
+const INFINITE: &[u8] = b"\
+    1797693134862315807937289714053034150799341327100378269361737789\
+    8044496829276475094664901797758720709633028641669288791094655554\
+    7851940402630657488671505820681908902000708383676273854845817711\
+    5317644757302700698555713669596228429148198608349364752927190741\
+    68444365510704342711559699508093042880177904174497792";
+
+/// Why bytes are not one JSON object.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{reason}, at byte {offset}")]
+pub struct JsonError {
+    pub offset: u64,
+    pub reason: Reason,
+}
+
+/// What was found instead of JSON.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Reason {
+    #[error("it starts with a byte order mark")]
+    ByteOrderMark,
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    #[error("the JSON ends too early")]
+    Truncated,
+    #[error("something follows the JSON object")]
+    Trailing,
+    #[error("a character stands where JSON allows none")]
+    Unexpected,
+    #[error("a number is malformed")]
+    Number,
+    #[error("a string holds a control character")]
+    ControlCharacter,
+    #[error("a string holds an unknown escape")]
+    Escape,
+    #[error("it is not UTF-8")]
+    Utf8,
+    #[error("it is nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+}
+
+/// What is remarkable about a valid document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// Some number is infinite as a float64 (`1e400`).
+    pub exceeds_float64: bool,
+    /// Some string holds an escaped surrogate without its pair (`"\ud800"`).
+    pub lone_surrogate: bool,
+}
+
+/// Checks bytes as they come.
+pub struct Validator {
+    state: State,
+    open: Open,
+    magnitude: Magnitude,
+    high_surrogate: bool,
+    remarks: Remarks,
+    offset: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Start,
+    FirstName,
+    Name,
+    Colon,
+    FirstItem,
+    Value,
+    AfterValue,
+    Text(Role, Text),
+    Literal(&'static [u8]),
+    Number(Number),
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Name,
+    Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Plain,
+    Escape,
+    /// Hexadecimal digits still to come, and the value of those read.
+    Hex(u8, u16),
+    /// Continuation bytes still to come, and the bounds of the next one.
+    Utf8(u8, u8, u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    Minus,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    Mark,
+    Sign,
+    Exponent,
+}
+
+impl Number {
+    /// Whether a number may end here.
+    fn is_complete(self) -> bool {
+        matches!(
+            self,
+            Self::Zero | Self::Integer | Self::Fraction | Self::Exponent
+        )
+    }
+}
+
+impl Default for Validator {
+    fn default() -> Self {
+        Self {
+            state: State::Start,
+            open: Open::default(),
+            magnitude: Magnitude::default(),
+            high_surrogate: false,
+            remarks: Remarks::default(),
+            offset: 0,
+        }
+    }
+}
+
+impl Validator {
+    /// Checks the next bytes.
+    ///
+    /// # Errors
+    /// On the first byte that cannot belong to a JSON object.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), JsonError> {
+        while let Some((byte, rest)) = bytes.split_first() {
+            if matches!(self.state, State::Text(_, Text::Plain)) {
+                let plain = bytes.iter().take_while(|b| is_plain(**b)).count();
+                if plain > 0 {
+                    self.break_pair();
+                    self.offset += plain as u64;
+                    bytes = bytes.get(plain..).unwrap_or_default();
+                    continue;
+                }
+            }
+            self.step(*byte).map_err(|reason| self.error(reason))?;
+            self.offset += 1;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Says that no byte follows.
+    ///
+    /// # Errors
+    /// On a document that is not complete.
+    pub fn finish(self) -> Result<Remarks, JsonError> {
+        match self.state {
+            State::End => Ok(self.remarks),
+            State::Start => Err(self.error(Reason::NotAnObject)),
+            _ => Err(self.error(Reason::Truncated)),
+        }
+    }
+
+    fn error(&self, reason: Reason) -> JsonError {
+        JsonError {
+            offset: self.offset,
+            reason,
+        }
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), Reason> {
+        match self.state {
+            State::Text(role, text) => self.text(role, text, byte),
+            State::Number(number) => self.number(number, byte),
+            State::Literal(rest) => self.literal(rest, byte),
+            _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
+            _ => self.structure(byte),
+        }
+    }
+
+    fn structure(&mut self, byte: u8) -> Result<(), Reason> {
+        match (self.state, byte) {
+            (State::Start, b'{') => self.open(Container::Object),
+            (State::Start, 0xEF) if self.offset == 0 => Err(Reason::ByteOrderMark),
+            (State::Start, _) => Err(Reason::NotAnObject),
+            (State::FirstName | State::Name, b'"') => self.go(State::Text(Role::Name, Text::Plain)),
+            (State::FirstName, b'}') => self.close(Container::Object),
+            (State::Colon, b':') => self.go(State::Value),
+            (State::FirstItem, b']') => self.close(Container::Array),
+            (State::FirstItem | State::Value, _) => self.value(byte),
+            (State::AfterValue, b',') => match self.open.innermost() {
+                Container::Object => self.go(State::Name),
+                Container::Array => self.go(State::Value),
+            },
+            (State::AfterValue, b'}') => self.close(Container::Object),
+            (State::AfterValue, b']') => self.close(Container::Array),
+            (State::End, _) => Err(Reason::Trailing),
+            _ => Err(Reason::Unexpected),
+        }
+    }
+
+    fn value(&mut self, byte: u8) -> Result<(), Reason> {
+        match byte {
+            b'{' => self.open(Container::Object),
+            b'[' => self.open(Container::Array),
+            b'"' => self.go(State::Text(Role::Value, Text::Plain)),
+            b't' => self.go(State::Literal(b"rue")),
+            b'f' => self.go(State::Literal(b"alse")),
+            b'n' => self.go(State::Literal(b"ull")),
+            b'-' | b'0'..=b'9' => {
+                self.magnitude = Magnitude::default();
+                self.magnitude.integer(byte);
+                self.go(State::Number(match byte {
+                    b'-' => Number::Minus,
+                    b'0' => Number::Zero,
+                    _ => Number::Integer,
+                }))
+            }
+            _ => Err(Reason::Unexpected),
+        }
+    }
+
+    fn go(&mut self, state: State) -> Result<(), Reason> {
+        self.state = state;
+        Ok(())
+    }
+
+    fn open(&mut self, container: Container) -> Result<(), Reason> {
+        self.open.push(container)?;
+        self.go(match container {
+            Container::Object => State::FirstName,
+            Container::Array => State::FirstItem,
+        })
+    }
+
+    fn close(&mut self, container: Container) -> Result<(), Reason> {
+        if self.open.innermost() != container {
+            return Err(Reason::Unexpected);
+        }
+        self.open.pop();
+        self.go(match self.open.depth {
+            0 => State::End,
+            _ => State::AfterValue,
+        })
+    }
+
+    fn literal(&mut self, rest: &'static [u8], byte: u8) -> Result<(), Reason> {
+        match rest.split_first() {
+            Some((expected, [])) if *expected == byte => self.go(State::AfterValue),
+            Some((expected, rest)) if *expected == byte => self.go(State::Literal(rest)),
+            _ => Err(Reason::Unexpected),
+        }
+    }
+
+    fn number(&mut self, number: Number, byte: u8) -> Result<(), Reason> {
+        use Number::{Exponent, Fraction, Integer, Mark, Minus, Point, Sign, Zero};
+        let next = match (number, byte) {
+            (Minus, b'0') => Zero,
+            (Minus, b'1'..=b'9') | (Integer, b'0'..=b'9') => Integer,
+            (Zero | Integer, b'.') => Point,
+            (Point | Fraction, b'0'..=b'9') => Fraction,
+            (Zero | Integer | Fraction, b'e' | b'E') => Mark,
+            (Mark, b'+' | b'-') => Sign,
+            (Mark | Sign | Exponent, b'0'..=b'9') => Exponent,
+            _ if number.is_complete() => {
+                self.remarks.exceeds_float64 |= self.magnitude.is_infinite();
+                self.state = State::AfterValue;
+                return self.step(byte);
+            }
+            _ => return Err(Reason::Number),
+        };
+        match next {
+            Integer => self.magnitude.integer(byte),
+            Fraction => self.magnitude.fraction(byte),
+            Sign => self.magnitude.negative_exponent = byte == b'-',
+            Exponent => self.magnitude.exponent(byte),
+            _ => {}
+        }
+        self.go(State::Number(next))
+    }
+
+    fn text(&mut self, role: Role, text: Text, byte: u8) -> Result<(), Reason> {
+        let next = match (text, byte) {
+            (Text::Plain, b'"') => {
+                self.break_pair();
+                return self.go(match role {
+                    Role::Name => State::Colon,
+                    Role::Value => State::AfterValue,
+                });
+            }
+            (Text::Plain, b'\\') => Text::Escape,
+            (Text::Plain, 0..=0x1F) => return Err(Reason::ControlCharacter),
+            (Text::Plain, _) => {
+                self.break_pair();
+                lead(byte)?
+            }
+            (Text::Escape, b'u') => Text::Hex(4, 0),
+            (Text::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.break_pair();
+                Text::Plain
+            }
+            (Text::Escape, _) => return Err(Reason::Escape),
+            (Text::Hex(left, value), _) => self.hex(left, value, byte)?,
+            (Text::Utf8(left, low, high), _) => match (left, (low..=high).contains(&byte)) {
+                (_, false) => return Err(Reason::Utf8),
+                (0 | 1, true) => Text::Plain,
+                (_, true) => Text::Utf8(left - 1, 0x80, 0xBF),
+            },
+        };
+        self.go(State::Text(role, next))
+    }
+
+    fn hex(&mut self, left: u8, value: u16, byte: u8) -> Result<Text, Reason> {
+        let digit = char::from(byte).to_digit(16).ok_or(Reason::Escape)?;
+        let value = value << 4 | digit as u16;
+        if left > 1 {
+            return Ok(Text::Hex(left - 1, value));
+        }
+        match (self.high_surrogate, value) {
+            (true, 0xDC00..=0xDFFF) => self.high_surrogate = false,
+            (_, 0xD800..=0xDBFF) => {
+                self.break_pair();
+                self.high_surrogate = true;
+            }
+            (_, 0xDC00..=0xDFFF) => self.remarks.lone_surrogate = true,
+            _ => self.break_pair(),
+        }
+        Ok(Text::Plain)
+    }
+
+    /// Something else follows where the second half of a surrogate pair could.
+    fn break_pair(&mut self) {
+        self.remarks.lone_surrogate |= self.high_surrogate;
+        self.high_surrogate = false;
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7F) && byte != b'"' && byte != b'\\'
+}
+
+/// What must follow the first byte of a character (RFC 3629, section 4).
+fn lead(byte: u8) -> Result<Text, Reason> {
+    Ok(match byte {
+        0..=0x7F => Text::Plain,
+        0xC2..=0xDF => Text::Utf8(1, 0x80, 0xBF),
+        0xE0 => Text::Utf8(2, 0xA0, 0xBF),
+        0xED => Text::Utf8(2, 0x80, 0x9F),
+        0xE1..=0xEF => Text::Utf8(2, 0x80, 0xBF),
+        0xF0 => Text::Utf8(3, 0x90, 0xBF),
+        0xF1..=0xF3 => Text::Utf8(3, 0x80, 0xBF),
+        0xF4 => Text::Utf8(3, 0x80, 0x8F),
+        _ => return Err(Reason::Utf8),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Container {
+    Object,
+    Array,
+}
+
+/// The open containers, one bit each.
+#[derive(Default)]
+struct Open {
+    objects: Vec<u64>,
+    depth: usize,
+}
+
+impl Open {
+    fn push(&mut self, container: Container) -> Result<(), Reason> {
+        if self.depth == MAX_DEPTH {
+            return Err(Reason::TooDeep);
+        }
+        let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
+        if word == self.objects.len() {
+            self.objects.push(0);
+        }
+        if let Some(word) = self.objects.get_mut(word) {
+            match container {
+                Container::Object => *word |= bit,
+                Container::Array => *word &= !bit,
+            }
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn innermost(&self) -> Container {
+        let last = self.depth.saturating_sub(1);
+        match self.objects.get(last / 64) {
+            Some(word) if word & (1 << (last % 64)) != 0 => Container::Object,
+            _ => Container::Array,
+        }
+    }
+}
+
+/// A number's size, without its digits: it is `0.d1d2d3… × 10^point`, and the
+/// digits seen so far compare with those of [`INFINITE`] as `order` says.
+struct Magnitude {
+    digits: usize,
+    order: Ordering,
+    point: i64,
+    exponent: i64,
+    negative_exponent: bool,
+}
+
+impl Default for Magnitude {
+    fn default() -> Self {
+        Self {
+            digits: 0,
+            order: Ordering::Equal,
+            point: 0,
+            exponent: 0,
+            negative_exponent: false,
+        }
+    }
+}
+
+impl Magnitude {
+    fn integer(&mut self, byte: u8) {
+        if self.digits > 0 || matches!(byte, b'1'..=b'9') {
+            self.point += 1;
+            self.significant(byte);
+        }
+    }
+
+    fn fraction(&mut self, byte: u8) {
+        if self.digits == 0 && byte == b'0' {
+            self.point -= 1;
+        } else {
+            self.significant(byte);
+        }
+    }
+
+    fn significant(&mut self, byte: u8) {
+        if let (Ordering::Equal, Some(digit)) = (self.order, INFINITE.get(self.digits)) {
+            self.order = byte.cmp(digit);
+        }
+        self.digits += 1;
+    }
+
+    fn exponent(&mut self, byte: u8) {
+        let digit = i64::from(byte.saturating_sub(b'0'));
+        self.exponent = self.exponent.saturating_mul(10).saturating_add(digit);
+    }
+
+    fn is_infinite(&self) -> bool {
+        let exponent = match self.negative_exponent {
+            true => -self.exponent,
+            false => self.exponent,
+        };
+        let infinite_digits = match self.order {
+            Ordering::Less => false,
+            Ordering::Equal => self.digits >= INFINITE.len(),
+            Ordering::Greater => true,
+        };
+        match self
+            .point
+            .saturating_add(exponent)
+            .cmp(&(INFINITE.len() as i64))
+        {
+            Ordering::Less => false,
+            Ordering::Equal => infinite_digits,
+            Ordering::Greater => self.digits > 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8]) -> Result<Remarks, JsonError> {
+        let mut whole = Validator::default();
+        let at_once = whole.feed(bytes).and_then(|()| whole.finish());
+        let mut pieces = Validator::default();
+        let piecewise = bytes
+            .iter()
+            .try_for_each(|byte| pieces.feed(&[*byte]))
+            .and_then(|()| pieces.finish());
+        assert_eq!(at_once, piecewise);
+        at_once
+    }
+
+    fn reason(bytes: &[u8]) -> Reason {
+        check(bytes).unwrap_err().reason
+    }
+
+    #[test]
+    fn objects_are_accepted() {
+        for text in [
+            "{}",
+            " \t\r\n{ \"a\" : [ ] , \"b\" : { } }\n\n",
+            r#"{"a":[1,-0,0.5,-1.25e+10,1E-3,true,false,null,"x",[[]],{"b":{}}]}"#,
+            r#"{"":"\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00é😀"}"#,
+            "{\"\u{7f}\":\"\u{fffd}\u{10ffff}\u{d7ff}\u{e000}\"}",
+        ] {
+            assert_eq!(check(text.as_bytes()), Ok(Remarks::default()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_refused_with_the_reason() {
+        use Reason::*;
+        let cases: [(&[u8], Reason); 38] = [
+            (b"", NotAnObject),
+            (b" ", NotAnObject),
+            (b"[]", NotAnObject),
+            (b"null", NotAnObject),
+            (b"<bom/>", NotAnObject),
+            (b"\xEF\xBB\xBF{}", ByteOrderMark),
+            (b"{", Truncated),
+            (b"{\"a\"", Truncated),
+            (b"{\"a\":1", Truncated),
+            (b"{\"a\":tru", Truncated),
+            (b"{\"a\":\"\\u12", Truncated),
+            (b"{}{}", Trailing),
+            (b"{}\0", Trailing),
+            (b"{,}", Unexpected),
+            (b"{\"a\"}", Unexpected),
+            (b"{\"a\":}", Unexpected),
+            (b"{\"a\":1,}", Unexpected),
+            (b"{\"a\":[1,]}", Unexpected),
+            (b"{\"a\":[1}}", Unexpected),
+            (b"{\"a\":{]}", Unexpected),
+            (b"{a:1}", Unexpected),
+            (b"{'a':1}", Unexpected),
+            (b"{\"a\":NaN}", Unexpected),
+            (b"{\"a\":Infinity}", Unexpected),
+            (b"{\"a\":trUe}", Unexpected),
+            (b"{\"a\":1/**/}", Unexpected),
+            (b"{\"a\":01}", Unexpected),
+            (b"{\"a\":+1}", Unexpected),
+            (b"{\"a\":.5}", Unexpected),
+            (b"{\"a\":-}", Number),
+            (b"{\"a\":1.}", Number),
+            (b"{\"a\":1e}", Number),
+            (b"{\"a\":1e+}", Number),
+            (b"{\"a\":-Infinity}", Number),
+            (b"{\"a\":\"\n\"}", ControlCharacter),
+            (b"{\"a\":\"\\x\"}", Escape),
+            (b"{\"a\":\"\\u12g4\"}", Escape),
+            (b"{\"a\":\"\\u+123\"}", Escape),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(
+                reason(bytes),
+                expected,
+                "{}",
+                String::from_utf8_lossy(bytes)
+            );
+        }
+    }
+
+    #[test]
+    fn utf8_is_judged_as_the_standard_library_judges_it() {
+        let mut sequences: Vec<Vec<u8>> = (0x80..=0xFF).map(|a| vec![a]).collect();
+        for first in 0xC0..=0xFFu8 {
+            for second in [0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0] {
+                sequences.push(vec![first, second]);
+                sequences.push(vec![first, second, 0x80]);
+                sequences.push(vec![first, second, 0x80, 0xBF]);
+            }
+        }
+        for sequence in sequences {
+            let text = [b"{\"".as_slice(), &sequence, b"\":0}"].concat();
+            let valid = std::str::from_utf8(&sequence).is_ok();
+            assert_eq!(check(&text).is_ok(), valid, "{sequence:x?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_without_recursion() {
+        let nested = |depth: usize| {
+            let mut text = b"{\"a\":".to_vec();
+            text.extend(b"[".repeat(depth - 1));
+            text.extend(b"]".repeat(depth - 1));
+            text.push(b'}');
+            text
+        };
+        assert!(check(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(reason(&nested(MAX_DEPTH + 1)), Reason::TooDeep);
+        assert_eq!(reason(&nested(1_000_000)), Reason::TooDeep);
+        let objects = "{\"a\":".repeat(MAX_DEPTH - 1) + "{}" + &"}".repeat(MAX_DEPTH - 1);
+        assert!(check(objects.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn numbers_that_are_infinite_as_float64_are_reported_as_the_standard_library_parses_them() {
+        let limit = std::str::from_utf8(INFINITE).unwrap();
+        let below = format!("{}1", &limit[..limit.len() - 1]);
+        let mut numbers: Vec<String> = [
+            "0",
+            "0e999999999999999999999",
+            "0.000e400",
+            "1e308",
+            "1.7976931348623157e308",
+            "1.7976931348623158e308",
+            "1.7976931348623159e308",
+            "1.797693134862315807e308",
+            "1.797693134862315808e308",
+            "1e309",
+            "1E+400",
+            "1e-400",
+            "-1e400",
+            "-1e308",
+            "17976931348623157e292",
+            "17976931348623159e292",
+            "0.00017976931348623159e312",
+            "0.00017976931348623157e312",
+            "0.0000000001e318",
+            "0.0000000001e319",
+            "123456789012345678901234567890",
+            "1e99999999999999999999999999",
+            "1e-99999999999999999999",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        numbers.extend([
+            limit.to_owned(),
+            below.clone(),
+            format!("{below}.999"),
+            format!("{limit}.0"),
+        ]);
+        numbers.extend([
+            format!("{limit}0e-1"),
+            format!("{below}0e-1"),
+            format!("{below}e-1"),
+        ]);
+        numbers.extend([
+            format!("0.{limit}e309"),
+            format!("0.{below}e309"),
+            "9".repeat(308),
+        ]);
+        numbers.extend([
+            "9".repeat(309),
+            format!("0.{}1e700", "0".repeat(400)),
+            "1".repeat(10_000),
+        ]);
+        let mut infinite = 0;
+        for number in numbers {
+            let expected = number.parse::<f64>().unwrap().is_infinite();
+            let text = format!("{{\"a\":[{number}]}}");
+            let remarks = check(text.as_bytes()).unwrap();
+            assert_eq!(remarks.exceeds_float64, expected, "{number}");
+            infinite += usize::from(expected);
+        }
+        assert!(infinite > 10);
+    }
+
+    #[test]
+    fn lone_surrogates_are_reported() {
+        for (text, lone) in [
+            (r#""\ud83d\ude00""#, false),
+            (r#""\ud83d\ud83d\ude00""#, true),
+            (r#""\ud83d""#, true),
+            (r#""\ude00""#, true),
+            (r#""\ud83d\n\ude00""#, true),
+            (r#""\ud83dx""#, true),
+            (r#""\ud83d\u0041""#, true),
+            (r#""\ud83dé""#, true),
+            (r#"["\ud83d","\ude00"]"#, true),
+        ] {
+            let text = format!("{{\"a\":{text}}}");
+            assert_eq!(
+                check(text.as_bytes()).unwrap().lone_surrogate,
+                lone,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn random_damage_is_judged_as_serde_json_judges_it() {
+        let seed = br#"{"a":[1,-2.5e3,true,null,"x\u0041\n"],"b":{"c":"\\","d":[[],{}]}}"#;
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            let mut bytes = seed.to_vec();
+            for _ in 0..random.usize(1..3) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => drop(bytes.remove(at)),
+                    1 => bytes[at] = *random.choice(b"{}[]\",:\\ 019.eE+-tnu\x80\n").unwrap(),
+                    _ => bytes.insert(at, *random.choice(b"{}[]\",:\\ 019.eE+-u").unwrap()),
+                }
+            }
+            let theirs = serde_json::from_slice::<&serde_json::value::RawValue>(&bytes)
+                .is_ok_and(|value| value.get().starts_with('{'));
+            let ours = check(&bytes).is_ok();
+            assert_eq!(ours, theirs, "{}", String::from_utf8_lossy(&bytes));
+            refused += usize::from(!ours);
+        }
+        assert!((1_000..20_000).contains(&refused), "{refused}");
+    }
+}

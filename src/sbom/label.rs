@@ -1,0 +1,126 @@
+//! From an image's config and manifest to its SBOM layer.
+//!
+//! Implements platform spec 0.8 to 0.15, "Labels": the label
+//! `io.buildpacks.lifecycle.metadata` holds `{"sbom":{"sha":"<diffID>"}}`, and
+//! `CNB_LAYERS_DIR` in the config's environment the folder that the paths of the
+//! layer start with. Old labels have other shapes beside `sbom`; only `sbom` is
+//! looked at.
+
+use serde::Deserialize;
+
+use super::error::SbomError;
+use crate::oci::{Descriptor, Digest, ImageManifest};
+
+const DEFAULT_LAYERS_DIR: &str = "/layers";
+
+/// The layer that holds an image's SBOM documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SbomLayer {
+    /// The compressed blob, as the manifest describes it.
+    pub descriptor: Descriptor,
+    /// The digest of the tar archive inside.
+    pub diff_id: Digest,
+    /// The folder of the build that the paths inside start with, absolute.
+    pub layers_dir: String,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    config: Option<ContainerConfig>,
+    rootfs: Option<RootFs>,
+}
+
+#[derive(Deserialize)]
+struct ContainerConfig {
+    #[serde(rename = "Labels")]
+    labels: Option<Labels>,
+    #[serde(rename = "Env")]
+    env: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(rename = "io.buildpacks.lifecycle.metadata")]
+    metadata: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    sbom: Option<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sha: Option<String>,
+}
+
+/// Finds the SBOM layer of an image. `None`: the image has no label, or the
+/// label names no SBOM layer.
+///
+/// # Errors
+/// On a config or label that cannot be read, and on a label that points nowhere.
+pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>, SbomError> {
+    let config: Config = serde_json::from_slice(config).map_err(SbomError::Config)?;
+    let container = config.config.as_ref();
+    let Some(label) = container
+        .and_then(|container| container.labels.as_ref())
+        .and_then(|labels| labels.metadata.as_deref())
+        .filter(|label| !label.is_empty())
+    else {
+        return Ok(None);
+    };
+    let metadata: Option<Metadata> = serde_json::from_str(label).map_err(SbomError::Label)?;
+    let Some(sha) = metadata
+        .and_then(|metadata| metadata.sbom)
+        .and_then(|sbom| sbom.sha)
+        .filter(|sha| !sha.is_empty())
+    else {
+        return Ok(None);
+    };
+    let diff_id: Digest = sha.parse().map_err(SbomError::LabelDigest)?;
+    let diff_ids = config.rootfs.and_then(|rootfs| rootfs.diff_ids);
+    let descriptor = layer_of(&diff_id, &sha, &diff_ids.unwrap_or_default(), image)?;
+    let env = container.and_then(|container| container.env.as_deref());
+    Ok(Some(SbomLayer {
+        descriptor,
+        diff_id,
+        layers_dir: layers_dir(env.unwrap_or_default()),
+    }))
+}
+
+/// With equal diffIDs the first counts: their archives are equal too.
+fn layer_of(
+    diff_id: &Digest,
+    sha: &str,
+    diff_ids: &[String],
+    image: &ImageManifest,
+) -> Result<Descriptor, SbomError> {
+    if diff_ids.is_empty() {
+        return Err(SbomError::NoDiffIds);
+    }
+    if diff_ids.len() != image.layers().len() {
+        return Err(SbomError::LayerCount {
+            diff_ids: diff_ids.len(),
+            layers: image.layers().len(),
+        });
+    }
+    diff_ids
+        .iter()
+        .position(|listed| listed == sha)
+        .and_then(|index| image.layers().get(index))
+        .cloned()
+        .ok_or_else(|| SbomError::NotALayer(diff_id.clone()))
+}
+
+fn layers_dir(env: &[String]) -> String {
+    env.iter()
+        .find_map(|variable| variable.strip_prefix("CNB_LAYERS_DIR="))
+        .filter(|folder| folder.starts_with('/'))
+        .unwrap_or(DEFAULT_LAYERS_DIR)
+        .to_owned()
+}

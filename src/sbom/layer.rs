@@ -1,0 +1,306 @@
+//! A layer's blob: decompressed as it is read, counted and hashed on the way.
+//!
+//! The compression is told by the first bytes (gzip, zstd, none): the media
+//! types of CNB layers don't say (`application/vnd.docker.image.rootfs.diff.tar.gzip`
+//! stands on layers that a third party recompressed).
+
+use std::io::{self, BufRead, Cursor, Read};
+
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::error::{Exceeded, SbomError};
+use super::label::SbomLayer;
+use crate::oci::Reread;
+use crate::oci::digest::{Digest, Hasher};
+
+/// How much an SBOM layer may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the compressed blob.
+    pub compressed: u64,
+    /// Bytes of the archive inside.
+    pub expanded: u64,
+    /// How many times the blob's size the archive may have, once it is larger
+    /// than [`RATIO_FLOOR`].
+    pub ratio: u64,
+    /// Entries of the archive.
+    pub entries: u64,
+    /// Bytes of an entry's path.
+    pub path: usize,
+}
+
+pub const MAX_COMPRESSED: u64 = 512 << 20;
+pub const MAX_EXPANDED: u64 = 2 << 30;
+pub const MAX_RATIO: u64 = 200;
+pub const MAX_ENTRIES: u64 = 10_000;
+pub const MAX_PATH: usize = 4 << 10;
+
+/// The size from which on the ratio counts: a small archive of repetitive
+/// documents may shrink to anything without being a bomb.
+pub const RATIO_FLOOR: u64 = 64 << 20;
+
+/// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, and
+/// RFC 8878, section 3.1.1.1.2, asks for no more.
+const MAX_ZSTD_WINDOW: u64 = 32 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            compressed: MAX_COMPRESSED,
+            expanded: MAX_EXPANDED,
+            ratio: MAX_RATIO,
+            entries: MAX_ENTRIES,
+            path: MAX_PATH,
+        }
+    }
+}
+
+impl Limits {
+    /// How far a blob of `size` bytes may expand.
+    fn expanded_of(&self, size: u64) -> Exceeded {
+        let bytes = size.saturating_mul(self.ratio).max(RATIO_FLOOR);
+        if bytes < self.expanded {
+            return Exceeded::Ratio {
+                ratio: self.ratio,
+                bytes,
+            };
+        }
+        Exceeded::Expanded(self.expanded)
+    }
+}
+
+/// Checks a blob against what the manifest says of it.
+pub(super) fn verify_blob(
+    layer: &SbomLayer,
+    blob: &Bytes,
+    limits: &Limits,
+) -> Result<(), SbomError> {
+    let (descriptor, actual) = (&layer.descriptor, blob.len() as u64);
+    if descriptor.size > limits.compressed || actual > limits.compressed {
+        return Err(SbomError::Limit(Exceeded::Compressed(limits.compressed)));
+    }
+    if descriptor.size != actual {
+        return Err(SbomError::BlobSize {
+            digest: descriptor.digest.clone(),
+            expected: descriptor.size,
+            actual,
+        });
+    }
+    let mut hasher = descriptor.digest.hasher();
+    hasher.update(blob);
+    let actual = hasher.finish();
+    if actual != descriptor.digest {
+        return Err(SbomError::BlobDigest {
+            expected: descriptor.digest.clone(),
+            actual,
+        });
+    }
+    Ok(())
+}
+
+/// The archive in a blob, read once, with all its bytes counted and hashed.
+pub(super) struct Metered {
+    reader: Box<dyn Read + Send>,
+    hasher: Hasher,
+    count: u64,
+    limit: (u64, Exceeded),
+    failure: Option<SbomError>,
+}
+
+impl Metered {
+    pub(super) fn new(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Self {
+        let exceeded = limits.expanded_of(blob.len() as u64);
+        let limit = match exceeded {
+            Exceeded::Ratio { bytes, .. } => bytes,
+            _ => limits.expanded,
+        };
+        Self {
+            reader: inflate(blob),
+            hasher: layer.diff_id.hasher(),
+            count: 0,
+            limit: (limit, exceeded),
+            failure: None,
+        }
+    }
+
+    /// Why reading failed, if it was not the archive's fault.
+    pub(super) fn failure(&mut self) -> Option<SbomError> {
+        self.failure.take()
+    }
+
+    /// Reads what is left and checks that the whole is the archive with `diff_id`.
+    pub(super) fn verify(mut self, diff_id: &Digest) -> Result<(), SbomError> {
+        if let Err(error) = io::copy(&mut self, &mut io::sink()) {
+            return Err(self.failure().unwrap_or(SbomError::Inflate(error)));
+        }
+        let actual = self.hasher.finish();
+        if actual != *diff_id {
+            return Err(SbomError::DiffId {
+                expected: diff_id.clone(),
+                actual,
+            });
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: SbomError) -> io::Error {
+        self.failure = Some(failure);
+        io::Error::other("the layer cannot be read on")
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = match self.reader.read(buffer) {
+            Ok(count) => count,
+            Err(error) => return Err(self.fail(SbomError::Inflate(error))),
+        };
+        self.count += count as u64;
+        let (limit, exceeded) = self.limit;
+        if self.count > limit {
+            return Err(self.fail(SbomError::Limit(exceeded)));
+        }
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+/// Bytes of a verified archive, decompressed anew each time they are read.
+pub(super) struct Span {
+    pub(super) blob: Bytes,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+impl Reread for Span {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut archive = inflate(self.blob.clone());
+        io::copy(&mut archive.by_ref().take(self.offset), &mut io::sink())?;
+        Ok(Box::new(archive.take(self.length)))
+    }
+}
+
+fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
+    match *blob {
+        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(Cursor::new(blob))),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+            Box::new(ZstdFrames::new(blob))
+        }
+        _ => Box::new(Cursor::new(blob)),
+    }
+}
+
+/// Frames of zstd (RFC 8878) in a row; skippable ones are skipped.
+struct ZstdFrames {
+    source: Cursor<Bytes>,
+    decoder: FrameDecoder,
+    /// Whether the decoder is inside a frame.
+    inside: bool,
+}
+
+impl ZstdFrames {
+    fn new(blob: Bytes) -> Self {
+        Self {
+            source: Cursor::new(blob),
+            decoder: FrameDecoder::new(),
+            inside: false,
+        }
+    }
+
+    /// Goes to the next frame. `false`: there is none.
+    fn advance(&mut self) -> io::Result<bool> {
+        loop {
+            let rest = self.source.fill_buf()?;
+            if rest.is_empty() {
+                return Ok(false);
+            }
+            let Some(length) = skippable(rest) else {
+                let window =
+                    zstd_window(rest).ok_or_else(|| broken("a frame header is cut off"))?;
+                if window > MAX_ZSTD_WINDOW {
+                    return Err(broken("a zstd frame asks for too large a window"));
+                }
+                self.decoder
+                    .reset(&mut self.source)
+                    .map_err(io::Error::other)?;
+                self.inside = true;
+                return Ok(true);
+            };
+            if length > rest.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.source.consume(length);
+        }
+    }
+
+    fn finish_frame(&mut self) -> io::Result<()> {
+        self.inside = false;
+        match self.decoder.get_checksum_from_data() {
+            Some(said) if self.decoder.get_calculated_checksum() != Some(said) => {
+                Err(broken("a zstd frame has a wrong checksum"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for ZstdFrames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !buffer.is_empty() && (self.inside || self.advance()?) {
+            while self.decoder.can_collect() < buffer.len() && !self.decoder.is_finished() {
+                let missing = buffer.len() - self.decoder.can_collect();
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBytes(missing))
+                    .map_err(io::Error::other)?;
+            }
+            let count = self.decoder.read(buffer)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            self.finish_frame()?;
+        }
+        Ok(0)
+    }
+}
+
+fn broken(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// The length of a skippable frame, header included (RFC 8878, section 3.1.2).
+fn skippable(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [0x50..=0x5F, 0x2A, 0x4D, 0x18, a, b, c, d, ..] => {
+            usize::try_from(u32::from_le_bytes([a, b, c, d]))
+                .ok()?
+                .checked_add(8)
+        }
+        _ => None,
+    }
+}
+
+/// The window that a frame asks for (RFC 8878, section 3.1.1.1), read before
+/// anything is allocated for it.
+fn zstd_window(bytes: &[u8]) -> Option<u64> {
+    let (descriptor, rest) = bytes.get(4..)?.split_first()?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    if !is_single_segment {
+        let window = rest.first()?;
+        let base = 1u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    let dictionary_id = [0, 1, 2, 4].get(usize::from(descriptor & 3))?;
+    let width = 1usize << (descriptor >> 6);
+    let content_size = rest.get(*dictionary_id..)?.get(..width)?;
+    let value = content_size
+        .iter()
+        .rev()
+        .fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+    Some(if width == 2 { value + 256 } else { value })
+}
