@@ -1,1 +1,296 @@
-//! (see crate docs)
+//! `report.toml` and `cosign.toml` exactly as written.
+//!
+//! Both files are read whole, at most [`MAX_BYTES`], and parsed with the
+//! positions of all keys and values. No error quotes a line of a file: somebody
+//! may have pasted a password or a key into it. What the values mean together
+//! (which image, which place, do two configs contradict each other) is left to
+//! `phase::plan`.
+
+pub mod cosign;
+pub mod report;
+
+pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, MediaTypes};
+pub use report::{Report, ReportError};
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::iter;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The most a file may hold. A report of a thousand tags has a tenth of it.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// A place in a file, counted from 1; the column counts characters. It prints
+/// as `path:line:column`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub path: PathBuf,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}
+
+/// A file that is no TOML document that we would read.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{}` has more than {MAX_BYTES} bytes", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("`{}` is not UTF-8 from line {line} on", path.display())]
+    NotUtf8 { path: PathBuf, line: usize },
+    #[error("invalid TOML at `{position}`: {message}")]
+    Syntax { position: Position, message: String },
+}
+
+impl DocumentError {
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Reads a file up to one byte beyond the limit; parsing refuses that byte.
+fn read(path: &Path) -> Result<Vec<u8>, DocumentError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|source| DocumentError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
+/// The text of a TOML file and where it came from.
+struct Document<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// Where each line starts.
+    lines: Vec<usize>,
+}
+
+impl<'a> Document<'a> {
+    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DocumentError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(DocumentError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let good = bytes.iter().take(error.valid_up_to());
+            DocumentError::NotUtf8 {
+                path: path.to_owned(),
+                line: good.filter(|byte| **byte == b'\n').count() + 1,
+            }
+        })?;
+        // Editors on Windows write a byte order mark; Go's TOML readers skip it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let line_ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Ok(Self {
+            path,
+            text,
+            lines: iter::once(0).chain(line_ends).collect(),
+        })
+    }
+
+    fn parse(&self) -> Result<DeTable<'a>, DocumentError> {
+        DeTable::parse(self.text)
+            .map(Spanned::into_inner)
+            // Not the error's Display: that quotes the line.
+            .map_err(|error| DocumentError::Syntax {
+                position: self.position(error.span().unwrap_or_default()),
+                message: error.message().to_owned(),
+            })
+    }
+
+    fn position(&self, span: Range<usize>) -> Position {
+        let line = self.lines.partition_point(|start| *start <= span.start);
+        let line_start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(line_start..span.start).unwrap_or("");
+        Position {
+            path: self.path.to_owned(),
+            line,
+            column: before.chars().count() + 1,
+        }
+    }
+}
+
+/// The type of a value as a sentence names it.
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The one of `known` that was probably meant by `written`.
+fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
+    const LONGEST: usize = 64;
+    if written.len() > LONGEST {
+        return None;
+    }
+    let written = written.to_lowercase().replace(['_', ' '], "-");
+    let (distance, candidate) = known
+        .iter()
+        .map(|candidate| (edit_distance(&written, candidate), *candidate))
+        .min_by_key(|(distance, _)| *distance)?;
+    if distance <= (written.chars().count() / 3).max(1) {
+        return Some(candidate);
+    }
+    // An abbreviation: `repo`, `docker`, `sbom`.
+    let is_part = |candidate: &&&str| written.len() >= 3 && candidate.contains(&written);
+    known.iter().find(is_part).copied()
+}
+
+/// How many characters must be inserted, deleted or replaced to get from one
+/// text to the other (Levenshtein).
+fn edit_distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (deleted, a) in from.chars().enumerate() {
+        let mut next = vec![deleted + 1];
+        for ((above, above_right), b) in row.iter().zip(row.iter().skip(1)).zip(to.chars()) {
+            let left = next.last().copied().unwrap_or(deleted + 1);
+            let replaced = above + usize::from(a != b);
+            next.push(replaced.min(above_right + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// What was written, short enough for a message.
+fn shortened(written: &str) -> String {
+    const LONGEST: usize = 64;
+    if written.chars().count() <= LONGEST {
+        return written.to_owned();
+    }
+    written.chars().take(LONGEST).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edit_distance_counts_insertions_deletions_and_replacements() {
+        for (from, to, distance) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("exportsbom", "export-sbom", 1),
+            ("kye", "key", 2),
+        ] {
+            assert_eq!(edit_distance(from, to), distance, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_position_counts_lines_and_characters_from_one() {
+        let text = "a = \"ä\"\nbä = 1\n";
+        let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+        let at = |needle: &str| {
+            let start = text.find(needle).unwrap();
+            document.position(start..start + 1).to_string()
+        };
+        assert_eq!(at("a"), "f:1:1");
+        assert_eq!(at("b"), "f:2:1");
+        assert_eq!(at("= 1"), "f:2:4");
+        assert_eq!(document.position(0..0).to_string(), "f:1:1");
+        assert_eq!(document.position(999..1000).line, 3);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_not_counted() {
+        let document = Document::new(Path::new("f"), b"\xef\xbb\xbfa = 1\nb = \n").unwrap();
+        let error = document.parse().unwrap_err().to_string();
+        assert!(error.starts_with("invalid TOML at `f:2:"), "{error}");
+        assert!(
+            Document::new(Path::new("f"), b"\xef\xbb\xbfa = 1")
+                .unwrap()
+                .parse()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_with_its_line() {
+        for (bytes, line) in [
+            (&b"\xff\xfea\0"[..], 1),
+            (b"a = 1\nb = \"\xc3\"\n", 2),
+            (b"a\nb\n\xed\xa0\x80", 3),
+        ] {
+            let error = Document::new(Path::new("f"), bytes).err().unwrap();
+            assert_eq!(
+                error.to_string(),
+                format!("`f` is not UTF-8 from line {line} on")
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused() {
+        let path = Path::new("f");
+        assert!(Document::new(path, &vec![b'#'; MAX_BYTES]).is_ok());
+        let error = Document::new(path, &vec![b'#'; MAX_BYTES + 1])
+            .err()
+            .unwrap();
+        assert_eq!(error.to_string(), "`f` has more than 1048576 bytes");
+    }
+
+    #[test]
+    fn reading_stops_beyond_the_limit() {
+        let bytes = read(Path::new("/dev/zero")).unwrap();
+        assert_eq!(bytes.len(), MAX_BYTES + 1);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_overflow() {
+        for text in [
+            format!("a = {}", "[".repeat(100_000)),
+            format!("a = {}", "{a=".repeat(100_000)),
+            format!("{}a = 1", "a.".repeat(100_000)),
+            format!("[{}a]", "a.".repeat(100_000)),
+        ] {
+            let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+            assert!(document.parse().is_err());
+        }
+    }
+
+    #[test]
+    fn the_closest_known_word_is_suggested() {
+        let known = ["key", "password", "repository", "docker-media-types"];
+        for (written, meant) in [
+            ("keys", Some("key")),
+            ("KEY", Some("key")),
+            ("pasword", Some("password")),
+            ("repo", Some("repository")),
+            ("docker_media_types", Some("docker-media-types")),
+            ("media-types", Some("docker-media-types")),
+            ("x", None),
+            ("certificate", None),
+            (&"k".repeat(1000), None),
+        ] {
+            assert_eq!(closest(written, &known), meant, "{written}");
+        }
+    }
+}
