@@ -1,0 +1,162 @@
+//! The real cosign, both majors, as a user without network runs it: keys only,
+//! no transparency log, registries on loopback.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use super::signer::run_within;
+use super::{testdata, tool};
+use std::process::Command;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cosign {
+    V2,
+    V3,
+}
+
+/// Both majors, newest release each.
+pub const BOTH: [Cosign; 2] = [Cosign::V2, Cosign::V3];
+
+/// What cosign printed, after it ended.
+pub struct Printed {
+    command: String,
+    pub success: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Printed {
+    /// # Panics
+    /// If cosign failed.
+    #[track_caller]
+    pub fn accepted(self) -> Self {
+        assert!(
+            self.success,
+            "{}\n{}\n{}",
+            self.command, self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// # Panics
+    /// If cosign succeeded.
+    #[track_caller]
+    pub fn refused(self) -> Self {
+        assert!(
+            !self.success,
+            "{}\n{}\n{}",
+            self.command, self.stdout, self.stderr
+        );
+        self
+    }
+}
+
+impl Cosign {
+    fn program(self) -> PathBuf {
+        match self {
+            Self::V2 => tool("cosign-v2.6.4/cosign"),
+            Self::V3 => tool("cosign-v3.1.2/cosign"),
+        }
+    }
+
+    /// Runs any cosign command.
+    pub fn run<S: AsRef<str>>(self, arguments: &[S], environment: &[(&str, &str)]) -> Printed {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        let mut command = Command::new(self.program());
+        command
+            .args(&arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", "/usr/bin:/bin")
+            // Whatever leaves this machine would fail at once.
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("HTTP_PROXY", "http://127.0.0.1:9")
+            .envs(environment.iter().copied());
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = run_within(command, TIMEOUT);
+        Printed {
+            command: format!("{self:?} {}", arguments.join(" ")),
+            success: status.success(),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+
+    /// `verify` with a public key of `testdata/keys`; annotations must be there.
+    pub fn verify(self, key: &str, reference: &str, annotations: &[(&str, &str)]) -> Printed {
+        let mut arguments = self.verifying("verify", key);
+        for (name, value) in annotations {
+            arguments.extend(["-a".to_owned(), format!("{name}={value}")]);
+        }
+        arguments.push(reference.to_owned());
+        self.run(&arguments, &[])
+    }
+
+    /// `verify-attestation` of a predicate type.
+    pub fn verify_attestation(self, key: &str, predicate_type: &str, reference: &str) -> Printed {
+        let mut arguments = self.verifying("verify-attestation", key);
+        arguments.extend(["--type".to_owned(), predicate_type.to_owned()]);
+        arguments.push(reference.to_owned());
+        self.run(&arguments, &[])
+    }
+
+    fn verifying(self, command: &str, key: &str) -> Vec<String> {
+        let key = public_key(key).display().to_string();
+        [
+            "--key",
+            &key,
+            "--insecure-ignore-tlog",
+            "--allow-insecure-registry",
+        ]
+        .into_iter()
+        .fold(vec![command.to_owned()], |mut arguments, argument| {
+            arguments.push(argument.to_owned());
+            arguments
+        })
+    }
+
+    /// `sign` in the form that both majors can read: the `.sig` tag.
+    pub fn sign(self, key: &str, reference: &str, annotations: &[(&str, &str)]) -> Printed {
+        let key = testdata("keys")
+            .join(format!("{key}.key"))
+            .display()
+            .to_string();
+        let mut arguments = vec!["sign", "--yes", "--key", &key, "--tlog-upload=false"];
+        if self == Self::V3 {
+            arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]);
+        }
+        let pairs: Vec<_> = annotations
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
+        for pair in &pairs {
+            arguments.extend(["-a", pair]);
+        }
+        arguments.extend(["--allow-insecure-registry", reference]);
+        let password = std::fs::read_to_string(testdata("keys/password")).expect("a password");
+        self.run(&arguments, &[("COSIGN_PASSWORD", &password)])
+    }
+
+    pub fn download(self, what: &str, reference: &str) -> Printed {
+        self.run(
+            &["download", what, "--allow-insecure-registry", reference],
+            &[],
+        )
+    }
+
+    pub fn tree(self, reference: &str) -> Printed {
+        self.run(&["tree", "--allow-insecure-registry", reference], &[])
+    }
+}
+
+/// The public half of a key of `testdata/keys`.
+pub fn public_key(key: &str) -> PathBuf {
+    Path::new(&testdata("keys")).join(format!("{key}.pub"))
+}

@@ -1,0 +1,48 @@
+//! What the acceptance tests stand on: a fault-injecting registry, real
+//! registries, real cosign, recorded images, and the program under test.
+
+pub mod cosign;
+pub mod images;
+pub mod objects;
+pub mod real;
+pub mod registry;
+pub mod remote;
+pub mod signer;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// The runtime that all registries of this process run on.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        runtime.expect("a runtime")
+    });
+    &RUNTIME
+}
+
+/// A path of this package.
+pub fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn testdata(path: &str) -> PathBuf {
+    package("testdata").join(path)
+}
+
+/// A program that `make tools` installs. Without it a test fails: skipping
+/// would look like passing.
+pub fn tool(path: &str) -> PathBuf {
+    let program = package(".tools").join(path);
+    assert!(
+        program.is_file(),
+        "{} is missing: run `make tools`",
+        program.display()
+    );
+    program
+}

@@ -1,0 +1,160 @@
+//! Reads back what hangs on an image, from any registry or recorded layout.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::registry::{Registry, Stored};
+use super::remote::Remote;
+use super::testdata;
+
+/// The annotation that holds a layer's signature.
+pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+
+/// Where objects can be read from.
+pub trait Source {
+    fn manifest(&self, repository: &str, name: &str) -> Option<Stored>;
+    fn blob(&self, repository: &str, digest: &str) -> Option<Bytes>;
+}
+
+impl Source for Registry {
+    fn manifest(&self, repository: &str, name: &str) -> Option<Stored> {
+        self.manifest(repository, name)
+    }
+    fn blob(&self, repository: &str, digest: &str) -> Option<Bytes> {
+        self.blob(repository, digest)
+    }
+}
+
+impl Source for Remote {
+    fn manifest(&self, repository: &str, name: &str) -> Option<Stored> {
+        self.manifest(repository, name)
+    }
+    fn blob(&self, repository: &str, digest: &str) -> Option<Bytes> {
+        self.blob(repository, digest)
+    }
+}
+
+/// A folder of `testdata/objects`: one repository as real cosign left it.
+pub struct RecordedObjects(PathBuf);
+
+impl RecordedObjects {
+    pub fn folder(name: &str) -> Self {
+        Self(testdata("objects").join(name))
+    }
+}
+
+impl Source for RecordedObjects {
+    fn manifest(&self, repository: &str, name: &str) -> Option<Stored> {
+        let index = std::fs::read(self.0.join("index.json")).expect("an OCI layout");
+        let index: Value = serde_json::from_slice(&index).expect("an OCI index");
+        let entry = index["manifests"].as_array()?.iter().find(|entry| {
+            entry["annotations"]["org.opencontainers.image.ref.name"] == name
+                || entry["digest"] == name
+        })?;
+        Some(Stored {
+            media_type: entry["mediaType"].as_str()?.to_owned(),
+            bytes: self.blob(repository, entry["digest"].as_str()?)?,
+        })
+    }
+
+    fn blob(&self, _repository: &str, digest: &str) -> Option<Bytes> {
+        let hex = digest.strip_prefix("sha256:")?;
+        let bytes = std::fs::read(self.0.join("blobs/sha256").join(hex)).ok()?;
+        Some(bytes.into())
+    }
+}
+
+/// What one tag holds.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    pub manifest: Stored,
+    pub config: Bytes,
+    pub layers: Vec<Layer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub media_type: String,
+    pub digest: String,
+    pub annotations: BTreeMap<String, String>,
+    pub bytes: Bytes,
+}
+
+/// A DSSE envelope, opened.
+#[derive(Debug)]
+pub struct Envelope {
+    pub payload_type: String,
+    pub statement: Value,
+    /// The predicate exactly as it stands in the statement.
+    pub predicate: String,
+    pub signatures: Vec<Value>,
+}
+
+/// What hangs under a tag, if anything does.
+pub fn attachment(source: &dyn Source, repository: &str, tag: &str) -> Option<Attachment> {
+    let manifest = source.manifest(repository, tag)?;
+    let json = manifest.json();
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().expect("a digest");
+        let bytes = source.blob(repository, digest);
+        bytes.unwrap_or_else(|| panic!("{tag} names {digest}, which is not there"))
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let layers = json["layers"].as_array().expect("layers").iter();
+    let layers = layers
+        .map(|layer| Layer {
+            media_type: text(&layer["mediaType"]),
+            digest: text(&layer["digest"]),
+            annotations: serde_json::from_value(layer["annotations"].clone()).unwrap_or_default(),
+            bytes: blob(layer),
+        })
+        .collect();
+    Some(Attachment {
+        config: blob(&json["config"]),
+        layers,
+        manifest,
+    })
+}
+
+impl Layer {
+    /// The signature in its annotation.
+    pub fn signature(&self) -> &str {
+        self.annotations.get(SIGNATURE).map_or("", String::as_str)
+    }
+
+    /// The layer's JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).expect("JSON")
+    }
+
+    pub fn envelope(&self) -> Envelope {
+        #[derive(Deserialize)]
+        struct Statement<'a> {
+            #[serde(borrow)]
+            predicate: &'a RawValue,
+        }
+        let envelope = self.json();
+        let payload = envelope["payload"].as_str().expect("a payload");
+        let payload = STANDARD.decode(payload).expect("base64");
+        let statement: Statement = serde_json::from_slice(&payload).expect("a statement");
+        Envelope {
+            payload_type: envelope["payloadType"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            predicate: statement.predicate.get().to_owned(),
+            statement: serde_json::from_slice(&payload).expect("a statement"),
+            signatures: envelope["signatures"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+}

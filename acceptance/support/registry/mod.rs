@@ -1,0 +1,153 @@
+//! A registry of our own, inside the test process: real content semantics
+//! (distribution-spec v1.1), a record of every request, and faults on demand.
+//!
+//! It keeps what it is given byte for byte, checks digests, refuses manifests
+//! whose blobs are absent, and lets a test say what goes wrong and when.
+
+mod access;
+mod answer;
+mod contents;
+mod fault;
+mod protocol;
+mod record;
+mod serve;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+
+pub use access::TOKEN_PREFIX;
+pub use access::{Access, Auth};
+pub use answer::Answer;
+pub use contents::{Stored, sha256};
+pub use fault::{Action, When};
+pub use record::{Exchange, Exchanges};
+
+use access::Tokens;
+use contents::Contents;
+
+/// What kind of registry it is. The default is the plainest one: no
+/// authentication, two-step uploads, no referrers API, tags that move freely.
+#[derive(Default)]
+pub struct Settings {
+    pub auth: Auth,
+    /// Deviations from full access, by repository path.
+    pub access: BTreeMap<String, Access>,
+    pub referrers: Switch,
+    /// Whether `POST …/uploads/?digest=` with a body stores a blob at once.
+    pub single_post: Switch,
+    pub mount: Switch,
+    pub immutable_tags: Switch,
+    pub tls: Switch,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Switch {
+    On,
+    #[default]
+    Off,
+}
+
+/// A running registry; a clone is the same registry. It serves until the
+/// process ends.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    host: String,
+    settings: Settings,
+    authority: Option<String>,
+    contents: Mutex<Contents>,
+    tokens: Mutex<Tokens>,
+    faults: Mutex<Vec<fault::Fault>>,
+    exchanges: Mutex<Vec<Exchange>>,
+}
+
+impl Registry {
+    /// A registry without authentication, on a free port of 127.0.0.1.
+    pub fn start() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        serve::start(settings, 0)
+    }
+
+    /// A registry on a port that is known beforehand, if it is free.
+    pub fn at_port(port: u16) -> Self {
+        serve::start(Settings::default(), port)
+    }
+
+    /// `127.0.0.1:<port>`.
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// The certificate (PEM) of the authority that signed this registry's own.
+    pub fn authority(&self) -> &str {
+        self.0.authority.as_deref().expect("no TLS was asked for")
+    }
+
+    /// From now on, `action` happens to the requests that `when` describes.
+    pub fn inject(&self, when: When, action: Action) {
+        lock(&self.0.faults).push(fault::Fault::new(when, action));
+    }
+
+    /// Everything that was asked so far, in the order of arrival.
+    pub fn exchanges(&self) -> Exchanges {
+        Exchanges::new(lock(&self.0.exchanges).clone())
+    }
+
+    /// Forgets what was asked so far.
+    pub fn forget_exchanges(&self) {
+        lock(&self.0.exchanges).clear();
+    }
+
+    /// Upload sessions that were neither completed nor cancelled.
+    pub fn open_uploads(&self) -> usize {
+        lock(&self.0.contents).open_uploads()
+    }
+
+    /// Stores a blob without a request.
+    pub fn store_blob(&self, repository: &str, bytes: impl Into<Bytes>) -> String {
+        lock(&self.0.contents).store_blob(repository, bytes.into())
+    }
+
+    /// Stores a manifest under its digest, without a request and unchecked.
+    pub fn store_manifest(&self, repository: &str, stored: Stored) -> String {
+        lock(&self.0.contents).store_manifest(repository, stored)
+    }
+
+    /// Points a tag somewhere, without a request.
+    pub fn tag(&self, repository: &str, tag: &str, digest: &str) {
+        lock(&self.0.contents).tag(repository, tag, digest);
+    }
+
+    /// Removes a tag, a manifest or a blob, without a request.
+    pub fn remove(&self, repository: &str, name: &str) {
+        lock(&self.0.contents).remove(repository, name);
+    }
+
+    /// The manifest behind a tag or digest.
+    pub fn manifest(&self, repository: &str, name: &str) -> Option<Stored> {
+        lock(&self.0.contents).manifest(repository, name)
+    }
+
+    pub fn blob(&self, repository: &str, digest: &str) -> Option<Bytes> {
+        lock(&self.0.contents).blob(repository, digest)
+    }
+
+    /// All tags of a repository, sorted.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        lock(&self.0.contents).tags(repository)
+    }
+}
+
+/// A panic in another test thread must not hide this one's failure.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}

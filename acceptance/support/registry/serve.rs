@@ -1,0 +1,187 @@
+//! Connections: each request is recorded, struck by faults, handled, answered.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::access::parse_form;
+use super::answer::Answer;
+use super::contents::Contents;
+use super::fault::Action;
+use super::protocol::Call;
+use super::record::Exchange;
+use super::{Registry, Settings, Shared, Switch, lock, tls};
+use crate::support::runtime;
+
+const BODY_LIMIT: usize = 256 << 20;
+
+pub(super) fn start(settings: Settings, port: u16) -> Registry {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    listener.set_nonblocking(true).expect("a socket of our own");
+    let address = listener.local_addr().expect("a bound socket");
+    let (acceptor, authority) = match settings.tls {
+        Switch::On => {
+            let (acceptor, authority) = tls::acceptor();
+            (Some(acceptor), Some(authority))
+        }
+        Switch::Off => (None, None),
+    };
+    let registry = Registry(Arc::new(Shared {
+        host: address.to_string(),
+        settings,
+        authority,
+        contents: Mutex::new(Contents::default()),
+        tokens: Mutex::default(),
+        faults: Mutex::default(),
+        exchanges: Mutex::default(),
+    }));
+    let serving = registry.clone();
+    runtime().spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
+        while let Ok((socket, _)) = listener.accept().await {
+            let (registry, acceptor) = (serving.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                match acceptor {
+                    None => registry.converse(socket).await,
+                    Some(acceptor) => match acceptor.accept(socket).await {
+                        Ok(socket) => registry.converse(socket).await,
+                        Err(_refused) => {}
+                    },
+                }
+            });
+        }
+    });
+    registry
+}
+
+/// The connection is to be closed without (the rest of) an answer.
+fn cut() -> io::Error {
+    io::Error::other("cut")
+}
+
+impl Registry {
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.0.settings.tls {
+            Switch::On => "https",
+            Switch::Off => "http",
+        }
+    }
+
+    async fn converse(&self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(|request| self.exchange(request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+        // A client may go away at any time; that is no failure of the registry.
+        let _ended = connection.await;
+    }
+
+    async fn exchange(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let number = self.record(&request);
+        let (method, target) = (request.method().to_string(), request.uri().to_string());
+        let actions: Vec<Action> = lock(&self.0.faults)
+            .iter_mut()
+            .filter_map(|fault| fault.strike(&method, &target))
+            .collect();
+        let call = take_apart(request).await?;
+        let mut instead = None;
+        for action in &actions {
+            match action {
+                Action::Cut => return Err(cut()),
+                Action::Delay(time) => tokio::time::sleep(*time).await,
+                Action::Answer(answer) => instead = Some(answer.clone()),
+                Action::Before(hook) => run(hook.clone()).await,
+                _ => {}
+            }
+        }
+        let mut answer = instead.unwrap_or_else(|| self.handle(&call));
+        let mut truncate = false;
+        for action in &actions {
+            match action {
+                Action::HandleThenCut => return Err(cut()),
+                Action::After(hook) => run(hook.clone()).await,
+                Action::Change(change) => change(&mut answer),
+                Action::Truncate => truncate = true,
+                _ => {}
+            }
+        }
+        if let Some(exchange) = lock(&self.0.exchanges).get_mut(number) {
+            exchange.status = Some(answer.status);
+        }
+        Ok(respond(answer, truncate))
+    }
+
+    /// Notes the request; gives its number.
+    fn record(&self, request: &Request<Incoming>) -> usize {
+        let header = |name: &str| {
+            let value = request.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let scheme = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
+        let exchange = Exchange {
+            at: Instant::now(),
+            method: request.method().to_string(),
+            target: request.uri().to_string(),
+            authorization: header("authorization").map(scheme),
+            user_agent: header("user-agent"),
+            status: None,
+        };
+        let mut exchanges = lock(&self.0.exchanges);
+        exchanges.push(exchange);
+        exchanges.len() - 1
+    }
+}
+
+/// Hooks may take long and use the registry themselves.
+async fn run(hook: Arc<dyn Fn() + Send + Sync>) {
+    let done = tokio::task::spawn_blocking(move || hook()).await;
+    done.expect("the hook did not panic");
+}
+
+async fn take_apart(request: Request<Incoming>) -> io::Result<Call> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(Body::new(body), BODY_LIMIT)
+        .await
+        .map_err(io::Error::other)?;
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    Ok(Call {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parse_form(parts.uri.query().unwrap_or_default()),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+            .collect(),
+        body,
+    })
+}
+
+fn respond(answer: Answer, truncate: bool) -> Response<Body> {
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    let body = if truncate {
+        response = response.header("content-length", answer.body.len());
+        let half = answer.body.slice(..answer.body.len() / 2);
+        // The pause lets the first half leave before the connection closes.
+        let end = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err::<Bytes, io::Error>(cut())
+        });
+        Body::from_stream(stream::iter([Ok(half)]).chain(end))
+    } else {
+        Body::from(answer.body)
+    };
+    response.body(body).expect("headers that a test wrote")
+}
