@@ -285,6 +285,17 @@ mod tests {
 
     use super::*;
 
+    /// KEY-40. It does not compile without the features that wipe.
+    #[test]
+    fn keys_are_wiped_when_dropped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<p256::ecdsa::SigningKey>();
+        wiped::<p384::ecdsa::SigningKey>();
+        wiped::<p521::ecdsa::SigningKey>();
+        wiped::<ed25519_dalek::SigningKey>();
+        wiped::<ExpandedSecretKey>();
+    }
+
     fn pair(der: impl Fn(u8) -> Vec<u8>) -> (LocalKey, LocalKey) {
         let key = |seed| LocalKey::from_pkcs8(&der(seed)).unwrap();
         (key(7), key(8))

@@ -1,31 +1,306 @@
-//! placeholder
+//! Which credential a registry gets.
+//!
+//! The order is that of buildpacks/lifecycle v0.21 `auth/keychain.go`:
+//! `CNB_REGISTRY_AUTH`, then docker's configuration as docker's own client and
+//! go-containerregistry `pkg/authn` read it (`DOCKER_AUTH_CONFIG`, credential
+//! helpers, `auths`; podman's `auth.json` has the same form). The first that
+//! has a credential for the registry wins; with none, requests are anonymous.
+//!
+//! The environment and the files are read elsewhere, before privileges are
+//! dropped. Sends nothing; may run a credential helper.
+
+mod docker;
+mod error;
+mod helper;
+mod scope;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+
+use docker::{DockerConfig, HelperKind};
+use scope::{Scope, Scoped};
+
+pub use docker::{ConfigLocations, DockerConfigFile};
+pub use error::CredentialsError;
+
 use crate::oci::Repository;
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct CredentialsError;
-pub struct Credentials;
-pub enum Credential {
+use crate::secret::Secret;
+
+/// The most bytes that one source may have.
+pub const MAX_LENGTH: usize = 1024 * 1024;
+
+/// All that the platform configured, as plain values. Empty text counts as not
+/// given.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// `CNB_REGISTRY_AUTH`: a JSON object from registry to `Authorization` header.
+    pub cnb_registry_auth: Option<Secret>,
+    /// `DOCKER_AUTH_CONFIG`: JSON in the form of docker's `config.json`; only
+    /// its `auths` count, as with docker.
+    pub docker_auth_config: Option<Secret>,
+    /// Docker's `config.json` or podman's `auth.json`.
+    pub docker_config: Option<DockerConfigFile>,
+    /// `PATH`: where credential helpers are looked for. Relative folders in it
+    /// are left out.
+    pub helper_path: Option<OsString>,
+}
+
+/// How to identify oneself to a registry, and where that was configured.
+#[derive(Debug)]
+pub struct Credential {
+    pub identity: Identity,
+    pub source: Source,
+}
+
+/// What proves who one is.
+#[derive(Debug)]
+pub enum Identity {
     Anonymous,
+    /// For the registry itself, or for the token service that it names.
+    Basic {
+        user: String,
+        password: Secret,
+    },
+    /// A registry token: sent to the registry verbatim, never exchanged.
+    Bearer(Secret),
+    /// An OAuth2 refresh token: exchanged at the token service.
+    RefreshToken(Secret),
 }
+
+/// Where a credential comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    CnbRegistryAuth,
+    DockerAuthConfig,
+    DockerConfig(PathBuf),
+    /// The credential helper with this name, named by this file.
+    Helper {
+        program: String,
+        config: PathBuf,
+    },
+    /// None was found in these places.
+    Nowhere(Vec<String>),
+}
+
+/// The credentials of all registries.
+#[derive(Debug)]
+pub struct Credentials {
+    cnb: Scoped<Text>,
+    docker_auth_config: Option<DockerConfig>,
+    docker_config: Option<(PathBuf, DockerConfig)>,
+    cnb_given: bool,
+    helper_path: OsString,
+}
+
 impl Credentials {
-    pub async fn for_repository(&self, _: &Repository) -> Result<Credential, CredentialsError> {
-        Ok(Credential::Anonymous)
+    /// Reads the sources. Runs nothing.
+    ///
+    /// # Errors
+    /// On a source that is too long or not the JSON that it should be. A
+    /// single entry that makes no sense is an error only when its registry is
+    /// asked for.
+    pub fn parse(sources: Sources) -> Result<Self, CredentialsError> {
+        let cnb_given = sources.cnb_registry_auth.is_some();
+        let cnb: BTreeMap<String, Text> = match &sources.cnb_registry_auth {
+            Some(text) => read_json(text, &Source::CnbRegistryAuth)?,
+            None => BTreeMap::new(),
+        };
+        let docker_auth_config = sources
+            .docker_auth_config
+            .map(|text| DockerConfig::parse(&text, &Source::DockerAuthConfig))
+            .transpose()?;
+        let docker_config = sources
+            .docker_config
+            .map(|file| {
+                let source = Source::DockerConfig(file.path.clone());
+                let config = DockerConfig::parse(&file.bytes, &source)?;
+                Ok((file.path, config))
+            })
+            .transpose()?;
+        Ok(Self {
+            cnb: Scoped::new(cnb, Scope::of_host),
+            docker_auth_config,
+            docker_config,
+            cnb_given,
+            helper_path: sources.helper_path.unwrap_or_default(),
+        })
     }
-    pub fn source_of(&self, _: &Repository) -> String {
-        String::new()
+
+    /// The credential for `repository`. May run a credential helper, for at
+    /// most ten seconds; asking again runs it again.
+    ///
+    /// # Errors
+    /// On an entry for this repository that makes no sense, and on a helper
+    /// that fails.
+    pub async fn for_repository(
+        &self,
+        repository: &Repository,
+    ) -> Result<Credential, CredentialsError> {
+        let mut looked_in = Vec::new();
+        if let Some((key, header)) = self.cnb.find(repository).next() {
+            return from_header(key, header);
+        }
+        if self.cnb_given {
+            looked_in.push(Source::CnbRegistryAuth.to_string());
+        }
+        if let Some(config) = &self.docker_auth_config {
+            let source = Source::DockerAuthConfig;
+            looked_in.push(source.to_string());
+            if let Some(identity) = config.identity(repository, &source)? {
+                return Ok(Credential { identity, source });
+            }
+        }
+        if let Some((path, config)) = &self.docker_config {
+            let found = self.ask_helper(path, config, repository, &mut looked_in);
+            if let Some(credential) = found.await? {
+                return Ok(credential);
+            }
+            let source = Source::DockerConfig(path.clone());
+            looked_in.push(source.to_string());
+            if let Some(identity) = config.identity(repository, &source)? {
+                return Ok(Credential { identity, source });
+            }
+        }
+        Ok(Credential {
+            identity: Identity::Anonymous,
+            source: Source::Nowhere(looked_in),
+        })
+    }
+
+    /// Asks the helper that is configured for this registry, if one is. A
+    /// helper for all registries that is not installed is passed over: the
+    /// file was made for another machine, and the registry may need nobody.
+    async fn ask_helper(
+        &self,
+        config_path: &Path,
+        config: &DockerConfig,
+        repository: &Repository,
+        looked_in: &mut Vec<String>,
+    ) -> Result<Option<Credential>, CredentialsError> {
+        let Some((kind, name)) = config.helper(repository) else {
+            return Ok(None);
+        };
+        let program = helper::program(name, config_path)?;
+        let source = Source::Helper {
+            program: program.clone(),
+            config: config_path.to_owned(),
+        };
+        let Some(file) = helper::find(&program, &self.helper_path) else {
+            if let HelperKind::ForRegistry = kind {
+                return Err(CredentialsError::HelperMissing(source));
+            }
+            looked_in.push(format!("{source} (not installed)"));
+            return Ok(None);
+        };
+        looked_in.push(source.to_string());
+        let server = docker::server(repository.registry());
+        let identity = helper::ask(&file, server, &source).await?;
+        Ok(identity.map(|identity| Credential { identity, source }))
     }
 }
-impl Credential {
-    pub fn identity_token(&self) -> Option<&str> {
-        None
+
+/// The three headers of the lifecycle; the scheme in any case.
+fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsError> {
+    let source = Source::CnbRegistryAuth;
+    let unknown = || CredentialsError::UnknownHeader(registry.to_owned());
+    let text = header.0.expose_str().ok_or_else(unknown)?.trim_ascii();
+    let (scheme, value) = text.split_once(' ').ok_or_else(unknown)?;
+    let value = Secret::new(value.trim_ascii().as_bytes().to_vec());
+    let identity = match scheme.to_ascii_lowercase().as_str() {
+        "basic" => docker::basic(&value, registry, &source)?,
+        "bearer" => Identity::Bearer(docker::token(&value, registry, &source)?),
+        "x-identity" => Identity::RefreshToken(docker::token(&value, registry, &source)?),
+        _ => return Err(unknown()),
+    };
+    Ok(Credential { identity, source })
+}
+
+/// Reads JSON without serde's messages, which quote what they read. Blank text
+/// and `null` are empty objects, as with Go.
+fn read_json<T: Default + for<'de> Deserialize<'de>>(
+    text: &Secret,
+    source: &Source,
+) -> Result<T, CredentialsError> {
+    let bytes = text.expose();
+    if bytes.len() > MAX_LENGTH {
+        return Err(CredentialsError::TooLong(source.clone()));
     }
-    pub fn registry_token(&self) -> Option<&str> {
-        None
+    if bytes.trim_ascii().is_empty() {
+        return Ok(T::default());
     }
-    pub fn basic(&self) -> Option<(&str, &[u8])> {
-        None
-    }
-    pub fn source(&self) -> String {
-        String::new()
+    let value: Option<T> =
+        serde_json::from_slice(bytes).map_err(|error| CredentialsError::Json {
+            source_of: source.clone(),
+            line: error.line(),
+            column: error.column(),
+        })?;
+    Ok(value.unwrap_or_default())
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = &self.source;
+        match &self.identity {
+            Identity::Anonymous => write!(f, "anonymous: {source}"),
+            Identity::Basic { user, .. } => {
+                write!(f, "user `{}` of {source}", user.escape_debug())
+            }
+            Identity::Bearer(_) => write!(f, "the registry token of {source}"),
+            Identity::RefreshToken(_) => write!(f, "the identity token of {source}"),
+        }
     }
 }
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CnbRegistryAuth => f.write_str("CNB_REGISTRY_AUTH"),
+            Self::DockerAuthConfig => f.write_str("DOCKER_AUTH_CONFIG"),
+            Self::DockerConfig(path) => write!(f, "`{}`", path.display()),
+            Self::Helper { program, config } => {
+                write!(f, "helper `{program}` of `{}`", config.display())
+            }
+            Self::Nowhere(places) if places.is_empty() => {
+                f.write_str("no credentials are configured")
+            }
+            Self::Nowhere(places) => write!(f, "no credential in {}", places.join(", ")),
+        }
+    }
+}
+
+/// A JSON string that is a secret.
+struct Text(Secret);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl Visitor<'_> for TextVisitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(Secret::new(text.as_bytes().to_vec())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Docker's `config.json` and podman's `auth.json`.
+//!
+//! Follows docker/cli v29 `cli/config/configfile` and containers-auth.json(5):
+//! keys may be narrower than a registry.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::scope::{Scope, Scoped};
+use super::{CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
+use crate::oci::{Registry, Repository};
+use crate::secret::Secret;
+
+/// Padded or not: docker writes the first, people the second too.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A configuration file's bytes.
+#[derive(Debug)]
+pub struct DockerConfigFile {
+    pub path: PathBuf,
+    pub bytes: Secret,
+}
+
+/// The environment variables that say where the file is. Empty ones count as
+/// not set.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigLocations {
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`: the folder to use in place of `~/.docker`.
+    pub docker_config: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`.
+    pub registry_auth_file: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`.
+    pub xdg_config_home: Option<PathBuf>,
+}
+
+impl ConfigLocations {
+    /// Where the file may be; the first one that is a file counts
+    /// (go-containerregistry `pkg/authn/keychain.go`).
+    pub fn candidates(&self) -> Vec<PathBuf> {
+        fn set(path: &Option<PathBuf>) -> Option<&Path> {
+            path.as_deref().filter(|path| !path.as_os_str().is_empty())
+        }
+        let home = set(&self.home);
+        let docker = match set(&self.docker_config) {
+            Some(folder) => Some(folder.to_owned()),
+            None => home.map(|home| home.join(".docker")),
+        };
+        let config_home = match set(&self.xdg_config_home) {
+            Some(folder) => Some(folder.to_owned()),
+            None => home.map(|home| home.join(".config")),
+        };
+        let runtime = set(&self.xdg_runtime_dir);
+        [
+            docker.map(|folder| folder.join("config.json")),
+            set(&self.registry_auth_file).map(Path::to_owned),
+            runtime.map(|folder| folder.join("containers/auth.json")),
+            config_home.map(|folder| folder.join("containers/auth.json")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl DockerConfigFile {
+    /// Reads the first of `candidates` that is a readable file. Others are
+    /// passed over: a platform sets `HOME` for other reasons than ours, and
+    /// it may be no folder, or one that we may not enter.
+    ///
+    /// # Errors
+    /// On a file of more than [`MAX_LENGTH`] bytes.
+    pub fn read_first(candidates: &[PathBuf]) -> Result<Option<Self>, CredentialsError> {
+        for path in candidates {
+            match read(path) {
+                Ok(bytes) if bytes.expose().len() > MAX_LENGTH => {
+                    return Err(CredentialsError::TooLong(Source::DockerConfig(
+                        path.clone(),
+                    )));
+                }
+                Ok(bytes) => {
+                    let path = path.clone();
+                    return Ok(Some(Self { path, bytes }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::debug!("passed over `{}`: {error}", path.display());
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// At most one byte more than may be, into a buffer that does not grow.
+fn read(path: &Path) -> io::Result<Secret> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let most = usize::try_from(metadata.len()).map_or(MAX_LENGTH, |length| length.min(MAX_LENGTH));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    File::open(path)?
+        .take(MAX_LENGTH as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+/// The part of the file that is about credentials.
+#[derive(Debug)]
+pub(super) struct DockerConfig {
+    auths: Scoped<Option<Entry>>,
+    helpers: Scoped<String>,
+    store: Option<String>,
+}
+
+/// For whom a helper is configured.
+pub(super) enum HelperKind {
+    /// `credHelpers`.
+    ForRegistry,
+    /// `credsStore`.
+    ForAll,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Written {
+    auths: Option<BTreeMap<String, Option<Entry>>>,
+    cred_helpers: Option<BTreeMap<String, String>>,
+    creds_store: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    auth: Option<Text>,
+    username: Option<Text>,
+    password: Option<Text>,
+    identitytoken: Option<Text>,
+    registrytoken: Option<Text>,
+}
+
+impl DockerConfig {
+    pub(super) fn parse(text: &Secret, source: &Source) -> Result<Self, CredentialsError> {
+        let written: Written = read_json(text, source)?;
+        let auths = written.auths.unwrap_or_default();
+        let helpers = written.cred_helpers.unwrap_or_default();
+        Ok(Self {
+            auths: Scoped::new(auths, Scope::of_path),
+            helpers: Scoped::new(helpers, Scope::of_path),
+            store: written.creds_store.filter(|name| !name.is_empty()),
+        })
+    }
+
+    /// What `auths` holds. An entry that holds nothing counts as none: docker
+    /// leaves those behind when a helper keeps the secret.
+    pub(super) fn identity(
+        &self,
+        repository: &Repository,
+        source: &Source,
+    ) -> Result<Option<Identity>, CredentialsError> {
+        for (key, entry) in self.auths.find(repository) {
+            let Some(entry) = entry else { continue };
+            if let Some(identity) = entry.identity(key, source)? {
+                return Ok(Some(identity));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The helper to ask. It goes before `auths`, as with docker.
+    pub(super) fn helper(&self, repository: &Repository) -> Option<(HelperKind, &str)> {
+        let own = self.helpers.find(repository).next();
+        match own {
+            // An empty name switches `credsStore` off for this registry.
+            Some((_, name)) if name.is_empty() => None,
+            Some((_, name)) => Some((HelperKind::ForRegistry, name)),
+            None => Some((HelperKind::ForAll, self.store.as_deref()?)),
+        }
+    }
+}
+
+impl Entry {
+    /// The order of go-containerregistry's transport: registry token, identity
+    /// token, user and password; `auth` goes before `username`.
+    fn identity(&self, key: &str, source: &Source) -> Result<Option<Identity>, CredentialsError> {
+        let given = |text: &'_ Option<Text>| match text {
+            Some(Text(secret)) if !secret.expose().is_empty() => Some(copy(secret)),
+            _ => None,
+        };
+        if let Some(secret) = given(&self.registrytoken) {
+            return Ok(Some(Identity::Bearer(token(&secret, key, source)?)));
+        }
+        if let Some(secret) = given(&self.identitytoken) {
+            return Ok(Some(Identity::RefreshToken(token(&secret, key, source)?)));
+        }
+        if let Some(secret) = given(&self.auth) {
+            return basic(&secret, key, source).map(Some);
+        }
+        let Some(user) = given(&self.username) else {
+            return Ok(None);
+        };
+        Ok(Some(Identity::Basic {
+            user: user.expose_str().unwrap_or_default().to_owned(),
+            password: given(&self.password).unwrap_or_else(|| Secret::new(Vec::new())),
+        }))
+    }
+}
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::new(secret.expose().to_vec())
+}
+
+/// How docker names a registry in its file and to its helpers. Docker Hub keeps
+/// a name from before there were others.
+pub(super) fn server(registry: &Registry) -> &str {
+    match registry.as_str() {
+        "index.docker.io" => "https://index.docker.io/v1/",
+        other => other,
+    }
+}
+
+/// Base64 of `user:password`, padded or not. Zero bytes at the end of the
+/// password do not count, as with docker.
+pub(super) fn basic(
+    encoded: &Secret,
+    key: &str,
+    source: &Source,
+) -> Result<Identity, CredentialsError> {
+    let refuse = || CredentialsError::NotBasic {
+        key: key.to_owned(),
+        source_of: source.clone(),
+    };
+    let mut bytes = Zeroizing::new(vec![0; encoded.expose().len()]);
+    let length = BASE64
+        .decode_slice(encoded.expose().trim_ascii(), &mut bytes)
+        .map_err(|_| refuse())?;
+    let text = bytes.get(..length).unwrap_or_default();
+    let text = std::str::from_utf8(text).map_err(|_| refuse())?;
+    let (user, password) = text.split_once(':').ok_or_else(refuse)?;
+    if user.is_empty() {
+        return Err(refuse());
+    }
+    Ok(Identity::Basic {
+        user: user.to_owned(),
+        password: Secret::new(password.trim_matches('\0').as_bytes().to_vec()),
+    })
+}
+
+/// A token that can stand in a header.
+pub(super) fn token(text: &Secret, key: &str, source: &Source) -> Result<Secret, CredentialsError> {
+    let bytes = text.expose();
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_graphic) {
+        return Err(CredentialsError::NotAToken {
+            key: key.to_owned(),
+            source_of: source.clone(),
+        });
+    }
+    Ok(copy(text))
+}

@@ -1,0 +1,73 @@
+//! Why there is no telling which credential a registry gets.
+
+use std::io;
+
+use super::helper::LIMIT;
+use super::{MAX_LENGTH, Source};
+
+/// A source of credentials that makes no sense. No message holds a byte of a
+/// password or token, nor what a helper said.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    #[error("{0} has more than {MAX_LENGTH} bytes")]
+    TooLong(Source),
+    #[error("{source_of} is not the JSON that it should be, at line {line}, column {column}")]
+    Json {
+        source_of: Source,
+        line: usize,
+        column: usize,
+    },
+    #[error("CNB_REGISTRY_AUTH has an unknown kind of header for `{0}`")]
+    UnknownHeader(String),
+    #[error("the credential for `{key}` in {source_of} is not base64 of `user:password`")]
+    NotBasic { key: String, source_of: Source },
+    #[error("the token for `{key}` in {source_of} has characters that a token cannot have")]
+    NotAToken { key: String, source_of: Source },
+    #[error("`{name}` in {source_of} is no name of a credential helper")]
+    HelperName { name: String, source_of: Source },
+    #[error("{0} is not installed")]
+    HelperMissing(Source),
+    #[error("cannot run {source_of}")]
+    HelperStart {
+        source_of: Source,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{0} did not answer within {seconds} seconds", seconds = LIMIT.as_secs())]
+    HelperTimeout(Source),
+    #[error("{source_of} failed with {status}")]
+    HelperFailed { source_of: Source, status: String },
+    #[error("{0} answered with something that is no credential")]
+    HelperAnswer(Source),
+}
+
+impl CredentialsError {
+    /// What the user can do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Json {
+                source_of: Source::CnbRegistryAuth,
+                ..
+            } => r#"it must be like {"registry.example": "Basic <base64>"}"#,
+            Self::UnknownHeader(_) => {
+                "a header is `Basic <base64>`, `Bearer <token>` or `X-Identity <token>`"
+            }
+            Self::HelperName { .. } => {
+                "it is what follows `docker-credential-` in the name of the program"
+            }
+            Self::HelperMissing(_) => {
+                "put the helper on PATH, or give the credential in CNB_REGISTRY_AUTH"
+            }
+            Self::HelperFailed { .. } | Self::HelperAnswer(_) | Self::HelperTimeout(_) => {
+                "run the helper by hand with `get` and the registry on its standard input; \
+                 its output is not shown here because it may hold a secret"
+            }
+            Self::TooLong(_)
+            | Self::Json { .. }
+            | Self::NotBasic { .. }
+            | Self::NotAToken { .. }
+            | Self::HelperStart { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
