@@ -6,6 +6,7 @@
 //! what is refused or broken is an error.
 
 mod answer;
+mod authorization;
 mod challenge;
 pub mod credentials;
 mod endpoint;
@@ -26,12 +27,10 @@ use crate::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, Header
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
 use crate::oci::reference::Version;
 use crate::oci::{
-    Content, Descriptor, Digest, Manifest, MediaType, Reference, Registry, Repository,
+    Content, Descriptor, Digest, Manifest, MediaType, Namespace, Reference, Registry, Repository,
 };
-use challenge::Challenge;
 use credentials::{Credential, Credentials};
 use endpoint::{Endpoint, Safety};
-use token::TokenRequest;
 use upload::Session;
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
@@ -46,9 +45,8 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
 /// What the platform says about its registries.
 pub struct Access {
     pub credentials: Credentials,
-    /// `host[:port]` or `host[:port]/path`: reached without a trusted
-    /// certificate, or without TLS.
-    pub insecure: Vec<String>,
+    /// Reached without a trusted certificate, or without TLS.
+    pub insecure: Vec<Namespace>,
     /// Where the run writes. Other repositories are asked for `pull` only.
     pub writable: HashSet<Repository>,
 }
@@ -59,6 +57,7 @@ pub struct Registries {
     access: Access,
     endpoints: Mutex<HashMap<(Registry, Safety), Arc<OnceCell<Endpoint>>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
+    credentials: Mutex<HashMap<Repository, Arc<OnceCell<Arc<Credential>>>>>,
 }
 
 /// What became of a manifest that was put.
@@ -83,6 +82,7 @@ impl Registries {
             access,
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
+            credentials: Mutex::default(),
         }
     }
 
@@ -313,7 +313,7 @@ impl Registries {
             .access
             .insecure
             .iter()
-            .any(|entry| covers(entry, repository))
+            .any(|entry| entry.contains(repository))
         {
             Safety::Insecure
         } else {
@@ -325,71 +325,6 @@ impl Registries {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         (Arc::clone(endpoints.entry(key).or_default()), safety)
-    }
-
-    /// The header that the registry's last challenge asks for. `rejected` was
-    /// answered with 401 and is not shown again.
-    async fn authorization(
-        &self,
-        endpoint: &Endpoint,
-        repository: &Repository,
-        ask: &Ask<'_>,
-        rejected: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, StoreError> {
-        let Some(challenge) = endpoint.challenge() else {
-            return Ok(None);
-        };
-        if let Challenge::Bearer { realm, service } = &challenge {
-            let slot = endpoint.token(repository);
-            let mut kept = slot.lock().await;
-            if let Some(token) = kept.as_ref()
-                && token.is_fresh()
-                && rejected != Some(&token.header)
-            {
-                return Ok(Some(token.header.clone()));
-            }
-            let credential = self.credential(repository).await?;
-            if let Some(header) = credential.registry_token().and_then(token::bearer) {
-                return Ok(Some(header));
-            }
-            let wanted = TokenRequest {
-                realm,
-                service: service.as_deref(),
-                scope: &self.scope(repository),
-                credential: &credential,
-                action: ask.action,
-            };
-            let token = token::fetch(&self.client, endpoint, &wanted).await?;
-            let header = token.header.clone();
-            *kept = Some(token);
-            return Ok(Some(header));
-        }
-        let credential = self.credential(repository).await?;
-        let token = credential.registry_token().and_then(token::bearer);
-        let basic = credential
-            .basic()
-            .and_then(|(user, password)| token::basic(user, password));
-        Ok(token.or(basic))
-    }
-
-    async fn credential(&self, repository: &Repository) -> Result<Credential, StoreError> {
-        self.access
-            .credentials
-            .for_repository(repository)
-            .await
-            .map_err(|source| StoreError::Credentials {
-                repository: repository.clone(),
-                source,
-            })
-    }
-
-    fn scope(&self, repository: &Repository) -> String {
-        let actions = if self.access.writable.contains(repository) {
-            "pull,push"
-        } else {
-            "pull"
-        };
-        format!("repository:{}:{actions}", repository.path())
     }
 
     /// The error that an answer is, when it is none of the expected ones.
@@ -409,7 +344,7 @@ impl Registries {
         match response.status.as_u16() {
             401 | 403 => StoreError::Denied {
                 action: format!("{action} with scope `{}`", self.scope(repository)),
-                identity: self.access.credentials.source_of(repository),
+                identity: self.identity(repository),
                 answer,
             },
             status => StoreError::Status {
@@ -479,17 +414,6 @@ fn manifest_path(reference: &Reference) -> Target {
     ))
 }
 
-/// Whether an entry of the insecure list means `repository`: the whole host, or
-/// a path of it cut between segments. An empty entry means nothing.
-fn covers(entry: &str, repository: &Repository) -> bool {
-    let name = repository.to_string();
-    let entry = entry.trim_end_matches('/');
-    !entry.is_empty()
-        && name
-            .strip_prefix(entry)
-            .is_some_and(|rest| rest.starts_with('/'))
-}
-
 fn content_type(response: &Response) -> Option<MediaType> {
     let value = response.header(CONTENT_TYPE.as_str())?;
     let essence = value.split(';').next().unwrap_or_default().trim();
@@ -517,28 +441,4 @@ fn check_digest(action: &str, expected: &Digest, bytes: &[u8]) -> Result<(), Sto
         expected: expected.clone(),
         actual,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_insecure_entry_means_a_host_or_a_path_of_it() {
-        let repository: Repository = "vm:5000/team/app".parse().unwrap();
-        for entry in ["vm:5000", "vm:5000/", "vm:5000/team"] {
-            assert!(covers(entry, &repository), "{entry}");
-        }
-        for entry in [
-            "",
-            "/",
-            "vm",
-            "vm:500",
-            "vm:5000/te",
-            "m:5000",
-            "vm:5000/team/app/x",
-        ] {
-            assert!(!covers(entry, &repository), "{entry}");
-        }
-    }
 }

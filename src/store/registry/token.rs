@@ -11,11 +11,12 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::answer;
-use super::credentials::Credential;
+use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Trust, is_inside};
+use crate::secret::Secret;
 
 const CLIENT_ID: &str = "cnb-signer";
 /// How long a token lives if its service does not say (spec/auth/token.md).
@@ -64,9 +65,10 @@ pub(super) async fn fetch(
     } else {
         Trust::Verified
     };
-    let request = match wanted.credential.identity_token() {
-        Some(token) => post(wanted, trust, token),
-        None => get(wanted, trust),
+    let request = match &wanted.credential.identity {
+        Identity::RefreshToken(token) => post(wanted, trust, token),
+        Identity::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
+        Identity::Anonymous | Identity::Bearer(_) => get(wanted, trust, None),
     };
     let response = client.send(&request).await?;
     let realm = || Redacted(wanted.realm).to_string();
@@ -80,7 +82,7 @@ pub(super) async fn fetch(
                     wanted.scope,
                     realm()
                 ),
-                identity: wanted.credential.source(),
+                identity: wanted.credential.to_string(),
                 answer: answer::read(&response),
             });
         }
@@ -135,7 +137,7 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
-fn get(wanted: &TokenRequest<'_>, trust: Trust) -> Request {
+fn get(wanted: &TokenRequest<'_>, trust: Trust, shown: Option<HeaderValue>) -> Request {
     let mut url = wanted.realm.clone();
     {
         let mut query = url.query_pairs_mut();
@@ -145,19 +147,19 @@ fn get(wanted: &TokenRequest<'_>, trust: Trust) -> Request {
         query.append_pair("scope", wanted.scope);
     }
     let request = Request::new(Method::GET, url, trust);
-    match wanted.credential.basic() {
-        Some((user, password)) => match basic(user, password) {
-            Some(header) => request.header(AUTHORIZATION, header),
-            None => request,
-        },
+    match shown {
+        Some(header) => request.header(AUTHORIZATION, header),
         None => request,
     }
 }
 
-fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &str) -> Request {
+fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Request {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "refresh_token");
-    form.append_pair("refresh_token", identity_token);
+    form.append_pair(
+        "refresh_token",
+        identity_token.expose_str().unwrap_or_default(),
+    );
     if let Some(service) = wanted.service {
         form.append_pair("service", service);
     }

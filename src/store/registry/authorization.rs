@@ -1,0 +1,103 @@
+//! What a repository is shown: nothing before it asks, then what its challenge
+//! asks for.
+
+use std::sync::{Arc, PoisonError};
+
+use super::challenge::Challenge;
+use super::credentials::{Credential, Identity};
+use super::endpoint::Endpoint;
+use super::error::StoreError;
+use super::token::{self, TokenRequest};
+use super::{Ask, Registries};
+use crate::http::header::HeaderValue;
+use crate::oci::Repository;
+use tokio::sync::OnceCell;
+
+impl Registries {
+    /// The header that the registry's last challenge asks for. `rejected` was
+    /// answered with 401 and is not shown again.
+    pub(super) async fn authorization(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        ask: &Ask<'_>,
+        rejected: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, StoreError> {
+        match endpoint.challenge() {
+            None => Ok(None),
+            Some(Challenge::Basic) => self.verbatim(repository).await,
+            Some(Challenge::Bearer { realm, service }) => {
+                let slot = endpoint.token(repository);
+                let mut kept = slot.lock().await;
+                if let Some(token) = kept.as_ref()
+                    && token.is_fresh()
+                    && rejected != Some(&token.header)
+                {
+                    return Ok(Some(token.header.clone()));
+                }
+                let credential = self.credential(repository).await?;
+                if let Identity::Bearer(token) = &credential.identity {
+                    return Ok(token.expose_str().and_then(token::bearer));
+                }
+                let wanted = TokenRequest {
+                    realm: &realm,
+                    service: service.as_deref(),
+                    scope: &self.scope(repository),
+                    credential: &credential,
+                    action: ask.action,
+                };
+                let token = token::fetch(&self.client, endpoint, &wanted).await?;
+                let header = token.header.clone();
+                *kept = Some(token);
+                Ok(Some(header))
+            }
+        }
+    }
+
+    /// What the scope of a token is, and what errors say was asked for.
+    pub(super) fn scope(&self, repository: &Repository) -> String {
+        let is_written = self.access.writable.contains(repository);
+        let actions = if is_written { "pull,push" } else { "pull" };
+        format!("repository:{}:{actions}", repository.path())
+    }
+
+    /// Whose credential was shown, in words.
+    pub(super) fn identity(&self, repository: &Repository) -> String {
+        match self.credential_cell(repository).get() {
+            Some(credential) => credential.to_string(),
+            None => "nobody (the registry did not say how to sign in)".to_owned(),
+        }
+    }
+
+    /// The credential itself, for a registry that has no token service.
+    async fn verbatim(&self, repository: &Repository) -> Result<Option<HeaderValue>, StoreError> {
+        let credential = self.credential(repository).await?;
+        Ok(match &credential.identity {
+            Identity::Basic { user, password } => token::basic(user, password.expose()),
+            Identity::Bearer(token) => token.expose_str().and_then(token::bearer),
+            Identity::Anonymous | Identity::RefreshToken(_) => None,
+        })
+    }
+
+    /// Resolved once per repository: a helper program may be behind it.
+    async fn credential(&self, repository: &Repository) -> Result<Arc<Credential>, StoreError> {
+        let cell = self.credential_cell(repository);
+        let resolve = || async {
+            let resolved = self.access.credentials.for_repository(repository).await;
+            resolved.map(Arc::new)
+        };
+        let resolved = cell.get_or_try_init(resolve).await;
+        resolved.cloned().map_err(|source| StoreError::Credentials {
+            repository: repository.clone(),
+            source,
+        })
+    }
+
+    fn credential_cell(&self, repository: &Repository) -> Arc<OnceCell<Arc<Credential>>> {
+        let mut cells = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(cells.entry(repository.clone()).or_default())
+    }
+}
