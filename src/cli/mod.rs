@@ -1,1 +1,18 @@
-//! (see crate docs)
+//! The command line: flags, environment, log lines, privileges.
+//!
+//! Speaks as the lifecycle's phases do (buildpacks/lifecycle v0.21, packages
+//! `cmd/lifecycle/cli`, `platform`, `log` and `priv`), so that a platform can
+//! run the signer after the exporter and show its output beside the others'.
+
+pub mod flags;
+mod go;
+pub mod inputs;
+pub mod log;
+pub mod platform_api;
+pub mod privileges;
+
+pub use flags::{FlagError, Flags, Request};
+pub use inputs::{Environment, Inputs, InputsError};
+pub use log::{Colour, InvalidLevel, Level, Log};
+pub use platform_api::{Negotiated, PlatformApiError};
+pub use privileges::PrivilegesError;

@@ -143,7 +143,7 @@ fn tag(
     })?;
     match reference.version() {
         Version::Digest(named) if named != digest => Err(ReportError::OtherDigest {
-            tag: reference,
+            tag: Box::new(reference),
             digest: digest.clone(),
             position: position(),
         }),
@@ -193,7 +193,7 @@ pub enum ReportError {
     },
     #[error("the tag `{tag}` at `{position}` is not the reported digest `{digest}`")]
     OtherDigest {
-        tag: Reference,
+        tag: Box<Reference>,
         digest: Digest,
         position: Position,
     },

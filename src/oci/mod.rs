@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod digest;
 pub mod manifest;
 pub mod media_type;
+pub mod namespace;
 pub mod reference;
 
 pub use content::{Content, Reread};
@@ -17,4 +18,5 @@ pub use descriptor::Descriptor;
 pub use digest::{Digest, Hasher};
 pub use manifest::{ImageManifest, Manifest};
 pub use media_type::MediaType;
+pub use namespace::Namespace;
 pub use reference::{Reference, Registry, Repository, Tag};

@@ -1,0 +1,600 @@
+//! What the run is asked for: a flag wins over the environment, which wins over
+//! the default (Platform API specification, "Usage").
+//!
+//! The only reader of the environment. An empty variable counts as unset, but
+//! for `COSIGN_PASSWORD`: the empty password is one.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::oci::Namespace;
+use crate::oci::reference::NotAReference;
+use crate::secret::Secret;
+
+use super::flags::Flags;
+use super::go;
+use super::log::{Colour, InvalidLevel, Level};
+
+const LAYERS: &str = "/layers";
+const REPORT: &str = "report.toml";
+
+/// The variables that the signer reads, as they are. Proxies are secrets: their
+/// URLs may hold a password.
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// `CNB_PLATFORM_API`
+    pub platform_api: Option<OsString>,
+    /// `COSIGN_PASSWORD`; set but empty it is the empty password.
+    pub cosign_password: Option<Secret>,
+    /// `CNB_REGISTRY_AUTH`
+    pub registry_auth: Option<Secret>,
+    /// `DOCKER_AUTH_CONFIG`
+    pub docker_auth_config: Option<Secret>,
+    /// `DOCKER_CONFIG`, a folder
+    pub docker_config: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`
+    pub registry_auth_file: Option<PathBuf>,
+    /// `HOME`
+    pub home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`
+    pub xdg_config_home: Option<PathBuf>,
+    /// `PATH`, where credential helpers are looked for
+    pub path: Option<OsString>,
+    /// `SSL_CERT_FILE`
+    pub ssl_cert_file: Option<PathBuf>,
+    /// `SSL_CERT_DIR`, folders with colons between them
+    pub ssl_cert_dir: Option<OsString>,
+    /// `HTTP_PROXY` or else `http_proxy`
+    pub http_proxy: Option<Secret>,
+    /// `HTTPS_PROXY` or else `https_proxy`
+    pub https_proxy: Option<Secret>,
+    /// `NO_PROXY` or else `no_proxy`
+    pub no_proxy: Option<OsString>,
+    fallbacks: Fallbacks,
+}
+
+/// The variables that stand in for flags.
+#[derive(Debug, Default)]
+struct Fallbacks {
+    cosign_config: Option<OsString>,
+    group_id: Option<OsString>,
+    insecure_registries: Option<OsString>,
+    layers: Option<OsString>,
+    log_level: Option<OsString>,
+    no_color: Option<OsString>,
+    report: Option<OsString>,
+    user_id: Option<OsString>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        Self::collect(&|name| std::env::var_os(name))
+    }
+
+    /// The environment that `lookup` knows.
+    pub fn collect(lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let file = |name: &str| variable(name).map(PathBuf::from);
+        let secret = |name: &str| variable(name).map(into_secret);
+        Self {
+            platform_api: variable("CNB_PLATFORM_API"),
+            cosign_password: lookup("COSIGN_PASSWORD").map(into_secret),
+            registry_auth: secret("CNB_REGISTRY_AUTH"),
+            docker_auth_config: secret("DOCKER_AUTH_CONFIG"),
+            docker_config: file("DOCKER_CONFIG"),
+            registry_auth_file: file("REGISTRY_AUTH_FILE"),
+            home: file("HOME"),
+            xdg_runtime_dir: file("XDG_RUNTIME_DIR"),
+            xdg_config_home: file("XDG_CONFIG_HOME"),
+            path: variable("PATH"),
+            ssl_cert_file: file("SSL_CERT_FILE"),
+            ssl_cert_dir: variable("SSL_CERT_DIR"),
+            http_proxy: secret("HTTP_PROXY").or_else(|| secret("http_proxy")),
+            https_proxy: secret("HTTPS_PROXY").or_else(|| secret("https_proxy")),
+            no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
+            fallbacks: Fallbacks {
+                cosign_config: variable("CNB_COSIGN_CONFIG_PATH"),
+                group_id: variable("CNB_GROUP_ID"),
+                insecure_registries: variable("CNB_INSECURE_REGISTRIES"),
+                layers: variable("CNB_LAYERS_DIR"),
+                log_level: variable("CNB_LOG_LEVEL"),
+                no_color: variable("CNB_NO_COLOR"),
+                report: variable("CNB_REPORT_PATH"),
+                user_id: variable("CNB_USER_ID"),
+            },
+        }
+    }
+}
+
+fn into_secret(value: OsString) -> Secret {
+    Secret::new(value.into_vec())
+}
+
+/// What the log shows: `-log-level` and `-no-color`. Needed before all else.
+///
+/// # Errors
+/// On a level that is none.
+pub fn log_settings(
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<(Level, Colour), InvalidLevel> {
+    let fallbacks = &environment.fallbacks;
+    let level = flags.log_level.as_ref().or(fallbacks.log_level.as_ref());
+    let level = match level {
+        Some(level) => level.to_string_lossy().parse()?,
+        None => Level::default(),
+    };
+    let without_flag = match fallbacks.no_color.as_deref().and_then(go::boolean) {
+        Some(true) => Colour::Off,
+        // The lifecycle takes garbage for `false`.
+        Some(false) | None => Colour::On,
+    };
+    Ok((level, flags.colour.unwrap_or(without_flag)))
+}
+
+/// What the run is asked for. Paths are relative to the working directory.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// `cosign.toml`
+    pub cosign_config: PathBuf,
+    /// `report.toml`
+    pub report: PathBuf,
+    /// Where to write the receipt.
+    pub receipt: Option<PathBuf>,
+    /// The registries that are used without verified TLS.
+    pub insecure_registries: Vec<Namespace>,
+    /// How long to wait before looking for signers that ran at the same time.
+    pub settle: Option<Duration>,
+    /// The user to change to.
+    pub uid: Option<u32>,
+    /// The group to change to.
+    pub gid: Option<u32>,
+    /// Values that were taken for something else than they look like.
+    pub warnings: Vec<String>,
+}
+
+impl Inputs {
+    /// Resolves flags over environment over defaults. No file is touched.
+    ///
+    /// # Errors
+    /// On arguments after the flags, no `cosign.toml`, and an insecure registry
+    /// that is no registry.
+    pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, InputsError> {
+        let fallbacks = &environment.fallbacks;
+        if !flags.arguments.is_empty() {
+            return Err(InputsError::Arguments(flags.arguments.len()));
+        }
+        let report = path(flags.report, &fallbacks.report).unwrap_or_else(|| {
+            path(flags.layers, &fallbacks.layers)
+                .unwrap_or_else(|| LAYERS.into())
+                .join(REPORT)
+        });
+        let mut warnings = Vec::new();
+        let mut id = |flag: Option<u32>, name, variable: &Option<OsString>| {
+            flag.or_else(|| {
+                variable
+                    .as_deref()
+                    .map(|text| id(name, text, &mut warnings))
+            })
+        };
+        Ok(Self {
+            cosign_config: path(flags.cosign_config, &fallbacks.cosign_config)
+                .ok_or(InputsError::NoCosignConfig)?,
+            report,
+            receipt: path(flags.receipt, &None),
+            insecure_registries: insecure_registries(
+                &flags.insecure_registries,
+                &fallbacks.insecure_registries,
+            )?,
+            settle: flags.settle,
+            uid: id(flags.uid, "CNB_USER_ID", &fallbacks.user_id),
+            gid: id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
+            warnings,
+        })
+    }
+}
+
+/// A flag, or else a variable. A platform that passes on a parameter which is
+/// empty by default means that it was not given.
+fn path(flag: Option<PathBuf>, variable: &Option<OsString>) -> Option<PathBuf> {
+    flag.filter(|path| !path.as_os_str().is_empty())
+        .or_else(|| variable.as_ref().map(PathBuf::from))
+}
+
+/// An id from a variable. The lifecycle takes garbage for 0.
+fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
+    go::decimal_id(text).unwrap_or_else(|_| {
+        let text = text.to_string_lossy();
+        warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
+        0
+    })
+}
+
+fn insecure_registries(
+    flags: &[OsString],
+    variable: &Option<OsString>,
+) -> Result<Vec<Namespace>, InputsError> {
+    // As in the lifecycle, a repeatable flag adds to the variable. Unlike there,
+    // an empty entry is nothing, and not every registry.
+    let written = variable.iter().chain(flags);
+    let mut registries = Vec::new();
+    for list in written {
+        for entry in list.as_bytes().split(|byte| *byte == b',') {
+            let entry = String::from_utf8_lossy(entry);
+            let entry = entry.trim();
+            if !entry.is_empty() {
+                let registry = entry.parse().map_err(InputsError::InsecureRegistry)?;
+                if !registries.contains(&registry) {
+                    registries.push(registry);
+                }
+            }
+        }
+    }
+    Ok(registries)
+}
+
+/// Inputs that cannot be used. Messages start as the lifecycle's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputsError {
+    #[error("failed to parse arguments: received {0} arguments, but expected 0")]
+    Arguments(usize),
+    #[error("failed to parse arguments: `-cosign-config` is required")]
+    NoCosignConfig,
+    #[error("failed to resolve inputs: cannot use an insecure registry")]
+    InsecureRegistry(#[source] NotAReference),
+}
+
+impl InputsError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Arguments(_) => "the signer takes flags only; `-h` lists them",
+            Self::NoCosignConfig => {
+                "pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`"
+            }
+            Self::InsecureRegistry(_) => {
+                "write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::error::Error as _;
+
+    use super::*;
+
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
+    fn environment(variables: Variables<'_>) -> Environment {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        Environment::collect(&|name| variables.get(name).map(OsString::from))
+    }
+
+    fn flags(arguments: &[&str]) -> Flags {
+        match super::super::Request::parse(arguments.iter().map(OsString::from)) {
+            Ok(super::super::Request::Run(flags)) => flags,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn resolve(arguments: &[&str], variables: Variables<'_>) -> Result<Inputs, InputsError> {
+        Inputs::resolve(flags(arguments), &environment(variables))
+    }
+
+    /// Inputs with what is required.
+    fn inputs(arguments: &[&str], variables: Variables<'_>) -> Inputs {
+        let arguments = [&["-cosign-config=c"], arguments].concat();
+        resolve(&arguments, variables).unwrap()
+    }
+
+    fn report(arguments: &[&str], variables: Variables<'_>) -> PathBuf {
+        inputs(arguments, variables).report
+    }
+
+    #[test]
+    fn without_anything_else_the_defaults_hold() {
+        let expected = Inputs {
+            cosign_config: "c".into(),
+            report: "/layers/report.toml".into(),
+            receipt: None,
+            insecure_registries: Vec::new(),
+            settle: None,
+            uid: None,
+            gid: None,
+            warnings: Vec::new(),
+        };
+        assert_eq!(inputs(&[], &[]), expected);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_default() {
+        let report_path: Variables<'_> = &[("CNB_REPORT_PATH", "/env/r.toml")];
+        let both: Variables<'_> = &[("CNB_REPORT_PATH", "/env/r.toml"), ("CNB_LAYERS_DIR", "/l")];
+        let layers: Variables<'_> = &[("CNB_LAYERS_DIR", "/env-layers")];
+        for (arguments, variables, path) in [
+            (&["-report=r.toml"][..], report_path, "r.toml"),
+            (&["-report=r", "-layers=l"], both, "r"),
+            (&[], both, "/env/r.toml"),
+            (&["-layers=/flag"], report_path, "/env/r.toml"),
+            (&["-layers=/flag"], layers, "/flag/report.toml"),
+            (&["-layers=flag"], &[], "flag/report.toml"),
+            (&[], layers, "/env-layers/report.toml"),
+        ] {
+            assert_eq!(
+                report(arguments, variables),
+                PathBuf::from(path),
+                "{arguments:?} {variables:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_config_comes_from_flag_or_environment_and_is_required() {
+        let variables: Variables<'_> = &[("CNB_COSIGN_CONFIG_PATH", "/env/cosign.toml")];
+        let from = |arguments: &[&str]| resolve(arguments, variables).unwrap().cosign_config;
+        assert_eq!(from(&[]), PathBuf::from("/env/cosign.toml"));
+        assert_eq!(from(&["-cosign-config", "x"]), PathBuf::from("x"));
+        for variables in [&[][..], &[("CNB_COSIGN_CONFIG_PATH", "")]] {
+            let error = resolve(&[], variables).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "failed to parse arguments: `-cosign-config` is required"
+            );
+            assert!(error.hint().unwrap().contains("CNB_COSIGN_CONFIG_PATH"));
+        }
+    }
+
+    #[test]
+    fn empty_values_count_as_not_given() {
+        assert_eq!(
+            report(
+                &["-report=", "-layers="],
+                &[("CNB_REPORT_PATH", ""), ("CNB_LAYERS_DIR", "")]
+            ),
+            PathBuf::from("/layers/report.toml")
+        );
+        assert_eq!(inputs(&["-receipt="], &[]).receipt, None);
+        let environment = environment(&[
+            ("CNB_USER_ID", ""),
+            ("CNB_REGISTRY_AUTH", ""),
+            ("DOCKER_CONFIG", ""),
+            ("HTTPS_PROXY", ""),
+            ("SSL_CERT_FILE", ""),
+            ("CNB_PLATFORM_API", ""),
+        ]);
+        assert!(environment.registry_auth.is_none());
+        assert!(environment.docker_config.is_none());
+        assert!(environment.https_proxy.is_none());
+        assert!(environment.ssl_cert_file.is_none());
+        assert!(environment.platform_api.is_none());
+        assert!(environment.fallbacks.user_id.is_none());
+    }
+
+    #[test]
+    fn ids_change_nothing_unless_given() {
+        let variables: Variables<'_> = &[("CNB_USER_ID", "1000"), ("CNB_GROUP_ID", "1001")];
+        let ids = |arguments: &[&str], variables| {
+            let inputs = inputs(arguments, variables);
+            (inputs.uid, inputs.gid)
+        };
+        assert_eq!(ids(&[], &[]), (None, None));
+        assert_eq!(ids(&[], variables), (Some(1000), Some(1001)));
+        assert_eq!(ids(&["-uid=5"], variables), (Some(5), Some(1001)));
+        assert_eq!(ids(&["-gid", "0"], &[]), (None, Some(0)));
+    }
+
+    #[test]
+    fn an_id_that_is_none_counts_as_0_with_a_warning() {
+        for garbage in ["x", "-1", "0x10", "4294967295", " 1000", "1_0"] {
+            let inputs = inputs(&[], &[("CNB_USER_ID", garbage)]);
+            assert_eq!(inputs.uid, Some(0), "{garbage}");
+            assert_eq!(
+                inputs.warnings,
+                [format!(
+                    "`CNB_USER_ID` is no id but `{garbage}`, which counts as 0"
+                )]
+            );
+        }
+        let overruled = inputs(&["-uid=7"], &[("CNB_USER_ID", "x")]);
+        assert_eq!((overruled.uid, overruled.warnings.len()), (Some(7), 0));
+    }
+
+    #[test]
+    fn insecure_registries_add_up_and_empty_ones_are_ignored() {
+        let of = |arguments: &[&str], variables| -> Vec<String> {
+            let inputs = inputs(arguments, variables);
+            let registries = inputs.insecure_registries.iter();
+            registries.map(ToString::to_string).collect()
+        };
+        let nothing: [&str; 0] = [];
+        assert_eq!(of(&["-insecure-registry="], &[]), nothing);
+        assert_eq!(
+            of(
+                &["-insecure-registry", "", "-insecure-registry", " , ,"],
+                &[("CNB_INSECURE_REGISTRIES", ",")]
+            ),
+            nothing
+        );
+        assert_eq!(
+            of(
+                &["-insecure-registry=a:1,b/c", "-insecure-registry", "d"],
+                &[]
+            ),
+            ["a:1", "b/c", "d"]
+        );
+        assert_eq!(
+            of(
+                &["-insecure-registry=b", "-insecure-registry=a"],
+                &[("CNB_INSECURE_REGISTRIES", "a, e:5000,")]
+            ),
+            ["a", "e:5000", "b"]
+        );
+    }
+
+    #[test]
+    fn an_insecure_registry_that_is_none_is_refused() {
+        for text in ["http://vm:5000", "vm:port", "a b", "vm/Team"] {
+            let error = resolve(&["-cosign-config=c", "-insecure-registry", text], &[]);
+            let error = error.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "failed to resolve inputs: cannot use an insecure registry"
+            );
+            assert!(error.source().is_some());
+            assert!(error.hint().unwrap().contains("<host>"));
+        }
+    }
+
+    #[test]
+    fn arguments_are_refused_in_the_words_of_the_lifecycle() {
+        for (arguments, count) in [
+            (&["image"][..], 1),
+            (&["a", "-b", "c"], 3),
+            (&["--", ""], 1),
+        ] {
+            assert_eq!(
+                resolve(arguments, &[]).unwrap_err().to_string(),
+                format!("failed to parse arguments: received {count} arguments, but expected 0")
+            );
+        }
+    }
+
+    #[test]
+    fn receipt_and_settle_come_from_flags() {
+        let inputs = inputs(&["-receipt", "/r.toml", "-settle=300ms"], &[]);
+        assert_eq!(inputs.receipt, Some("/r.toml".into()));
+        assert_eq!(inputs.settle, Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn the_log_level_comes_from_flag_environment_or_default() {
+        let level = |arguments: &[&str], variables| {
+            let settings = log_settings(&flags(arguments), &environment(variables));
+            settings.map(|(level, _)| level)
+        };
+        let warn: Variables<'_> = &[("CNB_LOG_LEVEL", "WARN")];
+        assert_eq!(level(&[], &[]), Ok(Level::Info));
+        assert_eq!(level(&[], warn), Ok(Level::Warn));
+        assert_eq!(level(&["-log-level=Debug"], warn), Ok(Level::Debug));
+        assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "")]), Ok(Level::Info));
+        assert_eq!(level(&["-log-level="], warn), Err(InvalidLevel));
+        assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "loud")]), Err(InvalidLevel));
+    }
+
+    #[test]
+    fn colour_comes_from_flag_environment_or_default() {
+        let colour = |arguments: &[&str], value: &str| {
+            let environment = environment(&[("CNB_NO_COLOR", value), ("NO_COLOR", "1")]);
+            log_settings(&flags(arguments), &environment).unwrap().1
+        };
+        for value in ["", "false", "0", "garbage", "yes"] {
+            assert_eq!(colour(&[], value), Colour::On, "{value}");
+        }
+        for value in ["true", "1", "T"] {
+            assert_eq!(colour(&[], value), Colour::Off, "{value}");
+        }
+        assert_eq!(colour(&["-no-color"], "false"), Colour::Off);
+        assert_eq!(colour(&["-no-color=false"], "true"), Colour::On);
+    }
+
+    #[test]
+    fn every_variable_arrives() {
+        let environment = environment(&[
+            ("CNB_PLATFORM_API", "0.13"),
+            ("COSIGN_PASSWORD", "pw"),
+            ("CNB_REGISTRY_AUTH", "{}"),
+            ("DOCKER_AUTH_CONFIG", "{\"auths\":{}}"),
+            ("DOCKER_CONFIG", "/d"),
+            ("REGISTRY_AUTH_FILE", "/raf"),
+            ("HOME", "/h"),
+            ("XDG_RUNTIME_DIR", "/x"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("PATH", "/bin"),
+            ("SSL_CERT_FILE", "/f"),
+            ("SSL_CERT_DIR", "/a:/b"),
+            ("HTTP_PROXY", "http://upper"),
+            ("http_proxy", "http://lower"),
+            ("https_proxy", "http://secure"),
+            ("no_proxy", "localhost"),
+        ]);
+        let shown = |secret: &Option<Secret>| {
+            let text = secret.as_ref().unwrap().expose_str();
+            text.unwrap().to_owned()
+        };
+        assert_eq!(environment.platform_api, Some("0.13".into()));
+        assert_eq!(shown(&environment.cosign_password), "pw");
+        assert_eq!(shown(&environment.registry_auth), "{}");
+        assert_eq!(shown(&environment.docker_auth_config), "{\"auths\":{}}");
+        assert_eq!(environment.docker_config, Some("/d".into()));
+        assert_eq!(environment.registry_auth_file, Some("/raf".into()));
+        assert_eq!(environment.home, Some("/h".into()));
+        assert_eq!(environment.xdg_runtime_dir, Some("/x".into()));
+        assert_eq!(environment.xdg_config_home, Some("/c".into()));
+        assert_eq!(environment.path, Some("/bin".into()));
+        assert_eq!(environment.ssl_cert_file, Some("/f".into()));
+        assert_eq!(environment.ssl_cert_dir, Some("/a:/b".into()));
+        assert_eq!(shown(&environment.http_proxy), "http://upper");
+        assert_eq!(shown(&environment.https_proxy), "http://secure");
+        assert_eq!(environment.no_proxy, Some("localhost".into()));
+    }
+
+    #[test]
+    fn an_empty_password_is_one_and_an_unset_one_is_none() {
+        let password = |variables| environment(variables).cosign_password;
+        assert!(password(&[]).is_none());
+        let empty = password(&[("COSIGN_PASSWORD", "")]).unwrap();
+        assert_eq!(empty.expose(), b"");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_pass_through() {
+        let raw = || OsString::from_vec(b"\xff/\xfe".to_vec());
+        let environment = Environment::collect(&|_| Some(raw()));
+        let password = environment.cosign_password.as_ref().unwrap();
+        assert_eq!(password.expose(), b"\xff/\xfe");
+        assert_eq!(environment.home, Some(raw().into()));
+        assert_eq!(
+            log_settings(&Flags::default(), &environment),
+            Err(InvalidLevel)
+        );
+        let error = Inputs::resolve(Flags::default(), &environment).unwrap_err();
+        assert!(matches!(error, InputsError::InsecureRegistry(_)), "{error}");
+
+        let environment = Environment::collect(&|name| match name {
+            "CNB_INSECURE_REGISTRIES" => None,
+            _ => Some(raw()),
+        });
+        let inputs = Inputs::resolve(Flags::default(), &environment).unwrap();
+        assert_eq!(inputs.report, PathBuf::from(raw()));
+        assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 2));
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let environment = environment(&[
+            ("COSIGN_PASSWORD", "canary"),
+            ("CNB_REGISTRY_AUTH", "canary"),
+            ("DOCKER_AUTH_CONFIG", "canary"),
+            ("HTTPS_PROXY", "http://u:canary@proxy"),
+            ("http_proxy", "http://u:canary@proxy"),
+        ]);
+        let shown = format!("{environment:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn the_environment_of_the_process_is_read() {
+        let path = std::env::var_os("PATH");
+        assert!(path.is_some());
+        assert_eq!(Environment::of_process().path, path);
+    }
+}

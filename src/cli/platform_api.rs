@@ -1,0 +1,155 @@
+//! The Platform API that the platform speaks (`CNB_PLATFORM_API`).
+//!
+//! Checked before flags are parsed, with the lifecycle's words. Unlike the
+//! lifecycle, the signer accepts that none is named: what it reads is the same
+//! in all of them.
+
+use std::ffi::OsStr;
+
+const OLDEST: Version = Version { major: 0, minor: 7 };
+const NEWEST: Version = Version {
+    major: 0,
+    minor: 15,
+};
+
+/// What was agreed upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Negotiated {
+    /// `CNB_PLATFORM_API` is unset or blank; worth a debug line.
+    Unset,
+    Version(Version),
+}
+
+/// `<major>.<minor>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u64,
+    pub minor: u64,
+}
+
+/// Checks the value of `CNB_PLATFORM_API`.
+///
+/// # Errors
+/// On a value that is no version, and on one below 0.7 or above 0.15.
+pub fn negotiate(requested: Option<&OsStr>) -> Result<Negotiated, PlatformApiError> {
+    let requested = requested.unwrap_or_default().to_string_lossy();
+    if requested.trim().is_empty() {
+        return Ok(Negotiated::Unset);
+    }
+    let short = || requested.chars().take(64).collect();
+    match parse(&requested) {
+        None => Err(PlatformApiError::NotAVersion(short())),
+        Some(version) if (OLDEST..=NEWEST).contains(&version) => Ok(Negotiated::Version(version)),
+        Some(_) => Err(PlatformApiError::NotSupported(short())),
+    }
+}
+
+/// The lifecycle's `^v?(\d+)\.?(\d*)$`.
+fn parse(text: &str) -> Option<Version> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let (major, minor) = match text.split_once('.') {
+        Some((major, "")) => (major, "0"),
+        Some(parts) => parts,
+        None => (text, "0"),
+    };
+    let number = |digits: &str| {
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        // A number beyond 64 bits is a version that nobody supports.
+        is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+    };
+    Some(Version {
+        major: number(major)?,
+        minor: number(minor)?,
+    })
+}
+
+/// A Platform API that the signer does not speak. The message is the whole
+/// line that the lifecycle prints.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlatformApiError {
+    #[error("failed to parse platform API '{0}'")]
+    NotAVersion(String),
+    #[error(
+        "failed to set platform API: platform API version '{0}' is incompatible with the lifecycle"
+    )]
+    NotSupported(String),
+}
+
+impl PlatformApiError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some("set `CNB_PLATFORM_API` to a version from 0.7 to 0.15".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    fn check(text: &str) -> Result<Negotiated, PlatformApiError> {
+        negotiate(Some(OsStr::new(text)))
+    }
+
+    #[test]
+    fn every_platform_api_from_0_7_to_0_15_is_spoken() {
+        for minor in 7..=15 {
+            let version = Version { major: 0, minor };
+            for text in [format!("0.{minor}"), format!("v0.{minor}")] {
+                assert_eq!(check(&text), Ok(Negotiated::Version(version)), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_platform_api_is_accepted() {
+        assert_eq!(negotiate(None), Ok(Negotiated::Unset));
+        for blank in ["", "  ", "\t\n"] {
+            assert_eq!(check(blank), Ok(Negotiated::Unset));
+        }
+    }
+
+    #[test]
+    fn other_platform_apis_are_refused_in_the_words_of_the_lifecycle() {
+        for text in [
+            "0.6",
+            "0.16",
+            "0.99",
+            "1.0",
+            "0",
+            "1",
+            "0.",
+            "0.99999999999999999999",
+        ] {
+            assert_eq!(
+                check(text).unwrap_err().to_string(),
+                format!(
+                    "failed to set platform API: platform API version '{text}' is incompatible \
+                     with the lifecycle"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused_in_the_words_of_the_lifecycle() {
+        for text in [
+            "abc", "0.x", ".7", "0.7.1", "-1", "0.7 ", " 0.7", "v", "0,7",
+        ] {
+            assert_eq!(
+                check(text).unwrap_err().to_string(),
+                format!("failed to parse platform API '{text}'")
+            );
+        }
+        let error = negotiate(Some(OsStr::from_bytes(b"\xff"))).unwrap_err();
+        assert_eq!(error.to_string(), "failed to parse platform API '\u{fffd}'");
+    }
+
+    #[test]
+    fn the_hint_names_what_is_supported() {
+        let hint = check("0.6").unwrap_err().hint().unwrap();
+        assert!(hint.contains(&format!("{}.{}", OLDEST.major, OLDEST.minor)));
+        assert!(hint.contains(&format!("{}.{}", NEWEST.major, NEWEST.minor)));
+    }
+}

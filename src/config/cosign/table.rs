@@ -1,0 +1,128 @@
+//! Walking the tables of `cosign.toml`, with errors that know where.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::super::{Document, Position, shortened, type_of};
+use super::{ConfigError, remedy};
+
+/// What may stand at one level of the file.
+pub(super) struct Level {
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
+}
+
+/// A table with what its errors need to name.
+pub(super) struct Table<'t, 'd> {
+    pub(super) document: &'t Document<'d>,
+    pub(super) level: &'static Level,
+    pub(super) table: &'t DeTable<'d>,
+    pub(super) position: Position,
+}
+
+pub(super) type Value<'d> = Spanned<DeValue<'d>>;
+pub(super) type Text<'t> = (&'t str, Position);
+
+impl<'t, 'd> Table<'t, 'd> {
+    /// The entries of an array of tables, none if it is absent. Unknown keys in
+    /// them are refused.
+    pub(super) fn tables(
+        &self,
+        key: &'static str,
+        level: &'static Level,
+    ) -> Result<Vec<Table<'t, 'd>>, ConfigError> {
+        let entries = match self.table.get(key) {
+            None => return Ok(Vec::new()),
+            Some(value) => value
+                .get_ref()
+                .as_array()
+                .ok_or_else(|| self.wrong_type(key, "an array of tables", value))?,
+        };
+        entries
+            .iter()
+            .map(|entry| {
+                let table = Table {
+                    document: self.document,
+                    level,
+                    table: entry
+                        .get_ref()
+                        .as_table()
+                        .ok_or_else(|| self.wrong_type(key, "an array of tables", entry))?,
+                    position: self.document.position(entry.span()),
+                };
+                table.refuse_unknown()?;
+                Ok(table)
+            })
+            .collect()
+    }
+
+    pub(super) fn refuse_unknown(&self) -> Result<(), ConfigError> {
+        let known = self.level.keys;
+        let unknown = self
+            .table
+            .keys()
+            .filter(|key| !known.contains(&&**key.get_ref()));
+        // The map is sorted by name; the first in the file is the one to fix first.
+        match unknown.min_by_key(|key| key.span().start) {
+            None => Ok(()),
+            Some(key) => Err(ConfigError::UnknownKey {
+                key: shortened(key.get_ref()),
+                level: self.level.name,
+                remedy: remedy(key.get_ref(), self.level),
+                position: self.document.position(key.span()),
+            }),
+        }
+    }
+
+    pub(super) fn required(&self, key: &'static str) -> Result<&'t Value<'d>, ConfigError> {
+        self.table.get(key).ok_or_else(|| ConfigError::MissingKey {
+            key,
+            level: self.level.name,
+            position: self.position.clone(),
+        })
+    }
+
+    /// A string that is present and not empty.
+    pub(super) fn required_text(&self, key: &'static str) -> Result<Text<'t>, ConfigError> {
+        self.required(key).and_then(|value| self.filled(key, value))
+    }
+
+    /// A string that is absent or not empty.
+    pub(super) fn optional_text(&self, key: &'static str) -> Result<Option<Text<'t>>, ConfigError> {
+        let value = self.table.get(key);
+        value.map(|value| self.filled(key, value)).transpose()
+    }
+
+    fn filled(&self, key: &'static str, value: &'t Value<'d>) -> Result<Text<'t>, ConfigError> {
+        let (text, position) = self.text(key, value)?;
+        if text.is_empty() {
+            return Err(ConfigError::Empty { key, position });
+        }
+        Ok((text, position))
+    }
+
+    pub(super) fn text(
+        &self,
+        key: &'static str,
+        value: &'t Value<'d>,
+    ) -> Result<Text<'t>, ConfigError> {
+        match value.get_ref().as_str() {
+            Some(text) => Ok((text, self.document.position(value.span()))),
+            None => Err(self.wrong_type(key, "a string", value)),
+        }
+    }
+
+    pub(super) fn wrong_type(
+        &self,
+        key: &'static str,
+        wanted: &'static str,
+        value: &Value<'_>,
+    ) -> ConfigError {
+        ConfigError::WrongType {
+            key,
+            wanted,
+            found: type_of(value.get_ref()),
+            position: self.document.position(value.span()),
+        }
+    }
+}
