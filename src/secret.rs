@@ -17,6 +17,11 @@ impl Secret {
         &self.0
     }
 
+    /// Another copy, for another owner. Not `Clone`: copies are made on purpose.
+    pub fn copy(&self) -> Self {
+        Self::new(self.expose().to_vec())
+    }
+
     /// The secret as text, if it is UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()

@@ -4,15 +4,19 @@
 //! `cmd/lifecycle/cli`, `platform`, `log` and `priv`), so that a platform can
 //! run the signer after the exporter and show its output beside the others'.
 
+pub mod exit_code;
 pub mod flags;
 mod go;
 pub mod inputs;
 pub mod log;
 pub mod platform_api;
 pub mod privileges;
+mod run;
 
+pub use exit_code::Failure;
 pub use flags::{FlagError, Flags, Request};
 pub use inputs::{Environment, Inputs, InputsError};
 pub use log::{Colour, InvalidLevel, Level, Log};
 pub use platform_api::{Negotiated, PlatformApiError};
 pub use privileges::PrivilegesError;
+pub use run::main;

@@ -1,5 +1,6 @@
 //! The connections: what is verified, what is proxied, how bodies are streamed.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, Client};
+use reqwest::{Body, Certificate, Client, ClientBuilder, NoProxy, Proxy};
 use tokio::sync::mpsc;
 use url::{Host, Url};
 
 use super::error::HttpError;
 use super::roots::Roots;
 use crate::oci::Content;
+use crate::secret::Secret;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Bodies up to this size are sent from memory.
@@ -30,8 +32,44 @@ pub enum Trust {
     Unverified,
 }
 
+/// The proxies that Go's rules find in the environment. A URL may hold a
+/// password.
+#[derive(Debug, Default)]
+pub struct Proxies {
+    /// For plain HTTP.
+    pub http: Option<Secret>,
+    /// For HTTPS.
+    pub https: Option<Secret>,
+    /// Hosts that are asked directly, separated by commas.
+    pub none: Option<OsString>,
+}
+
+impl Proxies {
+    /// Only these, whatever else the environment says.
+    fn add_to(&self, builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
+        let none = self.none.as_ref();
+        let none = none.and_then(|hosts| NoProxy::from_string(&hosts.to_string_lossy()));
+        let text = |url: &Option<Secret>| {
+            let text = url
+                .as_ref()
+                .and_then(Secret::expose_str)
+                .unwrap_or_default();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let mut builder = builder.no_proxy();
+        if let Some(url) = text(&self.http) {
+            builder = builder.proxy(Proxy::http(url)?.no_proxy(none.clone()));
+        }
+        if let Some(url) = text(&self.https) {
+            builder = builder.proxy(Proxy::https(url)?.no_proxy(none));
+        }
+        Ok(builder)
+    }
+}
+
 pub(super) struct Clients {
     roots: Roots,
+    proxies: Proxies,
     user_agent: String,
     proxied: OnceLock<Client>,
     direct: OnceLock<Client>,
@@ -39,9 +77,10 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(roots: Roots, user_agent: String) -> Self {
+    pub(super) fn new(roots: Roots, proxies: Proxies, user_agent: String) -> Self {
         Self {
             roots,
+            proxies,
             user_agent,
             proxied: OnceLock::new(),
             direct: OnceLock::new(),
@@ -54,12 +93,14 @@ impl Clients {
     pub(super) fn of(&self, trust: Trust, url: &Url) -> Result<&Client, HttpError> {
         match trust {
             Trust::Unverified => self.cached(&self.unverified, url, |builder| {
-                builder.no_proxy().tls_danger_accept_invalid_certs(true)
+                Ok(builder.no_proxy().tls_danger_accept_invalid_certs(true))
             }),
             Trust::Verified if is_loopback(url) => {
-                self.cached(&self.direct, url, |builder| builder.no_proxy())
+                self.cached(&self.direct, url, |builder| Ok(builder.no_proxy()))
             }
-            Trust::Verified => self.cached(&self.proxied, url, |builder| builder),
+            Trust::Verified => {
+                self.cached(&self.proxied, url, |builder| self.proxies.add_to(builder))
+            }
         }
     }
 
@@ -67,7 +108,7 @@ impl Clients {
         &'a self,
         slot: &'a OnceLock<Client>,
         url: &Url,
-        shape: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+        shape: impl Fn(ClientBuilder) -> reqwest::Result<ClientBuilder>,
     ) -> Result<&'a Client, HttpError> {
         if let Some(client) = slot.get() {
             return Ok(client);
@@ -84,7 +125,7 @@ impl Clients {
             .tcp_nodelay(true)
             .tls_certs_only(roots);
         let client = shape(builder)
-            .build()
+            .and_then(ClientBuilder::build)
             .map_err(|error| HttpError::sending(url, error))?;
         Ok(slot.get_or_init(|| client))
     }

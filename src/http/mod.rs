@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use url::Url;
 
-pub use clients::Trust;
+pub use clients::{Proxies, Trust};
 pub use error::HttpError;
 pub use redact::{Redacted, printable};
 pub use redirect::{check_target, is_inside};
@@ -43,6 +43,7 @@ const SLOWEST: u64 = 32 * 1024;
 /// What a run grants to the network.
 pub struct Settings {
     pub roots: Roots,
+    pub proxies: Proxies,
     pub user_agent: String,
     /// For how long a failing host is asked again.
     pub retry_budget: Duration,
@@ -124,7 +125,7 @@ pub struct Client {
 impl Client {
     pub fn new(settings: Settings) -> Self {
         Self {
-            clients: Clients::new(settings.roots, settings.user_agent),
+            clients: Clients::new(settings.roots, settings.proxies, settings.user_agent),
             hosts: Mutex::default(),
             retry_budget: settings.retry_budget,
             deadline: Instant::now() + settings.deadline,

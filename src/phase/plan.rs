@@ -258,7 +258,7 @@ fn read_password(
             origin: Origin::File(path),
         },
         (None, Some(password)) => Password {
-            bytes: Secret::new(password.expose().to_vec()),
+            bytes: password.copy(),
             origin: Origin::Environment,
         },
         (None, None) => Password::empty(),

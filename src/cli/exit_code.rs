@@ -1,0 +1,142 @@
+//! The one map from what went wrong to the exit code (`spec/signer.md`,
+//! "Exit codes").
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesError};
+use crate::attach::AttachError;
+use crate::config::{ConfigError, ReportError};
+use crate::phase::PhaseError;
+use crate::store::registry::StoreError;
+use crate::store::registry::credentials::CredentialsError;
+
+const UNEXPECTED: u8 = 1;
+const FLAG: u8 = 2;
+const INVALID_INPUT: u8 = 3;
+const PLATFORM_API: u8 = 11;
+const UNREACHABLE: u8 = 111;
+const SIGNING: u8 = 112;
+const ACCESS_DENIED: u8 = 113;
+const IMAGE: u8 = 114;
+const KEY: u8 = 115;
+const SBOM: u8 = 116;
+const IN_PART: u8 = 117;
+const REFUSED: u8 = 118;
+
+/// Everything that ends a run early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Flag(FlagError),
+    #[error(transparent)]
+    PlatformApi(PlatformApiError),
+    #[error("failed to parse log level")]
+    LogLevel(#[source] InvalidLevel),
+    #[error(transparent)]
+    Inputs(InputsError),
+    #[error(transparent)]
+    Report(ReportError),
+    #[error(transparent)]
+    Config(ConfigError),
+    #[error("cannot write the receipt to `{path}`")]
+    Receipt {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("failed to resolve keychain")]
+    Credentials(#[source] CredentialsError),
+    #[error(transparent)]
+    Privileges(PrivilegesError),
+    #[error("failed to sign")]
+    Phase(#[source] PhaseError),
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    #[error("internal error: this is a bug of the signer, please report it")]
+    Panic,
+}
+
+impl Failure {
+    /// The code that the process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Flag(_) => FLAG,
+            Self::PlatformApi(_) => PLATFORM_API,
+            Self::Inputs(_) | Self::Report(_) | Self::Config(_) | Self::Receipt { .. } => {
+                INVALID_INPUT
+            }
+            // As in the lifecycle.
+            Self::LogLevel(_) | Self::Credentials(_) | Self::Privileges(_) => UNEXPECTED,
+            Self::Start(_) | Self::Panic => UNEXPECTED,
+            Self::Phase(error) => of_phase(error),
+        }
+    }
+
+    /// What to try, if it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::PlatformApi(error) => error.hint(),
+            Self::LogLevel(error) => error.hint(),
+            Self::Inputs(error) => error.hint(),
+            Self::Report(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Receipt { .. } => {
+                Some("the folder must exist, and be writable by the phase's user".to_owned())
+            }
+            Self::Credentials(error) => error.hint(),
+            Self::Privileges(error) => error.hint(),
+            Self::Phase(error) => error.hint(),
+            Self::Flag(_) | Self::Start(_) | Self::Panic => None,
+        }
+    }
+}
+
+fn of_phase(error: &PhaseError) -> u8 {
+    match error {
+        PhaseError::Contradiction { .. } | PhaseError::NoTags => INVALID_INPUT,
+        PhaseError::SecretFile { .. } | PhaseError::Key { .. } => KEY,
+        PhaseError::Read { source, .. } => of_store(source, IMAGE),
+        PhaseError::Manifest { .. }
+        | PhaseError::Moved { .. }
+        | PhaseError::TagGone { .. }
+        | PhaseError::Missing { .. } => IMAGE,
+        PhaseError::WriteAccess { source, .. } => of_store(source, ACCESS_DENIED),
+        PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
+        PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
+        PhaseError::Sign { .. } => SIGNING,
+        PhaseError::Crashed(_) => UNEXPECTED,
+        PhaseError::Place(error) => of_attach(error),
+        PhaseError::InPart(_) if error.is_refusal() => REFUSED,
+        PhaseError::InPart(_) => IN_PART,
+    }
+}
+
+fn of_attach(error: &AttachError) -> u8 {
+    match error {
+        AttachError::Foreign { .. } | AttachError::Full { .. } | AttachError::Refused { .. } => {
+            REFUSED
+        }
+        AttachError::NotDurable { .. } => IN_PART,
+        AttachError::GaveUp { .. } => UNREACHABLE,
+        AttachError::Store { source, .. } => of_store(source, REFUSED),
+        AttachError::Json { .. } => SIGNING,
+    }
+}
+
+/// `content` is what it means that the registry answered, but not with what
+/// should be there.
+fn of_store(error: &StoreError, content: u8) -> u8 {
+    match error {
+        StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
+        StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
+            ACCESS_DENIED
+        }
+        StoreError::Status { status, .. } if *status >= 500 => UNREACHABLE,
+        StoreError::Status { .. }
+        | StoreError::Digest { .. }
+        | StoreError::Size { .. }
+        | StoreError::Manifest { .. }
+        | StoreError::Missing { .. } => content,
+    }
+}
