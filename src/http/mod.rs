@@ -1,1 +1,1 @@
-//! (see crate docs)
+pub mod roots;
