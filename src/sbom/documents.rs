@@ -243,6 +243,9 @@ impl Walk<'_> {
         let Some((place, format, path)) = self.document_path(&path).map_err(refuse)? else {
             return Ok(());
         };
+        if header.entry_type().is_dir() {
+            return Ok(());
+        }
         if !header.entry_type().is_file() || extension.is_sparse {
             return Err(refuse("an SBOM document must be a regular file"));
         }
@@ -403,7 +406,7 @@ fn extended_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, SbomErr
 
 /// The records `<length> <key>=<value>\n` of a PAX header (POSIX.1-2017, pax,
 /// "pax Extended Header"), split by their lengths: a value may hold newlines.
-fn pax_records(mut bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, SbomError> {
+fn pax_records(mut bytes: &[u8]) -> Result<Vec<PaxRecord<'_>>, SbomError> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let (record, rest) = pax_record(bytes).ok_or_else(malformed_pax)?;

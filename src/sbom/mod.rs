@@ -5,12 +5,17 @@
 //! the layer's blob. Nothing touches the disk, and nothing is handed out before
 //! both digests of the layer are verified.
 
+mod attachment;
+mod cyclonedx;
 mod documents;
 mod error;
 mod json;
 mod label;
 mod layer;
+#[cfg(test)]
+mod tests;
 
+pub use attachment::{Attachment, MAX_MERGED, Skipped, attachment};
 pub use documents::{Document, Format, read};
 pub use error::{Exceeded, SbomError};
 pub use json::{JsonError, Reason};

@@ -1,0 +1,119 @@
+//! One document for a `.sbom` tag.
+//!
+//! Cosign's readers take a tag with exactly one layer, so one document stands
+//! for all: see `spec/sbom.md`, "Attachments".
+
+use super::cyclonedx::{self, Source};
+use super::documents::{Document, Format};
+use super::error::SbomError;
+use crate::oci::{Content, MediaType};
+
+/// How many bytes of CycloneDX documents are merged, which is done in memory.
+pub const MAX_MERGED: u64 = 32 << 20;
+
+/// What a `.sbom` tag holds.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    pub media_type: MediaType,
+    pub content: Content,
+    /// The documents that it stands for.
+    pub merged: usize,
+    /// The documents that it doesn't hold, being of another format.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A document that an attachment doesn't hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    pub path: String,
+    pub format: Format,
+}
+
+/// Makes one attachment of an image's documents. If there are CycloneDX
+/// documents, they alone count: one as it is, several merged. Otherwise there
+/// must be exactly one document.
+///
+/// # Errors
+/// On no document, on several of which none is CycloneDX, and on CycloneDX
+/// documents that cannot be merged.
+pub fn attachment(documents: &[Document]) -> Result<Attachment, SbomError> {
+    let (cyclonedx, others): (Vec<_>, Vec<_>) = documents
+        .iter()
+        .partition(|document| document.format() == Format::CycloneDx);
+    match (cyclonedx.as_slice(), others.as_slice()) {
+        ([], [document]) => Ok(as_it_is(document, 1, &[])),
+        ([], []) => Err(SbomError::NotAttachable("it has no document".to_owned())),
+        ([], _) => Err(SbomError::NotAttachable(several(&others))),
+        ([document], _) => Ok(as_it_is(document, 1, &others)),
+        _ => merged(&cyclonedx, &others),
+    }
+}
+
+fn as_it_is(document: &Document, merged: usize, others: &[&Document]) -> Attachment {
+    Attachment {
+        media_type: document.format().media_type(),
+        content: document.content().clone(),
+        merged,
+        skipped: skipped(others),
+    }
+}
+
+fn skipped(documents: &[&Document]) -> Vec<Skipped> {
+    let skip = |document: &&Document| Skipped {
+        path: document.path().to_owned(),
+        format: document.format(),
+    };
+    documents.iter().map(skip).collect()
+}
+
+fn several(documents: &[&Document]) -> String {
+    let count = |format| {
+        let of_format = documents.iter().filter(|d| d.format() == format);
+        of_format.count()
+    };
+    format!(
+        "an attachment holds one document, but there are {} ({} SPDX, {} Syft) and none is CycloneDX, which could be merged",
+        documents.len(),
+        count(Format::Spdx),
+        count(Format::Syft)
+    )
+}
+
+/// Documents that say the same count once; if one is left, it stays as it is.
+fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, SbomError> {
+    let size: u64 = documents.iter().map(|d| d.content().length()).sum();
+    if size > MAX_MERGED {
+        return Err(SbomError::NotAttachable(format!(
+            "its CycloneDX documents have {size} bytes together; at most {MAX_MERGED} are merged"
+        )));
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for document in documents {
+        let source = source(document)?;
+        if sources.iter().all(|known| known.text() != source.text()) {
+            sources.push(source);
+        }
+    }
+    if let ([first, ..], 1) = (documents, sources.len()) {
+        return Ok(as_it_is(first, documents.len(), others));
+    }
+    Ok(Attachment {
+        media_type: MediaType::CYCLONEDX_JSON,
+        content: Content::from(cyclonedx::merge(sources)?.into_bytes()),
+        merged: documents.len(),
+        skipped: skipped(others),
+    })
+}
+
+fn source(document: &Document) -> Result<Source, SbomError> {
+    let path = document.path();
+    let bytes = document
+        .content()
+        .to_bytes()
+        .map_err(|source| SbomError::Reread {
+            path: path.to_owned(),
+            source,
+        })?;
+    // The bytes were checked to be UTF-8 when they were read.
+    Ok(Source::minified(path, &String::from_utf8_lossy(&bytes)))
+}

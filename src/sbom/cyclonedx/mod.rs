@@ -1,0 +1,161 @@
+//! Several CycloneDX documents as one.
+//!
+//! Implements `spec/sbom.md`, "Merging", for CycloneDX 1.2 and later (JSON). It
+//! is deterministic, and changes no token of a component: whitespace goes, and a
+//! `bom-ref` that two documents use for two things is renamed in the later one.
+
+mod parts;
+mod references;
+mod text;
+mod write;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use parts::{BadPart, MAX_MEMBERS, Parts, Place};
+use references::Names;
+use text::Members;
+
+use super::error::SbomError;
+
+/// What the names of properties start with that hold what cannot be merged.
+const PROPERTY: &str = "io.buildpacks.signer";
+
+/// A CycloneDX document: where it lies, and its text.
+pub(super) struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// A document without the whitespace between its tokens.
+    pub(super) fn minified(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text::minified(text),
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Merges documents, in their order, into one BOM.
+///
+/// # Errors
+/// On a document that is no CycloneDX 1.x BOM.
+pub(super) fn merge(documents: Vec<Source>) -> Result<String, SbomError> {
+    let mut names = Names::default();
+    let documents = documents
+        .into_iter()
+        .map(|Source { path, text }| {
+            let text = names.adopt(text).map_err(|bad| refused(&path, bad))?;
+            Ok(Source { path, text })
+        })
+        .collect::<Result<Vec<_>, SbomError>>()?;
+    let mut merged = Merged::default();
+    for document in &documents {
+        merged.add(document)?;
+    }
+    Ok(write::bom(merged))
+}
+
+fn refused(path: &str, bad: BadPart) -> SbomError {
+    let path = path.to_owned();
+    let reason = match bad {
+        BadPart::Json(source) => return SbomError::Merge { path, source },
+        BadPart::WrongType => "a member has another type than CycloneDX gives it",
+        BadPart::TooMany => "it has too many members that CycloneDX does not know",
+    };
+    SbomError::NotMergeable { path, reason }
+}
+
+/// The parts of all documents.
+#[derive(Default)]
+struct Merged<'a> {
+    /// `N` of the highest `specVersion`, `1.N`.
+    minor_version: u32,
+    lists: Vec<(Place<'a>, List<'a>)>,
+    singles: Vec<(Place<'a>, Vec<Said<'a>>)>,
+    properties: Vec<String>,
+}
+
+/// Items, each once.
+#[derive(Default)]
+struct List<'a> {
+    items: Vec<&'a str>,
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> List<'a> {
+    fn join(&mut self, items: Vec<&'a str>) {
+        let new = items.into_iter().filter(|item| self.seen.insert(item));
+        self.items.extend(new);
+    }
+}
+
+/// What one document says.
+struct Said<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Merged<'a> {
+    fn add(&mut self, document: &'a Source) -> Result<(), SbomError> {
+        let Source { path, text } = document;
+        let refuse = |reason| SbomError::NotMergeable {
+            path: path.clone(),
+            reason,
+        };
+        let members = Members::parse(text).map_err(|error| refused(path, error.into()))?;
+        let member = |name| members.member(name).and_then(text::string);
+        if member("bomFormat").as_deref() != Some("CycloneDX") {
+            return Err(refuse("it is no CycloneDX BOM"));
+        }
+        let minor = member("specVersion")
+            .and_then(|version| version.strip_prefix("1.")?.parse().ok())
+            .ok_or_else(|| refuse("its CycloneDX version is not 1.x"))?;
+        self.minor_version = self.minor_version.max(minor);
+        for name in ["serialNumber", "version"] {
+            if let Some(text) = members.member(name) {
+                self.keep(&[name.into()], &Said { path, text });
+            }
+        }
+        let parts = Parts::of(text).map_err(|bad| refused(path, bad))?;
+        for (place, items) in parts.lists {
+            at(&mut self.lists, place).join(items);
+        }
+        for (place, text) in parts.singles {
+            at(&mut self.singles, place).push(Said { path, text });
+        }
+        match self.lists.len() + self.singles.len() > MAX_MEMBERS {
+            true => Err(refused(path, BadPart::TooMany)),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps what a document says as a property of the merged BOM.
+    fn keep(&mut self, place: &[Cow<'_, str>], said: &Said<'_>) {
+        let name = text::quoted(&format!("{PROPERTY}:{}:{}", place.join("."), said.path));
+        let value = match text::string(said.text) {
+            Some(_) => said.text.to_owned(),
+            None => text::quoted(said.text),
+        };
+        self.properties
+            .push(format!(r#"{{"name":{name},"value":{value}}}"#));
+    }
+}
+
+/// The value of a key; an empty one if there was none.
+fn at<K: PartialEq, T: Default>(known: &mut Vec<(K, T)>, key: K) -> &mut T {
+    let index = match known.iter().position(|(known, _)| *known == key) {
+        Some(index) => index,
+        None => {
+            known.push((key, T::default()));
+            known.len() - 1
+        }
+    };
+    #[expect(clippy::indexing_slicing, reason = "the index was just found or made")]
+    &mut known[index].1
+}

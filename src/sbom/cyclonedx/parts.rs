@@ -1,0 +1,128 @@
+//! A BOM taken apart into the parts that are merged.
+
+use std::borrow::Cow;
+
+use super::text::{self, Members};
+
+/// The names from the BOM down to a member.
+pub(super) type Place<'a> = Vec<Cow<'a, str>>;
+
+/// What a BOM says, part by part, each as it was written.
+#[derive(Default)]
+pub(super) struct Parts<'a> {
+    /// Arrays, whose items are joined.
+    pub(super) lists: Vec<(Place<'a>, Vec<&'a str>)>,
+    /// Everything else, on which documents may disagree.
+    pub(super) singles: Vec<(Place<'a>, &'a str)>,
+}
+
+/// Members that describe the document rather than the software. A `signature`
+/// covers its document and nothing else.
+const ABOUT_THE_DOCUMENT: [&str; 6] = [
+    "$schema",
+    "bomFormat",
+    "specVersion",
+    "serialNumber",
+    "version",
+    "signature",
+];
+
+/// Objects that are merged member by member.
+const CONTAINERS: [&[&str]; 6] = [
+    &[],
+    &["metadata"],
+    &["metadata", "tools"],
+    &["declarations"],
+    &["declarations", "targets"],
+    &["definitions"],
+];
+
+/// A part that is not of the type that CycloneDX gives it.
+pub(super) enum BadPart {
+    Json(serde_json::Error),
+    WrongType,
+    TooMany,
+}
+
+/// How many different members are merged; CycloneDX 1.7 knows fewer than 50.
+pub(super) const MAX_MEMBERS: usize = 1_000;
+
+impl From<serde_json::Error> for BadPart {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a minified BOM apart.
+    pub(super) fn of(bom: &'a str) -> Result<Self, BadPart> {
+        let mut parts = Self::default();
+        parts.add(Vec::new(), bom)?;
+        match parts.lists.len() + parts.singles.len() > MAX_MEMBERS {
+            true => Err(BadPart::TooMany),
+            false => Ok(parts),
+        }
+    }
+
+    /// Every part on its own, with its place.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (&Place<'a>, &'a str)> {
+        let items = self
+            .lists
+            .iter()
+            .flat_map(|(place, items)| items.iter().map(move |item| (place, *item)));
+        items.chain(self.singles.iter().map(|(place, text)| (place, *text)))
+    }
+
+    fn add(&mut self, place: Place<'a>, text: &'a str) -> Result<(), BadPart> {
+        let is_container = CONTAINERS.iter().any(|container| *container == place);
+        match text.as_bytes().first() {
+            Some(b'{') if is_container => {
+                for (name, value) in Members::parse(text)?.0 {
+                    if place.is_empty() && ABOUT_THE_DOCUMENT.contains(&name.as_ref()) {
+                        continue;
+                    }
+                    let mut place = place.clone();
+                    place.push(name);
+                    self.add(place, value)?;
+                }
+            }
+            // What the document describes is one component of several.
+            _ if place == ["metadata", "component"] => {
+                self.lists
+                    .insert(0, (vec!["components".into()], vec![text]));
+            }
+            Some(b'[') if !is_container || place == ["metadata", "tools"] => {
+                let items = text::items(text)?;
+                match place == ["metadata", "licenses"] && items.iter().any(is_expression) {
+                    true => self.singles.push((place, text)),
+                    false => self.lists.push((place, items)),
+                }
+            }
+            _ if is_container || is_list(&place) => return Err(BadPart::WrongType),
+            _ => self.singles.push((place, text)),
+        }
+        Ok(())
+    }
+}
+
+/// A license expression stands alone in its list.
+fn is_expression(license: &&str) -> bool {
+    Members::parse(license).is_ok_and(|license| license.member("expression").is_some())
+}
+
+fn is_list(place: &Place<'_>) -> bool {
+    const LISTS: [&str; 10] = [
+        "components",
+        "services",
+        "externalReferences",
+        "dependencies",
+        "compositions",
+        "vulnerabilities",
+        "annotations",
+        "formulation",
+        "citations",
+        "properties",
+    ];
+    *place == ["metadata", "properties"]
+        || matches!(place.as_slice(), [name] if LISTS.contains(&name.as_ref()))
+}

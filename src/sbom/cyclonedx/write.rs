@@ -1,0 +1,237 @@
+//! The parts of all documents, written as one BOM.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::parts::Place;
+use super::text::{self, Members};
+use super::{List, Merged, Said, at};
+use crate::oci::Digest;
+
+/// The lowest version that is written: the first whose schema knows `$schema`
+/// and properties of the metadata.
+const LOWEST_VERSION: u32 = 4;
+
+const TOOLS: [&str; 2] = ["metadata", "tools"];
+const TOOL_COMPONENTS: [&str; 3] = ["metadata", "tools", "components"];
+
+pub(super) fn bom(mut merged: Merged<'_>) -> String {
+    let mut bom = Node::default();
+    bom.put(&["metadata".into()], Node::default());
+    write_singles(&mut merged, &mut bom);
+    let has_tool_object = merged
+        .lists
+        .iter()
+        .any(|(place, _)| place.len() > TOOLS.len() && starts_with_tools(place));
+    if has_tool_object {
+        // Before 1.5 `metadata.tools` is an array of tools, since then it may be an
+        // object: where both occur, the tools become components of the object.
+        let tools = take(&mut merged.lists, &TOOLS).items;
+        let mut components = owned(take(&mut merged.lists, &TOOL_COMPONENTS).items);
+        components.extend(tools.into_iter().map(tool_component));
+        bom.put(&TOOL_COMPONENTS.map(Cow::from), Node::array(&components));
+    }
+    for (place, list) in std::mem::take(&mut merged.lists) {
+        let mut items = match place == ["dependencies"] {
+            true => dependencies(&list.items),
+            false => owned(list.items),
+        };
+        if place == ["metadata", "properties"] {
+            items.append(&mut merged.properties);
+        }
+        bom.put(&place, Node::array(&items));
+    }
+    if !merged.properties.is_empty() {
+        let place = ["metadata".into(), "properties".into()];
+        bom.put(&place, Node::array(&merged.properties));
+    }
+    let minor = merged.minor_version.max(LOWEST_VERSION);
+    let body = bom.to_string();
+    let body = body.strip_prefix('{').unwrap_or_default();
+    format!(
+        r#"{{"$schema":"http://cyclonedx.org/schema/bom-1.{minor}.schema.json","bomFormat":"CycloneDX","specVersion":"1.{minor}","serialNumber":"{}","version":1,{body}"#,
+        serial_number(body)
+    )
+}
+
+/// What the documents agree on is said once; the rest is kept as properties.
+fn write_singles(merged: &mut Merged<'_>, bom: &mut Node) {
+    for (place, mut said) in std::mem::take(&mut merged.singles) {
+        if place == ["metadata", "timestamp"] {
+            keep_newest(&mut said);
+        }
+        let is_list = merged.lists.iter().any(|(list, _)| *list == place);
+        match said.as_slice() {
+            [first, rest @ ..] if !is_list && rest.iter().all(|said| said.text == first.text) => {
+                bom.put(&place, Node::Text(first.text.to_owned()));
+            }
+            _ => said.iter().for_each(|said| merged.keep(&place, said)),
+        }
+    }
+}
+
+/// The merged BOM is as new as the newest document, if all say when they were made.
+fn keep_newest(said: &mut Vec<Said<'_>>) {
+    let time = |said: &Said<'_>| text::string(said.text)?.parse::<Timestamp>().ok();
+    let times: Option<Vec<Timestamp>> = said.iter().map(time).collect();
+    let newest = times.and_then(|times| times.into_iter().max());
+    if let Some(newest) = newest {
+        said.retain(|said| time(said) == Some(newest));
+        said.truncate(1);
+    }
+}
+
+fn starts_with_tools(place: &Place<'_>) -> bool {
+    place.iter().zip(TOOLS).all(|(name, tools)| name == tools)
+}
+
+fn take<'a>(lists: &mut Vec<(Place<'a>, List<'a>)>, place: &[&str]) -> List<'a> {
+    match lists.iter().position(|(known, _)| *known == place) {
+        Some(index) => lists.remove(index).1,
+        None => List::default(),
+    }
+}
+
+fn owned(items: Vec<&str>) -> Vec<String> {
+    items.into_iter().map(str::to_owned).collect()
+}
+
+/// A tool of the form before 1.5 as a component.
+fn tool_component(tool: &str) -> String {
+    let Ok(members) = Members::parse(tool) else {
+        return tool.to_owned();
+    };
+    let mut component = String::from(r#"{"type":"application""#);
+    let mut add = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            component.push_str(&format!(r#","{name}":{value}"#));
+        }
+    };
+    let vendor = members.member("vendor");
+    add("publisher", vendor);
+    let name = members.member("name").or(vendor);
+    add("name", Some(name.unwrap_or(r#""unnamed tool""#)));
+    for name in ["version", "hashes", "externalReferences"] {
+        add(name, members.member(name));
+    }
+    component.push('}');
+    component
+}
+
+/// Dependencies with one entry for each `ref`: what any document says it
+/// depends on, it depends on.
+fn dependencies(items: &[&str]) -> Vec<String> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    let mut of_ref: HashMap<String, usize> = HashMap::new();
+    for item in items {
+        let reference = Members::parse(item)
+            .ok()
+            .and_then(|entry| Some(text::string(entry.member("ref")?)?.into_owned()));
+        let next = groups.len();
+        let index = match reference {
+            Some(reference) => *of_ref.entry(reference).or_insert(next),
+            None => next,
+        };
+        match groups.get_mut(index) {
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
+        }
+    }
+    groups.iter().map(|group| dependency(group)).collect()
+}
+
+fn dependency(entries: &[&str]) -> String {
+    if let [entry] = entries {
+        return (*entry).to_owned();
+    }
+    let mut merged = Node::default();
+    let mut lists: Vec<(Cow<'_, str>, List<'_>)> = Vec::new();
+    let entries = entries
+        .iter()
+        .filter_map(|entry| Members::parse(entry).ok());
+    for (name, value) in entries.flat_map(|entry| entry.0) {
+        let Ok(items) = text::items(value) else {
+            merged.put(&[name], Node::Text(value.to_owned()));
+            continue;
+        };
+        at(&mut lists, name).join(items);
+    }
+    for (name, list) in lists {
+        merged.put(&[name], Node::array(&owned(list.items)));
+    }
+    merged.to_string()
+}
+
+/// A UUID that says nothing but which BOM it is (RFC 9562, section 5.8).
+fn serial_number(body: &str) -> String {
+    let digest = Digest::of(body.as_bytes());
+    let hex = |range| digest.hex().get(range).unwrap_or_default();
+    format!(
+        "urn:uuid:{}-{}-8{}-a{}-{}",
+        hex(0..8),
+        hex(8..12),
+        hex(13..16),
+        hex(17..20),
+        hex(20..32)
+    )
+}
+
+/// A value that is being written.
+enum Node {
+    Object(Vec<(String, Node)>),
+    Text(String),
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::Object(Vec::new())
+    }
+}
+
+impl Node {
+    fn array(items: &[String]) -> Self {
+        Self::Text(format!("[{}]", items.join(",")))
+    }
+
+    /// Puts a value at a place. What stands there, or on the way, stays.
+    fn put(&mut self, place: &[Cow<'_, str>], value: Node) {
+        let (Self::Object(members), Some((name, inner))) = (self, place.split_first()) else {
+            return;
+        };
+        let index = match members.iter().position(|(known, _)| known == name) {
+            Some(index) => index,
+            None => {
+                let new = match inner {
+                    [] => {
+                        members.push((name.clone().into_owned(), value));
+                        return;
+                    }
+                    _ => Self::default(),
+                };
+                members.push((name.clone().into_owned(), new));
+                members.len() - 1
+            }
+        };
+        if let Some((_, member)) = members.get_mut(index) {
+            member.put(inner, value);
+        }
+    }
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Object(members) => {
+                f.write_str("{")?;
+                for (index, (name, value)) in members.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "," };
+                    write!(f, "{separator}{}:{value}", text::quoted(name))?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
