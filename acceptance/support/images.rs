@@ -195,6 +195,15 @@ impl Image {
         }
     }
 
+    /// The same image under other names (`<repository>:<tag>`), with a report of
+    /// its own.
+    pub fn named(mut self, names: &[&str]) -> Self {
+        self.names = names.iter().map(|&name| name.to_owned()).collect();
+        let tags: Vec<_> = names.iter().map(|name| format!("\"{{host}}/{name}\"")).collect();
+        self.report = format!("[image]\ntags = [{}]\ndigest = \"{}\"\n", tags.join(", "), self.digest);
+        self
+    }
+
     /// The image's own digest.
     pub fn digest(&self) -> &str {
         &self.digest

@@ -45,11 +45,16 @@ pub(super) fn start(settings: Settings, port: u16) -> Registry {
         tokens: Mutex::default(),
         faults: Mutex::default(),
         exchanges: Mutex::default(),
+        stopped: tokio::sync::Notify::new(),
     }));
     let serving = registry.clone();
     runtime().spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-        while let Ok((socket, _)) = listener.accept().await {
+        loop {
+            let socket = tokio::select! {
+                accepted = listener.accept() => accepted.expect("a listening socket").0,
+                () = serving.0.stopped.notified() => return,
+            };
             let (registry, acceptor) = (serving.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {

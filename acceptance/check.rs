@@ -1,0 +1,179 @@
+//! Steps 1 and 2 of the RFC: whatever they find wrong, nothing was stored
+//! anywhere and no upload session is left open.
+
+use bytes::Bytes;
+
+use crate::support::images::Image;
+use crate::support::registry::{Access, Action, Auth, Registry, Settings, Stored, When};
+use crate::support::signer::{Config, Outcome, Signer};
+
+/// Nothing was stored, and what was opened was cancelled.
+#[track_caller]
+fn untouched(registry: &Registry) {
+    assert!(registry.exchanges().puts().is_empty(), "{:?}", registry.exchanges());
+    assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
+}
+
+fn seeded(name: &str) -> (Registry, Image) {
+    let registry = Registry::start();
+    let image = Image::recorded(name);
+    image.seed(&registry);
+    (registry, image)
+}
+
+#[track_caller]
+fn refused(registry: &Registry, image: &Image, code: i32) -> Outcome {
+    let signer = Signer::of(image, registry.host()).key("p256-cosign3");
+    let run = signer.run().ended_with(code);
+    untouched(registry);
+    run
+}
+
+/// Another image in the same repository.
+fn stranger(registry: &Registry, repository: &str) -> String {
+    let other = Image::recorded("one-document").named(&[&format!("{repository}:stranger")]);
+    other.seed(registry);
+    other.digest().to_owned()
+}
+
+#[test]
+fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
+    let (registry, image) = seeded("platform-api-0.15");
+    let moved = stranger(&registry, image.repository());
+    registry.tag(image.repository(), "v1", &moved);
+    refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
+}
+
+#[test]
+fn a_further_tag_that_moved_is_found() {
+    let (registry, image) = seeded("platform-api-0.15");
+    let moved = stranger(&registry, image.repository());
+    registry.tag(image.repository(), "latest", &moved);
+    refused(&registry, &image, 114).says(&[":latest", image.digest()]);
+}
+
+#[test]
+fn a_tag_that_is_gone_is_found() {
+    for tag in ["v1", "latest"] {
+        let (registry, image) = seeded("platform-api-0.15");
+        registry.remove(image.repository(), tag);
+        refused(&registry, &image, 114).says(&[&format!(":{tag}")]);
+    }
+}
+
+#[test]
+fn an_image_that_was_never_there_is_named() {
+    let registry = Registry::start();
+    let image = Image::recorded("platform-api-0.15");
+    refused(&registry, &image, 114).says(&[image.repository()]);
+}
+
+#[test]
+fn an_image_that_is_gone_behind_a_moved_tag_is_missing() {
+    let (registry, image) = seeded("oci-media-types");
+    let moved = stranger(&registry, image.repository());
+    registry.tag(image.repository(), "v1", &moved);
+    registry.remove(image.repository(), image.digest());
+    refused(&registry, &image, 114).says(&[image.digest()]);
+}
+
+#[test]
+fn bytes_with_another_digest_are_not_signed_whatever_the_header_says() {
+    let (registry, image) = seeded("oci-media-types");
+    registry.inject(
+        When::every("GET", "/manifests/"),
+        Action::change(|answer| {
+            let mut bytes = answer.body.to_vec();
+            bytes.push(b'\n');
+            answer.body = Bytes::from(bytes);
+        }),
+    );
+    refused(&registry, &image, 114);
+}
+
+#[test]
+fn a_digest_header_that_disagrees_with_the_bytes_is_an_error() {
+    let (registry, image) = seeded("oci-media-types");
+    let other = format!("sha256:{}", "0".repeat(64));
+    registry.inject(
+        When::every("GET", "/manifests/"),
+        Action::change(move |answer| answer.set("docker-content-digest", other.clone())),
+    );
+    refused(&registry, &image, 114);
+}
+
+#[test]
+fn an_image_that_may_not_be_pulled_ends_with_113() {
+    for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
+        let image = Image::recorded("oci-media-types");
+        let access = [(image.repository().to_owned(), Access::Nothing)].into();
+        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        image.seed(&registry);
+        let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+        let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
+        signer.run().ended_with(113).says(&[image.repository()]);
+        untouched(&registry);
+    }
+}
+
+#[test]
+fn wrong_credentials_and_none_end_with_113() {
+    for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
+        let image = Image::recorded("oci-media-types");
+        let registry = Registry::with(Settings { auth, ..Settings::default() });
+        image.seed(&registry);
+        let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+        signer.run().ended_with(113);
+        let signer = signer.credential(registry.host(), "Basic cm9ib3Q6d3Jvbmc=");
+        signer.run().ended_with(113);
+        untouched(&registry);
+    }
+}
+
+#[test]
+fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
+    for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
+        let image = Image::recorded("two-repositories");
+        let refused = image.repositories()[1].to_owned();
+        let access = [(refused.clone(), Access::ReadOnly)].into();
+        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        image.seed(&registry);
+        let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+        let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
+        signer.run().ended_with(113).says(&[&refused]);
+        untouched(&registry);
+    }
+}
+
+#[test]
+fn a_destination_in_another_registry_that_refuses_keeps_the_first_one_unsigned() {
+    let (first, image) = seeded("oci-media-types");
+    let access = [("signatures".to_owned(), Access::ReadOnly)].into();
+    let second = Registry::with(Settings { access, ..Settings::default() });
+    let elsewhere = Config::key("p256-cosign2")
+        .set("repository", &format!("{}/signatures", second.host()));
+    let signer = Signer::of(&image, first.host()).key("p256-cosign3").config(elsewhere);
+    signer.run().ended_with(113).says(&["signatures"]);
+    untouched(&first);
+    untouched(&second);
+}
+
+#[test]
+fn a_destination_that_cannot_be_read_ends_before_anything_is_stored() {
+    let (registry, image) = seeded("oci-media-types");
+    registry.inject(When::every("GET", ".sig"), Action::error(403, "DENIED"));
+    refused(&registry, &image, 113).says(&[image.repository()]);
+}
+
+#[test]
+fn an_object_that_is_no_image_manifest_is_not_overwritten() {
+    let (registry, image) = seeded("oci-media-types");
+    let index = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let stored = Stored {
+        media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+        bytes: Bytes::from_static(index.as_bytes()),
+    };
+    let digest = registry.store_manifest(image.repository(), stored);
+    registry.tag(image.repository(), &image.attached("sig"), &digest);
+    refused(&registry, &image, 118).says(&[&image.attached("sig")]);
+}
