@@ -199,8 +199,15 @@ impl Image {
     /// its own.
     pub fn named(mut self, names: &[&str]) -> Self {
         self.names = names.iter().map(|&name| name.to_owned()).collect();
-        let tags: Vec<_> = names.iter().map(|name| format!("\"{{host}}/{name}\"")).collect();
-        self.report = format!("[image]\ntags = [{}]\ndigest = \"{}\"\n", tags.join(", "), self.digest);
+        let tags: Vec<_> = names
+            .iter()
+            .map(|name| format!("\"{{host}}/{name}\""))
+            .collect();
+        self.report = format!(
+            "[image]\ntags = [{}]\ndigest = \"{}\"\n",
+            tags.join(", "),
+            self.digest
+        );
         self
     }
 

@@ -175,8 +175,8 @@ fn registries(
     }
     let client = Client::new(Settings {
         roots: Roots::load(
-            environment.ssl_cert_file.clone(),
-            environment.ssl_cert_dir.clone(),
+            environment.ssl_cert_file.as_deref(),
+            environment.ssl_cert_dir.as_deref(),
         ),
         proxies: Proxies {
             http: environment.http_proxy.as_ref().map(Secret::copy),

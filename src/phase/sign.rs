@@ -17,7 +17,7 @@ use crate::config::MediaTypes;
 use crate::envelope::{dsse, simple_signing, statement};
 use crate::keys::Signer;
 use crate::oci::{Content, Descriptor, Digest, MediaType};
-use crate::sbom::{self, Attachment, Document};
+use crate::sbom::{self, Document};
 
 /// cosign's annotation of a layer (SIGNATURE_SPEC.md); empty on attestations.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
@@ -256,16 +256,28 @@ impl Signing<'_> {
 }
 
 fn attachment(image: &Image, documents: &[Document]) -> Result<Layer, PhaseError> {
-    let unusable = |source| PhaseError::Sbom {
+    let attachment = sbom::attachment(documents).map_err(|source| PhaseError::Sbom {
         image: image.to_string(),
         source,
-    };
-    let Attachment {
-        media_type,
-        content,
-        ..
-    } = sbom::attachment(documents).map_err(unusable)?;
-    sealed(media_type, content)
+    })?;
+    if attachment.merged > 1 {
+        info!(
+            "Merged {} CycloneDX documents for the attachment",
+            attachment.merged
+        );
+    }
+    if !attachment.skipped.is_empty() {
+        let paths: Vec<&str> = attachment
+            .skipped
+            .iter()
+            .map(|skipped| skipped.path.as_str())
+            .collect();
+        info!(
+            "The attachment holds CycloneDX only, and not {}",
+            paths.join(", ")
+        );
+    }
+    sealed(attachment.media_type, attachment.content)
 }
 
 fn sealed(media_type: MediaType, content: Content) -> Result<Layer, PhaseError> {
