@@ -159,7 +159,7 @@ fn a_file_without_a_whole_pem_block_is_refused() {
     assert_eq!(parse(&changed).unwrap_err(), KeyError::NotBase64);
 }
 
-/// KEY-3. The keys are those of OpenSSL itself, where it is installed.
+/// KEY-3
 #[test]
 fn keys_that_cosign_did_not_write_are_refused_by_their_pem_type() {
     let labels = [
@@ -190,7 +190,7 @@ fn keys_that_cosign_did_not_write_are_refused_by_their_pem_type() {
     }
 }
 
-/// KEY-3
+/// KEY-3. Real ones, where OpenSSL is installed.
 #[test]
 fn keys_of_openssl_are_refused_with_a_hint() {
     let pbes2 = ["-aes-256-cbc", "-pass", "pass:x"];
