@@ -283,6 +283,7 @@ mod tests {
         parse(arguments).unwrap_err().to_string()
     }
 
+    /// SIG-2
     #[test]
     fn one_dash_or_two_and_a_space_or_an_equals_sign_mean_the_same() {
         for arguments in [
@@ -358,6 +359,7 @@ mod tests {
         assert_eq!(given.arguments, ["false"]);
     }
 
+    /// SIG-2
     #[test]
     fn flags_end_at_the_first_argument_or_two_dashes() {
         for (arguments, rest) in [
@@ -374,6 +376,7 @@ mod tests {
         }
     }
 
+    /// SIG-3
     #[test]
     fn flag_like_arguments_are_named_as_the_lifecycle_does() {
         let given = flags(&["a", "-b", "--report\u{1b}[1m", ""]);
@@ -389,6 +392,7 @@ mod tests {
         );
     }
 
+    /// SIG-2
     #[test]
     fn bad_flags_are_refused_in_the_words_of_go() {
         for (arguments, message) in [
@@ -438,6 +442,7 @@ mod tests {
         }
     }
 
+    /// SIG-2
     #[test]
     fn help_wins_over_what_follows_and_loses_to_an_error_before() {
         for arguments in [
@@ -454,6 +459,7 @@ mod tests {
         assert!(parse(&["-x", "-h"]).is_err());
     }
 
+    /// SIG-2
     #[test]
     fn the_version_is_shown_after_all_flags_were_understood() {
         assert!(matches!(
@@ -486,6 +492,7 @@ mod tests {
         );
     }
 
+    /// SIG-2
     #[test]
     fn the_usage_has_the_layout_of_go() {
         let usage = usage();

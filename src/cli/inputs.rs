@@ -315,6 +315,7 @@ mod tests {
         assert_eq!(inputs(&[], &[]), expected);
     }
 
+    /// SIG-4
     #[test]
     fn a_flag_wins_over_the_environment_and_that_over_the_default() {
         let report_path: Variables<'_> = &[("CNB_REPORT_PATH", "/env/r.toml")];
@@ -337,6 +338,7 @@ mod tests {
         }
     }
 
+    /// SIG-6
     #[test]
     fn the_config_comes_from_flag_or_environment_and_is_required() {
         let variables: Variables<'_> = &[("CNB_COSIGN_CONFIG_PATH", "/env/cosign.toml")];
@@ -353,6 +355,7 @@ mod tests {
         }
     }
 
+    /// SIG-4
     #[test]
     fn empty_values_count_as_not_given() {
         assert_eq!(
@@ -379,6 +382,7 @@ mod tests {
         assert!(environment.fallbacks.user_id.is_none());
     }
 
+    /// SIG-16
     #[test]
     fn ids_change_nothing_unless_given() {
         let variables: Variables<'_> = &[("CNB_USER_ID", "1000"), ("CNB_GROUP_ID", "1001")];
@@ -392,6 +396,7 @@ mod tests {
         assert_eq!(ids(&["-gid", "0"], &[]), (None, Some(0)));
     }
 
+    /// SIG-4
     #[test]
     fn an_id_that_is_none_counts_as_0_with_a_warning() {
         for garbage in ["x", "-1", "0x10", "4294967295", " 1000", "1_0"] {
@@ -408,6 +413,7 @@ mod tests {
         assert_eq!((overruled.uid, overruled.warnings.len()), (Some(7), 0));
     }
 
+    /// SIG-5
     #[test]
     fn insecure_registries_add_up_and_empty_ones_are_ignored() {
         let of = |arguments: &[&str], variables| -> Vec<String> {
@@ -454,6 +460,7 @@ mod tests {
         }
     }
 
+    /// SIG-3
     #[test]
     fn arguments_are_refused_in_the_words_of_the_lifecycle() {
         for (arguments, count) in [
@@ -490,6 +497,7 @@ mod tests {
         assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "loud")]), Err(InvalidLevel));
     }
 
+    /// SIG-4
     #[test]
     fn colour_comes_from_flag_environment_or_default() {
         let colour = |arguments: &[&str], value: &str| {
@@ -547,6 +555,7 @@ mod tests {
         assert_eq!(environment.no_proxy, Some("localhost".into()));
     }
 
+    /// SIG-12
     #[test]
     fn an_empty_password_is_one_and_an_unset_one_is_none() {
         let password = |variables| environment(variables).cosign_password;
@@ -578,6 +587,7 @@ mod tests {
         assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 2));
     }
 
+    /// SIG-15
     #[test]
     fn no_secret_is_shown() {
         let environment = environment(&[

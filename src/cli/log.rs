@@ -282,6 +282,7 @@ mod tests {
         error!("e");
     }
 
+    /// SIG-19
     #[test]
     fn lines_look_as_the_lifecycles() {
         assert_eq!(
@@ -334,6 +335,7 @@ mod tests {
         assert_eq!(shown, "ours\nours\n");
     }
 
+    /// SIG-19
     #[test]
     fn nobody_else_can_write_a_line_or_a_colour() {
         let shown = logged_at(Level::Info, Colour::On, || {
@@ -355,6 +357,7 @@ mod tests {
         assert_eq!(logged_at(Level::Info, Colour::Off, || info!("")), "\n");
     }
 
+    /// SIG-19
     #[test]
     fn a_hint_has_a_line_of_its_own() {
         let shown = logged_at(Level::Error, Colour::Off, || {

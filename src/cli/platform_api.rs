@@ -92,6 +92,7 @@ mod tests {
         negotiate(Some(OsStr::new(text)))
     }
 
+    /// SIG-1
     #[test]
     fn every_platform_api_from_0_7_to_0_15_is_spoken() {
         for minor in 7..=15 {
@@ -102,6 +103,7 @@ mod tests {
         }
     }
 
+    /// SIG-1
     #[test]
     fn no_platform_api_is_accepted() {
         assert_eq!(negotiate(None), Ok(Negotiated::Unset));
@@ -110,6 +112,7 @@ mod tests {
         }
     }
 
+    /// SIG-1
     #[test]
     fn other_platform_apis_are_refused_in_the_words_of_the_lifecycle() {
         for text in [
@@ -132,6 +135,7 @@ mod tests {
         }
     }
 
+    /// SIG-1
     #[test]
     fn what_is_no_version_is_refused_in_the_words_of_the_lifecycle() {
         for text in [

@@ -190,11 +190,13 @@ mod tests {
         println!("the situation was met");
     }
 
+    /// SIG-17
     #[test]
     fn a_hardened_process_dumps_no_core_and_shows_no_memory() {
         in_own_process("harden");
     }
 
+    /// SIG-16
     #[test]
     fn ids_that_were_not_given_change_nothing() {
         in_own_process("unset");
@@ -205,6 +207,7 @@ mod tests {
         in_own_process("same");
     }
 
+    /// SIG-16
     #[test]
     fn root_becomes_another_user_for_good_and_others_are_refused() {
         if Uid::effective().is_root() {

@@ -364,6 +364,10 @@ impl ConfigError {
             Self::Document(error) if error.is_missing() => {
                 "name the file with `-cosign-config` or `CNB_COSIGN_CONFIG_PATH`"
             }
+            // The RFC's own example has backticks, which TOML does not know.
+            Self::Document(DocumentError::Syntax { .. }) => {
+                "strings are written in quotes, as in `export-sbom = \"none\"`"
+            }
             Self::Document(_) | Self::DuplicateAnnotation { .. } => return None,
             Self::UnknownKey { remedy, .. } => return remedy.clone(),
             Self::WrongType { key: "configs", .. } => "write `[[configs]]`",
@@ -423,6 +427,7 @@ mod tests {
         (error.to_string(), error.hint().unwrap_or_default())
     }
 
+    /// CFG-1
     #[test]
     fn the_example_of_the_rfc_is_understood() {
         let file = parse(
@@ -474,6 +479,7 @@ key = "other.key"
         assert_eq!(second.position.to_string(), "/c/cosign.toml:17:1");
     }
 
+    /// CFG-4
     #[test]
     fn what_is_absent_has_the_default_of_the_rfc() {
         let file = parse(ONE).unwrap();
@@ -513,6 +519,7 @@ key = "other.key"
         );
     }
 
+    /// CFG-7, SIG-7
     #[test]
     fn a_relative_path_starts_at_the_folder_of_the_file() {
         let file = parse(ONE).unwrap();
@@ -525,6 +532,7 @@ key = "other.key"
         assert_eq!(here.resolve(Path::new("k")), Path::new("k"));
     }
 
+    /// CFG-2
     #[test]
     fn unknown_keys_are_refused_with_position_and_suggestion() {
         for (text, message, hint) in [
@@ -586,6 +594,7 @@ key = "other.key"
         }
     }
 
+    /// CFG-3
     #[test]
     fn annotations_have_a_name_and_a_string() {
         for (text, message) in [
@@ -629,6 +638,7 @@ key = "other.key"
         }
     }
 
+    /// CFG-5
     #[test]
     fn two_annotations_of_one_name_are_refused_with_both_lines() {
         let entry = "[[annotations]]\nname = \"a\"\nvalue = \"b\"\n";
@@ -638,6 +648,7 @@ key = "other.key"
         );
     }
 
+    /// CFG-6
     #[test]
     fn a_file_without_configs_is_refused() {
         for text in [
@@ -676,6 +687,7 @@ key = "other.key"
         );
     }
 
+    /// CFG-4
     #[test]
     fn empty_values_are_refused_and_not_taken_for_absent() {
         for key in ["password", "repository", "export-sbom"] {
@@ -692,6 +704,7 @@ key = "other.key"
         );
     }
 
+    /// CFG-3
     #[test]
     fn values_of_another_type_are_refused_with_their_place() {
         for (text, message, hint) in [
@@ -728,6 +741,7 @@ key = "other.key"
         }
     }
 
+    /// CFG-10
     #[test]
     fn an_unknown_value_of_export_sbom_lists_the_valid_ones() {
         assert_eq!(
@@ -744,6 +758,7 @@ key = "other.key"
         );
     }
 
+    /// CFG-8
     #[test]
     fn only_key_files_are_supported() {
         for (key, scheme) in [
@@ -770,6 +785,7 @@ key = "other.key"
         }
     }
 
+    /// CFG-9
     #[test]
     fn a_repository_is_checked_where_it_stands() {
         for text in ["signatures", "r.io", "r.io/sigs:v1", "r.io/Sigs", "r.io/a/"] {
@@ -788,6 +804,7 @@ key = "other.key"
         }
     }
 
+    /// CFG-8, CFG-11, SIG-11
     #[test]
     fn no_error_repeats_a_secret_that_was_pasted() {
         let canary = "hunter2-canary";
@@ -820,11 +837,14 @@ key = "other.key"
 
     #[test]
     fn invalid_toml_is_refused_with_line_and_column() {
-        let (message, _) = refusal(&format!("{ONE}export-sbom = none\n"));
-        assert!(
-            message.starts_with("invalid TOML at `/c/cosign.toml:3:15`: "),
-            "{message}"
-        );
+        for value in ["none", "`none`", "'none"] {
+            let (message, hint) = refusal(&format!("{ONE}export-sbom = {value}\n"));
+            assert!(
+                message.starts_with("invalid TOML at `/c/cosign.toml:3:"),
+                "{message}"
+            );
+            assert!(hint.contains("in quotes"), "{hint}");
+        }
     }
 
     #[test]

@@ -219,6 +219,7 @@ mod tests {
         assert_eq!(document.position(999..1000).line, 3);
     }
 
+    /// CFG-1
     #[test]
     fn a_byte_order_mark_is_skipped_and_not_counted() {
         let document = Document::new(Path::new("f"), b"\xef\xbb\xbfa = 1\nb = \n").unwrap();
@@ -232,6 +233,7 @@ mod tests {
         );
     }
 
+    /// CFG-1, SIG-11
     #[test]
     fn what_is_not_utf8_is_refused_with_its_line() {
         for (bytes, line) in [
@@ -247,6 +249,7 @@ mod tests {
         }
     }
 
+    /// CFG-1, SIG-11
     #[test]
     fn a_file_over_the_limit_is_refused() {
         let path = Path::new("f");

@@ -271,6 +271,7 @@ mod tests {
         parse(text).unwrap_err().to_string()
     }
 
+    /// SIG-8
     #[test]
     fn every_report_of_the_real_lifecycle_is_understood() {
         let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/images");
@@ -310,6 +311,7 @@ mod tests {
         assert_eq!(parse(&text).unwrap().digest().to_string(), A);
     }
 
+    /// SIG-9
     #[test]
     fn bare_names_are_on_docker_hub() {
         assert_eq!(
@@ -323,6 +325,7 @@ mod tests {
         );
     }
 
+    /// SIG-8
     #[test]
     fn a_report_of_platform_api_0_8_with_a_bill_of_materials_is_understood() {
         let text = format!(
@@ -333,6 +336,7 @@ mod tests {
         assert_eq!(names(&text).len(), 1);
     }
 
+    /// SIG-8
     #[test]
     fn keys_of_later_platform_apis_are_ignored() {
         let text = format!(
@@ -342,6 +346,7 @@ mod tests {
         assert_eq!(names(&text), ["r.io/a:latest"]);
     }
 
+    /// SIG-8
     #[test]
     fn the_manifest_size_may_be_a_number_a_string_or_absent() {
         for size in ["manifest-size = 1386", "manifest-size = \"1386\"", ""] {
@@ -350,6 +355,7 @@ mod tests {
         }
     }
 
+    /// SIG-9
     #[test]
     fn a_digest_reference_must_be_the_reported_digest() {
         let text = |tag: &str| format!("[image]\ntags = [\"{tag}\"]\ndigest = \"{B}\"\n");
@@ -378,6 +384,7 @@ mod tests {
         assert!(parse(&text).is_ok());
     }
 
+    /// SIG-10
     #[test]
     fn an_export_to_a_daemon_is_named_as_such() {
         for size in ["", "manifest-size = 1234", "digest = \"\""] {
@@ -388,6 +395,7 @@ mod tests {
         }
     }
 
+    /// SIG-10
     #[test]
     fn an_export_to_a_layout_is_named_as_such() {
         let error = parse(
@@ -399,6 +407,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("-layout"));
     }
 
+    /// SIG-10
     #[test]
     fn a_report_without_its_parts_is_refused() {
         let tags = "tags = [\"r.io/a\"]";
@@ -481,6 +490,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("pack rebase"));
     }
 
+    /// SIG-11
     #[test]
     fn no_error_quotes_the_file() {
         let canary = "hunter2-canary";
@@ -497,6 +507,7 @@ mod tests {
         }
     }
 
+    /// SIG-11
     #[test]
     fn a_missing_report_says_who_writes_it() {
         let folder = tempfile::tempdir().unwrap();

@@ -71,6 +71,7 @@ mod tests {
         namespace.contains(&repository.parse().unwrap())
     }
 
+    /// SIG-5
     #[test]
     fn a_registry_contains_all_its_repositories_and_no_others() {
         assert!(contains("vm:5056", "vm:5056/app"));
@@ -83,6 +84,7 @@ mod tests {
         assert!(!contains("r.io:443", "r.io/app"));
     }
 
+    /// SIG-5
     #[test]
     fn a_path_ends_where_a_segment_ends() {
         assert!(contains("r.io/team", "r.io/team"));
