@@ -111,7 +111,7 @@ fn sign(
         log.configure(level, colour);
     }
     for lines in flags.unconsumed() {
-        warn!(lines, "unconsumed flag-like positional arg");
+        warn!(lines, "Warning: unconsumed flag-like positional arg: ");
     }
     debug!("Starting signer {}...", version());
     match api {

@@ -143,10 +143,10 @@ fn is_loopback(url: &Url) -> bool {
 /// A body that reads `content` on a blocking thread as it is sent. Small
 /// content is read at once.
 pub(super) fn streamed(content: &Content) -> Body {
-    if content.length() <= SMALL {
-        if let Ok(bytes) = content.to_bytes() {
-            return Body::from(bytes);
-        }
+    if content.length() <= SMALL
+        && let Ok(bytes) = content.to_bytes()
+    {
+        return Body::from(bytes);
     }
     let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(2);
     let content = content.clone();

@@ -8,10 +8,9 @@ use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use super::token::{self, TokenRequest};
-use super::{Ask, Registries};
+use super::{Ask, Registries, Slot};
 use crate::http::header::HeaderValue;
 use crate::oci::Repository;
-use tokio::sync::OnceCell;
 
 impl Registries {
     /// The header that the registry's last challenge asks for. `rejected` was
@@ -93,7 +92,7 @@ impl Registries {
         })
     }
 
-    fn credential_cell(&self, repository: &Repository) -> Arc<OnceCell<Arc<Credential>>> {
+    fn credential_cell(&self, repository: &Repository) -> Slot<Arc<Credential>> {
         let mut cells = self
             .credentials
             .lock()

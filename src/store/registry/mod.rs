@@ -55,10 +55,13 @@ pub struct Access {
 pub struct Registries {
     client: Client,
     access: Access,
-    endpoints: Mutex<HashMap<(Registry, Safety), Arc<OnceCell<Endpoint>>>>,
+    endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
-    credentials: Mutex<HashMap<Repository, Arc<OnceCell<Arc<Credential>>>>>,
+    credentials: Mutex<HashMap<Repository, Slot<Arc<Credential>>>>,
 }
+
+/// Something that is found out once; who comes meanwhile waits.
+type Slot<T> = Arc<OnceCell<T>>;
 
 /// What became of a manifest that was put.
 #[derive(Debug)]
@@ -308,7 +311,7 @@ impl Registries {
         Ok(self.client.send(&request).await?)
     }
 
-    fn endpoint_of(&self, repository: &Repository) -> (Arc<OnceCell<Endpoint>>, Safety) {
+    fn endpoint_of(&self, repository: &Repository) -> (Slot<Endpoint>, Safety) {
         let safety = if self
             .access
             .insecure
