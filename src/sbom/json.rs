@@ -673,6 +673,7 @@ mod tests {
             (r#""\ud83d\n\ude00""#, true),
             (r#""\ud83dx""#, true),
             (r#""\ud83d\u0041""#, true),
+            (r#""\ud83d\u0041\ude00""#, true),
             (r#""\ud83dé""#, true),
             (r#"["\ud83d","\ude00"]"#, true),
         ] {

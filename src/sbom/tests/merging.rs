@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::images::documents_of;
 use super::*;
-use crate::sbom::{Attachment, Format, attachment};
+use crate::sbom::{Attachment, Format, MAX_MERGED, attachment};
 
 fn launch(name: &str) -> String {
     format!("/layers/sbom/launch/{name}")
@@ -237,6 +237,21 @@ fn the_head_is_that_of_the_newest_version_and_deterministic() {
 }
 
 #[test]
+fn one_moment_written_in_two_ways_is_said_once() {
+    let at = |timestamp: &str| json!({"metadata": {"timestamp": timestamp}});
+    let bom = merged(&[at("2026-01-01T01:00:00+01:00"), at("2026-01-01T00:00:00Z")]);
+    assert_eq!(bom["metadata"]["timestamp"], "2026-01-01T01:00:00+01:00");
+}
+
+#[test]
+fn what_is_too_big_to_be_merged_in_memory_is_refused() {
+    let long = " ".repeat(MAX_MERGED as usize / 2);
+    let error = not_merged(&[json!({"x": long}), json!({"x": long})]);
+    assert!(error.contains("bytes together"), "{error}");
+    assert!(attachment(&boms(&[json!({"x": long})])).is_ok());
+}
+
+#[test]
 fn the_lowest_version_written_is_1_4() {
     let bom = merged(&[
         json!({"specVersion": "1.2", "x": 1}),
@@ -413,7 +428,7 @@ fn dependencies_of_one_thing_become_one_entry() {
 #[test]
 fn tools_of_both_forms_become_components() {
     let legacy = json!({"metadata": {"tools": [
-        {"vendor": "v", "name": "n", "version": "1", "hashes": [{"alg": "MD5", "content": "x"}]},
+        {"vendor": "v", "name": "n", "version": "1", "hashes": [{"alg": "MD5", "content": "d41d8cd98f00b204e9800998ecf8427e"}]},
         {"vendor": "v"}]}});
     let object = json!({"metadata": {"tools": {
         "components": [{"type": "application", "name": "syft"}], "services": [{"name": "s"}]}}});
@@ -422,7 +437,7 @@ fn tools_of_both_forms_become_components() {
         "components": [
             {"type": "application", "name": "syft"},
             {"type": "application", "publisher": "v", "name": "n", "version": "1",
-                "hashes": [{"alg": "MD5", "content": "x"}]},
+                "hashes": [{"alg": "MD5", "content": "d41d8cd98f00b204e9800998ecf8427e"}]},
             {"type": "application", "publisher": "v", "name": "v"},
         ],
         "services": [{"name": "s"}],
