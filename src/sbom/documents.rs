@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::{Exceeded, SbomError, shown};
+use super::extended::{Extension, global_header};
 use super::json::{Remarks, Validator};
 use super::label::SbomLayer;
 use super::layer::{Limits, Metered, Span, verify_blob};
@@ -23,8 +24,6 @@ use crate::oci::{Content, MediaType};
 const KEPT_DOCUMENT: u64 = 1 << 20;
 /// … as long as all of them together have no more than this.
 const KEPT_IN_TOTAL: u64 = 16 << 20;
-/// Go's `archive/tar` reads no larger extended header either.
-const MAX_EXTENDED_HEADER: u64 = 1 << 20;
 
 /// The formats of the buildpack spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,16 +163,6 @@ struct Walk<'a> {
     extension: Extension,
 }
 
-/// What extended headers say of the entry after them.
-#[derive(Default)]
-struct Extension {
-    path: Option<Vec<u8>>,
-    size: Option<u64>,
-    is_sparse: bool,
-    /// The kinds of extended header seen, each allowed once.
-    kinds: Vec<u8>,
-}
-
 impl Walk<'_> {
     fn archive(&mut self, archive: &mut Archive<Metered>) -> Result<(), SbomError> {
         for entry in archive.entries().map_err(SbomError::Tar)?.raw(true) {
@@ -185,7 +174,7 @@ impl Walk<'_> {
             }
             self.entry(&mut entry)?;
         }
-        if !self.extension.kinds.is_empty() {
+        if !self.extension.is_empty() {
             return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(())
@@ -194,20 +183,9 @@ impl Walk<'_> {
     fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
         match entry.header().entry_type() {
             EntryType::XGlobalHeader => global_header(entry),
-            EntryType::XHeader => {
-                self.extension.note(b'x', entry)?;
-                let records = extended_header(entry)?;
-                self.extension.pax(&records)
-            }
-            EntryType::GNULongName => {
-                self.extension.note(b'L', entry)?;
-                let mut name = extended_header(entry)?;
-                if name.last() == Some(&0) {
-                    name.pop();
-                }
-                self.extension.name(name)
-            }
-            EntryType::GNULongLink => self.extension.note(b'K', entry),
+            EntryType::XHeader => self.extension.read_pax(entry),
+            EntryType::GNULongName => self.extension.read_long_name(entry),
+            EntryType::GNULongLink => self.extension.pass_over_link_name(entry),
             _ => {
                 let extension = std::mem::take(&mut self.extension);
                 self.file(entry, extension)
@@ -221,10 +199,8 @@ impl Walk<'_> {
         extension: Extension,
     ) -> Result<(), SbomError> {
         let header = entry.header();
-        let path = match extension.path {
-            Some(path) => path,
-            None => header.path_bytes().into_owned(),
-        };
+        let own_path = || header.path_bytes().into_owned();
+        let path = extension.path.unwrap_or_else(own_path);
         if path.len() > self.limits.path {
             return Err(SbomError::Limit(Exceeded::Path(self.limits.path)));
         }
@@ -335,110 +311,6 @@ impl Walk<'_> {
             .collect();
         documents.sort_by(|a, b| a.path.cmp(&b.path));
         documents
-    }
-}
-
-impl Extension {
-    /// Remembers that an extended header of a kind was seen.
-    fn note<R: Read>(&mut self, kind: u8, entry: &Entry<'_, R>) -> Result<(), SbomError> {
-        if self.kinds.contains(&kind) {
-            return Err(SbomError::Entry {
-                path: shown(&entry.path_bytes()),
-                reason: "an entry has two extended headers of one kind",
-            });
-        }
-        self.kinds.push(kind);
-        Ok(())
-    }
-
-    fn name(&mut self, name: Vec<u8>) -> Result<(), SbomError> {
-        if self.path.as_ref().is_some_and(|path| *path != name) {
-            return Err(SbomError::Entry {
-                path: shown(&name),
-                reason: "its headers disagree on its path",
-            });
-        }
-        self.path = Some(name);
-        Ok(())
-    }
-
-    fn pax(&mut self, records: &[u8]) -> Result<(), SbomError> {
-        for (key, value) in pax_records(records)? {
-            match key {
-                b"path" | b"GNU.sparse.name" => self.name(value.to_vec())?,
-                b"size" => self.size = Some(decimal(value).ok_or_else(malformed_pax)?),
-                _ => {}
-            }
-            self.is_sparse |= key.starts_with(b"GNU.sparse.");
-        }
-        Ok(())
-    }
-}
-
-/// A global header changes all entries after it, for some readers. Only one
-/// that changes nothing of theirs that matters here is passed over.
-fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
-    let records = extended_header(entry)?;
-    let matters = |key: &[u8]| {
-        matches!(key, b"path" | b"size" | b"linkpath") || key.starts_with(b"GNU.sparse.")
-    };
-    if pax_records(&records)?.iter().any(|(key, _)| matters(key)) {
-        return Err(SbomError::Entry {
-            path: shown(&entry.path_bytes()),
-            reason: "a global header names or sizes the entries after it",
-        });
-    }
-    Ok(())
-}
-
-fn extended_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, SbomError> {
-    if entry.size() > MAX_EXTENDED_HEADER {
-        let exceeded = Exceeded::ExtendedHeader(MAX_EXTENDED_HEADER);
-        return Err(SbomError::Limit(exceeded));
-    }
-    let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes).map_err(SbomError::Tar)?;
-    if bytes.len() as u64 != entry.size() {
-        return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
-    }
-    Ok(bytes)
-}
-
-/// The records `<length> <key>=<value>\n` of a PAX header (POSIX.1-2017, pax,
-/// "pax Extended Header"), split by their lengths: a value may hold newlines.
-fn pax_records(mut bytes: &[u8]) -> Result<Vec<PaxRecord<'_>>, SbomError> {
-    let mut records = Vec::new();
-    while !bytes.is_empty() {
-        let (record, rest) = pax_record(bytes).ok_or_else(malformed_pax)?;
-        records.push(record);
-        bytes = rest;
-    }
-    Ok(records)
-}
-
-type PaxRecord<'a> = (&'a [u8], &'a [u8]);
-
-fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
-    let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
-    let length = usize::try_from(decimal(bytes.get(..space)?)?).ok()?;
-    let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
-    let equals = record.iter().position(|byte| *byte == b'=')?;
-    let (key, value) = (record.get(..equals)?, record.get(equals + 1..)?);
-    Some(((key, value), bytes.get(length..)?))
-}
-
-fn malformed_pax() -> SbomError {
-    SbomError::Tar(io::Error::new(
-        io::ErrorKind::InvalidData,
-        "a PAX header is malformed",
-    ))
-}
-
-/// Digits alone: no sign, no space.
-fn decimal(bytes: &[u8]) -> Option<u64> {
-    match bytes.iter().all(u8::is_ascii_digit) {
-        true => std::str::from_utf8(bytes).ok()?.parse().ok(),
-        false => None,
     }
 }
 

@@ -9,9 +9,11 @@ mod attachment;
 mod cyclonedx;
 mod documents;
 mod error;
+mod extended;
 mod json;
 mod label;
 mod layer;
+mod magnitude;
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,7 @@ fn exceeded(result: Result<Vec<Document>, SbomError>) -> Exceeded {
     }
 }
 
+/// SBOM-3
 #[test]
 fn a_blob_other_than_the_manifest_says_is_refused() {
     let archive = one_document();
@@ -37,6 +38,7 @@ fn a_blob_other_than_the_manifest_says_is_refused() {
     }
 }
 
+/// SBOM-3
 #[test]
 fn an_archive_other_than_the_config_says_is_refused() {
     let blob = gzip(&one_document());
@@ -44,6 +46,7 @@ fn an_archive_other_than_the_config_says_is_refused() {
     assert!(matches!(result, Err(SbomError::DiffId { .. })));
 }
 
+/// SBOM-3
 #[test]
 fn what_follows_the_archive_counts_for_its_digest() {
     let archive = one_document();
@@ -67,6 +70,7 @@ fn sha512_is_checked_too() {
     assert!(matches!(result, Err(SbomError::DiffId { .. })));
 }
 
+/// SBOM-4
 #[test]
 fn damaged_compression_is_refused() {
     let archive = one_document();
@@ -130,6 +134,7 @@ fn a_damaged_archive_is_refused() {
     assert!(read_archive(b"").unwrap().is_empty());
 }
 
+/// SBOM-5
 #[test]
 fn a_bomb_is_stopped_at_the_ratio() {
     let zeros = vec![0u8; 1 << 20];
@@ -161,6 +166,7 @@ fn a_small_repetitive_layer_is_no_bomb() {
     assert!(bytes(&documents[0]) == document.as_bytes());
 }
 
+/// SBOM-5
 #[test]
 fn limits_are_judged_exactly() {
     let archive = one_document();
@@ -209,6 +215,7 @@ fn limits_are_judged_exactly() {
     }
 }
 
+/// SBOM-5
 #[test]
 fn entries_and_paths_are_limited_by_default() {
     let mut archive = Tar::new();
@@ -226,6 +233,7 @@ fn entries_and_paths_are_limited_by_default() {
     }
 }
 
+/// SBOM-5
 #[test]
 fn an_extended_header_is_never_read_at_its_own_word() {
     for kind in *b"xgL" {
@@ -297,6 +305,7 @@ fn long_names_are_read_in_both_forms() {
     }
 }
 
+/// SBOM-6
 #[test]
 fn paths_that_mean_two_things_are_refused() {
     for name in [
@@ -322,6 +331,7 @@ fn paths_that_mean_two_things_are_refused() {
     }
 }
 
+/// SBOM-6
 #[test]
 fn a_document_that_is_no_regular_file_is_refused() {
     for kind in *b"123467S" {
@@ -343,6 +353,7 @@ fn a_document_that_is_no_regular_file_is_refused() {
     assert_eq!(refused(archive), "an SBOM document must be a regular file");
 }
 
+/// SBOM-6
 #[test]
 fn headers_that_disagree_are_refused() {
     let agreeing = Tar::new().pax(b'x', &[("size", b"2"), ("path", PATH.as_bytes())]);
@@ -398,6 +409,7 @@ fn malformed_pax_records_are_refused() {
     }
 }
 
+/// SBOM-7
 #[test]
 fn a_document_that_is_no_json_object_is_named() {
     let deep = format!("{{\"a\":{}", "[".repeat(20_000));

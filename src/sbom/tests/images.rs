@@ -69,6 +69,7 @@ pub(super) fn documents_of(folder: &str) -> Vec<Document> {
     the_image(folder).documents().unwrap()
 }
 
+/// SBOM-7
 #[test]
 fn every_document_of_every_image_is_found_and_has_the_bytes_that_tar_extracts() {
     let recorded = fs::read_to_string(testdata("sbom/images/documents.txt")).unwrap();
@@ -152,6 +153,7 @@ fn with_label(label: &str) -> Result<Option<SbomLayer>, SbomError> {
     located(|config| config["config"]["Labels"]["io.buildpacks.lifecycle.metadata"] = label.into())
 }
 
+/// SBOM-1
 #[test]
 fn a_label_that_names_no_sbom_means_no_sbom() {
     for label in [
@@ -188,6 +190,7 @@ fn the_shape_of_the_rest_of_an_old_label_does_not_matter() {
     }
 }
 
+/// SBOM-2
 #[test]
 fn a_label_that_cannot_be_read_is_an_error() {
     for label in ["{", "[", "7", r#"{"sbom":7}"#, r#"{"sbom":{"sha":7}}"#] {
@@ -208,6 +211,7 @@ fn a_label_that_cannot_be_read_is_an_error() {
     }
 }
 
+/// SBOM-2
 #[test]
 fn a_label_that_points_nowhere_is_an_error() {
     let nowhere = format!(r#"{{"sbom":{{"sha":"{}"}}}}"#, Digest::of(b"nowhere"));
@@ -227,6 +231,7 @@ fn a_label_that_points_nowhere_is_an_error() {
     ));
 }
 
+/// SBOM-2
 #[test]
 fn the_first_of_equal_diff_ids_counts() {
     let (config, image) = changed(|config| {
@@ -251,6 +256,7 @@ fn the_layers_folder_is_that_of_the_environment() {
     }
 }
 
+/// SBOM-4
 #[test]
 fn a_layer_is_read_whatever_its_compression() {
     let image = the_image("only-cyclonedx");

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::images::documents_of;
 use super::*;
-use crate::sbom::{Attachment, Format, attachment};
+use crate::sbom::{Attachment, Format, MAX_MERGED, attachment};
 
 fn launch(name: &str) -> String {
     format!("/layers/sbom/launch/{name}")
@@ -78,6 +78,7 @@ fn component(name: &str, reference: &str) -> Value {
     json!({"type": "library", "bom-ref": reference, "name": name})
 }
 
+/// SBOM-8
 #[test]
 fn one_cyclonedx_document_is_attached_as_it_is() {
     let text = " {\"any\": 1.0 }\n".to_owned();
@@ -113,6 +114,7 @@ fn one_document_of_another_format_is_attached_as_it_is() {
     assert_eq!(attachment.media_type, MediaType::SYFT_JSON);
 }
 
+/// SBOM-8
 #[test]
 fn several_documents_without_cyclonedx_cannot_be_attached() {
     let two = documents(&[
@@ -183,6 +185,7 @@ fn the_merged_bom_of_a_real_image_holds_everything_once() {
     }
 }
 
+/// SBOM-8
 #[test]
 fn documents_that_say_the_same_are_attached_as_the_first_is() {
     let text = "{ \"bomFormat\":\"CycloneDX\" }";
@@ -195,6 +198,7 @@ fn documents_that_say_the_same_are_attached_as_the_first_is() {
     assert_eq!(attachment.merged, 2);
 }
 
+/// SBOM-9
 #[test]
 fn the_head_is_that_of_the_newest_version_and_deterministic() {
     let of = [
@@ -237,6 +241,21 @@ fn the_head_is_that_of_the_newest_version_and_deterministic() {
 }
 
 #[test]
+fn one_moment_written_in_two_ways_is_said_once() {
+    let at = |timestamp: &str| json!({"metadata": {"timestamp": timestamp}});
+    let bom = merged(&[at("2026-01-01T01:00:00+01:00"), at("2026-01-01T00:00:00Z")]);
+    assert_eq!(bom["metadata"]["timestamp"], "2026-01-01T01:00:00+01:00");
+}
+
+#[test]
+fn what_is_too_big_to_be_merged_in_memory_is_refused() {
+    let long = " ".repeat(MAX_MERGED as usize);
+    let error = not_merged(&[json!({"x": long}), json!({})]);
+    assert!(error.contains("bytes together"), "{error}");
+    assert!(attachment(&boms(&[json!({"x": long})])).is_ok());
+}
+
+#[test]
 fn the_lowest_version_written_is_1_4() {
     let bom = merged(&[
         json!({"specVersion": "1.2", "x": 1}),
@@ -245,6 +264,7 @@ fn the_lowest_version_written_is_1_4() {
     assert_eq!(bom["specVersion"], "1.4");
 }
 
+/// SBOM-10
 #[test]
 fn a_name_for_two_things_is_changed_wherever_its_document_uses_it() {
     let bom = |version: &str| {
@@ -304,6 +324,7 @@ fn a_name_for_two_things_is_changed_wherever_its_document_uses_it() {
     assert_eq!(bom["annotations"][1]["subjects"], json!(["pkg:x/lib#3"]));
 }
 
+/// SBOM-10
 #[test]
 fn what_holds_a_changed_name_is_not_the_same_thing_any_more() {
     let bom = |version: &str| {
@@ -379,6 +400,7 @@ fn escaped_names_are_the_names_they_mean() {
     assert_eq!(bom["dependencies"], json!([{"ref": "x"}, {"ref": "x#2"}]));
 }
 
+/// SBOM-9
 #[test]
 fn tokens_of_a_component_are_not_touched() {
     let odd = r#"{"name":"\u00e9\/é","version":"1","properties":[{"name":"n","value":"v"}],"x":[1.0,1e400,-0,12345678901234567890]}"#;
@@ -413,7 +435,7 @@ fn dependencies_of_one_thing_become_one_entry() {
 #[test]
 fn tools_of_both_forms_become_components() {
     let legacy = json!({"metadata": {"tools": [
-        {"vendor": "v", "name": "n", "version": "1", "hashes": [{"alg": "MD5", "content": "x"}]},
+        {"vendor": "v", "name": "n", "version": "1", "hashes": [{"alg": "MD5", "content": "d41d8cd98f00b204e9800998ecf8427e"}]},
         {"vendor": "v"}]}});
     let object = json!({"metadata": {"tools": {
         "components": [{"type": "application", "name": "syft"}], "services": [{"name": "s"}]}}});
@@ -422,7 +444,7 @@ fn tools_of_both_forms_become_components() {
         "components": [
             {"type": "application", "name": "syft"},
             {"type": "application", "publisher": "v", "name": "n", "version": "1",
-                "hashes": [{"alg": "MD5", "content": "x"}]},
+                "hashes": [{"alg": "MD5", "content": "d41d8cd98f00b204e9800998ecf8427e"}]},
             {"type": "application", "publisher": "v", "name": "v"},
         ],
         "services": [{"name": "s"}],
