@@ -189,10 +189,18 @@ fn report(image: &Image, documents: &[Document]) {
         return;
     }
     info!("Read {} SBOM documents of {image}", documents.len());
-    if let Some(document) = documents.iter().find(|document| document.exceeds_float64()) {
-        warn!(
-            "{} holds a number beyond float64: no cosign verifies an attestation of it",
-            document.path()
-        );
+    for document in documents {
+        if document.exceeds_float64() {
+            warn!(
+                "{} holds a number beyond float64: no cosign verifies an attestation of it",
+                document.path()
+            );
+        }
+        if document.has_lone_surrogate() {
+            warn!(
+                "{} holds half a surrogate pair: cosign 3 verifies no attestation of it",
+                document.path()
+            );
+        }
     }
 }
