@@ -67,6 +67,11 @@ impl Registries {
             match response.status.as_u16() {
                 200 | 201 | 204 => return Ok(()),
                 404 | 416 => debug!("The upload session in {repository} was lost; opening another"),
+                // What came before the connection broke may have stayed in the
+                // session, so that its bytes are not the blob's any more.
+                400 if response.attempts > 1 => {
+                    debug!("The upload session in {repository} is spoilt; opening another");
+                }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
         }
@@ -91,7 +96,7 @@ impl Registries {
                 Target::Url(session.url),
                 "cancelling an upload session",
             );
-            if let Err(error) = self.send(&repository, &ask).await {
+            if let Err(error) = self.send_last(&repository, &ask).await {
                 debug!("Could not cancel an upload session in {repository}: {error}");
             }
         });
