@@ -16,3 +16,4 @@ mod support;
 
 mod harness;
 mod retries;
+mod tokens;

@@ -1,8 +1,8 @@
 //! What is known of one host while a run lasts, and how hard it is asked.
 //!
 //! A host that answers 429 without saying when to come back is asked by fewer
-//! requests at the same time, and by fewer in a second than it took before the
-//! complaint. Both rise again slowly while it answers.
+//! requests at the same time; when it does so again, also by fewer in a second
+//! than it took before. Both rise again slowly while it answers.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const AT_ONCE: usize = 8;
 /// The time over which a host's own pace is measured.
 const WINDOW: Duration = Duration::from_secs(1);
-/// The longest time between two requests to a host that complains.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
+/// Another complaint within this time is not an accident.
+const MEMORY: Duration = Duration::from_secs(10);
+/// The longest time between two requests at the second complaint, and ever.
+const FIRST_INTERVAL: Duration = Duration::from_millis(200);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
 /// An interval that is no longer worth keeping.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(2);
-/// So many answers make the interval shorter by a tenth.
-const ANSWERS_PER_STEP: u32 = 32;
+/// What a complaint makes of the interval, and an answer: some 30 answers make
+/// good for one complaint, so that few requests are turned away.
+const SLOWER: f64 = 1.25;
+const FASTER: f64 = 0.993;
 /// The most distinct warnings of one host that are shown.
 const WARNINGS: usize = 8;
 
@@ -116,7 +121,7 @@ impl Host {
         state.recent.push_back(began);
         let now = Instant::now();
         state.forget_before(now);
-        state.answers += 1;
+        state.answers = state.answers.wrapping_add(1);
         if state.at_once < AT_ONCE && state.answers.is_multiple_of(state.at_once as u32) {
             state.at_once += 1;
             match state.debt {
@@ -124,12 +129,9 @@ impl Host {
                 _ => state.debt -= 1,
             }
         }
-        if state.answers >= ANSWERS_PER_STEP {
-            state.answers = 0;
-            state.interval = state.interval.mul_f64(0.9);
-            if state.interval < SHORTEST_INTERVAL {
-                state.interval = Duration::ZERO;
-            }
+        state.interval = state.interval.mul_f64(FASTER);
+        if state.interval < SHORTEST_INTERVAL {
+            state.interval = Duration::ZERO;
         }
     }
 
@@ -142,6 +144,9 @@ impl Host {
         if state.last_complaint.is_some_and(|last| began <= last) {
             return;
         }
+        let is_accident = state
+            .last_complaint
+            .is_none_or(|last| now.saturating_duration_since(last) > MEMORY);
         state.last_complaint = Some(now);
         state.answers = 0;
         state.forget_before(now);
@@ -149,15 +154,17 @@ impl Host {
         let surplus = state.at_once - fewer;
         state.at_once = fewer;
         state.debt += surplus - self.permits.forget_permits(surplus);
-        // Four fifths of what it took in the last second; if that was tried,
-        // half of it.
-        let accepted = u32::try_from(state.recent.len()).unwrap_or(u32::MAX);
-        let measured = WINDOW.mul_f64(1.25) / accepted.max(1);
+        if is_accident {
+            return;
+        }
         state.interval = match state.interval {
-            Duration::ZERO => measured,
-            interval => measured.max(interval.mul_f64(1.25)).min(interval * 2),
+            Duration::ZERO => {
+                let taken = u32::try_from(state.recent.len()).unwrap_or(u32::MAX);
+                let measured = WINDOW.mul_f64(SLOWER) / taken.max(1);
+                measured.min(FIRST_INTERVAL)
+            }
+            interval => interval.mul_f64(SLOWER).min(LONGEST_INTERVAL),
         };
-        state.interval = state.interval.min(LONGEST_INTERVAL);
     }
 
     /// What the host asked for is not held against it.
@@ -257,12 +264,21 @@ mod tests {
         let host = Host::default();
         (0..10).for_each(|_| host.answered(Instant::now()));
         host.complained(Instant::now());
-        assert_eq!(host.state().interval, Duration::from_millis(125));
-        (0..ANSWERS_PER_STEP).for_each(|_| host.answered(Instant::now()));
-        let interval = host.state().interval;
-        assert!(interval < Duration::from_millis(115), "{interval:?}");
-        (0..100 * ANSWERS_PER_STEP).for_each(|_| host.answered(Instant::now()));
         assert_eq!(host.state().interval, Duration::ZERO);
+        host.complained(Instant::now());
+        assert_eq!(host.state().interval, Duration::from_millis(125));
+        (0..35).for_each(|_| host.answered(Instant::now()));
+        let interval = host.state().interval;
+        assert!(interval < Duration::from_millis(100), "{interval:?}");
+        (0..1000).for_each(|_| host.answered(Instant::now()));
+        assert_eq!(host.state().interval, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_host_that_takes_nothing_is_still_asked_now_and_then() {
+        let host = Host::default();
+        (0..100).for_each(|_| host.complained(Instant::now()));
+        assert_eq!(host.state().interval, LONGEST_INTERVAL);
     }
 
     #[tokio::test]

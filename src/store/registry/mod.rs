@@ -191,7 +191,7 @@ impl Registries {
                 Ok(Put::BlobUnknown)
             }
             401 => Err(self.unexpected(reference.repository(), &ask, &response)),
-            status @ (408 | 425 | 500..=599) => {
+            status @ (408 | 425 | 499..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
             status => Ok(Put::Refused { status, answer }),

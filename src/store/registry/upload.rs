@@ -54,7 +54,7 @@ impl Registries {
                 Some(session) => session,
                 None => self.request_session(repository).await?,
             };
-            let mut url = session.url;
+            let mut url = session.url.clone();
             url.query_pairs_mut()
                 .append_pair("digest", &digest.to_string());
             let mut ask = Ask::new(Method::PUT, Target::Url(url), &action);
@@ -71,6 +71,7 @@ impl Registries {
                 // session, so that its bytes are not the blob's any more.
                 400 if response.attempts > 1 => {
                     debug!("The upload session in {repository} is spoilt; opening another");
+                    self.cancel(repository, session).await;
                 }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
@@ -91,18 +92,19 @@ impl Registries {
                 .map(move |session| (repository.clone(), session))
         });
         let cancelling = cancelling.map(|(repository, session)| async move {
-            let ask = Ask::new(
-                Method::DELETE,
-                Target::Url(session.url),
-                "cancelling an upload session",
-            );
-            if let Err(error) = self.send_last(&repository, &ask).await {
-                debug!("Could not cancel an upload session in {repository}: {error}");
-            }
+            self.cancel(&repository, session).await;
         });
         let all = futures_util::future::join_all(cancelling);
         if tokio::time::timeout(CANCELLING, all).await.is_err() {
             debug!("Gave up cancelling upload sessions");
+        }
+    }
+
+    async fn cancel(&self, repository: &Repository, session: Session) {
+        let target = Target::Url(session.url);
+        let ask = Ask::new(Method::DELETE, target, "cancelling an upload session");
+        if let Err(error) = self.send_last(repository, &ask).await {
+            debug!("Could not cancel an upload session in {repository}: {error}");
         }
     }
 
