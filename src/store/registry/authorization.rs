@@ -8,7 +8,7 @@ use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use super::token::{self, TokenRequest};
-use super::{Ask, Registries, Slot};
+use super::{Ask, Registries, Resolved, Slot};
 use crate::http::header::HeaderValue;
 use crate::oci::Repository;
 
@@ -84,7 +84,8 @@ impl Registries {
     /// Whose credential was shown, in words.
     pub(super) fn identity(&self, repository: &Repository) -> String {
         match self.credential_cell(repository).get() {
-            Some(credential) => credential.to_string(),
+            Some(Ok(credential)) => credential.to_string(),
+            Some(Err(_)) => "nobody (the credentials cannot be used)".to_owned(),
             None => "nobody (the registry did not say how to sign in)".to_owned(),
         }
     }
@@ -104,16 +105,16 @@ impl Registries {
         let cell = self.credential_cell(repository);
         let resolve = || async {
             let resolved = self.access.credentials.for_repository(repository).await;
-            resolved.map(Arc::new)
+            resolved.map(Arc::new).map_err(Arc::new)
         };
-        let resolved = cell.get_or_try_init(resolve).await;
-        resolved.cloned().map_err(|source| StoreError::Credentials {
+        let resolved = cell.get_or_init(resolve).await;
+        resolved.clone().map_err(|source| StoreError::Credentials {
             repository: repository.clone(),
             source,
         })
     }
 
-    fn credential_cell(&self, repository: &Repository) -> Slot<Arc<Credential>> {
+    fn credential_cell(&self, repository: &Repository) -> Slot<Resolved> {
         let mut cells = self
             .credentials
             .lock()

@@ -1,5 +1,7 @@
 //! What a registry, or what it serves, can do wrong.
 
+use std::sync::Arc;
+
 use crate::http::HttpError;
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
@@ -16,7 +18,7 @@ pub enum StoreError {
     Credentials {
         repository: Repository,
         #[source]
-        source: CredentialsError,
+        source: Arc<CredentialsError>,
     },
     /// 401 or 403, by the registry or by its token service.
     #[error("access denied: {action} as {identity}{answer}")]

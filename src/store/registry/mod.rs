@@ -29,7 +29,7 @@ use crate::oci::reference::Version;
 use crate::oci::{
     Content, Descriptor, Digest, Manifest, MediaType, Namespace, Reference, Registry, Repository,
 };
-use credentials::{Credential, Credentials};
+use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Safety};
 use upload::Session;
 
@@ -57,8 +57,11 @@ pub struct Registries {
     access: Access,
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
-    credentials: Mutex<HashMap<Repository, Slot<Arc<Credential>>>>,
+    credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
 }
+
+/// A credential, or why there is none: what failed is not tried again.
+type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 
 /// Something that is found out once; who comes meanwhile waits.
 type Slot<T> = Arc<OnceCell<T>>;
