@@ -15,5 +15,9 @@
 mod support;
 
 mod harness;
+mod hostile;
+mod redirects;
 mod retries;
+mod tls;
 mod tokens;
+mod uploads;

@@ -63,6 +63,14 @@ pub enum Replay {
     Ask,
 }
 
+/// What becomes of an answer that sends a reading request elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    Followed,
+    /// It is the answer.
+    Answered,
+}
+
 /// One request, which may be sent several times.
 pub struct Request {
     pub method: Method,
@@ -71,6 +79,7 @@ pub struct Request {
     pub body: Option<Content>,
     pub trust: Trust,
     pub replay: Replay,
+    pub redirects: Redirects,
     /// The most bytes that an answer's body may have.
     pub body_limit: u64,
 }
@@ -86,6 +95,7 @@ impl Request {
             body: None,
             trust,
             replay: Replay::Safe,
+            redirects: Redirects::Followed,
             body_limit: 64 * 1024,
         }
     }

@@ -9,7 +9,7 @@ use reqwest::header::LOCATION;
 use url::{Host, Url};
 
 use super::error::HttpError;
-use super::{Request, Response};
+use super::{Redirects, Request, Response};
 
 /// The most redirects of one request.
 pub(super) const MOST: usize = 5;
@@ -18,7 +18,8 @@ pub(super) const MOST: usize = 5;
 /// follow.
 pub(super) fn target(request: &Request, response: &Response) -> Result<Option<Url>, HttpError> {
     let reads = request.method == Method::GET || request.method == Method::HEAD;
-    if !reads || !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+    let follows = request.redirects == Redirects::Followed;
+    if !reads || !follows || !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let refuse = |reason| HttpError::redirect(&response.url, reason);

@@ -206,7 +206,11 @@ fn respond(answer: Answer, pace: Pace) -> Response<Body> {
     let body = match pace {
         // What a test announces may be a lie, which hyper does not check here.
         Pace::Whole if is_announced => {
-            Body::from_stream(stream::iter([Ok::<Bytes, io::Error>(answer.body)]))
+            let end = stream::once(async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err::<Bytes, io::Error>(cut())
+            });
+            Body::from_stream(stream::iter([Ok(answer.body)]).chain(end))
         }
         Pace::Whole => Body::from(answer.body),
         Pace::Half => {

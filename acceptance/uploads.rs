@@ -1,0 +1,243 @@
+//! Upload sessions and what registries make of them (`spec/faults.md`).
+
+use std::time::Duration;
+
+use crate::support::images::Image;
+use crate::support::objects::attachment;
+use crate::support::registry::{Action, Answer, Auth, Registry, Settings, Switch, When};
+use crate::support::signer::Signer;
+
+const KEY: &str = "p256-n32768-cosign-header";
+const ROBOT: &str = "Basic cm9ib3Q6cGFzcw==";
+
+fn plain() -> (Registry, Image, Signer) {
+    with(Settings::default())
+}
+
+fn with(settings: Settings) -> (Registry, Image, Signer) {
+    let registry = Registry::with(settings);
+    let image = Image::recorded("no-sbom-layer");
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).key(KEY);
+    let signer = signer.credential(registry.host(), ROBOT);
+    (registry, image, signer)
+}
+
+#[track_caller]
+fn is_signed(registry: &Registry, image: &Image) {
+    let place = attachment(registry, image.repository(), &image.attached("sig"));
+    assert_eq!(place.expect("a signature").layers.len(), 1);
+    assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
+}
+
+/// What a session's location is made into.
+fn located(registry: &Registry, form: impl Fn(&str, &str) -> String + Send + Sync + 'static) {
+    let host = registry.host().to_owned();
+    registry.inject(When::every("POST", "/blobs/uploads/"), Action::change(move |answer| {
+        if let Some(location) = answer.header("location").map(str::to_owned) {
+            answer.set("location", form(&host, &location));
+        }
+    }));
+}
+
+/// Case 32.
+#[test]
+fn a_location_may_be_relative_or_absolute_and_keeps_its_query() {
+    let forms: [fn(&str, &str) -> String; 5] = [
+        |_, location| location.to_owned(),
+        |host, location| format!("http://{host}{location}"),
+        |_, location| location.rsplit_once('/').unwrap().1.to_owned(),
+        |host, location| format!("//{host}{location}"),
+        |_, location| format!("{location}&token=a%2Bb%2F&empty="),
+    ];
+    for form in forms {
+        let (registry, image, signer) = plain();
+        located(&registry, form);
+        signer.run().succeeded();
+        is_signed(&registry, &image);
+        let puts = registry.exchanges().of("PUT", "/blobs/uploads/");
+        for put in puts.iter() {
+            // The registry itself refuses a session without its `_state`.
+            let query = put.target.split_once('?').unwrap().1;
+            let digest = query.rsplit('&').next().unwrap();
+            assert!(digest.starts_with("digest=sha256"), "{put}");
+            if query.contains("token=") {
+                assert!(query.contains("token=a%2Bb%2F&empty="), "{put}");
+            }
+        }
+    }
+}
+
+/// Case 32: another host gets the bytes, and nothing else.
+#[test]
+fn a_location_on_another_host_is_shown_no_credentials() {
+    let settings = Settings { auth: Auth::bearer("pass"), ..Settings::default() };
+    let (registry, _, signer) = with(settings);
+    let other = Registry::start();
+    other.inject(When::every("PUT", "/elsewhere/"), Action::Answer(Answer::new(201)));
+    let host = other.host().to_owned();
+    located(&registry, move |_, _| format!("http://{host}/elsewhere/1?sig=canary"));
+    let run = signer.arguments(&["-log-level=debug"]).run();
+    run.does_not_say(&["canary"]);
+    let puts = other.exchanges().of("PUT", "/elsewhere/");
+    assert!(puts.len() >= 2, "{puts:?}");
+    assert!(puts.iter().all(|put| put.authorization.is_none()), "{puts:?}");
+}
+
+/// Case 32, F.
+#[test]
+fn a_session_without_a_usable_location_is_an_error_before_anything_is_put() {
+    for location in [None, Some(""), Some("http://["), Some("file:///x"), Some("http://169.254.169.254/x")] {
+        let (registry, image, signer) = plain();
+        registry.inject(When::every("POST", "/blobs/uploads/"), Action::change(move |answer| {
+            answer.headers.retain(|(name, _)| name != "location");
+            if let Some(location) = location {
+                answer.set("location", location);
+            }
+        }));
+        signer.run().ended_with(111).says(&["opening an upload session", image.repository()]);
+        assert!(registry.exchanges().puts().is_empty());
+    }
+}
+
+/// Case 33: the signer sends no single POST, whoever would take one.
+#[test]
+fn registries_that_would_take_more_are_asked_for_two_steps() {
+    let (registry, image, signer) = with(Settings {
+        single_post: Switch::On,
+        mount: Switch::On,
+        ..Settings::default()
+    });
+    signer.run().succeeded();
+    is_signed(&registry, &image);
+    let posts = registry.exchanges().of("POST", "/blobs/uploads/");
+    assert!(posts.iter().all(|post| !post.target.contains('?')), "{posts:?}");
+}
+
+/// Case 33, F: a registry that grants no session.
+#[test]
+fn a_session_that_is_not_granted_is_an_error_with_the_registry_s_words() {
+    for (status, code) in [(400, 113), (403, 113), (404, 113), (405, 113), (415, 113), (201, 113)] {
+        let (registry, image, signer) = plain();
+        let when = When::every("POST", "/blobs/uploads/");
+        registry.inject(when, Action::error(status, "MINE"));
+        signer.run().ended_with(code).says(&["no write access to", image.repository(), "MINE"]);
+        assert!(registry.exchanges().puts().is_empty());
+    }
+}
+
+/// Case 34.
+#[test]
+fn a_session_that_is_lost_is_opened_anew() {
+    for status in [404, 416] {
+        let (registry, image, signer) = plain();
+        let when = When::first("PUT", "/blobs/uploads/").times(2);
+        registry.inject(when, Action::error(status, "BLOB_UPLOAD_UNKNOWN"));
+        signer.run().succeeded();
+        let place = attachment(&registry, image.repository(), &image.attached("sig"));
+        assert_eq!(place.unwrap().layers.len(), 1);
+    }
+}
+
+/// Case 34, F: but not for ever.
+#[test]
+fn a_session_that_is_always_lost_is_given_up() {
+    let (registry, _, signer) = plain();
+    let when = When::every("PUT", "/blobs/uploads/");
+    registry.inject(when, Action::error(404, "BLOB_UPLOAD_UNKNOWN"));
+    signer.run().ended_with(111).says(&["lost the upload session again and again"]);
+    assert!(registry.exchanges().of("PUT", "").len() <= 8, "{:?}", registry.exchanges());
+}
+
+/// A blob that the registry does not want is not uploaded again.
+#[test]
+fn a_blob_that_is_refused_is_not_uploaded_again() {
+    let (registry, _, signer) = plain();
+    let when = When::every("PUT", "/blobs/uploads/");
+    registry.inject(when, Action::error(400, "DIGEST_INVALID"));
+    signer.run().ended_with(118).says(&["DIGEST_INVALID"]);
+    assert_eq!(registry.exchanges().of("PUT", "").len(), 2, "{:?}", registry.exchanges());
+}
+
+/// Case 35.
+#[test]
+fn blobs_that_the_registry_lost_are_uploaded_again() {
+    for code in ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"] {
+        let (registry, image, signer) = plain();
+        registry.inject(When::first("PUT", ".sig"), Action::error(400, code));
+        signer.run().succeeded();
+        is_signed(&registry, &image);
+        assert_eq!(registry.exchanges().of("PUT", "/blobs/uploads/").len(), 4);
+    }
+}
+
+/// Case 36, F.
+#[test]
+fn a_manifest_that_the_registry_calls_otherwise_is_an_error() {
+    let (registry, _, signer) = plain();
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    registry.inject(When::every("PUT", ".sig"), Action::change(move |answer| {
+        answer.set("docker-content-digest", wrong.clone());
+    }));
+    signer.run().ended_with(117).says(&["the bytes have digest"]);
+}
+
+/// Case 37.
+#[test]
+fn a_manifest_that_shows_late_is_waited_for() {
+    let (registry, image, signer) = plain();
+    let tag = format!("/manifests/{}", image.attached("sig"));
+    let when = When::first("GET", tag).after(1).times(4);
+    registry.inject(when, Action::error(404, "MANIFEST_UNKNOWN"));
+    signer.run().succeeded();
+    assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 1);
+}
+
+/// Case 37, F. SIG-35
+#[test]
+fn a_manifest_that_never_shows_is_not_called_published() {
+    let (registry, image, signer) = plain();
+    let tag = format!("/manifests/{}", image.attached("sig"));
+    registry.inject(When::every("GET", tag).after(1), Action::error(404, "MANIFEST_UNKNOWN"));
+    let run = signer.run().ended_with(117).says(&["accepted", "does not show it"]);
+    assert!(run.took > Duration::from_secs(4), "{:?}", run.took);
+}
+
+/// Case 42: an answer is whole, or it is no answer.
+#[test]
+fn a_length_that_is_too_large_is_a_broken_answer() {
+    for part in ["/manifests/v1", ".sig"] {
+        let (registry, image, signer) = plain();
+        let after = usize::from(part == ".sig");
+        registry.inject(When::first("GET", part).after(after), Action::change(|answer| {
+            let length = answer.body.len() + 10;
+            answer.set("content-length", length.to_string());
+        }));
+        signer.run().succeeded();
+        is_signed(&registry, &image);
+    }
+}
+
+/// Case 42, F.
+#[test]
+fn a_length_that_is_too_small_is_another_manifest() {
+    let (registry, _, signer) = plain();
+    registry.inject(When::every("GET", "/manifests/"), Action::change(|answer| {
+        let length = answer.body.len() - 10;
+        answer.body.truncate(length);
+    }));
+    signer.run().ended_with(114);
+    assert!(registry.exchanges().puts().is_empty());
+}
+
+/// Case 42: bytes are hashed as they came; nothing is unpacked on the way.
+#[test]
+fn an_answer_that_was_packed_is_not_the_manifest() {
+    let (registry, _, signer) = plain();
+    registry.inject(When::every("GET", "/manifests/"), Action::change(|answer| {
+        answer.body = crate::support::images::gzip(&answer.body).into();
+        answer.set("content-encoding", "gzip");
+    }));
+    signer.run().ended_with(114);
+    assert!(registry.exchanges().puts().is_empty());
+}
