@@ -23,9 +23,18 @@ fn seeded(name: &str) -> (Registry, Image, Signer) {
 
 #[track_caller]
 fn refused(registry: &Registry, run: Outcome, codes: &[i32]) -> Outcome {
-    assert!(run.code.is_some_and(|code| codes.contains(&code)), "{:?}\n{}", run.code, run.stdout);
+    assert!(
+        run.code.is_some_and(|code| codes.contains(&code)),
+        "{:?}\n{}",
+        run.code,
+        run.stdout
+    );
     assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
-    assert!(registry.exchanges().puts().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
     run.does_not_say(&["panicked"])
 }
@@ -33,10 +42,16 @@ fn refused(registry: &Registry, run: Outcome, codes: &[i32]) -> Outcome {
 /// An image whose manifest has these bytes, by its true digest.
 fn image_of(media_type: &str, bytes: impl Into<Bytes>) -> (Registry, Signer) {
     let registry = Registry::start();
-    let stored = Stored { media_type: media_type.to_owned(), bytes: bytes.into() };
+    let stored = Stored {
+        media_type: media_type.to_owned(),
+        bytes: bytes.into(),
+    };
     let digest = registry.store_manifest("app", stored);
     registry.tag("app", "v1", &digest);
-    let report = format!("[image]\ntags = [\"{}/app:v1\"]\ndigest = \"{digest}\"\n", registry.host());
+    let report = format!(
+        "[image]\ntags = [\"{}/app:v1\"]\ndigest = \"{digest}\"\n",
+        registry.host()
+    );
     let signer = Signer::with_report(&report).key(KEY);
     (registry, signer)
 }
@@ -45,9 +60,18 @@ fn image_of(media_type: &str, bytes: impl Into<Bytes>) -> (Registry, Signer) {
 #[test]
 fn bytes_that_are_not_the_reports_are_not_signed() {
     let (registry, _, signer) = seeded("no-sbom-layer");
-    registry.inject(When::every("GET", "/manifests/"), Action::change(|answer| {
-        answer.body = answer.body.iter().copied().chain(*b" ").collect::<Vec<u8>>().into();
-    }));
+    registry.inject(
+        When::every("GET", "/manifests/"),
+        Action::change(|answer| {
+            answer.body = answer
+                .body
+                .iter()
+                .copied()
+                .chain(*b" ")
+                .collect::<Vec<u8>>()
+                .into();
+        }),
+    );
     refused(&registry, signer.run(), &[114]);
 }
 
@@ -79,9 +103,12 @@ fn a_manifest_over_four_mebibytes_is_not_read() {
     refused(&registry, signer.run(), &[114]).says(&["larger than 4194304 bytes"]);
     // What is announced counts as well, and nothing is set aside for it.
     let (registry, _, signer) = seeded("no-sbom-layer");
-    registry.inject(When::every("GET", "/manifests/v1"), Action::change(|answer| {
-        answer.set("content-length", (1_u64 << 40).to_string());
-    }));
+    registry.inject(
+        When::every("GET", "/manifests/v1"),
+        Action::change(|answer| {
+            answer.set("content-length", (1_u64 << 40).to_string());
+        }),
+    );
     refused(&registry, signer.run(), &[114]).says(&["larger than 4194304 bytes"]);
 }
 
@@ -90,7 +117,10 @@ fn a_manifest_over_four_mebibytes_is_not_read() {
 fn a_place_over_four_mebibytes_is_not_replaced() {
     let (registry, image, signer) = seeded("no-sbom-layer");
     let bytes = format!(r#"{{"x":"{}"}}"#, "x".repeat(5 << 20)).into();
-    let stored = Stored { media_type: OCI_MANIFEST.to_owned(), bytes };
+    let stored = Stored {
+        media_type: OCI_MANIFEST.to_owned(),
+        bytes,
+    };
     let digest = registry.store_manifest(image.repository(), stored);
     registry.tag(image.repository(), &image.attached("sig"), &digest);
     refused(&registry, signer.run(), &[118]).says(&["larger than"]);
@@ -102,7 +132,10 @@ fn manifests_that_make_no_sense_are_refused() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let layer = |size: &str| format!(r#"{{"mediaType":"x","digest":"{digest}","size":{size}}}"#);
     let manifest = |layers: &str| {
-        format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{},"layers":[{layers}]}}"#, layer("2"))
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{},"layers":[{layers}]}}"#,
+            layer("2")
+        )
     };
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for bytes in [
@@ -117,10 +150,17 @@ fn manifests_that_make_no_sense_are_refused() {
         manifest(&layer("99999999999999999999")).into(),
         manifest(&format!(r#"{{"x":{deep}}}"#)).into(),
     ] {
-        let shown = String::from_utf8_lossy(&bytes).chars().take(60).collect::<String>();
+        let shown = String::from_utf8_lossy(&bytes)
+            .chars()
+            .take(60)
+            .collect::<String>();
         let (registry, signer) = image_of(OCI_MANIFEST, bytes);
         let run = signer.run();
-        assert!(run.code != Some(1) && run.code != Some(101), "{shown}: {}", run.stdout);
+        assert!(
+            run.code != Some(1) && run.code != Some(101),
+            "{shown}: {}",
+            run.stdout
+        );
         refused(&registry, run, &[114, 116]);
     }
 }
@@ -129,9 +169,12 @@ fn manifests_that_make_no_sense_are_refused() {
 #[test]
 fn a_manifest_that_contradicts_its_header_is_refused() {
     let (registry, _, signer) = seeded("oci-media-types");
-    registry.inject(When::every("GET", "/manifests/"), Action::change(|answer| {
-        answer.set("content-type", OCI_INDEX);
-    }));
+    registry.inject(
+        When::every("GET", "/manifests/"),
+        Action::change(|answer| {
+            answer.set("content-type", OCI_INDEX);
+        }),
+    );
     refused(&registry, signer.run(), &[114]);
 }
 
@@ -165,13 +208,16 @@ fn an_sbom_layer_that_is_gone_is_an_error_unless_nobody_exports_it() {
 fn blobs_that_are_not_what_their_digest_says_are_refused() {
     for after in [0, 1] {
         let (registry, _, signer) = seeded("one-document");
-        registry.inject(When::every("GET", "/blobs/").after(after), Action::change(|answer| {
-            let mut bytes = answer.body.to_vec();
-            if let Some(last) = bytes.last_mut() {
-                *last ^= 1;
-            }
-            answer.body = bytes.into();
-        }));
+        registry.inject(
+            When::every("GET", "/blobs/").after(after),
+            Action::change(|answer| {
+                let mut bytes = answer.body.to_vec();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
+                answer.body = bytes.into();
+            }),
+        );
         refused(&registry, signer.run(), &[114, 116]).says(&["the bytes have digest"]);
     }
 }
@@ -180,11 +226,16 @@ fn blobs_that_are_not_what_their_digest_says_are_refused() {
 #[test]
 fn headers_without_end_are_refused_and_not_asked_for_again() {
     let large = Answer::new(200).with("x-large", "x".repeat(1 << 20));
-    let many = (0..10_000).fold(Answer::new(200), |answer, number| answer.with(&format!("x-{number}"), "x"));
+    let many = (0..10_000).fold(Answer::new(200), |answer, number| {
+        answer.with(&format!("x-{number}"), "x")
+    });
     for answer in [large, many] {
         let (registry, _, signer) = seeded("no-sbom-layer");
         // The first answer decides how the registry is reached.
-        registry.inject(When::every("GET", "/manifests/v1").after(1), Action::Answer(answer.clone()));
+        registry.inject(
+            When::every("GET", "/manifests/v1").after(1),
+            Action::Answer(answer.clone()),
+        );
         registry.inject(When::first("GET", "/manifests/v1"), Action::status(503));
         let run = refused(&registry, signer.run(), &[111]);
         run.says(&["cannot be read"]);
@@ -192,19 +243,26 @@ fn headers_without_end_are_refused_and_not_asked_for_again() {
     }
 }
 
-/// Case 73, F.
+/// Case 73, F: the digest that it reports is not that of what it shows.
 #[test]
 fn a_registry_that_rewrites_what_it_stores_is_found_out() {
     let (registry, image, signer) = seeded("no-sbom-layer");
     let tag = format!("/manifests/{}", image.attached("sig"));
-    registry.inject(When::every("GET", tag), Action::change(|answer| {
-        if answer.status == 200 {
-            answer.body = [&answer.body[..], b"\n"].concat().into();
-            answer.headers.retain(|(name, _)| name != "docker-content-digest");
-        }
-    }));
+    registry.inject(
+        When::every("GET", tag),
+        Action::change(|answer| {
+            if answer.status == 200 {
+                answer.body = [&answer.body[..], b"\n"].concat().into();
+            }
+        }),
+    );
     let run = signer.arguments(&["-timeout=8s"]).run();
-    assert!(matches!(run.code, Some(117)), "{:?} {}", run.code, run.stdout);
+    assert!(
+        matches!(run.code, Some(117)),
+        "{:?} {}",
+        run.code,
+        run.stdout
+    );
 }
 
 /// Case 74, F.
@@ -221,13 +279,26 @@ fn a_policy_against_unsigned_images_is_named_and_not_asked_again() {
 #[test]
 fn a_warning_of_the_registry_is_shown_once() {
     let (registry, image, signer) = seeded("no-sbom-layer");
-    registry.inject(When::every("*", "/v2/"), Action::change(|answer| {
-        answer.headers.push(("warning".to_owned(), r#"299 - "this registry \"ends\" soon""#.to_owned()));
-        answer.headers.push(("warning".to_owned(), r#"199 - "not for users""#.to_owned()));
-    }));
+    registry.inject(
+        When::every("*", "/v2/"),
+        Action::change(|answer| {
+            answer.headers.push((
+                "warning".to_owned(),
+                r#"299 - "this registry \"ends\" soon""#.to_owned(),
+            ));
+            answer
+                .headers
+                .push(("warning".to_owned(), r#"199 - "not for users""#.to_owned()));
+        }),
+    );
     let run = signer.run().succeeded();
     let shown = run.stdout.matches(r#"this registry "ends" soon"#).count();
     assert_eq!(shown, 1, "{}", run.stdout);
-    run.says(&[registry.host()]).does_not_say(&["not for users"]);
-    assert!(registry.manifest(image.repository(), &image.attached("sig")).is_some());
+    run.says(&[registry.host()])
+        .does_not_say(&["not for users"]);
+    assert!(
+        registry
+            .manifest(image.repository(), &image.attached("sig"))
+            .is_some()
+    );
 }

@@ -15,7 +15,10 @@ const KEY: &str = "p256-n32768-cosign-header";
 const ROBOT: &str = "Basic cm9ib3Q6cGFzcw==";
 
 fn with(name: &str, auth: Auth) -> (Registry, Image, Signer) {
-    let registry = Registry::with(Settings { auth, ..Settings::default() });
+    let registry = Registry::with(Settings {
+        auth,
+        ..Settings::default()
+    });
     let image = Image::recorded(name);
     image.seed(&registry);
     let signer = Signer::of(&image, registry.host()).key(KEY);
@@ -25,13 +28,18 @@ fn with(name: &str, auth: Auth) -> (Registry, Image, Signer) {
 
 /// A registry that the run reaches by a public name.
 fn public(change: impl Fn(&Registry)) -> (Registry, Outcome) {
-    let settings = Settings { tls: Switch::On, ..Settings::default() };
+    let settings = Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    };
     let registry = Registry::with(settings);
     let image = Image::recorded("one-document");
     image.seed(&registry);
     change(&registry);
     let proxy = Proxy::to(registry.host(), Manner::Open);
-    let signer = Signer::of(&image, PUBLIC_NAME).key(KEY).credential(PUBLIC_NAME, ROBOT);
+    let signer = Signer::of(&image, PUBLIC_NAME)
+        .key(KEY)
+        .credential(PUBLIC_NAME, ROBOT);
     let roots = signer.folder().join("roots.pem");
     std::fs::write(&roots, registry.authority()).unwrap();
     let signer = signer
@@ -43,7 +51,10 @@ fn public(change: impl Fn(&Registry)) -> (Registry, Outcome) {
 
 fn asks_for(realm: &str) -> Action {
     let answer = Answer::error(401, "UNAUTHORIZED", "who are you?");
-    Action::Answer(answer.with("www-authenticate", format!(r#"Bearer realm="{realm}",service="x""#)))
+    Action::Answer(answer.with(
+        "www-authenticate",
+        format!(r#"Bearer realm="{realm}",service="x""#),
+    ))
 }
 
 fn sends_to(location: &str) -> Action {
@@ -53,21 +64,31 @@ fn sends_to(location: &str) -> Action {
 /// Case 26, F. WIRE-12
 #[test]
 fn credentials_are_not_shown_to_a_token_service_inside_the_network() {
-    let inside = Registry::with(Settings { auth: Auth::bearer("pass"), ..Settings::default() });
+    let inside = Registry::with(Settings {
+        auth: Auth::bearer("pass"),
+        ..Settings::default()
+    });
     let here = format!("https://{}/token", inside.host());
     for realm in [
         here.as_str(),
         "https://localhost/token",
         "https://10.0.0.1/token",
         "https://[::1]/token",
-        "https://[::ffff:127.0.0.1]/token",
+        "https://[::ffff:7f00:1]/token",
         "https://169.254.169.254/token",
         "http://registry.example/token",
         "file:///etc/passwd",
     ] {
-        let (registry, run) = public(|registry| registry.inject(When::every("*", "/v2/"), asks_for(realm)));
-        let run = run.ended_with(113).says(&["must not be shown credentials", realm]);
-        assert!(run.took < Duration::from_secs(10), "{realm}: {:?}", run.took);
+        let (registry, run) =
+            public(|registry| registry.inject(When::every("*", "/v2/"), asks_for(realm)));
+        let run = run
+            .ended_with(113)
+            .says(&["must not be shown credentials", realm]);
+        assert!(
+            run.took < Duration::from_secs(10),
+            "{realm}: {:?}",
+            run.took
+        );
         let shown = registry.exchanges().filter(|e| e.authorization.is_some());
         assert!(shown.is_empty(), "{shown:?}");
     }
@@ -79,7 +100,10 @@ fn credentials_are_not_shown_to_a_token_service_inside_the_network() {
 #[test]
 fn no_registry_sends_the_signer_to_a_link_local_address() {
     let (registry, _, signer) = with("no-sbom-layer", Auth::None);
-    registry.inject(When::every("*", "/v2/"), asks_for("http://169.254.169.254/latest"));
+    registry.inject(
+        When::every("*", "/v2/"),
+        asks_for("http://169.254.169.254/latest"),
+    );
     signer.run().ended_with(113).says(&["link-local"]);
     let (registry, _, signer) = with("no-sbom-layer", Auth::None);
     let when = When::every("GET", "/manifests/v1");
@@ -91,7 +115,10 @@ fn no_registry_sends_the_signer_to_a_link_local_address() {
 #[test]
 fn a_token_service_that_sends_elsewhere_is_not_followed() {
     let (registry, _, signer) = with("no-sbom-layer", Auth::bearer("pass"));
-    let thief = Registry::with(Settings { auth: Auth::bearer("pass"), ..Settings::default() });
+    let thief = Registry::with(Settings {
+        auth: Auth::bearer("pass"),
+        ..Settings::default()
+    });
     let target = format!("http://{}/token", thief.host());
     registry.inject(When::every("GET", "/token"), sends_to(&target));
     signer.run().ended_with(111).says(&["gave no token", "307"]);
@@ -114,7 +141,12 @@ fn a_blob_that_lies_elsewhere_is_fetched_without_credentials() {
         }));
         let run = signer.arguments(&["-log-level=debug"]).run().succeeded();
         run.does_not_say(&["canary"]);
-        assert_eq!(store.exchanges().of("GET", "/blobs/").len(), 2, "{:?}", store.exchanges());
+        assert_eq!(
+            store.exchanges().of("GET", "/blobs/").len(),
+            2,
+            "{:?}",
+            store.exchanges()
+        );
         let shown = store.exchanges().filter(|e| e.authorization.is_some());
         assert!(shown.is_empty(), "{shown:?}");
         assert!(attachment(&registry, image.repository(), &image.attached("att")).is_some());
@@ -127,16 +159,28 @@ fn a_blob_that_lies_elsewhere_is_hashed() {
     let (registry, image, signer) = with("one-document", Auth::None);
     let store = Registry::start();
     image.seed(&store);
-    store.inject(When::every("GET", "/blobs/"), Action::change(|answer| {
-        let mut bytes = answer.body.to_vec();
-        bytes[0] ^= 1;
-        answer.body = bytes.into();
-    }));
+    store.inject(
+        When::every("GET", "/blobs/"),
+        Action::change(|answer| {
+            let mut bytes = answer.body.to_vec();
+            bytes[0] ^= 1;
+            answer.body = bytes.into();
+        }),
+    );
     let (elsewhere, repository) = (store.host().to_owned(), image.repository().to_owned());
-    registry.inject(When::every("GET", "/blobs/sha256"), Action::change(move |answer| {
-        let digest = answer.header("docker-content-digest").unwrap_or_default().to_owned();
-        *answer = Answer::new(307).with("location", format!("http://{elsewhere}/v2/{repository}/blobs/{digest}"));
-    }));
+    registry.inject(
+        When::every("GET", "/blobs/sha256"),
+        Action::change(move |answer| {
+            let digest = answer
+                .header("docker-content-digest")
+                .unwrap_or_default()
+                .to_owned();
+            *answer = Answer::new(307).with(
+                "location",
+                format!("http://{elsewhere}/v2/{repository}/blobs/{digest}"),
+            );
+        }),
+    );
     let run = signer.run();
     assert!(matches!(run.code, Some(114 | 116)), "{}", run.stdout);
     run.says(&["the bytes have digest"]);
@@ -167,8 +211,10 @@ fn redirects_that_weaken_a_request_are_refused() {
         ("https://[", "no URL"),
     ] {
         for part in ["/manifests/v1", "/blobs/sha256"] {
-            let (registry, run) = public(|registry| registry.inject(When::every("GET", part), sends_to(target)));
-            run.ended_with(111).says(&["redirects where it must not", reason]);
+            let (registry, run) =
+                public(|registry| registry.inject(When::every("GET", part), sends_to(target)));
+            run.ended_with(111)
+                .says(&["redirects where it must not", reason]);
             assert!(registry.exchanges().puts().is_empty());
         }
     }
@@ -180,7 +226,11 @@ fn redirects_that_weaken_a_request_are_refused() {
 fn a_write_is_not_redirected() {
     let (registry, image, signer) = with("no-sbom-layer", Auth::None);
     let other = Registry::start();
-    let target = format!("http://{}/v2/{}/manifests/x", other.host(), image.repository());
+    let target = format!(
+        "http://{}/v2/{}/manifests/x",
+        other.host(),
+        image.repository()
+    );
     registry.inject(When::every("PUT", ".sig"), sends_to(&target));
     signer.run().ended_with(118);
     assert!(other.exchanges().is_empty());

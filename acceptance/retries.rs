@@ -29,7 +29,10 @@ fn plain() -> (Registry, Image, Signer) {
 
 /// An image whose envelope is too large to be sent in one piece.
 fn large() -> (Registry, Image, Signer) {
-    let text = format!(r#"{{"bomFormat":"CycloneDX","x":"{}"}}"#, "x".repeat(3 << 20));
+    let text = format!(
+        r#"{{"bomFormat":"CycloneDX","x":"{}"}}"#,
+        "x".repeat(3 << 20)
+    );
     let image = Image::with_documents(&[Document::new("a/sbom.cdx.json", text)]);
     seeded(image, Settings::default())
 }
@@ -54,7 +57,9 @@ fn a_registry_that_is_not_there_is_tried_for_the_budget_and_no_longer() {
     let image = Image::recorded("no-sbom-layer");
     let signer = Signer::of(&image, &host).key(KEY);
     let run = signer.arguments(&["-retry-budget", "2s"]).run();
-    let run = run.ended_with(111).says(&["cannot connect to", &host, "hint:"]);
+    let run = run
+        .ended_with(111)
+        .says(&["cannot connect to", &host, "hint:"]);
     assert!(run.took > Duration::from_millis(400), "{:?}", run.took);
     assert!(run.took < Duration::from_secs(8), "{:?}", run.took);
 }
@@ -168,7 +173,10 @@ fn an_upload_that_is_not_read_costs_no_more_than_the_time_given() {
 #[test]
 fn time_that_is_over_while_a_manifest_is_written_may_have_published_it() {
     let (registry, _, signer) = plain();
-    registry.inject(When::every("PUT", ".sig"), Action::Delay(Duration::from_secs(40)));
+    registry.inject(
+        When::every("PUT", ".sig"),
+        Action::Delay(Duration::from_secs(40)),
+    );
     let run = signer.arguments(&["-timeout=4s"]).run().ended_with(117);
     assert!(run.took < Duration::from_secs(12), "{:?}", run.took);
 }
@@ -180,14 +188,20 @@ fn sessions_are_cancelled_although_the_time_is_over() {
     let delay = Action::Delay(Duration::from_secs(40));
     registry.inject(When::every("GET", ".sig"), delay);
     signer.arguments(&["-timeout=3s"]).run().ended_with(111);
-    assert_eq!(registry.exchanges().of("DELETE", "/blobs/uploads/").len(), 2);
+    assert_eq!(
+        registry.exchanges().of("DELETE", "/blobs/uploads/").len(),
+        2
+    );
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
 /// Case 5.
 #[test]
 fn a_reset_during_the_tls_handshake_is_survived() {
-    let tls = Settings { tls: Switch::On, ..Settings::default() };
+    let tls = Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    };
     let (registry, image, _) = seeded(Image::recorded("no-sbom-layer"), tls);
     let resets = Arc::new(AtomicUsize::new(0));
     let counted = resets.clone();
@@ -198,19 +212,33 @@ fn a_reset_during_the_tls_handshake_is_survived() {
     let signer = Signer::of(&image, &front.host()).key(KEY);
     let roots = signer.folder().join("roots.pem");
     std::fs::write(&roots, registry.authority()).unwrap();
-    signer.environment("SSL_CERT_FILE", roots.to_str().unwrap()).run().succeeded();
-    assert!(resets.load(Ordering::SeqCst) > 1, "there was no second handshake");
+    signer
+        .environment("SSL_CERT_FILE", roots.to_str().unwrap())
+        .run()
+        .succeeded();
+    assert!(
+        resets.load(Ordering::SeqCst) > 1,
+        "there was no second handshake"
+    );
     is_signed_once(&registry, &image);
 }
 
 /// Cases 8 and 9.
 #[test]
 fn an_upload_that_breaks_anywhere_is_made_whole() {
-    let ways = [Action::CutEarly, Action::Cut, Action::KeepHalf, Action::HandleThenCut];
+    let ways = [
+        Action::CutEarly,
+        Action::Cut,
+        Action::KeepHalf,
+        Action::HandleThenCut,
+    ];
     for make in [plain, large] {
         for action in &ways {
             let (registry, image, signer) = make();
-            registry.inject(When::first("PUT", "/blobs/uploads/").times(2), action.clone());
+            registry.inject(
+                When::first("PUT", "/blobs/uploads/").times(2),
+                action.clone(),
+            );
             signer.run().succeeded();
             // Every blob that a manifest names is read and there.
             is_signed_once(&registry, &image);
@@ -248,7 +276,10 @@ fn a_status_that_passes_is_survived_by_every_kind_of_request() {
     const STATUSES: [u16; 11] = [408, 425, 499, 500, 502, 503, 504, 520, 521, 522, 524];
     let each = |status: u16| {
         let auth = Auth::bearer("pass");
-        let settings = Settings { auth, ..Settings::default() };
+        let settings = Settings {
+            auth,
+            ..Settings::default()
+        };
         let (registry, image, signer) = seeded(Image::recorded("one-document"), settings);
         for (method, part, after) in [
             ("GET", "/token", 0),
@@ -281,7 +312,12 @@ fn a_status_that_passes_is_survived_by_every_kind_of_request() {
 /// Case 14.
 #[test]
 fn a_429_without_a_time_is_survived_by_every_kind_of_request() {
-    for (method, part) in [("GET", "/manifests/v1"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", ".sig")] {
+    for (method, part) in [
+        ("GET", "/manifests/v1"),
+        ("POST", "/blobs/uploads/"),
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", ".sig"),
+    ] {
         let (registry, image, signer) = plain();
         registry.inject(When::first(method, part), Action::status(429));
         let run = signer.run().succeeded();
@@ -293,7 +329,14 @@ fn a_429_without_a_time_is_survived_by_every_kind_of_request() {
 /// Statuses that no later attempt changes.
 #[test]
 fn a_status_that_does_not_pass_is_not_asked_for_again() {
-    for (status, code) in [(400, 114), (403, 113), (405, 114), (412, 114), (415, 114), (451, 114)] {
+    for (status, code) in [
+        (400, 114),
+        (403, 113),
+        (405, 114),
+        (412, 114),
+        (415, 114),
+        (451, 114),
+    ] {
         let (registry, _, signer) = plain();
         let part = "/manifests/v1";
         registry.inject(When::every("GET", part), Action::error(status, "MINE"));
@@ -318,7 +361,10 @@ fn a_503_that_stays_is_given_up_with_its_words() {
     let (registry, _, signer) = plain();
     let answer = Answer::new(503).body("text/plain", format!("closed {}", "x".repeat(5000)));
     registry.inject(When::every("GET", "/manifests/v1"), Action::Answer(answer));
-    let run = signer.arguments(&["-retry-budget=2s"]).run().ended_with(111);
+    let run = signer
+        .arguments(&["-retry-budget=2s"])
+        .run()
+        .ended_with(111);
     let run = run.says(&["answered 503 to each of", "attempts", "`closed xxx"]);
     assert!(run.took < Duration::from_secs(8), "{:?}", run.took);
     assert!(run.stdout.len() < 3000, "{}", run.stdout);
@@ -337,7 +383,10 @@ fn a_time_asked_for_is_waited_for_by_requests_to_that_host_alone() {
     busy.inject(When::every("GET", "/manifests/v1"), noting(&asked));
     other.inject(When::every("POST", "/blobs/uploads/"), noting(&opened));
     let answer = Answer::new(429).with("retry-after", "2");
-    busy.inject(When::first("GET", "/manifests/v1").times(3), Action::Answer(answer));
+    busy.inject(
+        When::first("GET", "/manifests/v1").times(3),
+        Action::Answer(answer),
+    );
     let config = Config::key("p256-cosign2").set("repository", &format!("{}/s", other.host()));
     signer.config(config).run().succeeded();
     let asked = asked.lock().unwrap();
@@ -357,7 +406,10 @@ fn a_time_asked_for_is_waited_for_by_requests_to_that_host_alone() {
 fn a_time_asked_for_does_not_use_up_the_budget() {
     let (registry, _, signer) = plain();
     let answer = Answer::new(503).with("retry-after", "2");
-    registry.inject(When::first("GET", "/manifests/v1").times(2), Action::Answer(answer));
+    registry.inject(
+        When::first("GET", "/manifests/v1").times(2),
+        Action::Answer(answer),
+    );
     signer.arguments(&["-retry-budget=1s"]).run().succeeded();
 }
 
@@ -376,19 +428,34 @@ fn a_time_asked_for_that_does_not_fit_is_an_error_at_once() {
 /// Case 17.
 #[test]
 fn a_time_that_cannot_be_meant_is_ignored() {
-    for value in ["-1", "soon", "", "0", "1e3", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+    for value in [
+        "-1",
+        "soon",
+        "",
+        "0",
+        "1e3",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    ] {
         let (registry, _, signer) = plain();
         let answer = Answer::new(429).with("retry-after", value);
         registry.inject(When::first("GET", "/manifests/v1"), Action::Answer(answer));
         let run = signer.run().succeeded();
-        assert!(run.took < Duration::from_secs(10), "{value}: {:?}", run.took);
+        assert!(
+            run.took < Duration::from_secs(10),
+            "{value}: {:?}",
+            run.took
+        );
     }
 }
 
 /// Case 17: no time is too long to be understood.
 #[test]
 fn an_endless_time_is_an_error_at_once() {
-    for value in ["1000000000000000000", "99999999999999999999999999", "Thu, 31 Dec 2099 23:59:59 GMT"] {
+    for value in [
+        "1000000000000000000",
+        "99999999999999999999999999",
+        "Thu, 31 Dec 2099 23:59:59 GMT",
+    ] {
         let (registry, _, signer) = plain();
         let answer = Answer::new(429).with("retry-after", value);
         registry.inject(When::every("GET", "/manifests/v1"), Action::Answer(answer));
@@ -425,17 +492,20 @@ fn a_registry_that_takes_ten_requests_a_second_gets_hardly_more() {
     let taken = Mutex::new(Vec::<Instant>::new());
     let noted = outcomes.clone();
     // Before the request is handled: a request that is turned away does nothing.
-    registry.inject(When::every("*", "/v2/"), Action::unless(move || {
-        let mut taken = taken.lock().unwrap();
-        let now = Instant::now();
-        taken.retain(|earlier| now - *earlier < Duration::from_secs(1));
-        let is_taken = taken.len() < 10;
-        if is_taken {
-            taken.push(now);
-        }
-        noted.lock().unwrap().push(is_taken);
-        (!is_taken).then(|| Answer::error(429, "TOOMANYREQUESTS", "slow down"))
-    }));
+    registry.inject(
+        When::every("*", "/v2/"),
+        Action::unless(move || {
+            let mut taken = taken.lock().unwrap();
+            let now = Instant::now();
+            taken.retain(|earlier| now - *earlier < Duration::from_secs(1));
+            let is_taken = taken.len() < 10;
+            if is_taken {
+                taken.push(now);
+            }
+            noted.lock().unwrap().push(is_taken);
+            (!is_taken).then(|| Answer::error(429, "TOOMANYREQUESTS", "slow down"))
+        }),
+    );
     signer.run().succeeded();
     let place = attachment(&registry, image.repository(), &image.attached("att"));
     assert_eq!(place.unwrap().layers.len(), 45);
@@ -443,5 +513,9 @@ fn a_registry_that_takes_ten_requests_a_second_gets_hardly_more() {
     let after = &outcomes[40..];
     let rejected = after.iter().filter(|is_taken| !**is_taken).count();
     assert!(after.len() > 60, "{}", after.len());
-    assert!(rejected * 20 < after.len(), "{rejected} of {}: {outcomes:?}", after.len());
+    assert!(
+        rejected * 20 < after.len(),
+        "{rejected} of {}: {outcomes:?}",
+        after.len()
+    );
 }

@@ -15,7 +15,10 @@ use crate::support::signer::Signer;
 const KEY: &str = "p256-n32768-cosign-header";
 
 fn secured() -> (Registry, Image) {
-    with(Settings { tls: Switch::On, ..Settings::default() })
+    with(Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    })
 }
 
 fn with(settings: Settings) -> (Registry, Image) {
@@ -47,8 +50,16 @@ fn an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
     let (registry, image) = secured();
     let (foreign, _) = secured();
     let front = Front::start("127.0.0.1:0", registry.host(), |_| Fate::Passed);
-    let run = trusting(&foreign, &image, &front.host()).run().ended_with(111);
-    let run = run.says(&["is not trusted", "SSL_CERT_FILE", "1 root certificates in `", "roots.pem", "/nowhere"]);
+    let run = trusting(&foreign, &image, &front.host())
+        .run()
+        .ended_with(111);
+    let run = run.says(&[
+        "is not trusted",
+        "SSL_CERT_FILE",
+        "1 root certificates in `",
+        "roots.pem",
+        "/nowhere",
+    ]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     // Each request that waited tried once, and in plain HTTP before.
     assert!(front.connections() <= 8, "{}", front.connections());
@@ -58,10 +69,18 @@ fn an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
 /// Case 6, F.
 #[test]
 fn an_expired_certificate_ends_the_run_at_once() {
-    let settings = Settings { tls: Switch::On, certificate: Validity::Expired, ..Settings::default() };
+    let settings = Settings {
+        tls: Switch::On,
+        certificate: Validity::Expired,
+        ..Settings::default()
+    };
     let (registry, image) = with(settings);
-    let run = trusting(&registry, &image, registry.host()).run().ended_with(111);
-    let run = run.says(&["is not trusted", "xpired", "hint:"]).does_not_say(&["root certificates in"]);
+    let run = trusting(&registry, &image, registry.host())
+        .run()
+        .ended_with(111);
+    let run = run
+        .says(&["is not trusted", "xpired", "hint:"])
+        .does_not_say(&["root certificates in"]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     assert!(registry.exchanges().is_empty());
 }
@@ -72,8 +91,14 @@ fn a_certificate_for_another_name_ends_the_run_at_once() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Open);
     let signer = trusting(&registry, &image, "stranger.example");
-    let run = signer.environment("HTTPS_PROXY", &proxy.url()).run().ended_with(111);
-    let run = run.says(&["the certificate of `https://stranger.example", "stranger.example"]);
+    let run = signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .ended_with(111);
+    let run = run.says(&[
+        "the certificate of `https://stranger.example",
+        "stranger.example",
+    ]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     assert!(registry.exchanges().is_empty());
 }
@@ -91,17 +116,26 @@ fn a_public_registry_that_speaks_plain_http_is_told_nothing() {
     let proxy = Proxy::to(&front.host(), Manner::Open);
     let signer = Signer::of(&image, PUBLIC_NAME).key(KEY);
     let signer = signer.credential(PUBLIC_NAME, "Basic cm9ib3Q6cGFzcw==");
-    let run = signer.environment("HTTPS_PROXY", &proxy.url()).run().ended_with(111);
+    let run = signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .ended_with(111);
     let run = run.says(&["does not speak TLS", "-insecure-registry"]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     assert_eq!(front_saw_plain.load(Ordering::SeqCst), 0);
-    assert!(registry.exchanges().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
 #[test]
 fn roots_come_from_a_file_or_from_a_folder() {
     let (registry, image) = secured();
-    trusting(&registry, &image, registry.host()).run().succeeded();
+    trusting(&registry, &image, registry.host())
+        .run()
+        .succeeded();
     is_signed(&registry, &image);
     let (registry, image) = secured();
     let signer = Signer::of(&image, registry.host()).key(KEY);
@@ -117,7 +151,10 @@ fn roots_come_from_a_file_or_from_a_folder() {
 fn an_insecure_registry_is_not_verified_and_warned_of() {
     let (registry, image) = secured();
     let signer = Signer::of(&image, registry.host()).key(KEY);
-    let run = signer.arguments(&["-insecure-registry", registry.host()]).run().succeeded();
+    let run = signer
+        .arguments(&["-insecure-registry", registry.host()])
+        .run()
+        .succeeded();
     run.says(&[&format!("{} is used without verifying", registry.host())]);
     is_signed(&registry, &image);
 }
@@ -128,13 +165,24 @@ fn an_insecure_registry_is_insecure_for_itself_alone() {
     let (registry, image) = secured();
     let (host, port) = registry.host().split_once(':').unwrap();
     let shorter = format!("{host}:{}", &port[..port.len() - 1]);
-    for entry in ["", ",", &shorter, host, "127.0.0.1:1", "localhost", &format!("{}/other", registry.host())] {
+    for entry in [
+        "",
+        ",",
+        &shorter,
+        host,
+        "127.0.0.1:1",
+        "localhost",
+        &format!("{}/other", registry.host()),
+    ] {
         let signer = Signer::of(&image, registry.host()).key(KEY);
         let signer = signer.arguments(&[&format!("-insecure-registry={entry}")]);
         signer.run().ended_with(111).says(&["is not trusted"]);
     }
     let signer = Signer::of(&image, registry.host()).key(KEY);
-    signer.environment("CNB_INSECURE_REGISTRIES", "").run().ended_with(111);
+    signer
+        .environment("CNB_INSECURE_REGISTRIES", "")
+        .run()
+        .ended_with(111);
     assert!(registry.exchanges().is_empty());
 }
 
@@ -143,13 +191,22 @@ fn an_insecure_registry_is_insecure_for_itself_alone() {
 fn an_insecure_registry_does_not_make_other_hosts_insecure() {
     let (registry, image) = secured();
     let (other, _) = secured();
-    let elsewhere = format!("https://{}/v2/x/blobs/uploads/session-1?_state=0", other.host());
-    registry.inject(When::every("POST", "/blobs/uploads/"), Action::change(move |answer| {
-        answer.set("location", elsewhere.clone());
-    }));
+    let elsewhere = format!(
+        "https://{}/v2/x/blobs/uploads/session-1?_state=0",
+        other.host()
+    );
+    registry.inject(
+        When::every("POST", "/blobs/uploads/"),
+        Action::change(move |answer| {
+            answer.set("location", elsewhere.clone());
+        }),
+    );
     let signer = Signer::of(&image, registry.host()).key(KEY);
     let signer = signer.arguments(&["-insecure-registry", registry.host()]);
-    signer.run().ended_with(111).says(&["is not trusted", other.host()]);
+    signer
+        .run()
+        .ended_with(111)
+        .says(&["is not trusted", other.host()]);
     assert!(other.exchanges().is_empty());
 }
 
@@ -164,10 +221,16 @@ fn registries_on_this_machine_may_speak_plain_http() {
 
 #[test]
 fn a_registry_may_have_an_ipv6_address() {
-    let (registry, image) = with(Settings { auth: Auth::basic("pass"), ..Settings::default() });
+    let (registry, image) = with(Settings {
+        auth: Auth::basic("pass"),
+        ..Settings::default()
+    });
     let front = Front::start("[::1]:0", registry.host(), |_| Fate::Passed);
     let signer = Signer::of(&image, &front.host()).key(KEY);
-    signer.credential(&front.host(), "Basic cm9ib3Q6cGFzcw==").run().succeeded();
+    signer
+        .credential(&front.host(), "Basic cm9ib3Q6cGFzcw==")
+        .run()
+        .succeeded();
     is_signed(&registry, &image);
     let (registry, image) = secured();
     let front = Front::start("[::1]:0", registry.host(), |_| Fate::Passed);
@@ -183,7 +246,11 @@ fn a_public_registry_is_asked_through_the_proxy() {
         let proxy = Proxy::to(registry.host(), Manner::Open);
         let signer = trusting(&registry, &image, PUBLIC_NAME);
         signer.environment(variable, &proxy.url()).run().succeeded();
-        assert!(proxy.asked().contains(&format!("{PUBLIC_NAME}:443")), "{:?}", proxy.asked());
+        assert!(
+            proxy.asked().contains(&format!("{PUBLIC_NAME}:443")),
+            "{:?}",
+            proxy.asked()
+        );
         is_signed(&registry, &image);
     }
 }
@@ -195,7 +262,9 @@ fn hosts_that_need_no_proxy_are_asked_without() {
     let proxy = Proxy::to(registry.host(), Manner::Open);
     for none in [PUBLIC_NAME, ".example", "other,example", "*"] {
         let signer = trusting(&registry, &image, PUBLIC_NAME);
-        let signer = signer.environment("HTTPS_PROXY", &proxy.url()).environment("NO_PROXY", none);
+        let signer = signer
+            .environment("HTTPS_PROXY", &proxy.url())
+            .environment("NO_PROXY", none);
         // The name has no address.
         let signer = signer.arguments(&["-retry-budget=0", "-timeout=30s"]);
         signer.run().ended_with(111);
@@ -203,10 +272,19 @@ fn hosts_that_need_no_proxy_are_asked_without() {
     }
     // Neither does this machine, nor a registry that is insecure anyway.
     let signer = trusting(&registry, &image, registry.host());
-    signer.environment("HTTPS_PROXY", &proxy.url()).environment("HTTP_PROXY", &proxy.url()).run().succeeded();
+    signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .environment("HTTP_PROXY", &proxy.url())
+        .run()
+        .succeeded();
     let signer = Signer::of(&image, PUBLIC_NAME).key(KEY);
     let signer = signer.environment("HTTPS_PROXY", &proxy.url());
-    let signer = signer.arguments(&["-retry-budget=0", "-timeout=30s", "-insecure-registry", PUBLIC_NAME]);
+    let signer = signer.arguments(&[
+        "-retry-budget=0",
+        "-timeout=30s",
+        "-insecure-registry",
+        PUBLIC_NAME,
+    ]);
     signer.run().ended_with(111);
     assert_eq!(proxy.asked(), [""; 0]);
 }
@@ -217,7 +295,10 @@ fn a_proxy_that_wants_credentials_is_named_at_once() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Guarded);
     let signer = trusting(&registry, &image, PUBLIC_NAME);
-    let run = signer.environment("HTTPS_PROXY", &proxy.url()).run().ended_with(111);
+    let run = signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .ended_with(111);
     let run = run.says(&["the proxy lets nobody through", PUBLIC_NAME, "HTTPS_PROXY"]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
 }
@@ -228,10 +309,18 @@ fn a_proxy_is_shown_its_credentials_and_nobody_else_is() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Guarded);
     let signer = trusting(&registry, &image, PUBLIC_NAME).arguments(&["-log-level=debug"]);
-    let run = signer.environment("HTTPS_PROXY", &proxy.url_as("user", "pass")).run().succeeded();
+    let run = signer
+        .environment("HTTPS_PROXY", &proxy.url_as("user", "pass"))
+        .run()
+        .succeeded();
     run.does_not_say(&["user:pass", "dXNlcjpwYXNz"]);
     is_signed(&registry, &image);
-    assert!(registry.exchanges().filter(|e| e.authorization.is_some()).is_empty());
+    assert!(
+        registry
+            .exchanges()
+            .filter(|e| e.authorization.is_some())
+            .is_empty()
+    );
 }
 
 /// Case 69.
@@ -240,7 +329,10 @@ fn a_proxy_that_cuts_a_tunnel_is_asked_again() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::CutsFirst);
     let signer = trusting(&registry, &image, PUBLIC_NAME);
-    signer.environment("HTTPS_PROXY", &proxy.url()).run().succeeded();
+    signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .succeeded();
     is_signed(&registry, &image);
 }
 
@@ -250,7 +342,10 @@ fn a_proxy_that_reaches_nothing_is_named_when_the_budget_is_spent() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Lost);
     let signer = trusting(&registry, &image, PUBLIC_NAME).arguments(&["-retry-budget=1s"]);
-    let run = signer.environment("HTTPS_PROXY", &proxy.url()).run().ended_with(111);
+    let run = signer
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .ended_with(111);
     run.says(&["the proxy does not reach", PUBLIC_NAME]);
     assert!(proxy.asked().len() > 1);
 }

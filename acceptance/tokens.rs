@@ -22,7 +22,10 @@ fn bearer(image: &Image) -> Registry {
 }
 
 fn guarded(image: &Image, auth: Auth) -> Registry {
-    let registry = Registry::with(Settings { auth, ..Settings::default() });
+    let registry = Registry::with(Settings {
+        auth,
+        ..Settings::default()
+    });
     image.seed(&registry);
     registry
 }
@@ -41,7 +44,10 @@ fn tokens(registry: &Registry) -> usize {
 }
 
 fn challenge(registry: &Registry) -> String {
-    format!(r#"Bearer realm="http://{}/token",service="acceptance""#, registry.host())
+    format!(
+        r#"Bearer realm="http://{}/token",service="acceptance""#,
+        registry.host()
+    )
 }
 
 fn unauthorized(registry: &Registry) -> Answer {
@@ -74,7 +80,10 @@ fn a_token_that_ends_during_the_run_is_renewed_once() {
     for (method, part) in [("PUT", "/blobs/uploads/"), ("PUT", ".sig"), ("GET", ".sig")] {
         let image = plain();
         let registry = bearer(&image);
-        registry.inject(When::first(method, part), Action::Answer(unauthorized(&registry)));
+        registry.inject(
+            When::first(method, part),
+            Action::Answer(unauthorized(&registry)),
+        );
         signer(&image, &registry).run().succeeded();
         assert_eq!(tokens(&registry), 2, "{:?}", registry.exchanges());
         is_signed(&registry, &image);
@@ -86,11 +95,18 @@ fn a_token_that_ends_during_the_run_is_renewed_once() {
 fn a_401_that_stays_costs_two_tokens_at_most() {
     let image = plain();
     let registry = bearer(&image);
-    registry.inject(When::every("*", "/v2/"), Action::Answer(unauthorized(&registry)));
+    registry.inject(
+        When::every("*", "/v2/"),
+        Action::Answer(unauthorized(&registry)),
+    );
     let run = signer(&image, &registry).run().ended_with(113);
     run.says(&["user `robot` of CNB_REGISTRY_AUTH", image.repository()]);
     assert!(tokens(&registry) <= 2, "{:?}", registry.exchanges());
-    assert!(registry.exchanges().len() <= 14, "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().len() <= 14,
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
 /// Case 22, F: registries say it with 401 and 403.
@@ -99,10 +115,19 @@ fn a_repository_that_may_only_be_read_is_named_before_anything_is_put() {
     for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
         let image = plain();
         let access = [(image.repository().to_owned(), Access::ReadOnly)].into();
-        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let run = signer(&image, &registry).run().ended_with(113);
-        run.says(&["no write access to", image.repository(), "pull,push", " as "]);
+        run.says(&[
+            "no write access to",
+            image.repository(),
+            "pull,push",
+            " as ",
+        ]);
         assert!(registry.exchanges().puts().is_empty());
         assert!(tokens(&registry) <= 2, "{:?}", registry.exchanges());
         assert_eq!(registry.open_uploads(), 0);
@@ -114,8 +139,14 @@ fn a_repository_that_may_only_be_read_is_named_before_anything_is_put() {
 fn a_403_for_a_new_token_is_final() {
     let image = plain();
     let registry = bearer(&image);
-    registry.inject(When::every("POST", "/blobs/uploads/"), Action::error(403, "DENIED"));
-    signer(&image, &registry).run().ended_with(113).says(&["user `robot`", "DENIED"]);
+    registry.inject(
+        When::every("POST", "/blobs/uploads/"),
+        Action::error(403, "DENIED"),
+    );
+    signer(&image, &registry)
+        .run()
+        .ended_with(113)
+        .says(&["user `robot`", "DENIED"]);
     let all = registry.exchanges();
     assert_eq!(tokens(&registry), 1, "{all:?}");
     assert_eq!(all.of("POST", "/blobs/uploads/").len(), 2, "{all:?}");
@@ -126,7 +157,10 @@ fn a_403_for_a_new_token_is_final() {
 fn a_403_for_an_old_token_is_asked_once_more_with_a_new_one() {
     let image = plain();
     let registry = bearer(&image);
-    registry.inject(When::first("GET", ".sig"), Action::Delay(Duration::from_secs(6)));
+    registry.inject(
+        When::first("GET", ".sig"),
+        Action::Delay(Duration::from_secs(6)),
+    );
     let when = When::first("PUT", "/blobs/uploads/").times(1);
     registry.inject(when, Action::error(403, "DENIED"));
     signer(&image, &registry).run().succeeded();
@@ -139,25 +173,48 @@ fn a_403_for_an_old_token_is_asked_once_more_with_a_new_one() {
 fn a_403_that_stays_costs_two_tokens_at_most() {
     let image = plain();
     let registry = bearer(&image);
-    registry.inject(When::first("GET", ".sig"), Action::Delay(Duration::from_secs(6)));
-    registry.inject(When::every("PUT", "/blobs/uploads/"), Action::error(403, "DENIED"));
+    registry.inject(
+        When::first("GET", ".sig"),
+        Action::Delay(Duration::from_secs(6)),
+    );
+    registry.inject(
+        When::every("PUT", "/blobs/uploads/"),
+        Action::error(403, "DENIED"),
+    );
     signer(&image, &registry).run().ended_with(113);
     assert_eq!(tokens(&registry), 2, "{:?}", registry.exchanges());
-    assert!(registry.exchanges().of("PUT", "").len() <= 4, "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().of("PUT", "").len() <= 4,
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
 /// Case 23, F. SIG-23
 #[test]
 fn one_of_ten_repositories_that_may_not_be_written_keeps_all_ten_untouched() {
-    let names: Vec<_> = (0..10).map(|number| format!("team/app-{number}:v1")).collect();
+    let names: Vec<_> = (0..10)
+        .map(|number| format!("team/app-{number}:v1"))
+        .collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let image = plain().named(&names);
     let access = [("team/app-7".to_owned(), Access::ReadOnly)].into();
     let auth = Auth::bearer("pass");
-    let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+    let registry = Registry::with(Settings {
+        auth,
+        access,
+        ..Settings::default()
+    });
     image.seed(&registry);
-    signer(&image, &registry).run().ended_with(113).says(&["team/app-7"]);
-    assert!(registry.exchanges().puts().is_empty(), "{:?}", registry.exchanges());
+    signer(&image, &registry)
+        .run()
+        .ended_with(113)
+        .says(&["team/app-7"]);
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
     assert_eq!(registry.open_uploads(), 0);
     for repository in image.repositories() {
         assert_eq!(registry.tags(repository), ["v1"]);
@@ -178,10 +235,13 @@ fn odd_but_usable_tokens_are_used() {
     for form in forms {
         let image = plain();
         let registry = bearer(&image);
-        registry.inject(When::every("GET", "/token"), Action::change(move |answer| {
-            let parsed: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-            answer.body = form(parsed["token"].as_str().unwrap()).into();
-        }));
+        registry.inject(
+            When::every("GET", "/token"),
+            Action::change(move |answer| {
+                let parsed: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+                answer.body = form(parsed["token"].as_str().unwrap()).into();
+            }),
+        );
         signer(&image, &registry).run().succeeded();
         assert_eq!(tokens(&registry), 1, "{:?}", registry.exchanges());
         is_signed(&registry, &image);
@@ -192,13 +252,22 @@ fn odd_but_usable_tokens_are_used() {
 #[test]
 fn a_token_service_without_a_usable_token_is_named() {
     let huge = format!(r#"{{"token":"{}"}}"#, "x".repeat(1 << 20));
-    for body in ["", "{}", "[]", r#"{"token":""}"#, r#"{"token":7}"#, "{\"token\":\"a\\nb\"}", &huge] {
+    for body in [
+        "",
+        "{}",
+        "[]",
+        r#"{"token":""}"#,
+        r#"{"token":7}"#,
+        "{\"token\":\"a\\nb\"}",
+        &huge,
+    ] {
         let image = plain();
         let registry = bearer(&image);
         let answer = Answer::new(200).body("application/json", body.to_owned());
         registry.inject(When::every("GET", "/token"), Action::Answer(answer));
         let run = signer(&image, &registry).run().ended_with(111);
-        run.says(&["the token service", "gave no token"]).does_not_say(&["xxxx"]);
+        run.says(&["the token service", "gave no token"])
+            .does_not_say(&["xxxx"]);
         assert!(registry.exchanges().writes().is_empty());
     }
 }
@@ -208,10 +277,16 @@ fn a_token_service_without_a_usable_token_is_named() {
 fn a_token_of_a_gibibyte_is_not_read() {
     let image = plain();
     let registry = bearer(&image);
-    registry.inject(When::every("GET", "/token"), Action::change(|answer| {
-        answer.set("content-length", (1_u64 << 30).to_string());
-    }));
-    signer(&image, &registry).run().ended_with(111).says(&["larger than"]);
+    registry.inject(
+        When::every("GET", "/token"),
+        Action::change(|answer| {
+            answer.set("content-length", (1_u64 << 30).to_string());
+        }),
+    );
+    signer(&image, &registry)
+        .run()
+        .ended_with(111)
+        .says(&["larger than"]);
 }
 
 /// Case 29.
@@ -225,9 +300,12 @@ fn the_challenge_is_found_among_odd_ones() {
     ] {
         let registry = bearer(&image);
         let value = make(&format!("http://{}/token", registry.host()));
-        registry.inject(When::first("GET", "/manifests/v1"), Action::change(move |answer| {
-            answer.set("www-authenticate", value.clone());
-        }));
+        registry.inject(
+            When::first("GET", "/manifests/v1"),
+            Action::change(move |answer| {
+                answer.set("www-authenticate", value.clone());
+            }),
+        );
         signer(&image, &registry).run().succeeded();
         is_signed(&registry, &image);
     }
@@ -237,13 +315,25 @@ fn the_challenge_is_found_among_odd_ones() {
 #[test]
 fn challenges_that_cannot_be_answered_are_access_denied() {
     let image = plain();
-    let long = format!("Bearer realm=\"http://127.0.0.1/{}\"", "y".repeat(100 << 10));
-    for value in ["Negotiate", "Bearer", "Digest realm=\"x\", nonce=\"y\"", "\"", &long] {
+    let long = format!(
+        "Bearer realm=\"http://127.0.0.1/{}\"",
+        "y".repeat(100 << 10)
+    );
+    for value in [
+        "Negotiate",
+        "Bearer",
+        "Digest realm=\"x\", nonce=\"y\"",
+        "\"",
+        &long,
+    ] {
         let registry = bearer(&image);
         let value = value.to_owned();
-        registry.inject(When::every("*", "/v2/"), Action::change(move |answer| {
-            answer.set("www-authenticate", value.clone());
-        }));
+        registry.inject(
+            When::every("*", "/v2/"),
+            Action::change(move |answer| {
+                answer.set("www-authenticate", value.clone());
+            }),
+        );
         signer(&image, &registry).run().ended_with(113);
         assert_eq!(tokens(&registry), 0);
         let shown = registry.exchanges().filter(|e| e.authorization.is_some());
@@ -261,7 +351,10 @@ fn two_registries_are_each_shown_their_own_credentials() {
     let other = format!("Basic {}", STANDARD.encode("robot:other"));
     let auth = json!({ first.host(): ROBOT, second.host(): other });
     let signer = Signer::of(&image, first.host()).key(KEY).config(config);
-    signer.environment("CNB_REGISTRY_AUTH", &auth.to_string()).run().succeeded();
+    signer
+        .environment("CNB_REGISTRY_AUTH", &auth.to_string())
+        .run()
+        .succeeded();
     is_signed(&first, &image);
     assert!(attachment(&second, "signatures", &image.attached("sig")).is_some());
 }
@@ -296,11 +389,14 @@ fn repositories_of_one_registry_may_have_different_accounts() {
     let account = |password: &str| json!({ "auth": STANDARD.encode(format!("robot:{password}")) });
     let run = |a: &str, b: &str| {
         let signer = Signer::of(&image, host).key(KEY);
-        let auths = json!({ format!("{host}/team-a"): account(a), format!("{host}/team-b"): account(b) });
+        let auths =
+            json!({ format!("{host}/team-a"): account(a), format!("{host}/team-b"): account(b) });
         docker_config(&signer, &json!({ "auths": auths }));
         signer.run()
     };
-    run("pass", "wrong").ended_with(113).says(&["team-b/app", "config.json"]);
+    run("pass", "wrong")
+        .ended_with(113)
+        .says(&["team-b/app", "config.json"]);
     assert!(registry.exchanges().puts().is_empty());
     run("pass", "pass").succeeded();
     is_signed(&registry, &image);
@@ -315,7 +411,10 @@ fn helper(folder: &Path, script: &str) {
 
 fn with_helper(image: &Image, registry: &Registry, script: &str) -> Signer {
     let signer = Signer::of(image, registry.host()).key(KEY);
-    docker_config(&signer, &json!({ "credHelpers": { registry.host(): "test" } }));
+    docker_config(
+        &signer,
+        &json!({ "credHelpers": { registry.host(): "test" } }),
+    );
     helper(signer.folder(), script);
     let path = format!("/usr/bin:/bin:{}", signer.folder().display());
     signer.environment("PATH", &path)
@@ -346,7 +445,9 @@ fn a_credential_helper_that_fails_ends_the_run_without_its_words() {
     ] {
         let registry = bearer(&image);
         let run = with_helper(&image, &registry, script).run().ended_with(113);
-        let run = run.says(&["docker-credential-test"]).does_not_say(&["canary"]);
+        let run = run
+            .says(&["docker-credential-test"])
+            .does_not_say(&["canary"]);
         assert!(!run.stderr.contains("canary"), "{}", run.stderr);
         let expected = Duration::from_secs(least)..Duration::from_secs(25);
         assert!(expected.contains(&run.took), "{script}: {:?}", run.took);
@@ -359,6 +460,9 @@ fn a_credential_helper_that_is_missing_is_named() {
     let image = plain();
     let registry = bearer(&image);
     let signer = with_helper(&image, &registry, "exit 0").environment("PATH", "/usr/bin");
-    signer.run().ended_with(113).says(&["docker-credential-test"]);
+    signer
+        .run()
+        .ended_with(113)
+        .says(&["docker-credential-test"]);
     assert!(registry.exchanges().writes().is_empty());
 }

@@ -86,7 +86,9 @@ async fn tunnel(
         .to_ascii_lowercase()
         .contains("proxy-authorization: basic dxnlcjpwyxnz");
     let answer = match manner {
-        Manner::Guarded if !knows => "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+        Manner::Guarded if !knows => {
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+        }
         Manner::Lost => "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
         _ => "HTTP/1.1 200 Connection established\r\n\r\n",
     };

@@ -23,6 +23,8 @@ const CONSISTENCY: Duration = Duration::from_secs(5);
 /// How long a place is fought for: other signers, and answers that leave open
 /// what happened.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often blobs that the registry took and does not know are uploaded again.
+const UPLOADS: usize = 3;
 
 /// A sealed payload, ready to be stored.
 #[derive(Clone, Debug)]
@@ -179,6 +181,8 @@ pub struct Hanging<'a> {
     found: Found,
     uploaded: HashSet<Digest>,
     has_written: bool,
+    /// How often the registry did not know a blob.
+    lost: usize,
 }
 
 impl<'a> Hanging<'a> {
@@ -199,6 +203,7 @@ impl<'a> Hanging<'a> {
             found,
             uploaded: HashSet::new(),
             has_written: false,
+            lost: 0,
         }
     }
 
@@ -276,10 +281,14 @@ impl<'a> Hanging<'a> {
         match put.map_err(|source| self.store_error(source))? {
             Put::Written => self.read_back(union).await,
             Put::BlobUnknown => {
+                let reason = "the registry does not know a blob that it took".to_owned();
                 self.uploaded.clear();
-                Ok(Outcome::Again(
-                    "the registry does not know a blob".to_owned(),
-                ))
+                self.lost += 1;
+                if self.lost > UPLOADS {
+                    let place = self.place.clone();
+                    return Err(AttachError::GaveUp { place, reason });
+                }
+                Ok(Outcome::Again(reason))
             }
             Put::Unclear(reason) => {
                 self.found = read(self.registries, self.place).await?;

@@ -134,7 +134,7 @@ impl HttpError {
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
                 url,
-                roots: (reason == CertificateError::UnknownIssuer).then(|| roots.to_string()),
+                roots: lacks_root(&reason).then(|| roots.to_string()),
                 source,
             },
             (None, Some(_)) => Self::Tls { url, source },
@@ -220,6 +220,15 @@ fn find<'a, T>(
         next = error.source();
     }
     None
+}
+
+/// Whether another root could help. An authority that has got a new key keeps
+/// its name: the old root's signature is bad then.
+fn lacks_root(reason: &CertificateError) -> bool {
+    matches!(
+        reason,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature
+    )
 }
 
 enum Tunnel {

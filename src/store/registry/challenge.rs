@@ -95,7 +95,10 @@ mod tests {
     fn challenges_that_cannot_be_answered_are_none() {
         let odd = "bEaReR service=\"a \\\"b\\\"\" , realm=\"https://a.io/t\",error=\"x\"";
         assert_eq!(chosen(&[odd]), bearer("https://a.io/t", Some("a \"b\"")));
-        let odd = format!("Bearer realm=\"https://a.io/t\",x=\"{}\"", "y".repeat(12_000));
+        let odd = format!(
+            "Bearer realm=\"https://a.io/t\",x=\"{}\"",
+            "y".repeat(12_000)
+        );
         assert_eq!(chosen(&[&odd]), bearer("https://a.io/t", None));
         let long = format!("Bearer realm=\"https://a.io/{}\"", "x".repeat(100 * 1024));
         for value in [

@@ -15,7 +15,9 @@ use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use crate::http::{Client, HttpError, Method, Redacted, Request, Trust, is_inside, is_link_local};
+use crate::http::{
+    Client, HttpError, Method, Redacted, Redirects, Request, Trust, is_inside, is_link_local,
+};
 use crate::secret::Secret;
 
 const CLIENT_ID: &str = "cnb-signer";
@@ -164,7 +166,8 @@ fn get(wanted: &TokenRequest<'_>, trust: Trust, shown: Option<HeaderValue>) -> R
         }
         query.append_pair("scope", wanted.scope);
     }
-    let request = Request::new(Method::GET, url, trust);
+    let mut request = Request::new(Method::GET, url, trust);
+    request.redirects = Redirects::Answered;
     match shown {
         Some(header) => request.header(AUTHORIZATION, header),
         None => request,
