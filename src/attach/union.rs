@@ -5,8 +5,9 @@
 use bytes::Bytes;
 use tracing::warn;
 
+use super::error::AttachError;
+use super::found::{Found, Layer};
 use super::place::{Kind, Place};
-use super::tag::{AttachError, Found, Layer};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest, MediaType};

@@ -1,0 +1,196 @@
+//! The protocol that appends to a tag which others write too, without its I/O.
+//!
+//! Registries offer no compare-and-swap that can be trusted, so: build the
+//! union of what is there and what is ours, put it, wait for stale writers to
+//! have written, read it back, and begin again if something of ours is missing
+//! (`spec/wire.md`, "Safe append"). The tests explore every interleaving of two
+//! and three writers.
+
+use super::error::AttachError;
+use super::found::{Found, Layer};
+use super::place::Place;
+use super::union::{Union, union};
+use crate::config::MediaTypes;
+use crate::oci::Digest;
+use crate::store::registry::{Condition, Put};
+
+/// What to do next.
+pub(super) enum Next {
+    /// Upload what the union needs, then put it under the condition.
+    Put(Union, Condition),
+    /// Read the place, after the wait.
+    Read(Wait),
+    /// Everything of ours was in this manifest, which was read last.
+    Done(Digest),
+}
+
+/// Why a read has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wait {
+    /// For writers that read before we put, to have put.
+    Settle,
+    /// For a registry that does not show yet what it accepted.
+    Consistency,
+    /// So that signers that collided do not collide again.
+    Collision,
+}
+
+/// One place's way from what was found to everything of ours hanging there.
+#[derive(Clone)]
+pub(super) struct Append<'a> {
+    place: &'a Place,
+    layers: &'a [Layer],
+    media_types: MediaTypes,
+    found: Found,
+    state: State,
+    trusts_conditions: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    /// `found` is the newest that is known.
+    Merging,
+    /// This was put, and not yet seen.
+    Proving(Digest, Wait),
+    /// Nobody knows what stands there now; why the last put did not count.
+    Lost(Setback),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Setback {
+    Unclear,
+    ConditionFailed,
+}
+
+impl<'a> Append<'a> {
+    /// `layers` are to hang at `place`, where `found` was read.
+    pub(super) fn new(
+        place: &'a Place,
+        layers: &'a [Layer],
+        media_types: MediaTypes,
+        found: Found,
+    ) -> Self {
+        Self {
+            place,
+            layers,
+            media_types,
+            found,
+            state: State::Merging,
+            trusts_conditions: true,
+        }
+    }
+
+    /// What was read last.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The next step.
+    ///
+    /// # Errors
+    /// On a full tag.
+    pub(super) fn next(&self) -> Result<Next, AttachError> {
+        match &self.state {
+            State::Proving(_, wait) => Ok(Next::Read(*wait)),
+            State::Lost(_) => Ok(Next::Read(Wait::Collision)),
+            State::Merging => {
+                match union(self.place, &self.found, self.layers, self.media_types)? {
+                    Some(union) => Ok(Next::Put(union, self.condition())),
+                    None => match self.found.digest() {
+                        Some(digest) => Ok(Next::Done(digest.clone())),
+                        None => Err(AttachError::NotDurable {
+                            place: self.place.clone(),
+                        }),
+                    },
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to a [`Next::Put`] of a manifest with this digest.
+    ///
+    /// # Errors
+    /// On a registry that refuses.
+    pub(super) fn put(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
+        let is_conditional = self.condition() != Condition::Always;
+        self.state = match answer {
+            Put::Written => State::Proving(digest, Wait::Settle),
+            Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
+            Put::Refused { status: 412, .. } if is_conditional => {
+                State::Lost(Setback::ConditionFailed)
+            }
+            // "Not implemented": some registries know no conditions at all.
+            Put::Refused {
+                status: 400 | 501, ..
+            } if is_conditional => {
+                self.trusts_conditions = false;
+                State::Merging
+            }
+            Put::Refused { status, answer } => {
+                return Err(AttachError::Refused {
+                    place: self.place.clone(),
+                    status,
+                    answer,
+                });
+            }
+        };
+        Ok(())
+    }
+
+    /// Takes what a [`Next::Read`] found. Says how many layers of others were
+    /// there before and are not any more.
+    pub(super) fn read(&mut self, now: Found) -> usize {
+        let before = self.found.digest();
+        match &self.state {
+            State::Proving(digest, _) if now.digest() != Some(digest) => {
+                let is_stale = now.digest().is_none() || now.digest() == before;
+                if is_stale {
+                    self.state = State::Proving(digest.clone(), Wait::Consistency);
+                    return 0;
+                }
+            }
+            // The registry says "changed" of what is unchanged: its word does
+            // not count.
+            State::Lost(Setback::ConditionFailed) if now.digest() == before => {
+                self.trusts_conditions = false
+            }
+            State::Proving(..) | State::Lost(_) | State::Merging => {}
+        }
+        let lost = lost(&self.found, &now);
+        let was_unclear = self.state == State::Lost(Setback::Unclear);
+        self.found = now;
+        self.state = match self.found.digest() {
+            // It was written after all, just now: stale writers are waited for.
+            Some(digest) if was_unclear && self.holds_all() => {
+                State::Proving(digest.clone(), Wait::Settle)
+            }
+            _ => State::Merging,
+        };
+        lost
+    }
+
+    fn holds_all(&self) -> bool {
+        self.layers.iter().all(|layer| self.found.holds(layer))
+    }
+
+    fn condition(&self) -> Condition {
+        if self.trusts_conditions {
+            self.found.condition().clone()
+        } else {
+            Condition::Always
+        }
+    }
+}
+
+/// What others removed on purpose is not brought back; what they lost by
+/// accident they bring back themselves.
+fn lost(before: &Found, now: &Found) -> usize {
+    before
+        .layers()
+        .iter()
+        .filter(|there| !now.layers().contains(there))
+        .count()
+}
+
+#[cfg(test)]
+mod tests;
