@@ -1,10 +1,10 @@
 //! The protocol that appends to a tag which others write too, without its I/O.
 //!
 //! Registries offer no compare-and-swap that can be trusted, so: build the
-//! union of what is there and what is ours, put it, wait for stale writers to
-//! have written, read it back, and begin again if something of ours is missing
-//! (`spec/wire.md`, "Safe append"). The tests explore every interleaving of two
-//! and three writers.
+//! union of what is there and what is ours, put it, read it back, look again
+//! when stale writers must have written, and begin again if something of ours
+//! is missing (`spec/wire.md`, "Safe append"). The tests explore every
+//! interleaving of two and three writers.
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
@@ -20,6 +20,9 @@ pub(super) enum Next {
     Put(Union, Condition),
     /// Read the place, after the wait.
     Read(Wait),
+    /// Look which digest the place has when writers that had read it before we
+    /// put must have put as well.
+    Look,
     /// Everything of ours was in this manifest, which was read last.
     Done(Digest),
 }
@@ -27,12 +30,19 @@ pub(super) enum Next {
 /// Why a read has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Wait {
-    /// For writers that read before we put, to have put.
-    Settle,
+    No,
     /// For a registry that does not show yet what it accepted.
     Consistency,
     /// So that signers that collided do not collide again.
     Collision,
+}
+
+/// Whether to look again when stale writers must have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Settling {
+    Wanted,
+    /// Done since our last put, or never asked for.
+    Over,
 }
 
 /// One place's way from what was found to everything of ours hanging there.
@@ -43,6 +53,9 @@ pub(super) struct Append<'a> {
     media_types: MediaTypes,
     found: Found,
     state: State,
+    /// What to do about stale writers after each put.
+    policy: Settling,
+    settling: Settling,
     trusts_conditions: bool,
 }
 
@@ -52,7 +65,7 @@ enum State {
     Merging,
     /// This was put, and not yet seen.
     Proving(Digest, Wait),
-    /// Nobody knows what stands there now; why the last put did not count.
+    /// Nobody knows what stands there now, and why.
     Lost(Setback),
 }
 
@@ -60,6 +73,7 @@ enum State {
 enum Setback {
     Unclear,
     ConditionFailed,
+    Changed,
 }
 
 impl<'a> Append<'a> {
@@ -69,6 +83,7 @@ impl<'a> Append<'a> {
         layers: &'a [Layer],
         media_types: MediaTypes,
         found: Found,
+        policy: Settling,
     ) -> Self {
         Self {
             place,
@@ -76,6 +91,8 @@ impl<'a> Append<'a> {
             media_types,
             found,
             state: State::Merging,
+            policy,
+            settling: Settling::Over,
             trusts_conditions: true,
         }
     }
@@ -92,16 +109,17 @@ impl<'a> Append<'a> {
     pub(super) fn next(&self) -> Result<Next, AttachError> {
         match &self.state {
             State::Proving(_, wait) => Ok(Next::Read(*wait)),
+            State::Lost(Setback::Changed) => Ok(Next::Read(Wait::No)),
             State::Lost(_) => Ok(Next::Read(Wait::Collision)),
             State::Merging => {
-                match union(self.place, &self.found, self.layers, self.media_types)? {
-                    Some(union) => Ok(Next::Put(union, self.condition())),
-                    None => match self.found.digest() {
-                        Some(digest) => Ok(Next::Done(digest.clone())),
-                        None => Err(AttachError::NotDurable {
-                            place: self.place.clone(),
-                        }),
-                    },
+                let union = union(self.place, &self.found, self.layers, self.media_types)?;
+                match (union, self.settling, self.found.digest()) {
+                    (Some(union), _, _) => Ok(Next::Put(union, self.condition())),
+                    (None, Settling::Wanted, _) => Ok(Next::Look),
+                    (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
+                    (None, Settling::Over, None) => Err(AttachError::NotDurable {
+                        place: self.place.clone(),
+                    }),
                 }
             }
         }
@@ -113,8 +131,11 @@ impl<'a> Append<'a> {
     /// On a registry that refuses.
     pub(super) fn put(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
         let is_conditional = self.condition() != Condition::Always;
+        if matches!(answer, Put::Written | Put::Unclear(_)) {
+            self.settling = self.policy;
+        }
         self.state = match answer {
-            Put::Written => State::Proving(digest, Wait::Settle),
+            Put::Written => State::Proving(digest, Wait::No),
             Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
             Put::Refused { status: 412, .. } if is_conditional => {
                 State::Lost(Setback::ConditionFailed)
@@ -157,20 +178,17 @@ impl<'a> Append<'a> {
             State::Proving(..) | State::Lost(_) | State::Merging => {}
         }
         let lost = lost(&self.found, &now);
-        let was_unclear = self.state == State::Lost(Setback::Unclear);
         self.found = now;
-        self.state = match self.found.digest() {
-            // It was written after all, just now: stale writers are waited for.
-            Some(digest) if was_unclear && self.holds_all() => {
-                State::Proving(digest.clone(), Wait::Settle)
-            }
-            _ => State::Merging,
-        };
+        self.state = State::Merging;
         lost
     }
 
-    fn holds_all(&self) -> bool {
-        self.layers.iter().all(|layer| self.found.holds(layer))
+    /// Takes the digest that a [`Next::Look`] saw.
+    pub(super) fn looked(&mut self, now: Option<&Digest>) {
+        self.settling = Settling::Over;
+        if now != self.found.digest() {
+            self.state = State::Lost(Setback::Changed);
+        }
     }
 
     fn condition(&self) -> Condition {

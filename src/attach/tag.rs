@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::append::{Append, Next, Wait};
+use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
 use super::found::{Found, Layer};
 use super::place::{Kind, Place};
@@ -20,14 +20,16 @@ const CONSISTENCY: Duration = Duration::from_secs(5);
 /// How long a place is fought for: other signers, and answers that leave open
 /// what happened.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Readers of older cosign stop at 100 layers.
+const MANY_LAYERS: usize = 90;
 /// The settle time is this many times the window between our own last read and
 /// our put, within bounds (`spec/decisions/0007`).
 const WINDOWS: u32 = 2;
 const SETTLE_AT_LEAST: Duration = Duration::from_millis(50);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 
-/// How long to wait, after a place was written, before it is read back: a
-/// signer that had read before may still write over it.
+/// How long after a place was written it is looked at again: a signer that had
+/// read before may have written over it by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settle {
     /// As long as follows from the time that our own write took.
@@ -83,16 +85,20 @@ impl<'a> Hanging<'a> {
         found: Found,
         settle: Settle,
     ) -> Self {
+        // One document, the last one wins: nobody waits for stale writers.
+        let settle = match place.kind() {
+            Kind::Sbom => Settle::Off,
+            Kind::Signatures | Kind::Attestations => settle,
+        };
+        let settling = match settle {
+            Settle::Off => Settling::Over,
+            Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
+        };
         Self {
             registries,
             place,
-            append: Append::new(place, layers, media_types, found),
-            // One document, the last one wins: nobody waits for stale writers.
-            settle: if place.kind() == Kind::Sbom {
-                Settle::Off
-            } else {
-                settle
-            },
+            append: Append::new(place, layers, media_types, found, settling),
+            settle,
             read_at: Instant::now(),
             window: Duration::ZERO,
             uploaded: HashSet::new(),
@@ -121,6 +127,12 @@ impl<'a> Hanging<'a> {
         let Next::Put(union, _) = self.append.next()? else {
             return Ok(());
         };
+        if union.layers >= MANY_LAYERS {
+            warn!(
+                "{} will have {} layers; some readers stop at 100",
+                self.place, union.layers
+            );
+        }
         if self.settle == Settle::Off {
             return self.upload_blobs(&union).await;
         }
@@ -162,8 +174,16 @@ impl<'a> Hanging<'a> {
                             place: self.place.clone(),
                         });
                     }
-                    tokio::time::sleep(self.duration(wait, round)).await;
+                    if wait != Wait::No {
+                        tokio::time::sleep(jittered(round)).await;
+                    }
                     self.reread().await?;
+                }
+                Next::Look => {
+                    tokio::time::sleep(self.settle_time().saturating_sub(written_at.elapsed()))
+                        .await;
+                    let now = self.look().await?;
+                    self.append.looked(now.as_ref());
                 }
             }
             if started.elapsed() > PATIENCE {
@@ -219,15 +239,17 @@ impl<'a> Hanging<'a> {
         self.append.put(union.manifest.digest().clone(), answer)
     }
 
-    fn duration(&self, wait: Wait, round: u32) -> Duration {
-        match (wait, self.settle) {
-            (Wait::Settle, Settle::Measured) => {
-                (self.window * WINDOWS).clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST)
-            }
-            (Wait::Settle, Settle::Fixed(settle)) => settle,
-            (Wait::Settle, Settle::Off) => Duration::ZERO,
-            (Wait::Consistency | Wait::Collision, _) => jittered(round),
+    fn settle_time(&self) -> Duration {
+        match self.settle {
+            Settle::Measured => (self.window * WINDOWS).clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST),
+            Settle::Fixed(settle) => settle,
+            Settle::Off => Duration::ZERO,
         }
+    }
+
+    async fn look(&self) -> Result<Option<Digest>, AttachError> {
+        let looked = self.registries.head_manifest(&self.place.reference()).await;
+        looked.map_err(|source| self.store_error(source))
     }
 
     fn denied(&self, answer: Answer) -> AttachError {

@@ -84,7 +84,12 @@ impl<'a> World<'a> {
     fn key(&self) -> String {
         let writers = self.writers.iter().map(|writer| match writer {
             Writer::NotStarted(_) => "not started".to_owned(),
-            Writer::Ours(append) => format!("{:?} {:?}", append.state, append.found.digest()),
+            Writer::Ours(append) => format!(
+                "{:?} {:?} {:?}",
+                append.state,
+                append.settling,
+                append.found.digest()
+            ),
             Writer::Foreign { read, .. } => {
                 format!("{:?}", read.as_ref().map(|found| found.digest().cloned()))
             }
@@ -110,7 +115,13 @@ impl<'a> World<'a> {
         match &self.writers[index] {
             Writer::Done(_) => Vec::new(),
             Writer::NotStarted(layers) => {
-                let append = Append::new(self.place, layers, MediaTypes::Oci, self.tag.clone());
+                let append = Append::new(
+                    self.place,
+                    layers,
+                    MediaTypes::Oci,
+                    self.tag.clone(),
+                    Settling::Wanted,
+                );
                 vec![self.with(index, Writer::Ours(append))]
             }
             Writer::Foreign {
@@ -147,10 +158,11 @@ impl<'a> World<'a> {
     fn step_of_ours(&self, index: usize, append: &Append<'a>) -> Vec<World<'a>> {
         match append.next().unwrap() {
             Next::Done(_) => vec![self.with(index, Writer::Done(append.layers))],
-            Next::Read(Wait::Settle)
-                if self.settle == Waits::Yes && !self.stale[index].is_empty() =>
-            {
-                Vec::new()
+            Next::Look if self.settle == Waits::Yes && !self.stale[index].is_empty() => Vec::new(),
+            Next::Look => {
+                let mut append = append.clone();
+                append.looked(self.tag.digest());
+                vec![self.with(index, Writer::Ours(append))]
             }
             Next::Read(_) => {
                 let mut append = append.clone();
@@ -346,7 +358,13 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
         answer: Answer::default(),
     };
     for status in [412, 501] {
-        let mut append = Append::new(&place, &layers, MediaTypes::Oci, Found::nothing());
+        let mut append = Append::new(
+            &place,
+            &layers,
+            MediaTypes::Oci,
+            Found::nothing(),
+            Settling::Wanted,
+        );
         let Ok(Next::Put(union, Condition::Absent)) = append.next() else {
             panic!()
         };
@@ -371,16 +389,25 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
 fn a_tag_that_does_not_show_what_was_put_is_read_again() {
     let place = place();
     let layers = [layer("a")];
-    let mut append = Append::new(&place, &layers, MediaTypes::Oci, Found::nothing());
+    let mut append = Append::new(
+        &place,
+        &layers,
+        MediaTypes::Oci,
+        Found::nothing(),
+        Settling::Wanted,
+    );
     let Ok(Next::Put(union, _)) = append.next() else {
         panic!()
     };
     append
         .put(union.manifest.digest().clone(), Put::Written)
         .unwrap();
-    assert!(matches!(append.next(), Ok(Next::Read(Wait::Settle))));
+    assert!(matches!(append.next(), Ok(Next::Read(Wait::No))));
     append.read(Found::nothing());
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
+    let digest = union.manifest.digest().clone();
     append.read(Found::image_of(union.manifest));
+    assert!(matches!(append.next(), Ok(Next::Look)));
+    append.looked(Some(&digest));
     assert!(matches!(append.next(), Ok(Next::Done(_))));
 }
