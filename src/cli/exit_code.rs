@@ -105,7 +105,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
         PhaseError::Sign { .. } => SIGNING,
-        PhaseError::Crashed(_) => UNEXPECTED,
+        PhaseError::Crashed(_) | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_attach(error),
         PhaseError::InPart(_) if error.is_refusal() => REFUSED,
         PhaseError::InPart(_) => IN_PART,
@@ -128,6 +128,7 @@ fn of_attach(error: &AttachError) -> u8 {
 /// should be there.
 fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
+        StoreError::Stopped => UNEXPECTED,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
         StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
             ACCESS_DENIED

@@ -149,7 +149,7 @@ impl fmt::Debug for LocalKey {
             f,
             "LocalKey({} {})",
             self.algorithm,
-            self.public.fingerprint()
+            crate::oci::Digest::of(self.public.as_der())
         )
     }
 }

@@ -11,6 +11,7 @@ mod challenge;
 pub mod credentials;
 mod endpoint;
 mod error;
+mod stop;
 mod token;
 mod upload;
 
@@ -33,6 +34,7 @@ use crate::oci::{
 };
 use credentials::{Credential, Credentials};
 use endpoint::{Endpoint, Safety};
+use stop::{Progress, WhenStopped};
 use upload::Session;
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
@@ -60,6 +62,7 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Arc<Credential>>>>,
+    progress: Progress,
 }
 
 /// Something that is found out once; who comes meanwhile waits.
@@ -106,6 +109,7 @@ impl Registries {
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             credentials: Mutex::default(),
+            progress: Progress::default(),
         }
     }
 
@@ -201,7 +205,13 @@ impl Registries {
         };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = Replay::Ask;
-        let response = match self.send(reference.repository(), &ask).await {
+        ask.when_stopped = WhenStopped::Await;
+        let sent = self.send(reference.repository(), &ask).await;
+        // Only what was surely not sent, or surely refused, has written nothing.
+        if may_have_written(&sent) {
+            self.note_write();
+        }
+        let response = match sent {
             Ok(response) => response,
             Err(StoreError::Http(
                 error @ (HttpError::Broken { .. } | HttpError::Silence { .. }),
@@ -286,7 +296,11 @@ impl Registries {
     }
 
     /// Sends what is asked, with the authorization that the registry wants.
-    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+    async fn exchange(
+        &self,
+        repository: &Repository,
+        ask: &Ask<'_>,
+    ) -> Result<Response, StoreError> {
         let (cell, safety) = self.endpoint_of(repository);
         let mut first = None;
         let endpoint = cell
@@ -411,6 +425,7 @@ struct Ask<'a> {
     headers: HeaderMap,
     body: Option<Content>,
     replay: Replay,
+    when_stopped: WhenStopped,
     body_limit: u64,
 }
 
@@ -430,6 +445,7 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             replay: Replay::Safe,
+            when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
         }
     }
@@ -449,6 +465,18 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.body_limit = self.body_limit;
         request
+    }
+}
+
+/// Whether a manifest may stand there now.
+fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
+    match sent {
+        Ok(response) => !response.status.is_client_error(),
+        Err(StoreError::Http(error)) => !matches!(
+            error,
+            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
+        ),
+        Err(_) => false,
     }
 }
 

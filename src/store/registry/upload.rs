@@ -7,6 +7,7 @@ use tracing::debug;
 use url::Url;
 
 use super::error::StoreError;
+use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer};
 use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use crate::http::{Method, check_target};
@@ -14,12 +15,44 @@ use crate::oci::{Content, Digest, Repository};
 
 /// How often a blob's lost session is renewed.
 const RENEWALS: usize = 3;
-/// How long all open sessions may take to be cancelled.
+/// How long all open sessions may take to be cancelled; a run that was stopped
+/// has less time.
 const CANCELLING: Duration = Duration::from_secs(2);
+const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
 
 /// An upload session that the registry granted.
 pub(super) struct Session {
     url: Url,
+}
+
+/// A session in use.
+struct Lease<'a> {
+    registries: &'a Registries,
+    repository: &'a Repository,
+    url: Url,
+    is_spent: bool,
+}
+
+impl Lease<'_> {
+    /// The registry has closed the session.
+    fn spent(mut self) {
+        self.is_spent = true;
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if !self.is_spent {
+            let session = Session {
+                url: self.url.clone(),
+            };
+            let mut sessions = self.registries.sessions();
+            sessions
+                .entry(self.repository.clone())
+                .or_default()
+                .push(session);
+        }
+    }
 }
 
 impl Registries {
@@ -49,12 +82,8 @@ impl Registries {
     ) -> Result<(), StoreError> {
         let action = format!("uploading blob `{digest}` to `{repository}`");
         for _ in 0..=RENEWALS {
-            let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
-            let session = match kept {
-                Some(session) => session,
-                None => self.request_session(repository).await?,
-            };
-            let mut url = session.url;
+            let session = self.take_session(repository).await?;
+            let mut url = session.url.clone();
             url.query_pairs_mut()
                 .append_pair("digest", &digest.to_string());
             let mut ask = Ask::new(Method::PUT, Target::Url(url), &action);
@@ -65,8 +94,14 @@ impl Registries {
             ask.body = Some(content.clone());
             let response = self.send(repository, &ask).await?;
             match response.status.as_u16() {
-                200 | 201 | 204 => return Ok(()),
-                404 | 416 => debug!("The upload session in {repository} was lost; opening another"),
+                200 | 201 | 204 => {
+                    session.spent();
+                    return Ok(());
+                }
+                404 | 416 => {
+                    session.spent();
+                    debug!("The upload session in {repository} was lost; opening another");
+                }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
         }
@@ -86,19 +121,44 @@ impl Registries {
                 .map(move |session| (repository.clone(), session))
         });
         let cancelling = cancelling.map(|(repository, session)| async move {
-            let ask = Ask::new(
+            let mut ask = Ask::new(
                 Method::DELETE,
                 Target::Url(session.url),
                 "cancelling an upload session",
             );
+            ask.when_stopped = WhenStopped::Send;
             if let Err(error) = self.send(&repository, &ask).await {
                 debug!("Could not cancel an upload session in {repository}: {error}");
             }
         });
         let all = futures_util::future::join_all(cancelling);
-        if tokio::time::timeout(CANCELLING, all).await.is_err() {
+        let limit = if self.is_stopping() {
+            CANCELLING_STOPPED
+        } else {
+            CANCELLING
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
             debug!("Gave up cancelling upload sessions");
         }
+    }
+
+    /// A session that was kept, or a new one. It goes back to those that are to
+    /// be cancelled unless it is [spent](Lease::spent).
+    async fn take_session<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> Result<Lease<'a>, StoreError> {
+        let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
+        let Session { url } = match kept {
+            Some(session) => session,
+            None => self.request_session(repository).await?,
+        };
+        Ok(Lease {
+            registries: self,
+            repository,
+            url,
+            is_spent: false,
+        })
     }
 
     async fn request_session(&self, repository: &Repository) -> Result<Session, StoreError> {
@@ -106,6 +166,8 @@ impl Registries {
         let path = format!("v2/{}/blobs/uploads/", repository.path());
         let mut ask = Ask::new(Method::POST, Target::Path(path), &action);
         ask.body = Some(Vec::new().into());
+        // A session that was granted must be known, so that it is cancelled.
+        ask.when_stopped = WhenStopped::Await;
         let response = self.send(repository, &ask).await?;
         if response.status.as_u16() != 202 {
             return Err(self.unexpected(repository, &ask, &response));
