@@ -16,6 +16,7 @@ mod support;
 
 mod check;
 mod command_line;
+mod credentials;
 mod exit_codes;
 mod faults;
 mod harness;
@@ -28,4 +29,5 @@ mod rerun;
 mod sbom;
 mod secrets;
 mod sign;
+mod specification;
 mod wire;
