@@ -193,9 +193,7 @@ fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), Phase
         let destinations = second.repositories(&plan.images);
         for (first, _) in signatories.iter().take(index) {
             // All images of a report have one digest.
-            let shares_place = !first
-                .repositories(&plan.images)
-                .is_disjoint(&destinations);
+            let shares_place = !first.repositories(&plan.images).is_disjoint(&destinations);
             if !shares_place {
                 continue;
             }
