@@ -10,7 +10,11 @@ use crate::support::signer::{Config, Outcome, Signer};
 /// Nothing was stored, and what was opened was cancelled.
 #[track_caller]
 fn untouched(registry: &Registry) {
-    assert!(registry.exchanges().puts().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
@@ -107,7 +111,11 @@ fn an_image_that_may_not_be_pulled_ends_with_113() {
     for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
         let image = Image::recorded("oci-media-types");
         let access = [(image.repository().to_owned(), Access::Nothing)].into();
-        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
@@ -120,7 +128,10 @@ fn an_image_that_may_not_be_pulled_ends_with_113() {
 fn wrong_credentials_and_none_end_with_113() {
     for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
         let image = Image::recorded("oci-media-types");
-        let registry = Registry::with(Settings { auth, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         signer.run().ended_with(113);
@@ -136,7 +147,11 @@ fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
         let image = Image::recorded("two-repositories");
         let refused = image.repositories()[1].to_owned();
         let access = [(refused.clone(), Access::ReadOnly)].into();
-        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
@@ -149,10 +164,15 @@ fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
 fn a_destination_in_another_registry_that_refuses_keeps_the_first_one_unsigned() {
     let (first, image) = seeded("oci-media-types");
     let access = [("signatures".to_owned(), Access::ReadOnly)].into();
-    let second = Registry::with(Settings { access, ..Settings::default() });
-    let elsewhere = Config::key("p256-cosign2")
-        .set("repository", &format!("{}/signatures", second.host()));
-    let signer = Signer::of(&image, first.host()).key("p256-cosign3").config(elsewhere);
+    let second = Registry::with(Settings {
+        access,
+        ..Settings::default()
+    });
+    let elsewhere =
+        Config::key("p256-cosign2").set("repository", &format!("{}/signatures", second.host()));
+    let signer = Signer::of(&image, first.host())
+        .key("p256-cosign3")
+        .config(elsewhere);
     signer.run().ended_with(113).says(&["signatures"]);
     untouched(&first);
     untouched(&second);

@@ -14,4 +14,18 @@
 
 mod support;
 
+mod check;
+mod command_line;
+mod exit_codes;
+mod faults;
 mod harness;
+mod inputs;
+mod interop;
+mod keys;
+mod layering;
+mod oci_client;
+mod rerun;
+mod sbom;
+mod secrets;
+mod sign;
+mod wire;

@@ -10,6 +10,7 @@ use super::inputs::log_settings;
 use super::{
     Environment, Flags, Inputs, Log, Negotiated, Request, flags, platform_api, privileges,
 };
+use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::http::{Client, Proxies, Settings};
@@ -134,12 +135,21 @@ fn sign(
         .enable_all()
         .build()
         .map_err(Failure::Start)?;
-    let (receipt, outcome) = runtime.block_on(phase::run(&plan, locked, &registries));
+    let (receipt, outcome) =
+        runtime.block_on(phase::run(&plan, locked, &registries, settle(&inputs)));
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
     let written = write_receipt(&inputs, &receipt);
     outcome.map_err(Failure::Phase)?;
     written
+}
+
+fn settle(inputs: &Inputs) -> Settle {
+    match inputs.settle {
+        None => Settle::Measured,
+        Some(Duration::ZERO) => Settle::Off,
+        Some(settle) => Settle::Fixed(settle),
+    }
 }
 
 fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>), Failure> {

@@ -34,6 +34,7 @@ pub use receipt::Receipt;
 pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
+use crate::attach::Settle;
 use crate::store::registry::Registries;
 
 /// Runs all steps after [`prepare`]. What happened is in the receipt, also
@@ -42,9 +43,10 @@ pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    settle: Settle,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
-    let outcome = steps(plan, locked, registries, &mut receipt).await;
+    let outcome = steps(plan, locked, registries, settle, &mut receipt).await;
     registries.cancel_sessions().await;
     receipt.close(&outcome);
     (receipt, outcome)
@@ -54,6 +56,7 @@ async fn steps(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let unlocking = unlock(locked);
@@ -64,5 +67,5 @@ async fn steps(
     let (readable, writable) = (readable?, writable?);
     let signers = unlocking.finish().await?;
     let signed = sign(plan, readable, writable, signers).await?;
-    publish(signed, registries, receipt).await
+    publish(signed, registries, settle, receipt).await
 }

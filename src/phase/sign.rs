@@ -314,7 +314,7 @@ impl Signing<'_> {
         Entry {
             image: image.clone(),
             key: self.key.clone(),
-            public_key: self.signer.public_key().fingerprint(),
+            public_key: self.signer.fingerprint(),
             document,
             layer,
         }

@@ -23,7 +23,9 @@ use url::Url;
 
 pub use error::{Answer, StoreError};
 
-use crate::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use crate::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
 use crate::oci::reference::Version;
 use crate::oci::{
@@ -63,6 +65,24 @@ pub struct Registries {
 /// Something that is found out once; who comes meanwhile waits.
 type Slot<T> = Arc<OnceCell<T>>;
 
+/// A manifest as a registry serves it.
+pub struct Served {
+    pub manifest: Manifest,
+    /// The registry's own name for this version of the tag.
+    pub etag: Option<HeaderValue>,
+}
+
+/// Under which condition a manifest may be put (RFC 9110, section 13.1). Few
+/// registries look at it, so nothing may rely on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    /// The tag still has this version.
+    Unchanged(HeaderValue),
+    /// There is no such tag.
+    Absent,
+}
+
 /// What became of a manifest that was put.
 #[derive(Debug)]
 pub enum Put {
@@ -99,6 +119,15 @@ impl Registries {
         &self,
         reference: &Reference,
     ) -> Result<Option<Manifest>, StoreError> {
+        let served = self.get_tag(reference).await?;
+        Ok(served.map(|served| served.manifest))
+    }
+
+    /// As [`get_manifest`](Self::get_manifest), with the version of the tag.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_tag(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
         let action = format!("reading `{reference}`");
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
@@ -116,10 +145,11 @@ impl Registries {
         if let Some(promised) = promised_digest(&response) {
             check_digest(&action, &promised, &response.body)?;
         }
+        let etag = response.headers.get(ETAG).cloned();
         let content_type = content_type(&response);
-        Manifest::parse(content_type, response.body)
-            .map(Some)
-            .map_err(|source| StoreError::Manifest { action, source })
+        let manifest = Manifest::parse(content_type, response.body)
+            .map_err(|source| StoreError::Manifest { action, source })?;
+        Ok(Some(Served { manifest, etag }))
     }
 
     /// The digest that a manifest has now. None: there is no such manifest.
@@ -145,7 +175,8 @@ impl Registries {
         }
     }
 
-    /// Writes a manifest over whatever stands there.
+    /// Writes a manifest over whatever stands there, if the registry finds the
+    /// condition true or does not look at it.
     ///
     /// # Errors
     /// On a registry that cannot be reached or denies access; every other
@@ -154,12 +185,20 @@ impl Registries {
         &self,
         reference: &Reference,
         manifest: &Manifest,
+        condition: &Condition,
     ) -> Result<Put, StoreError> {
         let action = format!("writing `{reference}`");
         let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
         if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
             ask.headers.insert(CONTENT_TYPE, media_type);
         }
+        match condition {
+            Condition::Always => None,
+            Condition::Unchanged(version) => ask.headers.insert(IF_MATCH, version.clone()),
+            Condition::Absent => ask
+                .headers
+                .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
+        };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = Replay::Ask;
         let response = match self.send(reference.repository(), &ask).await {
@@ -188,6 +227,10 @@ impl Registries {
                 Ok(Put::BlobUnknown)
             }
             401 => Err(self.unexpected(reference.repository(), &ask, &response)),
+            501 => Ok(Put::Refused {
+                status: 501,
+                answer,
+            }),
             status @ (408 | 425 | 500..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
