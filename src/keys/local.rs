@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::error::KeyError;
 use super::public_half::PublicHalf;
 use super::{Algorithm, SignError};
-use crate::oci::Content;
+use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
 
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -149,7 +149,7 @@ impl fmt::Debug for LocalKey {
             f,
             "LocalKey({} {})",
             self.algorithm,
-            self.public.fingerprint()
+            Digest::of(self.public.as_der())
         )
     }
 }
