@@ -49,7 +49,12 @@ impl AttachError {
             Self::Refused { answer, .. } if answer.code == "MANIFEST_INVALID" => {
                 Some("try `docker-media-types = true` for this registry".to_owned())
             }
-            Self::Foreign { .. } | Self::Full { .. } | Self::Refused { .. } => Some(
+            Self::Full { .. } => Some(
+                "store signatures elsewhere with `repository`, or export fewer documents with \
+                 `export-sbom`"
+                    .to_owned(),
+            ),
+            Self::Foreign { .. } | Self::Refused { .. } => Some(
                 "store signatures elsewhere with `repository`, or let the registry overwrite tags \
                  that end in `.sig`, `.att` and `.sbom`"
                     .to_owned(),

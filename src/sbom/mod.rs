@@ -11,6 +11,7 @@ mod documents;
 mod error;
 mod extended;
 mod json;
+mod keep;
 mod label;
 mod layer;
 mod magnitude;
