@@ -8,6 +8,8 @@
 pub mod content;
 pub mod descriptor;
 pub mod digest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod manifest;
 pub mod media_type;
 pub mod namespace;

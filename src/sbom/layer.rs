@@ -186,7 +186,7 @@ impl Reread for Span {
     }
 }
 
-fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
+pub(super) fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
     match *blob {
         [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(Cursor::new(blob))),
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {

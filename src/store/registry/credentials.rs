@@ -11,6 +11,8 @@
 
 mod docker;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod helper;
 mod scope;
 
