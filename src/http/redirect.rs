@@ -54,7 +54,9 @@ pub fn is_inside(url: &Url) -> bool {
             address.is_loopback()
                 || address.is_private()
                 || address.is_link_local()
-                || address.is_unspecified()
+                // "This network" (RFC 791), and what carriers and clouds share
+                // among their own (RFC 6598).
+                || matches!(address.octets(), [0, ..] | [100, 64..=127, ..])
         }
         Some(Host::Ipv6(address)) => {
             address.is_loopback()
@@ -63,7 +65,10 @@ pub fn is_inside(url: &Url) -> bool {
                 || address.is_unspecified()
                 || address.to_ipv4_mapped().is_some()
         }
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
         None => true,
     }
 }
@@ -86,11 +91,14 @@ mod tests {
             "127.0.0.1",
             "169.254.169.254",
             "10.0.0.1",
+            "100.100.100.200",
+            "0.0.0.1",
             "[::1]",
             "[fd00::1]",
             "localhost",
             "[::ffff:127.0.0.1]",
             "0.0.0.0",
+            "localhost.",
         ] {
             assert!(
                 !check("https://r.io/a", &format!("https://{inside}/")),

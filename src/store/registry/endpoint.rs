@@ -110,7 +110,7 @@ pub(super) async fn reach(
     Ok((endpoint(base, trust), answer))
 }
 
-fn endpoint(base: Url, trust: Trust) -> Endpoint {
+pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
     Endpoint {
         base,
         trust,

@@ -11,6 +11,8 @@ mod challenge;
 pub mod credentials;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod stop;
 mod token;
 mod upload;

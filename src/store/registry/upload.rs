@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer};
 use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use crate::http::{Method, check_target};
+use crate::http::{Method, Response, check_target};
 use crate::oci::{Content, Digest, Repository};
 
 /// How often a blob's lost session is renewed.
@@ -172,24 +172,27 @@ impl Registries {
         if response.status.as_u16() != 202 {
             return Err(self.unexpected(repository, &ask, &response));
         }
-        let broken = |reason| StoreError::Protocol {
-            action: action.clone(),
-            reason,
-        };
-        let location = response
-            .header(LOCATION.as_str())
-            .filter(|location| !location.is_empty())
-            .ok_or_else(|| broken("the registry does not say where to upload to"))?;
-        let url = response
-            .url
-            .join(location)
-            .map_err(|_| broken("the registry's upload location is no URL"))?;
-        check_target(&response.url, &url)
-            .map_err(|_| broken("the registry sends the upload where it must not go"))?;
+        let url = location(&response).map_err(|reason| StoreError::Protocol { action, reason })?;
         debug!(
             "Opened an upload session in {repository} ({})",
             answer::session_id(&response)
         );
         Ok(Session { url })
     }
+}
+
+/// Where a granted session takes its blob: absolute, or relative to what was
+/// asked.
+pub(super) fn location(response: &Response) -> Result<Url, &'static str> {
+    let location = response
+        .header(LOCATION.as_str())
+        .filter(|location| !location.is_empty())
+        .ok_or("the registry does not say where to upload to")?;
+    let url = response
+        .url
+        .join(location)
+        .map_err(|_| "the registry's upload location is no URL")?;
+    check_target(&response.url, &url)
+        .map_err(|_| "the registry sends the upload where it must not go")?;
+    Ok(url)
 }
