@@ -2,8 +2,10 @@
 //! registries, real cosign, recorded images, and the program under test.
 
 pub mod cosign;
+pub mod front;
 pub mod images;
 pub mod objects;
+pub mod proxy;
 pub mod real;
 pub mod registry;
 pub mod remote;

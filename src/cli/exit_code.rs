@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesError};
 use crate::attach::AttachError;
 use crate::config::{ConfigError, ReportError};
+use crate::http::HttpError;
 use crate::phase::PhaseError;
 use crate::store::registry::StoreError;
 use crate::store::registry::credentials::CredentialsError;
@@ -129,6 +130,8 @@ fn of_attach(error: &AttachError) -> u8 {
 fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
         StoreError::Stopped => UNEXPECTED,
+        // Asking again brings the same bytes.
+        StoreError::Http(HttpError::TooLarge { .. }) => content,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
         StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
             ACCESS_DENIED

@@ -1,7 +1,6 @@
 //! One run, from the command line to the exit code.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
 use tracing::{debug, error, info, warn};
@@ -21,11 +20,6 @@ use crate::store::registry::credentials::{
     ConfigLocations, Credentials, DockerConfigFile, Sources,
 };
 use crate::store::registry::{Access, Registries};
-
-/// For how long a failing registry is asked again.
-const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
-/// How long a run may take.
-const DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the phase; gives the exit code. Everything that is said goes to stdout,
 /// except Go's words about flags, which go to stderr as the lifecycle's do.
@@ -165,7 +159,7 @@ async fn signal() -> Signal {
 fn settle(inputs: &Inputs) -> Settle {
     match inputs.settle {
         None => Settle::Measured,
-        Some(Duration::ZERO) => Settle::Off,
+        Some(settle) if settle.is_zero() => Settle::Off,
         Some(settle) => Settle::Fixed(settle),
     }
 }
@@ -212,8 +206,8 @@ fn registries(
             none: environment.no_proxy.clone(),
         },
         user_agent: format!("cnb-signer/{}", version()),
-        retry_budget: RETRY_BUDGET,
-        deadline: DEADLINE,
+        retry_budget: inputs.retry_budget,
+        time: inputs.timeout,
     });
     let access = Access {
         credentials: credentials.map_err(Failure::Credentials)?,

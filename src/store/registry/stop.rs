@@ -17,8 +17,6 @@ pub(super) enum WhenStopped {
     /// Not sent; but if it is under way, its answer is awaited, since the
     /// registry may have granted or written something.
     Await,
-    /// Sent even then: it cleans up.
-    Send,
 }
 
 /// Whether the run is to stop, and whether it has written something.
@@ -38,7 +36,7 @@ impl Default for Progress {
 
 impl Registries {
     /// From now on requests fail, those under way too, except what has to be
-    /// known for cleaning up.
+    /// known for cleaning up. Sessions can still be cancelled.
     pub fn stop(&self) {
         self.progress.stopping.send_replace(true);
     }
@@ -69,10 +67,8 @@ impl Registries {
         ask: &Ask<'_>,
     ) -> Result<Response, StoreError> {
         match (ask.when_stopped, self.is_stopping()) {
-            (WhenStopped::Drop | WhenStopped::Await, true) => Err(StoreError::Stopped),
-            (WhenStopped::Await, false) | (WhenStopped::Send, _) => {
-                self.exchange(repository, ask).await
-            }
+            (_, true) => Err(StoreError::Stopped),
+            (WhenStopped::Await, false) => self.exchange(repository, ask).await,
             (WhenStopped::Drop, false) => tokio::select! {
                 response = self.exchange(repository, ask) => response,
                 () = self.stopped() => Err(StoreError::Stopped),

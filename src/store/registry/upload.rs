@@ -30,19 +30,21 @@ struct Lease<'a> {
     registries: &'a Registries,
     repository: &'a Repository,
     url: Url,
-    is_spent: bool,
+    is_closed: bool,
 }
 
 impl Lease<'_> {
-    /// The registry has closed the session.
-    fn spent(mut self) {
-        self.is_spent = true;
+    /// The session is closed, or is to be cancelled by the caller.
+    fn close(mut self) -> Session {
+        self.is_closed = true;
+        let url = self.url.clone();
+        Session { url }
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if !self.is_spent {
+        if !self.is_closed {
             let session = Session {
                 url: self.url.clone(),
             };
@@ -95,12 +97,18 @@ impl Registries {
             let response = self.send(repository, &ask).await?;
             match response.status.as_u16() {
                 200 | 201 | 204 => {
-                    session.spent();
+                    session.close();
                     return Ok(());
                 }
                 404 | 416 => {
-                    session.spent();
+                    session.close();
                     debug!("The upload session in {repository} was lost; opening another");
+                }
+                // What came before the connection broke may have stayed in the
+                // session, so that its bytes are not the blob's any more.
+                400 if response.attempts > 1 => {
+                    debug!("The upload session in {repository} is spoilt; opening another");
+                    self.cancel(repository, session.close()).await;
                 }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
@@ -121,15 +129,7 @@ impl Registries {
                 .map(move |session| (repository.clone(), session))
         });
         let cancelling = cancelling.map(|(repository, session)| async move {
-            let mut ask = Ask::new(
-                Method::DELETE,
-                Target::Url(session.url),
-                "cancelling an upload session",
-            );
-            ask.when_stopped = WhenStopped::Send;
-            if let Err(error) = self.send(&repository, &ask).await {
-                debug!("Could not cancel an upload session in {repository}: {error}");
-            }
+            self.cancel(&repository, session).await;
         });
         let all = futures_util::future::join_all(cancelling);
         let limit = if self.is_stopping() {
@@ -143,7 +143,7 @@ impl Registries {
     }
 
     /// A session that was kept, or a new one. It goes back to those that are to
-    /// be cancelled unless it is [spent](Lease::spent).
+    /// be cancelled unless it is [closed](Lease::close).
     async fn take_session<'a>(
         &'a self,
         repository: &'a Repository,
@@ -157,8 +157,16 @@ impl Registries {
             registries: self,
             repository,
             url,
-            is_spent: false,
+            is_closed: false,
         })
+    }
+
+    async fn cancel(&self, repository: &Repository, session: Session) {
+        let target = Target::Url(session.url);
+        let ask = Ask::new(Method::DELETE, target, "cancelling an upload session");
+        if let Err(error) = self.send_last(repository, &ask).await {
+            debug!("Could not cancel an upload session in {repository}: {error}");
+        }
     }
 
     async fn request_session(&self, repository: &Repository) -> Result<Session, StoreError> {
