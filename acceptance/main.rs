@@ -14,10 +14,26 @@
 
 mod support;
 
+mod check;
+mod command_line;
+mod credentials;
+mod exit_codes;
+mod faults;
 mod harness;
 mod hostile;
+mod inputs;
+mod interop;
+mod keys;
+mod layering;
+mod oci_client;
 mod redirects;
+mod rerun;
 mod retries;
+mod sbom;
+mod secrets;
+mod sign;
+mod specification;
 mod tls;
 mod tokens;
 mod uploads;
+mod wire;

@@ -48,7 +48,7 @@ fn passed(_: Opening) -> Fate {
     Fate::Passed
 }
 
-/// Case 1, F. SIG-39
+/// Case 1, F. SIG-45
 #[test]
 fn a_registry_that_is_not_there_is_tried_for_the_budget_and_no_longer() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -102,7 +102,7 @@ fn a_host_without_an_address_is_named() {
     run.says(&["registry.invalid", "cannot find the host", "hint:"]);
 }
 
-/// Case 3, F: bounded by the run's time. SIG-40
+/// Case 3, F: bounded by the run's time. SIG-46
 #[test]
 fn a_registry_that_says_nothing_costs_no_more_than_the_time_given() {
     let front = Front::start("127.0.0.1:0", "", |_| Fate::Silent);
@@ -147,7 +147,7 @@ fn silence_and_a_trickle_end_after_half_a_minute_and_are_tried_again() {
     });
 }
 
-/// Case 4, F: bounded by the run's time. SIG-40
+/// Case 4, F: bounded by the run's time. SIG-46
 #[test]
 fn a_body_that_trickles_costs_no_more_than_the_time_given() {
     let (registry, _, signer) = plain();
@@ -158,7 +158,7 @@ fn a_body_that_trickles_costs_no_more_than_the_time_given() {
     assert!(registry.exchanges().puts().is_empty());
 }
 
-/// Case 4: a streamed upload that the registry does not read. SIG-40
+/// Case 4: a streamed upload that the registry does not read. SIG-46
 #[test]
 fn an_upload_that_is_not_read_costs_no_more_than_the_time_given() {
     let (registry, image, signer) = large();
@@ -169,7 +169,7 @@ fn an_upload_that_is_not_read_costs_no_more_than_the_time_given() {
     assert_eq!(registry.tags(image.repository()), ["v1"]);
 }
 
-/// Case 4: what may have been written is 117, not 111. SIG-40
+/// Case 4: what may have been written is 117, not 111. SIG-46
 #[test]
 fn time_that_is_over_while_a_manifest_is_written_may_have_published_it() {
     let (registry, _, signer) = plain();
@@ -181,7 +181,7 @@ fn time_that_is_over_while_a_manifest_is_written_may_have_published_it() {
     assert!(run.took < Duration::from_secs(12), "{:?}", run.took);
 }
 
-/// SIG-40: sessions are cancelled after the time is over.
+/// SIG-46: sessions are cancelled after the time is over.
 #[test]
 fn sessions_are_cancelled_although_the_time_is_over() {
     let (registry, _, signer) = plain();
@@ -370,7 +370,7 @@ fn a_503_that_stays_is_given_up_with_its_words() {
     assert!(run.stdout.len() < 3000, "{}", run.stdout);
 }
 
-/// Case 15. SIG-39
+/// Case 15. SIG-45
 #[test]
 fn a_time_asked_for_is_waited_for_by_requests_to_that_host_alone() {
     let (busy, image, signer) = plain();

@@ -231,7 +231,7 @@ fn blobs_that_the_registry_always_loses_are_given_up() {
         When::every("PUT", ".sig"),
         Action::error(400, "MANIFEST_BLOB_UNKNOWN"),
     );
-    let run = signer.run().ended_with(111).says(&["does not know a blob"]);
+    let run = signer.run().ended_with(111).says(&["does not know them"]);
     assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
     assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 4);
 }

@@ -37,6 +37,19 @@ pub fn testdata(path: &str) -> PathBuf {
     package("testdata").join(path)
 }
 
+/// Every file below `folder` whose name ends in `.<end>`.
+pub fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder of this package");
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path, end),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|known| known == end))
+        .collect()
+}
+
 /// A program that `make tools` installs. Without it a test fails: skipping
 /// would look like passing.
 pub fn tool(path: &str) -> PathBuf {

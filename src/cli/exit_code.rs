@@ -106,7 +106,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
         PhaseError::Sign { .. } => SIGNING,
-        PhaseError::Crashed(_) => UNEXPECTED,
+        PhaseError::Crashed(_) | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_attach(error),
         PhaseError::InPart(_) if error.is_refusal() => REFUSED,
         PhaseError::InPart(_) => IN_PART,
@@ -119,7 +119,7 @@ fn of_attach(error: &AttachError) -> u8 {
             REFUSED
         }
         AttachError::NotDurable { .. } => IN_PART,
-        AttachError::GaveUp { .. } => UNREACHABLE,
+        AttachError::GaveUp { .. } | AttachError::BlobsLost { .. } => UNREACHABLE,
         AttachError::Store { source, .. } => of_store(source, REFUSED),
         AttachError::Json { .. } => SIGNING,
     }
@@ -129,6 +129,7 @@ fn of_attach(error: &AttachError) -> u8 {
 /// should be there.
 fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
+        StoreError::Stopped => UNEXPECTED,
         // Asking again brings the same bytes.
         StoreError::Http(HttpError::TooLarge { .. }) => content,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,

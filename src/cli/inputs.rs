@@ -348,7 +348,7 @@ mod tests {
         }
     }
 
-    /// SIG-39
+    /// SIG-45
     #[test]
     fn times_are_the_flags_own_or_the_defaults() {
         let given = inputs(&["-retry-budget=5s", "-timeout=1h"], &[]);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use tokio::signal::unix::SignalKind;
 use tracing::{debug, error, info, warn};
 
 use super::exit_code::Failure;
@@ -9,10 +10,11 @@ use super::inputs::log_settings;
 use super::{
     Environment, Flags, Inputs, Log, Negotiated, Request, flags, platform_api, privileges,
 };
+use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::http::{Client, Proxies, Settings};
-use crate::phase::{self, Locked, Plan, Receipt};
+use crate::phase::{self, Locked, Plan, Receipt, Signal};
 use crate::secret::Secret;
 use crate::store::registry::credentials::{
     ConfigLocations, Credentials, DockerConfigFile, Sources,
@@ -128,12 +130,38 @@ fn sign(
         .enable_all()
         .build()
         .map_err(Failure::Start)?;
-    let (receipt, outcome) = runtime.block_on(phase::run(&plan, locked, &registries));
+    let (receipt, outcome) = runtime.block_on(async {
+        let signal = signal();
+        phase::run(&plan, locked, &registries, settle(&inputs), signal).await
+    });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
     let written = write_receipt(&inputs, &receipt);
     outcome.map_err(Failure::Phase)?;
     written
+}
+
+/// Waits for a signal that asks the run to stop.
+async fn signal() -> Signal {
+    let listen = |kind: SignalKind| async move {
+        match tokio::signal::unix::signal(kind) {
+            Ok(mut signals) => signals.recv().await.unwrap_or_default(),
+            // Nobody can stop us then but by force.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = listen(SignalKind::interrupt()) => Signal::Interrupt,
+        () = listen(SignalKind::terminate()) => Signal::Terminate,
+    }
+}
+
+fn settle(inputs: &Inputs) -> Settle {
+    match inputs.settle {
+        None => Settle::Measured,
+        Some(settle) if settle.is_zero() => Settle::Off,
+        Some(settle) => Settle::Fixed(settle),
+    }
 }
 
 fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>), Failure> {

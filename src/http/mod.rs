@@ -6,6 +6,8 @@
 
 mod clients;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod host;
 mod redact;
 mod redirect;

@@ -82,7 +82,9 @@ pub fn is_inside(url: &Url) -> bool {
             address.is_loopback()
                 || address.is_private()
                 || address.is_link_local()
-                || address.is_unspecified()
+                // "This network" (RFC 791), and what carriers and clouds share
+                // among their own (RFC 6598).
+                || matches!(address.octets(), [0, ..] | [100, 64..=127, ..])
         }
         Some(Host::Ipv6(address)) => {
             address.is_loopback()
@@ -117,6 +119,8 @@ mod tests {
             "127.0.0.1",
             "169.254.169.254",
             "10.0.0.1",
+            "100.100.100.200",
+            "0.0.0.1",
             "[::1]",
             "[fd00::1]",
             "localhost",

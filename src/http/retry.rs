@@ -167,7 +167,7 @@ fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpErro
 
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). What
 /// cannot be read, and a time that is over, count as absent.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header(RETRY_AFTER.as_str())?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);

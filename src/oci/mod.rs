@@ -5,14 +5,18 @@
 //! grammar of go-containerregistry `pkg/name`. Knows no network, no file and
 //! no signature.
 
+pub mod bounded;
 pub mod content;
 pub mod descriptor;
 pub mod digest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod manifest;
 pub mod media_type;
 pub mod namespace;
 pub mod reference;
 
+pub use bounded::Bounded;
 pub use content::{Content, Reread};
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Hasher};

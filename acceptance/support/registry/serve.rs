@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -26,8 +26,8 @@ use crate::support::runtime;
 
 const BODY_LIMIT: usize = 256 << 20;
 
-pub(super) fn start(settings: Settings, port: u16) -> Registry {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+pub(super) fn start(settings: Settings) -> Registry {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket of our own");
     let address = listener.local_addr().expect("a bound socket");
     let (acceptor, authority) = match settings.tls {
@@ -45,16 +45,11 @@ pub(super) fn start(settings: Settings, port: u16) -> Registry {
         tokens: Mutex::default(),
         faults: Mutex::default(),
         exchanges: Mutex::default(),
-        stopped: tokio::sync::Notify::new(),
     }));
     let serving = registry.clone();
     runtime().spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-        loop {
-            let socket = tokio::select! {
-                accepted = listener.accept() => accepted.expect("a listening socket").0,
-                () = serving.0.stopped.notified() => return,
-            };
+        while let Ok((socket, _)) = listener.accept().await {
             let (registry, acceptor) = (serving.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
@@ -148,7 +143,6 @@ impl Registry {
         };
         let scheme = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
         let exchange = Exchange {
-            at: Instant::now(),
             method: request.method().to_string(),
             target: request.uri().to_string(),
             authorization: header("authorization").map(scheme),

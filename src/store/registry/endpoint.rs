@@ -109,7 +109,7 @@ pub(super) async fn reach(
     }
 }
 
-fn endpoint(base: Url, trust: Trust) -> Endpoint {
+pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
     Endpoint {
         base,
         trust,

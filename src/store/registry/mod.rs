@@ -11,6 +11,9 @@ mod challenge;
 pub mod credentials;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod stop;
 mod token;
 mod upload;
 
@@ -23,7 +26,9 @@ use url::Url;
 
 pub use error::{Answer, StoreError};
 
-use crate::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use crate::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
 use crate::oci::reference::Version;
 use crate::oci::{
@@ -31,6 +36,7 @@ use crate::oci::{
 };
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Safety};
+use stop::{Progress, WhenStopped};
 use upload::Session;
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
@@ -58,6 +64,7 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
+    progress: Progress,
 }
 
 /// A credential, or why there is none: what failed is not tried again.
@@ -65,6 +72,24 @@ type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 
 /// Something that is found out once; who comes meanwhile waits.
 type Slot<T> = Arc<OnceCell<T>>;
+
+/// A manifest as a registry serves it.
+pub struct Served {
+    pub manifest: Manifest,
+    /// The registry's own name for this version of the tag.
+    pub etag: Option<HeaderValue>,
+}
+
+/// Under which condition a manifest may be put (RFC 9110, section 13.1). Few
+/// registries look at it, so nothing may rely on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    /// The tag still has this version.
+    Unchanged(HeaderValue),
+    /// There is no such tag.
+    Absent,
+}
 
 /// What became of a manifest that was put.
 #[derive(Debug)]
@@ -89,6 +114,7 @@ impl Registries {
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             credentials: Mutex::default(),
+            progress: Progress::default(),
         }
     }
 
@@ -102,6 +128,15 @@ impl Registries {
         &self,
         reference: &Reference,
     ) -> Result<Option<Manifest>, StoreError> {
+        let served = self.get_tag(reference).await?;
+        Ok(served.map(|served| served.manifest))
+    }
+
+    /// As [`get_manifest`](Self::get_manifest), with the version of the tag.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_tag(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
         let action = format!("reading `{reference}`");
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
@@ -119,10 +154,11 @@ impl Registries {
         if let Some(promised) = promised_digest(&response) {
             check_digest(&action, &promised, &response.body)?;
         }
+        let etag = response.headers.get(ETAG).cloned();
         let content_type = content_type(&response);
-        Manifest::parse(content_type, response.body)
-            .map(Some)
-            .map_err(|source| StoreError::Manifest { action, source })
+        let manifest = Manifest::parse(content_type, response.body)
+            .map_err(|source| StoreError::Manifest { action, source })?;
+        Ok(Some(Served { manifest, etag }))
     }
 
     /// The digest that a manifest has now. None: there is no such manifest.
@@ -148,7 +184,8 @@ impl Registries {
         }
     }
 
-    /// Writes a manifest over whatever stands there.
+    /// Writes a manifest over whatever stands there, if the registry finds the
+    /// condition true or does not look at it.
     ///
     /// # Errors
     /// On a registry that cannot be reached or denies access; every other
@@ -157,15 +194,29 @@ impl Registries {
         &self,
         reference: &Reference,
         manifest: &Manifest,
+        condition: &Condition,
     ) -> Result<Put, StoreError> {
         let action = format!("writing `{reference}`");
         let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
         if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
             ask.headers.insert(CONTENT_TYPE, media_type);
         }
+        match condition {
+            Condition::Always => None,
+            Condition::Unchanged(version) => ask.headers.insert(IF_MATCH, version.clone()),
+            Condition::Absent => ask
+                .headers
+                .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
+        };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = Replay::Ask;
-        let response = match self.send(reference.repository(), &ask).await {
+        ask.when_stopped = WhenStopped::Await;
+        let sent = self.send(reference.repository(), &ask).await;
+        // Only what was surely not sent, or surely refused, has written nothing.
+        if may_have_written(&sent) {
+            self.note_write();
+        }
+        let response = match sent {
             Ok(response) => response,
             Err(StoreError::Http(
                 error @ (HttpError::Broken { .. }
@@ -194,6 +245,10 @@ impl Registries {
                 Ok(Put::BlobUnknown)
             }
             401 => Err(self.unexpected(reference.repository(), &ask, &response)),
+            501 => Ok(Put::Refused {
+                status: 501,
+                answer,
+            }),
             status @ (408 | 425 | 499..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
@@ -249,7 +304,11 @@ impl Registries {
     }
 
     /// Sends what is asked, with the authorization that the registry wants.
-    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+    async fn exchange(
+        &self,
+        repository: &Repository,
+        ask: &Ask<'_>,
+    ) -> Result<Response, StoreError> {
         let (cell, safety) = self.endpoint_of(repository);
         let mut first = None;
         let endpoint = cell
@@ -367,6 +426,7 @@ struct Ask<'a> {
     headers: HeaderMap,
     body: Option<Content>,
     replay: Replay,
+    when_stopped: WhenStopped,
     body_limit: u64,
 }
 
@@ -386,6 +446,7 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             replay: Replay::Safe,
+            when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
         }
     }
@@ -417,6 +478,18 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.body_limit = self.body_limit;
         request
+    }
+}
+
+/// Whether a manifest may stand there now.
+fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
+    match sent {
+        Ok(response) => !response.status.is_client_error(),
+        Err(StoreError::Http(error)) => !matches!(
+            error,
+            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
+        ),
+        Err(_) => false,
     }
 }
 

@@ -113,19 +113,23 @@ pub(super) async fn fetch(
             });
         }
     }
-    let unusable = |reason: &str| StoreError::Token {
+    read(&response.body).map_err(|reason| StoreError::Token {
         realm: realm(),
         reason: reason.to_owned(),
-    };
-    // No cause is kept: it could quote the token.
-    let parsed: TokenAnswer = serde_json::from_slice(&response.body)
-        .map_err(|_| unusable("its answer is not the JSON of a token"))?;
+    })
+}
+
+/// Reads a token service's answer. The error is in words alone: a cause could
+/// quote the token.
+pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
+    let parsed: TokenAnswer =
+        serde_json::from_slice(body).map_err(|_| "its answer is not the JSON of a token")?;
     let text = parsed
         .token
         .or(parsed.access_token)
-        .filter(|token| !token.is_empty());
-    let text = text.ok_or_else(|| unusable("its answer holds no token"))?;
-    let header = bearer(&text).ok_or_else(|| unusable("its token cannot be sent in a header"))?;
+        .filter(|token| !token.is_empty())
+        .ok_or("its answer holds no token")?;
+    let header = bearer(&text).ok_or("its token cannot be sent in a header")?;
     let life = parsed
         .expires_in
         .filter(|life| *life >= 1.0)
@@ -197,7 +201,10 @@ fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Req
 /// Credentials go to a token service over TLS, or where the registry itself
 /// is reached without; never to an address inside the network that is not the
 /// registry's own.
-fn check_realm(endpoint: &Endpoint, wanted: &TokenRequest<'_>) -> Result<(), StoreError> {
+pub(super) fn check_realm(
+    endpoint: &Endpoint,
+    wanted: &TokenRequest<'_>,
+) -> Result<(), StoreError> {
     let refuse = |reason| {
         let realm = Redacted(wanted.realm).to_string();
         Err(StoreError::Realm { realm, reason })
