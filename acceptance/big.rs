@@ -177,6 +177,7 @@ fn predicate(layer: &Layer) -> Vec<u8> {
     statement.split_off(head + name.len())
 }
 
+/// SBOM-11, SBOM-12
 #[test]
 fn fifty_megabytes_are_attested_in_flat_memory_and_sent_once_for_each_key() {
     let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 1));
@@ -198,6 +199,7 @@ fn fifty_megabytes_are_attested_in_flat_memory_and_sent_once_for_each_key() {
     }
 }
 
+/// SBOM-11, SBOM-12
 #[test]
 fn fifty_megabytes_are_attached_in_flat_memory_and_sent_once_for_all_keys() {
     let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 2));
@@ -242,7 +244,7 @@ fn many_documents_take_two_requests_each_and_are_each_attested() {
     }
 }
 
-/// Decompressing the layer from its start for each document would take minutes.
+/// SBOM-12. Decompressing the layer from its start for each document would take minutes.
 #[test]
 fn work_grows_with_the_documents_and_not_with_their_square() {
     let image = |count: usize| {
@@ -284,7 +286,7 @@ fn ten_repositories_and_three_keys_take_no_more_than_the_keys() {
         .took_at_most(FLAT + unlocking(3));
 }
 
-/// 118 at once: not after thousands of signatures that no tag could hold.
+/// SBOM-12. 118 at once: not after thousands of signatures that no tag could hold.
 #[test]
 fn more_documents_than_a_tag_holds_are_refused_before_anything_is_uploaded() {
     let document = |number: usize| {
@@ -310,7 +312,7 @@ fn more_documents_than_a_tag_holds_are_refused_before_anything_is_uploaded() {
     assert_eq!(registry.open_uploads(), 0);
 }
 
-/// A layer that shrank to a thousandth, a hundred thousand brackets, and too
+/// SBOM-5. A layer that shrank to a thousandth, a hundred thousand brackets, and too
 /// many entries.
 #[test]
 fn documents_that_are_bombs_are_refused_in_little_memory() {
