@@ -11,22 +11,30 @@ CARGO ?= cargo
 GO ?= go
 CARGO_TARGET_DIR ?= target
 
+# The fuzzers alone need a nightly compiler.
+NIGHTLY ?= nightly
+# How long each fuzzer runs.
+FUZZ_SECONDS ?= 600
+FUZZERS ?= $(basename $(notdir $(wildcard acceptance/fuzz/fuzz_targets/*.rs)))
+
 # The reference tools, each in a folder that names its exact version: what is
 # there is right, and a new version is a new folder.
 COSIGN_2 := v2.6.4
 COSIGN_3 := v3.1.2
 DISTRIBUTION := v3.1.2
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.1
 
 cosign2 := .tools/cosign-$(COSIGN_2)/cosign
 cosign3 := .tools/cosign-$(COSIGN_3)/cosign
 distribution := .tools/distribution-$(DISTRIBUTION)/registry
 referrers := .tools/referrers-registry/referrers-registry
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 
 .PHONY: help
 help: ## Show this list (default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binary, target/release/signer
@@ -67,6 +75,7 @@ fmt: components ## Format the Rust code
 lint: components ## Check the format and run clippy; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
+	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
@@ -79,6 +88,31 @@ deny: $(deny) ## Check licences, banned crates and sources of all dependencies
 advisories: $(deny) ## Check dependencies for known vulnerabilities (fetches the RustSec database)
 	@echo "> Checking advisories..."
 	$(deny) --locked check advisories
+
+.PHONY: fuzz
+fuzz: $(fuzz) ## Run the fuzzers (FUZZERS), each for FUZZ_SECONDS (600); needs a nightly compiler
+	@echo "> Building the fuzzers (minutes, the first time)..."
+	cp Cargo.lock acceptance/fuzz/Cargo.lock
+	$(run_fuzz) build $(in_fuzz)
+	@for fuzzer in $(FUZZERS); do \
+		echo "> Fuzzing $$fuzzer for $(FUZZ_SECONDS) s..."; \
+		mkdir -p "acceptance/fuzz/corpus/$$fuzzer" && \
+		$(run_fuzz) run $(in_fuzz) "$$fuzzer" \
+			"acceptance/fuzz/corpus/$$fuzzer" "testdata/fuzz/$$fuzzer" -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## Run the fuzzers for 10 s each, if there is a nightly compiler
+	@if rustup run $(NIGHTLY) rustc --version >/dev/null 2>&1; then \
+		$(MAKE) fuzz FUZZ_SECONDS=10; \
+	else \
+		echo "> SKIPPED the fuzzers: there is no toolchain $(NIGHTLY) (rustup toolchain install nightly)"; \
+	fi
+
+# `cargo fuzz` with the same versions of all dependencies as the product.
+run_fuzz = RUSTUP_TOOLCHAIN=$(NIGHTLY) $(fuzz)
+in_fuzz = --fuzz-dir acceptance/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
 
 .PHONY: tools
 tools: $(cosign2) $(cosign3) $(distribution) $(referrers) ## Install the reference tools into .tools, those that are missing
@@ -113,3 +147,7 @@ $(referrers): $(wildcard acceptance/referrers-registry/*)
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
 	$(CARGO) install --locked --root .tools/cargo-deny-$(CARGO_DENY) --version $(CARGO_DENY) cargo-deny
+
+$(fuzz):
+	@echo "> Installing cargo-fuzz $(CARGO_FUZZ) (about 1 minute)..."
+	$(CARGO) install --locked --root .tools/cargo-fuzz-$(CARGO_FUZZ) --version $(CARGO_FUZZ) cargo-fuzz

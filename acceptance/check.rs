@@ -40,6 +40,7 @@ fn stranger(registry: &Registry, repository: &str) -> String {
     other.digest().to_owned()
 }
 
+/// SIG-20, SIG-21
 #[test]
 fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     let (registry, image) = seeded("platform-api-0.15");
@@ -48,6 +49,7 @@ fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
 }
 
+/// SIG-20, SIG-21
 #[test]
 fn a_further_tag_that_moved_is_found() {
     let (registry, image) = seeded("platform-api-0.15");
@@ -56,6 +58,7 @@ fn a_further_tag_that_moved_is_found() {
     refused(&registry, &image, 114).says(&[":latest", image.digest()]);
 }
 
+/// SIG-21
 #[test]
 fn a_tag_that_is_gone_is_found() {
     for tag in ["v1", "latest"] {
@@ -81,6 +84,7 @@ fn an_image_that_is_gone_behind_a_moved_tag_is_missing() {
     refused(&registry, &image, 114).says(&[image.digest()]);
 }
 
+/// SIG-20
 #[test]
 fn bytes_with_another_digest_are_not_signed_whatever_the_header_says() {
     let (registry, image) = seeded("oci-media-types");
@@ -141,6 +145,7 @@ fn wrong_credentials_and_none_end_with_113() {
     }
 }
 
+/// SIG-23, SIG-32
 #[test]
 fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
     for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
@@ -160,6 +165,7 @@ fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
     }
 }
 
+/// SIG-23, SIG-32
 #[test]
 fn a_destination_in_another_registry_that_refuses_keeps_the_first_one_unsigned() {
     let (first, image) = seeded("oci-media-types");
@@ -178,6 +184,7 @@ fn a_destination_in_another_registry_that_refuses_keeps_the_first_one_unsigned()
     untouched(&second);
 }
 
+/// SIG-24
 #[test]
 fn a_destination_that_cannot_be_read_ends_before_anything_is_stored() {
     let (registry, image) = seeded("oci-media-types");
@@ -185,6 +192,7 @@ fn a_destination_that_cannot_be_read_ends_before_anything_is_stored() {
     refused(&registry, &image, 113).says(&[image.repository()]);
 }
 
+/// WIRE-43
 #[test]
 fn an_object_that_is_no_image_manifest_is_not_overwritten() {
     let (registry, image) = seeded("oci-media-types");

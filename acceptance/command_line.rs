@@ -13,6 +13,7 @@ fn signed_by_one_key() -> (Registry, Image, Signer) {
     (registry, image, signer)
 }
 
+/// SIG-2
 #[test]
 fn the_version_stands_alone_on_one_line() {
     let run = Signer::with_report("").run_bare(&["-version"]).succeeded();
@@ -23,6 +24,7 @@ fn the_version_stands_alone_on_one_line() {
     assert_eq!(run.stderr, "");
 }
 
+/// SIG-1
 #[test]
 fn without_a_platform_api_it_runs_since_all_of_them_agree_on_what_it_reads() {
     for value in ["", " "] {
@@ -39,6 +41,7 @@ fn without_a_platform_api_it_runs_since_all_of_them_agree_on_what_it_reads() {
         .succeeded();
 }
 
+/// SIG-1
 #[test]
 fn the_platform_api_is_looked_at_before_the_flags() {
     for arguments in [&["-version"][..], &["-nonsense"], &["positional"], &[]] {
@@ -50,6 +53,7 @@ fn the_platform_api_is_looked_at_before_the_flags() {
     }
 }
 
+/// SIG-1
 #[test]
 fn a_platform_api_that_is_not_supported_ends_with_11() {
     for (api, text) in [
@@ -65,6 +69,7 @@ fn a_platform_api_that_is_not_supported_ends_with_11() {
     }
 }
 
+/// SIG-1
 #[test]
 fn every_platform_api_from_0_7_to_0_15_is_supported() {
     for minor in 7..=15 {
@@ -75,6 +80,7 @@ fn every_platform_api_from_0_7_to_0_15_is_supported() {
     }
 }
 
+/// SIG-2
 #[test]
 fn an_unknown_flag_ends_with_2_and_the_usage_on_stderr() {
     let run = Signer::with_report("")
@@ -91,11 +97,13 @@ fn an_unknown_flag_ends_with_2_and_the_usage_on_stderr() {
     }
 }
 
+/// SIG-2
 #[test]
 fn a_flag_without_its_value_ends_with_2() {
     Signer::with_report("").run_bare(&["-report"]).ended_with(2);
 }
 
+/// SIG-2
 #[test]
 fn help_is_no_error() {
     for flag in ["-h", "-help", "--help"] {
@@ -108,6 +116,7 @@ fn help_is_no_error() {
     }
 }
 
+/// SIG-3
 #[test]
 fn positional_arguments_are_refused() {
     let (registry, _, signer) = signed_by_one_key();
@@ -119,6 +128,7 @@ fn positional_arguments_are_refused() {
     assert!(registry.exchanges().is_empty());
 }
 
+/// SIG-6
 #[test]
 fn without_a_cosign_config_nothing_is_sent() {
     Signer::with_report("")
@@ -127,6 +137,7 @@ fn without_a_cosign_config_nothing_is_sent() {
         .says(&["-cosign-config"]);
 }
 
+/// SIG-2
 #[test]
 fn flags_follow_go_s_grammar() {
     let (registry, image, signer) = signed_by_one_key();
@@ -171,6 +182,7 @@ fn flags_follow_go_s_grammar() {
     }
 }
 
+/// SIG-4
 #[test]
 fn inputs_come_from_the_environment_and_flags_win() {
     let (registry, _, signer) = signed_by_one_key();
@@ -197,6 +209,7 @@ fn inputs_come_from_the_environment_and_flags_win() {
     assert!(!registry.exchanges().is_empty());
 }
 
+/// SIG-19
 #[test]
 fn everything_is_logged_on_stdout() {
     let (_, _, signer) = signed_by_one_key();
@@ -211,6 +224,7 @@ fn everything_is_logged_on_stdout() {
     assert_eq!(bad.stderr, "");
 }
 
+/// SIG-19
 #[test]
 fn colour_is_on_until_it_is_switched_off() {
     let bad = || Signer::with_report("no TOML at all =").key("p256-cosign3");

@@ -1,5 +1,5 @@
-//! Every exit code is reached. 112 (a key that answers a wrong signature) is not
-//! reachable with local keys; a unit test of `phase` covers it.
+//! Every exit code is reached. Only 112 is not: local keys do not give a wrong
+//! signature (SIG-27). The unit tests of `keys` have one that does (KEY-36).
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -96,6 +96,7 @@ fn code_116_is_the_sbom() {
 }
 
 /// The signatures are written, the attestations are not.
+/// SIG-18, SIG-36, SIG-37
 #[test]
 fn code_117_is_published_in_part_and_the_next_run_completes_it() {
     let (registry, image, signer) = seeded();
@@ -132,6 +133,7 @@ fn code_117_is_published_in_part_and_the_next_run_completes_it() {
     assert!(text.contains("complete = true"), "{text}");
 }
 
+/// SIG-35
 #[test]
 fn code_117_is_a_manifest_that_never_shows() {
     let (registry, image, signer) = seeded();
@@ -144,6 +146,7 @@ fn code_117_is_a_manifest_that_never_shows() {
     assert!(run.took > Duration::from_secs(4), "{:?}", run.took);
 }
 
+/// SIG-18
 #[test]
 fn code_118_is_a_tag_that_may_not_be_changed() {
     for status in [400, 403, 409, 412] {
@@ -192,6 +195,7 @@ fn interrupted(method: &str, part: &str, signal: &str) -> (i32, Registry, Image)
     )
 }
 
+/// SIG-18
 #[test]
 fn code_1_is_a_signal_before_anything_was_written() {
     for signal in ["-TERM", "-INT"] {
@@ -201,6 +205,7 @@ fn code_1_is_a_signal_before_anything_was_written() {
     }
 }
 
+/// SIG-18, SIG-24, WIRE-5
 #[test]
 fn a_signal_during_the_checks_leaves_no_session_open() {
     let (code, registry, image) = interrupted("GET", ".att", "-TERM");

@@ -54,17 +54,20 @@ fn a_report_that_is_not_there_is_named() {
         .says(&["/nonexistent/report.toml"]);
 }
 
+/// SIG-11
 #[test]
 fn a_report_that_is_no_toml_is_refused_with_its_line() {
     refused_report("[image]\ntags = [\n", &["report.toml"]);
 }
 
+/// SIG-11
 #[test]
 fn a_report_with_the_rest_of_a_longer_one_is_refused() {
     let trailing = "[image]\ntags = [\"{host}/a\"]\ndigest = \"{digest}\"\n\"]\ndigest = \"sha2";
     refused_report(trailing, &["report.toml"]);
 }
 
+/// SIG-10
 #[test]
 fn a_daemon_export_has_nothing_to_sign_in_a_registry() {
     let report = format!(
@@ -74,6 +77,7 @@ fn a_daemon_export_has_nothing_to_sign_in_a_registry() {
     refused_report(&report, &["daemon"]);
 }
 
+/// SIG-10
 #[test]
 fn an_export_to_an_oci_layout_has_nothing_to_sign_in_a_registry() {
     refused_report(
@@ -109,6 +113,7 @@ fn a_digest_that_is_none_is_shown() {
     }
 }
 
+/// SIG-9
 #[test]
 fn a_tag_that_is_no_reference_is_shown() {
     for tag in [
@@ -124,6 +129,7 @@ fn a_tag_that_is_no_reference_is_shown() {
     }
 }
 
+/// SIG-8
 #[test]
 fn what_a_report_holds_beyond_the_image_is_none_of_our_business() {
     let registry = Registry::start();
@@ -153,6 +159,7 @@ fn a_cosign_toml_that_is_not_there_is_named() {
         .says(&["/nonexistent/cosign.toml"]);
 }
 
+/// CFG-6
 #[test]
 fn a_cosign_toml_without_a_key_signs_nothing_and_says_so() {
     refused_settings("# nothing", &["configs"]);
@@ -164,6 +171,7 @@ fn a_cosign_toml_without_a_key_signs_nothing_and_says_so() {
     refused_settings("[[configs]]\nkey = \"\"\n", &["key"]);
 }
 
+/// CFG-2
 #[test]
 fn unknown_keys_are_refused_with_file_line_and_a_suggestion() {
     refused_settings(
@@ -179,6 +187,7 @@ fn unknown_keys_are_refused_with_file_line_and_a_suggestion() {
     refused_settings(annotation, &["cosign.toml:4", "values"]);
 }
 
+/// CFG-3, CFG-10
 #[test]
 fn values_of_the_wrong_kind_are_refused_with_their_line() {
     refused_settings("[[configs]]\nkey = 1\n", &["cosign.toml:2", "key"]);
@@ -193,6 +202,7 @@ fn values_of_the_wrong_kind_are_refused_with_their_line() {
     refused_settings("[configs]\n{key}\n", &["cosign.toml:1", "configs"]);
 }
 
+/// CFG-5
 #[test]
 fn an_annotation_cannot_have_two_values() {
     let twice = "[[annotations]]\nname = \"a\"\nvalue = \"1\"\n[[annotations]]\nname = \"a\"\nvalue = \"2\"\n";
@@ -202,6 +212,7 @@ fn an_annotation_cannot_have_two_values() {
     );
 }
 
+/// CFG-9
 #[test]
 fn a_repository_that_is_none_is_shown() {
     for repository in ["{host}", "{host}/a:tag", "{host}/UPPER", "a b/c", ""] {
@@ -210,8 +221,9 @@ fn a_repository_that_is_none_is_shown() {
     }
 }
 
+/// CFG-12
 #[test]
-fn the_same_key_twice_for_the_same_place_is_a_contradiction_only_if_it_differs() {
+fn two_configs_that_contradict_each_other_at_one_place_are_refused() {
     let docker = Config::key("p256-cosign2").set_raw("docker-media-types", "true");
     let registry = Registry::start();
     let image = Image::recorded("no-sbom-layer");
@@ -227,6 +239,7 @@ fn the_same_key_twice_for_the_same_place_is_a_contradiction_only_if_it_differs()
     );
 }
 
+/// SIG-5
 #[test]
 fn an_empty_insecure_registry_makes_nothing_insecure() {
     let settings = crate::support::registry::Settings {

@@ -68,6 +68,7 @@ fn with_password_file(path: &Path) -> Config {
     Config::key("p256-cosign3").set("password", path.to_str().unwrap())
 }
 
+/// KEY-30, KEY-31, KEY-32
 #[test]
 fn every_key_that_cosign_makes_signs_and_both_majors_verify() {
     let (registry, image) = image();
@@ -92,6 +93,7 @@ fn every_key_that_cosign_makes_signs_and_both_majors_verify() {
     }
 }
 
+/// KEY-5, KEY-6, KEY-20, KEY-21
 #[test]
 fn keys_that_cosign_refuses_are_refused() {
     for (key, text) in [
@@ -162,6 +164,7 @@ fn a_wrong_password_is_named_as_such() {
         .says(&["password", "configs[0]"]);
 }
 
+/// SIG-13
 #[test]
 fn one_newline_after_the_password_is_forgiven() {
     for (end, code) in [("\n", 0), ("\r\n", 0), ("\n\n", 115), (" ", 115)] {
@@ -171,6 +174,7 @@ fn one_newline_after_the_password_is_forgiven() {
     }
 }
 
+/// SIG-14
 #[test]
 fn an_unreadable_password_file_is_never_the_empty_password() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,6 +188,7 @@ fn an_unreadable_password_file_is_never_the_empty_password() {
     }
 }
 
+/// SIG-14
 #[test]
 fn an_unreadable_key_file_ends_with_115() {
     let folder = tempfile::tempdir().unwrap();
@@ -200,6 +205,7 @@ fn an_unreadable_key_file_ends_with_115() {
     }
 }
 
+/// SIG-12
 #[test]
 fn without_a_password_file_the_environment_counts_then_the_empty_password() {
     let key = || Config::key_file(&testdata("keys/p256-cosign3.key"));
@@ -220,6 +226,7 @@ fn without_a_password_file_the_environment_counts_then_the_empty_password() {
         .says(&["COSIGN_PASSWORD"]);
 }
 
+/// SIG-12
 #[test]
 fn a_password_file_wins_over_the_environment() {
     sign(Config::key("p256-cosign3"), |signer| {
@@ -228,6 +235,7 @@ fn a_password_file_wins_over_the_environment() {
     .succeeded();
 }
 
+/// SIG-7, CFG-7
 #[test]
 fn paths_in_cosign_toml_start_at_its_folder() {
     let config = Config::key_file(Path::new("keys/mine.key")).set("password", "keys/mine.password");
@@ -241,6 +249,7 @@ fn paths_in_cosign_toml_start_at_its_folder() {
     .succeeded();
 }
 
+/// SIG-32, WIRE-1
 #[test]
 fn one_bad_key_of_three_keeps_the_other_two_from_signing() {
     let wrong = with_password_file(&file("password", b"wrong"));

@@ -2,9 +2,8 @@
 //! are those of the table in `src/lib.rs`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use crate::support::package;
+use crate::support::{files, package};
 
 /// Module and floor, from the table's rows: `//! | 3 | [`attach`], [`sbom`] | … |`.
 fn floors() -> BTreeMap<String, u32> {
@@ -24,20 +23,6 @@ fn floors() -> BTreeMap<String, u32> {
         }
     }
     floors
-}
-
-/// Every Rust file below `folder`.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path.is_dir() {
-            true => files(&path),
-            false => vec![path],
-        })
-        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
-        .collect()
 }
 
 /// The modules that a file names as `crate::<module>`, grouped or not; comments
@@ -99,7 +84,7 @@ fn imports_point_down_the_floors() {
     let floors = floors();
     let source = package("src");
     let mut wrong = Vec::new();
-    for file in files(&source) {
+    for file in files(&source, "rs") {
         let path = file.strip_prefix(&source).unwrap();
         let module = path
             .components()
@@ -143,7 +128,7 @@ fn without_tests(text: &str) -> &str {
 fn the_environment_is_read_in_one_file() {
     let source = package("src");
     let mut readers = Vec::new();
-    for file in files(&source) {
+    for file in files(&source, "rs") {
         let text = std::fs::read_to_string(&file).unwrap();
         let path = file.strip_prefix(&source).unwrap();
         if !path.ends_with("tests.rs") && without_tests(&text).contains("env::var") {

@@ -28,6 +28,7 @@ fn writes_nothing(registry: &Registry, signer: &Signer) {
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
+/// SIG-37, WIRE-4, WIRE-42
 #[test]
 fn a_second_run_writes_nothing() {
     let (registry, image) = seeded("platform-api-0.15");
@@ -42,6 +43,7 @@ fn a_second_run_writes_nothing() {
     writes_nothing(&registry, &signer);
 }
 
+/// SIG-37, WIRE-4, WIRE-42
 #[test]
 fn a_second_run_after_another_signer_writes_nothing_and_keeps_it() {
     let (registry, image) = seeded("one-document");
@@ -57,6 +59,7 @@ fn a_second_run_after_another_signer_writes_nothing_and_keeps_it() {
     }
 }
 
+/// SIG-25, WIRE-42
 #[test]
 fn other_annotations_are_another_claim() {
     let (registry, image) = seeded("no-sbom-layer");
@@ -86,6 +89,7 @@ fn other_annotations_are_another_claim() {
     }
 }
 
+/// SIG-37
 #[test]
 fn what_is_missing_is_added_and_only_that() {
     let (registry, image) = seeded("one-document");
@@ -128,6 +132,7 @@ fn crowd(registry: &Registry, image: &Image, count: usize) {
     registry.tag(repository, &image.attached("sig"), &digest);
 }
 
+/// WIRE-43
 #[test]
 fn a_place_that_fills_up_is_warned_of() {
     for (count, warned) in [(10, false), (90, true)] {
@@ -141,6 +146,7 @@ fn a_place_that_fills_up_is_warned_of() {
     }
 }
 
+/// WIRE-43
 #[test]
 fn a_full_place_is_refused_before_anything_is_stored() {
     let (registry, image) = seeded("no-sbom-layer");

@@ -67,6 +67,7 @@ fn run(signer: Signer) -> (Outcome, String) {
     (run, receipt)
 }
 
+/// SIG-15
 #[test]
 fn a_run_shows_no_secret_at_debug_level_nor_in_its_receipt() {
     let basic = format!("Basic {}", account().basic());
@@ -90,6 +91,7 @@ fn a_run_shows_no_secret_at_debug_level_nor_in_its_receipt() {
     }
 }
 
+/// SIG-15
 #[test]
 fn a_failed_run_shows_no_secret_either() {
     let basic = format!("Basic {}", account().basic());
@@ -122,6 +124,7 @@ fn a_failed_run_shows_no_secret_either() {
     }
 }
 
+/// SIG-11, CFG-11
 #[test]
 fn inputs_that_hold_secrets_in_the_wrong_place_are_not_quoted() {
     let image = Image::recorded("one-document");
@@ -149,6 +152,7 @@ fn inputs_that_hold_secrets_in_the_wrong_place_are_not_quoted() {
     }
 }
 
+/// SIG-15, KEY-41
 #[test]
 fn a_wrong_key_password_is_not_shown() {
     let image = Image::recorded("one-document");
@@ -160,6 +164,7 @@ fn a_wrong_key_password_is_not_shown() {
     no_canary(&run.ended_with(115), &receipt);
 }
 
+/// WIRE-10
 #[test]
 fn a_redirect_to_another_host_is_followed_without_credentials() {
     let basic = format!("Basic {}", account().basic());
@@ -195,6 +200,7 @@ fn a_redirect_to_another_host_is_followed_without_credentials() {
     }
 }
 
+/// WIRE-10
 #[test]
 fn an_upload_elsewhere_is_made_without_credentials() {
     let basic = format!("Basic {}", account().basic());
@@ -223,6 +229,7 @@ fn an_upload_elsewhere_is_made_without_credentials() {
     assert!(there.iter().all(|e| e.authorization.is_none()), "{there:?}");
 }
 
+/// WIRE-6
 #[test]
 fn only_the_registries_that_were_named_are_asked() {
     let (registry, proxy) = (Registry::start(), Registry::start());

@@ -62,6 +62,7 @@ fn equal_to_the_recorded(folder: &str, prepare: impl Fn(Signer) -> Signer) {
     assert_eq!(ours.config, config, "{folder}");
 }
 
+/// WIRE-20, WIRE-22, WIRE-40
 #[test]
 fn payload_manifest_and_config_are_those_that_cosign_wrote() {
     equal_to_the_recorded("legacy-one-key-cosign2", |s| {
@@ -93,6 +94,7 @@ fn payload_manifest_and_config_are_those_that_cosign_wrote() {
 }
 
 /// RSA signatures are deterministic, so that nothing at all may differ.
+/// WIRE-20, WIRE-22, WIRE-40
 #[test]
 fn with_an_rsa_key_both_majors_of_cosign_write_the_same_bytes() {
     for cosign in BOTH {
@@ -122,6 +124,7 @@ fn with_an_rsa_key_both_majors_of_cosign_write_the_same_bytes() {
     }
 }
 
+/// SIG-25, SIG-26, WIRE-21
 #[test]
 fn each_repository_of_the_report_gets_one_signature_about_itself() {
     let registry = Registry::start();
@@ -146,6 +149,7 @@ fn each_repository_of_the_report_gets_one_signature_about_itself() {
     }
 }
 
+/// SIG-33
 #[test]
 fn the_image_and_its_tags_stay_as_they_were() {
     let registry = Registry::start();
@@ -173,6 +177,7 @@ fn the_image_and_its_tags_stay_as_they_were() {
     );
 }
 
+/// SIG-22, SIG-26, WIRE-21
 #[test]
 fn a_repository_replaces_the_image_s_whole_repository() {
     let (images, signatures) = (Registry::start(), Registry::start());
@@ -220,6 +225,7 @@ fn a_repository_replaces_the_image_s_whole_repository() {
     }
 }
 
+/// SIG-34, WIRE-41
 #[test]
 fn signatures_of_others_stay_as_they_are_and_in_their_order() {
     for (before, after) in [(Cosign::V2, Cosign::V3), (Cosign::V3, Cosign::V2)] {
@@ -253,6 +259,7 @@ fn signatures_of_others_stay_as_they_are_and_in_their_order() {
     }
 }
 
+/// SIG-34, WIRE-41
 #[test]
 fn what_others_wrote_into_the_manifest_is_kept() {
     let registry = Registry::start();
@@ -308,6 +315,7 @@ fn a_tag_that_exists_keeps_its_media_types() {
     );
 }
 
+/// WIRE-3, WIRE-4
 #[test]
 fn the_first_write_to_an_immutable_tag_holds_everything() {
     let registry = Registry::with(Settings {
@@ -331,6 +339,7 @@ fn the_first_write_to_an_immutable_tag_holds_everything() {
     more.says(&["hint:", "repository"]);
 }
 
+/// SIG-36
 #[test]
 fn the_log_names_every_place_and_key() {
     let registry = Registry::start();

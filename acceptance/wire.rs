@@ -33,6 +33,7 @@ fn count(exchanges: &Exchanges, expected: usize) {
     assert_eq!(exchanges.len(), expected, "{exchanges:?}");
 }
 
+/// WIRE-7
 #[test]
 fn one_image_and_one_key_are_ten_requests() {
     let image = Image::recorded("oci-media-types");
@@ -47,6 +48,7 @@ fn one_image_and_one_key_are_ten_requests() {
     count(&all.of("PUT", "/manifests/"), 1);
 }
 
+/// WIRE-7
 #[test]
 fn three_keys_are_as_many_requests_as_one() {
     let image = Image::recorded("oci-media-types");
@@ -58,6 +60,7 @@ fn three_keys_are_as_many_requests_as_one() {
     count(&registry.exchanges(), 10);
 }
 
+/// WIRE-3, WIRE-8
 #[test]
 fn three_keys_and_three_documents_are_at_most_thirty_five_requests() {
     let image = three_documents();
@@ -83,6 +86,7 @@ fn keeping_signers_apart_costs_at_most_two_requests_per_place() {
     assert!(all.len() <= 12, "{all:?}");
 }
 
+/// WIRE-4, WIRE-5, WIRE-9
 #[test]
 fn a_rerun_reads_at_most_seven_times() {
     let image = three_documents();
@@ -98,6 +102,7 @@ fn a_rerun_reads_at_most_seven_times() {
     count(&sessions.of("POST", ""), sessions.of("DELETE", "").len());
 }
 
+/// WIRE-11
 #[test]
 fn one_token_does_for_reading_and_writing() {
     let image = three_documents();
@@ -115,6 +120,7 @@ fn one_token_does_for_reading_and_writing() {
     count(&all.filter(|e| e.status == Some(401)), 1);
 }
 
+/// WIRE-11
 #[test]
 fn a_repository_that_is_only_read_is_asked_with_a_pull_token_only() {
     let image = Image::recorded("oci-media-types");
@@ -133,6 +139,7 @@ fn a_repository_that_is_only_read_is_asked_with_a_pull_token_only() {
     }
 }
 
+/// SIG-23, SIG-24, SIG-32, WIRE-1
 #[test]
 fn nothing_is_stored_before_every_check_has_passed() {
     let image = Image::recorded("two-repositories");
@@ -156,6 +163,7 @@ fn nothing_is_stored_before_every_check_has_passed() {
     }
 }
 
+/// SIG-35, WIRE-50
 #[test]
 fn blobs_come_before_manifests_and_every_place_is_read_back() {
     let image = three_documents();
@@ -181,6 +189,7 @@ fn blobs_come_before_manifests_and_every_place_is_read_back() {
     }
 }
 
+/// SIG-33, WIRE-2
 #[test]
 fn the_image_s_own_tags_are_never_written() {
     let image = Image::recorded("two-repositories");

@@ -29,3 +29,8 @@ pub mod http;
 pub mod oci;
 pub mod secret;
 pub mod signature;
+
+// Above all floors: it sees into each.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

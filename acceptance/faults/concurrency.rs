@@ -1,5 +1,6 @@
 //! Others write the same tags at the same time.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ fn overwriting(registry: &Registry, image: &Image) -> impl Fn() + Send + Sync + 
     move || registry.tag(&repository, &tag, &digest)
 }
 
+/// SIG-34, SIG-38
 #[test]
 fn a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
     let (registry, image, signer) = seeded();
@@ -64,6 +66,7 @@ fn a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
     both_verify(&registry, &image);
 }
 
+/// SIG-34
 #[test]
 fn real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
     let (registry, image, signer) = seeded();
@@ -78,6 +81,7 @@ fn real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
     both_verify(&registry, &image);
 }
 
+/// SIG-35, WIRE-50
 #[test]
 fn a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
     let (registry, image, signer) = seeded();
@@ -87,26 +91,26 @@ fn a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
     both_verify(&registry, &image);
 }
 
+/// SIG-38
 #[test]
-fn a_signer_that_overwrites_us_after_our_read_back_is_found_by_the_settle_check() {
+fn a_signer_that_overwrites_us_within_the_settle_time_is_merged_with() {
     let (registry, image, signer) = seeded();
-    let theirs = overwriting(&registry, &image);
+    let theirs = Arc::new(overwriting(&registry, &image));
     registry.inject(
         When::first("PUT", ".sig"),
-        Action::after({
-            let registry = registry.clone();
-            let theirs = std::sync::Arc::new(theirs);
-            // The next answer to a read of the place is the read-back's.
-            move || {
-                let theirs = theirs.clone();
-                registry.inject(When::first("GET", ".sig"), Action::after(move || theirs()));
-            }
+        Action::after(move || {
+            let theirs = theirs.clone();
+            thread::spawn(move || {
+                thread::sleep(Duration::from_millis(500));
+                theirs();
+            });
         }),
     );
-    signer.run().succeeded();
+    signer.arguments(&["-settle", "2s"]).run().succeeded();
     both_verify(&registry, &image);
 }
 
+/// SIG-38
 #[test]
 fn eight_signers_at_once_all_keep_their_signatures() {
     const KEYS: [&str; 8] = [
@@ -151,6 +155,7 @@ fn a_412_after_somebody_else_s_write_is_a_lost_race() {
     both_verify(&registry, &image);
 }
 
+/// WIRE-52
 #[test]
 fn what_somebody_prunes_during_our_run_is_not_brought_back() {
     let (registry, image, signer) = seeded();

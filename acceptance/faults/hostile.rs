@@ -36,6 +36,7 @@ fn refused(registry: &Registry, run: Outcome) -> Outcome {
 }
 
 /// What stands under the `.sig` tag is not ours to replace.
+/// WIRE-43
 #[test]
 fn objects_that_are_no_image_manifest_are_refused_under_a_place() {
     let descriptor = r#"{"mediaType":"m","digest":"sha256:00","size":-1}"#;
@@ -126,6 +127,7 @@ fn layer(entries: &[(&str, tar::EntryType, &str, &[u8])]) -> Image {
     Image::with_layer(&sha256(&tar), gzip(&tar))
 }
 
+/// SBOM-6
 #[test]
 fn links_in_the_place_of_documents_and_two_of_one_path_are_refused() {
     use tar::EntryType::{Link, Regular, Symlink};
@@ -147,6 +149,7 @@ fn links_in_the_place_of_documents_and_two_of_one_path_are_refused() {
     }
 }
 
+/// SBOM-6
 #[test]
 fn a_path_that_climbs_creates_no_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,6 +169,7 @@ fn a_path_that_climbs_creates_no_file() {
     assert!(!target.exists());
 }
 
+/// SBOM-5
 #[test]
 fn a_layer_of_endless_entries_is_refused() {
     let mut tar = Vec::new();

@@ -98,11 +98,36 @@ fn a_connection_that_breaks_after_the_registry_acted_doubles_nothing() {
     ends_well(1, &Action::HandleThenCut);
 }
 
+/// WIRE-51
+#[test]
+fn a_manifest_that_may_have_been_stored_is_looked_for_before_it_is_put_again() {
+    for (action, puts) in [
+        (Action::HandleThenCut, 1),
+        (Action::Cut, 2),
+        (Action::status(502), 2),
+    ] {
+        let (registry, image, signer) = super::seeded();
+        registry.inject(When::first("PUT", ".sig"), action);
+        signer.run().succeeded();
+        assert_eq!(super::signatures(&registry, &image), 1);
+        let all = registry.exchanges();
+        assert_eq!(all.of("PUT", ".sig").len(), puts, "{all:?}");
+        let first = all.position("PUT", ".sig").unwrap();
+        let next = all
+            .iter()
+            .skip(first + 1)
+            .find(|e| e.target.contains(".sig"))
+            .unwrap();
+        assert!(["GET", "HEAD"].contains(&next.method.as_str()), "{all:?}");
+    }
+}
+
 #[test]
 fn an_answer_that_breaks_off_is_never_taken_for_whole() {
     ends_well(1, &Action::Truncate);
 }
 
+/// WIRE-11
 #[test]
 fn a_token_that_ends_during_the_run_is_renewed_once() {
     for (method, part) in [

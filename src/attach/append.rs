@@ -17,7 +17,7 @@ use crate::store::registry::{Condition, Put};
 /// What to do next.
 pub(super) enum Next {
     /// Upload what the union needs, then put it under the condition.
-    Put(Union, Condition),
+    Put(Box<Union>, Condition),
     /// Read the place, after the wait.
     Read(Wait),
     /// Look which digest the place has when writers that had read it before we
@@ -114,7 +114,7 @@ impl<'a> Append<'a> {
             State::Merging => {
                 let union = union(self.place, &self.found, self.layers, self.media_types)?;
                 match (union, self.settling, self.found.digest()) {
-                    (Some(union), _, _) => Ok(Next::Put(union, self.condition())),
+                    (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
                     (None, Settling::Wanted, _) => Ok(Next::Look),
                     (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
                     (None, Settling::Over, None) => Err(AttachError::NotDurable {

@@ -71,7 +71,7 @@ impl Found {
             .any(|there| layer.descriptor.is_covered_by(there))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn image_of(manifest: Manifest) -> Self {
         let image = manifest.to_image().ok();
         Self {

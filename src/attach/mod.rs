@@ -4,6 +4,8 @@
 mod append;
 mod error;
 mod found;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod place;
 pub mod tag;
 mod union;

@@ -6,6 +6,8 @@
 
 pub mod exit_code;
 pub mod flags;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod go;
 pub mod inputs;
 pub mod log;

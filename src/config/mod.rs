@@ -7,6 +7,8 @@
 //! `phase::plan`.
 
 pub mod cosign;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod report;
 
 pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, MediaTypes};

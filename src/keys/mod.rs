@@ -8,6 +8,8 @@
 //! [`LocalKey`] (slow on purpose), and a [`Signer`] signs with it.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod key_file;
 mod local;
 mod password;

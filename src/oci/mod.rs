@@ -9,6 +9,8 @@ pub mod bounded;
 pub mod content;
 pub mod descriptor;
 pub mod digest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod manifest;
 pub mod media_type;
 pub mod namespace;

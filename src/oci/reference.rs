@@ -5,7 +5,7 @@
 //! grammar of path, tag and digest is the `oci-distribution` crate's.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use oci_distribution::Reference as Grammar;
@@ -72,7 +72,8 @@ impl FromStr for Registry {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (text, None),
         };
-        let port_is_bad = port.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_err());
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let port_is_bad = port.is_some_and(|port| !is_number(port) || port.parse::<u16>().is_err());
         let host_is_good = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => {
@@ -83,7 +84,7 @@ impl FromStr for Registry {
                         && l.bytes()
                             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
                 };
-                host.split('.').all(label)
+                host.split('.').all(label) && !is_disguised_address(host)
             }
         };
         if port_is_bad || !host_is_good {
@@ -91,6 +92,18 @@ impl FromStr for Registry {
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// Whether a URL with this host would ask an address that the host does not
+/// spell: `0x7f.1` and `127.1` are `127.0.0.1` to the WHATWG's URL standard.
+fn is_disguised_address(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let is_number = match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => last.bytes().all(|b| b.is_ascii_digit()),
+    };
+    is_number && host.parse::<Ipv4Addr>().is_err()
 }
 
 /// A repository of a registry, written `<registry>/<path>`.
@@ -294,6 +307,8 @@ fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Parts, 
     // The crate adds `latest`; only what was written counts as a tag.
     let written = rest.split_once('@').map_or(rest, |(name, _)| name);
     let tag = match grammar.tag() {
+        // To the crate's regular expression, every letter of Unicode is one.
+        Some(tag) if !tag.is_ascii() => return Err(refuse("its tag is not ASCII".to_owned())),
         Some(tag) if written.ends_with(&format!(":{tag}")) => Some(Tag(tag.to_owned())),
         _ => None,
     };
@@ -326,6 +341,7 @@ mod tests {
             ("org/app:1", "index.docker.io/org/app:1"),
             ("localhost/app", "localhost/app:latest"),
             ("127.0.0.1:5055/app/one:v2", "127.0.0.1:5055/app/one:v2"),
+            ("0x7f.r1.io/app:v2", "0x7f.r1.io/app:v2"),
             ("[::1]:5000/app", "[::1]:5000/app:latest"),
             (
                 "my_host:5000/a__b/c-d:V.1_x-y",
@@ -361,6 +377,14 @@ mod tests {
             "r.io/app@sha256:abc",
             "r.io:port/app",
             "r.io:99999/app",
+            "r.io:+80/app",
+            "r.io/app:\u{e9}",
+            "1.1/app",
+            "127.1/app",
+            "0x7f.1/app",
+            "127.0.0.01/app",
+            "2130706433:80/app",
+            "r.0x/app",
             "[::zz]:5000/app",
             "r.io/../app",
             "r.io/app?x=y",

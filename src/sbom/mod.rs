@@ -10,6 +10,8 @@ mod cyclonedx;
 mod documents;
 mod error;
 mod extended;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod json;
 mod keep;
 mod label;

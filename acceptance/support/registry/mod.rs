@@ -24,6 +24,7 @@ pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
+pub use tls::{PUBLIC_NAME, Validity};
 
 use access::Tokens;
 use contents::Contents;
@@ -41,6 +42,7 @@ pub struct Settings {
     pub mount: Switch,
     pub immutable_tags: Switch,
     pub tls: Switch,
+    pub certificate: Validity,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

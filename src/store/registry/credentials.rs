@@ -11,6 +11,8 @@
 
 mod docker;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod helper;
 mod scope;
 
@@ -28,6 +30,7 @@ use scope::{Scope, Scoped};
 pub use docker::{ConfigLocations, DockerConfigFile};
 pub use error::CredentialsError;
 
+use crate::http::printable;
 use crate::oci::Repository;
 use crate::secret::Secret;
 
@@ -207,7 +210,7 @@ impl Credentials {
 /// The three headers of the lifecycle; the scheme in any case.
 fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsError> {
     let source = Source::CnbRegistryAuth;
-    let unknown = || CredentialsError::UnknownHeader(registry.to_owned());
+    let unknown = || CredentialsError::UnknownHeader(printable(registry));
     let text = header.0.expose_str().ok_or_else(unknown)?.trim_ascii();
     let (scheme, value) = text.split_once(' ').ok_or_else(unknown)?;
     let value = Secret::new(value.trim_ascii().as_bytes().to_vec());

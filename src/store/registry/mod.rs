@@ -11,6 +11,9 @@ mod challenge;
 pub mod credentials;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod stop;
 mod token;
 mod upload;
 
@@ -33,6 +36,7 @@ use crate::oci::{
 };
 use credentials::{Credential, Credentials};
 use endpoint::{Endpoint, Safety};
+use stop::{Progress, WhenStopped};
 use upload::Session;
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
@@ -60,6 +64,7 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Arc<Credential>>>>,
+    progress: Progress,
 }
 
 /// Something that is found out once; who comes meanwhile waits.
@@ -106,6 +111,7 @@ impl Registries {
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             credentials: Mutex::default(),
+            progress: Progress::default(),
         }
     }
 
@@ -201,10 +207,19 @@ impl Registries {
         };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = Replay::Ask;
-        let response = match self.send(reference.repository(), &ask).await {
+        ask.when_stopped = WhenStopped::Await;
+        let sent = self.send(reference.repository(), &ask).await;
+        // Only what was surely not sent, or surely refused, has written nothing.
+        if may_have_written(&sent) {
+            self.note_write();
+        }
+        let response = match sent {
             Ok(response) => response,
             Err(StoreError::Http(
-                error @ (HttpError::Broken { .. } | HttpError::Silence { .. }),
+                error @ (HttpError::Broken { .. }
+                | HttpError::Silence { .. }
+                | HttpError::Nonsense { .. }
+                | HttpError::OutOfTime { .. }),
             )) => {
                 return Ok(Put::Unclear(error.to_string()));
             }
@@ -231,7 +246,7 @@ impl Registries {
                 status: 501,
                 answer,
             }),
-            status @ (408 | 425 | 500..=599) => {
+            status @ (408 | 425 | 499..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
             status => Ok(Put::Refused { status, answer }),
@@ -286,7 +301,11 @@ impl Registries {
     }
 
     /// Sends what is asked, with the authorization that the registry wants.
-    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+    async fn exchange(
+        &self,
+        repository: &Repository,
+        ask: &Ask<'_>,
+    ) -> Result<Response, StoreError> {
         let (cell, safety) = self.endpoint_of(repository);
         let mut first = None;
         let endpoint = cell
@@ -299,19 +318,22 @@ impl Registries {
             })
             .await?;
         let (response, shown) = match first {
-            Some(response) => (self.again_if_passing(endpoint, ask, response).await?, None),
+            Some(response) => (response, None),
             None => {
                 let shown = self.authorization(endpoint, repository, ask, None).await?;
                 (self.send_as(endpoint, ask, shown.as_ref()).await?, shown)
             }
         };
-        if response.status.as_u16() != 401 {
-            return Ok(response);
+        match response.status.as_u16() {
+            401 => match challenge::choose(&response.headers) {
+                Some(challenge) => endpoint.set_challenge(challenge),
+                None => return Ok(response),
+            },
+            403 if self
+                .may_have_expired(endpoint, repository, shown.as_ref())
+                .await => {}
+            _ => return Ok(response),
         }
-        let Some(challenge) = challenge::choose(&response.headers) else {
-            return Ok(response);
-        };
-        endpoint.set_challenge(challenge);
         let fresh = self
             .authorization(endpoint, repository, ask, shown.as_ref())
             .await?;
@@ -323,35 +345,25 @@ impl Registries {
         }
     }
 
-    /// The first request to a registry was sent once only; an answer that may
-    /// get better is asked for again, as often as the budget allows.
-    async fn again_if_passing(
-        &self,
-        endpoint: &Endpoint,
-        ask: &Ask<'_>,
-        response: Response,
-    ) -> Result<Response, StoreError> {
-        match response.status.as_u16() {
-            408 | 425 | 429 | 499.. if ask.replay == Replay::Safe => {
-                self.send_as(endpoint, ask, None).await
-            }
-            _ => Ok(response),
-        }
-    }
-
     async fn send_as(
         &self,
         endpoint: &Endpoint,
         ask: &Ask<'_>,
         shown: Option<&HeaderValue>,
     ) -> Result<Response, StoreError> {
-        let mut request = ask.request(&endpoint.base, endpoint.trust);
-        if let Some(header) = shown
-            && request.url.origin() == endpoint.base.origin()
-        {
-            request.headers.insert(AUTHORIZATION, header.clone());
+        Ok(self.client.send(&ask.shown(endpoint, shown)).await?)
+    }
+
+    /// Sends what is asked of a registry that was reached before, once, also
+    /// after the run's time is over. For what need not succeed.
+    async fn send_last(&self, repository: &Repository, ask: &Ask<'_>) -> Result<(), StoreError> {
+        let (cell, _) = self.endpoint_of(repository);
+        if let Some(endpoint) = cell.get() {
+            let shown = self.authorization(endpoint, repository, ask, None).await?;
+            let request = ask.shown(endpoint, shown.as_ref());
+            self.client.send_once(&request).await?;
         }
-        Ok(self.client.send(&request).await?)
+        Ok(())
     }
 
     fn endpoint_of(&self, repository: &Repository) -> (Slot<Endpoint>, Safety) {
@@ -411,6 +423,7 @@ struct Ask<'a> {
     headers: HeaderMap,
     body: Option<Content>,
     replay: Replay,
+    when_stopped: WhenStopped,
     body_limit: u64,
 }
 
@@ -430,8 +443,21 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             replay: Replay::Safe,
+            when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
         }
+    }
+
+    /// What is sent to a registry that was reached. What the user said of it,
+    /// and what it is shown, are for no other host that it names.
+    fn shown(&self, endpoint: &Endpoint, shown: Option<&HeaderValue>) -> Request {
+        let mut request = self.request(&endpoint.base, endpoint.trust);
+        if request.url.origin() != endpoint.base.origin() {
+            request.trust = Trust::Verified;
+        } else if let Some(header) = shown {
+            request.headers.insert(AUTHORIZATION, header.clone());
+        }
+        request
     }
 
     fn request(&self, base: &Url, trust: Trust) -> Request {
@@ -449,6 +475,18 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.body_limit = self.body_limit;
         request
+    }
+}
+
+/// Whether a manifest may stand there now.
+fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
+    match sent {
+        Ok(response) => !response.status.is_client_error(),
+        Err(StoreError::Http(error)) => !matches!(
+            error,
+            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
+        ),
+        Err(_) => false,
     }
 }
 

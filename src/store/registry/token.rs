@@ -15,23 +15,31 @@ use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use crate::http::{Client, Method, Redacted, Request, Trust, is_inside};
+use crate::http::{Client, HttpError, Method, Redacted, Request, Trust, is_inside, is_link_local};
 use crate::secret::Secret;
 
 const CLIENT_ID: &str = "cnb-signer";
 /// How long a token lives if its service does not say (spec/auth/token.md).
 const DEFAULT_LIFE: u64 = 60;
+/// How long a token counts as just fetched.
+const NEW: Duration = Duration::from_secs(5);
 
 /// A token as it is shown to the registry.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) header: HeaderValue,
+    fetched: Instant,
     expires: Instant,
 }
 
 impl Token {
     pub(super) fn is_fresh(&self) -> bool {
         Instant::now() < self.expires
+    }
+
+    /// Whether it is so new that a registry which refuses it means it.
+    pub(super) fn is_new(&self) -> bool {
+        self.fetched.elapsed() < NEW
     }
 }
 
@@ -70,8 +78,17 @@ pub(super) async fn fetch(
         Identity::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
         Identity::Anonymous | Identity::Bearer(_) => get(wanted, trust, None),
     };
-    let response = client.send(&request).await?;
     let realm = || Redacted(wanted.realm).to_string();
+    let response = match client.send(&request).await {
+        Ok(response) => response,
+        Err(HttpError::TooLarge { limit, .. }) => {
+            return Err(StoreError::Token {
+                realm: realm(),
+                reason: format!("its answer is larger than {limit} bytes"),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
     match response.status.as_u16() {
         200 => {}
         401 | 403 => {
@@ -94,25 +111,30 @@ pub(super) async fn fetch(
             });
         }
     }
-    let unusable = |reason: &str| StoreError::Token {
+    read(&response.body).map_err(|reason| StoreError::Token {
         realm: realm(),
         reason: reason.to_owned(),
-    };
-    // No cause is kept: it could quote the token.
-    let parsed: TokenAnswer = serde_json::from_slice(&response.body)
-        .map_err(|_| unusable("its answer is not the JSON of a token"))?;
+    })
+}
+
+/// Reads a token service's answer. The error is in words alone: a cause could
+/// quote the token.
+pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
+    let parsed: TokenAnswer =
+        serde_json::from_slice(body).map_err(|_| "its answer is not the JSON of a token")?;
     let text = parsed
         .token
         .or(parsed.access_token)
-        .filter(|token| !token.is_empty());
-    let text = text.ok_or_else(|| unusable("its answer holds no token"))?;
-    let header = bearer(&text).ok_or_else(|| unusable("its token cannot be sent in a header"))?;
+        .filter(|token| !token.is_empty())
+        .ok_or("its answer holds no token")?;
+    let header = bearer(&text).ok_or("its token cannot be sent in a header")?;
     let life = parsed
         .expires_in
         .filter(|life| *life >= 1.0)
         .map_or(DEFAULT_LIFE, |life| life as u64);
     Ok(Token {
         header,
+        fetched: Instant::now(),
         expires: Instant::now() + Duration::from_secs(life.min(24 * 3600)).mul_f64(0.9),
     })
 }
@@ -176,7 +198,10 @@ fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Req
 /// Credentials go to a token service over TLS, or where the registry itself
 /// is reached without; never to an address inside the network that is not the
 /// registry's own.
-fn check_realm(endpoint: &Endpoint, wanted: &TokenRequest<'_>) -> Result<(), StoreError> {
+pub(super) fn check_realm(
+    endpoint: &Endpoint,
+    wanted: &TokenRequest<'_>,
+) -> Result<(), StoreError> {
     let refuse = |reason| {
         let realm = Redacted(wanted.realm).to_string();
         Err(StoreError::Realm { realm, reason })
@@ -188,6 +213,9 @@ fn check_realm(endpoint: &Endpoint, wanted: &TokenRequest<'_>) -> Result<(), Sto
         _ => return refuse("it is not HTTP"),
     }
     let is_same_host = wanted.realm.host() == endpoint.base.host();
+    if is_link_local(wanted.realm) && !is_same_host {
+        return refuse("it is a link-local address");
+    }
     if is_inside(wanted.realm) && !is_same_host && !is_inside(&endpoint.base) {
         return refuse("it is an address inside the network, the registry is not");
     }

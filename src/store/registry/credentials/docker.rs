@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::scope::{Scope, Scoped};
 use super::{CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
+use crate::http::printable;
 use crate::oci::{Registry, Repository};
 use crate::secret::Secret;
 
@@ -242,7 +243,7 @@ pub(super) fn basic(
     source: &Source,
 ) -> Result<Identity, CredentialsError> {
     let refuse = || CredentialsError::NotBasic {
-        key: key.to_owned(),
+        key: printable(key),
         source_of: source.clone(),
     };
     let mut bytes = Zeroizing::new(vec![0; encoded.expose().len()]);
@@ -266,7 +267,7 @@ pub(super) fn token(text: &Secret, key: &str, source: &Source) -> Result<Secret,
     let bytes = text.expose();
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_graphic) {
         return Err(CredentialsError::NotAToken {
-            key: key.to_owned(),
+            key: printable(key),
             source_of: source.clone(),
         });
     }

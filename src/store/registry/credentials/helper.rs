@@ -135,7 +135,7 @@ async fn talk(child: &mut Child, server: &str) -> io::Result<(Secret, Option<Exi
 
 /// The outer `None` is an answer that makes no sense, the inner one an empty
 /// one.
-fn identity(output: &Secret) -> Option<Option<Identity>> {
+pub(super) fn identity(output: &Secret) -> Option<Option<Identity>> {
     let answer: Answer = serde_json::from_slice(output.expose()).ok()?;
     let empty = || Text(Secret::new(Vec::new()));
     let Text(user) = answer.username.unwrap_or_else(empty);

@@ -796,3 +796,23 @@ async fn only_the_auths_of_docker_auth_config_count() {
     let error = error(bad, "r.io/app").await;
     assert!(error.to_string().starts_with("DOCKER_AUTH_CONFIG is not"));
 }
+
+#[tokio::test]
+async fn a_registry_of_any_length_fits_in_a_message() {
+    let long = format!("r.io/{}\\u001b", "k".repeat(10_000));
+    for sources in [
+        cnb(&format!(r#"{{"{long}": "Digest hush"}}"#)),
+        cnb(&format!(r#"{{"{long}": "Basic hush!"}}"#)),
+        cnb(&format!(r#"{{"{long}": "Bearer hush\u0000"}}"#)),
+        docker(&format!(
+            r#"{{"auths": {{"r.io/a/{}": {{"auth": "hush!"}}}}}}"#,
+            "/".repeat(9_000)
+        )),
+    ] {
+        let message = error(sources, "r.io/a").await.to_string();
+        assert!(
+            message.len() < 500 && !message.contains('\u{1b}'),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! What the fuzzers ask of the union with what stands at a place.
+
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
+use bytes::Bytes;
+
+use super::error::AttachError;
+use super::found::{Found, Layer};
+use super::place::{Kind, Place};
+use super::union;
+use crate::config::MediaTypes;
+use crate::oci::fuzzing::assert_readable;
+use crate::oci::{Descriptor, Digest, Manifest, MediaType};
+
+/// After the union is written, all of ours is there and nothing is left to do.
+pub fn union(data: &[u8]) {
+    let Ok(manifest) = Manifest::parse(None, Bytes::copy_from_slice(data)) else {
+        return;
+    };
+    if manifest.to_image().is_err() {
+        return;
+    }
+    let layers = [layer(b"one"), layer(b"two"), layer(b"one")];
+    for (kind, layers) in [
+        (Kind::Signatures, &layers[..]),
+        (Kind::Attestations, &layers[..]),
+        (Kind::Sbom, &layers[..1]),
+    ] {
+        assert_settles(kind, manifest.clone(), layers);
+    }
+}
+
+fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
+    let repository = "r.io/app".parse().expect("it is one");
+    let place = Place::new(repository, Digest::of(b"image"), kind);
+    let found = Found::image_of(manifest);
+    let union_of = |found| union::union(&place, found, layers, MediaTypes::Oci);
+    match union_of(&found) {
+        Ok(Some(written)) => {
+            let now = Found::image_of(written.manifest);
+            assert!(layers.iter().all(|layer| now.holds(layer)));
+            let kept = |there| kind == Kind::Sbom || now.layers().contains(there);
+            assert!(found.layers().iter().all(kept));
+            assert!(matches!(union_of(&now), Ok(None)));
+        }
+        Ok(None) => assert!(layers.iter().all(|layer| found.holds(layer))),
+        Err(error @ AttachError::Full { .. }) => assert_readable(&error),
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn layer(bytes: &'static [u8]) -> Layer {
+    Layer {
+        descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, bytes),
+        content: Bytes::from_static(bytes).into(),
+    }
+}

@@ -1,0 +1,47 @@
+//! What the fuzzers ask of the two TOML files.
+
+use std::path::Path;
+
+use super::{CosignConfig, Report};
+use crate::oci::fuzzing::assert_readable;
+use crate::oci::reference::Version;
+
+/// All names are of the reported digest.
+pub fn report(data: &[u8]) {
+    match Report::parse(Path::new("report.toml"), data) {
+        Ok(report) => {
+            assert!(!report.tags().is_empty());
+            for tag in report.tags() {
+                if let Version::Digest(digest) = tag.version() {
+                    assert_eq!(digest, report.digest());
+                }
+            }
+        }
+        Err(error) => {
+            assert_readable(&error);
+            let _ = error.hint();
+        }
+    }
+}
+
+/// Somebody signs, with a key that is a path, and no annotation stands twice.
+pub fn cosign_config(data: &[u8]) {
+    match CosignConfig::parse(Path::new("/c/cosign.toml"), data) {
+        Ok(file) => {
+            assert!(!file.configs().is_empty());
+            for config in file.configs() {
+                assert!(!config.key.as_os_str().is_empty());
+                assert!(file.resolve(&config.key).is_absolute());
+                assert!(config.position.line > 0 && config.position.column > 0);
+            }
+            let mut names: Vec<_> = file.annotations().iter().map(|a| &a.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), file.annotations().len());
+        }
+        Err(error) => {
+            assert_readable(&error);
+            let _ = error.hint();
+        }
+    }
+}

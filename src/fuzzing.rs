@@ -1,0 +1,100 @@
+//! What the fuzzers run: one function per parser of bytes from outside, which
+//! panics on an answer that the parser must not give.
+//!
+//! Not part of the product: only `cargo fuzz` (`acceptance/fuzz`) and the unit
+//! tests see it. The functions stand beside the parsers, which are private;
+//! here is the list. The test below runs each over its folder of
+//! `testdata/fuzz`, so that what a fuzzer once found stays found without one.
+
+pub use crate::attach::fuzzing::union;
+pub use crate::cli::fuzzing::{command_line, go_values};
+pub use crate::config::fuzzing::{cosign_config, report};
+pub use crate::http::fuzzing::{redacted, redirect, retry_after};
+pub use crate::keys::fuzzing::{key_file, private_key};
+pub use crate::oci::fuzzing::{manifest, reference};
+pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
+pub use crate::store::registry::credentials::fuzzing::{
+    docker_config, helper_answer, registry_auth,
+};
+pub use crate::store::registry::fuzzing::{challenge, error_answer, location, token};
+
+/// Every target: its name in `acceptance/fuzz/fuzz_targets` and
+/// `testdata/fuzz`, and what it runs.
+pub const TARGETS: [(&str, fn(&[u8])); 24] = [
+    ("challenge", challenge),
+    ("command_line", command_line),
+    ("cosign_config", cosign_config),
+    ("cyclonedx", cyclonedx),
+    ("docker_config", docker_config),
+    ("error_answer", error_answer),
+    ("go_values", go_values),
+    ("helper_answer", helper_answer),
+    ("image_config", image_config),
+    ("json", json),
+    ("key_file", key_file),
+    ("location", location),
+    ("manifest", manifest),
+    ("private_key", private_key),
+    ("redacted", redacted),
+    ("redirect", redirect),
+    ("reference", reference),
+    ("registry_auth", registry_auth),
+    ("report", report),
+    ("retry_after", retry_after),
+    ("sbom_archive", sbom_archive),
+    ("sbom_blob", sbom_blob),
+    ("token", token),
+    ("union", union),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::panic::catch_unwind;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn folder(path: &str) -> PathBuf {
+        [env!("CARGO_MANIFEST_DIR"), path].iter().collect()
+    }
+
+    fn entries(folder: PathBuf) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// The names in a folder, without the ending.
+    fn names(path: &str) -> BTreeSet<String> {
+        let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        entries(folder(path)).into_iter().map(stem).collect()
+    }
+
+    #[test]
+    fn every_recorded_input_is_handled() {
+        let mut failed = Vec::new();
+        for (name, run) in TARGETS {
+            let inputs = entries(folder("testdata/fuzz").join(name));
+            assert!(!inputs.is_empty(), "{name} has no inputs");
+            for input in inputs {
+                let bytes = fs::read(&input).unwrap();
+                if catch_unwind(|| run(&bytes)).is_err() {
+                    failed.push(input.display().to_string());
+                }
+            }
+        }
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    #[test]
+    fn every_target_has_its_program_and_its_inputs() {
+        let targets = TARGETS.map(|(name, _)| name.to_owned()).into();
+        assert_eq!(names("acceptance/fuzz/fuzz_targets"), targets);
+        assert_eq!(names("testdata/fuzz"), targets);
+        let manifest = fs::read_to_string(folder("acceptance/fuzz/Cargo.toml")).unwrap();
+        for name in targets {
+            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")));
+        }
+    }
+}

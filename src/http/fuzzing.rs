@@ -1,0 +1,122 @@
+//! What the fuzzers ask of headers that steer the client, and of text that is
+//! printed.
+
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use url::{Host, Url};
+
+use super::redact::{Redacted, printable, quoted};
+use super::{Request, Response, Trust, redirect, retry};
+use crate::oci::fuzzing::assert_readable;
+
+/// An answer of `url` with one header. None: no server could send that.
+pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> Option<Response> {
+    let mut headers = HeaderMap::new();
+    headers.append(name, HeaderValue::from_bytes(value).ok()?);
+    let body = Bytes::new();
+    Some(Response {
+        url,
+        status,
+        headers,
+        body,
+        attempts: 1,
+    })
+}
+
+/// The first line as the URL that was asked, and the other bytes.
+pub fn asked(data: &[u8]) -> Option<(Url, &[u8])> {
+    let end = data.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = data.split_at_checked(end)?;
+    let url: Url = std::str::from_utf8(line).ok()?.parse().ok()?;
+    matches!(url.scheme(), "http" | "https").then_some((url, rest.get(1..)?))
+}
+
+/// A host leads the client neither from HTTPS to plain HTTP nor into a network
+/// that it is not itself in.
+pub fn assert_may_lead(from: &Url, to: &Url) {
+    assert!(matches!(to.scheme(), "http" | "https"), "{to}");
+    assert!(from.scheme() != "https" || to.scheme() == "https", "{to}");
+    let is_other = from.host() != to.host();
+    assert!(!is_other || !is_internal(to) || is_internal(from), "{to}");
+}
+
+/// By RFC 6890 and its successors, written down again: not the parser's rule.
+fn is_internal(url: &Url) -> bool {
+    let of = |address: Ipv4Addr| match address.octets() {
+        [0 | 10 | 127, ..] | [192, 168, ..] | [169, 254, ..] => true,
+        [172, second, ..] => second >> 4 == 1,
+        [100, second, ..] => second >> 6 == 1,
+        _ => false,
+    };
+    match url.host() {
+        Some(Host::Ipv4(address)) => of(address),
+        Some(Host::Ipv6(address)) => match address.segments() {
+            [first, ..] if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80 => true,
+            [0, 0, 0, 0, 0, 0xffff, ..] => address.to_ipv4().is_some_and(of),
+            _ => address == Ipv6Addr::LOCALHOST || address == Ipv6Addr::UNSPECIFIED,
+        },
+        Some(Host::Domain(name)) => {
+            let labels: Vec<_> = name.split('.').filter(|label| !label.is_empty()).collect();
+            labels.last() == Some(&"localhost")
+        }
+        None => true,
+    }
+}
+
+/// `<url>\n<Location>`.
+pub fn redirect(data: &[u8]) {
+    let Some((from, location)) = asked(data) else {
+        return;
+    };
+    let status = StatusCode::TEMPORARY_REDIRECT;
+    let Some(response) = answer(from.clone(), status, LOCATION, location) else {
+        return;
+    };
+    let request = Request::new(Method::GET, from.clone(), Trust::Verified);
+    match redirect::target(&request, &response) {
+        Ok(to) => assert_may_lead(&from, &to.expect("it is a redirect")),
+        Err(error) => assert_readable(&error),
+    }
+}
+
+/// A wait is one that a clock can count.
+pub fn retry_after(data: &[u8]) {
+    let url: Url = "https://r.io/v2/".parse().expect("it is one");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let Some(response) = answer(url, status, RETRY_AFTER, data) else {
+        return;
+    };
+    if let Some(wait) = retry::retry_after(&response) {
+        assert!(Instant::now().checked_add(wait).is_some(), "{wait:?}");
+    }
+}
+
+/// A printed URL shows no password and no value of a query parameter that
+/// could be one.
+pub fn redacted(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for shown in [printable(&text), quoted(data)] {
+        assert!(!shown.contains(char::is_control) && shown.chars().count() < 330);
+    }
+    let Ok(mut url) = text.parse::<Url>() else {
+        return;
+    };
+    const SECRET: &str = "cAnArY0123456789";
+    if !matches!(url.scheme(), "http" | "https") || text.contains(SECRET) {
+        return;
+    }
+    let could_set = url.set_password(Some(SECRET)).is_ok() && url.set_username(SECRET).is_ok();
+    assert!(could_set);
+    url.query_pairs_mut().append_pair("_state", SECRET);
+    let shown = Redacted(&url).to_string();
+    assert!(
+        !shown.contains(SECRET) && !shown.contains(char::is_control),
+        "{shown}"
+    );
+}

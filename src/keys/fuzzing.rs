@@ -1,0 +1,57 @@
+//! What the fuzzers ask of key files and of the keys in them. Unlocking is left
+//! out: scrypt takes a tenth of a second.
+
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::pem::first_block;
+use super::{Algorithm, KeyError, KeyFile, LocalKey};
+use crate::oci::Content;
+use crate::oci::fuzzing::assert_readable;
+use crate::secret::Secret;
+
+/// A block that RFC 7468 allows is found; and the same bytes as the JSON inside
+/// a block get as far as the JSON.
+pub fn key_file(data: &[u8]) {
+    if let Err(error) = KeyFile::parse(&Secret::new(data.to_vec())) {
+        assert_readable(&error);
+        let _ = error.hint();
+    }
+    if let Ok((label, bytes)) = pem_rfc7468::decode_vec(data) {
+        let block = first_block(data).ok().expect("a strict block is a block");
+        assert_eq!((block.label.as_str(), &*block.bytes), (label, &bytes));
+    }
+    let label = "ENCRYPTED SIGSTORE PRIVATE KEY";
+    let text = STANDARD.encode(data);
+    let pem = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
+    match KeyFile::parse(&Secret::from(pem)) {
+        Err(
+            error @ (KeyError::NoPem
+            | KeyError::Truncated
+            | KeyError::NotBase64
+            | KeyError::PemType(_)),
+        ) => panic!("{error}"),
+        Err(error) => assert_readable(&error),
+        Ok(_) => {}
+    }
+}
+
+/// A key that is accepted can sign, and signs the same each time. (aws-lc
+/// checks an RSA key less than that; its signature is checked as ever.)
+pub fn private_key(data: &[u8]) {
+    let key = match LocalKey::from_pkcs8(data) {
+        Ok(key) => key,
+        Err(error) => return assert_readable(&error),
+    };
+    let message = Content::from(b"message".to_vec());
+    let signature = key.sign(&message);
+    match key.algorithm() {
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {}
+        _ => {
+            let signature = signature.expect("the key was accepted");
+            assert_eq!(signature, key.sign(&message).expect("it did before"));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the fuzzers ask of credential files.
+
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
+use std::path::Path;
+
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use super::{Credentials, CredentialsError, DockerConfigFile, Identity, Sources, helper};
+use crate::oci::fuzzing::assert_readable;
+use crate::secret::Secret;
+
+const REPOSITORIES: [&str; 4] = [
+    "r.io/team/app",
+    "docker.io/alpine",
+    "127.0.0.1:5000/app",
+    "[::1]:5000/a",
+];
+
+/// `CNB_REGISTRY_AUTH`.
+pub fn registry_auth(data: &[u8]) {
+    find(data, |secret| Sources {
+        cnb_registry_auth: Some(secret),
+        ..Sources::default()
+    });
+}
+
+/// `config.json` and `DOCKER_AUTH_CONFIG`. No helper is found: `PATH` is empty.
+pub fn docker_config(data: &[u8]) {
+    find(data, |bytes| Sources {
+        docker_config: Some(DockerConfigFile {
+            path: "/d/config.json".into(),
+            bytes,
+        }),
+        ..Sources::default()
+    });
+    find(data, |secret| Sources {
+        docker_auth_config: Some(secret),
+        ..Sources::default()
+    });
+}
+
+/// What a credential helper prints.
+pub fn helper_answer(data: &[u8]) {
+    if let Some(Some(identity)) = helper::identity(&Secret::new(data.to_vec())) {
+        assert_usable(&identity);
+    }
+    let name = String::from_utf8_lossy(data);
+    match helper::program(&name, Path::new("/d/config.json")) {
+        Ok(program) => assert!(!program.contains(['/', '\0', ' '])),
+        Err(error) => assert_readable(&error),
+    }
+}
+
+/// Nothing secret is in any message.
+fn find(data: &[u8], sources: impl Fn(Secret) -> Sources) {
+    let secrets = secrets(data);
+    let assert_silent = |text: &str| {
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{text}");
+        }
+    };
+    let refused = |error: CredentialsError| {
+        assert_readable(&error);
+        assert_silent(&error.to_string());
+    };
+    let credentials = match Credentials::parse(sources(Secret::new(data.to_vec()))) {
+        Ok(credentials) => credentials,
+        Err(error) => return refused(error),
+    };
+    assert_silent(&format!("{credentials:?}"));
+    for repository in REPOSITORIES {
+        let repository = repository.parse().expect("it is one");
+        let found = credentials.for_repository(&repository).now_or_never();
+        match found.expect("no helper runs") {
+            Ok(credential) => {
+                assert_usable(&credential.identity);
+                assert_silent(&credential.to_string());
+                assert_silent(&format!("{credential:?}"));
+            }
+            Err(error) => refused(error),
+        }
+    }
+}
+
+/// A token can stand in a header.
+fn assert_usable(identity: &Identity) {
+    match identity {
+        Identity::Anonymous | Identity::Basic { .. } => {}
+        Identity::Bearer(token) | Identity::RefreshToken(token) => {
+            let bytes = token.expose();
+            assert!(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic));
+        }
+    }
+}
+
+/// The values that must not be shown: long enough not to be there by chance,
+/// and not also a name.
+fn secrets(data: &[u8]) -> Vec<String> {
+    let Ok(whole) = serde_json::from_slice::<Value>(data) else {
+        return Vec::new();
+    };
+    let (mut names, mut values) = (String::new(), Vec::new());
+    collect(&whole, &mut names, &mut values);
+    let is_secret = |value: &String| value.len() >= 12 && !names.contains(value.as_str());
+    values.into_iter().filter(is_secret).collect()
+}
+
+fn collect(value: &Value, names: &mut String, values: &mut Vec<String>) {
+    const SHOWN: [&str; 3] = ["username", "credsStore", "credHelpers"];
+    match value {
+        Value::String(text) => values.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, names, values)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                names.push_str(name);
+                match SHOWN.contains(&name.as_str()) {
+                    true => names.push_str(&member.to_string()),
+                    false => collect(member, names, values),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,111 @@
+//! What the fuzzers ask of a registry's and a token service's answers.
+
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
+use bytes::Bytes;
+use url::Url;
+
+use super::challenge::{self as challenges, Challenge};
+use super::credentials::{Credential, Identity, Source};
+use super::endpoint::endpoint;
+use super::token::{self as tokens, TokenRequest};
+use super::{answer, content_type, promised_digest, upload};
+use crate::http::fuzzing::{answer as answered, asked, assert_may_lead};
+use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use crate::http::{StatusCode, Trust};
+use crate::oci::fuzzing::assert_readable;
+
+/// One header per line: the realm that is asked for a token is one that may see
+/// the credentials of the registry.
+pub fn challenge(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n').take(64) {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(WWW_AUTHENTICATE, value);
+        }
+    }
+    let Some(Challenge::Bearer { realm, .. }) = challenges::choose(&headers) else {
+        return;
+    };
+    let credential = Credential {
+        identity: Identity::Anonymous,
+        source: Source::CnbRegistryAuth,
+    };
+    let wanted = TokenRequest {
+        realm: &realm,
+        service: None,
+        scope: "repository:app:pull",
+        credential: &credential,
+        action: "reading",
+    };
+    for base in ["https://r.io/", "http://127.0.0.1:5000/", "http://r.io/"] {
+        let base: Url = base.parse().expect("it is one");
+        match tokens::check_realm(&endpoint(base.clone(), Trust::Verified), &wanted) {
+            Ok(()) => assert_may_lead(&base, &realm),
+            Err(error) => assert_readable(&error),
+        }
+    }
+}
+
+/// A token is shown as `Bearer …`, is never printed, and does not live for ever.
+pub fn token(data: &[u8]) {
+    match tokens::read(data) {
+        Ok(token) => {
+            assert!(token.header.is_sensitive());
+            assert!(token.header.as_bytes().starts_with(b"Bearer "));
+            assert!(token.is_fresh());
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+/// A registry's words fit in a line, with the other headers that are read.
+pub fn error_answer(data: &[u8]) {
+    let url: Url = "https://r.io/v2/".parse().expect("it is one");
+    let header = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let of = |name| answered(url.clone(), StatusCode::BAD_REQUEST, name, header);
+    if let Some(mut response) = of(CONTENT_TYPE) {
+        response.body = Bytes::copy_from_slice(data);
+        assert_in_a_line(&answer::read(&response).to_string());
+        if let Some(media_type) = content_type(&response) {
+            assert!(!media_type.as_str().is_empty());
+        }
+    }
+    for name in ["docker-content-digest", "docker-upload-uuid"] {
+        let name = name.parse().expect("it is a header's name");
+        if let Some(response) = of(name) {
+            let digest = promised_digest(&response);
+            assert!(digest.is_none_or(|digest| digest.to_string().as_bytes() == header));
+            assert_in_a_line(&answer::session_id(&response));
+        }
+    }
+}
+
+fn assert_in_a_line(text: &str) {
+    assert!(
+        !text.contains(char::is_control) && text.chars().count() < 700,
+        "{text}"
+    );
+}
+
+/// `<url>\n<Location>`: the blob goes where the registry may send it, with its
+/// digest.
+pub fn location(data: &[u8]) {
+    let Some((from, value)) = asked(data) else {
+        return;
+    };
+    let Some(response) = answered(from.clone(), StatusCode::ACCEPTED, LOCATION, value) else {
+        return;
+    };
+    match upload::location(&response) {
+        Ok(mut url) => {
+            assert_may_lead(&from, &url);
+            let (host, path) = (url.origin(), url.path().to_owned());
+            url.query_pairs_mut().append_pair("digest", "sha256:00");
+            let last = url.query_pairs().last().expect("it was added");
+            assert_eq!((&*last.0, &*last.1), ("digest", "sha256:00"));
+            assert_eq!((url.origin(), url.path()), (host, path.as_str()));
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
