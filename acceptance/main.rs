@@ -14,6 +14,7 @@
 
 mod support;
 
+mod big;
 mod check;
 mod command_line;
 mod credentials;
