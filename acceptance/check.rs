@@ -10,7 +10,11 @@ use crate::support::signer::{Config, Outcome, Signer};
 /// Nothing was stored, and what was opened was cancelled.
 #[track_caller]
 fn untouched(registry: &Registry) {
-    assert!(registry.exchanges().puts().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
@@ -36,6 +40,7 @@ fn stranger(registry: &Registry, repository: &str) -> String {
     other.digest().to_owned()
 }
 
+/// SIG-20, SIG-21
 #[test]
 fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     let (registry, image) = seeded("platform-api-0.15");
@@ -44,6 +49,7 @@ fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
 }
 
+/// SIG-20, SIG-21
 #[test]
 fn a_further_tag_that_moved_is_found() {
     let (registry, image) = seeded("platform-api-0.15");
@@ -52,6 +58,7 @@ fn a_further_tag_that_moved_is_found() {
     refused(&registry, &image, 114).says(&[":latest", image.digest()]);
 }
 
+/// SIG-21
 #[test]
 fn a_tag_that_is_gone_is_found() {
     for tag in ["v1", "latest"] {
@@ -77,6 +84,7 @@ fn an_image_that_is_gone_behind_a_moved_tag_is_missing() {
     refused(&registry, &image, 114).says(&[image.digest()]);
 }
 
+/// SIG-20
 #[test]
 fn bytes_with_another_digest_are_not_signed_whatever_the_header_says() {
     let (registry, image) = seeded("oci-media-types");
@@ -107,7 +115,11 @@ fn an_image_that_may_not_be_pulled_ends_with_113() {
     for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
         let image = Image::recorded("oci-media-types");
         let access = [(image.repository().to_owned(), Access::Nothing)].into();
-        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
@@ -120,7 +132,10 @@ fn an_image_that_may_not_be_pulled_ends_with_113() {
 fn wrong_credentials_and_none_end_with_113() {
     for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
         let image = Image::recorded("oci-media-types");
-        let registry = Registry::with(Settings { auth, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         signer.run().ended_with(113);
@@ -130,13 +145,18 @@ fn wrong_credentials_and_none_end_with_113() {
     }
 }
 
+/// SIG-23, SIG-32
 #[test]
 fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
     for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
         let image = Image::recorded("two-repositories");
         let refused = image.repositories()[1].to_owned();
         let access = [(refused.clone(), Access::ReadOnly)].into();
-        let registry = Registry::with(Settings { auth, access, ..Settings::default() });
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
         image.seed(&registry);
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         let signer = signer.credential(registry.host(), "Basic cm9ib3Q6cGFzcw==");
@@ -145,19 +165,26 @@ fn one_of_two_repositories_that_may_not_be_pushed_to_keeps_both_unsigned() {
     }
 }
 
+/// SIG-23, SIG-32
 #[test]
 fn a_destination_in_another_registry_that_refuses_keeps_the_first_one_unsigned() {
     let (first, image) = seeded("oci-media-types");
     let access = [("signatures".to_owned(), Access::ReadOnly)].into();
-    let second = Registry::with(Settings { access, ..Settings::default() });
-    let elsewhere = Config::key("p256-cosign2")
-        .set("repository", &format!("{}/signatures", second.host()));
-    let signer = Signer::of(&image, first.host()).key("p256-cosign3").config(elsewhere);
+    let second = Registry::with(Settings {
+        access,
+        ..Settings::default()
+    });
+    let elsewhere =
+        Config::key("p256-cosign2").set("repository", &format!("{}/signatures", second.host()));
+    let signer = Signer::of(&image, first.host())
+        .key("p256-cosign3")
+        .config(elsewhere);
     signer.run().ended_with(113).says(&["signatures"]);
     untouched(&first);
     untouched(&second);
 }
 
+/// SIG-24
 #[test]
 fn a_destination_that_cannot_be_read_ends_before_anything_is_stored() {
     let (registry, image) = seeded("oci-media-types");
@@ -165,6 +192,7 @@ fn a_destination_that_cannot_be_read_ends_before_anything_is_stored() {
     refused(&registry, &image, 113).says(&[image.repository()]);
 }
 
+/// WIRE-43
 #[test]
 fn an_object_that_is_no_image_manifest_is_not_overwritten() {
     let (registry, image) = seeded("oci-media-types");

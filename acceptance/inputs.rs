@@ -10,10 +10,16 @@ const DIGEST: &str = "sha256:87bd1c63fd3bbbb1a03af4a2d754a4b5c9c5d916348457fb2b0
 #[track_caller]
 fn refused_report(report: &str, texts: &[&str]) {
     let registry = Registry::start();
-    let report = report.replace("{host}", registry.host()).replace("{digest}", DIGEST);
+    let report = report
+        .replace("{host}", registry.host())
+        .replace("{digest}", DIGEST);
     let signer = Signer::with_report(&report).key_without_sbom("p256-cosign3");
     signer.run().ended_with(3).says(texts);
-    assert!(registry.exchanges().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
 #[track_caller]
@@ -24,39 +30,60 @@ fn refused_settings(settings: &str, texts: &[&str]) {
     let key = crate::support::testdata("keys/p256-cosign3.key");
     let password = crate::support::testdata("keys/password");
     let settings = settings
-        .replace("{key}", &format!("key = {:?}\npassword = {:?}", key, password))
+        .replace(
+            "{key}",
+            &format!("key = {:?}\npassword = {:?}", key, password),
+        )
         .replace("{host}", registry.host());
     let signer = Signer::of(&image, registry.host()).settings(&settings);
     signer.run().ended_with(3).says(texts);
-    assert!(registry.exchanges().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
 #[test]
 fn a_report_that_is_not_there_is_named() {
     let signer = Signer::with_report("").key("p256-cosign3");
-    signer.arguments(&["-report", "/nonexistent/report.toml"]).run().ended_with(3).says(&["/nonexistent/report.toml"]);
+    signer
+        .arguments(&["-report", "/nonexistent/report.toml"])
+        .run()
+        .ended_with(3)
+        .says(&["/nonexistent/report.toml"]);
 }
 
+/// SIG-11
 #[test]
 fn a_report_that_is_no_toml_is_refused_with_its_line() {
     refused_report("[image]\ntags = [\n", &["report.toml"]);
 }
 
+/// SIG-11
 #[test]
 fn a_report_with_the_rest_of_a_longer_one_is_refused() {
     let trailing = "[image]\ntags = [\"{host}/a\"]\ndigest = \"{digest}\"\n\"]\ndigest = \"sha2";
     refused_report(trailing, &["report.toml"]);
 }
 
+/// SIG-10
 #[test]
 fn a_daemon_export_has_nothing_to_sign_in_a_registry() {
-    let report = format!("[image]\ntags = [\"app\"]\nimage-id = \"{}\"\n", &DIGEST[7..]);
+    let report = format!(
+        "[image]\ntags = [\"app\"]\nimage-id = \"{}\"\n",
+        &DIGEST[7..]
+    );
     refused_report(&report, &["daemon"]);
 }
 
+/// SIG-10
 #[test]
 fn an_export_to_an_oci_layout_has_nothing_to_sign_in_a_registry() {
-    refused_report("[image]\ntags = [\"/layout/app/v1\"]\nmanifest-size = 1421\n", &["layout"]);
+    refused_report(
+        "[image]\ntags = [\"/layout/app/v1\"]\nmanifest-size = 1421\n",
+        &["layout"],
+    );
 }
 
 #[test]
@@ -73,69 +100,119 @@ fn a_report_without_an_image_is_refused() {
 
 #[test]
 fn a_digest_that_is_none_is_shown() {
-    for digest in ["sha256:abc", "latest", "md5:d41d8cd98f00b204e9800998ecf8427e", ""] {
-        refused_report(&format!("[image]\ntags = [\"{{host}}/a\"]\ndigest = \"{digest}\"\n"), &["digest"]);
+    for digest in [
+        "sha256:abc",
+        "latest",
+        "md5:d41d8cd98f00b204e9800998ecf8427e",
+        "",
+    ] {
+        refused_report(
+            &format!("[image]\ntags = [\"{{host}}/a\"]\ndigest = \"{digest}\"\n"),
+            &["digest"],
+        );
     }
 }
 
+/// SIG-9
 #[test]
 fn a_tag_that_is_no_reference_is_shown() {
-    for tag in ["{host}/UPPER:v1", "{host}/a:", "{host}/a b", "{host}/\u{fc}", "", "https://{host}/a"] {
+    for tag in [
+        "{host}/UPPER:v1",
+        "{host}/a:",
+        "{host}/a b",
+        "{host}/\u{fc}",
+        "",
+        "https://{host}/a",
+    ] {
         let report = format!("[image]\ntags = [\"{tag}\"]\ndigest = \"{{digest}}\"\n");
         refused_report(&report, &["report.toml"]);
     }
 }
 
+/// SIG-8
 #[test]
 fn what_a_report_holds_beyond_the_image_is_none_of_our_business() {
     let registry = Registry::start();
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
-    let (tags, digest) = (format!("{}/{}:v1", registry.host(), image.repository()), image.digest());
+    let (tags, digest) = (
+        format!("{}/{}:v1", registry.host(), image.repository()),
+        image.digest(),
+    );
     let report = format!(
         "[build]\n[[build.bom]]\nname = \"jdk\"\n[image]\ntags = [\"{tags}\"]\ndigest = \"{digest}\"\n\
          manifest-size = \"1386\"\nrun-image.reference = \"x\"\nnew = 1\n[future]\nx = 1\n"
     );
-    Signer::with_report(&report).key("p256-cosign3").run().succeeded();
+    Signer::with_report(&report)
+        .key("p256-cosign3")
+        .run()
+        .succeeded();
 }
 
 #[test]
 fn a_cosign_toml_that_is_not_there_is_named() {
-    let signer = Signer::with_report("").key("p256-cosign3");
-    let run = signer.arguments(&["-cosign-config", "/nonexistent/cosign.toml"]).run();
-    run.ended_with(3).says(&["/nonexistent/cosign.toml"]);
+    let signer = Signer::of(&Image::recorded("one-document"), "127.0.0.1:9");
+    let signer = signer.arguments(&["-cosign-config", "/nonexistent/cosign.toml"]);
+    signer
+        .run()
+        .ended_with(3)
+        .says(&["/nonexistent/cosign.toml"]);
 }
 
+/// CFG-6
 #[test]
 fn a_cosign_toml_without_a_key_signs_nothing_and_says_so() {
     refused_settings("# nothing", &["configs"]);
-    refused_settings("[[annotations]]\nname = \"a\"\nvalue = \"b\"\n", &["configs"]);
+    refused_settings(
+        "[[annotations]]\nname = \"a\"\nvalue = \"b\"\n",
+        &["configs"],
+    );
     refused_settings("[[configs]]\npassword = \"x\"\n", &["key"]);
     refused_settings("[[configs]]\nkey = \"\"\n", &["key"]);
 }
 
+/// CFG-2
 #[test]
 fn unknown_keys_are_refused_with_file_line_and_a_suggestion() {
-    refused_settings("[[config]]\n{key}\n", &["cosign.toml:1", "config", "configs"]);
-    refused_settings("[[configs]]\n{key}\nexport-bom = \"none\"\n", &["cosign.toml:4", "export-bom", "export-sbom"]);
-    let annotation = "[[annotations]]\nname = \"a\"\nvalue = \"b\"\nvalues = \"c\"\n[[configs]]\n{key}\n";
+    refused_settings(
+        "[[config]]\n{key}\n",
+        &["cosign.toml:1", "config", "configs"],
+    );
+    refused_settings(
+        "[[configs]]\n{key}\nexport-bom = \"none\"\n",
+        &["cosign.toml:4", "export-bom", "export-sbom"],
+    );
+    let annotation =
+        "[[annotations]]\nname = \"a\"\nvalue = \"b\"\nvalues = \"c\"\n[[configs]]\n{key}\n";
     refused_settings(annotation, &["cosign.toml:4", "values"]);
 }
 
+/// CFG-3, CFG-10
 #[test]
 fn values_of_the_wrong_kind_are_refused_with_their_line() {
     refused_settings("[[configs]]\nkey = 1\n", &["cosign.toml:2", "key"]);
-    refused_settings("[[configs]]\n{key}\ndocker-media-types = \"yes\"\n", &["cosign.toml:4", "docker-media-types"]);
-    refused_settings("[[configs]]\n{key}\nexport-sbom = \"all\"\n", &["cosign.toml:4", "all", "attestation"]);
+    refused_settings(
+        "[[configs]]\n{key}\ndocker-media-types = \"yes\"\n",
+        &["cosign.toml:4", "docker-media-types"],
+    );
+    refused_settings(
+        "[[configs]]\n{key}\nexport-sbom = \"all\"\n",
+        &["cosign.toml:4", "all", "attestation"],
+    );
     refused_settings("[configs]\n{key}\n", &["cosign.toml:1", "configs"]);
 }
 
+/// CFG-5
 #[test]
 fn an_annotation_cannot_have_two_values() {
     let twice = "[[annotations]]\nname = \"a\"\nvalue = \"1\"\n[[annotations]]\nname = \"a\"\nvalue = \"2\"\n";
-    refused_settings(&format!("{twice}[[configs]]\n{{key}}\n"), &["cosign.toml", "`a`"]);
+    refused_settings(
+        &format!("{twice}[[configs]]\n{{key}}\n"),
+        &["cosign.toml", "`a`"],
+    );
 }
 
+/// CFG-9
 #[test]
 fn a_repository_that_is_none_is_shown() {
     for repository in ["{host}", "{host}/a:tag", "{host}/UPPER", "a b/c", ""] {
@@ -144,17 +221,25 @@ fn a_repository_that_is_none_is_shown() {
     }
 }
 
+/// CFG-12
 #[test]
-fn the_same_key_twice_for_the_same_place_is_a_contradiction_only_if_it_differs() {
+fn two_configs_that_contradict_each_other_at_one_place_are_refused() {
     let docker = Config::key("p256-cosign2").set_raw("docker-media-types", "true");
     let registry = Registry::start();
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
-    let signer = Signer::of(&image, registry.host()).key("p256-cosign3").config(docker);
+    let signer = Signer::of(&image, registry.host())
+        .key("p256-cosign3")
+        .config(docker);
     signer.run().ended_with(3).says(&["docker-media-types"]);
-    assert!(registry.exchanges().is_empty(), "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
 }
 
+/// SIG-5
 #[test]
 fn an_empty_insecure_registry_makes_nothing_insecure() {
     let settings = crate::support::registry::Settings {
@@ -165,12 +250,25 @@ fn an_empty_insecure_registry_makes_nothing_insecure() {
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
     let signer = || Signer::of(&image, registry.host()).key("p256-cosign3");
-    let prefix = registry.host().strip_suffix(|c: char| c.is_ascii_digit()).unwrap().to_owned();
+    let prefix = registry
+        .host()
+        .strip_suffix(|c: char| c.is_ascii_digit())
+        .unwrap()
+        .to_owned();
     for value in ["", ",", &prefix, "127.0.0.1"] {
-        let run = signer().arguments(&[&format!("-insecure-registry={value}")]).run();
+        let run = signer()
+            .arguments(&[&format!("-insecure-registry={value}")])
+            .run();
         assert_ne!(run.code, Some(0), "{value}: {}", run.stdout);
-        assert!(registry.exchanges().is_empty(), "{value}: {:?}", registry.exchanges());
+        assert!(
+            registry.exchanges().is_empty(),
+            "{value}: {:?}",
+            registry.exchanges()
+        );
     }
     let listed = format!("other.example,{}", registry.host());
-    signer().environment("CNB_INSECURE_REGISTRIES", &listed).run().succeeded();
+    signer()
+        .environment("CNB_INSECURE_REGISTRIES", &listed)
+        .run()
+        .succeeded();
 }

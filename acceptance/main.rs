@@ -14,4 +14,22 @@
 
 mod support;
 
+mod check;
+mod command_line;
+mod credentials;
+mod exit_codes;
+mod faults;
 mod harness;
+mod inputs;
+mod interop;
+mod keys;
+mod layering;
+mod oci_client;
+mod rerun;
+mod retries;
+mod sbom;
+mod secrets;
+mod sign;
+mod specification;
+mod tokens;
+mod wire;

@@ -3,8 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::oci::Digest;
-
 /// The raw bytes of a signature: ASN.1 DER for ECDSA, the modulus-sized integer
 /// for RSA, 64 bytes for Ed25519.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +34,5 @@ impl PublicKey {
 
     pub fn as_der(&self) -> &[u8] {
         &self.0
-    }
-
-    /// SHA-256 of the DER, by which receipts and logs name a key.
-    pub fn fingerprint(&self) -> Digest {
-        Digest::of(&self.0)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use super::signer::run_within;
-use super::{testdata, tool};
+use super::{package, testdata, tool};
 use std::process::Command;
 use std::time::Duration;
 
@@ -55,10 +55,11 @@ impl Printed {
 }
 
 impl Cosign {
-    fn program(self) -> PathBuf {
+    /// The program, below `.tools`.
+    pub fn path(self) -> &'static str {
         match self {
-            Self::V2 => tool("cosign-v2.6.4/cosign"),
-            Self::V3 => tool("cosign-v3.1.2/cosign"),
+            Self::V2 => "cosign-v2.6.4/cosign",
+            Self::V3 => "cosign-v3.1.2/cosign",
         }
     }
 
@@ -66,8 +67,9 @@ impl Cosign {
     pub fn run<S: AsRef<str>>(self, arguments: &[S], environment: &[(&str, &str)]) -> Printed {
         let home = tempfile::tempdir().expect("a temporary folder");
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-        let mut command = Command::new(self.program());
+        let mut command = Command::new(tool(self.path()));
         command
+            .current_dir(package(""))
             .args(&arguments)
             .env_clear()
             .env("HOME", home.path())

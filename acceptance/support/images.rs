@@ -14,7 +14,8 @@ use super::registry::{Registry, Stored};
 use super::remote::Remote;
 use super::testdata;
 
-const RECORDED_HOST: &str = "127.0.0.1:5055";
+/// Where the images and objects were recorded.
+pub const RECORDED_HOST: &str = "127.0.0.1:5055";
 const LIFECYCLE_LABEL: &str = "io.buildpacks.lifecycle.metadata";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";

@@ -2,8 +2,10 @@
 //! registries, real cosign, recorded images, and the program under test.
 
 pub mod cosign;
+pub mod front;
 pub mod images;
 pub mod objects;
+pub mod proxy;
 pub mod real;
 pub mod registry;
 pub mod remote;
@@ -33,6 +35,19 @@ pub fn package(path: &str) -> PathBuf {
 
 pub fn testdata(path: &str) -> PathBuf {
     package("testdata").join(path)
+}
+
+/// Every file below `folder` whose name ends in `.<end>`.
+pub fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder of this package");
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path, end),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|known| known == end))
+        .collect()
 }
 
 /// A program that `make tools` installs. Without it a test fails: skipping

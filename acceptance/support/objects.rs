@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -91,6 +90,9 @@ pub struct Layer {
 #[derive(Debug)]
 pub struct Envelope {
     pub payload_type: String,
+    /// The fields of the statement, sorted.
+    pub fields: Vec<String>,
+    /// The statement without its predicate.
     pub statement: Value,
     /// The predicate exactly as it stands in the statement.
     pub predicate: String,
@@ -135,22 +137,22 @@ impl Layer {
     }
 
     pub fn envelope(&self) -> Envelope {
-        #[derive(Deserialize)]
-        struct Statement<'a> {
-            #[serde(borrow)]
-            predicate: &'a RawValue,
-        }
         let envelope = self.json();
         let payload = envelope["payload"].as_str().expect("a payload");
         let payload = STANDARD.decode(payload).expect("base64");
-        let statement: Statement = serde_json::from_slice(&payload).expect("a statement");
+        // A predicate may hold what `Value` cannot: it is left as it is.
+        let mut statement: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(&payload).expect("a statement");
+        let fields = statement.keys().cloned().collect();
+        let predicate = statement.remove("predicate").expect("a predicate");
         Envelope {
             payload_type: envelope["payloadType"]
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
-            predicate: statement.predicate.get().to_owned(),
-            statement: serde_json::from_slice(&payload).expect("a statement"),
+            fields,
+            statement: serde_json::to_value(statement).expect("JSON"),
+            predicate: predicate.get().to_owned(),
             signatures: envelope["signatures"]
                 .as_array()
                 .cloned()

@@ -81,7 +81,8 @@ impl Signer {
         }
     }
 
-    /// The built program at another path than the one Cargo names.
+    /// The program at another path than the one Cargo names.
+    #[cfg_attr(test, expect(dead_code, reason = "for the demo"))]
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();
         self
@@ -264,6 +265,16 @@ impl Outcome {
             );
         }
         self
+    }
+
+    /// The warnings, without the one about the test keys' modes: git does not
+    /// keep 0600.
+    pub fn warnings(&self) -> Vec<&str> {
+        let is_warning = |line: &&str| line.contains("Warning: ");
+        let lines = self.stdout.lines().filter(is_warning);
+        lines
+            .filter(|line| !line.contains("can be read by other users"))
+            .collect()
     }
 
     /// # Panics

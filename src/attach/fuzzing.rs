@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 
+use super::error::AttachError;
+use super::found::{Found, Layer};
 use super::place::{Kind, Place};
-use super::tag::{AttachError, Found, Layer};
 use super::union;
 use crate::config::MediaTypes;
 use crate::oci::fuzzing::assert_readable;

@@ -1,139 +1,43 @@
-//! Appending to a tag that others write too.
-//!
-//! Registries offer no compare-and-swap that can be trusted, so: build the
-//! union of what is there and what is ours, write it once, read it back, and
-//! begin again if somebody else wrote in between (`spec/wire.md`, "Safe
-//! append"). What others wrote keeps its bytes. A `.sbom` tag holds one
-//! document and is replaced, as cosign does.
+//! Hanging layers at a tag: the protocol of [`super::append`], sent to a
+//! registry.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::append::{Append, Next, Settling, Wait};
+use super::error::AttachError;
+use super::found::{Found, Layer};
 use super::place::{Kind, Place};
-use super::union::{Union, union};
+use super::union::Union;
 use crate::config::MediaTypes;
-use crate::oci::manifest::{MAX_LAYERS, ManifestError};
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest};
-use crate::store::registry::{Answer, Put, Registries, StoreError};
+use crate::oci::{Content, Digest};
+use crate::store::registry::{Answer, Condition, Put, Registries, StoreError};
 
 /// How long a registry may take to show what it accepted.
 const CONSISTENCY: Duration = Duration::from_secs(5);
 /// How long a place is fought for: other signers, and answers that leave open
 /// what happened.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Readers of older cosign stop at 100 layers.
+const MANY_LAYERS: usize = 90;
+/// The settle time is this many times the window between our own last read and
+/// our put, within bounds (`spec/decisions/0007`).
+const WINDOWS: u32 = 2;
+const SETTLE_AT_LEAST: Duration = Duration::from_millis(50);
+const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 
-/// A sealed payload, ready to be stored.
-#[derive(Clone, Debug)]
-pub struct Layer {
-    pub descriptor: Descriptor,
-    pub content: Content,
-}
-
-/// What stood at a place when it was read.
-#[derive(Clone)]
-pub struct Found {
-    manifest: Option<Manifest>,
-    image: Option<ImageManifest>,
-}
-
-impl Found {
-    #[cfg(test)]
-    pub(super) fn nothing() -> Self {
-        Self {
-            manifest: None,
-            image: None,
-        }
-    }
-
-    /// The digest of the manifest that stood there.
-    pub fn digest(&self) -> Option<&Digest> {
-        self.manifest.as_ref().map(Manifest::digest)
-    }
-
-    /// Whether `layer` hung there.
-    pub fn holds(&self, layer: &Layer) -> bool {
-        self.layers()
-            .iter()
-            .any(|there| layer.descriptor.is_covered_by(there))
-    }
-
-    #[cfg(any(test, feature = "fuzzing"))]
-    pub(super) fn image_of(manifest: Manifest) -> Self {
-        let image = manifest.to_image().ok();
-        Self {
-            manifest: Some(manifest),
-            image,
-        }
-    }
-
-    pub(super) fn image(&self) -> Option<&ImageManifest> {
-        self.image.as_ref()
-    }
-
-    pub(super) fn layers(&self) -> &[Descriptor] {
-        self.image
-            .as_ref()
-            .map(ImageManifest::layers)
-            .unwrap_or_default()
-    }
-}
-
-/// A place that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    #[error("`{place}` holds something that is not ours to replace")]
-    Foreign {
-        place: Place,
-        #[source]
-        source: ManifestError,
-    },
-    #[error("`{place}` would have {layers} layers; readers refuse more than {MAX_LAYERS}")]
-    Full { place: Place, layers: usize },
-    #[error("the registry refuses to change `{place}` (status {status}){answer}")]
-    Refused {
-        place: Place,
-        status: u16,
-        answer: Answer,
-    },
-    #[error("the registry accepted `{place}` but does not show it")]
-    NotDurable { place: Place },
-    #[error("gave up writing `{place}`: {reason}")]
-    GaveUp { place: Place, reason: String },
-    #[error("cannot read or write `{place}`")]
-    Store {
-        place: Place,
-        #[source]
-        source: StoreError,
-    },
-    #[error("cannot build the manifest of `{place}`")]
-    Json {
-        place: Place,
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-impl AttachError {
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Store { source, .. } => source.hint(),
-            Self::Refused { answer, .. } if answer.code == "MANIFEST_INVALID" => {
-                Some("try `docker-media-types = true` for this registry".to_owned())
-            }
-            Self::Foreign { .. } | Self::Full { .. } | Self::Refused { .. } => Some(
-                "store signatures elsewhere with `repository`, or let the registry overwrite tags \
-                 that end in `.sig`, `.att` and `.sbom`"
-                    .to_owned(),
-            ),
-            Self::NotDurable { .. } | Self::GaveUp { .. } => {
-                Some("running again is safe and completes what is missing".to_owned())
-            }
-            Self::Json { .. } => None,
-        }
-    }
+/// How long after a place was written it is looked at again: a signer that had
+/// read before may have written over it by then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Settle {
+    /// As long as follows from the time that our own write took.
+    #[default]
+    Measured,
+    Fixed(Duration),
+    /// Not at all. The place is not read again before it is written either.
+    Off,
 }
 
 /// Reads what hangs at `place`.
@@ -142,41 +46,30 @@ impl AttachError {
 /// On a registry that does not answer or refuses, and on something that the
 /// signer must not replace.
 pub async fn read(registries: &Registries, place: &Place) -> Result<Found, AttachError> {
-    let manifest =
-        registries
-            .get_manifest(&place.reference())
-            .await
-            .map_err(|source| match source {
-                StoreError::Manifest { source, .. } => AttachError::Foreign {
-                    place: place.clone(),
-                    source,
-                },
-                source => AttachError::Store {
-                    place: place.clone(),
-                    source,
-                },
-            })?;
-    let image = match (&manifest, place.kind()) {
-        (None, _) => None,
-        (Some(manifest), Kind::Sbom) => manifest.to_image().ok(),
-        (Some(manifest), Kind::Signatures | Kind::Attestations) => {
-            let foreign = |source| AttachError::Foreign {
-                place: place.clone(),
-                source,
-            };
-            Some(manifest.to_image().map_err(foreign)?)
-        }
-    };
-    Ok(Found { manifest, image })
+    let served = registries.get_tag(&place.reference()).await;
+    let served = served.map_err(|source| match source {
+        StoreError::Manifest { source, .. } => AttachError::Foreign {
+            place: place.clone(),
+            source,
+        },
+        source => AttachError::Store {
+            place: place.clone(),
+            source,
+        },
+    })?;
+    Found::at(place, served)
 }
 
 /// Layers on their way to a place.
 pub struct Hanging<'a> {
     registries: &'a Registries,
     place: &'a Place,
-    layers: &'a [Layer],
-    media_types: MediaTypes,
-    found: Found,
+    append: Append<'a>,
+    settle: Settle,
+    /// When the place was read last.
+    read_at: Instant,
+    /// Between the last read and the end of the put.
+    window: Duration,
     uploaded: HashSet<Digest>,
     has_written: bool,
 }
@@ -190,13 +83,24 @@ impl<'a> Hanging<'a> {
         layers: &'a [Layer],
         media_types: MediaTypes,
         found: Found,
+        settle: Settle,
     ) -> Self {
+        // One document, the last one wins: nobody waits for stale writers.
+        let settle = match place.kind() {
+            Kind::Sbom => Settle::Off,
+            Kind::Signatures | Kind::Attestations => settle,
+        };
+        let settling = match settle {
+            Settle::Off => Settling::Over,
+            Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
+        };
         Self {
             registries,
             place,
-            layers,
-            media_types,
-            found,
+            append: Append::new(place, layers, media_types, found, settling),
+            settle,
+            read_at: Instant::now(),
+            window: Duration::ZERO,
             uploaded: HashSet::new(),
             has_written: false,
         }
@@ -205,7 +109,7 @@ impl<'a> Hanging<'a> {
     /// Whether the tag is there already, so that the registry may refuse to
     /// overwrite it.
     pub fn is_overwrite(&self) -> bool {
-        self.found.manifest.is_some()
+        self.append.found().digest().is_some()
     }
 
     /// Whether something visible may have changed.
@@ -214,15 +118,38 @@ impl<'a> Hanging<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes.
+    /// visible changes. Beside it the place is looked at again, because the
+    /// longer ago it was read, the likelier somebody else has written since.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
     pub async fn upload(&mut self) -> Result<(), AttachError> {
-        match self.union()? {
-            Some(union) => self.upload_blobs(&union).await,
-            None => Ok(()),
+        let Next::Put(union, _) = self.append.next()? else {
+            return Ok(());
+        };
+        if union.layers >= MANY_LAYERS {
+            warn!(
+                "{} will have {} layers; some readers stop at 100",
+                self.place, union.layers
+            );
         }
+        if self.settle == Settle::Off {
+            return self.upload_blobs(&union).await;
+        }
+        let looked_at = Instant::now();
+        let (registries, reference) = (self.registries, self.place.reference());
+        let (uploaded, now) = futures_util::join!(
+            self.upload_blobs(&union),
+            registries.head_manifest(&reference)
+        );
+        uploaded?;
+        let now = now.map_err(|source| self.store_error(source))?;
+        if now.as_ref() != self.append.found().digest() {
+            self.reread().await?;
+        } else {
+            self.read_at = looked_at;
+        }
+        Ok(())
     }
 
     /// Makes the layers hang there, and reads them back. Gives the digest of
@@ -232,137 +159,105 @@ impl<'a> Hanging<'a> {
     /// On a registry that refuses or does not show what it accepted.
     pub async fn write(&mut self) -> Result<Digest, AttachError> {
         let started = Instant::now();
-        let mut reason = String::new();
+        let mut written_at = started;
         for round in 0.. {
-            if round > 0 {
-                if started.elapsed() > PATIENCE {
-                    break;
+            match self.append.next()? {
+                Next::Done(digest) => return Ok(digest),
+                Next::Put(union, condition) => {
+                    self.upload_blobs(&union).await?;
+                    self.put(&union, &condition).await?;
+                    written_at = Instant::now();
                 }
-                tokio::time::sleep(jittered(round)).await;
+                Next::Read(wait) => {
+                    if wait == Wait::Consistency && written_at.elapsed() > CONSISTENCY {
+                        return Err(AttachError::NotDurable {
+                            place: self.place.clone(),
+                        });
+                    }
+                    if wait != Wait::No {
+                        tokio::time::sleep(jittered(round)).await;
+                    }
+                    self.reread().await?;
+                }
+                Next::Look => {
+                    tokio::time::sleep(self.settle_time().saturating_sub(written_at.elapsed()))
+                        .await;
+                    let now = self.look().await?;
+                    self.append.looked(now.as_ref());
+                }
             }
-            let Some(union) = self.union()? else {
-                return self.proven();
-            };
-            self.upload_blobs(&union).await?;
-            reason = match self.put(&union).await? {
-                Outcome::Shown => return Ok(union.manifest.digest().clone()),
-                Outcome::Again(reason) => reason,
-            };
-            debug!("Writing {} again: {reason}", self.place);
+            if started.elapsed() > PATIENCE {
+                break;
+            }
         }
         Err(AttachError::GaveUp {
             place: self.place.clone(),
-            reason,
         })
     }
 
-    fn proven(&self) -> Result<Digest, AttachError> {
-        let missing = || AttachError::NotDurable {
-            place: self.place.clone(),
-        };
-        self.found.digest().cloned().ok_or_else(missing)
-    }
-
-    async fn put(&mut self, union: &Union) -> Result<Outcome, AttachError> {
-        let reference = self.place.reference();
-        let put = self
-            .registries
-            .put_manifest(&reference, &union.manifest)
-            .await;
-        self.has_written |= matches!(
-            put,
-            Ok(Put::Written | Put::Unclear(_)) | Err(StoreError::Digest { .. })
-        );
-        match put.map_err(|source| self.store_error(source))? {
-            Put::Written => self.read_back(union).await,
-            Put::BlobUnknown => {
-                self.uploaded.clear();
-                Ok(Outcome::Again(
-                    "the registry does not know a blob".to_owned(),
-                ))
-            }
-            Put::Unclear(reason) => {
-                self.found = read(self.registries, self.place).await?;
-                Ok(Outcome::Again(reason))
-            }
-            Put::Refused {
-                status: 412,
-                answer,
-            } => {
-                let now = read(self.registries, self.place).await?;
-                let is_race = now.digest() != self.found.digest();
-                self.found = now;
-                if is_race {
-                    Ok(Outcome::Again("another signer was faster".to_owned()))
-                } else {
-                    Err(self.refused(412, answer))
-                }
-            }
-            Put::Refused { status, answer } => Err(self.refused(status, answer)),
-        }
-    }
-
-    /// Reads the place until it shows what was put, or something newer.
-    async fn read_back(&mut self, union: &Union) -> Result<Outcome, AttachError> {
-        let started = Instant::now();
-        for round in 1.. {
-            let now = read(self.registries, self.place).await?;
-            if now.digest() == Some(union.manifest.digest()) {
-                self.found = now;
-                return Ok(Outcome::Shown);
-            }
-            let is_stale = now.digest().is_none() || now.digest() == self.found.digest();
-            if !is_stale {
-                self.warn_of_losses(&now);
-                self.found = now;
-                return Ok(Outcome::Again(
-                    "another signer wrote at the same time".to_owned(),
-                ));
-            }
-            if started.elapsed() > CONSISTENCY {
-                break;
-            }
-            tokio::time::sleep(jittered(round)).await;
-        }
-        Err(AttachError::NotDurable {
-            place: self.place.clone(),
-        })
-    }
-
-    /// What others removed on purpose is not brought back; what they lost by
-    /// accident they bring back themselves.
-    fn warn_of_losses(&self, now: &Found) {
-        let lost = self
-            .found
-            .layers()
-            .iter()
-            .filter(|there| !now.layers().contains(there))
-            .count();
+    async fn reread(&mut self) -> Result<(), AttachError> {
+        self.read_at = Instant::now();
+        let lost = self.append.read(read(self.registries, self.place).await?);
         if lost > 0 {
             warn!(
                 "{lost} layers that others had hung at {} are gone",
                 self.place
             );
         }
+        Ok(())
     }
 
-    fn refused(&self, status: u16, answer: Answer) -> AttachError {
-        let action = || format!("writing `{}`", self.place);
-        // Refusing a tag that is not there yet is about access, not about
-        // overwriting.
-        if status == 403 && !self.is_overwrite() {
-            let identity = "the credentials that were granted an upload".to_owned();
-            return self.store_error(StoreError::Denied {
-                action: action(),
-                identity,
-                answer,
-            });
-        }
-        AttachError::Refused {
-            place: self.place.clone(),
-            status,
+    async fn put(&mut self, union: &Union, condition: &Condition) -> Result<(), AttachError> {
+        let reference = self.place.reference();
+        let answer = self
+            .registries
+            .put_manifest(&reference, &union.manifest, condition)
+            .await;
+        self.has_written |= matches!(
             answer,
+            Ok(Put::Written | Put::Unclear(_)) | Err(StoreError::Digest { .. })
+        );
+        self.window = self.read_at.elapsed();
+        let answer = answer.map_err(|source| self.store_error(source))?;
+        match &answer {
+            Put::Written => {}
+            Put::BlobUnknown => self.uploaded.clear(),
+            Put::Unclear(reason) => debug!(
+                "It is not clear whether {} was written: {reason}",
+                self.place
+            ),
+            // Refusing a tag that is not there yet is about access, not about
+            // overwriting.
+            Put::Refused {
+                status: 403,
+                answer,
+            } if !self.is_overwrite() => return Err(self.denied(answer.clone())),
+            Put::Refused { status, answer } => {
+                debug!("{} was refused with {status}{answer}", self.place)
+            }
         }
+        self.append.put(union.manifest.digest().clone(), answer)
+    }
+
+    fn settle_time(&self) -> Duration {
+        match self.settle {
+            Settle::Measured => (self.window * WINDOWS).clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST),
+            Settle::Fixed(settle) => settle,
+            Settle::Off => Duration::ZERO,
+        }
+    }
+
+    async fn look(&self) -> Result<Option<Digest>, AttachError> {
+        let looked = self.registries.head_manifest(&self.place.reference()).await;
+        looked.map_err(|source| self.store_error(source))
+    }
+
+    fn denied(&self, answer: Answer) -> AttachError {
+        self.store_error(StoreError::Denied {
+            action: format!("writing `{}`", self.place),
+            identity: "the credentials that were granted an upload".to_owned(),
+            answer,
+        })
     }
 
     fn store_error(&self, source: StoreError) -> AttachError {
@@ -400,15 +295,6 @@ impl<'a> Hanging<'a> {
             .extend(wanted.into_iter().map(|(digest, _)| digest));
         Ok(())
     }
-
-    fn union(&self) -> Result<Option<Union>, AttachError> {
-        union(self.place, &self.found, self.layers, self.media_types)
-    }
-}
-
-enum Outcome {
-    Shown,
-    Again(String),
 }
 
 /// Full jitter: signers that collided once must not collide again.

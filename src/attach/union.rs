@@ -3,20 +3,19 @@
 //! Bytes are those of cosign (`spec/wire.md`, "Manifest and config"). Pure.
 
 use bytes::Bytes;
-use tracing::warn;
 
+use super::error::AttachError;
+use super::found::{Found, Layer};
 use super::place::{Kind, Place};
-use super::tag::{AttachError, Found, Layer};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest, MediaType};
 
-/// Readers of older cosign stop at 100 layers.
-const MANY_LAYERS: usize = 90;
-
 /// A manifest to be written, and the blobs it needs that may not be there yet.
 pub(super) struct Union {
     pub(super) manifest: Manifest,
+    /// How many layers the manifest has.
+    pub(super) layers: usize,
     pub(super) missing: Vec<Layer>,
     pub(super) config: Option<(Digest, Content)>,
 }
@@ -58,9 +57,6 @@ fn append(
         let place = place.clone();
         return Err(AttachError::Full { place, layers });
     }
-    if layers >= MANY_LAYERS {
-        warn!("{place} has {layers} layers; some readers stop at 100");
-    }
     let (config, bytes) = config(base, &missing, media_types);
     let added: Vec<Descriptor> = missing
         .iter()
@@ -78,6 +74,7 @@ fn append(
     })?;
     Ok(Union {
         manifest,
+        layers,
         missing,
         config: bytes.map(|bytes| (config.digest, bytes.into())),
     })

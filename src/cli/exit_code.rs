@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesError};
 use crate::attach::AttachError;
 use crate::config::{ConfigError, ReportError};
+use crate::http::HttpError;
 use crate::phase::PhaseError;
 use crate::store::registry::StoreError;
 use crate::store::registry::credentials::CredentialsError;
@@ -105,7 +106,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
         PhaseError::Sign { .. } => SIGNING,
-        PhaseError::Crashed(_) => UNEXPECTED,
+        PhaseError::Crashed(_) | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_attach(error),
         PhaseError::InPart(_) if error.is_refusal() => REFUSED,
         PhaseError::InPart(_) => IN_PART,
@@ -128,6 +129,9 @@ fn of_attach(error: &AttachError) -> u8 {
 /// should be there.
 fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
+        StoreError::Stopped => UNEXPECTED,
+        // Asking again brings the same bytes.
+        StoreError::Http(HttpError::TooLarge { .. }) => content,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
         StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
             ACCESS_DENIED

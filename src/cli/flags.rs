@@ -36,7 +36,9 @@ pub struct Flags {
     pub colour: Option<Colour>,
     pub receipt: Option<PathBuf>,
     pub report: Option<PathBuf>,
+    pub retry_budget: Option<Duration>,
     pub settle: Option<Duration>,
+    pub timeout: Option<Duration>,
     pub uid: Option<u32>,
     /// What follows the flags; the signer takes no arguments.
     pub arguments: Vec<OsString>,
@@ -75,7 +77,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-const DEFINITIONS: [Definition; 11] = [
+const DEFINITIONS: [Definition; 13] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "gid",
@@ -93,10 +95,22 @@ const DEFINITIONS: [Definition; 11] = [
     define("receipt", Kind::Text, "path to write the receipt to"),
     define("report", Kind::Text, "path to report.toml").or("<layers>/report.toml"),
     define(
+        "retry-budget",
+        Kind::Duration,
+        "time for which a registry that fails is asked again (0: never)",
+    )
+    .or("2m0s"),
+    define(
         "settle",
         Kind::Duration,
         "time to wait before looking for signers that ran at the same time (0: do not look)",
     ),
+    define(
+        "timeout",
+        Kind::Duration,
+        "time that all requests may take together",
+    )
+    .or("10m0s"),
     define(
         "uid",
         Kind::Integer,
@@ -183,6 +197,14 @@ impl Flags {
         match name {
             "gid" => self.gid = Some(go::id(&value).map_err(refuse)?),
             "uid" => self.uid = Some(go::id(&value).map_err(refuse)?),
+            "retry-budget" => self.retry_budget = Some(go::duration(&value).map_err(refuse)?),
+            "timeout" => {
+                let time = go::duration(&value).and_then(|time| {
+                    let is_time = !time.is_zero();
+                    is_time.then_some(time).ok_or("must be more than 0")
+                });
+                self.timeout = Some(time.map_err(refuse)?);
+            }
             "settle" => self.settle = Some(go::duration(&value).map_err(refuse)?),
             "insecure-registry" => self.insecure_registries.push(value),
             "log-level" => self.log_level = Some(value),
@@ -319,6 +341,9 @@ mod tests {
             "-receipt",
             "q",
             "-settle=1.5s",
+            "-retry-budget=0",
+            "-timeout",
+            "1m30s",
             "-version=false",
         ]);
         let expected = Flags {
@@ -330,7 +355,9 @@ mod tests {
             colour: Some(Colour::Off),
             receipt: Some("q".into()),
             report: Some("r".into()),
+            retry_budget: Some(Duration::ZERO),
             settle: Some(Duration::from_millis(1500)),
+            timeout: Some(Duration::from_secs(90)),
             uid: Some(1000),
             arguments: Vec::new(),
         };
@@ -437,6 +464,14 @@ mod tests {
                 &["-settle=-1s"],
                 "invalid value \"-1s\" for flag -settle: must not be negative",
             ),
+            (
+                &["-retry-budget", "-1s"],
+                "invalid value \"-1s\" for flag -retry-budget: must not be negative",
+            ),
+            (
+                &["-timeout=0s"],
+                "invalid value \"0s\" for flag -timeout: must be more than 0",
+            ),
         ] {
             assert_eq!(refusal(arguments), message);
         }
@@ -508,7 +543,11 @@ mod tests {
             "\n  -log-level string\n    \tlogging level (default \"info\")\n",
             "\n  -no-color\n    \tdisable color output\n",
             "\n  -report string\n    \tpath to report.toml (default \"<layers>/report.toml\")\n",
+            "\n  -retry-budget duration\n    \t",
+            " (default 2m0s)\n",
             "\n  -settle duration\n    \t",
+            "\n  -timeout duration\n    \t",
+            " (default 10m0s)\n",
         ] {
             assert!(usage.contains(part), "{part}");
         }

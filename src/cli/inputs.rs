@@ -19,6 +19,8 @@ use super::log::{Colour, InvalidLevel, Level};
 
 const LAYERS: &str = "/layers";
 const REPORT: &str = "report.toml";
+const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
+const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The variables that the signer reads, as they are. Proxies are secrets: their
 /// URLs may hold a password.
@@ -150,6 +152,10 @@ pub struct Inputs {
     pub insecure_registries: Vec<Namespace>,
     /// How long to wait before looking for signers that ran at the same time.
     pub settle: Option<Duration>,
+    /// For how long a failing registry is asked again.
+    pub retry_budget: Duration,
+    /// How long all requests may take together.
+    pub timeout: Duration,
     /// The user to change to.
     pub uid: Option<u32>,
     /// The group to change to.
@@ -192,6 +198,8 @@ impl Inputs {
                 &fallbacks.insecure_registries,
             )?,
             settle: flags.settle,
+            retry_budget: flags.retry_budget.unwrap_or(RETRY_BUDGET),
+            timeout: flags.timeout.unwrap_or(TIMEOUT),
             uid: id(flags.uid, "CNB_USER_ID", &fallbacks.user_id),
             gid: id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
             warnings,
@@ -308,6 +316,8 @@ mod tests {
             receipt: None,
             insecure_registries: Vec::new(),
             settle: None,
+            retry_budget: Duration::from_secs(120),
+            timeout: Duration::from_secs(600),
             uid: None,
             gid: None,
             warnings: Vec::new(),
@@ -336,6 +346,14 @@ mod tests {
                 "{arguments:?} {variables:?}"
             );
         }
+    }
+
+    /// SIG-39
+    #[test]
+    fn times_are_the_flags_own_or_the_defaults() {
+        let given = inputs(&["-retry-budget=5s", "-timeout=1h"], &[]);
+        assert_eq!(given.retry_budget, Duration::from_secs(5));
+        assert_eq!(given.timeout, Duration::from_secs(3600));
     }
 
     /// SIG-6

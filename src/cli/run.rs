@@ -1,8 +1,8 @@
 //! One run, from the command line to the exit code.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
+use tokio::signal::unix::SignalKind;
 use tracing::{debug, error, info, warn};
 
 use super::exit_code::Failure;
@@ -10,20 +10,16 @@ use super::inputs::log_settings;
 use super::{
     Environment, Flags, Inputs, Log, Negotiated, Request, flags, platform_api, privileges,
 };
+use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::http::{Client, Proxies, Settings};
-use crate::phase::{self, Locked, Plan, Receipt};
+use crate::phase::{self, Locked, Plan, Receipt, Signal};
 use crate::secret::Secret;
 use crate::store::registry::credentials::{
     ConfigLocations, Credentials, DockerConfigFile, Sources,
 };
 use crate::store::registry::{Access, Registries};
-
-/// For how long a failing registry is asked again.
-const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
-/// How long a run may take.
-const DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the phase; gives the exit code. Everything that is said goes to stdout,
 /// except Go's words about flags, which go to stderr as the lifecycle's do.
@@ -134,12 +130,38 @@ fn sign(
         .enable_all()
         .build()
         .map_err(Failure::Start)?;
-    let (receipt, outcome) = runtime.block_on(phase::run(&plan, locked, &registries));
+    let (receipt, outcome) = runtime.block_on(async {
+        let signal = signal();
+        phase::run(&plan, locked, &registries, settle(&inputs), signal).await
+    });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
     let written = write_receipt(&inputs, &receipt);
     outcome.map_err(Failure::Phase)?;
     written
+}
+
+/// Waits for a signal that asks the run to stop.
+async fn signal() -> Signal {
+    let listen = |kind: SignalKind| async move {
+        match tokio::signal::unix::signal(kind) {
+            Ok(mut signals) => signals.recv().await.unwrap_or_default(),
+            // Nobody can stop us then but by force.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = listen(SignalKind::interrupt()) => Signal::Interrupt,
+        () = listen(SignalKind::terminate()) => Signal::Terminate,
+    }
+}
+
+fn settle(inputs: &Inputs) -> Settle {
+    match inputs.settle {
+        None => Settle::Measured,
+        Some(settle) if settle.is_zero() => Settle::Off,
+        Some(settle) => Settle::Fixed(settle),
+    }
 }
 
 fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>), Failure> {
@@ -184,8 +206,8 @@ fn registries(
             none: environment.no_proxy.clone(),
         },
         user_agent: format!("cnb-signer/{}", version()),
-        retry_budget: RETRY_BUDGET,
-        deadline: DEADLINE,
+        retry_budget: inputs.retry_budget,
+        time: inputs.timeout,
     });
     let access = Access {
         credentials: credentials.map_err(Failure::Credentials)?,

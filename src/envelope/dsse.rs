@@ -5,32 +5,83 @@ use std::io::{self, Read};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
+use crate::oci::digest::{Algorithm, Hasher};
 use crate::oci::{Content, Reread};
 use crate::signature::Signature;
 
 /// The payload type of in-toto statements.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
-/// The bytes that a signature of `payload` covers ("pre-authentication
-/// encoding").
-pub fn pre_authentication_encoding(payload: &Content) -> Content {
-    let head = format!("DSSEv1 {} {IN_TOTO} {} ", IN_TOTO.len(), payload.length());
-    Content::concat([head.into_bytes().into(), payload.clone()])
+/// What an envelope starts with.
+const HEAD: &str = r#"{"payloadType":"application/vnd.in-toto+json","payload":""#;
+
+/// A payload that has been read, once for all signatures of it: what they
+/// cover and the envelope around it are hashed in the same pass. The signature
+/// stands at the end of an envelope, so that another one costs nothing.
+pub struct Payload {
+    content: Content,
+    message: Content,
+    /// Of an envelope up to its signature.
+    hasher: Hasher,
 }
 
-/// The envelope with one signature, in the field order of cosign v2.
-pub fn envelope(payload: &Content, signature: &Signature) -> Content {
-    let head = format!(r#"{{"payloadType":"{IN_TOTO}","payload":""#);
-    let tail = format!(
-        r#"","signatures":[{{"keyid":"","sig":"{}"}}]}}"#,
-        signature.to_base64()
-    );
-    Content::concat([
-        head.into_bytes().into(),
-        Content::from_source(Base64(payload.clone())),
-        tail.into_bytes().into(),
-    ])
+impl Payload {
+    /// Reads `content` to its end.
+    ///
+    /// # Errors
+    /// On content that cannot be read.
+    pub fn read(content: Content) -> io::Result<Self> {
+        let message = pre_authentication_encoding(&content);
+        let mut covered = Hasher::new(Algorithm::Sha256);
+        let mut enveloped = Hasher::new(Algorithm::Sha256);
+        covered.update(encoding_head(&content).as_bytes());
+        enveloped.update(HEAD.as_bytes());
+        let mut reader = content.open()?;
+        let (mut piece, mut encoded) = (Vec::with_capacity(PIECE), String::new());
+        while next_piece(&mut reader, &mut piece, &mut encoded)? {
+            covered.update(&piece);
+            enveloped.update(encoded.as_bytes());
+        }
+        Ok(Self {
+            content,
+            message: message.known_by(covered.finish()),
+            hasher: enveloped,
+        })
+    }
+
+    /// The bytes that a signature covers; their digest is known.
+    pub fn message(&self) -> &Content {
+        &self.message
+    }
+
+    /// The envelope with one signature, in the field order of cosign v2; its
+    /// digest is known.
+    pub fn envelope(&self, signature: &Signature) -> Content {
+        let tail = format!(
+            r#"","signatures":[{{"keyid":"","sig":"{}"}}]}}"#,
+            signature.to_base64()
+        );
+        let mut hasher = self.hasher.clone();
+        hasher.update(tail.as_bytes());
+        let envelope = Content::concat([
+            Bytes::from_static(HEAD.as_bytes()).into(),
+            Content::from_source(Base64(self.content.clone())),
+            tail.into_bytes().into(),
+        ]);
+        envelope.known_by(hasher.finish())
+    }
+}
+
+/// The "pre-authentication encoding".
+fn pre_authentication_encoding(payload: &Content) -> Content {
+    let head = encoding_head(payload).into_bytes();
+    Content::concat([head.into(), payload.clone()])
+}
+
+fn encoding_head(payload: &Content) -> String {
+    format!("DSSEv1 {} {IN_TOTO} {} ", IN_TOTO.len(), payload.length())
 }
 
 /// Content in standard base64 with padding.
@@ -47,6 +98,7 @@ impl Reread for Base64 {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(Base64Reader {
             source: self.0.open()?,
+            piece: Vec::with_capacity(PIECE),
             encoded: String::new(),
             position: 0,
         }))
@@ -55,6 +107,7 @@ impl Reread for Base64 {
 
 struct Base64Reader<R> {
     source: R,
+    piece: Vec<u8>,
     encoded: String,
     position: usize,
 }
@@ -62,13 +115,7 @@ struct Base64Reader<R> {
 impl<R: Read> Read for Base64Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position == self.encoded.len() {
-            let mut piece = Vec::with_capacity(PIECE);
-            self.source
-                .by_ref()
-                .take(PIECE as u64)
-                .read_to_end(&mut piece)?;
-            self.encoded.clear();
-            STANDARD.encode_string(&piece, &mut self.encoded);
+            next_piece(&mut self.source, &mut self.piece, &mut self.encoded)?;
             self.position = 0;
         }
         let rest = self
@@ -82,23 +129,54 @@ impl<R: Read> Read for Base64Reader<R> {
     }
 }
 
+/// Reads the next piece, and encodes it. `false`: there is none.
+fn next_piece(
+    source: &mut impl Read,
+    piece: &mut Vec<u8>,
+    encoded: &mut String,
+) -> io::Result<bool> {
+    piece.clear();
+    encoded.clear();
+    source.by_ref().take(PIECE as u64).read_to_end(piece)?;
+    STANDARD.encode_string(&*piece, encoded);
+    Ok(!piece.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::Digest;
 
     #[test]
     fn the_envelope_is_that_of_cosign_two() {
-        let payload = Content::from(b"{}".to_vec());
+        let payload = Payload::read(Content::from(b"{}".to_vec())).unwrap();
         assert_eq!(
-            pre_authentication_encoding(&payload).to_bytes().unwrap(),
+            payload.message().to_bytes().unwrap(),
             "DSSEv1 28 application/vnd.in-toto+json 2 {}"
         );
         assert_eq!(
-            envelope(&payload, &Signature::new(vec![0xff, 0xfe]))
+            payload
+                .envelope(&Signature::new(vec![0xff, 0xfe]))
                 .to_bytes()
                 .unwrap(),
             r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"keyid":"","sig":"//4="}]}"#
         );
+    }
+
+    #[test]
+    fn the_digests_that_are_known_are_those_of_the_bytes() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 2] {
+            let payload = Payload::read(Content::from(vec![b'x'; length])).unwrap();
+            let mut contents = vec![payload.message().clone()];
+            for byte in 0..3 {
+                contents.push(payload.envelope(&Signature::new(vec![byte; 71])));
+            }
+            for content in contents {
+                let bytes = content.to_bytes().unwrap();
+                assert_eq!(content.digest().unwrap(), Digest::of(&bytes), "{length}");
+                assert_eq!(content.length(), bytes.len() as u64);
+            }
+        }
     }
 
     #[test]

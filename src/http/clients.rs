@@ -104,6 +104,11 @@ impl Clients {
         }
     }
 
+    /// What the HTTP library says, sorted.
+    pub(super) fn error(&self, url: &Url, error: reqwest::Error) -> HttpError {
+        HttpError::sending(url, error, &self.roots)
+    }
+
     fn cached<'a>(
         &'a self,
         slot: &'a OnceLock<Client>,
@@ -126,7 +131,7 @@ impl Clients {
             .tls_certs_only(roots);
         let client = shape(builder)
             .and_then(ClientBuilder::build)
-            .map_err(|error| HttpError::sending(url, error))?;
+            .map_err(|error| self.error(url, error))?;
         Ok(slot.get_or_init(|| client))
     }
 }

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
+use rustls::CertificateError;
 use url::Url;
 
 use super::redact::Redacted;
+use super::roots::Roots;
 
 /// A request that got no usable answer. URLs are redacted.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,8 @@ pub enum HttpError {
     #[error("the certificate of `{url}` is not trusted")]
     Certificate {
         url: String,
+        /// The roots that could have vouched for it, if that is what it lacks.
+        roots: Option<String>,
         #[source]
         source: Cause,
     },
@@ -40,6 +44,22 @@ pub enum HttpError {
         #[source]
         source: Cause,
     },
+    #[error("the proxy lets nobody through to `{url}` without credentials")]
+    ProxyDenied { url: String },
+    #[error("the proxy does not reach `{url}`")]
+    Proxy {
+        url: String,
+        #[source]
+        source: Cause,
+    },
+    #[error("the answer of `{url}` cannot be read")]
+    Nonsense {
+        url: String,
+        #[source]
+        source: Cause,
+    },
+    #[error("the run's time of {0} s was over before `{url}` answered", time.as_secs_f64())]
+    OutOfTime { url: String, time: Duration },
     #[error("`{url}` did not answer within {0:.0} s", patience.as_secs_f64())]
     Silence { url: String, patience: Duration },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
@@ -70,6 +90,25 @@ impl HttpError {
         }
     }
 
+    pub(super) fn out_of_time(url: &Url, time: Duration) -> Self {
+        Self::OutOfTime {
+            url: Redacted(url).to_string(),
+            time,
+        }
+    }
+
+    /// Whether the same request may do better later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::Dns { .. }
+                | Self::Proxy { .. }
+                | Self::Broken { .. }
+                | Self::Silence { .. }
+        )
+    }
+
     pub(super) fn redirect(url: &Url, reason: &'static str) -> Self {
         Self::Redirect {
             url: Redacted(url).to_string(),
@@ -78,30 +117,55 @@ impl HttpError {
     }
 
     /// What the HTTP library says, sorted by what a user can do about it.
-    pub(super) fn sending(url: &Url, error: reqwest::Error) -> Self {
+    pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &Roots) -> Self {
         let url = Redacted(url).to_string();
         let error = error.without_url();
         let tls = tls_error(&error).cloned();
+        let tunnel = tunnel_error(&error);
+        let is_nonsense = is_nonsense(&error);
         let (is_connect, is_dns) = (error.is_connect(), error.is_dns());
         let is_timeout = error.is_timeout();
         let source: Cause = match error.source() {
             Some(_) => innermost(error),
             None => error.into(),
         };
-        match tls {
-            Some(rustls::Error::InvalidCertificate(_)) => Self::Certificate { url, source },
-            Some(_) => Self::Tls { url, source },
-            None if is_dns => Self::Dns { url, source },
-            None if is_connect || is_timeout => Self::Connect { url, source },
-            None => Self::Broken { url, source },
+        match (tunnel, tls) {
+            (Some(Tunnel::Denied), _) => Self::ProxyDenied { url },
+            (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
+            (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
+                url,
+                roots: (reason == CertificateError::UnknownIssuer).then(|| roots.to_string()),
+                source,
+            },
+            (None, Some(_)) => Self::Tls { url, source },
+            (None, None) if is_dns => Self::Dns { url, source },
+            (None, None) if is_nonsense => Self::Nonsense { url, source },
+            (None, None) if is_connect || is_timeout => Self::Connect { url, source },
+            (None, None) => Self::Broken { url, source },
         }
     }
 
     /// What to try, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Certificate { .. } => Some(
-                "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`"
+            Self::Certificate { roots, .. } => Some(match roots {
+                Some(roots) => format!(
+                    "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`; \
+                     there are {roots}"
+                ),
+                None => "the registry must show another certificate, or be asked by a name that \
+                         its certificate has"
+                    .to_owned(),
+            }),
+            Self::ProxyDenied { .. } => Some(
+                "give user and password in `HTTPS_PROXY`, or list the host in `NO_PROXY`"
+                    .to_owned(),
+            ),
+            Self::Proxy { .. } => {
+                Some("check `HTTPS_PROXY` and `NO_PROXY`; running again is safe".to_owned())
+            }
+            Self::OutOfTime { .. } => Some(
+                "`-timeout` sets the time; running again is safe and completes what is missing"
                     .to_owned(),
             ),
             Self::Tls { .. } => Some(
@@ -113,7 +177,10 @@ impl HttpError {
             Self::Broken { .. } | Self::Overloaded { .. } | Self::WaitTooLong { .. } => {
                 Some("running again later is safe and completes what is missing".to_owned())
             }
-            Self::TooLarge { .. } | Self::Redirect { .. } | Self::NotAHost { .. } => None,
+            Self::TooLarge { .. }
+            | Self::Nonsense { .. }
+            | Self::Redirect { .. }
+            | Self::NotAHost { .. } => None,
         }
     }
 }
@@ -129,20 +196,57 @@ fn innermost(error: reqwest::Error) -> Cause {
 }
 
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    find(error, |error| error.downcast_ref::<rustls::Error>())
+}
+
+/// Looks through an error and its causes, also those that an I/O error wraps.
+fn find<'a, T>(
+    error: &'a (dyn Error + 'static),
+    wanted: impl Fn(&'a (dyn Error + 'static)) -> Option<T> + Copy,
+) -> Option<T> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
+        if let Some(found) = wanted(error) {
+            return Some(found);
         }
         let wrapped = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
         if let Some(wrapped) = wrapped
-            && let Some(tls) = tls_error(wrapped)
+            && let Some(found) = find(wrapped, wanted)
         {
-            return Some(tls);
+            return Some(found);
         }
         next = error.source();
     }
     None
+}
+
+enum Tunnel {
+    /// 407: the proxy wants to know who asks.
+    Denied,
+    Failed,
+}
+
+/// What a proxy made of `CONNECT`. The library keeps that type to itself; its
+/// words are all there is.
+fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
+    let words = find(error, |error| {
+        let words = error.to_string();
+        words.starts_with("tunnel error: ").then_some(words)
+    })?;
+    Some(if words.ends_with("proxy authorization required") {
+        Tunnel::Denied
+    } else {
+        Tunnel::Failed
+    })
+}
+
+/// Whether a host answered something that is not HTTP, or too much of it.
+fn is_nonsense(error: &(dyn Error + 'static)) -> bool {
+    let parsing = |error: &(dyn Error + 'static)| {
+        let error = error.downcast_ref::<hyper::Error>()?;
+        error.is_parse().then_some(())
+    };
+    find(error, parsing).is_some()
 }

@@ -25,6 +25,7 @@ pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> O
         status,
         headers,
         body,
+        attempts: 1,
     })
 }
 

@@ -1,12 +1,32 @@
-//! What is known of one host while a run lasts.
+//! What is known of one host while a run lasts, and how hard it is asked.
+//!
+//! A host that answers 429 without saying when to come back is asked by fewer
+//! requests at the same time; when it does so again, also by fewer in a second
+//! than it took before. Both rise again slowly while it answers.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Requests that one host gets at the same time.
 const AT_ONCE: usize = 8;
+/// The time over which a host's own pace is measured.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Another complaint within this time is not an accident.
+const MEMORY: Duration = Duration::from_secs(10);
+/// The longest time between two requests at the second complaint, and ever.
+const FIRST_INTERVAL: Duration = Duration::from_millis(200);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
+/// An interval that is no longer worth keeping.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(2);
+/// What a complaint makes of the interval, and an answer: some 30 answers make
+/// good for one complaint, so that few requests are turned away.
+const SLOWER: f64 = 1.25;
+const FASTER: f64 = 0.993;
+/// The most distinct warnings of one host that are shown.
+const WARNINGS: usize = 8;
 
 /// A host's limiter and its failures, shared by all tasks that ask it.
 pub(super) struct Host {
@@ -14,35 +34,141 @@ pub(super) struct Host {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     failing_since: Option<Instant>,
     not_before: Option<Instant>,
+    at_once: usize,
+    /// Permits that are to be taken out of circulation.
+    debt: usize,
+    /// Between the beginnings of two requests.
+    interval: Duration,
+    last_start: Option<Instant>,
+    last_complaint: Option<Instant>,
+    answers: u32,
+    /// When the last requests that were answered began.
+    recent: VecDeque<Instant>,
+    warnings: HashSet<String>,
+}
+
+/// The right to send one request.
+pub(super) struct Permit<'a> {
+    host: &'a Host,
+    permit: Option<SemaphorePermit<'a>>,
+    pub(super) began: Instant,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.host.state();
+        if state.debt > 0
+            && let Some(permit) = self.permit.take()
+        {
+            state.debt -= 1;
+            permit.forget();
+        }
+    }
 }
 
 impl Default for Host {
     fn default() -> Self {
         Self {
             permits: Semaphore::new(AT_ONCE),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                failing_since: None,
+                not_before: None,
+                at_once: AT_ONCE,
+                debt: 0,
+                interval: Duration::ZERO,
+                last_start: None,
+                last_complaint: None,
+                answers: 0,
+                recent: VecDeque::new(),
+                warnings: HashSet::new(),
+            }),
         }
     }
 }
 
 impl Host {
-    pub(super) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.acquire().await.ok()
-    }
-
-    /// Waits until the time that the host asked for is over.
-    pub(super) async fn wait_until_free(&self) {
-        let not_before = self.state().not_before;
-        if let Some(instant) = not_before {
-            tokio::time::sleep_until(instant.into()).await;
+    /// Waits for a turn: until fewer requests are on their way, the time that
+    /// the host asked for is over, and its pace allows another one.
+    pub(super) async fn enter(&self) -> Permit<'_> {
+        // The semaphore is never closed.
+        let permit = self.permits.acquire().await.ok();
+        loop {
+            let now = Instant::now();
+            let start = {
+                let mut state = self.state();
+                let start = state.next_start(now);
+                if start <= now {
+                    state.last_start = Some(now);
+                    return Permit {
+                        host: self,
+                        permit,
+                        began: now,
+                    };
+                }
+                start
+            };
+            tokio::time::sleep_until(start.into()).await;
         }
     }
 
-    pub(super) fn answered(&self) {
+    /// Notes an answer to a request that began at `began`.
+    pub(super) fn answered(&self, began: Instant) {
+        let mut state = self.state();
+        state.failing_since = None;
+        state.recent.push_back(began);
+        let now = Instant::now();
+        state.forget_before(now);
+        state.answers = state.answers.wrapping_add(1);
+        if state.at_once < AT_ONCE && state.answers.is_multiple_of(state.at_once as u32) {
+            state.at_once += 1;
+            match state.debt {
+                0 => self.permits.add_permits(1),
+                _ => state.debt -= 1,
+            }
+        }
+        state.interval = state.interval.mul_f64(FASTER);
+        if state.interval < SHORTEST_INTERVAL {
+            state.interval = Duration::ZERO;
+        }
+    }
+
+    /// The host has had enough (429) of a request that began at `began`, and
+    /// did not say for how long. Requests that began before the last complaint
+    /// say nothing new.
+    pub(super) fn complained(&self, began: Instant) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.last_complaint.is_some_and(|last| began <= last) {
+            return;
+        }
+        let is_accident = state
+            .last_complaint
+            .is_none_or(|last| now.saturating_duration_since(last) > MEMORY);
+        state.last_complaint = Some(now);
+        state.answers = 0;
+        state.forget_before(now);
+        let fewer = state.at_once - state.at_once / 2;
+        let surplus = state.at_once - fewer;
+        state.at_once = fewer;
+        state.debt += surplus - self.permits.forget_permits(surplus);
+        if is_accident {
+            return;
+        }
+        state.interval = match state.interval {
+            Duration::ZERO => {
+                let taken = u32::try_from(state.recent.len()).unwrap_or(u32::MAX);
+                let measured = WINDOW.mul_f64(SLOWER) / taken.max(1);
+                measured.min(FIRST_INTERVAL)
+            }
+            interval => interval.mul_f64(SLOWER).min(LONGEST_INTERVAL),
+        };
+    }
+
+    /// What the host asked for is not held against it.
+    pub(super) fn excused(&self) {
         self.state().failing_since = None;
     }
 
@@ -57,7 +183,127 @@ impl Host {
         state.not_before = state.not_before.max(Some(instant));
     }
 
+    /// Whether this warning of the host is new, and not one of too many.
+    pub(super) fn is_news(&self, warning: &str) -> bool {
+        let mut state = self.state();
+        state.warnings.len() < WARNINGS && state.warnings.insert(warning.to_owned())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// When the next request may begin.
+    fn next_start(&self, now: Instant) -> Instant {
+        let paced = self.last_start.map(|last| last + self.interval);
+        paced.max(self.not_before).unwrap_or(now)
+    }
+
+    fn forget_before(&mut self, now: Instant) {
+        while let Some(oldest) = self.recent.front()
+            && now.saturating_duration_since(*oldest) > WINDOW
+        {
+            self.recent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether `count` turns can be had at once, and no more.
+    async fn takes(host: &Host, count: usize) -> bool {
+        let mut permits = Vec::new();
+        let turn = Duration::from_millis(50);
+        while let Ok(permit) = tokio::time::timeout(turn, host.enter()).await {
+            permits.push(permit);
+        }
+        permits.len() == count
+    }
+
+    #[tokio::test]
+    async fn a_429_halves_what_is_sent_at_once_and_answers_raise_it_again() {
+        let host = Host::default();
+        assert!(takes(&host, AT_ONCE).await);
+        let began = Instant::now();
+        let on_their_way = [host.enter().await, host.enter().await];
+        // Many answers in the last second: the pace does not matter here.
+        (0..1000).for_each(|_| host.answered(Instant::now()));
+        host.complained(began);
+        // All that were on their way hear the same complaint.
+        host.complained(began);
+        host.complained(began);
+        drop(on_their_way);
+        assert!(takes(&host, AT_ONCE / 2).await);
+        host.complained(Instant::now());
+        assert!(takes(&host, AT_ONCE / 4).await);
+        (0..200).for_each(|_| host.answered(Instant::now()));
+        assert!(takes(&host, AT_ONCE).await);
+    }
+
+    #[tokio::test]
+    async fn one_request_at_a_time_is_the_least() {
+        let host = Host::default();
+        for _ in 0..10 {
+            (0..1000).for_each(|_| host.answered(Instant::now()));
+            host.complained(Instant::now());
+        }
+        assert!(host.state().at_once >= 1);
+        tokio::time::timeout(LONGEST_INTERVAL, host.enter())
+            .await
+            .expect("a turn");
+    }
+
+    #[test]
+    fn the_pace_is_what_the_host_took_and_rises_slowly() {
+        let host = Host::default();
+        (0..10).for_each(|_| host.answered(Instant::now()));
+        host.complained(Instant::now());
+        assert_eq!(host.state().interval, Duration::ZERO);
+        host.complained(Instant::now());
+        assert_eq!(host.state().interval, Duration::from_millis(125));
+        (0..35).for_each(|_| host.answered(Instant::now()));
+        let interval = host.state().interval;
+        assert!(interval < Duration::from_millis(100), "{interval:?}");
+        (0..1000).for_each(|_| host.answered(Instant::now()));
+        assert_eq!(host.state().interval, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_host_that_takes_nothing_is_still_asked_now_and_then() {
+        let host = Host::default();
+        (0..100).for_each(|_| host.complained(Instant::now()));
+        assert_eq!(host.state().interval, LONGEST_INTERVAL);
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_for_requests_that_wait_for_their_turn_already() {
+        let host = Host::default();
+        let mut permits = Vec::new();
+        for _ in 0..AT_ONCE {
+            permits.push(host.enter().await);
+        }
+        let until = Instant::now() + Duration::from_millis(200);
+        let (permit, ()) = futures_util::join!(host.enter(), async {
+            tokio::task::yield_now().await;
+            host.pause_until(until);
+            permits.clear();
+        });
+        assert!(permit.began >= until);
+    }
+
+    #[test]
+    fn a_warning_is_news_once() {
+        let host = Host::default();
+        assert!(host.is_news("a"));
+        assert!(!host.is_news("a"));
+        assert!(host.is_news("b"));
+        let shown = (0..100).filter(|n| host.is_news(&n.to_string())).count();
+        assert_eq!(shown, WARNINGS - 2);
     }
 }

@@ -13,21 +13,23 @@ mod redact;
 mod redirect;
 mod retry;
 pub mod roots;
+mod warning;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use tokio::time::timeout;
-use tracing::debug;
+use tokio::time::{timeout, timeout_at};
+use tracing::{debug, warn};
 use url::Url;
 
 pub use clients::{Proxies, Trust};
 pub use error::HttpError;
 pub use redact::{Redacted, printable};
-pub use redirect::{check_target, is_inside};
+pub use redirect::{check_target, is_inside, is_link_local};
 pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
@@ -50,7 +52,7 @@ pub struct Settings {
     /// For how long a failing host is asked again.
     pub retry_budget: Duration,
     /// When all requests of the run must have ended.
-    pub deadline: Duration,
+    pub time: Duration,
 }
 
 /// Whether a request may be sent again when nobody knows what became of it.
@@ -104,6 +106,8 @@ pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// How often the request was sent before this answer came.
+    pub attempts: u32,
 }
 
 impl Response {
@@ -121,6 +125,7 @@ pub struct Client {
     clients: Clients,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     retry_budget: Duration,
+    time: Duration,
     deadline: Instant,
 }
 
@@ -130,7 +135,8 @@ impl Client {
             clients: Clients::new(settings.roots, settings.proxies, settings.user_agent),
             hosts: Mutex::default(),
             retry_budget: settings.retry_budget,
-            deadline: Instant::now() + settings.deadline,
+            time: settings.time,
+            deadline: Instant::now() + settings.time,
         }
     }
 
@@ -140,25 +146,96 @@ impl Client {
     /// # Errors
     /// On everything but an answer; with the last answer if it never got better.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
+        self.in_time(
+            request,
+            self.persist(request, async || self.attempt(request).await),
+        )
+        .await
+    }
+
+    /// As [`send`](Self::send), with several ways to ask for the same: each
+    /// attempt goes through them until one leads to what `is_answer` takes for
+    /// an answer. Says which one did. A certificate that is not trusted ends
+    /// it: no other way may be less safe.
+    ///
+    /// # Errors
+    /// As `send`; with the error of the first way that may get better, or else
+    /// of the first.
+    pub async fn send_one_of(
+        &self,
+        first: &Request,
+        others: &[Request],
+        is_answer: impl Fn(&Response) -> bool,
+    ) -> Result<(usize, Response), HttpError> {
+        let chosen = Cell::new(0);
+        let attempt = async || {
+            let mut failed: Option<HttpError> = None;
+            for (index, way) in std::iter::once(first).chain(others).enumerate() {
+                chosen.set(index);
+                let error = match self.attempt(way).await {
+                    Ok(answer) if index == others.len() || is_answer(&answer) => return Ok(answer),
+                    Ok(_) => continue,
+                    Err(error @ HttpError::Certificate { .. }) => return Err(error),
+                    Err(error) => error,
+                };
+                failed = match failed {
+                    Some(earlier) if earlier.is_passing() || !error.is_passing() => Some(earlier),
+                    _ => Some(error),
+                };
+            }
+            Err(failed.unwrap_or_else(|| HttpError::silence(&first.url, SILENCE)))
+        };
+        let answer = self.in_time(first, self.persist(first, attempt)).await?;
+        Ok((chosen.get(), answer))
+    }
+
+    /// Sends `request` once, also after the run's time is over: for tidying up.
+    ///
+    /// # Errors
+    /// On everything but an answer.
+    pub async fn send_once(&self, request: &Request) -> Result<Response, HttpError> {
+        self.attempt(request).await
+    }
+
+    /// The outcome of `work`, or an error as soon as the run's time is over.
+    async fn in_time<T>(
+        &self,
+        request: &Request,
+        work: impl Future<Output = Result<T, HttpError>>,
+    ) -> Result<T, HttpError> {
+        let too_late = || HttpError::out_of_time(&request.url, self.time);
+        if Instant::now() >= self.deadline {
+            return Err(too_late());
+        }
+        let outcome = timeout_at(self.deadline.into(), work).await;
+        outcome.unwrap_or_else(|_| Err(too_late()))
+    }
+
+    /// Makes attempts until one is good for something, within the budget.
+    async fn persist(
+        &self,
+        request: &Request,
+        attempt: impl AsyncFn() -> Result<Response, HttpError>,
+    ) -> Result<Response, HttpError> {
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
         loop {
-            host.wait_until_free().await;
-            let outcome = {
-                let _permit = host.enter().await;
-                self.attempt(request).await
+            let (began, outcome) = {
+                let permit = host.enter().await;
+                (permit.began, attempt().await)
             };
             let failure = match outcome {
                 Ok(response) => match Failure::of_answer(response, request.replay) {
-                    Ok(response) => {
-                        host.answered();
+                    Ok(mut response) => {
+                        host.answered(began);
+                        response.attempts = pace.attempts() + 1;
                         return Ok(response);
                     }
                     Err(failure) => failure,
                 },
                 Err(error) => Failure::of_error(error, request.replay)?,
             };
-            let wait = pace.next(&host, failure)?;
+            let wait = pace.next(&host, failure, began)?;
             debug!(
                 "Waiting {wait:.1?} before asking {} again",
                 Redacted(&request.url)
@@ -168,10 +245,7 @@ impl Client {
     }
 
     /// Sends `request` once, without retries, and follows redirects.
-    ///
-    /// # Errors
-    /// On everything but an answer.
-    pub async fn attempt(&self, request: &Request) -> Result<Response, HttpError> {
+    async fn attempt(&self, request: &Request) -> Result<Response, HttpError> {
         let mut url = request.url.clone();
         let mut headers = request.headers.clone();
         let mut trust = request.trust;
@@ -208,6 +282,7 @@ impl Client {
                     Redacted(url),
                     response.status.as_u16()
                 );
+                self.show_warnings(response);
             }
             Err(error) => debug!(
                 "{} {} failed ({took:.1?}): {error}",
@@ -239,16 +314,27 @@ impl Client {
         let mut answer = timeout(patience, builder.send())
             .await
             .map_err(|_| HttpError::silence(url, patience))?
-            .map_err(|error| HttpError::sending(url, error))?;
+            .map_err(|error| self.clients.error(url, error))?;
         let status = answer.status();
         let headers = answer.headers().clone();
-        let body = read_body(url, &mut answer, request.body_limit).await?;
+        let body = self.read_body(url, &mut answer, request.body_limit).await?;
         Ok(Response {
             url: url.clone(),
             status,
             headers,
             body,
+            attempts: 1,
         })
+    }
+
+    fn show_warnings(&self, response: &Response) {
+        for text in warning::texts(&response.headers) {
+            let host = self.host(&response.url);
+            if host.is_news(&text) {
+                let name = response.url.origin().ascii_serialization();
+                warn!("{name} says: `{text}`");
+            }
+        }
     }
 
     fn host(&self, url: &Url) -> Arc<Host> {
@@ -256,36 +342,39 @@ impl Client {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(hosts.entry(name).or_default())
     }
-}
 
-/// Reads a body of at most `limit` bytes, whatever its header promises.
-async fn read_body(
-    url: &Url,
-    answer: &mut reqwest::Response,
-    limit: u64,
-) -> Result<Bytes, HttpError> {
-    let too_large = || HttpError::TooLarge {
-        url: Redacted(url).to_string(),
-        limit,
-    };
-    if answer.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let patience = SILENCE + Duration::from_secs(limit / SLOWEST);
-    let started = Instant::now();
-    let mut body = BytesMut::new();
-    loop {
-        let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
-        let chunk = timeout(left, answer.chunk())
-            .await
-            .map_err(|_| HttpError::silence(url, left))?
-            .map_err(|error| HttpError::sending(url, error))?;
-        let Some(chunk) = chunk else {
-            return Ok(body.freeze());
+    /// Reads a body of at most `limit` bytes, whatever its header promises, as
+    /// long as it does not come too slowly.
+    async fn read_body(
+        &self,
+        url: &Url,
+        answer: &mut reqwest::Response,
+        limit: u64,
+    ) -> Result<Bytes, HttpError> {
+        let too_large = || HttpError::TooLarge {
+            url: Redacted(url).to_string(),
+            limit,
         };
-        if body.len() as u64 + chunk.len() as u64 > limit {
+        let promised = answer.content_length();
+        if promised.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
+        let started = Instant::now();
+        let mut body = BytesMut::new();
+        loop {
+            let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
+            let chunk = timeout(left, answer.chunk())
+                .await
+                .map_err(|_| HttpError::silence(url, started.elapsed()))?
+                .map_err(|error| self.clients.error(url, error))?;
+            let Some(chunk) = chunk else {
+                return Ok(body.freeze());
+            };
+            if body.len() as u64 + chunk.len() as u64 > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
     }
 }

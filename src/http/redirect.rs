@@ -2,6 +2,8 @@
 //! credentials sent to a foreign host, and hosts made to ask the client's own
 //! network.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use reqwest::Method;
 use reqwest::header::LOCATION;
 use url::{Host, Url};
@@ -41,10 +43,35 @@ pub fn check_target(from: &Url, to: &Url) -> Result<(), &'static str> {
         ("https", "http") => return Err("from HTTPS to plain HTTP"),
         _ => return Err("to something that is not HTTP"),
     }
-    if from.host() != to.host() && is_inside(to) && !is_inside(from) {
+    if from.host() == to.host() {
+        return Ok(());
+    }
+    if is_link_local(to) {
+        return Err("to a link-local address");
+    }
+    if is_inside(to) && !is_inside(from) {
         return Err("from a public host into a private network");
     }
     Ok(())
+}
+
+/// Whether a URL names an address that is good on one link only. Clouds serve
+/// a machine's own credentials there; no registry lives there.
+pub fn is_link_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_link_local_v4(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some_and(is_link_local_v4)
+                // AWS's metadata service.
+                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+        }
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+fn is_link_local_v4(address: Ipv4Addr) -> bool {
+    address.is_link_local() || address.is_unspecified() || address.is_broadcast()
 }
 
 /// Whether a URL names, by address, the machine itself or its network.
@@ -104,6 +131,12 @@ mod tests {
                 !check("https://r.io/a", &format!("https://{inside}/")),
                 "{inside}"
             );
+        }
+        assert!(check("https://10.0.0.1/", "https://10.0.0.2/"));
+        for link_local in ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "0.0.0.0"] {
+            let target = format!("https://{link_local}/");
+            assert!(!check("https://10.0.0.1/", &target), "{target}");
+            assert!(!check("https://127.0.0.1/", &target), "{target}");
         }
     }
 }

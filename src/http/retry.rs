@@ -39,9 +39,8 @@ impl Failure {
     /// The error back, if asking again would not help or could harm.
     pub(super) fn of_error(error: HttpError, replay: Replay) -> Result<Self, HttpError> {
         let again = match error {
-            HttpError::Connect { .. } | HttpError::Dns { .. } => true,
             HttpError::Broken { .. } | HttpError::Silence { .. } => replay == Replay::Safe,
-            _ => false,
+            _ => error.is_passing(),
         };
         if again {
             Ok(Self::Error(error))
@@ -52,6 +51,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// Whether the host has had enough of requests.
+    fn is_complaint(&self) -> bool {
+        matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Answer(response) => {
@@ -93,8 +97,18 @@ impl Pace {
         }
     }
 
-    /// How long to wait before the next attempt.
-    pub(super) fn next(&mut self, host: &Host, failure: Failure) -> Result<Duration, HttpError> {
+    /// The attempts that failed.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long to wait before the attempt after one that began at `began`.
+    pub(super) fn next(
+        &mut self,
+        host: &Host,
+        failure: Failure,
+        began: Instant,
+    ) -> Result<Duration, HttpError> {
         self.attempts += 1;
         let own = *self.failing_since.get_or_insert_with(Instant::now);
         let end = (host.failed().min(own) + self.budget).min(self.deadline);
@@ -109,9 +123,12 @@ impl Pace {
             }
             // What a host asks for is not charged to its budget.
             host.pause_until(now + asked);
-            host.answered();
+            host.excused();
             self.failing_since = None;
             return Ok(asked);
+        }
+        if failure.is_complaint() {
+            host.complained(began);
         }
         let wait = jittered(self.attempts);
         if now + wait > end {
@@ -154,7 +171,8 @@ pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header(RETRY_AFTER.as_str())?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds.min(u64::from(u32::MAX))));
+        let wait = Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+        return (!wait.is_zero()).then_some(wait);
     }
     let date = jiff::fmt::rfc2822::DateTimeParser::new()
         .parse_timestamp(text)
@@ -181,6 +199,7 @@ mod tests {
             status: StatusCode::TOO_MANY_REQUESTS,
             headers,
             body: Default::default(),
+            attempts: 1,
         })
     }
 
@@ -197,7 +216,14 @@ mod tests {
 
     #[test]
     fn a_retry_after_that_cannot_be_meant_is_ignored_or_clamped() {
-        for value in ["-1", "soon", "", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+        for value in [
+            "-1",
+            "soon",
+            "",
+            "1.5",
+            "0",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+        ] {
             assert_eq!(asked(value), None, "{value}");
         }
         assert!(asked("1000000000000000000").unwrap() > Duration::from_secs(1_000_000));

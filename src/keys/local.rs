@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::error::KeyError;
 use super::public_half::PublicHalf;
 use super::{Algorithm, SignError};
-use crate::oci::Content;
+use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
 
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -91,7 +91,7 @@ impl LocalKey {
 
     /// Signs `message` and checks the signature with the public half. The same
     /// message always gets the same signature. An ECDSA or RSA key reads it
-    /// once, an Ed25519 key three times.
+    /// once, or not at all if its digest is known; an Ed25519 key three times.
     ///
     /// # Errors
     /// On a message that cannot be read or that changes while it is read, and
@@ -149,7 +149,7 @@ impl fmt::Debug for LocalKey {
             f,
             "LocalKey({} {})",
             self.algorithm,
-            self.public.fingerprint()
+            Digest::of(self.public.as_der())
         )
     }
 }
@@ -258,7 +258,10 @@ pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
 }
 
 fn sha256(message: &Content) -> Result<Prehash, SignError> {
-    sha256_and(message, |_| ()).map_err(SignError::Read)
+    let digest = message.digest().map_err(SignError::Read)?;
+    let mut prehash = Prehash::default();
+    hex::decode_to_slice(digest.hex(), &mut prehash).map_err(|_| SignError::Refused)?;
+    Ok(prehash)
 }
 
 /// Reads `message` once; each chunk goes to `also` too.

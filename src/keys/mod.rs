@@ -24,7 +24,7 @@ pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use password::{Origin, Password, unlock};
 
-use crate::oci::Content;
+use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
 
 /// Who signs. Each kind of key that lives elsewhere becomes a variant.
@@ -38,6 +38,11 @@ impl Signer {
         match self {
             Self::Local(key) => key.public_key(),
         }
+    }
+
+    /// SHA-256 of the public key's DER, by which receipts and logs name a key.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(self.public_key().as_der())
     }
 
     pub fn algorithm(&self) -> Algorithm {

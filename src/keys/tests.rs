@@ -822,7 +822,7 @@ fn a_message_that_cannot_be_read_is_an_error() {
 #[test]
 fn keys_and_passwords_do_not_show_in_debug_output() {
     let key = unlocked("p256-n32768-cosign-header");
-    let fingerprint = key.public_key().fingerprint();
+    let fingerprint = crate::oci::Digest::of(key.public_key().as_der());
     assert_eq!(
         format!("{key:?}"),
         format!("LocalKey(ECDSA P-256 SHA-256 {fingerprint})")

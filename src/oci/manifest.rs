@@ -11,12 +11,16 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::bounded::Bounded;
 use super::descriptor::Descriptor;
 use super::digest::Digest;
 use super::media_type::MediaType;
 
 /// The most layers that an image or an attached tag may have.
 pub const MAX_LAYERS: usize = 1000;
+
+/// The most fields that a manifest may have; image-spec v1.1 knows eight.
+const MAX_FIELDS: usize = 1000;
 
 /// A manifest of any kind: exact bytes, their digest and their media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +113,11 @@ impl Manifest {
             return Err(ManifestError::SchemaVersion);
         }
         let config = fields.read("config")?;
-        let raw_layers: Vec<Box<RawValue>> = fields.read("layers")?;
-        if raw_layers.len() > MAX_LAYERS {
-            return Err(ManifestError::TooManyLayers(raw_layers.len()));
+        let raw_layers: Bounded<Box<RawValue>> = fields.read("layers")?;
+        if raw_layers.count > MAX_LAYERS {
+            return Err(ManifestError::TooManyLayers(raw_layers.count));
         }
+        let raw_layers = raw_layers.items;
         let layers = raw_layers
             .iter()
             .map(|raw| serde_json::from_str(raw.get()))
@@ -256,6 +261,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             if fields.iter().any(|(known, _)| *known == name) {
                 return Err(serde::de::Error::custom(format!("`{name}` stands twice")));
             }
+            if fields.len() == MAX_FIELDS {
+                return Err(serde::de::Error::custom("it has too many fields"));
+            }
             fields.push((name, value));
         }
         Ok(Fields(fields))
@@ -298,6 +306,20 @@ mod tests {
         assert_eq!(*read.config(), descriptor("c2"));
     }
 
+    fn many_fields(count: usize) -> String {
+        (0..count).map(|index| format!("\"f{index}\":0,")).collect()
+    }
+
+    /// As many as fit into what is read of a registry. Judged pair by pair,
+    /// their names would take minutes.
+    #[test]
+    fn half_a_million_fields_are_refused_at_once() {
+        let started = std::time::Instant::now();
+        let text = format!("{{{}\"z\":0}}", many_fields(500_000));
+        assert!(image(&text).is_err());
+        assert!(started.elapsed().as_secs() < 5);
+    }
+
     #[test]
     fn hostile_manifests_are_refused() {
         let config = serde_json::to_string(&descriptor("c")).unwrap();
@@ -324,6 +346,7 @@ mod tests {
             &with("[]").replacen("\"schemaVersion\":2", "\"schemaVersion\":1", 1),
             &with("[]").replacen('{', "{\"layers\":[],", 1),
             &with("[]").replace("oci.image.manifest", "oci.image.index"),
+            &with("[]").replacen('{', &format!("{{{}", many_fields(MAX_FIELDS)), 1),
         ] {
             assert!(
                 image(text).is_err(),

@@ -5,6 +5,7 @@
 //! grammar of go-containerregistry `pkg/name`. Knows no network, no file and
 //! no signature.
 
+pub mod bounded;
 pub mod content;
 pub mod descriptor;
 pub mod digest;
@@ -15,6 +16,7 @@ pub mod media_type;
 pub mod namespace;
 pub mod reference;
 
+pub use bounded::Bounded;
 pub use content::{Content, Reread};
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Hasher};

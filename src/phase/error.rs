@@ -1,5 +1,6 @@
 //! What can end a run between the plan and the receipt.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,6 +10,22 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 use crate::sbom::SbomError;
 use crate::store::registry::StoreError;
+
+/// What made a run stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Interrupt,
+    Terminate,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
 
 /// A step that failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +109,8 @@ pub enum PhaseError {
     Crashed(&'static str),
     #[error(transparent)]
     Place(AttachError),
+    #[error("stopped on {0}")]
+    Stopped(Signal),
     #[error("published in part")]
     InPart(#[source] Box<PhaseError>),
 }
@@ -133,6 +152,7 @@ impl PhaseError {
             Self::InPart(source) => source
                 .hint()
                 .or_else(|| Some("running again is safe and completes what is missing".to_owned())),
+            Self::Stopped(_) => Some("running again is safe".to_owned()),
             Self::NoTags | Self::Manifest { .. } | Self::Content(_) | Self::Crashed(_) => None,
         }
     }

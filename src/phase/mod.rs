@@ -27,42 +27,96 @@ mod unlock;
 
 pub use check_read::{Readable, check_read};
 pub use check_write::{Writable, check_write};
-pub use error::PhaseError;
+pub use error::{PhaseError, Signal};
 pub use plan::{Image, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
 pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
+use std::pin::pin;
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::attach::Settle;
 use crate::store::registry::Registries;
 
-/// Runs all steps after [`prepare`]. What happened is in the receipt, also
-/// after a failure. Upload sessions that were not used are cancelled.
+/// How long a run that was stopped may take to learn what became of requests
+/// under way. Cancelling sessions comes on top; all in all less than 2 s.
+const GRACE: Duration = Duration::from_millis(1000);
+
+/// Runs all steps after [`prepare`], until done or until `signal`. What
+/// happened is in the receipt, also after a failure. Upload sessions that were
+/// not used are cancelled.
 pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    settle: Settle,
+    signal: impl Future<Output = Signal>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
-    let outcome = steps(plan, locked, registries, &mut receipt).await;
+    let outcome = until(
+        signal,
+        steps(plan, locked, registries, settle, &mut receipt),
+        registries,
+    )
+    .await;
     registries.cancel_sessions().await;
     receipt.close(&outcome);
     (receipt, outcome)
+}
+
+/// Lets `steps` end by themselves after a signal: their requests fail, and what
+/// has to be known is awaited.
+async fn until(
+    signal: impl Future<Output = Signal>,
+    steps: impl Future<Output = Result<(), PhaseError>>,
+    registries: &Registries,
+) -> Result<(), PhaseError> {
+    let mut steps = pin!(steps);
+    let signal = tokio::select! {
+        outcome = &mut steps => return outcome,
+        signal = signal => signal,
+    };
+    info!("Stopping on {signal}...");
+    registries.stop();
+    if let Ok(Ok(())) = tokio::time::timeout(GRACE, steps).await {
+        return Ok(());
+    }
+    let stopped = PhaseError::Stopped(signal);
+    if registries.has_written() {
+        return Err(PhaseError::InPart(Box::new(stopped)));
+    }
+    Err(stopped)
 }
 
 async fn steps(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
-    let (readable, writable) =
-        futures_util::join!(check_read(plan, registries), check_write(plan, registries));
-    let (readable, writable) = (readable?, writable?);
-    let signers = unlocking.finish().await?;
-    let signed = sign(plan, readable, writable, signers).await?;
-    publish(signed, registries, receipt).await
+    let checks = futures_util::join!(check_read(plan, registries), check_write(plan, registries));
+    let (readable, writable) = (checks.0?, checks.1?);
+    let signers = or_stopped(registries, unlocking.finish()).await?;
+    let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
+    publish(signed, registries, settle, receipt).await
+}
+
+/// What computes without asking a registry is not awaited once the run is
+/// stopped.
+async fn or_stopped<T>(
+    registries: &Registries,
+    step: impl Future<Output = Result<T, PhaseError>>,
+) -> Result<T, PhaseError> {
+    tokio::select! {
+        outcome = step => outcome,
+        () = registries.stopped() => Err(PhaseError::Crashed("a step that was stopped")),
+    }
 }

@@ -58,6 +58,14 @@ impl Signatory {
         Place::new(repository.clone(), image.digest.clone(), kind)
     }
 
+    /// Every repository that the signatory writes to.
+    fn repositories<'a>(&'a self, images: &'a [Image]) -> HashSet<&'a Repository> {
+        match &self.repository {
+            Some(repository) => HashSet::from([repository]),
+            None => images.iter().map(|image| &image.repository).collect(),
+        }
+    }
+
     /// What the signatory hangs on an image.
     pub fn kinds(&self) -> &'static [Kind] {
         match self.export_sbom {
@@ -182,13 +190,10 @@ fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), Phase
     let signatories: Vec<(&Signatory, &Config)> =
         plan.signatories.iter().zip(config.configs()).collect();
     for (index, (second, entry)) in signatories.iter().enumerate() {
+        let destinations = second.repositories(&plan.images);
         for (first, _) in signatories.iter().take(index) {
-            let shares_place = plan.images.iter().any(|one| {
-                let place = second.place(one, Kind::Signatures);
-                plan.images
-                    .iter()
-                    .any(|other| first.place(other, Kind::Signatures) == place)
-            });
+            // All images of a report have one digest.
+            let shares_place = !first.repositories(&plan.images).is_disjoint(&destinations);
             if !shares_place {
                 continue;
             }

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Layer};
+use crate::attach::{AttachError, Hanging, Layer, Settle};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -19,6 +19,7 @@ use crate::store::registry::Registries;
 pub async fn publish(
     signed: Signed,
     registries: &Registries,
+    settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let places: Vec<Prepared> = signed
@@ -28,7 +29,7 @@ pub async fn publish(
         .collect();
     let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
     for prepared in &places {
-        hanging.push((prepared, prepared.hanging(registries)));
+        hanging.push((prepared, prepared.hanging(registries, settle)));
     }
     let uploads = join_all(hanging.iter_mut().map(|(_, hanging)| hanging.upload())).await;
     uploads
@@ -106,13 +107,14 @@ impl Prepared {
         }
     }
 
-    fn hanging<'a>(&'a self, registries: &'a Registries) -> Hanging<'a> {
+    fn hanging<'a>(&'a self, registries: &'a Registries, settle: Settle) -> Hanging<'a> {
         Hanging::new(
             registries,
             &self.signed.place,
             &self.layers,
             self.signed.media_types,
             self.signed.found.clone(),
+            settle,
         )
     }
 

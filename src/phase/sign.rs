@@ -1,10 +1,13 @@
 //! Steps 3 and 4 of the RFC, in memory: every signatory signs every claim.
-//! No network; nothing of a key that fails is left behind.
+//! No network; nothing of a key that fails is left behind. A document is read
+//! once for each image, however many keys sign it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tracing::info;
 
 use super::check_read::Readable;
@@ -12,10 +15,11 @@ use super::check_write::Writable;
 use super::error::PhaseError;
 use super::plan::{Image, Plan, Signatory};
 use super::unlock::Opened;
-use crate::attach::{Found, Kind, Layer, Place};
+use crate::attach::{AttachError, Found, Kind, Layer, Place};
 use crate::config::MediaTypes;
 use crate::envelope::{dsse, simple_signing, statement};
 use crate::keys::Signer;
+use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Content, Descriptor, Digest, MediaType};
 use crate::sbom::{self, Document};
 
@@ -63,23 +67,36 @@ pub async fn sign(
     writable: Writable,
     opened: Vec<Opened>,
 ) -> Result<Signed, PhaseError> {
-    let claims = Arc::new(Claims::new(plan, readable)?);
-    let tasks: Vec<_> = opened
-        .into_iter()
-        .map(|key| {
-            let claims = Arc::clone(&claims);
-            tokio::task::spawn_blocking(move || claims.sign_all(&key))
-        })
-        .collect();
-    let mut signed: Vec<(usize, Place, Entry)> = Vec::new();
-    for task in tasks {
-        signed.extend(task.await.map_err(|_| PhaseError::Crashed("signing"))??);
-    }
+    let claims = Arc::new(Claims::read(plan, readable).await?);
+    let tasks = opened.into_iter().map(|key| {
+        let claims = Arc::clone(&claims);
+        move || claims.sign_all(&key)
+    });
+    let signed = on_all_processors(tasks).await?;
+    let mut signed: Vec<(usize, Place, Entry)> = signed.into_iter().flatten().collect();
     // Layers hang in the order of cosign.toml, whatever was ready first.
     signed.sort_by_key(|(signatory, _, _)| *signatory);
     Ok(Signed {
         places: by_place(writable, signed),
     })
+}
+
+/// Runs tasks on blocking threads, as many at a time as there are processors;
+/// gives their outcomes in the order of the tasks.
+async fn on_all_processors<T, F>(tasks: impl IntoIterator<Item = F>) -> Result<Vec<T>, PhaseError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, PhaseError> + Send + 'static,
+{
+    let processors = available_parallelism().map_or(1, usize::from);
+    let running = tasks.into_iter().map(|task| async {
+        let outcome = tokio::task::spawn_blocking(task).await;
+        outcome.unwrap_or(Err(PhaseError::Crashed("signing")))
+    });
+    stream::iter(running)
+        .buffered(processors)
+        .try_collect()
+        .await
 }
 
 fn by_place(writable: Writable, signed: Vec<(usize, Place, Entry)>) -> Vec<SignedPlace> {
@@ -105,31 +122,51 @@ fn by_place(writable: Writable, signed: Vec<(usize, Place, Entry)>) -> Vec<Signe
 
 /// What there is to say, before anybody says it.
 struct Claims {
-    images: Vec<Image>,
+    images: Vec<ImageClaims>,
     signatories: Vec<Signatory>,
     annotations: BTreeMap<String, String>,
-    documents: Vec<Document>,
     attachment: Option<Layer>,
 }
 
+struct ImageClaims {
+    image: Image,
+    statements: Vec<Statement>,
+}
+
+/// What is said of one document, read once for all keys.
+struct Statement {
+    document: Document,
+    payload: dsse::Payload,
+}
+
 impl Claims {
-    fn new(plan: &Plan, readable: Readable) -> Result<Self, PhaseError> {
-        let documents = readable.documents().to_vec();
-        let attaches = plan
-            .signatories()
-            .iter()
-            .any(|signatory| signatory.kinds().contains(&Kind::Sbom));
-        let attachment = match plan.images().first() {
-            Some(image) if attaches && !documents.is_empty() => {
-                Some(attachment(image, &documents)?)
+    async fn read(plan: &Plan, readable: Readable) -> Result<Self, PhaseError> {
+        let documents = readable.documents();
+        let mut images = Vec::new();
+        for image in plan.images() {
+            let statements = match exporter(plan, Kind::Attestations) {
+                Some(signatory) => {
+                    let place = signatory.place(image, Kind::Attestations);
+                    statements(image, documents, place).await?
+                }
+                None => Vec::new(),
+            };
+            let image = image.clone();
+            images.push(ImageClaims { image, statements });
+        }
+        let attachment = match (plan.images().first(), exporter(plan, Kind::Sbom)) {
+            (Some(image), Some(_)) if !documents.is_empty() => {
+                let (image, documents) = (image.clone(), documents.to_vec());
+                on_all_processors([move || attachment(&image, &documents)])
+                    .await?
+                    .pop()
             }
             _ => None,
         };
         Ok(Self {
-            images: plan.images().to_vec(),
+            images,
             signatories: plan.signatories().to_vec(),
             annotations: plan.annotations().clone(),
-            documents,
             attachment,
         })
     }
@@ -141,7 +178,8 @@ impl Claims {
             signer: &key.signer,
         };
         let mut signed = Vec::new();
-        for image in &self.images {
+        for claims in &self.images {
+            let image = &claims.image;
             let mut ready: BTreeMap<Kind, Vec<Entry>> = BTreeMap::new();
             for index in &key.signatories {
                 let Some(signatory) = self.signatories.get(*index) else {
@@ -149,7 +187,7 @@ impl Claims {
                 };
                 for kind in signatory.kinds() {
                     if !ready.contains_key(kind) {
-                        ready.insert(*kind, signing.entries(image, *kind)?);
+                        ready.insert(*kind, signing.entries(claims, *kind)?);
                     }
                     let entries = ready.get(kind).into_iter().flatten().cloned();
                     signed.extend(
@@ -163,6 +201,48 @@ impl Claims {
     }
 }
 
+/// The first signatory that hangs `kind` on images.
+fn exporter(plan: &Plan, kind: Kind) -> Option<&Signatory> {
+    let mut signatories = plan.signatories().iter();
+    signatories.find(|signatory| signatory.kinds().contains(&kind))
+}
+
+/// Reads every document as what is said of it at `place`. More of them than a
+/// tag holds are not worth a signature.
+async fn statements(
+    image: &Image,
+    documents: &[Document],
+    place: Place,
+) -> Result<Vec<Statement>, PhaseError> {
+    let tasks = documents.iter().map(|document| {
+        let (image, document) = (image.clone(), document.clone());
+        move || Statement::read(&image, document)
+    });
+    let statements = on_all_processors(tasks).await?;
+    let said: HashSet<_> = statements
+        .iter()
+        .filter_map(|statement| statement.payload.message().digest().ok())
+        .collect();
+    let layers = said.len();
+    if layers > MAX_LAYERS {
+        return Err(PhaseError::Place(AttachError::Full { place, layers }));
+    }
+    Ok(statements)
+}
+
+impl Statement {
+    fn read(image: &Image, document: Document) -> Result<Self, PhaseError> {
+        let statement = statement::statement(
+            &image.repository,
+            &image.digest,
+            document.format().predicate_type(),
+            document.content(),
+        );
+        let payload = dsse::Payload::read(statement).map_err(PhaseError::Content)?;
+        Ok(Self { document, payload })
+    }
+}
+
 /// One key at work.
 struct Signing<'a> {
     claims: &'a Claims,
@@ -171,13 +251,14 @@ struct Signing<'a> {
 }
 
 impl Signing<'_> {
-    fn entries(&self, image: &Image, kind: Kind) -> Result<Vec<Entry>, PhaseError> {
-        let documents = &self.claims.documents;
+    fn entries(&self, claims: &ImageClaims, kind: Kind) -> Result<Vec<Entry>, PhaseError> {
+        let image = &claims.image;
         match kind {
             Kind::Signatures => Ok(vec![self.signature(image)?]),
-            Kind::Attestations => documents
+            Kind::Attestations => claims
+                .statements
                 .iter()
-                .map(|document| self.attestation(image, document))
+                .map(|statement| self.attestation(image, statement))
                 .collect(),
             Kind::Sbom => {
                 let attached = self.claims.attachment.iter();
@@ -210,21 +291,14 @@ impl Signing<'_> {
         ))
     }
 
-    fn attestation(&self, image: &Image, document: &Document) -> Result<Entry, PhaseError> {
-        let predicate_type = document.format().predicate_type();
-        let statement = statement::statement(
-            &image.repository,
-            &image.digest,
-            predicate_type,
-            document.content(),
-        );
-        let message = dsse::pre_authentication_encoding(&statement);
+    fn attestation(&self, image: &Image, statement: &Statement) -> Result<Entry, PhaseError> {
+        let Statement { document, payload } = statement;
         let signature = self
             .signer
-            .sign(&message)
+            .sign(payload.message())
             .map_err(|source| self.failed(image, source))?;
-        let content = dsse::envelope(&statement, &signature);
-        let mut layer = sealed(MediaType::DSSE_ENVELOPE, content)?;
+        let mut layer = sealed(MediaType::DSSE_ENVELOPE, payload.envelope(&signature))?;
+        let predicate_type = document.format().predicate_type();
         layer
             .descriptor
             .annotations
@@ -240,7 +314,7 @@ impl Signing<'_> {
         Entry {
             image: image.clone(),
             key: self.key.clone(),
-            public_key: self.signer.public_key().fingerprint(),
+            public_key: self.signer.fingerprint(),
             document,
             layer,
         }

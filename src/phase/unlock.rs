@@ -70,7 +70,7 @@ impl Unlocking {
                 path: opening.path.clone(),
                 source,
             })?;
-            let fingerprint = signer.public_key().fingerprint();
+            let fingerprint = signer.fingerprint();
             info!(
                 "Unlocked key {} ({}, public key {fingerprint})",
                 opening.path.display(),

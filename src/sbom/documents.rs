@@ -16,14 +16,10 @@ use tar::{Archive, Entry, EntryType};
 use super::error::{Exceeded, SbomError, shown};
 use super::extended::{Extension, global_header, is_ambiguous};
 use super::json::{Remarks, Validator};
+use super::keep::Keeper;
 use super::label::SbomLayer;
-use super::layer::{Limits, Metered, Span, verify_blob};
+use super::layer::{Limits, Metered, verify_blob};
 use crate::oci::{Content, MediaType};
-
-/// Documents up to this size are kept in memory …
-const KEPT_DOCUMENT: u64 = 1 << 20;
-/// … as long as all of them together have no more than this.
-const KEPT_IN_TOTAL: u64 = 16 << 20;
 
 /// The formats of the buildpack spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,8 +109,7 @@ impl Document {
 
 /// Reads the documents of a layer's blob, sorted by path. None are handed out
 /// unless the blob has the manifest's digest and the archive the config's
-/// diffID. A document of more than 1 MiB is not kept but decompressed again
-/// when it is read.
+/// diffID. Large documents are decompressed again whenever they are read.
 ///
 /// # Errors
 /// On a blob or archive that is damaged or over a limit, on an entry that could
@@ -122,11 +117,10 @@ impl Document {
 pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Document>, SbomError> {
     verify_blob(layer, &blob, limits)?;
     let mut walk = Walk {
-        blob: &blob,
+        keeper: Keeper::new(&blob),
         limits,
         launch: launch_folder(&layer.layers_dir),
         entries: 0,
-        kept: 0,
         paths: BTreeSet::new(),
         found: Vec::new(),
         extension: Extension::default(),
@@ -153,11 +147,10 @@ enum Place {
 }
 
 struct Walk<'a> {
-    blob: &'a Bytes,
+    keeper: Keeper<'a>,
     limits: &'a Limits,
     launch: Vec<Vec<u8>>,
     entries: u64,
-    kept: u64,
     paths: BTreeSet<String>,
     found: Vec<(Place, Document)>,
     extension: Extension,
@@ -276,25 +269,15 @@ impl Walk<'_> {
         size: u64,
     ) -> Result<Document, SbomError> {
         let offset = entry.raw_file_position();
-        let is_kept = size <= KEPT_DOCUMENT && self.kept + size <= KEPT_IN_TOTAL;
-        let mut kept = Vec::new();
-        let (remarks, length) = check(entry, &path, |bytes| {
-            if is_kept {
-                kept.extend_from_slice(bytes);
-            }
-        })?;
+        let mut keeping = self.keeper.begin(offset, size);
+        let (remarks, length) = check(entry, &path, |bytes| self.keeper.add(&mut keeping, bytes))?;
         if length != size {
             return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.kept += kept.len() as u64;
-        let content = match is_kept {
-            true => Content::from(kept),
-            false => Content::from_source(Span {
-                blob: self.blob.clone(),
-                offset,
-                length: size,
-            }),
-        };
+        let content = self
+            .keeper
+            .finish(keeping, offset, size)
+            .map_err(SbomError::Tar)?;
         Ok(Document {
             path,
             format,
@@ -351,7 +334,7 @@ fn format_of(name: &[u8]) -> Option<Format> {
 fn check(
     document: &mut impl Read,
     path: &str,
-    mut keep: impl FnMut(&[u8]),
+    mut keep: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(Remarks, u64), SbomError> {
     let refuse = |source| SbomError::Json {
         path: shown(path.as_bytes()),
@@ -367,7 +350,7 @@ fn check(
             return Ok((validator.finish().map_err(refuse)?, length));
         }
         validator.feed(bytes).map_err(refuse)?;
-        keep(bytes);
+        keep(bytes).map_err(SbomError::Tar)?;
         length += count as u64;
     }
 }

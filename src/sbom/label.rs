@@ -6,10 +6,13 @@
 //! layer start with. Old labels have other shapes beside `sbom`; only `sbom` is
 //! looked at.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::error::SbomError;
-use crate::oci::{Descriptor, Digest, ImageManifest};
+use crate::oci::{Bounded, Descriptor, Digest, ImageManifest};
 
 const DEFAULT_LAYERS_DIR: &str = "/layers";
 
@@ -35,7 +38,7 @@ struct ContainerConfig {
     #[serde(rename = "Labels")]
     labels: Option<Labels>,
     #[serde(rename = "Env")]
-    env: Option<Vec<String>>,
+    env: Option<Env>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +49,35 @@ struct Labels {
 
 #[derive(Deserialize)]
 struct RootFs {
-    diff_ids: Option<Vec<String>>,
+    diff_ids: Option<Bounded<String>>,
+}
+
+/// The first `CNB_LAYERS_DIR` of an environment, of which nothing else is held.
+struct Env(Option<String>);
+
+impl<'de> Deserialize<'de> for Env {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EnvVisitor;
+
+        impl<'de> Visitor<'de> for EnvVisitor {
+            type Value = Env;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of variables")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Env, A::Error> {
+                let mut found = None;
+                while let Some(variable) = array.next_element::<String>()? {
+                    let folder = variable.strip_prefix("CNB_LAYERS_DIR=");
+                    found = found.or(folder.map(str::to_owned));
+                }
+                Ok(Env(found))
+            }
+        }
+
+        deserializer.deserialize_seq(EnvVisitor)
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,12 +115,12 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
     };
     let diff_id: Digest = sha.parse().map_err(SbomError::LabelDigest)?;
     let diff_ids = config.rootfs.and_then(|rootfs| rootfs.diff_ids);
-    let descriptor = layer_of(&diff_id, &sha, &diff_ids.unwrap_or_default(), image)?;
-    let env = container.and_then(|container| container.env.as_deref());
+    let descriptor = layer_of(&diff_id, &sha, diff_ids.as_ref(), image)?;
+    let env = container.and_then(|container| container.env.as_ref());
     Ok(Some(SbomLayer {
         descriptor,
         diff_id,
-        layers_dir: layers_dir(env.unwrap_or_default()),
+        layers_dir: layers_dir(env),
     }))
 }
 
@@ -97,19 +128,20 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
 fn layer_of(
     diff_id: &Digest,
     sha: &str,
-    diff_ids: &[String],
+    diff_ids: Option<&Bounded<String>>,
     image: &ImageManifest,
 ) -> Result<Descriptor, SbomError> {
-    if diff_ids.is_empty() {
-        return Err(SbomError::NoDiffIds);
-    }
-    if diff_ids.len() != image.layers().len() {
+    let diff_ids = diff_ids
+        .filter(|diff_ids| diff_ids.count > 0)
+        .ok_or(SbomError::NoDiffIds)?;
+    if diff_ids.count != image.layers().len() {
         return Err(SbomError::LayerCount {
-            diff_ids: diff_ids.len(),
+            diff_ids: diff_ids.count,
             layers: image.layers().len(),
         });
     }
     diff_ids
+        .items
         .iter()
         .position(|listed| listed == sha)
         .and_then(|index| image.layers().get(index))
@@ -117,9 +149,8 @@ fn layer_of(
         .ok_or_else(|| SbomError::NotALayer(diff_id.clone()))
 }
 
-fn layers_dir(env: &[String]) -> String {
-    env.iter()
-        .find_map(|variable| variable.strip_prefix("CNB_LAYERS_DIR="))
+fn layers_dir(env: Option<&Env>) -> String {
+    env.and_then(|Env(folder)| folder.as_deref())
         .filter(|folder| folder.starts_with('/'))
         .unwrap_or(DEFAULT_LAYERS_DIR)
         .to_owned()

@@ -12,7 +12,6 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::error::{Exceeded, SbomError};
 use super::label::SbomLayer;
-use crate::oci::Reread;
 use crate::oci::digest::{Digest, Hasher};
 
 /// How much an SBOM layer may hold.
@@ -167,32 +166,31 @@ impl Read for Metered {
     }
 }
 
-/// Bytes of a verified archive, decompressed anew each time they are read.
-pub(super) struct Span {
-    pub(super) blob: Bytes,
-    pub(super) offset: u64,
-    pub(super) length: u64,
+/// How a layer's blob is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compressed {
+    Not,
+    Gzip,
+    Zstd,
 }
 
-impl Reread for Span {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let mut archive = inflate(self.blob.clone());
-        io::copy(&mut archive.by_ref().take(self.offset), &mut io::sink())?;
-        Ok(Box::new(archive.take(self.length)))
-    }
-}
-
-pub(super) fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
-    match *blob {
-        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(Cursor::new(blob))),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-            Box::new(ZstdFrames::new(blob))
+impl Compressed {
+    /// What the first bytes of a blob say.
+    pub(super) fn of(blob: &[u8]) -> Self {
+        match blob {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            _ => Self::Not,
         }
-        _ => Box::new(Cursor::new(blob)),
+    }
+}
+
+/// The archive in a blob, from its first byte.
+pub(super) fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
+    match Compressed::of(&blob) {
+        Compressed::Gzip => Box::new(MultiGzDecoder::new(Cursor::new(blob))),
+        Compressed::Zstd => Box::new(ZstdFrames::new(blob)),
+        Compressed::Not => Box::new(Cursor::new(blob)),
     }
 }
 

@@ -13,6 +13,7 @@ mod extended;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod json;
+mod keep;
 mod label;
 mod layer;
 mod magnitude;

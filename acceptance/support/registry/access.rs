@@ -91,10 +91,25 @@ struct Token {
     expires: Instant,
 }
 
+impl Tokens {
+    fn issue(&mut self, grants: Vec<(String, String)>, lifetime: Duration) -> String {
+        let text = format!("{TOKEN_PREFIX}{}", self.0.len() + 1);
+        let expires = Instant::now() + lifetime;
+        self.0.insert(text.clone(), Token { grants, expires });
+        text
+    }
+}
+
 /// What tokens start with, for tests that look for leaks.
 pub const TOKEN_PREFIX: &str = "canary-token-";
 
 impl Registry {
+    /// A token that allows everything in one repository.
+    pub fn issue_token(&self, repository: &str) -> String {
+        let grants = ["pull", "push"].map(|action| (repository.to_owned(), action.to_owned()));
+        lock(&self.0.tokens).issue(grants.into(), Duration::from_secs(300))
+    }
+
     fn access(&self, repository: &str) -> Access {
         let access = &self.0.settings.access;
         access.get(repository).copied().unwrap_or_default()
@@ -177,10 +192,7 @@ impl Registry {
         for (_, scope) in form.iter().filter(|(name, _)| name == "scope") {
             grants.extend(scope.split(' ').flat_map(|scope| self.grants(scope)));
         }
-        let mut tokens = lock(&self.0.tokens);
-        let text = format!("{TOKEN_PREFIX}{}", tokens.0.len() + 1);
-        let expires = Instant::now() + *lifetime;
-        tokens.0.insert(text.clone(), Token { grants, expires });
+        let text = lock(&self.0.tokens).issue(grants, *lifetime);
         let field = if call.method == "POST" {
             "access_token"
         } else {

@@ -57,6 +57,7 @@ impl When {
     }
 }
 
+type Reply = Arc<dyn Fn() -> Option<Answer> + Send + Sync>;
 type Hook = Arc<dyn Fn() + Send + Sync>;
 type Change = Arc<dyn Fn(&mut Answer) + Send + Sync>;
 
@@ -65,6 +66,8 @@ type Change = Arc<dyn Fn(&mut Answer) + Send + Sync>;
 pub enum Action {
     /// This is answered, and nothing is done.
     Answer(Answer),
+    /// This may be answered instead, and nothing done.
+    Unless(Reply),
     /// The request is handled after this time.
     Delay(Duration),
     /// The connection is closed, and nothing is done.
@@ -73,6 +76,15 @@ pub enum Action {
     HandleThenCut,
     /// The answer's body breaks off in the middle.
     Truncate,
+    /// The answer's body comes one byte at a time, so long after each other.
+    Trickle(Duration),
+    /// The request's body is not read before this time.
+    Stall(Duration),
+    /// The connection is closed before the request's body is read.
+    CutEarly,
+    /// Half of the request's body goes into its upload session, then the
+    /// connection is closed.
+    KeepHalf,
     /// The answer is changed.
     Change(Change),
     /// Something happens just before the request is handled.
@@ -94,6 +106,10 @@ impl Action {
 
     pub fn change(change: impl Fn(&mut Answer) + Send + Sync + 'static) -> Self {
         Self::Change(Arc::new(change))
+    }
+
+    pub fn unless(reply: impl Fn() -> Option<Answer> + Send + Sync + 'static) -> Self {
+        Self::Unless(Arc::new(reply))
     }
 
     pub fn before(hook: impl Fn() + Send + Sync + 'static) -> Self {

@@ -15,22 +15,19 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 pub use access::TOKEN_PREFIX;
-pub use access::{Access, Auth};
+pub use access::{Access, Account, Auth};
 pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
+pub use tls::{PUBLIC_NAME, Validity};
 
 use access::Tokens;
 use contents::Contents;
-
-const PORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// What kind of registry it is. The default is the plainest one: no
 /// authentication, two-step uploads, no referrers API, tags that move freely.
@@ -45,6 +42,7 @@ pub struct Settings {
     pub mount: Switch,
     pub immutable_tags: Switch,
     pub tls: Switch,
+    pub certificate: Validity,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +65,6 @@ struct Shared {
     tokens: Mutex<Tokens>,
     faults: Mutex<Vec<fault::Fault>>,
     exchanges: Mutex<Vec<Exchange>>,
-    stopped: Notify,
 }
 
 impl Registry {
@@ -77,23 +74,7 @@ impl Registry {
     }
 
     pub fn with(settings: Settings) -> Self {
-        serve::start(settings, 0)
-    }
-
-    /// A registry on a port that is known beforehand. Others may test on the
-    /// same machine: it waits for the port, and [`Registry::stop`] gives it back.
-    pub fn at_port(port: u16) -> Self {
-        let start = Instant::now();
-        while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < PORT_WITHIN, "port {port} is in use");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        serve::start(Settings::default(), port)
-    }
-
-    /// Takes no more connections.
-    pub fn stop(&self) {
-        self.0.stopped.notify_one();
+        serve::start(settings)
     }
 
     /// `127.0.0.1:<port>`.
@@ -109,6 +90,11 @@ impl Registry {
     /// From now on, `action` happens to the requests that `when` describes.
     pub fn inject(&self, when: When, action: Action) {
         lock(&self.0.faults).push(fault::Fault::new(when, action));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        lock(&self.0.faults).clear();
     }
 
     /// Everything that was asked so far, in the order of arrival.

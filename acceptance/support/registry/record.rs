@@ -1,12 +1,10 @@
 //! The record of what clients asked.
 
 use std::fmt;
-use std::time::Instant;
 
 /// One request and how it ended.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    pub at: Instant,
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -54,7 +52,7 @@ impl Exchanges {
         self.0.is_empty()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Exchange> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Exchange> {
         self.0.iter()
     }
 

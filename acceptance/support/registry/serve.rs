@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -26,13 +26,13 @@ use crate::support::runtime;
 
 const BODY_LIMIT: usize = 256 << 20;
 
-pub(super) fn start(settings: Settings, port: u16) -> Registry {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+pub(super) fn start(settings: Settings) -> Registry {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket of our own");
     let address = listener.local_addr().expect("a bound socket");
     let (acceptor, authority) = match settings.tls {
         Switch::On => {
-            let (acceptor, authority) = tls::acceptor();
+            let (acceptor, authority) = tls::acceptor(settings.certificate);
             (Some(acceptor), Some(authority))
         }
         Switch::Off => (None, None),
@@ -45,16 +45,11 @@ pub(super) fn start(settings: Settings, port: u16) -> Registry {
         tokens: Mutex::default(),
         faults: Mutex::default(),
         exchanges: Mutex::default(),
-        stopped: tokio::sync::Notify::new(),
     }));
     let serving = registry.clone();
     runtime().spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-        loop {
-            let socket = tokio::select! {
-                accepted = listener.accept() => accepted.expect("a listening socket").0,
-                () = serving.0.stopped.notified() => return,
-            };
+        while let Ok((socket, _)) = listener.accept().await {
             let (registry, acceptor) = (serving.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
@@ -97,32 +92,47 @@ impl Registry {
             .iter_mut()
             .filter_map(|fault| fault.strike(&method, &target))
             .collect();
-        let call = take_apart(request).await?;
+        for action in &actions {
+            match action {
+                Action::CutEarly => return Err(cut()),
+                Action::Stall(time) => tokio::time::sleep(*time).await,
+                _ => {}
+            }
+        }
+        let mut call = take_apart(request).await?;
         let mut instead = None;
         for action in &actions {
             match action {
                 Action::Cut => return Err(cut()),
+                Action::KeepHalf => {
+                    call.method = "PATCH".to_owned();
+                    call.body.truncate(call.body.len() / 2);
+                    self.handle(&call);
+                    return Err(cut());
+                }
                 Action::Delay(time) => tokio::time::sleep(*time).await,
                 Action::Answer(answer) => instead = Some(answer.clone()),
+                Action::Unless(reply) => instead = reply(),
                 Action::Before(hook) => run(hook.clone()).await,
                 _ => {}
             }
         }
         let mut answer = instead.unwrap_or_else(|| self.handle(&call));
-        let mut truncate = false;
+        let mut pace = Pace::Whole;
         for action in &actions {
             match action {
                 Action::HandleThenCut => return Err(cut()),
                 Action::After(hook) => run(hook.clone()).await,
                 Action::Change(change) => change(&mut answer),
-                Action::Truncate => truncate = true,
+                Action::Truncate => pace = Pace::Half,
+                Action::Trickle(time) => pace = Pace::Bytes(*time),
                 _ => {}
             }
         }
         if let Some(exchange) = lock(&self.0.exchanges).get_mut(number) {
             exchange.status = Some(answer.status);
         }
-        Ok(respond(answer, truncate))
+        Ok(respond(answer, pace))
     }
 
     /// Notes the request; gives its number.
@@ -133,7 +143,6 @@ impl Registry {
         };
         let scheme = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
         let exchange = Exchange {
-            at: Instant::now(),
             method: request.method().to_string(),
             target: request.uri().to_string(),
             authorization: header("authorization").map(scheme),
@@ -171,22 +180,41 @@ async fn take_apart(request: Request<Incoming>) -> io::Result<Call> {
     })
 }
 
-fn respond(answer: Answer, truncate: bool) -> Response<Body> {
+/// How an answer's body comes.
+enum Pace {
+    Whole,
+    Half,
+    /// One by one, with a pause after each.
+    Bytes(Duration),
+}
+
+fn respond(answer: Answer, pace: Pace) -> Response<Body> {
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
-    let body = if truncate {
+    if !matches!(pace, Pace::Whole) {
         response = response.header("content-length", answer.body.len());
-        let half = answer.body.slice(..answer.body.len() / 2);
-        // The pause lets the first half leave before the connection closes.
-        let end = stream::once(async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            Err::<Bytes, io::Error>(cut())
-        });
-        Body::from_stream(stream::iter([Ok(half)]).chain(end))
-    } else {
-        Body::from(answer.body)
+    }
+    let body = match pace {
+        Pace::Whole => Body::from(answer.body),
+        Pace::Half => {
+            let half = answer.body.slice(..answer.body.len() / 2);
+            // The pause lets the first half leave before the connection closes.
+            let end = stream::once(async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err::<Bytes, io::Error>(cut())
+            });
+            Body::from_stream(stream::iter([Ok(half)]).chain(end))
+        }
+        Pace::Bytes(pause) => {
+            let bytes = stream::unfold(answer.body, move |mut left| async move {
+                tokio::time::sleep(pause).await;
+                let next = (!left.is_empty()).then(|| left.split_to(1))?;
+                Some((Ok::<Bytes, io::Error>(next), left))
+            });
+            Body::from_stream(bytes)
+        }
     };
     response.body(body).expect("headers that a test wrote")
 }

@@ -1,4 +1,5 @@
-//! A certificate authority that nobody knows, and a certificate for 127.0.0.1.
+//! A certificate authority that nobody knows, and its certificate for a
+//! registry of ours.
 
 use std::sync::Arc;
 
@@ -7,8 +8,21 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
-/// An acceptor for `127.0.0.1` and `localhost`, and its authority as PEM.
-pub fn acceptor() -> (TlsAcceptor, String) {
+/// Whether a registry's certificate has had its time.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Validity {
+    #[default]
+    Current,
+    Expired,
+}
+
+/// A name that a certificate of ours has too, for tests that reach it through a
+/// proxy.
+pub const PUBLIC_NAME: &str = "registry.example";
+
+/// An acceptor for `127.0.0.1`, `localhost` and [`PUBLIC_NAME`], and its
+/// authority as PEM.
+pub fn acceptor(validity: Validity) -> (TlsAcceptor, String) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -16,10 +30,12 @@ pub fn acceptor() -> (TlsAcceptor, String) {
     let issuer = Issuer::new(authority, authority_key);
 
     let key = KeyPair::generate().expect("a key");
-    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = CertificateParams::new(names)
-        .and_then(|params| params.signed_by(&key, &issuer))
-        .expect("a certificate");
+    let names = ["127.0.0.1", "::1", "localhost", PUBLIC_NAME].map(str::to_owned);
+    let mut params = CertificateParams::new(names).expect("names");
+    if validity == Validity::Expired {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
 
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)

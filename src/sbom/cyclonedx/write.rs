@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
@@ -29,35 +30,53 @@ pub(super) fn bom(mut merged: Merged<'_>) -> String {
         // Before 1.5 `metadata.tools` is an array of tools, since then it may be an
         // object: where both occur, the tools become components of the object.
         let tools = take(&mut merged.lists, &TOOLS).items;
-        let mut components = owned(take(&mut merged.lists, &TOOL_COMPONENTS).items);
+        let mut components = as_they_are(take(&mut merged.lists, &TOOL_COMPONENTS).items);
         components.extend(tools.into_iter().map(tool_component));
-        bom.put(&TOOL_COMPONENTS.map(Cow::from), Node::array(&components));
+        bom.put(&TOOL_COMPONENTS.map(Cow::from), Node::Array(components));
     }
     for (place, list) in std::mem::take(&mut merged.lists) {
         let mut items = match place == ["dependencies"] {
             true => dependencies(&list.items),
-            false => owned(list.items),
+            false => as_they_are(list.items),
         };
         if place == ["metadata", "properties"] {
-            items.append(&mut merged.properties);
+            items.extend(
+                std::mem::take(&mut merged.properties)
+                    .into_iter()
+                    .map(Cow::from),
+            );
         }
-        bom.put(&place, Node::array(&items));
+        bom.put(&place, Node::Array(items));
     }
     if !merged.properties.is_empty() {
         let place = ["metadata".into(), "properties".into()];
-        bom.put(&place, Node::array(&merged.properties));
+        let properties = merged.properties.into_iter().map(Cow::from);
+        bom.put(&place, Node::Array(properties.collect()));
     }
-    let minor = merged.minor_version.max(LOWEST_VERSION);
-    let body = bom.to_string();
-    let body = body.strip_prefix('{').unwrap_or_default();
-    format!(
-        r#"{{"$schema":"http://cyclonedx.org/schema/bom-1.{minor}.schema.json","bomFormat":"CycloneDX","specVersion":"1.{minor}","serialNumber":"{}","version":1,{body}"#,
-        serial_number(body)
-    )
+    with_head(merged.minor_version.max(LOWEST_VERSION), &bom)
+}
+
+/// The BOM as text, written once: it may be large. What stands for its serial
+/// number is replaced when the rest is known.
+fn with_head(minor: u32, bom: &Node<'_>) -> String {
+    let mut text = format!(
+        r#"{{"$schema":"http://cyclonedx.org/schema/bom-1.{minor}.schema.json","bomFormat":"CycloneDX","specVersion":"1.{minor}","serialNumber":""#
+    );
+    let number = text.len();
+    text.push_str(&serial_number(""));
+    let number = number..text.len();
+    text.push_str(r#"","version":1,"#);
+    let body = text.len();
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{bom}");
+    text.remove(body);
+    let known = serial_number(text.get(body..).unwrap_or_default());
+    text.replace_range(number, &known);
+    text
 }
 
 /// What the documents agree on is said once; the rest is kept as properties.
-fn write_singles(merged: &mut Merged<'_>, bom: &mut Node) {
+fn write_singles<'a>(merged: &mut Merged<'a>, bom: &mut Node<'a>) {
     for (place, mut said) in std::mem::take(&mut merged.singles) {
         if place == ["metadata", "timestamp"] {
             keep_newest(&mut said);
@@ -65,7 +84,7 @@ fn write_singles(merged: &mut Merged<'_>, bom: &mut Node) {
         let is_list = merged.lists.iter().any(|(list, _)| *list == place);
         match said.as_slice() {
             [first, rest @ ..] if !is_list && rest.iter().all(|said| said.text == first.text) => {
-                bom.put(&place, Node::Text(first.text.to_owned()));
+                bom.put(&place, Node::Text(first.text));
             }
             _ => said.iter().for_each(|said| merged.keep(&place, said)),
         }
@@ -94,14 +113,14 @@ fn take<'a>(lists: &mut Vec<(Place<'a>, List<'a>)>, place: &[&str]) -> List<'a> 
     }
 }
 
-fn owned(items: Vec<&str>) -> Vec<String> {
-    items.into_iter().map(str::to_owned).collect()
+fn as_they_are(items: Vec<&str>) -> Vec<Cow<'_, str>> {
+    items.into_iter().map(Cow::from).collect()
 }
 
 /// A tool of the form before 1.5 as a component.
-fn tool_component(tool: &str) -> String {
+fn tool_component(tool: &str) -> Cow<'_, str> {
     let Ok(members) = Members::parse(tool) else {
-        return tool.to_owned();
+        return tool.into();
     };
     let mut component = String::from(r#"{"type":"application""#);
     let mut add = |name: &str, value: Option<&str>| {
@@ -117,13 +136,13 @@ fn tool_component(tool: &str) -> String {
         add(name, members.member(name));
     }
     component.push('}');
-    component
+    component.into()
 }
 
 /// Dependencies with one entry for each `ref`: what any document says it
 /// depends on, it depends on.
-fn dependencies(items: &[&str]) -> Vec<String> {
-    let mut groups: Vec<Vec<&str>> = Vec::new();
+fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
+    let mut groups: Vec<Vec<&'a str>> = Vec::new();
     let mut of_ref: HashMap<String, usize> = HashMap::new();
     for item in items {
         let reference = Members::parse(item)
@@ -142,9 +161,9 @@ fn dependencies(items: &[&str]) -> Vec<String> {
     groups.iter().map(|group| dependency(group)).collect()
 }
 
-fn dependency(entries: &[&str]) -> String {
+fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     if let [entry] = entries {
-        return (*entry).to_owned();
+        return (*entry).into();
     }
     let mut merged = Node::default();
     let mut lists: Vec<(Cow<'_, str>, List<'_>)> = Vec::new();
@@ -153,15 +172,15 @@ fn dependency(entries: &[&str]) -> String {
         .filter_map(|entry| Members::parse(entry).ok());
     for (name, value) in entries.flat_map(|entry| entry.0) {
         let Ok(items) = text::items(value) else {
-            merged.put(&[name], Node::Text(value.to_owned()));
+            merged.put(&[name], Node::Text(value));
             continue;
         };
         at(&mut lists, name).join(items);
     }
     for (name, list) in lists {
-        merged.put(&[name], Node::array(&owned(list.items)));
+        merged.put(&[name], Node::Array(as_they_are(list.items)));
     }
-    merged.to_string()
+    merged.to_string().into()
 }
 
 /// A UUID that says nothing but which BOM it is (RFC 9562, section 5.8).
@@ -179,24 +198,21 @@ fn serial_number(body: &str) -> String {
 }
 
 /// A value that is being written.
-enum Node {
-    Object(Vec<(String, Node)>),
-    Text(String),
+enum Node<'a> {
+    Object(Vec<(String, Node<'a>)>),
+    Array(Vec<Cow<'a, str>>),
+    Text(&'a str),
 }
 
-impl Default for Node {
+impl Default for Node<'_> {
     fn default() -> Self {
         Self::Object(Vec::new())
     }
 }
 
-impl Node {
-    fn array(items: &[String]) -> Self {
-        Self::Text(format!("[{}]", items.join(",")))
-    }
-
+impl<'a> Node<'a> {
     /// Puts a value at a place. What stands there, or on the way, stays.
-    fn put(&mut self, place: &[Cow<'_, str>], value: Node) {
+    fn put(&mut self, place: &[Cow<'_, str>], value: Node<'a>) {
         let (Self::Object(members), Some((name, inner))) = (self, place.split_first()) else {
             return;
         };
@@ -220,10 +236,18 @@ impl Node {
     }
 }
 
-impl std::fmt::Display for Node {
+impl std::fmt::Display for Node<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
+            Self::Array(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "," };
+                    write!(f, "{separator}{item}")?;
+                }
+                f.write_str("]")
+            }
             Self::Object(members) => {
                 f.write_str("{")?;
                 for (index, (name, value)) in members.iter().enumerate() {

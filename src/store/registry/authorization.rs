@@ -53,6 +53,27 @@ impl Registries {
         }
     }
 
+    /// Whether a 403 may mean that the token which was `shown` has expired, as
+    /// some registries say it (ECR). True once per repository at most, and
+    /// never for a token that was just fetched: that one is refused.
+    pub(super) async fn may_have_expired(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        shown: Option<&HeaderValue>,
+    ) -> bool {
+        let slot = endpoint.token(repository);
+        let kept = slot.lock().await;
+        match kept.as_ref() {
+            Some(token) if shown == Some(&token.header) && !token.is_new() => {
+                endpoint.is_first_doubt(repository)
+            }
+            // Somebody has fetched another one meanwhile.
+            Some(token) => shown.is_some() && shown != Some(&token.header),
+            None => false,
+        }
+    }
+
     /// What the scope of a token is, and what errors say was asked for.
     pub(super) fn scope(&self, repository: &Repository) -> String {
         let is_written = self.access.writable.contains(repository);

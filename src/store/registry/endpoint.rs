@@ -4,7 +4,7 @@
 //! is asked for its own sake. Requests to a registry that nobody has reached
 //! yet wait for that first one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
@@ -21,6 +21,7 @@ pub(super) struct Endpoint {
     pub(super) trust: Trust,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<Repository, TokenSlot>>,
+    doubted: Mutex<HashSet<Repository>>,
 }
 
 /// A repository's token. Whoever needs one first fetches it, the others wait.
@@ -44,6 +45,13 @@ impl Endpoint {
     pub(super) fn token(&self, repository: &Repository) -> TokenSlot {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tokens.entry(repository.clone()).or_default())
+    }
+
+    /// Whether a token for `repository` is suspected to have expired for the
+    /// first time.
+    pub(super) fn is_first_doubt(&self, repository: &Repository) -> bool {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        doubted.insert(repository.clone())
     }
 }
 
@@ -70,44 +78,35 @@ fn ways(registry: &Registry, safety: Safety) -> Vec<(&'static str, Trust)> {
     }
 }
 
-/// Sends the first request to `registry`; `request` makes it for a base URL.
-/// The answer comes along, unless it is one that must be asked for again.
+/// Sends the first request to `registry`, until one of the ways leads to an
+/// answer; `request` makes it for a base URL. The answer comes along.
 pub(super) async fn reach(
     client: &Client,
     registry: &Registry,
     safety: Safety,
     request: impl Fn(&Url, Trust) -> Request,
 ) -> Result<(Endpoint, Response), HttpError> {
-    let ways = ways(registry, safety);
-    let mut first_way = None;
-    for (index, (scheme, trust)) in ways.iter().copied().enumerate() {
-        let Ok(base) = Url::parse(&format!("{scheme}://{registry}/")) else {
-            continue;
-        };
-        let is_last = index + 1 == ways.len();
-        let is_only = ways.len() == 1;
-        let request = request(&base, trust);
-        first_way.get_or_insert((base.clone(), trust));
-        let outcome = if is_only {
-            client.send(&request).await
-        } else {
-            client.attempt(&request).await
-        };
-        match outcome {
-            Ok(answer) if !is_last && wants_tls(&answer) => {}
-            Ok(answer) => return Ok((endpoint(base, trust), answer)),
-            Err(error) if is_only || matches!(error, HttpError::Certificate { .. }) => {
-                return Err(error);
-            }
-            Err(_) => {}
+    let mut ways = Vec::new();
+    let mut requests = Vec::new();
+    for (scheme, trust) in self::ways(registry, safety) {
+        if let Ok(base) = Url::parse(&format!("{scheme}://{registry}/")) {
+            requests.push(request(&base, trust));
+            ways.push((base, trust));
         }
     }
-    // Nobody is there in any way: wait for the most likely one.
-    let (base, trust) = first_way.ok_or(HttpError::NotAHost {
-        host: registry.to_string(),
-    })?;
-    let answer = client.send(&request(&base, trust)).await?;
-    Ok((endpoint(base, trust), answer))
+    let Some((first, others)) = requests.split_first() else {
+        return Err(HttpError::NotAHost {
+            host: registry.to_string(),
+        });
+    };
+    let is_answer = |answer: &Response| !wants_tls(answer);
+    let (chosen, answer) = client.send_one_of(first, others, is_answer).await?;
+    match ways.into_iter().nth(chosen) {
+        Some((base, trust)) => Ok((endpoint(base, trust), answer)),
+        None => Err(HttpError::NotAHost {
+            host: registry.to_string(),
+        }),
+    }
 }
 
 pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
@@ -116,6 +115,7 @@ pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
         trust,
         challenge: Mutex::default(),
         tokens: Mutex::default(),
+        doubted: Mutex::default(),
     }
 }
 

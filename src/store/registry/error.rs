@@ -60,6 +60,8 @@ pub enum StoreError {
         #[source]
         source: ManifestError,
     },
+    #[error("the run was stopped")]
+    Stopped,
     #[error("{action}: not found{answer}")]
     Missing { action: String, answer: Answer },
 }

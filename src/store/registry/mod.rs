@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod stop;
 mod token;
 mod upload;
 
@@ -25,7 +26,9 @@ use url::Url;
 
 pub use error::{Answer, StoreError};
 
-use crate::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use crate::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
 use crate::oci::reference::Version;
 use crate::oci::{
@@ -33,6 +36,7 @@ use crate::oci::{
 };
 use credentials::{Credential, Credentials};
 use endpoint::{Endpoint, Safety};
+use stop::{Progress, WhenStopped};
 use upload::Session;
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
@@ -60,10 +64,29 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Arc<Credential>>>>,
+    progress: Progress,
 }
 
 /// Something that is found out once; who comes meanwhile waits.
 type Slot<T> = Arc<OnceCell<T>>;
+
+/// A manifest as a registry serves it.
+pub struct Served {
+    pub manifest: Manifest,
+    /// The registry's own name for this version of the tag.
+    pub etag: Option<HeaderValue>,
+}
+
+/// Under which condition a manifest may be put (RFC 9110, section 13.1). Few
+/// registries look at it, so nothing may rely on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    /// The tag still has this version.
+    Unchanged(HeaderValue),
+    /// There is no such tag.
+    Absent,
+}
 
 /// What became of a manifest that was put.
 #[derive(Debug)]
@@ -88,6 +111,7 @@ impl Registries {
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             credentials: Mutex::default(),
+            progress: Progress::default(),
         }
     }
 
@@ -101,6 +125,15 @@ impl Registries {
         &self,
         reference: &Reference,
     ) -> Result<Option<Manifest>, StoreError> {
+        let served = self.get_tag(reference).await?;
+        Ok(served.map(|served| served.manifest))
+    }
+
+    /// As [`get_manifest`](Self::get_manifest), with the version of the tag.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_tag(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
         let action = format!("reading `{reference}`");
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
@@ -118,10 +151,11 @@ impl Registries {
         if let Some(promised) = promised_digest(&response) {
             check_digest(&action, &promised, &response.body)?;
         }
+        let etag = response.headers.get(ETAG).cloned();
         let content_type = content_type(&response);
-        Manifest::parse(content_type, response.body)
-            .map(Some)
-            .map_err(|source| StoreError::Manifest { action, source })
+        let manifest = Manifest::parse(content_type, response.body)
+            .map_err(|source| StoreError::Manifest { action, source })?;
+        Ok(Some(Served { manifest, etag }))
     }
 
     /// The digest that a manifest has now. None: there is no such manifest.
@@ -147,7 +181,8 @@ impl Registries {
         }
     }
 
-    /// Writes a manifest over whatever stands there.
+    /// Writes a manifest over whatever stands there, if the registry finds the
+    /// condition true or does not look at it.
     ///
     /// # Errors
     /// On a registry that cannot be reached or denies access; every other
@@ -156,18 +191,35 @@ impl Registries {
         &self,
         reference: &Reference,
         manifest: &Manifest,
+        condition: &Condition,
     ) -> Result<Put, StoreError> {
         let action = format!("writing `{reference}`");
         let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
         if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
             ask.headers.insert(CONTENT_TYPE, media_type);
         }
+        match condition {
+            Condition::Always => None,
+            Condition::Unchanged(version) => ask.headers.insert(IF_MATCH, version.clone()),
+            Condition::Absent => ask
+                .headers
+                .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
+        };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = Replay::Ask;
-        let response = match self.send(reference.repository(), &ask).await {
+        ask.when_stopped = WhenStopped::Await;
+        let sent = self.send(reference.repository(), &ask).await;
+        // Only what was surely not sent, or surely refused, has written nothing.
+        if may_have_written(&sent) {
+            self.note_write();
+        }
+        let response = match sent {
             Ok(response) => response,
             Err(StoreError::Http(
-                error @ (HttpError::Broken { .. } | HttpError::Silence { .. }),
+                error @ (HttpError::Broken { .. }
+                | HttpError::Silence { .. }
+                | HttpError::Nonsense { .. }
+                | HttpError::OutOfTime { .. }),
             )) => {
                 return Ok(Put::Unclear(error.to_string()));
             }
@@ -190,7 +242,11 @@ impl Registries {
                 Ok(Put::BlobUnknown)
             }
             401 => Err(self.unexpected(reference.repository(), &ask, &response)),
-            status @ (408 | 425 | 500..=599) => {
+            501 => Ok(Put::Refused {
+                status: 501,
+                answer,
+            }),
+            status @ (408 | 425 | 499..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
             status => Ok(Put::Refused { status, answer }),
@@ -245,7 +301,11 @@ impl Registries {
     }
 
     /// Sends what is asked, with the authorization that the registry wants.
-    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+    async fn exchange(
+        &self,
+        repository: &Repository,
+        ask: &Ask<'_>,
+    ) -> Result<Response, StoreError> {
         let (cell, safety) = self.endpoint_of(repository);
         let mut first = None;
         let endpoint = cell
@@ -258,19 +318,22 @@ impl Registries {
             })
             .await?;
         let (response, shown) = match first {
-            Some(response) => (self.again_if_passing(endpoint, ask, response).await?, None),
+            Some(response) => (response, None),
             None => {
                 let shown = self.authorization(endpoint, repository, ask, None).await?;
                 (self.send_as(endpoint, ask, shown.as_ref()).await?, shown)
             }
         };
-        if response.status.as_u16() != 401 {
-            return Ok(response);
+        match response.status.as_u16() {
+            401 => match challenge::choose(&response.headers) {
+                Some(challenge) => endpoint.set_challenge(challenge),
+                None => return Ok(response),
+            },
+            403 if self
+                .may_have_expired(endpoint, repository, shown.as_ref())
+                .await => {}
+            _ => return Ok(response),
         }
-        let Some(challenge) = challenge::choose(&response.headers) else {
-            return Ok(response);
-        };
-        endpoint.set_challenge(challenge);
         let fresh = self
             .authorization(endpoint, repository, ask, shown.as_ref())
             .await?;
@@ -282,35 +345,25 @@ impl Registries {
         }
     }
 
-    /// The first request to a registry was sent once only; an answer that may
-    /// get better is asked for again, as often as the budget allows.
-    async fn again_if_passing(
-        &self,
-        endpoint: &Endpoint,
-        ask: &Ask<'_>,
-        response: Response,
-    ) -> Result<Response, StoreError> {
-        match response.status.as_u16() {
-            408 | 425 | 429 | 499.. if ask.replay == Replay::Safe => {
-                self.send_as(endpoint, ask, None).await
-            }
-            _ => Ok(response),
-        }
-    }
-
     async fn send_as(
         &self,
         endpoint: &Endpoint,
         ask: &Ask<'_>,
         shown: Option<&HeaderValue>,
     ) -> Result<Response, StoreError> {
-        let mut request = ask.request(&endpoint.base, endpoint.trust);
-        if let Some(header) = shown
-            && request.url.origin() == endpoint.base.origin()
-        {
-            request.headers.insert(AUTHORIZATION, header.clone());
+        Ok(self.client.send(&ask.shown(endpoint, shown)).await?)
+    }
+
+    /// Sends what is asked of a registry that was reached before, once, also
+    /// after the run's time is over. For what need not succeed.
+    async fn send_last(&self, repository: &Repository, ask: &Ask<'_>) -> Result<(), StoreError> {
+        let (cell, _) = self.endpoint_of(repository);
+        if let Some(endpoint) = cell.get() {
+            let shown = self.authorization(endpoint, repository, ask, None).await?;
+            let request = ask.shown(endpoint, shown.as_ref());
+            self.client.send_once(&request).await?;
         }
-        Ok(self.client.send(&request).await?)
+        Ok(())
     }
 
     fn endpoint_of(&self, repository: &Repository) -> (Slot<Endpoint>, Safety) {
@@ -370,6 +423,7 @@ struct Ask<'a> {
     headers: HeaderMap,
     body: Option<Content>,
     replay: Replay,
+    when_stopped: WhenStopped,
     body_limit: u64,
 }
 
@@ -389,8 +443,21 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             replay: Replay::Safe,
+            when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
         }
+    }
+
+    /// What is sent to a registry that was reached. What the user said of it,
+    /// and what it is shown, are for no other host that it names.
+    fn shown(&self, endpoint: &Endpoint, shown: Option<&HeaderValue>) -> Request {
+        let mut request = self.request(&endpoint.base, endpoint.trust);
+        if request.url.origin() != endpoint.base.origin() {
+            request.trust = Trust::Verified;
+        } else if let Some(header) = shown {
+            request.headers.insert(AUTHORIZATION, header.clone());
+        }
+        request
     }
 
     fn request(&self, base: &Url, trust: Trust) -> Request {
@@ -408,6 +475,18 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.body_limit = self.body_limit;
         request
+    }
+}
+
+/// Whether a manifest may stand there now.
+fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
+    match sent {
+        Ok(response) => !response.status.is_client_error(),
+        Err(StoreError::Http(error)) => !matches!(
+            error,
+            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
+        ),
+        Err(_) => false,
     }
 }
 

@@ -15,23 +15,31 @@ use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use crate::http::{Client, Method, Redacted, Request, Trust, is_inside};
+use crate::http::{Client, HttpError, Method, Redacted, Request, Trust, is_inside, is_link_local};
 use crate::secret::Secret;
 
 const CLIENT_ID: &str = "cnb-signer";
 /// How long a token lives if its service does not say (spec/auth/token.md).
 const DEFAULT_LIFE: u64 = 60;
+/// How long a token counts as just fetched.
+const NEW: Duration = Duration::from_secs(5);
 
 /// A token as it is shown to the registry.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) header: HeaderValue,
+    fetched: Instant,
     expires: Instant,
 }
 
 impl Token {
     pub(super) fn is_fresh(&self) -> bool {
         Instant::now() < self.expires
+    }
+
+    /// Whether it is so new that a registry which refuses it means it.
+    pub(super) fn is_new(&self) -> bool {
+        self.fetched.elapsed() < NEW
     }
 }
 
@@ -70,8 +78,17 @@ pub(super) async fn fetch(
         Identity::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
         Identity::Anonymous | Identity::Bearer(_) => get(wanted, trust, None),
     };
-    let response = client.send(&request).await?;
     let realm = || Redacted(wanted.realm).to_string();
+    let response = match client.send(&request).await {
+        Ok(response) => response,
+        Err(HttpError::TooLarge { limit, .. }) => {
+            return Err(StoreError::Token {
+                realm: realm(),
+                reason: format!("its answer is larger than {limit} bytes"),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
     match response.status.as_u16() {
         200 => {}
         401 | 403 => {
@@ -117,6 +134,7 @@ pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
         .map_or(DEFAULT_LIFE, |life| life as u64);
     Ok(Token {
         header,
+        fetched: Instant::now(),
         expires: Instant::now() + Duration::from_secs(life.min(24 * 3600)).mul_f64(0.9),
     })
 }
@@ -195,6 +213,9 @@ pub(super) fn check_realm(
         _ => return refuse("it is not HTTP"),
     }
     let is_same_host = wanted.realm.host() == endpoint.base.host();
+    if is_link_local(wanted.realm) && !is_same_host {
+        return refuse("it is a link-local address");
+    }
     if is_inside(wanted.realm) && !is_same_host && !is_inside(&endpoint.base) {
         return refuse("it is an address inside the network, the registry is not");
     }

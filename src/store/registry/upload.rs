@@ -7,6 +7,7 @@ use tracing::debug;
 use url::Url;
 
 use super::error::StoreError;
+use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer};
 use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use crate::http::{Method, Response, check_target};
@@ -14,12 +15,46 @@ use crate::oci::{Content, Digest, Repository};
 
 /// How often a blob's lost session is renewed.
 const RENEWALS: usize = 3;
-/// How long all open sessions may take to be cancelled.
+/// How long all open sessions may take to be cancelled; a run that was stopped
+/// has less time.
 const CANCELLING: Duration = Duration::from_secs(2);
+const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
 
 /// An upload session that the registry granted.
 pub(super) struct Session {
     url: Url,
+}
+
+/// A session in use.
+struct Lease<'a> {
+    registries: &'a Registries,
+    repository: &'a Repository,
+    url: Url,
+    is_closed: bool,
+}
+
+impl Lease<'_> {
+    /// The session is closed, or is to be cancelled by the caller.
+    fn close(mut self) -> Session {
+        self.is_closed = true;
+        let url = self.url.clone();
+        Session { url }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            let session = Session {
+                url: self.url.clone(),
+            };
+            let mut sessions = self.registries.sessions();
+            sessions
+                .entry(self.repository.clone())
+                .or_default()
+                .push(session);
+        }
+    }
 }
 
 impl Registries {
@@ -49,12 +84,8 @@ impl Registries {
     ) -> Result<(), StoreError> {
         let action = format!("uploading blob `{digest}` to `{repository}`");
         for _ in 0..=RENEWALS {
-            let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
-            let session = match kept {
-                Some(session) => session,
-                None => self.request_session(repository).await?,
-            };
-            let mut url = session.url;
+            let session = self.take_session(repository).await?;
+            let mut url = session.url.clone();
             url.query_pairs_mut()
                 .append_pair("digest", &digest.to_string());
             let mut ask = Ask::new(Method::PUT, Target::Url(url), &action);
@@ -65,8 +96,20 @@ impl Registries {
             ask.body = Some(content.clone());
             let response = self.send(repository, &ask).await?;
             match response.status.as_u16() {
-                200 | 201 | 204 => return Ok(()),
-                404 | 416 => debug!("The upload session in {repository} was lost; opening another"),
+                200 | 201 | 204 => {
+                    session.close();
+                    return Ok(());
+                }
+                404 | 416 => {
+                    session.close();
+                    debug!("The upload session in {repository} was lost; opening another");
+                }
+                // What came before the connection broke may have stayed in the
+                // session, so that its bytes are not the blob's any more.
+                400 if response.attempts > 1 => {
+                    debug!("The upload session in {repository} is spoilt; opening another");
+                    self.cancel(repository, session.close()).await;
+                }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
         }
@@ -86,18 +129,43 @@ impl Registries {
                 .map(move |session| (repository.clone(), session))
         });
         let cancelling = cancelling.map(|(repository, session)| async move {
-            let ask = Ask::new(
-                Method::DELETE,
-                Target::Url(session.url),
-                "cancelling an upload session",
-            );
-            if let Err(error) = self.send(&repository, &ask).await {
-                debug!("Could not cancel an upload session in {repository}: {error}");
-            }
+            self.cancel(&repository, session).await;
         });
         let all = futures_util::future::join_all(cancelling);
-        if tokio::time::timeout(CANCELLING, all).await.is_err() {
+        let limit = if self.is_stopping() {
+            CANCELLING_STOPPED
+        } else {
+            CANCELLING
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
             debug!("Gave up cancelling upload sessions");
+        }
+    }
+
+    /// A session that was kept, or a new one. It goes back to those that are to
+    /// be cancelled unless it is [closed](Lease::close).
+    async fn take_session<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> Result<Lease<'a>, StoreError> {
+        let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
+        let Session { url } = match kept {
+            Some(session) => session,
+            None => self.request_session(repository).await?,
+        };
+        Ok(Lease {
+            registries: self,
+            repository,
+            url,
+            is_closed: false,
+        })
+    }
+
+    async fn cancel(&self, repository: &Repository, session: Session) {
+        let target = Target::Url(session.url);
+        let ask = Ask::new(Method::DELETE, target, "cancelling an upload session");
+        if let Err(error) = self.send_last(repository, &ask).await {
+            debug!("Could not cancel an upload session in {repository}: {error}");
         }
     }
 
@@ -106,6 +174,8 @@ impl Registries {
         let path = format!("v2/{}/blobs/uploads/", repository.path());
         let mut ask = Ask::new(Method::POST, Target::Path(path), &action);
         ask.body = Some(Vec::new().into());
+        // A session that was granted must be known, so that it is cancelled.
+        ask.when_stopped = WhenStopped::Await;
         let response = self.send(repository, &ask).await?;
         if response.status.as_u16() != 202 {
             return Err(self.unexpected(repository, &ask, &response));

@@ -1,0 +1,267 @@
+//! Where credentials come from, how tokens are fetched with them, and where
+//! they never go.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use crate::support::images::Image;
+use crate::support::registry::{Action, Answer, Auth, Registry, Settings, When};
+use crate::support::signer::Signer;
+
+const BASIC: &str = "Basic cm9ib3Q6cGFzcw==";
+const WRONG: &str = "Basic cm9ib3Q6d3Jvbmc=";
+
+/// An image behind user `robot` and password `pass`.
+fn seeded(auth: Auth) -> (Registry, Image) {
+    let registry = Registry::with(Settings {
+        auth,
+        ..Settings::default()
+    });
+    let image = Image::recorded("no-sbom-layer");
+    image.seed(&registry);
+    (registry, image)
+}
+
+fn signer(registry: &Registry, image: &Image) -> Signer {
+    Signer::of(image, registry.host()).key("p256-n32768-cosign-header")
+}
+
+/// A Docker configuration in the folder of the run; gives its folder.
+fn docker_config(signer: &Signer, folder: &str, config: &serde_json::Value) -> String {
+    let folder = signer.folder().join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    folder.display().to_string()
+}
+
+fn auths(registry: &Registry, credential: &str) -> serde_json::Value {
+    let credential = credential.strip_prefix("Basic ").unwrap();
+    json!({ "auths": { registry.host(): { "auth": credential } } })
+}
+
+#[test]
+fn a_docker_configuration_is_found_at_home_and_where_its_variable_says() {
+    for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
+        let (registry, image) = seeded(auth);
+        let signer = signer(&registry, &image);
+        docker_config(&signer, ".docker", &auths(&registry, BASIC));
+        signer.run().succeeded();
+        docker_config(&signer, ".docker", &auths(&registry, WRONG));
+        signer.run().ended_with(113);
+        let elsewhere = docker_config(&signer, "elsewhere", &auths(&registry, BASIC));
+        signer
+            .environment("DOCKER_CONFIG", &elsewhere)
+            .run()
+            .succeeded();
+    }
+}
+
+#[test]
+fn the_lifecycle_s_variable_wins_over_the_docker_configuration() {
+    let (registry, image) = seeded(Auth::basic("pass"));
+    let signer = signer(&registry, &image);
+    docker_config(&signer, ".docker", &auths(&registry, WRONG));
+    signer.credential(registry.host(), BASIC).run().succeeded();
+}
+
+#[test]
+fn a_registry_that_the_variable_does_not_name_is_looked_up_in_the_docker_configuration() {
+    let (registry, image) = seeded(Auth::basic("pass"));
+    let signer = signer(&registry, &image);
+    docker_config(&signer, ".docker", &auths(&registry, BASIC));
+    signer.credential("other.example", WRONG).run().succeeded();
+}
+
+#[test]
+fn a_credential_helper_is_asked() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    let signer = signer(&registry, &image);
+    let helpers = json!({ "credHelpers": { registry.host(): "acceptance" } });
+    docker_config(&signer, ".docker", &helpers);
+    let helper = signer.folder().join("docker-credential-acceptance");
+    let script = format!(
+        "#!/bin/sh\nread host; test \"$1 $host\" = 'get {}' || exit 1\n\
+         echo '{{\"Username\":\"robot\",\"Secret\":\"pass\"}}'\n",
+        registry.host()
+    );
+    std::fs::write(&helper, script).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", signer.folder().display());
+    signer.environment("PATH", &path).run().succeeded();
+}
+
+#[test]
+fn a_token_is_sent_as_it_is_and_not_exchanged() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    let token = registry.issue_token(image.repository());
+    signer(&registry, &image)
+        .credential(registry.host(), &format!("Bearer {token}"))
+        .run()
+        .succeeded();
+    assert_eq!(
+        registry.exchanges().filter(|e| e.path() == "/token").len(),
+        0
+    );
+}
+
+#[test]
+fn an_identity_token_is_exchanged_by_post() {
+    let Auth::Bearer {
+        mut account,
+        lifetime,
+    } = Auth::bearer("pass")
+    else {
+        unreachable!()
+    };
+    account.identity = Some("identity".to_owned());
+    let (registry, image) = seeded(Auth::Bearer { account, lifetime });
+    signer(&registry, &image)
+        .credential(registry.host(), "X-Identity identity")
+        .run()
+        .succeeded();
+    assert_eq!(registry.exchanges().of("POST", "/token").len(), 1);
+    assert_eq!(registry.exchanges().of("GET", "/token").len(), 0);
+}
+
+#[test]
+fn the_token_service_s_own_words_are_shown() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    let run = signer(&registry, &image)
+        .credential(registry.host(), WRONG)
+        .run()
+        .ended_with(113);
+    run.says(&[
+        "incorrect username or password",
+        "CNB_REGISTRY_AUTH",
+        "robot",
+    ]);
+}
+
+/// WIRE-10
+#[test]
+fn nothing_is_shown_to_a_registry_that_does_not_ask() {
+    let (registry, image) = seeded(Auth::None);
+    signer(&registry, &image)
+        .credential(registry.host(), BASIC)
+        .run()
+        .succeeded();
+    assert!(
+        registry
+            .exchanges()
+            .iter()
+            .all(|e| e.authorization.is_none()),
+        "{:?}",
+        registry.exchanges()
+    );
+}
+
+/// A redirect would carry the password to whoever the token service names.
+/// WIRE-12
+#[test]
+fn redirects_of_a_token_service_are_not_followed() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    let elsewhere = Registry::start();
+    for status in [301, 302, 307, 308] {
+        let target = format!("http://{}/token", elsewhere.host());
+        let answer = Answer::new(status).with("location", target);
+        registry.inject(When::first("GET", "/token"), Action::Answer(answer));
+        let run = signer(&registry, &image)
+            .credential(registry.host(), BASIC)
+            .run();
+        assert!(
+            matches!(run.code, Some(111..=118)),
+            "{status}: {:?}",
+            run.code
+        );
+        assert!(
+            elsewhere.exchanges().is_empty(),
+            "{status}: {:?}",
+            elsewhere.exchanges()
+        );
+    }
+}
+
+/// WIRE-12
+#[test]
+fn a_token_service_that_is_no_web_address_gets_nothing() {
+    for realm in [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/token",
+        "//token",
+        "",
+        "http://[",
+    ] {
+        let (registry, image) = seeded(Auth::bearer("pass"));
+        let challenge = format!(r#"Bearer realm="{realm}",service="acceptance""#);
+        registry.inject(
+            When::every("*", "/v2/"),
+            Action::change(move |answer| answer.set("www-authenticate", challenge.clone())),
+        );
+        let run = signer(&registry, &image)
+            .credential(registry.host(), BASIC)
+            .run();
+        assert!(
+            matches!(run.code, Some(111..=118)),
+            "{realm}: {:?}\n{}",
+            run.code,
+            run.stdout
+        );
+        assert!(
+            registry
+                .exchanges()
+                .iter()
+                .all(|e| e.authorization.is_none())
+        );
+    }
+}
+
+#[test]
+fn challenges_in_any_spelling_are_understood() {
+    for challenge in [
+        r#"bearer REALM="http://{host}/token" , service=acceptance"#,
+        r#"Negotiate, Bearer service="a, \"b\"",realm="http://{host}/token""#,
+        r#"Bearer realm="http://{host}/token",service="acceptance",unknown="x",scope="repository:other:pull""#,
+    ] {
+        let (registry, image) = seeded(Auth::bearer("pass"));
+        let challenge = challenge.replace("{host}", registry.host());
+        registry.inject(
+            When::every("*", "/v2/"),
+            Action::change(move |answer| {
+                if answer.status == 401 {
+                    answer.set("www-authenticate", challenge.clone());
+                }
+            }),
+        );
+        signer(&registry, &image)
+            .credential(registry.host(), BASIC)
+            .run()
+            .succeeded();
+    }
+}
+
+#[test]
+fn answers_of_a_token_service_that_are_none_end_the_run() {
+    for body in [
+        "",
+        "{}",
+        "not JSON",
+        r#"{"token":7}"#,
+        r#"{"token":""}"#,
+        r#"{"token":"a\nb"}"#,
+    ] {
+        let (registry, image) = seeded(Auth::bearer("pass"));
+        let answer = Answer::new(200).body("application/json", body);
+        registry.inject(When::every("GET", "/token"), Action::Answer(answer));
+        let run = signer(&registry, &image)
+            .credential(registry.host(), BASIC)
+            .run();
+        assert!(
+            matches!(run.code, Some(111..=118)),
+            "{body}: {:?}\n{}",
+            run.code,
+            run.stdout
+        );
+        assert!(registry.exchanges().puts().is_empty());
+    }
+}

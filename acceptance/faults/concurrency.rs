@@ -1,0 +1,190 @@
+//! Others write the same tags at the same time.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{seeded, signatures};
+use crate::support::cosign::{BOTH, Cosign};
+use crate::support::images::Image;
+use crate::support::objects::attachment;
+use crate::support::registry::{Action, Registry, Stored, When};
+use crate::support::signer::Signer;
+
+const THEIRS: &str = "p256-cosign2";
+const OURS: &str = "p256-n32768-cosign-header";
+
+#[track_caller]
+fn both_verify(registry: &Registry, image: &Image) {
+    assert_eq!(signatures(registry, image), 2);
+    for cosign in BOTH {
+        for key in [OURS, THEIRS] {
+            cosign
+                .verify(key, &image.reference(registry.host()), &[])
+                .accepted();
+        }
+    }
+}
+
+/// What the `.sig` tag is when only they have signed: the manifest is there, the
+/// tag is not.
+fn their_manifest(registry: &Registry, image: &Image) -> String {
+    Cosign::V2
+        .sign(THEIRS, &image.reference(registry.host()), &[])
+        .accepted();
+    let tag = image.attached("sig");
+    let digest = registry
+        .manifest(image.repository(), &tag)
+        .unwrap()
+        .digest();
+    registry.remove(image.repository(), &tag);
+    registry.forget_exchanges();
+    digest
+}
+
+/// From when on the tag is theirs alone.
+fn overwriting(registry: &Registry, image: &Image) -> impl Fn() + Send + Sync + 'static + use<> {
+    let digest = their_manifest(registry, image);
+    let (registry, repository, tag) = (
+        registry.clone(),
+        image.repository().to_owned(),
+        image.attached("sig"),
+    );
+    move || registry.tag(&repository, &tag, &digest)
+}
+
+/// SIG-34, SIG-38
+#[test]
+fn a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
+    let (registry, image, signer) = seeded();
+    let theirs = overwriting(&registry, &image);
+    // After the first read of the place was answered, long before our write.
+    registry.inject(When::first("GET", ".sig"), Action::after(theirs));
+    signer.run().succeeded();
+    both_verify(&registry, &image);
+}
+
+/// SIG-34
+#[test]
+fn real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
+    let (registry, image, signer) = seeded();
+    let reference = image.reference(registry.host());
+    registry.inject(
+        When::first("GET", ".sig"),
+        Action::after(move || {
+            Cosign::V2.sign(THEIRS, &reference, &[]).accepted();
+        }),
+    );
+    signer.run().succeeded();
+    both_verify(&registry, &image);
+}
+
+/// SIG-35, WIRE-50
+#[test]
+fn a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
+    let (registry, image, signer) = seeded();
+    let theirs = overwriting(&registry, &image);
+    registry.inject(When::first("PUT", ".sig"), Action::after(theirs));
+    signer.run().succeeded();
+    both_verify(&registry, &image);
+}
+
+/// SIG-38
+#[test]
+fn a_signer_that_overwrites_us_within_the_settle_time_is_merged_with() {
+    let (registry, image, signer) = seeded();
+    let theirs = Arc::new(overwriting(&registry, &image));
+    registry.inject(
+        When::first("PUT", ".sig"),
+        Action::after(move || {
+            let theirs = theirs.clone();
+            thread::spawn(move || {
+                thread::sleep(Duration::from_millis(500));
+                theirs();
+            });
+        }),
+    );
+    signer.arguments(&["-settle", "2s"]).run().succeeded();
+    both_verify(&registry, &image);
+}
+
+/// SIG-38
+#[test]
+fn eight_signers_at_once_all_keep_their_signatures() {
+    const KEYS: [&str; 8] = [
+        "p256-n32768-cosign-header",
+        "p256-cosign2",
+        "p256-cosign3",
+        "p256-cosign3-empty-password",
+        "p384-imported-cosign3",
+        "p521-imported-cosign3",
+        "ed25519-imported-cosign3",
+        "rsa2048-imported-cosign3",
+    ];
+    for _round in 0..2 {
+        let registry = Registry::start();
+        let image = Image::recorded("no-sbom-layer");
+        image.seed(&registry);
+        // Some milliseconds each way, so that the runs overlap.
+        registry.inject(
+            When::every("*", "/v2/"),
+            Action::Delay(Duration::from_millis(5)),
+        );
+        let codes: Vec<_> = thread::scope(|scope| {
+            let run = |key| Signer::of(&image, registry.host()).key(key).run();
+            let runs: Vec<_> = KEYS.map(|key| scope.spawn(move || run(key))).into();
+            runs.into_iter()
+                .map(|run| run.join().unwrap().code)
+                .collect()
+        });
+        assert_eq!(codes, [Some(0); 8]);
+        let signed = signatures(&registry, &image);
+        assert_eq!(signed, 8);
+    }
+}
+
+#[test]
+fn a_412_after_somebody_else_s_write_is_a_lost_race() {
+    let (registry, image, signer) = seeded();
+    let theirs = overwriting(&registry, &image);
+    registry.inject(When::first("PUT", ".sig"), Action::before(theirs));
+    registry.inject(When::first("PUT", ".sig"), Action::error(412, "DENIED"));
+    signer.run().succeeded();
+    both_verify(&registry, &image);
+}
+
+/// WIRE-52
+#[test]
+fn what_somebody_prunes_during_our_run_is_not_brought_back() {
+    let (registry, image, signer) = seeded();
+    Cosign::V2
+        .sign(THEIRS, &image.reference(registry.host()), &[])
+        .accepted();
+    let empty = |stored: &Stored| {
+        let mut manifest = stored.json();
+        manifest["layers"] = Value::Array(Vec::new());
+        Stored {
+            media_type: stored.media_type.clone(),
+            bytes: manifest.to_string().into(),
+        }
+    };
+    let (repository, tag) = (image.repository().to_owned(), image.attached("sig"));
+    let pruned = empty(&registry.manifest(&repository, &tag).unwrap());
+    let pruned = registry.store_manifest(&repository, pruned);
+    let hook = registry.clone();
+    registry.inject(
+        When::first("PUT", ".sig"),
+        Action::after(move || hook.tag(&repository, &tag, &pruned)),
+    );
+    let run = signer.run().succeeded();
+    assert_eq!(run.warnings().len(), 1, "{}", run.stdout);
+    let place = attachment(&registry, image.repository(), &image.attached("sig")).unwrap();
+    assert_eq!(place.layers.len(), 1);
+    for cosign in BOTH {
+        cosign
+            .verify(OURS, &image.reference(registry.host()), &[])
+            .accepted();
+    }
+}

@@ -1,0 +1,145 @@
+//! A module imports lower floors only, never its own floor or above. The floors
+//! are those of the table in `src/lib.rs`.
+
+use std::collections::BTreeMap;
+
+use crate::support::{files, package};
+
+/// Module and floor, from the table's rows: `//! | 3 | [`attach`], [`sbom`] | … |`.
+fn floors() -> BTreeMap<String, u32> {
+    let text = std::fs::read_to_string(package("src/lib.rs")).unwrap();
+    let mut floors = BTreeMap::new();
+    for line in text.lines() {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        let (Some(Ok(floor)), Some(modules)) = (cells.next().map(str::parse), cells.next()) else {
+            continue;
+        };
+        for module in modules.split(',') {
+            let name = module
+                .trim()
+                .trim_start_matches("[`")
+                .trim_end_matches("`]");
+            floors.insert(name.to_owned(), floor);
+        }
+    }
+    floors
+}
+
+/// The modules that a file names as `crate::<module>`, grouped or not; comments
+/// are left out.
+fn imports(text: &str) -> Vec<String> {
+    let code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let word = |text: &str| -> String {
+        text.trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => names.push(word(rest)),
+            Some(group) => {
+                // Only the names at the group's own level.
+                let mut depth = 0;
+                let mut item = String::new();
+                for character in group.chars() {
+                    match character {
+                        '}' if depth == 0 => break,
+                        ',' if depth == 0 => names.push(word(&std::mem::take(&mut item))),
+                        '{' => depth += 1,
+                        '}' => depth -= 1,
+                        _ => item.push(character),
+                    }
+                }
+                names.push(word(&item));
+            }
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn every_module_has_a_floor() {
+    let floors = floors();
+    let text = std::fs::read_to_string(package("src/lib.rs")).unwrap();
+    let declared = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod "));
+    let declared: Vec<_> = declared.map(|name| name.trim_end_matches(';')).collect();
+    assert!(!declared.is_empty());
+    for module in &declared {
+        assert!(floors.contains_key(*module), "{module} is not in the table");
+    }
+    assert_eq!(declared.len(), floors.len());
+}
+
+#[test]
+fn imports_point_down_the_floors() {
+    let floors = floors();
+    let source = package("src");
+    let mut wrong = Vec::new();
+    for file in files(&source, "rs") {
+        let path = file.strip_prefix(&source).unwrap();
+        let module = path
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .into_owned();
+        let module = module.trim_end_matches(".rs");
+        let Some(floor) = floors.get(module) else {
+            assert!(
+                ["lib", "main"].contains(&module),
+                "{} has no floor",
+                path.display()
+            );
+            continue;
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        for import in imports(&text) {
+            let known = floors.get(&import);
+            let known = known.unwrap_or_else(|| panic!("{}: crate::{import}", path.display()));
+            if import != module && known >= floor {
+                wrong.push(format!(
+                    "{} (floor {floor}) imports {import} (floor {known})",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The code of a file, without its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_environment_is_read_in_one_file() {
+    let source = package("src");
+    let mut readers = Vec::new();
+    for file in files(&source, "rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let path = file.strip_prefix(&source).unwrap();
+        if !path.ends_with("tests.rs") && without_tests(&text).contains("env::var") {
+            readers.push(path.display().to_string());
+        }
+    }
+    assert_eq!(readers, ["cli/inputs.rs"]);
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let text = "use crate::{a::{x, y}, b, c::d};\n// use crate::no;\nfn f() { crate::e::g() }\nuse crate::h::{i};";
+    assert_eq!(imports(text), ["a", "b", "c", "e", "h"]);
+}

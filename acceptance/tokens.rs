@@ -1,0 +1,467 @@
+//! Who is shown what, and how often (`spec/faults.md`).
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::support::images::Image;
+use crate::support::objects::attachment;
+use crate::support::registry::{Access, Action, Answer, Auth, Registry, Settings, When};
+use crate::support::signer::{Config, Signer};
+
+const KEY: &str = "p256-n32768-cosign-header";
+/// `robot:pass`
+const ROBOT: &str = "Basic cm9ib3Q6cGFzcw==";
+
+fn bearer(image: &Image) -> Registry {
+    guarded(image, Auth::bearer("pass"))
+}
+
+fn guarded(image: &Image, auth: Auth) -> Registry {
+    let registry = Registry::with(Settings {
+        auth,
+        ..Settings::default()
+    });
+    image.seed(&registry);
+    registry
+}
+
+fn plain() -> Image {
+    Image::recorded("no-sbom-layer")
+}
+
+fn signer(image: &Image, registry: &Registry) -> Signer {
+    let signer = Signer::of(image, registry.host()).key(KEY);
+    signer.credential(registry.host(), ROBOT)
+}
+
+fn tokens(registry: &Registry) -> usize {
+    registry.exchanges().of("GET", "/token").len()
+}
+
+fn challenge(registry: &Registry) -> String {
+    format!(
+        r#"Bearer realm="http://{}/token",service="acceptance""#,
+        registry.host()
+    )
+}
+
+fn unauthorized(registry: &Registry) -> Answer {
+    Answer::error(401, "UNAUTHORIZED", "expired").with("www-authenticate", challenge(registry))
+}
+
+#[track_caller]
+fn is_signed(registry: &Registry, image: &Image) {
+    let place = attachment(registry, image.repository(), &image.attached("sig"));
+    assert_eq!(place.expect("a signature").layers.len(), 1);
+}
+
+/// Case 19. WIRE-10
+#[test]
+fn a_token_costs_two_requests() {
+    let image = plain();
+    let counts = [Auth::None, Auth::bearer("pass")].map(|auth| {
+        let registry = guarded(&image, auth);
+        signer(&image, &registry)
+            .arguments(&["-settle", "0"])
+            .run()
+            .succeeded();
+        registry.exchanges().len()
+    });
+    assert_eq!(counts, [8, 10]);
+}
+
+/// Case 20. WIRE-11
+#[test]
+fn a_token_that_ends_during_the_run_is_renewed_once() {
+    for (method, part) in [("PUT", "/blobs/uploads/"), ("PUT", ".sig"), ("GET", ".sig")] {
+        let image = plain();
+        let registry = bearer(&image);
+        registry.inject(
+            When::first(method, part),
+            Action::Answer(unauthorized(&registry)),
+        );
+        signer(&image, &registry).run().succeeded();
+        assert_eq!(tokens(&registry), 2, "{:?}", registry.exchanges());
+        is_signed(&registry, &image);
+    }
+}
+
+/// Case 21, F. WIRE-11
+#[test]
+fn a_401_that_stays_costs_two_tokens_at_most() {
+    let image = plain();
+    let registry = bearer(&image);
+    registry.inject(
+        When::every("*", "/v2/"),
+        Action::Answer(unauthorized(&registry)),
+    );
+    let run = signer(&image, &registry).run().ended_with(113);
+    run.says(&["user `robot` of CNB_REGISTRY_AUTH", image.repository()]);
+    assert!(tokens(&registry) <= 2, "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().len() <= 14,
+        "{:?}",
+        registry.exchanges()
+    );
+}
+
+/// Case 22, F: registries say it with 401 and 403.
+#[test]
+fn a_repository_that_may_only_be_read_is_named_before_anything_is_put() {
+    for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
+        let image = plain();
+        let access = [(image.repository().to_owned(), Access::ReadOnly)].into();
+        let registry = Registry::with(Settings {
+            auth,
+            access,
+            ..Settings::default()
+        });
+        image.seed(&registry);
+        let run = signer(&image, &registry).run().ended_with(113);
+        run.says(&[
+            "no write access to",
+            image.repository(),
+            "pull,push",
+            " as ",
+        ]);
+        assert!(registry.exchanges().puts().is_empty());
+        assert!(tokens(&registry) <= 2, "{:?}", registry.exchanges());
+        assert_eq!(registry.open_uploads(), 0);
+    }
+}
+
+/// Case 22: a token that was just fetched is refused, and not doubted.
+#[test]
+fn a_403_for_a_new_token_is_final() {
+    let image = plain();
+    let registry = bearer(&image);
+    registry.inject(
+        When::every("POST", "/blobs/uploads/"),
+        Action::error(403, "DENIED"),
+    );
+    signer(&image, &registry)
+        .run()
+        .ended_with(113)
+        .says(&["user `robot`", "DENIED"]);
+    let all = registry.exchanges();
+    assert_eq!(tokens(&registry), 1, "{all:?}");
+    assert_eq!(all.of("POST", "/blobs/uploads/").len(), 2, "{all:?}");
+}
+
+/// Case 20, as some registries say it (ECR).
+#[test]
+fn a_403_for_an_old_token_is_asked_once_more_with_a_new_one() {
+    let image = plain();
+    let registry = bearer(&image);
+    registry.inject(
+        When::first("GET", ".sig"),
+        Action::Delay(Duration::from_secs(6)),
+    );
+    let when = When::first("PUT", "/blobs/uploads/").times(1);
+    registry.inject(when, Action::error(403, "DENIED"));
+    signer(&image, &registry).run().succeeded();
+    assert_eq!(tokens(&registry), 2, "{:?}", registry.exchanges());
+    is_signed(&registry, &image);
+}
+
+/// Case 22: however old the token was.
+#[test]
+fn a_403_that_stays_costs_two_tokens_at_most() {
+    let image = plain();
+    let registry = bearer(&image);
+    registry.inject(
+        When::first("GET", ".sig"),
+        Action::Delay(Duration::from_secs(6)),
+    );
+    registry.inject(
+        When::every("PUT", "/blobs/uploads/"),
+        Action::error(403, "DENIED"),
+    );
+    signer(&image, &registry).run().ended_with(113);
+    assert_eq!(tokens(&registry), 2, "{:?}", registry.exchanges());
+    assert!(
+        registry.exchanges().of("PUT", "").len() <= 4,
+        "{:?}",
+        registry.exchanges()
+    );
+}
+
+/// Case 23, F. SIG-23
+#[test]
+fn one_of_ten_repositories_that_may_not_be_written_keeps_all_ten_untouched() {
+    let names: Vec<_> = (0..10)
+        .map(|number| format!("team/app-{number}:v1"))
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let image = plain().named(&names);
+    let access = [("team/app-7".to_owned(), Access::ReadOnly)].into();
+    let auth = Auth::bearer("pass");
+    let registry = Registry::with(Settings {
+        auth,
+        access,
+        ..Settings::default()
+    });
+    image.seed(&registry);
+    signer(&image, &registry)
+        .run()
+        .ended_with(113)
+        .says(&["team/app-7"]);
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
+    assert_eq!(registry.open_uploads(), 0);
+    for repository in image.repositories() {
+        assert_eq!(registry.tags(repository), ["v1"]);
+    }
+}
+
+/// Case 28: forms of a token that must do.
+#[test]
+fn odd_but_usable_tokens_are_used() {
+    let forms: [fn(&str) -> String; 6] = [
+        |token| json!({ "access_token": token }).to_string(),
+        |token| json!({ "token": token, "expires_in": 0 }).to_string(),
+        |token| json!({ "token": token, "expires_in": -1 }).to_string(),
+        |token| json!({ "token": token, "expires_in": 1e300 }).to_string(),
+        |token| json!({ "token": token, "access_token": "", "more": [1] }).to_string(),
+        |token| format!("\n {{\"token\":\"{token}\", \"issued_at\": \"yesterday\"}} "),
+    ];
+    for form in forms {
+        let image = plain();
+        let registry = bearer(&image);
+        registry.inject(
+            When::every("GET", "/token"),
+            Action::change(move |answer| {
+                let parsed: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+                answer.body = form(parsed["token"].as_str().unwrap()).into();
+            }),
+        );
+        signer(&image, &registry).run().succeeded();
+        assert_eq!(tokens(&registry), 1, "{:?}", registry.exchanges());
+        is_signed(&registry, &image);
+    }
+}
+
+/// Case 28, F: answers of a token service that hold none.
+#[test]
+fn a_token_service_without_a_usable_token_is_named() {
+    let huge = format!(r#"{{"token":"{}"}}"#, "x".repeat(1 << 20));
+    for body in [
+        "",
+        "{}",
+        "[]",
+        r#"{"token":""}"#,
+        r#"{"token":7}"#,
+        "{\"token\":\"a\\nb\"}",
+        &huge,
+    ] {
+        let image = plain();
+        let registry = bearer(&image);
+        let answer = Answer::new(200).body("application/json", body.to_owned());
+        registry.inject(When::every("GET", "/token"), Action::Answer(answer));
+        let run = signer(&image, &registry).run().ended_with(111);
+        run.says(&["the token service", "gave no token"])
+            .does_not_say(&["xxxx"]);
+        assert!(registry.exchanges().writes().is_empty());
+    }
+}
+
+/// Case 28: a length that lies is not believed, and no memory set aside for it.
+#[test]
+fn a_token_of_a_gibibyte_is_not_read() {
+    let image = plain();
+    let registry = bearer(&image);
+    registry.inject(
+        When::every("GET", "/token"),
+        Action::change(|answer| {
+            answer.set("content-length", (1_u64 << 30).to_string());
+        }),
+    );
+    let run = signer(&image, &registry).run();
+    assert!(matches!(run.code, Some(111)), "{}", run.stdout);
+}
+
+/// Case 29.
+#[test]
+fn the_challenge_is_found_among_odd_ones() {
+    let image = plain();
+    for make in [
+        |realm: &str| format!("Negotiate, Basic realm=\"x\", Bearer realm=\"{realm}\""),
+        |realm: &str| format!("bEaReR  service=\"a \\\"b\\\"\" , realm=\"{realm}\",error=\"x\""),
+        |realm: &str| format!("Bearer realm=\"{realm}\",x=\"{}\"", "y".repeat(12_000)),
+    ] {
+        let registry = bearer(&image);
+        let value = make(&format!("http://{}/token", registry.host()));
+        registry.inject(
+            When::first("GET", "/manifests/v1"),
+            Action::change(move |answer| {
+                answer.set("www-authenticate", value.clone());
+            }),
+        );
+        signer(&image, &registry).run().succeeded();
+        is_signed(&registry, &image);
+    }
+}
+
+/// Case 29, F: what cannot be answered is not guessed at.
+#[test]
+fn challenges_that_cannot_be_answered_are_access_denied() {
+    let image = plain();
+    let long = format!(
+        "Bearer realm=\"http://127.0.0.1/{}\"",
+        "y".repeat(100 << 10)
+    );
+    for value in [
+        "Negotiate",
+        "Bearer",
+        "Digest realm=\"x\", nonce=\"y\"",
+        "\"",
+        &long,
+    ] {
+        let registry = bearer(&image);
+        let value = value.to_owned();
+        registry.inject(
+            When::every("*", "/v2/"),
+            Action::change(move |answer| {
+                answer.set("www-authenticate", value.clone());
+            }),
+        );
+        signer(&image, &registry).run().ended_with(113);
+        assert_eq!(tokens(&registry), 0);
+        let shown = registry.exchanges().filter(|e| e.authorization.is_some());
+        assert!(shown.is_empty(), "{shown:?}");
+    }
+}
+
+/// Two registries in one run, each with its own account.
+#[test]
+fn two_registries_are_each_shown_their_own_credentials() {
+    let image = plain();
+    let (first, second) = (bearer(&image), guarded(&plain(), Auth::basic("other")));
+    let place = format!("{}/signatures", second.host());
+    let config = Config::key("p256-cosign2").set("repository", &place);
+    let other = format!("Basic {}", STANDARD.encode("robot:other"));
+    let auth = json!({ first.host(): ROBOT, second.host(): other });
+    let signer = Signer::of(&image, first.host()).key(KEY).config(config);
+    signer
+        .environment("CNB_REGISTRY_AUTH", &auth.to_string())
+        .run()
+        .succeeded();
+    is_signed(&first, &image);
+    assert!(attachment(&second, "signatures", &image.attached("sig")).is_some());
+}
+
+/// One without: nothing of the other's is shown to it.
+#[test]
+fn a_registry_without_credentials_is_shown_none() {
+    let image = plain();
+    let (first, second) = (bearer(&image), guarded(&plain(), Auth::basic("other")));
+    let place = format!("{}/signatures", second.host());
+    let config = Config::key("p256-cosign2").set("repository", &place);
+    let run = signer(&image, &first).config(config).run().ended_with(113);
+    run.says(&[&place, "anonymous"]);
+    let shown = second.exchanges().filter(|e| e.authorization.is_some());
+    assert!(shown.is_empty(), "{shown:?}");
+    assert!(first.exchanges().puts().is_empty());
+}
+
+/// A docker configuration in `HOME`.
+fn docker_config(signer: &Signer, config: &serde_json::Value) {
+    let folder = signer.folder().join(".docker");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+/// Entries of docker's configuration may be for one path of a registry.
+#[test]
+fn repositories_of_one_registry_may_have_different_accounts() {
+    let image = plain().named(&["team-a/app:v1", "team-b/app:v1"]);
+    let registry = guarded(&image, Auth::basic("pass"));
+    let host = registry.host();
+    let account = |password: &str| json!({ "auth": STANDARD.encode(format!("robot:{password}")) });
+    let run = |a: &str, b: &str| {
+        let signer = Signer::of(&image, host).key(KEY);
+        let auths =
+            json!({ format!("{host}/team-a"): account(a), format!("{host}/team-b"): account(b) });
+        docker_config(&signer, &json!({ "auths": auths }));
+        signer.run()
+    };
+    run("pass", "wrong")
+        .ended_with(113)
+        .says(&["team-b/app", "config.json"]);
+    assert!(registry.exchanges().puts().is_empty());
+    run("pass", "pass").succeeded();
+    is_signed(&registry, &image);
+}
+
+/// A credential helper in `PATH`.
+fn helper(folder: &Path, script: &str) {
+    let program = folder.join("docker-credential-test");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn with_helper(image: &Image, registry: &Registry, script: &str) -> Signer {
+    let signer = Signer::of(image, registry.host()).key(KEY);
+    docker_config(
+        &signer,
+        &json!({ "credHelpers": { registry.host(): "test" } }),
+    );
+    helper(signer.folder(), script);
+    let path = format!("/usr/bin:/bin:{}", signer.folder().display());
+    signer.environment("PATH", &path)
+}
+
+/// Case 68.
+#[test]
+fn a_credential_helper_is_asked_once_with_the_registry_s_name() {
+    let image = plain();
+    let registry = bearer(&image);
+    let script = r#"cat >> "$HOME/asked"; echo >> "$HOME/asked"; echo '{"Username":"robot","Secret":"pass"}'"#;
+    let signer = with_helper(&image, &registry, script);
+    signer.run().succeeded();
+    let asked = std::fs::read_to_string(signer.folder().join("asked")).unwrap();
+    assert_eq!(asked, format!("{}\n", registry.host()));
+    is_signed(&registry, &image);
+}
+
+/// Case 68, F: bounded, and without a word of the helper's.
+#[test]
+fn a_credential_helper_that_fails_ends_the_run_without_its_words() {
+    let image = plain();
+    for (script, least) in [
+        ("echo canary-7 >&2; echo canary-8; exit 1", 0),
+        ("echo canary-7", 0),
+        ("yes canary-8", 0),
+        ("sleep 100", 9),
+    ] {
+        let registry = bearer(&image);
+        let run = with_helper(&image, &registry, script).run().ended_with(113);
+        let run = run
+            .says(&["docker-credential-test"])
+            .does_not_say(&["canary"]);
+        assert!(!run.stderr.contains("canary"), "{}", run.stderr);
+        let expected = Duration::from_secs(least)..Duration::from_secs(25);
+        assert!(expected.contains(&run.took), "{script}: {:?}", run.took);
+    }
+}
+
+/// Case 68, F.
+#[test]
+fn a_credential_helper_that_is_missing_is_named() {
+    let image = plain();
+    let registry = bearer(&image);
+    let signer = with_helper(&image, &registry, "exit 0").environment("PATH", "/usr/bin");
+    signer
+        .run()
+        .ended_with(113)
+        .says(&["docker-credential-test"]);
+    assert!(registry.exchanges().writes().is_empty());
+}

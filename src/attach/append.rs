@@ -1,0 +1,214 @@
+//! The protocol that appends to a tag which others write too, without its I/O.
+//!
+//! Registries offer no compare-and-swap that can be trusted, so: build the
+//! union of what is there and what is ours, put it, read it back, look again
+//! when stale writers must have written, and begin again if something of ours
+//! is missing (`spec/wire.md`, "Safe append"). The tests explore every
+//! interleaving of two and three writers.
+
+use super::error::AttachError;
+use super::found::{Found, Layer};
+use super::place::Place;
+use super::union::{Union, union};
+use crate::config::MediaTypes;
+use crate::oci::Digest;
+use crate::store::registry::{Condition, Put};
+
+/// What to do next.
+pub(super) enum Next {
+    /// Upload what the union needs, then put it under the condition.
+    Put(Box<Union>, Condition),
+    /// Read the place, after the wait.
+    Read(Wait),
+    /// Look which digest the place has when writers that had read it before we
+    /// put must have put as well.
+    Look,
+    /// Everything of ours was in this manifest, which was read last.
+    Done(Digest),
+}
+
+/// Why a read has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wait {
+    No,
+    /// For a registry that does not show yet what it accepted.
+    Consistency,
+    /// So that signers that collided do not collide again.
+    Collision,
+}
+
+/// Whether to look again when stale writers must have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Settling {
+    Wanted,
+    /// Done since our last put, or never asked for.
+    Over,
+}
+
+/// One place's way from what was found to everything of ours hanging there.
+#[derive(Clone)]
+pub(super) struct Append<'a> {
+    place: &'a Place,
+    layers: &'a [Layer],
+    media_types: MediaTypes,
+    found: Found,
+    state: State,
+    /// What to do about stale writers after each put.
+    policy: Settling,
+    settling: Settling,
+    trusts_conditions: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    /// `found` is the newest that is known.
+    Merging,
+    /// This was put, and not yet seen.
+    Proving(Digest, Wait),
+    /// Nobody knows what stands there now, and why.
+    Lost(Setback),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Setback {
+    Unclear,
+    ConditionFailed,
+    Changed,
+}
+
+impl<'a> Append<'a> {
+    /// `layers` are to hang at `place`, where `found` was read.
+    pub(super) fn new(
+        place: &'a Place,
+        layers: &'a [Layer],
+        media_types: MediaTypes,
+        found: Found,
+        policy: Settling,
+    ) -> Self {
+        Self {
+            place,
+            layers,
+            media_types,
+            found,
+            state: State::Merging,
+            policy,
+            settling: Settling::Over,
+            trusts_conditions: true,
+        }
+    }
+
+    /// What was read last.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The next step.
+    ///
+    /// # Errors
+    /// On a full tag.
+    pub(super) fn next(&self) -> Result<Next, AttachError> {
+        match &self.state {
+            State::Proving(_, wait) => Ok(Next::Read(*wait)),
+            State::Lost(Setback::Changed) => Ok(Next::Read(Wait::No)),
+            State::Lost(_) => Ok(Next::Read(Wait::Collision)),
+            State::Merging => {
+                let union = union(self.place, &self.found, self.layers, self.media_types)?;
+                match (union, self.settling, self.found.digest()) {
+                    (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
+                    (None, Settling::Wanted, _) => Ok(Next::Look),
+                    (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
+                    (None, Settling::Over, None) => Err(AttachError::NotDurable {
+                        place: self.place.clone(),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to a [`Next::Put`] of a manifest with this digest.
+    ///
+    /// # Errors
+    /// On a registry that refuses.
+    pub(super) fn put(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
+        let is_conditional = self.condition() != Condition::Always;
+        if matches!(answer, Put::Written | Put::Unclear(_)) {
+            self.settling = self.policy;
+        }
+        self.state = match answer {
+            Put::Written => State::Proving(digest, Wait::No),
+            Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
+            Put::Refused { status: 412, .. } if is_conditional => {
+                State::Lost(Setback::ConditionFailed)
+            }
+            // "Not implemented": some registries know no conditions at all.
+            Put::Refused {
+                status: 400 | 501, ..
+            } if is_conditional => {
+                self.trusts_conditions = false;
+                State::Merging
+            }
+            Put::Refused { status, answer } => {
+                return Err(AttachError::Refused {
+                    place: self.place.clone(),
+                    status,
+                    answer,
+                });
+            }
+        };
+        Ok(())
+    }
+
+    /// Takes what a [`Next::Read`] found. Says how many layers of others were
+    /// there before and are not any more.
+    pub(super) fn read(&mut self, now: Found) -> usize {
+        let before = self.found.digest();
+        match &self.state {
+            State::Proving(digest, _) if now.digest() != Some(digest) => {
+                let is_stale = now.digest().is_none() || now.digest() == before;
+                if is_stale {
+                    self.state = State::Proving(digest.clone(), Wait::Consistency);
+                    return 0;
+                }
+            }
+            // The registry says "changed" of what is unchanged: its word does
+            // not count.
+            State::Lost(Setback::ConditionFailed) if now.digest() == before => {
+                self.trusts_conditions = false
+            }
+            State::Proving(..) | State::Lost(_) | State::Merging => {}
+        }
+        let lost = lost(&self.found, &now);
+        self.found = now;
+        self.state = State::Merging;
+        lost
+    }
+
+    /// Takes the digest that a [`Next::Look`] saw.
+    pub(super) fn looked(&mut self, now: Option<&Digest>) {
+        self.settling = Settling::Over;
+        if now != self.found.digest() {
+            self.state = State::Lost(Setback::Changed);
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        if self.trusts_conditions {
+            self.found.condition().clone()
+        } else {
+            Condition::Always
+        }
+    }
+}
+
+/// What others removed on purpose is not brought back; what they lost by
+/// accident they bring back themselves.
+fn lost(before: &Found, now: &Found) -> usize {
+    before
+        .layers()
+        .iter()
+        .filter(|there| !now.layers().contains(there))
+        .count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,413 @@
+//! Every interleaving of a few writers of one tag, by exhaustive exploration:
+//! the protocol itself runs, the registry and the clock are modelled.
+//!
+//! The registry ignores conditions, as most do. Time is modelled by what the
+//! settle time is for: a writer that has put waits until every writer whose
+//! read was older than that put has put as well. [`Patience::Endless`] is such
+//! a writer that nobody waits for.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::super::place::Kind;
+use super::*;
+use crate::oci::{Descriptor, MediaType};
+use crate::store::registry::Answer;
+
+fn place() -> Place {
+    Place::new(
+        "r.io/app".parse().unwrap(),
+        Digest::of(b""),
+        Kind::Signatures,
+    )
+}
+
+fn layer(name: &str) -> Layer {
+    Layer {
+        descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, name.as_bytes()),
+        content: name.as_bytes().to_vec().into(),
+    }
+}
+
+/// Whether others wait long enough for a writer that is slow.
+#[derive(Clone, Copy, PartialEq)]
+enum Patience {
+    Settled,
+    Endless,
+}
+
+#[derive(Clone)]
+enum Writer<'a> {
+    NotStarted(&'a [Layer]),
+    Ours(Append<'a>),
+    /// cosign: reads, puts, and looks no more.
+    Foreign {
+        layers: &'a [Layer],
+        read: Option<Found>,
+        patience: Patience,
+    },
+    Done(&'a [Layer]),
+}
+
+#[derive(Clone)]
+struct World<'a> {
+    place: &'a Place,
+    tag: Found,
+    writers: Vec<Writer<'a>>,
+    /// By writer: whom it waits for before it reads back.
+    stale: Vec<BTreeSet<usize>>,
+    /// How many puts may still end without an answer.
+    faults: u8,
+    settle: Waits,
+}
+
+/// Whether the settle time is waited for.
+#[derive(Clone, Copy, PartialEq)]
+enum Waits {
+    Yes,
+    No,
+}
+
+impl<'a> World<'a> {
+    fn new(place: &'a Place, writers: Vec<Writer<'a>>, faults: u8) -> Self {
+        let stale = vec![BTreeSet::new(); writers.len()];
+        Self {
+            place,
+            tag: Found::nothing(),
+            writers,
+            stale,
+            faults,
+            settle: Waits::Yes,
+        }
+    }
+
+    /// All that distinguishes two worlds.
+    fn key(&self) -> String {
+        let writers = self.writers.iter().map(|writer| match writer {
+            Writer::NotStarted(_) => "not started".to_owned(),
+            Writer::Ours(append) => format!(
+                "{:?} {:?} {:?}",
+                append.state,
+                append.settling,
+                append.found.digest()
+            ),
+            Writer::Foreign { read, .. } => {
+                format!("{:?}", read.as_ref().map(|found| found.digest().cloned()))
+            }
+            Writer::Done(_) => "done".to_owned(),
+        });
+        let writers: Vec<String> = writers.collect();
+        format!(
+            "{:?} {writers:?} {:?} {}",
+            self.tag.digest(),
+            self.stale,
+            self.faults
+        )
+    }
+
+    /// Every world that one step of one writer leads to.
+    fn steps(&self) -> Vec<World<'a>> {
+        (0..self.writers.len())
+            .flat_map(|index| self.step(index))
+            .collect()
+    }
+
+    fn step(&self, index: usize) -> Vec<World<'a>> {
+        match &self.writers[index] {
+            Writer::Done(_) => Vec::new(),
+            Writer::NotStarted(layers) => {
+                let append = Append::new(
+                    self.place,
+                    layers,
+                    MediaTypes::Oci,
+                    self.tag.clone(),
+                    Settling::Wanted,
+                );
+                vec![self.with(index, Writer::Ours(append))]
+            }
+            Writer::Foreign {
+                layers,
+                read: None,
+                patience,
+            } => {
+                let read = Some(self.tag.clone());
+                vec![self.with(
+                    index,
+                    Writer::Foreign {
+                        layers,
+                        read,
+                        patience: *patience,
+                    },
+                )]
+            }
+            Writer::Foreign {
+                layers,
+                read: Some(found),
+                ..
+            } => {
+                let union = union(self.place, found, layers, MediaTypes::Oci)
+                    .unwrap()
+                    .unwrap();
+                let mut world = self.with(index, Writer::Done(layers));
+                world.commit(index, union);
+                vec![world]
+            }
+            Writer::Ours(append) => self.step_of_ours(index, append),
+        }
+    }
+
+    fn step_of_ours(&self, index: usize, append: &Append<'a>) -> Vec<World<'a>> {
+        match append.next().unwrap() {
+            Next::Done(_) => vec![self.with(index, Writer::Done(append.layers))],
+            Next::Look if self.settle == Waits::Yes && !self.stale[index].is_empty() => Vec::new(),
+            Next::Look => {
+                let mut append = append.clone();
+                append.looked(self.tag.digest());
+                vec![self.with(index, Writer::Ours(append))]
+            }
+            Next::Read(_) => {
+                let mut append = append.clone();
+                append.read(self.tag.clone());
+                vec![self.with(index, Writer::Ours(append))]
+            }
+            Next::Put(union, _) => {
+                let mut worlds = vec![self.after_put(index, append, &union, Put::Written, true)];
+                if self.faults > 0 {
+                    for is_committed in [true, false] {
+                        let put = Put::Unclear("broken".to_owned());
+                        let mut world = self.after_put(index, append, &union, put, is_committed);
+                        world.faults -= 1;
+                        worlds.push(world);
+                    }
+                }
+                worlds
+            }
+        }
+    }
+
+    fn after_put(
+        &self,
+        index: usize,
+        append: &Append<'a>,
+        union: &Union,
+        put: Put,
+        is_committed: bool,
+    ) -> Self {
+        let mut append = append.clone();
+        append.put(union.manifest.digest().clone(), put).unwrap();
+        let mut world = self.with(index, Writer::Ours(append));
+        if is_committed {
+            world.tag = Found::image_of(union.manifest.clone());
+            world.stale[index] = world.holding_a_read(index);
+        }
+        for stale in &mut world.stale {
+            stale.remove(&index);
+        }
+        world
+    }
+
+    fn commit(&mut self, index: usize, union: Union) {
+        self.tag = Found::image_of(union.manifest);
+        for stale in &mut self.stale {
+            stale.remove(&index);
+        }
+    }
+
+    /// The others that have read and are going to put what they made of it.
+    fn holding_a_read(&self, index: usize) -> BTreeSet<usize> {
+        let is_holding = |writer: &Writer<'_>| match writer {
+            Writer::Ours(append) => matches!(append.next(), Ok(Next::Put(..))),
+            Writer::Foreign { read, patience, .. } => {
+                read.is_some() && *patience == Patience::Settled
+            }
+            Writer::NotStarted(_) | Writer::Done(_) => false,
+        };
+        let others = self.writers.iter().enumerate();
+        others
+            .filter(|(other, writer)| *other != index && is_holding(writer))
+            .map(|(other, _)| other)
+            .collect()
+    }
+
+    fn with(&self, index: usize, writer: Writer<'a>) -> Self {
+        let mut world = self.clone();
+        world.writers[index] = writer;
+        world
+    }
+
+    fn lost(&self) -> bool {
+        let done = |writer: &Writer<'a>| match writer {
+            Writer::Done(layers) => Some(*layers),
+            _ => None,
+        };
+        self.writers
+            .iter()
+            .filter_map(done)
+            .flatten()
+            .any(|layer| !self.tag.holds(layer))
+    }
+}
+
+/// Explores everything; gives the number of worlds and those at the end of
+/// which somebody's layer is missing.
+fn explore(start: World<'_>) -> (usize, usize) {
+    let mut seen = HashSet::new();
+    let mut open = vec![start];
+    let (mut ends, mut losses) = (0, 0);
+    while let Some(world) = open.pop() {
+        if !seen.insert(world.key()) {
+            continue;
+        }
+        let next = world.steps();
+        if next.is_empty() {
+            assert!(
+                world
+                    .writers
+                    .iter()
+                    .all(|writer| matches!(writer, Writer::Done(_))),
+                "somebody waits for ever"
+            );
+            ends += 1;
+            losses += usize::from(world.lost());
+        }
+        open.extend(next);
+    }
+    assert!(ends > 0);
+    (seen.len(), losses)
+}
+
+/// WIRE-50.
+#[test]
+fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
+    let place = place();
+    let layers: Vec<[Layer; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    for (count, faults) in [(1, 2), (2, 0), (2, 2), (3, 0), (3, 1)] {
+        let writers = layers
+            .iter()
+            .take(count)
+            .map(|layers| Writer::NotStarted(layers))
+            .collect();
+        let (worlds, losses) = explore(World::new(&place, writers, faults));
+        assert_eq!(losses, 0, "{count} writers, {faults} faults");
+        assert!(count == 1 || worlds > 20, "{worlds}");
+    }
+}
+
+/// WIRE-50.
+#[test]
+fn our_writers_survive_a_foreign_one_that_writes_within_the_settle_time() {
+    let place = place();
+    let [a, b, c] = ["a", "b", "c"].map(|name| [layer(name)]);
+    let foreign = Writer::Foreign {
+        layers: &c,
+        read: None,
+        patience: Patience::Settled,
+    };
+    let start = World::new(
+        &place,
+        vec![Writer::NotStarted(&a), Writer::NotStarted(&b), foreign],
+        0,
+    );
+    // A foreign writer may lose its own layer: it reads nothing back.
+    let mut seen = HashSet::new();
+    let mut open = vec![start];
+    while let Some(world) = open.pop() {
+        if seen.insert(world.key()) {
+            let next = world.steps();
+            if next.is_empty() {
+                for ours in [&a, &b] {
+                    assert!(world.tag.holds(&ours[0]));
+                }
+            }
+            open.extend(next);
+        }
+    }
+}
+
+/// Why there is a settle time.
+#[test]
+fn without_the_settle_time_our_own_writers_can_lose() {
+    let place = place();
+    let [a, b] = ["a", "b"].map(|name| [layer(name)]);
+    let writers = vec![Writer::NotStarted(&a[..]), Writer::NotStarted(&b)];
+    let mut start = World::new(&place, writers, 0);
+    start.settle = Waits::No;
+    assert!(explore(start).1 > 0);
+}
+
+/// The hole that `spec/wire.md` documents: a foreign writer that read before us
+/// and writes after our settle time.
+#[test]
+fn a_foreign_writer_that_is_slower_than_the_settle_time_can_erase_us() {
+    let place = place();
+    let [a, b] = ["a", "b"].map(|name| [layer(name)]);
+    let foreign = Writer::Foreign {
+        layers: &b,
+        read: None,
+        patience: Patience::Endless,
+    };
+    let (_, losses) = explore(World::new(&place, vec![Writer::NotStarted(&a), foreign], 0));
+    assert!(losses > 0);
+}
+
+#[test]
+fn a_condition_that_the_registry_gets_wrong_is_dropped() {
+    let place = place();
+    let layers = [layer("a")];
+    let refused = |status| Put::Refused {
+        status,
+        answer: Answer::default(),
+    };
+    for status in [412, 501] {
+        let mut append = Append::new(
+            &place,
+            &layers,
+            MediaTypes::Oci,
+            Found::nothing(),
+            Settling::Wanted,
+        );
+        let Ok(Next::Put(union, Condition::Absent)) = append.next() else {
+            panic!()
+        };
+        append
+            .put(union.manifest.digest().clone(), refused(status))
+            .unwrap();
+        if let Ok(Next::Read(_)) = append.next() {
+            append.read(Found::nothing());
+        }
+        let Ok(Next::Put(union, Condition::Always)) = append.next() else {
+            panic!("{status}")
+        };
+        assert!(
+            append
+                .put(union.manifest.digest().clone(), refused(status))
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn a_tag_that_does_not_show_what_was_put_is_read_again() {
+    let place = place();
+    let layers = [layer("a")];
+    let mut append = Append::new(
+        &place,
+        &layers,
+        MediaTypes::Oci,
+        Found::nothing(),
+        Settling::Wanted,
+    );
+    let Ok(Next::Put(union, _)) = append.next() else {
+        panic!()
+    };
+    append
+        .put(union.manifest.digest().clone(), Put::Written)
+        .unwrap();
+    assert!(matches!(append.next(), Ok(Next::Read(Wait::No))));
+    append.read(Found::nothing());
+    assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
+    let digest = union.manifest.digest().clone();
+    append.read(Found::image_of(union.manifest));
+    assert!(matches!(append.next(), Ok(Next::Look)));
+    append.looked(Some(&digest));
+    assert!(matches!(append.next(), Ok(Next::Done(_))));
+}

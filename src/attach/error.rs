@@ -1,0 +1,68 @@
+//! What can go wrong at a place.
+
+use super::place::Place;
+use crate::oci::manifest::{MAX_LAYERS, ManifestError};
+use crate::store::registry::{Answer, StoreError};
+
+/// A place that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    #[error("`{place}` holds something that is not ours to replace")]
+    Foreign {
+        place: Place,
+        #[source]
+        source: ManifestError,
+    },
+    #[error("`{place}` would have {layers} layers; readers refuse more than {MAX_LAYERS}")]
+    Full { place: Place, layers: usize },
+    #[error("the registry refuses to change `{place}` (status {status}){answer}")]
+    Refused {
+        place: Place,
+        status: u16,
+        answer: Answer,
+    },
+    #[error("the registry accepted `{place}` but does not show it")]
+    NotDurable { place: Place },
+    #[error(
+        "gave up writing `{place}`: others write it again and again, or its registry never says what it did"
+    )]
+    GaveUp { place: Place },
+    #[error("cannot read or write `{place}`")]
+    Store {
+        place: Place,
+        #[source]
+        source: StoreError,
+    },
+    #[error("cannot build the manifest of `{place}`")]
+    Json {
+        place: Place,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl AttachError {
+    /// What to try, if it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store { source, .. } => source.hint(),
+            Self::Refused { answer, .. } if answer.code == "MANIFEST_INVALID" => {
+                Some("try `docker-media-types = true` for this registry".to_owned())
+            }
+            Self::Full { .. } => Some(
+                "store signatures elsewhere with `repository`, or export fewer documents with \
+                 `export-sbom`"
+                    .to_owned(),
+            ),
+            Self::Foreign { .. } | Self::Refused { .. } => Some(
+                "store signatures elsewhere with `repository`, or let the registry overwrite tags \
+                 that end in `.sig`, `.att` and `.sbom`"
+                    .to_owned(),
+            ),
+            Self::NotDurable { .. } | Self::GaveUp { .. } => {
+                Some("running again is safe and completes what is missing".to_owned())
+            }
+            Self::Json { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! How a document stays at hand until everything of it is sent: as it is,
+//! packed, or where it lies in the layer.
+//!
+//! Neither memory nor time may grow beyond what the layer costs anyway. So a
+//! document that lies behind much else is packed: reading it from the layer
+//! means decompressing all that lies before it, every time.
+
+use std::io::{self, Cursor, Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::bufread::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+
+use super::layer::{Compressed, inflate};
+use crate::oci::{Content, Reread};
+
+/// Documents up to this size are kept as they are …
+const PLAIN_DOCUMENT: u64 = 1 << 20;
+/// … as long as all of them together have no more than this.
+const PLAIN_IN_TOTAL: u64 = 4 << 20;
+/// A document stays in the layer if at most so many times its own size lies
+/// before it.
+const NEAR: u64 = 3;
+/// What all packed documents together may take beyond twice the blob's size.
+/// More is needed only if the blob was packed with a larger window than ours.
+const PACKED_BESIDE: u64 = 16 << 20;
+
+/// Decides for each document of a blob, and counts what is in memory.
+pub(super) struct Keeper<'a> {
+    blob: &'a Bytes,
+    compressed: Compressed,
+    plain: u64,
+    packed: u64,
+    /// One for all documents: a new one for each would leave holes in the
+    /// heap, many times the size of what is packed.
+    encoder: ZlibEncoder<Vec<u8>>,
+}
+
+/// A document on its way.
+pub(super) enum Keeping {
+    Plain(Vec<u8>),
+    /// Into the keeper's encoder; with the most bytes that it may take there.
+    Packed(u64),
+    InTheLayer,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(blob: &'a Bytes) -> Self {
+        Self {
+            blob,
+            compressed: Compressed::of(blob),
+            plain: 0,
+            packed: 0,
+            encoder: ZlibEncoder::new(Vec::new(), Compression::fast()),
+        }
+    }
+
+    /// How to keep a document that lies at `offset` of the archive.
+    pub(super) fn begin(&self, offset: u64, size: u64) -> Keeping {
+        // Each reader of zstd holds a window, which may be large.
+        let is_near = offset <= size.saturating_mul(NEAR) && self.compressed == Compressed::Gzip;
+        if self.compressed == Compressed::Not {
+            Keeping::InTheLayer
+        } else if size <= PLAIN_DOCUMENT && self.plain + size <= PLAIN_IN_TOTAL {
+            Keeping::Plain(Vec::new())
+        } else if is_near {
+            Keeping::InTheLayer
+        } else {
+            let most = 2 * self.blob.len() as u64 + PACKED_BESIDE;
+            Keeping::Packed(most.saturating_sub(self.packed))
+        }
+    }
+
+    /// The next bytes of the document.
+    pub(super) fn add(&mut self, keeping: &mut Keeping, piece: &[u8]) -> io::Result<()> {
+        match keeping {
+            Keeping::Plain(bytes) => bytes.extend_from_slice(piece),
+            Keeping::Packed(most) if self.encoder.get_ref().len() as u64 <= *most => {
+                self.encoder.write_all(piece)?;
+            }
+            Keeping::Packed(_) => {
+                self.encoder.reset(Vec::new())?;
+                *keeping = Keeping::InTheLayer;
+            }
+            Keeping::InTheLayer => {}
+        }
+        Ok(())
+    }
+
+    /// The content of a document that was read to its end.
+    pub(super) fn finish(
+        &mut self,
+        keeping: Keeping,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<Content> {
+        match keeping {
+            Keeping::Plain(bytes) => {
+                self.plain += length;
+                Ok(bytes.into())
+            }
+            Keeping::Packed(_) => {
+                let bytes = Bytes::from(self.encoder.reset(Vec::new())?.into_boxed_slice());
+                self.packed += bytes.len() as u64;
+                Ok(Content::from_source(Packed { bytes, length }))
+            }
+            Keeping::InTheLayer => Ok(self.in_the_layer(offset, length)),
+        }
+    }
+
+    fn in_the_layer(&self, offset: u64, length: u64) -> Content {
+        let archive = match self.compressed {
+            Compressed::Not => self.blob.as_ref(),
+            Compressed::Gzip | Compressed::Zstd => &[],
+        };
+        let slice = || {
+            let start = usize::try_from(offset).ok()?;
+            archive
+                .get(start..)?
+                .get(..usize::try_from(length).ok()?)
+                .map(|bytes| self.blob.slice_ref(bytes))
+        };
+        match slice() {
+            Some(bytes) => bytes.into(),
+            None => Content::from_source(Span {
+                blob: self.blob.clone(),
+                offset,
+                length,
+            }),
+        }
+    }
+}
+
+/// Bytes of a verified archive, decompressed anew each time they are read,
+/// with all that lies before them.
+struct Span {
+    blob: Bytes,
+    offset: u64,
+    length: u64,
+}
+
+impl Reread for Span {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut archive = inflate(self.blob.clone());
+        io::copy(&mut archive.by_ref().take(self.offset), &mut io::sink())?;
+        Ok(Box::new(archive.take(self.length)))
+    }
+}
+
+/// Bytes that were compressed anew, by themselves (zlib, RFC 1950).
+struct Packed {
+    bytes: Bytes,
+    length: u64,
+}
+
+impl Reread for Packed {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(ZlibDecoder::new(Cursor::new(self.bytes.clone()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::write::GzEncoder;
+
+    const ARCHIVE: usize = 3 << 20;
+
+    fn archive() -> Vec<u8> {
+        (0..ARCHIVE as u32)
+            .map(|index| (index / 7 % 251) as u8)
+            .collect()
+    }
+
+    fn gzip() -> Bytes {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&archive()).unwrap();
+        encoder.finish().unwrap().into()
+    }
+
+    fn keep(keeper: &mut Keeper<'_>, mut keeping: Keeping, offset: usize, size: usize) -> Content {
+        for piece in archive()[offset..offset + size].chunks(4096) {
+            keeper.add(&mut keeping, piece).unwrap();
+        }
+        let content = keeper.finish(keeping, offset as u64, size as u64);
+        content.unwrap()
+    }
+
+    #[test]
+    fn what_lies_behind_much_else_is_not_left_in_the_layer() {
+        const LARGE: u64 = PLAIN_DOCUMENT + 1;
+        let blob = gzip();
+        let keeper = Keeper::new(&blob);
+        for (offset, size) in [(0, LARGE), (NEAR * LARGE, LARGE), (LARGE, 1 << 30)] {
+            assert!(matches!(keeper.begin(offset, size), Keeping::InTheLayer));
+        }
+        for (offset, size) in [(NEAR * LARGE + 1, LARGE), (1 << 30, LARGE)] {
+            assert!(matches!(keeper.begin(offset, size), Keeping::Packed(_)));
+        }
+        assert!(matches!(keeper.begin(1 << 30, 1000), Keeping::Plain(_)));
+    }
+
+    #[test]
+    fn small_documents_are_kept_up_to_a_limit() {
+        let blob = gzip();
+        let mut keeper = Keeper::new(&blob);
+        for _ in 0..PLAIN_IN_TOTAL / PLAIN_DOCUMENT {
+            let keeping = keeper.begin(0, PLAIN_DOCUMENT);
+            assert!(matches!(keeping, Keeping::Plain(_)));
+            keep(&mut keeper, keeping, 0, PLAIN_DOCUMENT as usize);
+        }
+        assert!(matches!(keeper.begin(9, 1), Keeping::Packed(_)));
+    }
+
+    #[test]
+    fn a_document_is_the_same_however_it_is_kept() {
+        let (offset, size) = (1 << 20, (1 << 20) + 17);
+        let expected = &archive()[offset..offset + size];
+        let gzip = gzip();
+        let identity = Bytes::from(archive());
+        for (blob, keeping) in [
+            (&gzip, Keeping::Plain(Vec::new())),
+            (&gzip, Keeping::InTheLayer),
+            (&gzip, Keeping::Packed(u64::MAX)),
+            // Packing stops on the way.
+            (&gzip, Keeping::Packed(100)),
+            (&identity, Keeping::InTheLayer),
+        ] {
+            let mut keeper = Keeper::new(blob);
+            let content = keep(&mut keeper, keeping, offset, size);
+            // Nothing of it is in the next one.
+            let next = keep(&mut keeper, Keeping::Packed(u64::MAX), 5, 10);
+            for _ in 0..2 {
+                assert_eq!(content.to_bytes().unwrap(), expected);
+                assert_eq!(next.to_bytes().unwrap(), archive()[5..15]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_not_compressed_is_not_copied() {
+        let blob = Bytes::from(archive());
+        let mut keeper = Keeper::new(&blob);
+        let keeping = keeper.begin(10, 100);
+        let content = keep(&mut keeper, keeping, 10, 100);
+        assert_eq!(
+            content.to_bytes().unwrap().as_ptr(),
+            blob.slice(10..).as_ptr()
+        );
+    }
+
+    #[test]
+    fn zstd_is_packed_until_that_takes_too_much() {
+        let blob = Bytes::from_static(b"\x28\xb5\x2f\xfd");
+        let mut keeper = Keeper::new(&blob);
+        assert!(matches!(keeper.begin(0, 1 << 30), Keeping::Packed(_)));
+        keeper.packed = 2 * blob.len() as u64 + PACKED_BESIDE;
+        assert!(matches!(keeper.begin(0, 1 << 30), Keeping::Packed(0)));
+    }
+}
