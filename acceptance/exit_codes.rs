@@ -205,7 +205,7 @@ fn code_1_is_a_signal_before_anything_was_written() {
     }
 }
 
-/// SIG-18, SIG-24, WIRE-5
+/// SIG-18, SIG-24, WIRE-5, WIRE-60
 #[test]
 fn a_signal_during_the_checks_leaves_no_session_open() {
     let (code, registry, image) = interrupted("GET", ".att", "-TERM");

@@ -27,6 +27,7 @@ mod interop;
 mod keys;
 mod layering;
 mod oci_client;
+mod receipt;
 mod redirects;
 mod rerun;
 mod retries;

@@ -99,14 +99,9 @@ fn headers_without_end_are_not_read() {
         When::first("GET", "/manifests/v1"),
         Action::change(|answer| answer.set("x-long", "x".repeat(2 << 20))),
     );
-    // Such a connection breaks, and the next one may be better.
-    signer.run().succeeded();
-    assert_eq!(
-        registry.exchanges().of("GET", "/manifests/v1").len(),
-        2,
-        "{:?}",
-        registry.exchanges()
-    );
+    // Asking again would bring the same.
+    signer.run().ended_with(111);
+    assert_eq!(registry.exchanges().of("GET", "/manifests/v1").len(), 1);
 }
 
 /// An SBOM layer of raw tar blocks.
