@@ -25,6 +25,7 @@ mod interop;
 mod keys;
 mod layering;
 mod oci_client;
+mod receipt;
 mod rerun;
 mod retries;
 mod sbom;
