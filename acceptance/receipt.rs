@@ -1,127 +1,178 @@
-//! The receipt of a run (`spec/signer.md`, "Receipt").
+//! The receipt: what was published, where, by which key (`spec/signer.md`,
+//! "Receipt").
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use toml::{Table, Value};
+use crate::support::images::Image;
+use crate::support::objects::attachment;
+use crate::support::registry::Registry;
+use crate::support::signer::{Config, Outcome, Signer};
 
-use super::support::images::Image;
-use super::support::registry::{Action, Registry, When};
-use super::support::signer::Signer;
+struct Run {
+    registry: Registry,
+    image: Image,
+    signer: Signer,
+    receipt: PathBuf,
+}
 
-fn seeded(key: &str) -> (Registry, Image, Signer, PathBuf) {
+/// A run with two signatories that writes a receipt.
+fn with_receipt() -> Run {
     let registry = Registry::start();
     let image = Image::recorded("one-document");
     image.seed(&registry);
-    let signer = Signer::of(&image, registry.host()).key(key);
-    let path = signer.folder().join("receipt.toml");
-    let signer = signer.arguments(&["-receipt", path.to_str().unwrap()]);
-    (registry, image, signer, path)
+    let attaching = Config::key("ed25519-imported-cosign3").set("export-sbom", "attachment");
+    let signer = Signer::of(&image, registry.host())
+        .key("p256-n32768-cosign-header")
+        .config(attaching);
+    let receipt = signer.folder().join("receipt.toml");
+    let signer = signer.arguments(&["-receipt", receipt.to_str().unwrap()]);
+    Run {
+        registry,
+        image,
+        signer,
+        receipt,
+    }
 }
 
-fn read(path: &PathBuf) -> Table {
-    std::fs::read_to_string(path).unwrap().parse().unwrap()
+impl Run {
+    fn receipt(&self) -> toml::Table {
+        let text = std::fs::read_to_string(&self.receipt).unwrap();
+        text.parse().unwrap()
+    }
+
+    /// The receipt's entry of the place with this end.
+    fn place(&self, suffix: &str) -> toml::Table {
+        let receipt = self.receipt();
+        let places = receipt["places"].as_array().unwrap();
+        let place = places.iter().find(|place| {
+            let reference = place["reference"].as_str().unwrap();
+            reference.ends_with(&self.image.attached(suffix))
+        });
+        place.unwrap().as_table().unwrap().clone()
+    }
 }
 
-fn tables<'a>(table: &'a Table, name: &str) -> Vec<&'a Table> {
-    let values = table.get(name).and_then(Value::as_array).unwrap();
-    values
-        .iter()
-        .map(|value| value.as_table().unwrap())
-        .collect()
-}
-
-fn text<'a>(table: &'a Table, name: &str) -> &'a str {
-    table
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("no {name} in {table:?}"))
-}
-
-/// SIG-39
 #[test]
-fn a_receipt_names_every_image_place_key_and_document() {
-    let (registry, image, signer, path) = seeded("p256-cosign3");
-    signer.run().succeeded();
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
-    let receipt = read(&path);
-    assert_eq!(receipt.get("complete"), Some(&Value::Boolean(true)));
-    assert!(receipt.get("error").is_none());
-    let images = tables(&receipt, "images");
-    assert_eq!(images.len(), 1);
-    assert_eq!(text(images[0], "digest"), image.digest());
-    let places = tables(&receipt, "places");
-    let kinds: Vec<_> = places.iter().map(|place| text(place, "kind")).collect();
-    assert_eq!(kinds, ["signatures", "attestations"]);
-    for place in places {
-        assert_eq!(text(place, "state"), "written");
-        assert!(text(place, "reference").starts_with(registry.host()));
-        let layers = tables(place, "layers");
-        assert_eq!(layers.len(), 1);
-        assert_eq!(text(layers[0], "state"), "written");
-        // openssl pkey -pubin -in p256-cosign3.pub -outform DER | sha256sum
-        let fingerprint = "7fd3e06d7fd3d8adac2b88ec05d93d39a2a62bdadfb172e368de9971ef20f80b";
+fn it_names_every_image_place_layer_and_key() {
+    let run = with_receipt();
+    run.signer.run().succeeded();
+    let receipt = run.receipt();
+    assert_eq!(receipt["complete"].as_bool(), Some(true));
+    assert!(!receipt.contains_key("error"));
+    let image = &receipt["images"][0];
+    let repository = format!("{}/{}", run.registry.host(), run.image.repository());
+    assert_eq!(image["repository"].as_str(), Some(repository.as_str()));
+    assert_eq!(image["digest"].as_str(), Some(run.image.digest()));
+    let kinds = [
+        ("sig", "signatures", 2),
+        ("att", "attestations", 1),
+        ("sbom", "sbom", 1),
+    ];
+    assert_eq!(receipt["places"].as_array().unwrap().len(), kinds.len());
+    for (suffix, kind, layers) in kinds {
+        let place = run.place(suffix);
+        assert_eq!(place["kind"].as_str(), Some(kind));
+        assert_eq!(place["state"].as_str(), Some("written"));
+        let there = attachment(
+            &run.registry,
+            run.image.repository(),
+            &run.image.attached(suffix),
+        )
+        .unwrap();
         assert_eq!(
-            text(layers[0], "public-key"),
-            format!("sha256:{fingerprint}")
+            place["digest"].as_str(),
+            Some(there.manifest.digest().as_str())
         );
-        let is_attestation = text(place, "kind") == "attestations";
-        assert_eq!(layers[0].contains_key("document"), is_attestation);
-        assert_eq!(layers[0].contains_key("predicate-type"), is_attestation);
+        let listed = place["layers"].as_array().unwrap();
+        assert_eq!(listed.len(), layers);
+        for (listed, there) in listed.iter().zip(&there.layers) {
+            assert_eq!(listed["digest"].as_str(), Some(there.digest.as_str()));
+            assert_eq!(
+                listed["media-type"].as_str(),
+                Some(there.media_type.as_str())
+            );
+            assert_eq!(listed["state"].as_str(), Some("written"));
+            assert!(listed["key"].as_str().unwrap().ends_with(".key"));
+            assert!(
+                listed["public-key"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("sha256:")
+            );
+        }
     }
-}
-
-/// SIG-39
-#[test]
-fn a_second_receipt_says_that_everything_was_there() {
-    let (_registry, _, signer, path) = seeded("ed25519-imported-cosign3");
-    signer.run().succeeded();
-    let first = read(&path);
-    signer.run().succeeded();
-    let second = read(&path);
-    for (first, second) in tables(&first, "places")
-        .iter()
-        .zip(tables(&second, "places"))
-    {
-        assert_eq!(text(second, "state"), "unchanged");
-        assert_eq!(text(first, "digest"), text(second, "digest"));
-        assert_eq!(text(tables(second, "layers")[0], "state"), "already-there");
-    }
-}
-
-/// SIG-39
-#[test]
-fn a_run_that_published_in_part_says_which_part() {
-    let (registry, _, signer, path) = seeded("p256-cosign3");
-    registry.inject(
-        When::every("PUT", ".sig"),
-        Action::error(405, "UNSUPPORTED"),
+    let document = run.place("att")["layers"][0]["document"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        document.ends_with(&run.image.standard_documents()[0].path),
+        "{document}"
     );
-    signer.run().ended_with(118);
-    let receipt = read(&path);
-    assert_eq!(receipt.get("complete"), Some(&Value::Boolean(false)));
-    assert!(!text(&receipt, "error").is_empty());
-    let states: Vec<_> = tables(&receipt, "places")
-        .iter()
-        .map(|place| text(place, "state").to_owned())
-        .collect();
-    assert_eq!(states, ["failed", "written"]);
-    let failed = tables(&receipt, "places")[0];
-    assert_eq!(text(failed, "kind"), "signatures");
-    assert_eq!(text(tables(failed, "layers")[0], "state"), "unproven");
+}
+
+#[test]
+fn a_second_run_s_says_that_everything_was_there() {
+    let run = with_receipt();
+    run.signer.run().succeeded();
+    run.signer.run().succeeded();
+    for suffix in ["sig", "att", "sbom"] {
+        let place = run.place(suffix);
+        assert_eq!(place["state"].as_str(), Some("unchanged"));
+        assert!(!place.contains_key("replaced"));
+        assert_eq!(place["layers"][0]["state"].as_str(), Some("already-there"));
+    }
+}
+
+#[test]
+fn it_is_written_after_a_failure_too_and_says_why() {
+    let run = with_receipt();
+    run.registry.remove(run.image.repository(), "v1");
+    run.signer.run().ended_with(114);
+    let receipt = run.receipt();
+    assert_eq!(receipt["complete"].as_bool(), Some(false));
+    assert!(receipt["error"].as_str().unwrap().contains(":v1"));
+    assert!(
+        receipt
+            .get("places")
+            .is_none_or(|places| places.as_array().unwrap().is_empty())
+    );
 }
 
 /// SIG-39
 #[test]
 fn a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {
-    let (registry, _, signer, path) = seeded("p256-cosign3");
-    std::fs::create_dir(&path).unwrap();
-    signer.run().ended_with(3);
-    assert!(registry.exchanges().is_empty());
-    let absent = path.join("absent/receipt.toml");
-    signer
-        .arguments(&["-receipt", absent.to_str().unwrap()])
-        .run()
-        .ended_with(3);
-    assert!(registry.exchanges().is_empty());
+    let registry = Registry::start();
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    let run = |path: &str| -> Outcome {
+        let signer = Signer::of(&image, registry.host()).key("p256-n32768-cosign-header");
+        signer.arguments(&["-receipt", path]).run()
+    };
+    for path in ["/nonexistent/receipt.toml", "/tmp", "/proc/receipt.toml"] {
+        run(path).ended_with(3).says(&[path]);
+    }
+    assert!(
+        registry.exchanges().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
+}
+
+#[test]
+fn everybody_may_read_it_and_nothing_is_left_beside_it() {
+    let run = with_receipt();
+    run.signer.run().succeeded();
+    let mode = std::fs::metadata(&run.receipt)
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o644);
+    let mut names: Vec<_> = std::fs::read_dir(run.signer.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["cosign.toml", "receipt.toml", "report.toml"]);
 }
