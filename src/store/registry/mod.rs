@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod manifests;
 mod stop;
 mod token;
 mod upload;
@@ -25,28 +26,15 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use error::{Answer, StoreError};
+pub use manifests::{Condition, Put, Served};
 
-use crate::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH,
-};
+use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
-use crate::oci::reference::Version;
-use crate::oci::{
-    Content, Descriptor, Digest, Manifest, MediaType, Namespace, Reference, Registry, Repository,
-};
+use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Safety};
 use stop::{Progress, WhenStopped};
 use upload::Session;
-
-/// The largest manifest that is read (distribution-spec v1.1 asks registries
-/// to take 4 MiB).
-const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
-
-const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
-     application/vnd.docker.distribution.manifest.v2+json, \
-     application/vnd.oci.image.index.v1+json, \
-     application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// What the platform says about its registries.
 pub struct Access {
@@ -73,39 +61,6 @@ type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 /// Something that is found out once; who comes meanwhile waits.
 type Slot<T> = Arc<OnceCell<T>>;
 
-/// A manifest as a registry serves it.
-pub struct Served {
-    pub manifest: Manifest,
-    /// The registry's own name for this version of the tag.
-    pub etag: Option<HeaderValue>,
-}
-
-/// Under which condition a manifest may be put (RFC 9110, section 13.1). Few
-/// registries look at it, so nothing may rely on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    Always,
-    /// The tag still has this version.
-    Unchanged(HeaderValue),
-    /// There is no such tag.
-    Absent,
-}
-
-/// What became of a manifest that was put.
-#[derive(Debug)]
-pub enum Put {
-    Written,
-    /// The registry does not know a blob that the manifest names.
-    BlobUnknown,
-    /// Nobody knows: the connection broke, or something between failed.
-    Unclear(String),
-    /// The registry will not have it.
-    Refused {
-        status: u16,
-        answer: Answer,
-    },
-}
-
 impl Registries {
     pub fn new(client: Client, access: Access) -> Self {
         Self {
@@ -115,144 +70,6 @@ impl Registries {
             sessions: Mutex::default(),
             credentials: Mutex::default(),
             progress: Progress::default(),
-        }
-    }
-
-    /// Reads a manifest of any kind. By digest, the bytes are checked to have
-    /// it. None: the registry has no such manifest.
-    ///
-    /// # Errors
-    /// On a registry that does not answer or refuses, and on bytes that are no
-    /// manifest.
-    pub async fn get_manifest(
-        &self,
-        reference: &Reference,
-    ) -> Result<Option<Manifest>, StoreError> {
-        let served = self.get_tag(reference).await?;
-        Ok(served.map(|served| served.manifest))
-    }
-
-    /// As [`get_manifest`](Self::get_manifest), with the version of the tag.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn get_tag(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
-        let action = format!("reading `{reference}`");
-        let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
-        ask.headers
-            .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
-        ask.body_limit = MANIFEST_LIMIT;
-        let response = self.send(reference.repository(), &ask).await?;
-        match response.status.as_u16() {
-            200 => {}
-            404 => return Ok(None),
-            _ => return Err(self.unexpected(reference.repository(), &ask, &response)),
-        }
-        if let Version::Digest(digest) = reference.version() {
-            check_digest(&action, digest, &response.body)?;
-        }
-        if let Some(promised) = promised_digest(&response) {
-            check_digest(&action, &promised, &response.body)?;
-        }
-        let etag = response.headers.get(ETAG).cloned();
-        let content_type = content_type(&response);
-        let manifest = Manifest::parse(content_type, response.body)
-            .map_err(|source| StoreError::Manifest { action, source })?;
-        Ok(Some(Served { manifest, etag }))
-    }
-
-    /// The digest that a manifest has now. None: there is no such manifest.
-    ///
-    /// # Errors
-    /// On a registry that does not answer or refuses.
-    pub async fn head_manifest(&self, reference: &Reference) -> Result<Option<Digest>, StoreError> {
-        let action = format!("looking up `{reference}`");
-        let mut ask = Ask::new(Method::HEAD, manifest_path(reference), &action);
-        ask.headers
-            .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
-        let response = self.send(reference.repository(), &ask).await?;
-        match response.status.as_u16() {
-            200 => match promised_digest(&response) {
-                Some(digest) => Ok(Some(digest)),
-                None => Ok(self
-                    .get_manifest(reference)
-                    .await?
-                    .map(|manifest| manifest.digest().clone())),
-            },
-            404 => Ok(None),
-            _ => Err(self.unexpected(reference.repository(), &ask, &response)),
-        }
-    }
-
-    /// Writes a manifest over whatever stands there, if the registry finds the
-    /// condition true or does not look at it.
-    ///
-    /// # Errors
-    /// On a registry that cannot be reached or denies access; every other
-    /// outcome is told by [`Put`].
-    pub async fn put_manifest(
-        &self,
-        reference: &Reference,
-        manifest: &Manifest,
-        condition: &Condition,
-    ) -> Result<Put, StoreError> {
-        let action = format!("writing `{reference}`");
-        let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
-        if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
-            ask.headers.insert(CONTENT_TYPE, media_type);
-        }
-        match condition {
-            Condition::Always => None,
-            Condition::Unchanged(version) => ask.headers.insert(IF_MATCH, version.clone()),
-            Condition::Absent => ask
-                .headers
-                .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
-        };
-        ask.body = Some(manifest.bytes().clone().into());
-        ask.replay = Replay::Ask;
-        ask.when_stopped = WhenStopped::Await;
-        let sent = self.send(reference.repository(), &ask).await;
-        // Only what was surely not sent, or surely refused, has written nothing.
-        if may_have_written(&sent) {
-            self.note_write();
-        }
-        let response = match sent {
-            Ok(response) => response,
-            Err(StoreError::Http(
-                error @ (HttpError::Broken { .. }
-                | HttpError::Silence { .. }
-                | HttpError::Nonsense { .. }
-                | HttpError::OutOfTime { .. }),
-            )) => {
-                return Ok(Put::Unclear(error.to_string()));
-            }
-            Err(error) => return Err(error),
-        };
-        let answer = answer::read(&response);
-        match response.status.as_u16() {
-            200..=299 => match promised_digest(&response) {
-                Some(promised) => {
-                    check_digest(&action, &promised, manifest.bytes()).map(|()| Put::Written)
-                }
-                None => Ok(Put::Written),
-            },
-            400 | 404
-                if matches!(
-                    answer.code.as_str(),
-                    "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN"
-                ) =>
-            {
-                Ok(Put::BlobUnknown)
-            }
-            401 => Err(self.unexpected(reference.repository(), &ask, &response)),
-            501 => Ok(Put::Refused {
-                status: 501,
-                answer,
-            }),
-            status @ (408 | 425 | 499..=599) => {
-                Ok(Put::Unclear(format!("status {status}{answer}")))
-            }
-            status => Ok(Put::Refused { status, answer }),
         }
     }
 
@@ -479,41 +296,6 @@ impl<'a> Ask<'a> {
         request.body_limit = self.body_limit;
         request
     }
-}
-
-/// Whether a manifest may stand there now.
-fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
-    match sent {
-        Ok(response) => !response.status.is_client_error(),
-        Err(StoreError::Http(error)) => !matches!(
-            error,
-            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
-        ),
-        Err(_) => false,
-    }
-}
-
-fn manifest_path(reference: &Reference) -> Target {
-    Target::Path(format!(
-        "v2/{}/manifests/{}",
-        reference.repository().path(),
-        reference.version()
-    ))
-}
-
-fn content_type(response: &Response) -> Option<MediaType> {
-    let value = response.header(CONTENT_TYPE.as_str())?;
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    // Some registries serve every manifest as plain JSON or as bytes.
-    let says_nothing = matches!(
-        essence,
-        "" | "application/json" | "application/octet-stream" | "text/plain"
-    );
-    (!says_nothing).then(|| MediaType::new(essence))
-}
-
-fn promised_digest(response: &Response) -> Option<Digest> {
-    response.header("docker-content-digest")?.parse().ok()
 }
 
 fn check_digest(action: &str, expected: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
