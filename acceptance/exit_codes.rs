@@ -182,7 +182,7 @@ fn interrupted(method: &str, part: &str, signal: &str) -> (i32, Registry, Image)
     assert!(sent.success());
     let output = child.wait_with_output().unwrap();
     assert!(
-        ended.elapsed() < Duration::from_secs(4),
+        ended.elapsed() < Duration::from_secs(3),
         "{:?}",
         ended.elapsed()
     );
@@ -195,7 +195,7 @@ fn interrupted(method: &str, part: &str, signal: &str) -> (i32, Registry, Image)
     )
 }
 
-/// SIG-18
+/// SIG-18, WIRE-60
 #[test]
 fn code_1_is_a_signal_before_anything_was_written() {
     for signal in ["-TERM", "-INT"] {
@@ -205,11 +205,42 @@ fn code_1_is_a_signal_before_anything_was_written() {
     }
 }
 
-/// SIG-18, SIG-24, WIRE-5
+/// SIG-18, SIG-24, WIRE-5, WIRE-60
 #[test]
 fn a_signal_during_the_checks_leaves_no_session_open() {
     let (code, registry, image) = interrupted("GET", ".att", "-TERM");
     assert_eq!(code, 1);
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
     assert_eq!(registry.tags(image.repository()), ["v1"]);
+}
+
+/// SIG-18, WIRE-60: the attestations hang when the signal comes, the signatures
+/// are written by then.
+#[test]
+fn a_signal_after_something_was_written_ends_with_117() {
+    let (registry, image, signer) = seeded();
+    let att = format!("/manifests/{}", image.attached("att"));
+    registry.inject(
+        When::every("PUT", att.clone()),
+        Action::Delay(Duration::from_secs(30)),
+    );
+    let child = signer.start();
+    let start = Instant::now();
+    while registry
+        .manifest(image.repository(), &image.attached("sig"))
+        .is_none()
+        || registry.exchanges().of("PUT", &att).is_empty()
+    {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sent = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(117));
+    registry.heal();
+    signer.run().succeeded();
 }

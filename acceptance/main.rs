@@ -14,6 +14,7 @@
 
 mod support;
 
+mod big;
 mod check;
 mod command_line;
 mod credentials;
@@ -26,6 +27,7 @@ mod interop;
 mod keys;
 mod layering;
 mod oci_client;
+mod receipt;
 mod redirects;
 mod rerun;
 mod retries;

@@ -74,6 +74,7 @@ fn three_keys_and_three_documents_are_at_most_thirty_five_requests() {
     count(&all.of("PUT", "/manifests/"), 2);
 }
 
+/// WIRE-53
 #[test]
 fn keeping_signers_apart_costs_at_most_two_requests_per_place() {
     let image = Image::recorded("oci-media-types");

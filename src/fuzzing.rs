@@ -18,9 +18,12 @@ pub use crate::store::registry::credentials::fuzzing::{
 };
 pub use crate::store::registry::fuzzing::{challenge, error_answer, location, token};
 
-/// Every target: its name in `acceptance/fuzz/fuzz_targets` and
-/// `testdata/fuzz`, and what it runs.
-pub const TARGETS: [(&str, fn(&[u8])); 24] = [
+/// A name, and what is run under it.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target, by its name in `acceptance/fuzz/fuzz_targets` and
+/// `testdata/fuzz`.
+pub const TARGETS: [Target; 24] = [
     ("challenge", challenge),
     ("command_line", command_line),
     ("cosign_config", cosign_config),

@@ -159,7 +159,7 @@ fn a_401_that_stays_is_not_asked_for_ever() {
         registry.exchanges()
     );
     assert!(
-        registry.exchanges().len() <= 12,
+        registry.exchanges().len() <= 16,
         "{:?}",
         registry.exchanges()
     );

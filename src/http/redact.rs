@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Origin, Url};
 
 /// Query parameters that say nothing secret.
 const PLAIN: [&str; 8] = [
@@ -24,12 +24,12 @@ pub struct Redacted<'a>(pub &'a Url);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            self.0.origin().ascii_serialization(),
-            self.0.path()
-        )?;
+        // What is not HTTP has no origin worth a name.
+        let origin = match self.0.origin() {
+            Origin::Tuple(..) => self.0.origin().ascii_serialization(),
+            Origin::Opaque(_) => format!("{}://", self.0.scheme()),
+        };
+        write!(f, "{origin}{}", self.0.path())?;
         for (index, (name, value)) in self.0.query_pairs().enumerate() {
             let separator = if index == 0 { '?' } else { '&' };
             let value = if PLAIN.contains(&&*name) {
@@ -77,6 +77,12 @@ mod tests {
             Redacted(&url).to_string(),
             "https://r.io:5/v2/a/blobs/uploads/1?_state=…&digest=sha256:0&X-Amz-Signature=…"
         );
+    }
+
+    #[test]
+    fn urls_that_are_not_http_keep_their_scheme() {
+        let url = "file:///etc/passwd".parse().unwrap();
+        assert_eq!(Redacted(&url).to_string(), "file:///etc/passwd");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::{Exceeded, SbomError, shown};
-use super::extended::{Extension, global_header};
+use super::extended::{Extension, global_header, is_ambiguous};
 use super::json::{Remarks, Validator};
 use super::keep::Keeper;
 use super::label::SbomLayer;
@@ -174,6 +174,12 @@ impl Walk<'_> {
     }
 
     fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
+        if is_ambiguous(entry.header()) {
+            return Err(SbomError::Entry {
+                path: shown(&entry.path_bytes()),
+                reason: "its header has a layout that readers understand differently",
+            });
+        }
         match entry.header().entry_type() {
             EntryType::XGlobalHeader => global_header(entry),
             EntryType::XHeader => self.extension.read_pax(entry),

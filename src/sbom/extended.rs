@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use tar::Entry;
+use tar::{Entry, Header};
 
 use super::error::{Exceeded, SbomError, shown};
 
@@ -87,6 +87,21 @@ impl Extension {
         }
         Ok(())
     }
+}
+
+/// Whether readers disagree on what the fields of a header are. With the magic
+/// of POSIX and another version than `00`, Go and GNU tar read a prefix, the
+/// `tar` crate none; extended headers of no known layout are none to it. With
+/// the trailer of `star`, Go's prefix ends after 131 bytes and not after 155.
+pub(super) fn is_ambiguous(header: &Header) -> bool {
+    let bytes = header.as_bytes();
+    if header.as_ustar().is_none() && header.as_gnu().is_none() {
+        let is_posix = bytes.get(257..263) == Some(b"ustar\0".as_slice());
+        return is_posix || matches!(header.as_old().linkflag, [b'x' | b'g' | b'L' | b'K']);
+    }
+    let is_star = bytes.get(508..) == Some(b"tar\0".as_slice());
+    let prefix = bytes.get(345..476).unwrap_or_default();
+    is_star && header.as_ustar().is_some() && !prefix.contains(&0)
 }
 
 /// A global header changes all entries after it, for some readers. Only one

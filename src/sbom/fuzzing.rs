@@ -18,7 +18,7 @@ use super::json::{JsonError, MAX_DEPTH, Remarks, Validator};
 use super::layer::inflate;
 use super::{Limits, SbomError, SbomLayer, locate, read};
 use crate::oci::fuzzing::assert_readable;
-use crate::oci::{Descriptor, Digest, ImageManifest, Manifest, MediaType};
+use crate::oci::{Descriptor, Digest, ImageManifest, MediaType};
 
 /// Small enough for many runs a second.
 const EXPANDED: u64 = 1 << 20;
@@ -52,10 +52,11 @@ fn image(layers: usize) -> ImageManifest {
             ..Descriptor::of(MediaType::new("layer"), b"")
         })
         .collect();
-    ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone())
+    let image = ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone());
+    let manifest = image
         .append(&layers, &config)
-        .and_then(|manifest: Manifest| Ok(manifest.to_image().expect("it is one")))
-        .expect("descriptors are JSON")
+        .expect("descriptors are JSON");
+    manifest.to_image().expect("it is one")
 }
 
 /// A blob as it is: compressed or not. What is handed out was verified.
@@ -150,7 +151,7 @@ fn repair(archive: &mut [u8]) {
 }
 
 /// The streaming check says what `serde_json` says, wherever the bytes are cut,
-/// and remarks what Rust's own float parser and `serde_json` find.
+/// and remarks what Rust's float parser and `serde_json` find.
 pub fn json(data: &[u8]) {
     let whole = validate(data.chunks(data.len().max(1)));
     for size in [1, 7] {
@@ -168,17 +169,24 @@ pub fn json(data: &[u8]) {
     let Ok(remarks) = whole else {
         return;
     };
-    let numbers = outside_strings(text);
-    let is_start = |c: &char| c.is_ascii_digit() || *c == '-';
-    let numbers = numbers.split(['[', ']', '{', '}', ',', ':', ' ', '\t', '\n', '\r', '"']);
-    let infinite = numbers
-        .filter(|token| token.starts_with(|c| is_start(&c)))
-        .any(|token| token.parse::<f64>().is_ok_and(f64::is_infinite));
-    assert_eq!(remarks.exceeds_float64, infinite);
-    if depth < 100 && !infinite {
-        let read = serde_json::from_str::<Value>(text);
-        assert_eq!(remarks.lone_surrogate, read.is_err(), "{read:?}");
+    assert_eq!(remarks.exceeds_float64, has_infinite_number(text));
+    if depth < 100 {
+        match serde_json::from_str::<Value>(text) {
+            Ok(_) => assert!(!remarks.lone_surrogate),
+            // serde_json rounds the largest numbers less exactly.
+            Err(error) if error.to_string().starts_with("number out of range") => {}
+            Err(error) => assert!(remarks.lone_surrogate, "{error}"),
+        }
     }
+}
+
+fn has_infinite_number(text: &str) -> bool {
+    let separators = ['[', ']', '{', '}', ',', ':', ' ', '\t', '\n', '\r', '"'];
+    let outside = outside_strings(text);
+    let mut numbers = outside
+        .split(separators)
+        .filter(|token| token.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+    numbers.any(|token| token.parse::<f64>().is_ok_and(f64::is_infinite))
 }
 
 fn validate<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Remarks, JsonError> {

@@ -1,5 +1,5 @@
 //! How a document stays at hand until everything of it is sent: as it is,
-//! packed, or where it lies in the layer.
+//! packed, or where it lies in the layer. Implements `spec/sbom.md`, SBOM-11.
 //!
 //! Neither memory nor time may grow beyond what the layer costs anyway. So a
 //! document that lies behind much else is packed: reading it from the layer
@@ -195,6 +195,7 @@ mod tests {
         content.unwrap()
     }
 
+    /// SBOM-11
     #[test]
     fn what_lies_behind_much_else_is_not_left_in_the_layer() {
         const LARGE: u64 = PLAIN_DOCUMENT + 1;

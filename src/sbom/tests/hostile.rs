@@ -385,6 +385,50 @@ fn headers_that_disagree_are_refused() {
     assert_eq!(read_archive(&harmless.done()).unwrap().len(), 1);
 }
 
+/// Go's `archive/tar` reads a prefix or an extended header here, the `tar`
+/// crate none, or another.
+#[test]
+fn a_header_of_an_unknown_layout_is_refused() {
+    let with = |kind: u8, version: [u8; 2], prefix: &[u8], trailer: &[u8]| {
+        let mut header = Tar::header(b"sbom.cdx.json", kind, 2);
+        let ustar = header.as_ustar_mut().unwrap();
+        ustar.version = version;
+        ustar.prefix[..prefix.len()].copy_from_slice(prefix);
+        header.as_mut_bytes()[508..508 + trailer.len()].copy_from_slice(trailer);
+        header.set_cksum();
+        let mut archive = Tar::new();
+        archive.0.append(&header, b"{}".as_slice()).unwrap();
+        archive.file(PATH, "{}")
+    };
+    let reason = "its header has a layout that readers understand differently";
+    let folder = b"layers/sbom/launch";
+    for kind in [b'0', b'x', b'L', b'g'] {
+        assert_eq!(refused(with(kind, *b"01", folder, b"")), reason);
+    }
+    for kind in [b'x', b'g', b'L', b'K'] {
+        let mut header = tar::Header::new_old();
+        header.set_entry_type(tar::EntryType::new(kind));
+        header.set_size(0);
+        header.set_cksum();
+        let mut archive = Tar::new();
+        archive.0.append(&header, b"".as_slice()).unwrap();
+        assert_eq!(refused(archive.file(PATH, "{}")), reason);
+    }
+    let long = format!("{}/layers/sbom/launch", "./".repeat(56));
+    assert_eq!(long.len(), 131);
+    assert_eq!(
+        refused(with(b'0', *b"00", long.as_bytes(), b"tar\0")),
+        reason
+    );
+    for (prefix, trailer) in [
+        (folder.as_slice(), b"tar\0".as_slice()),
+        (long.as_bytes(), b""),
+    ] {
+        let archive = with(b'0', *b"00", prefix, trailer);
+        assert_eq!(read_archive(&archive.done()).unwrap().len(), 2);
+    }
+}
+
 #[test]
 fn malformed_pax_records_are_refused() {
     for records in [

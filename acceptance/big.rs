@@ -1,0 +1,471 @@
+//! Big and endless content: memory stays flat, work grows with the content and
+//! not with its square, and what is too much is refused in words.
+//!
+//! What counts is the largest resident set of the process (`VmHWM`), the
+//! program's own pages included. scrypt needs 64 MiB for each key that is being
+//! unlocked, and a run unlocks as many keys at a time as there are processors.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::support::images::{Document, Image};
+use crate::support::objects::{Attachment, Layer, attachment};
+use crate::support::registry::{Registry, Stored, sha256};
+use crate::support::signer::{Config, Signer};
+
+const MB: u64 = 1_000_000;
+/// scrypt with N = 65536, r = 8.
+const KEY: u64 = 64 << 20;
+/// Of a key with N = 32768.
+const SMALL_KEY: u64 = 32 << 20;
+/// A build for tests has larger pages of code, and takes more for the same work.
+const UNOPTIMISED: u64 = if cfg!(debug_assertions) { 10 * MB } else { 0 };
+/// What a run may take beside its keys, however big the content is.
+const FLAT: u64 = 45 * MB + UNOPTIMISED;
+/// What a run may take beside its keys if it ends with what a registry served.
+const SMALL: u64 = 32 * MB + UNOPTIMISED;
+
+const KEYS: [&str; 3] = ["p256-cosign2", "p256-cosign3", "rsa2048-imported-cosign3"];
+const CHEAP_KEY: &str = "p256-n32768-cosign-header";
+
+/// A run that was watched.
+struct Watched {
+    code: Option<i32>,
+    stdout: String,
+    /// In bytes.
+    peak: u64,
+    took: Duration,
+}
+
+impl Watched {
+    #[track_caller]
+    fn ended_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.stdout);
+        self
+    }
+
+    #[track_caller]
+    fn took_at_most(self, bytes: u64) -> Self {
+        assert!(
+            self.peak > 0 && self.peak <= bytes,
+            "{} of {bytes} bytes",
+            self.peak
+        );
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text),
+            "no `{text}` in:\n{}",
+            self.stdout
+        );
+        self
+    }
+}
+
+/// Runs the program and watches its memory.
+fn watch(signer: &Signer) -> Watched {
+    let start = Instant::now();
+    let child = signer.start();
+    let watching = watch_peak(&child);
+    let output = child.wait_with_output().expect("our own child");
+    Watched {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        peak: watching.join().expect("a watcher"),
+        took: start.elapsed(),
+    }
+}
+
+/// The kernel's own high-water mark, so that nothing between two looks is
+/// missed. (`wait4` tells the parent's size if that was larger before `exec`.)
+fn watch_peak(child: &Child) -> thread::JoinHandle<u64> {
+    let status = format!("/proc/{}/status", child.id());
+    let look = move || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(now) = look() {
+            peak = now * 1024;
+            thread::sleep(Duration::from_millis(1));
+        }
+        peak
+    })
+}
+
+/// What unlocking `count` keys takes here.
+fn unlocking(count: u64) -> u64 {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    count.min(processors as u64) * KEY
+}
+
+/// A CycloneDX document of at least `size` bytes that compresses as real ones do.
+fn cyclonedx(size: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut bom =
+        br#"{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"components":["#.to_vec();
+    for number in 0.. {
+        let separator = if number == 0 { "" } else { "," };
+        write!(
+            bom,
+            r#"{separator}{{"bom-ref":"pkg:npm/lib{number}@1.{}","type":"library","name":"lib{number}","version":"1.{}","hashes":[{{"alg":"SHA-256","content":"{:016x}{:016x}"}}],"licenses":[{{"license":{{"id":"Apache-2.0"}}}}],"properties":[{{"name":"syft:package:foundBy","value":"javascript-lock-cataloger"}},{{"name":"syft:location:0:path","value":"/workspace/node_modules/lib{number}/package.json"}}]}}"#,
+            random() % 90, random() % 90, random(), random(),
+        )
+        .expect("in memory");
+        if bom.len() >= size {
+            break;
+        }
+    }
+    bom.extend(b"]}");
+    bom
+}
+
+fn seeded(image: &Image) -> Registry {
+    let registry = Registry::start();
+    image.seed(&registry);
+    registry
+}
+
+fn signer(image: &Image, registry: &Registry, keys: &[&str], export: &str) -> Signer {
+    keys.iter()
+        .fold(Signer::of(image, registry.host()), |signer, key| {
+            signer.config(Config::key(key).set("export-sbom", export))
+        })
+}
+
+fn attached(registry: &Registry, image: &Image, suffix: &str) -> Attachment {
+    let repository = image.repository();
+    attachment(registry, repository, &image.attached(suffix)).expect("something attached")
+}
+
+/// The bytes that an envelope holds after the head of its statement: what
+/// [`Layer::envelope`] tells, without parsing megabytes three times.
+fn predicate(layer: &Layer) -> Vec<u8> {
+    const HEAD: &str = r#"{"payloadType":"application/vnd.in-toto+json","payload":""#;
+    let text = std::str::from_utf8(&layer.bytes).unwrap();
+    let (payload, _) = text.strip_prefix(HEAD).unwrap().split_once('"').unwrap();
+    let mut statement = STANDARD.decode(payload).unwrap();
+    let name = br#""predicate":"#;
+    let head = statement
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    assert_eq!(statement.pop(), Some(b'}'));
+    statement.split_off(head + name.len())
+}
+
+/// SBOM-11, SBOM-12
+#[test]
+fn fifty_megabytes_are_attested_in_flat_memory_and_sent_once_for_each_key() {
+    let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 1));
+    let image = Image::with_documents(std::slice::from_ref(&document));
+    for keys in [&KEYS[..1], &KEYS] {
+        let count = keys.len();
+        let registry = seeded(&image);
+        watch(&signer(&image, &registry, keys, "attestation"))
+            .ended_with(0)
+            .took_at_most(FLAT + unlocking(count as u64));
+        // A payload for all keys, an envelope for each, two configs.
+        let puts = registry.exchanges().of("PUT", "/blobs/uploads/");
+        assert_eq!(puts.len(), 1 + count + 2, "{puts:?}");
+        let layers = attached(&registry, &image, "att").layers;
+        assert_eq!(layers.len(), count);
+        if let [layer] = &*layers {
+            assert!(predicate(layer) == document.bytes);
+        }
+    }
+}
+
+/// SBOM-11, SBOM-12
+#[test]
+fn fifty_megabytes_are_attached_in_flat_memory_and_sent_once_for_all_keys() {
+    let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 2));
+    let image = Image::with_documents(std::slice::from_ref(&document));
+    let registry = seeded(&image);
+    watch(&signer(&image, &registry, &KEYS, "attachment"))
+        .ended_with(0)
+        .took_at_most(FLAT + unlocking(3));
+    // The payload, the document, two configs.
+    let puts = registry.exchanges().of("PUT", "/blobs/uploads/");
+    assert_eq!(puts.len(), 4, "{puts:?}");
+    assert!(attached(&registry, &image, "sbom").layers[0].bytes == document.bytes);
+}
+
+/// 12 MB of documents: most of them are not kept as they are, and the last one
+/// lies behind a hundred others.
+#[test]
+fn many_documents_take_two_requests_each_and_are_each_attested() {
+    const COUNT: usize = 120;
+    let document = |number: usize| {
+        let path = format!("bp{number:03}/sbom.cdx.json");
+        Document::new(&path, cyclonedx(100_000, number as u64))
+    };
+    let documents: Vec<_> = (0..COUNT).map(document).collect();
+    let image = Image::with_documents(&documents);
+    let registry = seeded(&image);
+    let signer = signer(
+        &image,
+        &registry,
+        &["rsa2048-imported-cosign3"],
+        "attestation",
+    );
+    watch(&signer.arguments(&["-settle=0"]))
+        .ended_with(0)
+        .took_at_most(FLAT + KEY);
+    let requests = registry.exchanges();
+    assert!(requests.len() <= 15 + 2 * COUNT, "{requests:?}");
+    let layers = attached(&registry, &image, "att").layers;
+    assert_eq!(layers.len(), COUNT);
+    for (layer, document) in layers.iter().zip(&documents) {
+        assert!(predicate(layer) == document.bytes, "{}", document.path);
+    }
+}
+
+/// SBOM-12. Decompressing the layer from its start for each document would take minutes.
+#[test]
+fn work_grows_with_the_documents_and_not_with_their_square() {
+    let image = |count: usize| {
+        let document = |number: usize| {
+            let path = format!("bp{number:03}/sbom.spdx.json");
+            Document::new(
+                &path,
+                format!("{{\"n\":{number},\"x\":\"{}\"}}", "spdx ".repeat(24_000)),
+            )
+        };
+        Image::with_documents(&(0..count).map(document).collect::<Vec<_>>())
+    };
+    let took = |count| {
+        let image = image(count);
+        let registry = seeded(&image);
+        let signer = signer(
+            &image,
+            &registry,
+            &["rsa2048-imported-cosign3"],
+            "attestation",
+        );
+        let signer = signer.arguments(&["-settle=0"]);
+        watch(&signer).ended_with(0).took_at_most(FLAT + KEY).took
+    };
+    let (some, more) = (took(100), took(400));
+    assert!(more < some * 8, "100 documents took {some:?}, 400 {more:?}");
+}
+
+#[test]
+fn ten_repositories_and_three_keys_take_no_more_than_the_keys() {
+    let names: Vec<_> = (0..10)
+        .map(|number| format!("app/number{number}:v1"))
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let image = Image::recorded("platform-api-0.15").named(&names);
+    let registry = seeded(&image);
+    watch(&signer(&image, &registry, &KEYS, "attestation"))
+        .ended_with(0)
+        .took_at_most(FLAT + unlocking(3));
+}
+
+/// SBOM-12. 118 at once: not after thousands of signatures that no tag could hold.
+#[test]
+fn more_documents_than_a_tag_holds_are_refused_before_anything_is_uploaded() {
+    let document = |number: usize| {
+        Document::new(
+            &format!("bp{number}/sbom.cdx.json"),
+            format!("{{\"n\":{number}}}"),
+        )
+    };
+    let documents: Vec<_> = (0..9_999).map(document).collect();
+    let image = Image::with_documents(&documents);
+    let registry = seeded(&image);
+    let run = watch(&signer(&image, &registry, &KEYS, "attestation"))
+        .ended_with(118)
+        .took_at_most(FLAT + unlocking(3))
+        .says("would have 9999 layers")
+        .says("export-sbom");
+    assert!(!run.stdout.contains("Signed "), "{}", run.stdout);
+    assert!(
+        registry.exchanges().puts().is_empty(),
+        "{:?}",
+        registry.exchanges()
+    );
+    assert_eq!(registry.open_uploads(), 0);
+}
+
+/// SBOM-5. A layer that shrank to a thousandth, a hundred thousand brackets, and too
+/// many entries.
+#[test]
+fn documents_that_are_bombs_are_refused_in_little_memory() {
+    let deep = [
+        b"{\"a\":".as_slice(),
+        &[b'['; 100_000],
+        &[b']'; 100_000],
+        b"}",
+    ]
+    .concat();
+    let deep = Document::new("a/sbom.cdx.json", deep);
+    let entry = |number: usize| Document::new(&format!("{number}/sbom.cdx.json"), "{}");
+    let entries: Vec<_> = (0..10_001).map(entry).collect();
+    for (image, words) in [
+        (bomb(), "times its size"),
+        (Image::with_documents(&[deep]), "nested more than"),
+        (Image::with_documents(&entries), "more than 10000 entries"),
+    ] {
+        for export in ["attestation", "attachment"] {
+            let registry = seeded(&image);
+            let run = watch(&signer(&image, &registry, &[CHEAP_KEY], export))
+                .ended_with(116)
+                .took_at_most(SMALL + SMALL_KEY)
+                .says(words);
+            assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+        }
+    }
+}
+
+/// An SBOM layer with one document of 256 MiB, nothing but spaces.
+fn bomb() -> Image {
+    const SIZE: u64 = 256 << 20;
+    let mut header = tar::Header::new_ustar();
+    header
+        .set_path("layers/sbom/launch/a/sbom.cdx.json")
+        .unwrap();
+    header.set_size(SIZE);
+    header.set_cksum();
+    let mut tar = header.as_bytes().to_vec();
+    tar.resize(512 + SIZE as usize, b' ');
+    tar.extend([0; 1024]);
+    let mut blob = GzEncoder::new(Vec::new(), Compression::best());
+    blob.write_all(&tar).unwrap();
+    Image::with_layer(&sha256(&tar), blob.finish().unwrap())
+}
+
+/// A server that answers every request with a body of 1 GiB.
+struct Endless {
+    host: String,
+    /// The most bytes that went out for one request.
+    sent: Arc<AtomicU64>,
+}
+
+impl Endless {
+    fn start(length: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let sent = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&sent);
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                // The client hangs up when it has had enough.
+                thread::spawn(move || answer(socket, length, &counter));
+            }
+        });
+        Self { host, sent }
+    }
+}
+
+fn answer(mut socket: TcpStream, length: &str, sent: &AtomicU64) -> std::io::Result<()> {
+    let mut request = [0; 4096];
+    if socket.read(&mut request)? == 0 {
+        return Ok(());
+    }
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    write!(
+        socket,
+        "HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\n{length}\r\n\r\n"
+    )?;
+    let piece = [b' '; 0x10000];
+    for number in 1..=(1 << 30) / piece.len() {
+        if length.starts_with("transfer-encoding") {
+            socket.write_all(b"10000\r\n")?;
+        }
+        socket.write_all(&piece)?;
+        if length.starts_with("transfer-encoding") {
+            socket.write_all(b"\r\n")?;
+        }
+        sent.fetch_max((number * piece.len()) as u64, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_manifest_of_a_gibibyte_is_not_read() {
+    for length in [
+        "content-length: 1073741824",
+        "transfer-encoding: chunked",
+        "connection: close",
+    ] {
+        let server = Endless::start(length);
+        let report = format!(
+            "[image]\ntags = [\"{}/app/big:v1\"]\ndigest = \"{}\"\n",
+            server.host,
+            sha256(b"")
+        );
+        let run =
+            watch(&Signer::with_report(&report).key(CHEAP_KEY)).took_at_most(SMALL + SMALL_KEY);
+        assert!(
+            matches!(run.code, Some(111..=118)),
+            "{:?}\n{}",
+            run.code,
+            run.stdout
+        );
+        assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+        let run = run.says("is larger than 4194304 bytes");
+        // The limit of 4 MiB, and what the kernel holds for both sides.
+        let sent = server.sent.load(Ordering::Relaxed);
+        assert!(sent < 64 << 20, "{sent} bytes\n{}", run.stdout);
+    }
+}
+
+/// Four megabytes of what a manifest may hold any number of.
+#[test]
+fn manifests_of_a_million_parts_are_refused_in_little_memory() {
+    const MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+    let fields: String = (0..300_000)
+        .map(|number| format!("\"{number}\":0,"))
+        .collect();
+    let descriptor = format!(r#"{{"mediaType":"m","size":0,"digest":"{}"}}"#, sha256(b""));
+    let manifest = |fields: &str, layers: &str| {
+        format!(
+            r#"{{{fields}"schemaVersion":2,"mediaType":"{MEDIA_TYPE}","config":{descriptor},"layers":[{layers}]}}"#
+        )
+    };
+    let layers = vec!["0"; 2_000_000].join(",");
+    for (text, words) in [
+        (manifest(&fields, ""), "too many fields"),
+        (manifest("", &layers), "2000000 layers"),
+    ] {
+        let image = Image::recorded("no-sbom-layer");
+        let registry = seeded(&image);
+        let stored = Stored {
+            media_type: MEDIA_TYPE.to_owned(),
+            bytes: text.into(),
+        };
+        let digest = registry.store_manifest(image.repository(), stored);
+        registry.tag(image.repository(), &image.attached("sig"), &digest);
+        let run = watch(&signer(&image, &registry, &[CHEAP_KEY], "attestation"))
+            .ended_with(118)
+            .took_at_most(SMALL + SMALL_KEY)
+            .says(words);
+        assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+    }
+}
