@@ -5,12 +5,19 @@
 //!
 //! | floor | modules | know |
 //! |---|---|---|
+//! | 6 | [`fuzzing`] | what fuzzers run; in no release |
 //! | 5 | [`cli`] | flags, environment, exit codes, log format |
 //! | 4 | [`phase`] | the steps of the RFC "Cosign support" |
 //! | 3 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
 //! | 2 | [`keys`], [`store`] | private keys; registries |
 //! | 1 | [`envelope`], [`config`], [`http`] | signed formats; TOML files; one HTTP client |
 //! | 0 | [`oci`], [`secret`], [`signature`] | digests, references, manifests; bytes that must not leak |
+//!
+//! [`fuzzing`]: crate
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod cli;
 
@@ -29,8 +36,3 @@ pub mod http;
 pub mod oci;
 pub mod secret;
 pub mod signature;
-
-// Above all floors: it sees into each.
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
