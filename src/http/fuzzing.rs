@@ -7,12 +7,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WARNING};
 use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
 use super::redact::{Redacted, printable, quoted};
-use super::{Request, Response, Trust, redirect, retry};
+use super::{Request, Response, Trust, redirect, retry, warning};
 use crate::oci::fuzzing::assert_readable;
 
 /// An answer of `url` with one header. None: no server could send that.
@@ -94,6 +94,20 @@ pub fn retry_after(data: &[u8]) {
     };
     if let Some(wait) = retry::retry_after(&response) {
         assert!(Instant::now().checked_add(wait).is_some(), "{wait:?}");
+    }
+}
+
+/// One `Warning` per line; each text that is shown fits in a line.
+pub fn warning(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n').take(64) {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(WARNING, value);
+        }
+    }
+    for text in warning::texts(&headers) {
+        assert!(!text.is_empty() && text.chars().count() < 330);
+        assert!(!text.contains(char::is_control), "{text}");
     }
 }
 
