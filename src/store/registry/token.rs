@@ -124,10 +124,10 @@ pub(super) async fn fetch(
 pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
     let parsed: TokenAnswer =
         serde_json::from_slice(body).map_err(|_| "its answer is not the JSON of a token")?;
-    let text = parsed
-        .token
-        .or(parsed.access_token)
-        .filter(|token| !token.is_empty())
+    let text = [parsed.token, parsed.access_token]
+        .into_iter()
+        .flatten()
+        .find(|token| !token.is_empty())
         .ok_or("its answer holds no token")?;
     let header = bearer(&text).ok_or("its token cannot be sent in a header")?;
     let life = parsed
@@ -223,4 +223,35 @@ pub(super) fn check_realm(
         return refuse("it is an address inside the network, the registry is not");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_token_that_is_not_empty_counts() {
+        for answer in [
+            r#"{"token":"t"}"#,
+            r#"{"access_token":"t"}"#,
+            r#"{"token":"","access_token":"t"}"#,
+            r#"{"token":"t","access_token":"u","expires_in":-1}"#,
+        ] {
+            assert_eq!(
+                read(answer.as_bytes()).unwrap().header,
+                "Bearer t",
+                "{answer}"
+            );
+        }
+        for answer in [
+            "{}",
+            r#"{"token":""}"#,
+            r#"{"token":"a
+b"}"#,
+            "[]",
+            "",
+        ] {
+            assert!(read(answer.as_bytes()).is_err(), "{answer}");
+        }
+    }
 }
