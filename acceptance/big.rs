@@ -35,6 +35,9 @@ const FLAT: u64 = 45 * MB + UNOPTIMISED;
 /// What a run may take beside its keys if it ends with what a registry served.
 const SMALL: u64 = 32 * MB + UNOPTIMISED;
 
+/// The longest that a run is waited for.
+const WITHIN: Duration = Duration::from_secs(60);
+
 const KEYS: [&str; 3] = ["p256-cosign2", "p256-cosign3", "rsa2048-imported-cosign3"];
 const CHEAP_KEY: &str = "p256-n32768-cosign-header";
 
@@ -75,39 +78,38 @@ impl Watched {
     }
 }
 
-/// Runs the program and watches its memory.
+/// Runs the program and watches its memory; kills it if it takes too long. Its
+/// log is short enough for a pipe to hold.
 fn watch(signer: &Signer) -> Watched {
     let start = Instant::now();
-    let child = signer.start();
-    let watching = watch_peak(&child);
+    let mut child = signer.start();
+    let mut peak = 0;
+    while child.try_wait().expect("our own child").is_none() {
+        peak = high_water_mark(&child).unwrap_or(peak);
+        if start.elapsed() > WITHIN {
+            child.kill().expect("our own child");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let took = start.elapsed();
     let output = child.wait_with_output().expect("our own child");
     Watched {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        peak: watching.join().expect("a watcher"),
-        took: start.elapsed(),
+        peak,
+        took,
     }
 }
 
-/// The kernel's own high-water mark, so that nothing between two looks is
-/// missed. (`wait4` tells the parent's size if that was larger before `exec`.)
-fn watch_peak(child: &Child) -> thread::JoinHandle<u64> {
-    let status = format!("/proc/{}/status", child.id());
-    let look = move || {
-        let status = std::fs::read_to_string(&status).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    };
-    thread::spawn(move || {
-        let mut peak = 0;
-        while let Some(now) = look() {
-            peak = now * 1024;
-            thread::sleep(Duration::from_millis(1));
-        }
-        peak
-    })
+/// The kernel's own figure, so that nothing between two looks is missed.
+/// (`wait4` tells the parent's size if that was larger before `exec`.)
+fn high_water_mark(child: &Child) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// What unlocking `count` keys takes here.
