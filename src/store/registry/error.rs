@@ -12,7 +12,7 @@ use super::credentials::CredentialsError;
 /// as such.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the registry cannot be reached")]
+    #[error(transparent)]
     Http(#[from] HttpError),
     #[error("the credentials for `{repository}` cannot be used")]
     Credentials {
