@@ -26,6 +26,7 @@ mod inputs;
 mod interop;
 mod keys;
 mod layering;
+mod mounts;
 mod oci_client;
 mod receipt;
 mod redirects;

@@ -82,6 +82,11 @@ impl RealRegistry {
         self.remote.host()
     }
 
+    /// What the registry has printed.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     pub fn remote(&self) -> &Remote {
         &self.remote
     }
@@ -93,8 +98,7 @@ impl Drop for RealRegistry {
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log"));
-            let log = log.unwrap_or_default();
+            let log = self.log();
             let lines: Vec<_> = log.lines().collect();
             let last = lines.len().saturating_sub(40);
             eprintln!(
