@@ -28,6 +28,7 @@ mod keys;
 mod layering;
 mod mounts;
 mod oci_client;
+mod real_registries;
 mod receipt;
 mod redirects;
 mod rerun;

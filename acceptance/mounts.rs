@@ -3,16 +3,15 @@
 
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
-use crate::support::real::RealRegistry;
+use crate::support::real::{Guard, RealRegistry};
 use crate::support::registry::{Action, Answer, Auth, Registry, Settings, Switch, When};
 use crate::support::signer::{Config, Outcome, Signer};
+use crate::support::token_service::{ROBOT, TokenService};
 
 const KEY: &str = "p256-n32768-cosign-header";
 /// The smallest blob that is mounted.
 const MOUNTABLE: usize = 64 * 1024;
 const REPOSITORIES: [&str; 3] = ["app/one", "app/two", "app/three"];
-/// `robot:pass`
-const ROBOT: &str = "Basic cm9ib3Q6cGFzcw==";
 
 /// A CycloneDX document of exactly this size.
 fn document(size: usize) -> Document {
@@ -240,8 +239,21 @@ fn basic_credentials_are_shown_to_a_mount_too() {
 /// WIRE-13: CNCF distribution, by its own log.
 #[test]
 fn distribution_mounts() {
+    let service = TokenService::start();
+    distribution_mounts_behind(Guard::Nothing);
+    distribution_mounts_behind(Guard::Password);
+    distribution_mounts_behind(Guard::Tokens(&service, &REPOSITORIES));
+    let of_mounts = service
+        .asked()
+        .into_iter()
+        .filter(|scopes| scopes.len() == 2);
+    assert_eq!(of_mounts.count(), 2, "{:?}", service.asked());
+}
+
+#[track_caller]
+fn distribution_mounts_behind(guard: Guard<'_>) {
     let image = image(MOUNTABLE);
-    let registry = RealRegistry::distribution();
+    let registry = RealRegistry::distribution_behind(guard);
     image.push(registry.remote());
     signer(&image, registry.host()).run().succeeded();
     let place = attachment(registry.remote(), REPOSITORIES[0], &image.attached("sbom"));
