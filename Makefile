@@ -22,6 +22,7 @@ FUZZERS ?= $(basename $(notdir $(wildcard acceptance/fuzz/fuzz_targets/*.rs)))
 COSIGN_2 := v2.6.4
 COSIGN_3 := v3.1.2
 DISTRIBUTION := v3.1.2
+FERRO := 1.0.0
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
 
@@ -29,6 +30,7 @@ cosign2 := .tools/cosign-$(COSIGN_2)/cosign
 cosign3 := .tools/cosign-$(COSIGN_3)/cosign
 distribution := .tools/distribution-$(DISTRIBUTION)/registry
 referrers := .tools/referrers-registry/referrers-registry
+ferro := .tools/ferro-oci-server-$(FERRO)/bin/ferro-oci-server
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 
@@ -115,7 +117,7 @@ run_fuzz = RUSTUP_TOOLCHAIN=$(NIGHTLY) $(fuzz)
 in_fuzz = --fuzz-dir acceptance/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
 
 .PHONY: tools
-tools: $(cosign2) $(cosign3) $(distribution) $(referrers) ## Install the reference tools into .tools, those that are missing
+tools: $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) ## Install the reference tools into .tools, those that are missing
 
 .PHONY: components
 components:
@@ -143,6 +145,10 @@ $(distribution):
 $(referrers): $(wildcard acceptance/referrers-registry/*)
 	@echo "> Building the registry with a referrers API..."
 	cd acceptance/referrers-registry && $(GO) build -o "$(CURDIR)/$@" .
+
+$(ferro):
+	@echo "> Installing ferro-oci-server $(FERRO) (about 1 minute)..."
+	$(CARGO) install --locked --root .tools/ferro-oci-server-$(FERRO) --version $(FERRO) ferro-oci-server
 
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."

@@ -10,6 +10,7 @@ pub mod real;
 pub mod registry;
 pub mod remote;
 pub mod signer;
+pub mod token_service;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

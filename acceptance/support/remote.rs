@@ -1,7 +1,9 @@
 //! A registry seen through HTTP, with the smallest client that pushes images
-//! and reads objects back. Plain HTTP, no authentication, no retries.
+//! and reads objects back. Plain HTTP, no retries; what it shows of itself is
+//! always the same.
 
 use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response};
 
 use super::registry::{Stored, sha256};
@@ -19,11 +21,22 @@ pub struct Remote {
 
 impl Remote {
     pub fn new(host: &str) -> Self {
+        Self::with(host, HeaderMap::new())
+    }
+
+    fn with(host: &str, headers: HeaderMap) -> Self {
         let client = Client::builder().no_proxy().tls_certs_only([]);
+        let client = client.default_headers(headers).build();
         Self {
             host: host.to_owned(),
-            client: client.build().expect("a client without TLS roots"),
+            client: client.expect("a client without TLS roots"),
         }
+    }
+
+    /// The same with an `Authorization`.
+    pub fn showing(self, authorization: &str) -> Self {
+        let value = HeaderValue::from_str(authorization).expect("ASCII");
+        Self::with(&self.host, [(AUTHORIZATION, value)].into_iter().collect())
     }
 
     pub fn host(&self) -> &str {

@@ -135,6 +135,14 @@ impl Registry {
         }
     }
 
+    /// Whether a call to another repository may read this one too.
+    pub(super) fn may_pull(&self, call: &Call, repository: &str) -> bool {
+        let Auth::Bearer { .. } = self.0.settings.auth else {
+            return self.access(repository).allows("pull");
+        };
+        self.bearer_refusal(call, repository, "pull").is_none()
+    }
+
     fn bearer_refusal(&self, call: &Call, repository: &str, action: &str) -> Option<Answer> {
         let authorization = call.header("authorization");
         let token = authorization.and_then(|value| value.strip_prefix("Bearer "));

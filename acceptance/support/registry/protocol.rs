@@ -149,7 +149,8 @@ impl Registry {
         let repository = route.repository;
         if let (Some(digest), Switch::On) = (call.query("mount"), self.0.settings.mount) {
             let from = call.query("from").unwrap_or_default();
-            if let Some(bytes) = contents.blob(from, digest) {
+            let bytes = contents.blob(from, digest);
+            if let Some(bytes) = bytes.filter(|_| self.may_pull(call, from)) {
                 contents.store_blob_as(repository, digest, bytes);
                 return blob_created(repository, digest);
             }

@@ -11,6 +11,8 @@ pub struct Exchange {
     /// `Basic` or `Bearer`, never the credential.
     pub authorization: Option<String>,
     pub user_agent: Option<String>,
+    /// The length of the request's body, as far as it was read.
+    pub sent: usize,
     /// Absent while it runs, and when the connection was cut.
     pub status: Option<u16>,
 }

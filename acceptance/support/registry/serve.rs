@@ -100,6 +100,9 @@ impl Registry {
             }
         }
         let mut call = take_apart(request).await?;
+        if let Some(exchange) = lock(&self.0.exchanges).get_mut(number) {
+            exchange.sent = call.body.len();
+        }
         let mut instead = None;
         for action in &actions {
             match action {
@@ -147,6 +150,7 @@ impl Registry {
             target: request.uri().to_string(),
             authorization: header("authorization").map(scheme),
             user_agent: header("user-agent"),
+            sent: 0,
             status: None,
         };
         let mut exchanges = lock(&self.0.exchanges);

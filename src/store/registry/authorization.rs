@@ -26,7 +26,8 @@ impl Registries {
             None => Ok(None),
             Some(Challenge::Basic) => self.verbatim(repository).await,
             Some(Challenge::Bearer { realm, service }) => {
-                let slot = endpoint.token(repository);
+                let scope = self.scope(repository, ask);
+                let slot = endpoint.token(&scope);
                 let mut kept = slot.lock().await;
                 if let Some(token) = kept.as_ref()
                     && token.is_fresh()
@@ -41,7 +42,7 @@ impl Registries {
                 let wanted = TokenRequest {
                     realm: &realm,
                     service: service.as_deref(),
-                    scope: &self.scope(repository),
+                    scope: &scope,
                     credential: &credential,
                     action: ask.action,
                 };
@@ -60,9 +61,10 @@ impl Registries {
         &self,
         endpoint: &Endpoint,
         repository: &Repository,
+        ask: &Ask<'_>,
         shown: Option<&HeaderValue>,
     ) -> bool {
-        let slot = endpoint.token(repository);
+        let slot = endpoint.token(&self.scope(repository, ask));
         let kept = slot.lock().await;
         match kept.as_ref() {
             Some(token) if shown == Some(&token.header) && !token.is_new() => {
@@ -75,10 +77,14 @@ impl Registries {
     }
 
     /// What the scope of a token is, and what errors say was asked for.
-    pub(super) fn scope(&self, repository: &Repository) -> String {
+    pub(super) fn scope(&self, repository: &Repository, ask: &Ask<'_>) -> String {
         let is_written = self.access.writable.contains(repository);
         let actions = if is_written { "pull,push" } else { "pull" };
-        format!("repository:{}:{actions}", repository.path())
+        let scope = format!("repository:{}:{actions}", repository.path());
+        match &ask.mount {
+            Some(mount) => format!("{scope} repository:{}:pull", mount.from.path()),
+            None => scope,
+        }
     }
 
     /// Whose credential was shown, in words.

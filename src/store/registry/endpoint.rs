@@ -20,11 +20,11 @@ pub(super) struct Endpoint {
     pub(super) base: Url,
     pub(super) trust: Trust,
     challenge: Mutex<Option<Challenge>>,
-    tokens: Mutex<HashMap<Repository, TokenSlot>>,
+    tokens: Mutex<HashMap<String, TokenSlot>>,
     doubted: Mutex<HashSet<Repository>>,
 }
 
-/// A repository's token. Whoever needs one first fetches it, the others wait.
+/// The token of a scope. Whoever needs one first fetches it, the others wait.
 pub(super) type TokenSlot = Arc<AsyncMutex<Option<Token>>>;
 
 impl Endpoint {
@@ -42,9 +42,9 @@ impl Endpoint {
             .unwrap_or_else(PoisonError::into_inner) = Some(challenge);
     }
 
-    pub(super) fn token(&self, repository: &Repository) -> TokenSlot {
+    pub(super) fn token(&self, scope: &str) -> TokenSlot {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tokens.entry(repository.clone()).or_default())
+        Arc::clone(tokens.entry(scope.to_owned()).or_default())
     }
 
     /// Whether a token for `repository` is suspected to have expired for the

@@ -14,6 +14,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod manifests;
+mod mount;
 mod stop;
 mod token;
 mod upload;
@@ -33,6 +34,7 @@ use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Safety};
+use mount::{Mount, Mounts};
 use stop::{Progress, WhenStopped};
 use upload::Session;
 
@@ -52,6 +54,7 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
+    mounts: Mounts,
     progress: Progress,
 }
 
@@ -69,6 +72,7 @@ impl Registries {
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
             credentials: Mutex::default(),
+            mounts: Mounts::default(),
             progress: Progress::default(),
         }
     }
@@ -150,7 +154,7 @@ impl Registries {
                 None => return Ok(response),
             },
             403 if self
-                .may_have_expired(endpoint, repository, shown.as_ref())
+                .may_have_expired(endpoint, repository, ask, shown.as_ref())
                 .await => {}
             _ => return Ok(response),
         }
@@ -221,7 +225,7 @@ impl Registries {
         let answer = answer::read(response);
         match response.status.as_u16() {
             401 | 403 => StoreError::Denied {
-                action: format!("{action} with scope `{}`", self.scope(repository)),
+                action: format!("{action} with scope `{}`", self.scope(repository, ask)),
                 identity: self.identity(repository),
                 answer,
             },
@@ -238,6 +242,7 @@ impl Registries {
 struct Ask<'a> {
     method: Method,
     target: Target,
+    mount: Option<Mount<'a>>,
     /// In words, for errors.
     action: &'a str,
     headers: HeaderMap,
@@ -259,6 +264,7 @@ impl<'a> Ask<'a> {
         Self {
             method,
             target,
+            mount: None,
             action,
             headers: HeaderMap::new(),
             body: None,
@@ -281,7 +287,7 @@ impl<'a> Ask<'a> {
     }
 
     fn request(&self, base: &Url, trust: Trust) -> Request {
-        let url = match &self.target {
+        let mut url = match &self.target {
             Target::Url(url) => url.clone(),
             Target::Path(path) => {
                 let mut url = base.clone();
@@ -289,6 +295,9 @@ impl<'a> Ask<'a> {
                 url
             }
         };
+        if let Some(mount) = &self.mount {
+            mount.ask(&mut url);
+        }
         let mut request = Request::new(self.method.clone(), url, trust);
         request.headers = self.headers.clone();
         request.body = self.body.clone();

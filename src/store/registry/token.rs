@@ -49,7 +49,7 @@ impl Token {
 pub(super) struct TokenRequest<'a> {
     pub(super) realm: &'a Url,
     pub(super) service: Option<&'a str>,
-    /// `repository:<path>:<actions>`.
+    /// `repository:<path>:<actions>`; several with a space between them.
     pub(super) scope: &'a str,
     pub(super) credential: &'a Credential,
     /// What the request is for, in words.
@@ -168,7 +168,9 @@ fn get(wanted: &TokenRequest<'_>, trust: Trust, shown: Option<HeaderValue>) -> R
         if let Some(service) = wanted.service {
             query.append_pair("service", service);
         }
-        query.append_pair("scope", wanted.scope);
+        for scope in wanted.scope.split(' ') {
+            query.append_pair("scope", scope);
+        }
     }
     let mut request = Request::new(Method::GET, url, trust);
     request.redirects = Redirects::Answered;

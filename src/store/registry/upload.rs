@@ -22,7 +22,7 @@ const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
 
 /// An upload session that the registry granted.
 pub(super) struct Session {
-    url: Url,
+    pub(super) url: Url,
 }
 
 /// A session in use.
@@ -48,11 +48,7 @@ impl Drop for Lease<'_> {
             let session = Session {
                 url: self.url.clone(),
             };
-            let mut sessions = self.registries.sessions();
-            sessions
-                .entry(self.repository.clone())
-                .or_default()
-                .push(session);
+            self.registries.keep_session(self.repository, session);
         }
     }
 }
@@ -65,18 +61,23 @@ impl Registries {
     /// On a registry that refuses.
     pub async fn open_session(&self, repository: &Repository) -> Result<(), StoreError> {
         let session = self.request_session(repository).await?;
+        self.keep_session(repository, session);
+        Ok(())
+    }
+
+    /// Keeps a session for the next upload, or for being cancelled.
+    pub(super) fn keep_session(&self, repository: &Repository, session: Session) {
         self.sessions()
             .entry(repository.clone())
             .or_default()
             .push(session);
-        Ok(())
     }
 
-    /// Uploads a blob. Safe to repeat.
+    /// Uploads a blob, through a session. Safe to repeat.
     ///
     /// # Errors
     /// On a registry that refuses, and on content that cannot be read.
-    pub async fn put_blob(
+    pub(super) async fn upload_blob(
         &self,
         repository: &Repository,
         digest: &Digest,

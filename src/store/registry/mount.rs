@@ -1,0 +1,125 @@
+//! Cross-repository mounts (distribution-spec v1.1, "Mounting a blob from
+//! another repository"): what one repository of a registry was sent in this
+//! run is not sent to the others again (`spec/decisions/0008`).
+//!
+//! A mount is tried once per blob and repository, and only saves sending the
+//! bytes: whatever a registry answers, an upload does as well.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::debug;
+use url::Url;
+
+use super::error::StoreError;
+use super::stop::WhenStopped;
+use super::upload::{Session, location};
+use super::{Ask, Registries, Slot, Target};
+use crate::http::{Method, Replay};
+use crate::oci::{Content, Digest, Registry, Repository};
+
+/// The smallest blob that is mounted, in bytes. A mount costs a request and
+/// often a token more than an upload into a session that is open already.
+const MOUNTABLE: u64 = 64 * 1024;
+
+/// What is mounted, and from where.
+pub(super) struct Mount<'a> {
+    digest: &'a Digest,
+    pub(super) from: &'a Repository,
+}
+
+impl Mount<'_> {
+    /// Makes `url`, which opens an upload session, ask for the mount first.
+    pub(super) fn ask(&self, url: &mut Url) {
+        url.query_pairs_mut()
+            .append_pair("mount", &self.digest.to_string())
+            .append_pair("from", self.from.path());
+    }
+}
+
+/// Which blobs lie where, as far as this run knows.
+#[derive(Default)]
+pub(super) struct Mounts {
+    sources: Mutex<HashMap<(Registry, Digest), Slot<Repository>>>,
+    tried: Mutex<HashSet<(Repository, Digest)>>,
+}
+
+impl Mounts {
+    /// The repository that the blob was uploaded to first.
+    fn source(&self, registry: &Registry, digest: &Digest) -> Slot<Repository> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (registry.clone(), digest.clone());
+        Arc::clone(sources.entry(key).or_default())
+    }
+
+    fn is_first_try(&self, repository: &Repository, digest: &Digest) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.insert((repository.clone(), digest.clone()))
+    }
+}
+
+impl Registries {
+    /// Makes a blob known in `repository`: mounts it if another repository of
+    /// the registry was sent it in this run and it is worth that, else uploads
+    /// it. Safe to repeat: a repetition uploads.
+    ///
+    /// # Errors
+    /// On a registry that refuses the upload, and on content that cannot be
+    /// read.
+    pub async fn put_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        if content.length() < MOUNTABLE {
+            return self.upload_blob(repository, digest, content).await;
+        }
+        let source = self.mounts.source(repository.registry(), digest);
+        let mut is_uploaded = false;
+        // The other repositories wait for the first one's upload.
+        let from = source
+            .get_or_try_init(|| async {
+                self.upload_blob(repository, digest, content).await?;
+                is_uploaded = true;
+                Ok::<_, StoreError>(repository.clone())
+            })
+            .await?;
+        if is_uploaded || self.mount_blob(repository, &Mount { digest, from }).await {
+            return Ok(());
+        }
+        self.upload_blob(repository, digest, content).await
+    }
+
+    /// Whether the blob is there now. If not, the session that the registry may
+    /// have granted instead is kept for the upload.
+    async fn mount_blob(&self, repository: &Repository, mount: &Mount<'_>) -> bool {
+        let Mount { digest, from } = *mount;
+        if from == repository || !self.mounts.is_first_try(repository, digest) {
+            return false;
+        }
+        let action = format!("mounting blob `{digest}` of `{from}` in `{repository}`");
+        let path = format!("v2/{}/blobs/uploads/", repository.path());
+        let mut ask = Ask::new(Method::POST, Target::Path(path), &action);
+        ask.mount = Some(Mount { digest, from });
+        ask.body = Some(Vec::new().into());
+        // Who will not mount is not asked again.
+        ask.replay = Replay::Ask;
+        ask.when_stopped = WhenStopped::Await;
+        let answer = self.send(repository, &ask).await;
+        let reason = match &answer {
+            Ok(response) if response.status.as_u16() == 201 => return true,
+            Ok(response) if response.status.as_u16() == 202 => match location(response) {
+                Ok(url) => {
+                    self.keep_session(repository, Session { url });
+                    "the registry grants an upload instead".to_owned()
+                }
+                Err(reason) => reason.to_owned(),
+            },
+            Ok(response) => format!("status {}", response.status.as_u16()),
+            Err(error) => error.to_string(),
+        };
+        debug!("Uploading after {action} failed: {reason}");
+        false
+    }
+}
