@@ -11,6 +11,11 @@ CARGO ?= cargo
 GO ?= go
 CARGO_TARGET_DIR ?= target
 
+# How often a crowd of signers meets.
+ROUNDS ?= 100
+# The `-settle` of its signers, if it is not to be theirs.
+SETTLE ?=
+
 # The fuzzers alone need a nightly compiler.
 NIGHTLY ?= nightly
 # How long each fuzzer runs.
@@ -67,6 +72,15 @@ unit: ## Run the unit tests alone (needs no tools)
 acceptance: tools ## Run the acceptance tests alone
 	@echo "> Running acceptance tests..."
 	$(CARGO) test --locked --test acceptance
+
+.PHONY: crowd
+crowd: tools ## Let 8 signers at once sign one image, ROUNDS (100) times; SETTLE=0 shows what settling is for
+	@echo "> Building the acceptance tests..."
+	$(CARGO) test --locked --test acceptance --no-run
+	@echo "> Signing in a crowd, $(ROUNDS) rounds per registry (some 4 s each)..."
+	SIGNER_ROUNDS="$(ROUNDS)" $(if $(SETTLE),SIGNER_SETTLE="$(SETTLE)") \
+		$(CARGO) test --locked --test acceptance -- --nocapture --test-threads=1 \
+		crowd::eight_signers crowd::four_signers
 
 .PHONY: fmt
 fmt: components ## Format the Rust code

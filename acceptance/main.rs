@@ -18,6 +18,7 @@ mod big;
 mod check;
 mod command_line;
 mod credentials;
+mod crowd;
 mod exit_codes;
 mod faults;
 mod harness;

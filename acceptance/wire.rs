@@ -1,11 +1,16 @@
 //! Which requests a run sends, how many and in which order, against a registry
 //! with Bearer tokens and two-step uploads.
 
+use std::time::Duration;
+
 use crate::support::images::{Document, Image};
-use crate::support::registry::{Auth, Exchanges, Registry, Settings};
+use crate::support::objects::attachment;
+use crate::support::registry::{Action, Auth, Exchanges, Registry, Settings, When};
 use crate::support::signer::Signer;
 
 const KEYS: [&str; 3] = ["p256-cosign3", "p256-cosign2", "ed25519-imported-cosign3"];
+/// What a slow registry takes for each request.
+const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 fn bearer(image: &Image) -> Registry {
     let registry = Registry::with(Settings {
@@ -31,6 +36,12 @@ fn three_documents() -> Image {
 #[track_caller]
 fn count(exchanges: &Exchanges, expected: usize) {
     assert_eq!(exchanges.len(), expected, "{exchanges:?}");
+}
+
+#[track_caller]
+fn at_most(registry: &Registry, most: usize) {
+    let all = registry.exchanges();
+    assert!(all.len() <= most, "{all:?}");
 }
 
 /// WIRE-7
@@ -77,14 +88,58 @@ fn three_keys_and_three_documents_are_at_most_thirty_five_requests() {
 /// WIRE-53
 #[test]
 fn keeping_signers_apart_costs_at_most_two_requests_per_place() {
+    for keys in [&KEYS[..1], &KEYS] {
+        let image = Image::recorded("oci-media-types");
+        let registry = bearer(&image);
+        let signer = keys
+            .iter()
+            .fold(signer(&image, &registry), |s, key| s.key_without_sbom(key));
+        signer.run().succeeded();
+        at_most(&registry, 12);
+    }
+    // Two places.
+    let image = three_documents();
+    let registry = bearer(&image);
+    let signer = KEYS
+        .into_iter()
+        .fold(signer(&image, &registry), Signer::key);
+    signer.run().succeeded();
+    at_most(&registry, 39);
+}
+
+/// WIRE-7, WIRE-11, WIRE-53
+#[test]
+fn ten_repositories_and_three_keys_are_at_most_ten_times_as_many_requests() {
+    for (settle, most) in [(&["-settle", "0"][..], 100), (&[], 120)] {
+        let names: Vec<_> = (0..10).map(|n| format!("app/built-{n}:v1")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let image = Image::recorded("oci-media-types").named(&names);
+        let registry = bearer(&image);
+        let signer = KEYS
+            .into_iter()
+            .fold(signer(&image, &registry), Signer::key_without_sbom);
+        signer.arguments(settle).run().succeeded();
+        at_most(&registry, most);
+        for repository in image.repositories() {
+            let place = attachment(&registry, repository, &image.attached("sig"));
+            assert_eq!(place.unwrap().layers.len(), KEYS.len(), "{repository}");
+        }
+    }
+}
+
+/// Requests 3 to 6 of the floor run at the same time, and so do 7 and 8. The
+/// chain of requests counts, not the time of the run: a busy machine shifts
+/// requests of one round trip by less than the registry takes for each.
+#[test]
+fn one_image_and_one_key_are_six_round_trips() {
     let image = Image::recorded("oci-media-types");
     let registry = bearer(&image);
-    signer(&image, &registry)
-        .key_without_sbom(KEYS[0])
-        .run()
-        .succeeded();
+    registry.inject(When::every("*", "/"), Action::Delay(ROUND_TRIP));
+    let signer = signer(&image, &registry).key_without_sbom("p256-n32768-cosign-header");
+    signer.arguments(&["-settle", "0"]).run().succeeded();
     let all = registry.exchanges();
-    assert!(all.len() <= 12, "{all:?}");
+    count(&all, 10);
+    assert_eq!(all.longest_chain(), 6, "{all:?}");
 }
 
 /// WIRE-4, WIRE-5, WIRE-9

@@ -17,7 +17,7 @@ use super::testdata;
 pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// Where objects can be read from.
-pub trait Source {
+pub trait Source: Sync {
     fn manifest(&self, repository: &str, name: &str) -> Option<Stored>;
     fn blob(&self, repository: &str, digest: &str) -> Option<Bytes>;
 }

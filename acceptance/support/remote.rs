@@ -123,6 +123,13 @@ impl Remote {
         );
     }
 
+    /// Removes a tag or a manifest, if it is there.
+    pub fn remove(&self, repository: &str, name: &str) {
+        let path = format!("/v2/{repository}/manifests/{name}");
+        let answer = self.send(Method::DELETE, &path, "", Bytes::new());
+        assert!([202, 404].contains(&answer.status().as_u16()), "{path}");
+    }
+
     /// The status of the registry's answer.
     pub fn try_put_manifest(&self, repository: &str, name: &str, stored: &Stored) -> u16 {
         let path = format!("/v2/{repository}/manifests/{name}");

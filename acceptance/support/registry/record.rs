@@ -1,6 +1,7 @@
 //! The record of what clients asked.
 
 use std::fmt;
+use std::time::Instant;
 
 /// One request and how it ended.
 #[derive(Clone, Debug)]
@@ -15,6 +16,10 @@ pub struct Exchange {
     pub sent: usize,
     /// Absent while it runs, and when the connection was cut.
     pub status: Option<u16>,
+    /// When its head had arrived.
+    pub began: Instant,
+    /// When its answer was ready to leave; absent as the status is.
+    pub ended: Option<Instant>,
 }
 
 impl Exchange {
@@ -77,6 +82,27 @@ impl Exchanges {
     pub fn position(&self, method: &str, part: &str) -> Option<usize> {
         let matches = |e: &Exchange| e.method == method && e.target.contains(part);
         self.0.iter().position(matches)
+    }
+
+    /// The most requests of which each began after the one before it had been
+    /// answered: the round trips that a client waits for in a row.
+    pub fn longest_chain(&self) -> usize {
+        let mut spans: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|e| Some((e.ended?, e.began)))
+            .collect();
+        spans.sort();
+        // Whoever ends first leaves the most room for others.
+        let mut last = None;
+        let mut length = 0;
+        for (ended, began) in spans {
+            if last.is_none_or(|last| last <= began) {
+                last = Some(ended);
+                length += 1;
+            }
+        }
+        length
     }
 
     pub fn filter(&self, keep: impl Fn(&Exchange) -> bool) -> Self {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, Response};
@@ -134,6 +134,7 @@ impl Registry {
         }
         if let Some(exchange) = lock(&self.0.exchanges).get_mut(number) {
             exchange.status = Some(answer.status);
+            exchange.ended = Some(Instant::now());
         }
         Ok(respond(answer, pace))
     }
@@ -152,6 +153,8 @@ impl Registry {
             user_agent: header("user-agent"),
             sent: 0,
             status: None,
+            began: Instant::now(),
+            ended: None,
         };
         let mut exchanges = lock(&self.0.exchanges);
         exchanges.push(exchange);
