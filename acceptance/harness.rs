@@ -1,6 +1,8 @@
 //! The harness itself: real cosign must accept our registry, and our registry
 //! must refuse what real ones refuse.
 
+use std::time::Duration;
+
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::{Document, Image, RECORDED};
 use crate::support::objects::attachment;
@@ -120,6 +122,21 @@ fn faults_strike_when_they_were_asked_to() {
             .iter()
             .any(|e| e.status.is_none())
     );
+}
+
+#[test]
+fn round_trips_are_counted_however_many_requests_share_them() {
+    let registry = Registry::start();
+    let slow = Action::Delay(Duration::from_millis(100));
+    registry.inject(When::every("*", "/v2/"), slow);
+    let ask = || assert!(Remote::new(registry.host()).is_ready());
+    for together in [1, 3] {
+        std::thread::scope(|scope| {
+            (0..together).for_each(|_| drop(scope.spawn(ask)));
+        });
+    }
+    assert_eq!(registry.exchanges().len(), 4);
+    assert_eq!(registry.exchanges().longest_chain(), 2);
 }
 
 #[test]

@@ -145,6 +145,37 @@ fn eight_signers_at_once_all_keep_their_signatures() {
     }
 }
 
+/// SIG-38
+///
+/// Existing tags are written first, and may be fought for a while. What was read
+/// of the new ones before that is old by then.
+#[test]
+fn a_signer_that_wrote_one_place_while_we_wrote_another_is_not_overwritten() {
+    let registry = Registry::start();
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    let (repository, att) = (image.repository().to_owned(), image.attached("att"));
+    Signer::of(&image, registry.host())
+        .key(THEIRS)
+        .run()
+        .succeeded();
+    let theirs = registry.manifest(&repository, &att).unwrap().digest();
+    registry.remove(&repository, &att);
+    let hook = registry.clone();
+    registry.inject(
+        When::first("PUT", ".sig"),
+        Action::after(move || hook.tag(&repository, &att, &theirs)),
+    );
+    Signer::of(&image, registry.host())
+        .key(OURS)
+        .run()
+        .succeeded();
+    for suffix in ["sig", "att"] {
+        let place = attachment(&registry, image.repository(), &image.attached(suffix));
+        assert_eq!(place.unwrap().layers.len(), 2, "{suffix}");
+    }
+}
+
 #[test]
 fn a_412_after_somebody_else_s_write_is_a_lost_race() {
     let (registry, image, signer) = seeded();

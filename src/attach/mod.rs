@@ -13,4 +13,4 @@ mod union;
 pub use error::AttachError;
 pub use found::{Found, Layer};
 pub use place::{Kind, Place};
-pub use tag::{Hanging, Settle};
+pub use tag::{Hanging, Settle, Turn};

@@ -42,6 +42,14 @@ pub enum Settle {
     Off,
 }
 
+/// Whether a place is written as soon as its blobs are there, or after other
+/// places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Next,
+    Later,
+}
+
 /// Reads what hangs at `place`.
 ///
 /// # Errors
@@ -123,12 +131,13 @@ impl<'a> Hanging<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes. Beside it the place is looked at again, because the
-    /// longer ago it was read, the likelier somebody else has written since.
+    /// visible changes. Beside it a place whose turn is next is looked at again,
+    /// because the longer ago it was read, the likelier somebody else has
+    /// written since.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
-    pub async fn upload(&mut self) -> Result<(), AttachError> {
+    pub async fn upload(&mut self, turn: Turn) -> Result<(), AttachError> {
         let Next::Put(union, _) = self.append.next()? else {
             return Ok(());
         };
@@ -138,7 +147,7 @@ impl<'a> Hanging<'a> {
                 self.place, union.layers
             );
         }
-        if self.settle == Settle::Off {
+        if self.settle == Settle::Off || turn == Turn::Later {
             return self.upload_blobs(&union).await;
         }
         let looked_at = Instant::now();
@@ -149,20 +158,42 @@ impl<'a> Hanging<'a> {
         );
         uploaded?;
         let now = now.map_err(|source| self.store_error(source))?;
-        if now.as_ref() != self.append.found().digest() {
-            self.reread().await?;
-        } else {
-            self.read_at = looked_at;
+        self.looked(looked_at, now.as_ref()).await
+    }
+
+    /// Looks at a place that is about to be written and was read long ago.
+    async fn look_again(&mut self) -> Result<(), AttachError> {
+        if self.settle == Settle::Off || !matches!(self.append.next()?, Next::Put(..)) {
+            return Ok(());
         }
+        let looked_at = Instant::now();
+        let now = self.look().await?;
+        self.looked(looked_at, now.as_ref()).await
+    }
+
+    /// Reads the place again if it was not, at `looked_at`, as it was read.
+    async fn looked(
+        &mut self,
+        looked_at: Instant,
+        now: Option<&Digest>,
+    ) -> Result<(), AttachError> {
+        if now != self.append.found().digest() {
+            return self.reread().await;
+        }
+        self.read_at = looked_at;
         Ok(())
     }
 
     /// Makes the layers hang there, and reads them back. Gives the digest of
-    /// the manifest that holds them.
+    /// the manifest that holds them. What was read before other places were
+    /// written is too old to write on.
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self) -> Result<Digest, AttachError> {
+    pub async fn write(&mut self, turn: Turn) -> Result<Digest, AttachError> {
+        if turn == Turn::Later {
+            self.look_again().await?;
+        }
         let started = Instant::now();
         let mut written_at = started;
         for round in 0.. {

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Layer, Settle};
+use crate::attach::{AttachError, Hanging, Layer, Settle, Turn};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -31,7 +31,12 @@ pub async fn publish(
     for prepared in &places {
         hanging.push((prepared, prepared.hanging(registries, settle)));
     }
-    let uploads = join_all(hanging.iter_mut().map(|(_, hanging)| hanging.upload())).await;
+    let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
+    let uploads = hanging.iter_mut().map(|(_, hanging)| {
+        let is_first = hanging.is_overwrite() || !has_overwrites;
+        hanging.upload(if is_first { Turn::Next } else { Turn::Later })
+    });
+    let uploads = join_all(uploads).await;
     uploads
         .into_iter()
         .collect::<Result<Vec<()>, _>>()
@@ -40,16 +45,20 @@ pub async fn publish(
     let (overwrites, new): (Vec<_>, Vec<_>) = hanging
         .into_iter()
         .partition(|(_, hanging)| hanging.is_overwrite());
+    let turn = match overwrites.is_empty() {
+        true => Turn::Next,
+        false => Turn::Later,
+    };
     let mut failures = Vec::new();
     let mut has_written = false;
-    for round in [overwrites, new] {
+    for (round, turn) in [(overwrites, Turn::Next), (new, turn)] {
         if !failures.is_empty() {
             break;
         }
         let writes = join_all(
             round
                 .into_iter()
-                .map(|(prepared, hanging)| write(prepared, hanging)),
+                .map(|(prepared, hanging)| write(prepared, hanging, turn)),
         )
         .await;
         for (prepared, outcome, wrote) in writes {
@@ -76,8 +85,9 @@ fn verdict(failures: Vec<AttachError>, has_written: bool) -> Result<(), PhaseErr
 async fn write<'a>(
     prepared: &'a Prepared,
     mut hanging: Hanging<'_>,
+    turn: Turn,
 ) -> (&'a Prepared, Result<Digest, AttachError>, bool) {
-    let outcome = hanging.write().await;
+    let outcome = hanging.write(turn).await;
     (prepared, outcome, hanging.has_written())
 }
 
