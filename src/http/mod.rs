@@ -166,7 +166,7 @@ impl Client {
     /// As [`send`](Self::send), with several ways to ask for the same: each
     /// attempt goes through them until one leads to what `is_answer` takes for
     /// an answer. Says which one did. A certificate that is not trusted ends
-    /// it: no other way may be less safe.
+    /// it, no other way may be less safe; so does an answer that leads nowhere.
     ///
     /// # Errors
     /// As `send`; with the error of the first way that may get better, or else
@@ -185,7 +185,12 @@ impl Client {
                 let error = match self.attempt(way).await {
                     Ok(answer) if index == others.len() || is_answer(&answer) => return Ok(answer),
                     Ok(_) => continue,
-                    Err(error @ HttpError::Certificate { .. }) => return Err(error),
+                    // Somebody did answer in this way.
+                    Err(
+                        error @ (HttpError::Certificate { .. }
+                        | HttpError::Redirect { .. }
+                        | HttpError::TooLarge { .. }),
+                    ) => return Err(error),
                     Err(error) => error,
                 };
                 failed = match failed {

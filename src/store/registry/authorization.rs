@@ -35,6 +35,14 @@ impl Registries {
                 {
                     return Ok(Some(token.header.clone()));
                 }
+                // A second new token that is refused too is not the matter.
+                if let Some(token) = kept.as_ref()
+                    && token.is_second
+                    && token.is_new()
+                    && rejected == Some(&token.header)
+                {
+                    return Ok(Some(token.header.clone()));
+                }
                 let credential = self.credential(repository).await?;
                 if let Identity::Bearer(token) = &credential.identity {
                     return Ok(token.expose_str().and_then(token::bearer));
@@ -46,7 +54,8 @@ impl Registries {
                     credential: &credential,
                     action: ask.action,
                 };
-                let token = token::fetch(&self.client, endpoint, &wanted).await?;
+                let mut token = token::fetch(&self.client, endpoint, &wanted).await?;
+                token.is_second = rejected.is_some() && kept.is_some();
                 let header = token.header.clone();
                 *kept = Some(token);
                 Ok(Some(header))

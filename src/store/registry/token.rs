@@ -30,6 +30,8 @@ const NEW: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) header: HeaderValue,
+    /// It replaced one that was refused.
+    pub(super) is_second: bool,
     fetched: Instant,
     expires: Instant,
 }
@@ -136,6 +138,7 @@ pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
         .map_or(DEFAULT_LIFE, |life| life as u64);
     Ok(Token {
         header,
+        is_second: false,
         fetched: Instant::now(),
         expires: Instant::now() + Duration::from_secs(life.min(24 * 3600)).mul_f64(0.9),
     })
