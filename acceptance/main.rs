@@ -22,6 +22,7 @@ mod exit_codes;
 mod faults;
 mod harness;
 mod hostile;
+mod http2;
 mod inputs;
 mod interop;
 mod keys;
