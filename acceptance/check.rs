@@ -49,6 +49,27 @@ fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
 }
 
+/// Case 41. SIG-20
+#[test]
+fn a_tag_that_moves_after_the_check_does_not_change_what_is_signed() {
+    let (registry, image) = seeded("oci-media-types");
+    let moved = stranger(&registry, image.repository());
+    let (moving, to) = (registry.clone(), moved.clone());
+    let repository = image.repository().to_owned();
+    registry.inject(
+        When::first("PUT", "/blobs/uploads/"),
+        Action::before(move || moving.tag(&repository, "v1", &to)),
+    );
+    let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+    signer.run().succeeded();
+    let place = |tag: &str| registry.manifest(image.repository(), tag);
+    assert_eq!(place("v1").unwrap().digest(), moved);
+    assert!(place(&image.attached("sig")).is_some());
+    let signed = registry.tags(image.repository());
+    let of_moved = format!("{}.sig", moved.replace(':', "-"));
+    assert!(!signed.contains(&of_moved), "{signed:?}");
+}
+
 /// SIG-20, SIG-21
 #[test]
 fn a_further_tag_that_moved_is_found() {

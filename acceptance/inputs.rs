@@ -272,3 +272,20 @@ fn an_empty_insecure_registry_makes_nothing_insecure() {
         .run()
         .succeeded();
 }
+
+/// Case 64: all that a run writes is in the registry, and in its receipt.
+#[test]
+fn neither_a_home_nor_a_folder_for_temporary_files_is_needed() {
+    let registry = Registry::start();
+    let image = Image::recorded("platform-api-0.15");
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+    let signer = signer
+        .environment("HOME", "/nowhere")
+        .environment("TMPDIR", "/nowhere");
+    signer.run().succeeded();
+    let entries = std::fs::read_dir(signer.folder()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["cosign.toml", "report.toml"]);
+}

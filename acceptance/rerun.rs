@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 use crate::support::objects::attachment;
-use crate::support::registry::{Registry, Stored};
+use crate::support::registry::{Registry, Settings, Stored, Switch};
 use crate::support::signer::Signer;
 
 fn seeded(name: &str) -> (Registry, Image) {
@@ -39,6 +39,20 @@ fn a_second_run_writes_nothing() {
         .key("rsa2048-imported-cosign3")
         .key("ed25519-imported-cosign3")
         .annotation("env", "prod");
+    signer.run().succeeded();
+    writes_nothing(&registry, &signer);
+}
+
+/// Case 25. SIG-37, WIRE-4
+#[test]
+fn an_immutable_tag_that_is_complete_is_left_alone() {
+    let registry = Registry::with(Settings {
+        immutable_tags: Switch::On,
+        ..Settings::default()
+    });
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
     signer.run().succeeded();
     writes_nothing(&registry, &signer);
 }
