@@ -23,6 +23,7 @@ mod exit_codes;
 mod faults;
 mod harness;
 mod hostile;
+mod http2;
 mod inputs;
 mod interop;
 mod keys;

@@ -85,6 +85,10 @@ pub enum Action {
     /// Half of the request's body goes into its upload session, then the
     /// connection is closed.
     KeepHalf,
+    /// HTTP/2: the request's stream is refused, and nothing is done.
+    RefuseStream,
+    /// HTTP/2: the request is handled, and no further one on its connection.
+    WindUp,
     /// The answer is changed.
     Change(Change),
     /// Something happens just before the request is handled.

@@ -42,6 +42,8 @@ pub struct Settings {
     pub mount: Switch,
     pub immutable_tags: Switch,
     pub tls: Switch,
+    /// HTTP/2 instead of HTTP/1.1, one stream at a time on each connection.
+    pub http2: Switch,
     pub certificate: Validity,
 }
 

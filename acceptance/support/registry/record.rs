@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::Instant;
 
+use axum::http::Version;
+
 /// One request and how it ended.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub method: String,
     /// Path and query.
     pub target: String,
+    pub version: Version,
     /// `Basic` or `Bearer`, never the credential.
     pub authorization: Option<String>,
     pub user_agent: Option<String>,

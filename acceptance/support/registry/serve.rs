@@ -1,19 +1,23 @@
 //! Connections: each request is recorded, struck by faults, handled, answered.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, Version};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 
 use super::access::parse_form;
 use super::answer::Answer;
@@ -32,7 +36,7 @@ pub(super) fn start(settings: Settings) -> Registry {
     let address = listener.local_addr().expect("a bound socket");
     let (acceptor, authority) = match settings.tls {
         Switch::On => {
-            let (acceptor, authority) = tls::acceptor(settings.certificate);
+            let (acceptor, authority) = tls::acceptor(settings.certificate, settings.http2);
             (Some(acceptor), Some(authority))
         }
         Switch::Off => (None, None),
@@ -70,6 +74,35 @@ fn cut() -> io::Error {
     io::Error::other("cut")
 }
 
+/// HTTP/2's answer to a request that is not begun; hyper looks for it among the
+/// causes of an error.
+#[derive(Debug)]
+struct RefusedStream(h2::Error);
+
+impl RefusedStream {
+    fn new() -> Self {
+        Self(h2::Reason::REFUSED_STREAM.into())
+    }
+}
+
+impl fmt::Display for RefusedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl Error for RefusedStream {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Path and query: HTTP/2 names the host there too.
+fn target(request: &Request<Incoming>) -> String {
+    let target = request.uri().path_and_query();
+    target.map_or_else(String::new, ToString::to_string)
+}
+
 impl Registry {
     pub(super) fn scheme(&self) -> &'static str {
         match self.0.settings.tls {
@@ -78,16 +111,43 @@ impl Registry {
         }
     }
 
-    async fn converse(&self, socket: impl AsyncRead + AsyncWrite + Unpin) {
-        let service = service_fn(|request| self.exchange(request));
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+    async fn converse(&self, socket: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let winding_up = Arc::new(Notify::new());
+        let (registry, wind_up) = (self.clone(), winding_up.clone());
+        let service = service_fn(move |request| {
+            let (registry, wind_up) = (registry.clone(), wind_up.clone());
+            async move { registry.exchange(request, &wind_up).await }
+        });
+        let socket = TokioIo::new(socket);
         // A client may go away at any time; that is no failure of the registry.
-        let _ended = connection.await;
+        match self.0.settings.http2 {
+            Switch::Off => {
+                let _ended = http1::Builder::new()
+                    .serve_connection(socket, service)
+                    .await;
+            }
+            Switch::On => {
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .max_concurrent_streams(1)
+                    .serve_connection(socket, service);
+                let mut connection = pin!(connection);
+                tokio::select! {
+                    _ended = &mut connection => return,
+                    () = winding_up.notified() => connection.as_mut().graceful_shutdown(),
+                }
+                let _ended = connection.await;
+            }
+        }
     }
 
-    async fn exchange(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    async fn exchange(
+        &self,
+        request: Request<Incoming>,
+        wind_up: &Notify,
+    ) -> io::Result<Response<Body>> {
         let number = self.record(&request);
-        let (method, target) = (request.method().to_string(), request.uri().to_string());
+        let is_http2 = request.version() == Version::HTTP_2;
+        let (method, target) = (request.method().to_string(), target(&request));
         let actions: Vec<Action> = lock(&self.0.faults)
             .iter_mut()
             .filter_map(|fault| fault.strike(&method, &target))
@@ -95,6 +155,7 @@ impl Registry {
         for action in &actions {
             match action {
                 Action::CutEarly => return Err(cut()),
+                Action::RefuseStream => return Err(io::Error::other(RefusedStream::new())),
                 Action::Stall(time) => tokio::time::sleep(*time).await,
                 _ => {}
             }
@@ -121,12 +182,17 @@ impl Registry {
             }
         }
         let mut answer = instead.unwrap_or_else(|| self.handle(&call));
+        // With HTTP/1.1 the library sees to it.
+        if is_http2 && method == "HEAD" {
+            answer.body.clear();
+        }
         let mut pace = Pace::Whole;
         for action in &actions {
             match action {
                 Action::HandleThenCut => return Err(cut()),
                 Action::After(hook) => run(hook.clone()).await,
                 Action::Change(change) => change(&mut answer),
+                Action::WindUp => wind_up.notify_one(),
                 Action::Truncate => pace = Pace::Half,
                 Action::Trickle(time) => pace = Pace::Bytes(*time),
                 _ => {}
@@ -148,7 +214,8 @@ impl Registry {
         let scheme = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
         let exchange = Exchange {
             method: request.method().to_string(),
-            target: request.uri().to_string(),
+            target: target(request),
+            version: request.version(),
             authorization: header("authorization").map(scheme),
             user_agent: header("user-agent"),
             sent: 0,

@@ -8,6 +8,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
+use super::Switch;
+
 /// Whether a registry's certificate has had its time.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Validity {
@@ -22,7 +24,7 @@ pub const PUBLIC_NAME: &str = "registry.example";
 
 /// An acceptor for `127.0.0.1`, `localhost` and [`PUBLIC_NAME`], and its
 /// authority as PEM.
-pub fn acceptor(validity: Validity) -> (TlsAcceptor, String) {
+pub fn acceptor(validity: Validity, http2: Switch) -> (TlsAcceptor, String) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,7 +40,7 @@ pub fn acceptor(validity: Validity) -> (TlsAcceptor, String) {
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
 
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.2 and 1.3")
         .with_no_client_auth()
@@ -47,6 +49,9 @@ pub fn acceptor(validity: Validity) -> (TlsAcceptor, String) {
             PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8"),
         )
         .expect("key and certificate belong together");
+    if http2 == Switch::On {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
     (
         TlsAcceptor::from(Arc::new(config)),
         authority_certificate.pem(),
