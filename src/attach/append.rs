@@ -4,7 +4,7 @@
 //! union of what is there and what is ours, put it, read it back, look again
 //! when stale writers must have written, and begin again if something of ours
 //! is missing (`spec/wire.md`, "Safe append"). The tests explore every
-//! interleaving of two and three writers.
+//! interleaving of two, three and four writers.
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
