@@ -4,7 +4,7 @@
 //! union of what is there and what is ours, put it, read it back, look again
 //! when stale writers must have written, and begin again if something of ours
 //! is missing (`spec/wire.md`, "Safe append"). The tests explore every
-//! interleaving of two and three writers.
+//! interleaving of two, three and four writers.
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
@@ -41,7 +41,7 @@ pub(super) enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Settling {
     Wanted,
-    /// Done since our last put, or never asked for.
+    /// The tag has not changed for that long, or nobody asked for it.
     Over,
 }
 
@@ -183,10 +183,13 @@ impl<'a> Append<'a> {
         lost
     }
 
-    /// Takes the digest that a [`Next::Look`] saw.
+    /// Takes the digest that a [`Next::Look`] saw. A tag that has changed has to
+    /// settle again, although everything of ours may be in it: what stood there
+    /// in between may have lacked it, and somebody may be writing on that.
     pub(super) fn looked(&mut self, now: Option<&Digest>) {
-        self.settling = Settling::Over;
-        if now != self.found.digest() {
+        if now == self.found.digest() {
+            self.settling = Settling::Over;
+        } else {
             self.state = State::Lost(Setback::Changed);
         }
     }

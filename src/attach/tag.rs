@@ -196,13 +196,18 @@ impl<'a> Hanging<'a> {
         }
         let started = Instant::now();
         let mut written_at = started;
+        // Since when everything of ours has stood there, as far as is known.
+        let mut quiet_since = started;
+        let mut written = None;
         for round in 0.. {
             match self.append.next()? {
                 Next::Done(digest) => return Ok(digest),
                 Next::Put(union, condition) => {
                     self.upload_blobs(&union).await?;
                     self.put(&union, &condition).await?;
+                    written = Some(union.manifest.digest().clone());
                     written_at = Instant::now();
+                    quiet_since = written_at;
                 }
                 Next::Read(wait) => {
                     if wait == Wait::Consistency && written_at.elapsed() > CONSISTENCY {
@@ -214,10 +219,14 @@ impl<'a> Hanging<'a> {
                         tokio::time::sleep(jittered(round)).await;
                     }
                     self.reread().await?;
+                    // Others wrote since: what they wrote over is not known.
+                    if self.append.found().digest() != written.as_ref() {
+                        quiet_since = Instant::now();
+                    }
                 }
                 Next::Look => {
-                    tokio::time::sleep(self.settle_time().saturating_sub(written_at.elapsed()))
-                        .await;
+                    let settled = self.settle_time().saturating_sub(quiet_since.elapsed());
+                    tokio::time::sleep(settled).await;
                     let now = self.look().await?;
                     self.append.looked(now.as_ref());
                 }

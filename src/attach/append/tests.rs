@@ -2,8 +2,8 @@
 //! the protocol itself runs, the registry and the clock are modelled.
 //!
 //! The registry ignores conditions, as most do. Time is modelled by what the
-//! settle time is for: a writer that has put waits until every writer whose
-//! read was older than that put has put as well. [`Patience::Endless`] is such
+//! settle time is for: a writer that has put, or has read what others put,
+//! waits until every writer whose read was older than that has put as well. [`Patience::Endless`] is such
 //! a writer that nobody waits for.
 
 use std::collections::{BTreeSet, HashSet};
@@ -166,8 +166,14 @@ impl<'a> World<'a> {
             }
             Next::Read(_) => {
                 let mut append = append.clone();
+                let is_proof = matches!(&append.state, State::Proving(put, _)
+                    if self.tag.digest() == Some(put));
                 append.read(self.tag.clone());
-                vec![self.with(index, Writer::Ours(append))]
+                let mut world = self.with(index, Writer::Ours(append));
+                if !is_proof {
+                    world.stale[index] = world.holding_a_read(index);
+                }
+                vec![world]
             }
             Next::Put(union, _) => {
                 let mut worlds = vec![self.after_put(index, append, &union, Put::Written, true)];
@@ -310,6 +316,34 @@ fn our_writers_survive_a_foreign_one_that_writes_within_the_settle_time() {
     // A foreign writer may lose its own layer: it reads nothing back.
     let mut seen = HashSet::new();
     let mut open = vec![start];
+    while let Some(world) = open.pop() {
+        if seen.insert(world.key()) {
+            let next = world.steps();
+            if next.is_empty() {
+                for ours in [&a, &b] {
+                    assert!(world.tag.holds(&ours[0]));
+                }
+            }
+            open.extend(next);
+        }
+    }
+}
+
+/// WIRE-50: one of them erases us, another one reads that, one of ours brings us
+/// back, and the second one writes on what it had read.
+#[test]
+fn our_writers_survive_foreign_ones_that_write_on_each_other() {
+    let place = place();
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| [layer(name)]);
+    let foreign = |layers| Writer::Foreign {
+        layers,
+        read: None,
+        patience: Patience::Settled,
+    };
+    let ours = [&a, &b].map(|layers| Writer::NotStarted(layers));
+    let writers = ours.into_iter().chain([&c, &d].map(|l| foreign(l)));
+    let mut seen = HashSet::new();
+    let mut open = vec![World::new(&place, writers.collect(), 0)];
     while let Some(world) = open.pop() {
         if seen.insert(world.key()) {
             let next = world.steps();
