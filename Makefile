@@ -1,5 +1,7 @@
 # Targets print what they do (`> Doing x...`), as the lifecycle's Makefile does.
 # Needed: Rust 1.88 or newer with rustup, Go 1.26 or newer, GNU make, a C compiler.
+# Used by the tests if it is there: /usr/bin/docker-registry (Debian's docker-registry),
+# since distribution v2 cannot be built with `go install` any more.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
