@@ -132,7 +132,7 @@ fn show(registry: &Registry, image: &Image) {
 /// Prints the commands that verify, and runs them if `make tools` has brought
 /// cosign; whether none failed.
 fn verify(registry: &Registry, image: &Image) -> bool {
-    title("Checked with cosign");
+    title("Verifying it with cosign");
     let reference = image.reference(registry.host());
     let key = |name: &str| format!("testdata/keys/{name}.pub");
     let common = ["--insecure-ignore-tlog=true", &reference];
@@ -163,7 +163,7 @@ fn verify(registry: &Registry, image: &Image) -> bool {
     commands.push(["cosign", "download", "sbom", &reference].join(" "));
     if !support::package(".tools").join(Cosign::V3.path()).is_file() {
         println!("{}", commands.join("\n"));
-        println!("(not run: `make tools` installs cosign)");
+        println!("(not run here: `make tools` installs cosign)");
         return true;
     }
     let mut good = true;
