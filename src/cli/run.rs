@@ -62,13 +62,8 @@ fn report(failure: &Failure) {
 
 /// An error and its causes in one line.
 fn chain(failure: &Failure) -> String {
-    let mut words = failure.to_string();
-    let mut next = std::error::Error::source(failure);
-    while let Some(cause) = next {
-        words.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    words
+    let causes = anyhow::Chain::new(failure).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 #[expect(
