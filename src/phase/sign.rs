@@ -361,6 +361,7 @@ fn sealed(media_type: MediaType, content: Content) -> Result<Layer, PhaseError> 
         size: content.length(),
         digest,
         annotations: BTreeMap::new(),
+        artifact_type: None,
     };
     Ok(Layer {
         descriptor,
