@@ -258,20 +258,28 @@ impl IndexManifest {
         self.raw_entries.count
     }
 
+    /// Whether no more than [`MAX_LAYERS`] are there.
+    pub fn is_whole(&self) -> bool {
+        self.raw_entries.count == self.raw_entries.items.len()
+    }
+
     /// This index with `ours` at its end, instead of what it said of the same
-    /// digests. Everything else keeps its bytes and its order.
+    /// digests, and without what is `gone`. Everything else keeps its bytes and
+    /// its order.
     ///
     /// # Errors
     /// On more than [`MAX_LAYERS`] entries.
-    pub fn with(&self, ours: &[Descriptor]) -> Result<Manifest, ManifestError> {
+    pub fn with(&self, ours: &[Descriptor], gone: &[Digest]) -> Result<Manifest, ManifestError> {
         let written = |descriptor: &Descriptor| {
             serde_json::to_string(descriptor).map_err(ManifestError::Json)
         };
-        let is_ours = |there: &Descriptor| ours.iter().any(|our| our.digest == there.digest);
+        let is_left_out = |there: &Descriptor| {
+            gone.contains(&there.digest) || ours.iter().any(|our| our.digest == there.digest)
+        };
         let mut entries = Vec::new();
         let there = self.entries.iter().zip(&self.raw_entries.items);
         for (descriptor, raw) in there {
-            if !descriptor.as_ref().is_some_and(is_ours) {
+            if !descriptor.as_ref().is_some_and(is_left_out) {
                 entries.push(raw.get().to_owned());
             }
         }
