@@ -44,7 +44,7 @@ fn of_type<'a>(bundles: &'a [Bundle], predicate_type: &'a str) -> Vec<&'a Bundle
     bundles.iter().filter(of_type).collect()
 }
 
-/// SIG-50, WIRE-60, WIRE-61
+/// SIG-50, WIRE-70, WIRE-71
 #[test]
 fn cosign_three_verifies_bundles_of_every_kind_of_key() {
     for registry in [
@@ -96,7 +96,7 @@ fn both_forms_of_one_key_are_verified_by_both_majors() {
     }
 }
 
-/// WIRE-62: testdata/objects/bundle-one-key-cosign3 is of the same key, image
+/// WIRE-72: testdata/objects/bundle-one-key-cosign3 is of the same key, image
 /// and annotation; ECDSA signatures of cosign are random, and it writes the
 /// time.
 #[test]
@@ -145,7 +145,7 @@ fn a_bundle_is_that_of_cosign_but_for_the_signature_and_the_time() {
     );
 }
 
-/// WIRE-63
+/// WIRE-73
 #[test]
 fn the_source_date_epoch_is_the_only_clock() {
     let image = Image::recorded("no-sbom-layer");
@@ -268,7 +268,7 @@ fn a_run_that_is_all_legacy_does_not_ask_for_referrers() {
     assert!(registry.exchanges().of("GET", "/referrers/").is_empty());
 }
 
-/// WIRE-64: as cosign 3.0.3 and later read it with `COSIGN_REPOSITORY`.
+/// WIRE-74: as cosign 3.0.3 and later read it with `COSIGN_REPOSITORY`.
 #[test]
 fn another_repository_holds_the_bundles_and_their_list() {
     for registry in [RealRegistry::distribution(), RealRegistry::with_referrers()] {

@@ -45,7 +45,7 @@ fn index(entries: &[Value]) -> Answer {
     Answer::new(200).body(INDEX, index.to_string())
 }
 
-/// WIRE-65: requests of one image and three keys, with Bearer tokens.
+/// WIRE-75: requests of one image and three keys, with Bearer tokens.
 #[test]
 fn three_bundles_are_sixteen_requests_and_without_a_list_at_most_three_more() {
     for (referrers, settle, expected) in [
@@ -77,7 +77,7 @@ fn three_bundles_are_sixteen_requests_and_without_a_list_at_most_three_more() {
     }
 }
 
-/// WIRE-66
+/// WIRE-76
 #[test]
 fn running_again_writes_nothing() {
     let document = Document::new("a/sbom.cdx.json", r#"{"bomFormat":"CycloneDX"}"#);
@@ -94,7 +94,7 @@ fn running_again_writes_nothing() {
     }
 }
 
-/// Case 53: the registry's own list is used, and no tag is made.
+/// WIRE-77. Case 53: the registry's own list is used, and no tag is made.
 #[test]
 fn case_53_a_registry_that_lists_referrers_gets_no_tag() {
     let registry = registry(Switch::On);
@@ -192,7 +192,7 @@ fn case_53_a_tag_that_holds_something_else_is_never_overwritten() {
     }
 }
 
-/// Case 54: entries of ours without type and annotations, as older tools list
+/// WIRE-78. Case 54: entries of ours without type and annotations, as older tools list
 /// them, are completed; what others listed stays as it was written.
 #[test]
 fn case_54_entries_that_say_too_little_are_completed() {
@@ -341,7 +341,7 @@ fn every_page_of_the_list_is_read() {
     assert!(registry.exchanges().puts().is_empty());
 }
 
-/// Circles, lists without end, and links that lead elsewhere are bounded, and
+/// WIRE-79: circles, lists without end, and links that lead elsewhere are bounded, and
 /// signing goes on.
 #[test]
 fn lists_without_an_end_are_bounded() {
@@ -410,7 +410,7 @@ fn a_full_tag_is_refused_before_anything_is_put() {
     assert!(registry.exchanges().puts().is_empty());
 }
 
-/// WIRE-67: the same list at the tag, from several processes at once, real
+/// WIRE-80: the same list at the tag, from several processes at once, real
 /// cosign among them.
 #[test]
 fn signers_at_the_same_time_lose_no_entry_of_the_tag() {

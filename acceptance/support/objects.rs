@@ -166,7 +166,6 @@ impl Layer {
 #[derive(Debug)]
 pub struct Bundle {
     pub manifest: Stored,
-    pub bundle: Value,
     pub envelope: Value,
     /// What was signed, as it was written.
     pub payload: String,
@@ -188,7 +187,6 @@ pub fn bundles(source: &dyn Source, repository: &str, entries: &[Value]) -> Vec<
         Bundle {
             manifest,
             statement: serde_json::from_str(&payload).expect("a statement"),
-            bundle,
             envelope,
             payload,
         }
