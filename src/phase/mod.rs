@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use crate::attach::Settle;
+use crate::attach::{Lateness, Settle};
 use crate::store::registry::Registries;
 
 /// How long a run that was stopped may take to learn what became of requests
@@ -100,6 +100,7 @@ async fn steps(
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
+    let lateness = Lateness::watch();
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
@@ -107,7 +108,7 @@ async fn steps(
     let (readable, writable) = (checks.0?, checks.1?);
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    publish(signed, registries, settle, receipt).await
+    publish(signed, registries, settle, &lateness, receipt).await
 }
 
 /// What computes without asking a registry is not awaited once the run is
