@@ -168,7 +168,8 @@ impl Signer {
         text
     }
 
-    fn command(&self) -> Command {
+    /// The program with its inputs, not started yet.
+    pub fn command(&self) -> Command {
         std::fs::write(self.report_path(), &self.report).expect("a folder of our own");
         std::fs::write(self.settings_path(), self.settings_text()).expect("a folder of our own");
         let mut command = self.bare_command();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
-use crate::http::roots::Roots;
+use crate::http::roots::LazyRoots;
 use crate::http::{Client, Proxies, Settings};
 use crate::phase::{self, Locked, Plan, Receipt, Signal};
 use crate::secret::Secret;
@@ -190,11 +190,16 @@ fn registries(
     for registry in &inputs.insecure_registries {
         warn!("{registry} is used without verifying its certificate, or without TLS");
     }
+    let roots = LazyRoots::new(
+        environment.ssl_cert_file.clone(),
+        environment.ssl_cert_dir.clone(),
+    );
+    if privileges::will_change(inputs.uid, inputs.gid) {
+        // Another user may not be able to read them.
+        roots.load();
+    }
     let client = Client::new(Settings {
-        roots: Roots::load(
-            environment.ssl_cert_file.as_deref(),
-            environment.ssl_cert_dir.as_deref(),
-        ),
+        roots,
         proxies: Proxies {
             http: environment.http_proxy.as_ref().map(Secret::copy),
             https: environment.https_proxy.as_ref().map(Secret::copy),
