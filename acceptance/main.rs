@@ -28,6 +28,7 @@ mod inputs;
 mod interop;
 mod keys;
 mod layering;
+mod limits;
 mod mounts;
 mod oci_client;
 mod real_registries;

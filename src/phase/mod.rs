@@ -19,6 +19,7 @@
 mod check_read;
 mod check_write;
 mod error;
+mod limits;
 mod plan;
 mod publish;
 mod receipt;
@@ -28,6 +29,7 @@ mod unlock;
 pub use check_read::{Readable, check_read};
 pub use check_write::{Writable, check_write};
 pub use error::{PhaseError, Signal};
+pub use limits::Limits;
 pub use plan::{Image, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
@@ -53,13 +55,14 @@ pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     signal: impl Future<Output = Signal>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         signal,
-        steps(plan, locked, registries, settle, &mut receipt),
+        steps(plan, locked, registries, limits, settle, &mut receipt),
         registries,
     )
     .await;
@@ -96,13 +99,17 @@ async fn steps(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
-    let checks = futures_util::join!(check_read(plan, registries), check_write(plan, registries));
+    let checks = futures_util::join!(
+        check_read(plan, registries, limits),
+        check_write(plan, registries)
+    );
     let (readable, writable) = (checks.0?, checks.1?);
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
