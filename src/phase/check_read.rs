@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::error::PhaseError;
 use super::limits::Limits;
@@ -100,6 +100,31 @@ async fn check_tag(
         }),
         None => Err(why_not(image, tag, None, registries).await),
     }
+}
+
+/// Looks whether the tags are still where they were checked to be. What was
+/// signed is the report's digest in any case, so that nothing of this fails.
+pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
+    let tags = plan
+        .images()
+        .iter()
+        .flat_map(|image| image.tags.iter().map(move |tag| (image, tag)));
+    join_all(tags.map(|(image, tag)| async move {
+        match registries.head_manifest(tag).await {
+            Ok(Some(digest)) if digest.algorithm() != image.digest.algorithm() => {}
+            Ok(Some(digest)) if digest == image.digest => {}
+            Ok(Some(digest)) => warn!(
+                "{tag} moved to {digest} during the run, which is not signed; {} is",
+                image.digest
+            ),
+            Ok(None) => warn!(
+                "{tag} was removed during the run; {} is signed",
+                image.digest
+            ),
+            Err(error) => debug!("Could not look at {tag} again: {error}"),
+        }
+    }))
+    .await;
 }
 
 /// Tells a moved tag from an image that is not there at all.

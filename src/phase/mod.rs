@@ -26,7 +26,7 @@ mod receipt;
 mod sign;
 mod unlock;
 
-pub use check_read::{Readable, check_read};
+pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write};
 pub use error::{PhaseError, Signal};
 pub use limits::Limits;
@@ -37,7 +37,7 @@ pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::info;
 
@@ -47,6 +47,10 @@ use crate::store::registry::Registries;
 /// How long a run that was stopped may take to learn what became of requests
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
 const GRACE: Duration = Duration::from_millis(1000);
+
+/// After how long the tags of the images are looked at again
+/// (`spec/decisions/0010`).
+const LONG: Duration = Duration::from_secs(5);
 
 /// Runs all steps after [`prepare`], until done or until `signal`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
@@ -111,9 +115,14 @@ async fn steps(
         check_write(plan, registries)
     );
     let (readable, writable) = (checks.0?, checks.1?);
+    let checked = Instant::now();
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    publish(signed, registries, settle, receipt).await
+    publish(signed, registries, settle, receipt).await?;
+    if settle != Settle::Off && checked.elapsed() > LONG {
+        warn_of_moved_tags(plan, registries).await;
+    }
+    Ok(())
 }
 
 /// What computes without asking a registry is not awaited once the run is
