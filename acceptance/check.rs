@@ -44,7 +44,7 @@ fn stranger(registry: &Registry, repository: &str) -> String {
 
 /// SIG-20, SIG-21
 #[test]
-fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
+fn case_40_a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     let (registry, image) = seeded("platform-api-0.15");
     let moved = stranger(&registry, image.repository());
     registry.tag(image.repository(), "v1", &moved);
@@ -106,7 +106,7 @@ fn case_41_without_settling_no_tag_is_looked_at_again() {
 
 /// SIG-20, SIG-21
 #[test]
-fn a_further_tag_that_moved_is_found() {
+fn case_40_a_further_tag_that_moved_is_found() {
     let (registry, image) = seeded("platform-api-0.15");
     let moved = stranger(&registry, image.repository());
     registry.tag(image.repository(), "latest", &moved);
