@@ -230,7 +230,8 @@ fn case_23_one_of_ten_repositories_that_may_not_be_written_keeps_all_ten_untouch
 /// Case 28: forms of a token that must do.
 #[test]
 fn case_28_odd_but_usable_tokens_are_used() {
-    let forms: [fn(&str) -> String; 6] = [
+    let forms: [fn(&str) -> String; 7] = [
+        |token| json!({ "token": token, "expires_in": "300" }).to_string(),
         |token| json!({ "access_token": token }).to_string(),
         |token| json!({ "token": token, "expires_in": 0 }).to_string(),
         |token| json!({ "token": token, "expires_in": -1 }).to_string(),
@@ -301,6 +302,7 @@ fn case_29_the_challenge_is_found_among_odd_ones() {
     let image = plain();
     for make in [
         |realm: &str| format!("Negotiate, Basic realm=\"x\", Bearer realm=\"{realm}\""),
+        |realm: &str| format!("Bearer   realm=\"{realm}\",  service=\"x\""),
         |realm: &str| format!("bEaReR service=\"a \\\"b\\\"\" , realm=\"{realm}\",error=\"x\""),
         |realm: &str| format!("Bearer realm=\"{realm}\",x=\"{}\"", "y".repeat(12_000)),
     ] {
