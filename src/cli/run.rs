@@ -127,7 +127,8 @@ fn sign(
         .map_err(Failure::Start)?;
     let (receipt, outcome) = runtime.block_on(async {
         let signal = signal();
-        phase::run(&plan, locked, &registries, settle(&inputs), signal).await
+        let (limits, settle) = (&inputs.limits, settle(&inputs));
+        phase::run(&plan, locked, &registries, limits, settle, signal).await
     });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
@@ -213,6 +214,7 @@ fn registries(
         credentials: credentials.map_err(Failure::Credentials)?,
         insecure: inputs.insecure_registries.clone(),
         writable: plan.destinations(),
+        manifest_limit: inputs.limits.manifest,
     };
     Ok(Registries::new(client, access))
 }

@@ -19,6 +19,7 @@
 mod check_read;
 mod check_write;
 mod error;
+mod limits;
 mod plan;
 mod publish;
 mod receipt;
@@ -26,9 +27,10 @@ mod seal;
 mod sign;
 mod unlock;
 
-pub use check_read::{Readable, check_read};
+pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write};
 pub use error::{PhaseError, Signal};
+pub use limits::Limits;
 pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
@@ -36,7 +38,7 @@ pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::info;
 
@@ -47,6 +49,10 @@ use crate::store::registry::Registries;
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
 const GRACE: Duration = Duration::from_millis(1000);
 
+/// After how long the tags of the images are looked at again
+/// (`spec/decisions/0010`).
+const LONG: Duration = Duration::from_secs(5);
+
 /// Runs all steps after [`prepare`], until done or until `signal`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
 /// not used are cancelled.
@@ -54,13 +60,14 @@ pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     signal: impl Future<Output = Signal>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         signal,
-        steps(plan, locked, registries, settle, &mut receipt),
+        steps(plan, locked, registries, limits, settle, &mut receipt),
         registries,
     )
     .await;
@@ -97,6 +104,7 @@ async fn steps(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
@@ -104,11 +112,19 @@ async fn steps(
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
-    let checks = futures_util::join!(check_read(plan, registries), check_write(plan, registries));
+    let checks = futures_util::join!(
+        check_read(plan, registries, limits),
+        check_write(plan, registries)
+    );
     let (readable, writable) = (checks.0?, checks.1?);
+    let checked = Instant::now();
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    publish(signed, registries, settle, &lateness, receipt).await
+    publish(signed, registries, settle, &lateness, receipt).await?;
+    if settle != Settle::Off && checked.elapsed() > LONG {
+        warn_of_moved_tags(plan, registries).await;
+    }
+    Ok(())
 }
 
 /// What computes without asking a registry is not awaited once the run is
