@@ -109,6 +109,24 @@ impl Cosign {
         self.run(&arguments, &[])
     }
 
+    /// As [`verify`](Self::verify), in another environment.
+    pub fn verify_with(self, key: &str, reference: &str, environment: &[(&str, &str)]) -> Printed {
+        let mut arguments = self.verifying("verify", key);
+        arguments.push(reference.to_owned());
+        self.run(&arguments, environment)
+    }
+
+    /// `verify` of an image with bundles: 2.6 asks for a trusted root then.
+    pub fn verify_both(self, key: &str, reference: &str) -> Printed {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("root.json").display().to_string();
+        let create = ["trusted-root", "create", "--out", &root];
+        Self::V3.run(&create, &[]).accepted();
+        let mut arguments = self.verifying("verify", key);
+        arguments.extend(["--trusted-root".to_owned(), root, reference.to_owned()]);
+        self.run(&arguments, &[])
+    }
+
     fn verifying(self, command: &str, key: &str) -> Vec<String> {
         let key = public_key(key).display().to_string();
         [

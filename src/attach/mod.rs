@@ -2,15 +2,21 @@
 //! others hung there.
 
 mod append;
+pub mod artifact;
 mod error;
 mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod hanging;
+mod lateness;
 pub mod place;
-pub mod tag;
+mod referrer;
+mod tag;
 mod union;
 
 pub use error::AttachError;
 pub use found::{Found, Layer};
+pub use hanging::{Hanging, read};
+pub use lateness::Lateness;
 pub use place::{Kind, Place};
-pub use tag::{Hanging, Settle, Turn};
+pub use tag::{Settle, Turn};

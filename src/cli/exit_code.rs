@@ -121,7 +121,7 @@ fn of_attach(error: &AttachError) -> u8 {
         AttachError::NotDurable { .. } => IN_PART,
         AttachError::GaveUp { .. } | AttachError::BlobsLost { .. } => UNREACHABLE,
         AttachError::Store { source, .. } => of_store(source, REFUSED),
-        AttachError::Json { .. } => SIGNING,
+        AttachError::Json { .. } | AttachError::Content { .. } => SIGNING,
     }
 }
 
@@ -131,7 +131,7 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
         StoreError::Stopped => UNEXPECTED,
         // Asking again brings the same bytes.
-        StoreError::Http(HttpError::TooLarge { .. }) => content,
+        StoreError::TooLarge { .. } | StoreError::Http(HttpError::TooLarge { .. }) => content,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
         StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
             ACCESS_DENIED

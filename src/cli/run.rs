@@ -127,7 +127,8 @@ fn sign(
         .map_err(Failure::Start)?;
     let (receipt, outcome) = runtime.block_on(async {
         let signal = signal();
-        phase::run(&plan, locked, &registries, settle(&inputs), signal).await
+        let (limits, settle) = (&inputs.limits, settle(&inputs));
+        phase::run(&plan, locked, &registries, limits, settle, signal).await
     });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
@@ -163,7 +164,7 @@ fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>
     let report = Report::read(&inputs.report).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config).map_err(Failure::Config)?;
     let password = environment.cosign_password.as_ref();
-    phase::prepare(&report, &config, password).map_err(Failure::Phase)
+    phase::prepare(&report, &config, password, inputs.created).map_err(Failure::Phase)
 }
 
 fn registries(
@@ -213,6 +214,7 @@ fn registries(
         credentials: credentials.map_err(Failure::Credentials)?,
         insecure: inputs.insecure_registries.clone(),
         writable: plan.destinations(),
+        manifest_limit: inputs.limits.manifest,
     };
     Ok(Registries::new(client, access))
 }

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Layer, Settle, Turn};
+use crate::attach::{AttachError, Hanging, Lateness, Layer, Settle, Turn};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -20,6 +20,7 @@ pub async fn publish(
     signed: Signed,
     registries: &Registries,
     settle: Settle,
+    lateness: &Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let places: Vec<Prepared> = signed
@@ -29,7 +30,7 @@ pub async fn publish(
         .collect();
     let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
     for prepared in &places {
-        hanging.push((prepared, prepared.hanging(registries, settle)));
+        hanging.push((prepared, prepared.hanging(registries, settle, lateness)));
     }
     let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
     let uploads = hanging.iter_mut().map(|(_, hanging)| {
@@ -61,9 +62,9 @@ pub async fn publish(
                 .map(|(prepared, hanging)| write(prepared, hanging, turn)),
         )
         .await;
-        for (prepared, outcome, wrote) in writes {
-            has_written |= wrote;
-            prepared.note(&outcome, wrote, receipt);
+        for (prepared, hanging, outcome) in writes {
+            has_written |= hanging.has_written();
+            prepared.note(&outcome, &hanging, receipt);
             failures.extend(outcome.err());
         }
     }
@@ -84,18 +85,21 @@ fn verdict(failures: Vec<AttachError>, has_written: bool) -> Result<(), PhaseErr
 
 async fn write<'a>(
     prepared: &'a Prepared,
-    mut hanging: Hanging<'_>,
+    mut hanging: Hanging<'a>,
     turn: Turn,
-) -> (&'a Prepared, Result<Digest, AttachError>, bool) {
+) -> (
+    &'a Prepared,
+    Hanging<'a>,
+    Result<Option<Digest>, AttachError>,
+) {
     let outcome = hanging.write(turn).await;
-    (prepared, outcome, hanging.has_written())
+    (prepared, hanging, outcome)
 }
 
 /// A place with its layers in a row.
 struct Prepared {
     signed: SignedPlace,
     layers: Vec<Layer>,
-    was_there: Vec<bool>,
     before: Option<Digest>,
 }
 
@@ -107,17 +111,18 @@ impl Prepared {
             .map(|entry| entry.layer.clone())
             .collect();
         Self {
-            was_there: layers
-                .iter()
-                .map(|layer| signed.found.holds(layer))
-                .collect(),
             before: signed.found.digest().cloned(),
             layers,
             signed,
         }
     }
 
-    fn hanging<'a>(&'a self, registries: &'a Registries, settle: Settle) -> Hanging<'a> {
+    fn hanging<'a>(
+        &'a self,
+        registries: &'a Registries,
+        settle: Settle,
+        lateness: &'a Lateness,
+    ) -> Hanging<'a> {
         Hanging::new(
             registries,
             &self.signed.place,
@@ -125,25 +130,33 @@ impl Prepared {
             self.signed.media_types,
             self.signed.found.clone(),
             settle,
+            lateness,
         )
     }
 
-    fn note(&self, outcome: &Result<Digest, AttachError>, wrote: bool, receipt: &mut Receipt) {
+    fn note(
+        &self,
+        outcome: &Result<Option<Digest>, AttachError>,
+        hanging: &Hanging<'_>,
+        receipt: &mut Receipt,
+    ) {
         let place = &self.signed.place;
-        let state = match (outcome, wrote) {
+        let state = match (outcome, hanging.has_written()) {
             (Ok(_), true) => PlaceState::Written,
             (Ok(_), false) => PlaceState::Unchanged,
             (Err(_), _) => PlaceState::Failed,
         };
+        let is_there = |layer| self.signed.found.holds(layer) && hanging.has_kept(layer);
+        let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(
             state,
-            outcome.as_ref().ok(),
+            outcome.as_ref().ok().and_then(Option::as_ref),
             self.before.as_ref(),
             &self.signed,
-            &self.was_there,
+            &was_there,
         );
-        let there = self.was_there.iter().filter(|there| **there).count();
-        let added = self.was_there.len() - there;
+        let there = was_there.iter().filter(|there| **there).count();
+        let added = was_there.len() - there;
         match state {
             PlaceState::Written => info!("Wrote {place}: {added} added, {there} already there"),
             PlaceState::Unchanged => info!("Nothing to write at {place}: {there} already there"),

@@ -2,16 +2,13 @@
 //! manifests").
 
 use super::error::{Answer, StoreError};
+use super::limit::Limit;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use crate::http::{HttpError, Method, Replay, Response};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
-
-/// The largest manifest that is read (distribution-spec v1.1 asks registries
-/// to take 4 MiB).
-const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
 
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
@@ -40,6 +37,8 @@ pub enum Condition {
 #[derive(Debug)]
 pub enum Put {
     Written,
+    /// Written, and the registry lists it among what refers to its subject.
+    Indexed,
     /// The registry does not know a blob that the manifest names.
     BlobUnknown,
     /// Nobody knows: the connection broke, or something between failed.
@@ -75,8 +74,10 @@ impl Registries {
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
             .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
-        ask.body_limit = MANIFEST_LIMIT;
-        let response = self.send(reference.repository(), &ask).await?;
+        let limit = Limit::of_manifests(self.access.manifest_limit);
+        ask.body_limit = limit.bytes;
+        let sent = self.send(reference.repository(), &ask).await;
+        let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {
             200 => {}
             404 => return Ok(None),
@@ -143,7 +144,11 @@ impl Registries {
                 .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
         };
         ask.body = Some(manifest.bytes().clone().into());
-        ask.replay = Replay::Ask;
+        ask.replay = match reference.version() {
+            // Nobody else's bytes have that digest.
+            Version::Digest(_) => Replay::Safe,
+            Version::Tag(_) => Replay::Ask,
+        };
         ask.when_stopped = WhenStopped::Await;
         let sent = self.send(reference.repository(), &ask).await;
         // Only what was surely not sent, or surely refused, has written nothing.
@@ -164,12 +169,15 @@ impl Registries {
         };
         let answer = answer::read(&response);
         match response.status.as_u16() {
-            200..=299 => match promised_digest(&response) {
-                Some(promised) => {
-                    check_digest(&action, &promised, manifest.bytes()).map(|()| Put::Written)
+            200..=299 => {
+                if let Some(promised) = promised_digest(&response) {
+                    check_digest(&action, &promised, manifest.bytes())?;
                 }
-                None => Ok(Put::Written),
-            },
+                match response.header("oci-subject") {
+                    Some(_) => Ok(Put::Indexed),
+                    None => Ok(Put::Written),
+                }
+            }
             400 | 404
                 if matches!(
                     answer.code.as_str(),
