@@ -2,6 +2,7 @@
 //! not signing.
 //!
 //! ```text
+//! release version
 //! release notes
 //! release pack -time <seconds> -revision <commit> [-roots <file>] \
 //!     -programs <folder> -sboms <folder> -output <folder>
@@ -45,10 +46,11 @@ fn run() -> Result<()> {
     let command = arguments.next().unwrap_or_default();
     let options = Options::read(arguments)?;
     match command.as_str() {
+        "version" => println!("{VERSION}"),
         "notes" => print!("{}", notes()?),
         "pack" => pack(&options)?,
         "push" => push(&options)?,
-        _ => bail!("`{command}` is none of `notes`, `pack` and `push`"),
+        _ => bail!("`{command}` is none of `version`, `notes`, `pack` and `push`"),
     }
     Ok(())
 }
@@ -95,20 +97,23 @@ fn pack(options: &Options) -> Result<()> {
     };
     let programs = ARCHITECTURES
         .into_iter()
-        .map(|architecture| program(options, architecture, release.time));
+        .map(|architecture| program(options, architecture));
     let programs = programs.collect::<Result<Vec<_>>>()?;
     pack::pack(&release, &programs, &notes()?, &options.path("output")?)
 }
 
-/// Where Cargo and cargo-cyclonedx leave it.
-fn program(options: &Options, architecture: Architecture, time: u64) -> Result<Program> {
+/// Where Cargo and the Makefile leave it.
+fn program(options: &Options, architecture: Architecture) -> Result<Program> {
     let target = architecture.target();
     let program = options.path("programs")?.join(target).join("release/signer");
-    let sbom = options.path("sboms")?.join(format!("{target}.cdx.json"));
+    let bills = options.path("sboms")?;
+    let tree = read(&bills.join(format!("{target}.tree")))?;
+    let linked = sbom::linked(&String::from_utf8_lossy(&tree));
+    let bill = read(&bills.join(format!("{target}.cdx.json")))?;
     Ok(Program {
         architecture,
         bytes: read(&program)?,
-        sbom: sbom::normalised(&read(&sbom)?, time)?,
+        sbom: sbom::bill(&bill, &linked)?,
     })
 }
 
