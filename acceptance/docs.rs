@@ -24,16 +24,28 @@ fn read(path: &str) -> String {
 
 /// The flags of the manual: `.It Fl name …`.
 fn manual_flags(manual: &str) -> BTreeSet<String> {
-    let lines = manual.lines().filter_map(|line| line.strip_prefix(".It Fl "));
-    lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    let lines = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Fl "));
+    lines
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn the_manual_lists_the_flags_of_the_help() {
-    let help = Signer::with_report("").run_bare(&["-help"]).succeeded().stderr;
+    let help = Signer::with_report("")
+        .run_bare(&["-help"])
+        .succeeded()
+        .stderr;
     let lines = help.lines().filter_map(|line| line.strip_prefix("  -"));
-    let flags: BTreeSet<_> = lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert!(flags.contains("cosign-config") && flags.contains("version"), "{help}");
+    let flags: BTreeSet<_> = lines
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert!(
+        flags.contains("cosign-config") && flags.contains("version"),
+        "{help}"
+    );
     assert_eq!(manual_flags(&read("docs/signer.1")), flags);
 }
 
@@ -41,7 +53,9 @@ fn the_manual_lists_the_flags_of_the_help() {
 fn the_manual_lists_the_exit_codes_of_the_readme() {
     let readme = read("README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| "));
-    let codes: BTreeSet<u8> = rows.filter_map(|row| row.split(' ').next()?.parse().ok()).collect();
+    let codes: BTreeSet<u8> = rows
+        .filter_map(|row| row.split(' ').next()?.parse().ok())
+        .collect();
     assert!(codes.contains(&0) && codes.contains(&118), "{codes:?}");
     let manual = read("docs/signer.1");
     let items = manual.lines().filter_map(|line| line.strip_prefix(".It "));
@@ -96,7 +110,10 @@ fn run(script: &str, folder: &Path, image: &str, signatures: &str) -> (bool, Str
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
-        .env("PATH", format!("{}:/usr/bin:/bin", folder.join("bin").display()))
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", folder.join("bin").display()),
+        )
         // Whatever leaves this machine would fail at once.
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
@@ -104,7 +121,10 @@ fn run(script: &str, folder: &Path, image: &str, signatures: &str) -> (bool, Str
         .env("SIGNATURES", signatures);
     let output = run_within(shell, Duration::from_secs(60));
     let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 /// Every fence of the kind `sh` is run with both cosigns; `refused` must fail,
@@ -115,7 +135,9 @@ fn every_cosign_command_of_the_document_does_what_it_says() {
     let image = Image::recorded("platform-api-0.15");
     image.push(registry.remote());
     let signatures = format!("{}/signatures", registry.host());
-    let elsewhere = Config::key(KEY).set("repository", &signatures).set("export-sbom", "none");
+    let elsewhere = Config::key(KEY)
+        .set("repository", &signatures)
+        .set("export-sbom", "none");
     Signer::of(&image, registry.host())
         .annotation("environment", "production")
         .key(KEY)
@@ -143,7 +165,9 @@ fn every_cosign_command_of_the_document_does_what_it_says() {
         }
         for file in ["cyclonedx.jsonl", "spdx.jsonl", "syft.jsonl", "sbom.json"] {
             let text = fs::read_to_string(folder.path().join(file)).unwrap();
-            let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
+            let first = serde_json::Deserializer::from_str(&text)
+                .into_iter::<Value>()
+                .next();
             assert!(first.unwrap().unwrap().is_object(), "{file}");
         }
     }
@@ -152,7 +176,9 @@ fn every_cosign_command_of_the_document_does_what_it_says() {
 fn documents(path: &str) -> Vec<Value> {
     let text = read(path);
     let documents = serde_yaml_ng::Deserializer::from_str(&text);
-    documents.map(|document| Value::deserialize(document).unwrap()).collect()
+    documents
+        .map(|document| Value::deserialize(document).unwrap())
+        .collect()
 }
 
 #[test]
@@ -167,9 +193,17 @@ fn kyverno_s_policy_has_the_fields_that_ignore_the_log() {
     for entry in [signature, &attestation["attestors"][0]["entries"][0]] {
         assert_eq!(entry["keys"]["rekor"]["ignoreTlog"], true);
         assert_eq!(entry["keys"]["ctlog"]["ignoreSCT"], true);
-        assert!(entry["keys"]["publicKeys"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        assert!(
+            entry["keys"]["publicKeys"]
+                .as_str()
+                .unwrap()
+                .starts_with("-----BEGIN PUBLIC KEY-----\n")
+        );
     }
-    assert_eq!((&rule["required"], &rule["failureAction"]), (&true.into(), &"Enforce".into()));
+    assert_eq!(
+        (&rule["required"], &rule["failureAction"]),
+        (&true.into(), &"Enforce".into())
+    );
 
     let policy = documents("docs/verify/kyverno-image-validating-policy.yaml").remove(0);
     assert_eq!(policy["apiVersion"], "policies.kyverno.io/v1");
@@ -177,8 +211,13 @@ fn kyverno_s_policy_has_the_fields_that_ignore_the_log() {
     let attestor = &policy["spec"]["attestors"][0];
     assert_eq!(attestor["cosign"]["ctlog"]["insecureIgnoreTlog"], true);
     let name = attestor["name"].as_str().unwrap();
-    let expression = policy["spec"]["validations"][0]["expression"].as_str().unwrap();
-    assert!(expression.contains(&format!("attestors.{name}]")), "{expression}");
+    let expression = policy["spec"]["validations"][0]["expression"]
+        .as_str()
+        .unwrap();
+    assert!(
+        expression.contains(&format!("attestors.{name}]")),
+        "{expression}"
+    );
     assert!(!name.contains('-'));
 }
 
@@ -191,7 +230,12 @@ fn policy_controller_s_policies_ask_no_log() {
         assert_eq!(policy["kind"], "ClusterImagePolicy");
         assert!(policy["spec"]["images"][0]["glob"].is_string());
         for authority in policy["spec"]["authorities"].as_array().unwrap() {
-            assert!(authority["key"]["data"].as_str().unwrap().contains("BEGIN PUBLIC KEY"));
+            assert!(
+                authority["key"]["data"]
+                    .as_str()
+                    .unwrap()
+                    .contains("BEGIN PUBLIC KEY")
+            );
             assert!(authority.get("ctlog").is_none());
         }
     }
@@ -201,9 +245,14 @@ fn policy_controller_s_policies_ask_no_log() {
 
 /// Relative links of Markdown: `](path)` and `](path#heading)`.
 fn links(text: &str) -> Vec<&str> {
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
     let paths = targets.map(|target| target.split('#').next().unwrap());
-    paths.filter(|path| !path.is_empty() && !path.contains("://")).collect()
+    paths
+        .filter(|path| !path.is_empty() && !path.contains("://"))
+        .collect()
 }
 
 #[test]

@@ -117,7 +117,10 @@ fn two_releases_of_one_commit_are_the_same_bytes() {
     pack::pack(&release(), &programs, "notes\n", again.path()).unwrap();
     let sums = |folder: &Path| fs::read_to_string(folder.join(pack::SUMS)).unwrap();
     assert_eq!(sums(again.path()), sums(packed()));
-    let later = Release { time: TIME + 1, ..release() };
+    let later = Release {
+        time: TIME + 1,
+        ..release()
+    };
     pack::pack(&later, &programs, "notes\n", again.path()).unwrap();
     assert_ne!(sums(again.path()), sums(packed()));
 }
@@ -126,7 +129,13 @@ fn two_releases_of_one_commit_are_the_same_bytes() {
 fn the_sums_are_those_of_sha256sum_and_name_every_file() {
     check_sums(packed());
     let sums = fs::read_to_string(packed().join(pack::SUMS)).unwrap();
-    for name in ["x86-64.tgz", "arm64.tgz", "arm64.sbom.cdx.json", "image/index.json", "RELEASE-NOTES.md"] {
+    for name in [
+        "x86-64.tgz",
+        "arm64.tgz",
+        "arm64.sbom.cdx.json",
+        "image/index.json",
+        "RELEASE-NOTES.md",
+    ] {
         assert!(sums.contains(name), "{name} in {sums}");
     }
 }
@@ -146,8 +155,16 @@ fn the_tarball_is_laid_out_like_the_lifecycle_s() {
         [
             ("lifecycle/".to_owned(), 0o755, 0),
             ("lifecycle.toml".to_owned(), 0o644, descriptor.len() as u64),
-            ("lifecycle/signer".to_owned(), 0o755, stripped().len() as u64),
-            ("lifecycle/signer.sbom.cdx.json".to_owned(), 0o644, BILL.len() as u64),
+            (
+                "lifecycle/signer".to_owned(),
+                0o755,
+                stripped().len() as u64
+            ),
+            (
+                "lifecycle/signer.sbom.cdx.json".to_owned(),
+                0o644,
+                BILL.len() as u64
+            ),
         ]
     );
 }
@@ -187,8 +204,14 @@ fn the_image_is_small_unprivileged_and_says_what_it_is() {
     assert_eq!(config["config"]["User"], "1000:1000");
     assert_eq!(config["config"]["Entrypoint"][0], "/cnb/lifecycle/signer");
     let labels = &config["config"]["Labels"];
-    assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(labels["org.opencontainers.image.revision"], "0123456789abcdef");
+    assert_eq!(
+        labels["org.opencontainers.image.version"],
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(
+        labels["org.opencontainers.image.revision"],
+        "0123456789abcdef"
+    );
     assert_eq!(labels["org.opencontainers.image.licenses"], "Apache-2.0");
     let layers = manifest["layers"].as_array().unwrap();
     let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap();
@@ -199,7 +222,10 @@ fn the_image_is_small_unprivileged_and_says_what_it_is() {
         assert_eq!(*diff_id, Digest::of(&tar).to_string());
         paths.extend(entries(&tar).into_iter().map(|(path, _, _)| path));
     }
-    assert!(paths.contains(&"cnb/lifecycle/signer".to_owned()), "{paths:?}");
+    assert!(
+        paths.contains(&"cnb/lifecycle/signer".to_owned()),
+        "{paths:?}"
+    );
     assert!(paths.contains(&"cnb/signer".to_owned()), "{paths:?}");
     assert!(!paths.iter().any(|path| path.contains("ssl")), "{paths:?}");
 }
@@ -260,11 +286,19 @@ fn signs_itself(folder: &Path, program: &Path) {
     let tags: Vec<_> = pushed.iter().map(|pushed| pushed.tag.clone()).collect();
     assert_eq!(
         tags,
-        [format!("{version}-linux-x86-64"), format!("{version}-linux-arm64"), version.to_owned()]
+        [
+            format!("{version}-linux-x86-64"),
+            format!("{version}-linux-arm64"),
+            version.to_owned()
+        ]
     );
     for image in &pushed {
         let signer = Signer::with_report(&image.report(&repository)).program(program);
-        signer.key(KEY).annotation("version", version).run().succeeded();
+        signer
+            .key(KEY)
+            .annotation("version", version)
+            .run()
+            .succeeded();
     }
     for cosign in BOTH {
         let annotations = [("version", version)];
@@ -296,23 +330,31 @@ fn the_image_is_signed_by_the_signer_and_verified_by_cosign() {
 #[test]
 fn the_notes_are_the_version_s_section() {
     let text = "# Changelog\n\n## [Unreleased]\n\n- later\n\n## [1.1.0] - 2026-02-03\n\n### Added\n\n- This.\n\n## [1.0.0]\n\n- old\n";
-    assert_eq!(changelog::notes(text, "1.1.0").unwrap(), "### Added\n\n- This.\n");
+    assert_eq!(
+        changelog::notes(text, "1.1.0").unwrap(),
+        "### Added\n\n- This.\n"
+    );
     let refused = |version: &str| changelog::notes(text, version).unwrap_err().to_string();
     assert!(refused("1.2.0").contains("has no section `## [1.2.0] - <date>`"));
     assert!(refused("1.1").contains("has no section"));
     assert!(refused("1.0.0").contains("lacks its date"));
-    let empty = changelog::notes("## [1.0.0] - 2026-01-01\n\n## [0.9.0] - 2025-01-01\n", "1.0.0");
+    let empty = changelog::notes(
+        "## [1.0.0] - 2026-01-01\n\n## [0.9.0] - 2025-01-01\n",
+        "1.0.0",
+    );
     assert!(empty.unwrap_err().to_string().contains("says nothing"));
     let version = env!("CARGO_PKG_VERSION");
     let ours = fs::read_to_string(package("CHANGELOG.md")).unwrap();
-    assert!(changelog::notes(&ours, version).unwrap().contains("signs every repository"));
+    assert!(
+        changelog::notes(&ours, version)
+            .unwrap()
+            .contains("signs every repository")
+    );
 }
 
 #[test]
 fn the_bill_lists_what_is_linked_and_nothing_of_the_machine() {
-    let component = |name: &str| {
-        serde_json::json!({ "bom-ref": format!("registry+x#{name}@1.0.0"), "name": name, "version": "1.0.0" })
-    };
+    let component = |name: &str| serde_json::json!({ "bom-ref": format!("registry+x#{name}@1.0.0"), "name": name, "version": "1.0.0" });
     let bill = serde_json::json!({
         "metadata": { "component": {
             "bom-ref": "path+file:///home/me/signer#signer@0.1.0",
@@ -335,7 +377,12 @@ fn the_bill_lists_what_is_linked_and_nothing_of_the_machine() {
         json["dependencies"],
         serde_json::json!([{ "ref": "pkg:cargo/signer@0.1.0", "dependsOn": ["registry+x#used@1.0.0"] }])
     );
-    assert!(json["serialNumber"].as_str().unwrap().starts_with("urn:uuid:"));
+    assert!(
+        json["serialNumber"]
+            .as_str()
+            .unwrap()
+            .starts_with("urn:uuid:")
+    );
     let more = sbom::linked(&format!("{tree}absent v2.0.0\n"));
     let error = sbom::bill(&bill, &more).unwrap_err().to_string();
     assert!(error.contains("absent@2.0.0"), "{error}");
@@ -379,7 +426,9 @@ mod dist {
     fn program(architecture: Architecture) -> (tempfile::TempDir, PathBuf) {
         let unpacked = tempfile::tempdir().unwrap();
         let tar = gunzip(&fs::read(tarball(&folder(), architecture)).unwrap());
-        tar::Archive::new(tar.as_slice()).unpack(unpacked.path()).unwrap();
+        tar::Archive::new(tar.as_slice())
+            .unpack(unpacked.path())
+            .unwrap();
         let program = unpacked.path().join("lifecycle/signer");
         (unpacked, program)
     }
@@ -416,7 +465,9 @@ mod dist {
             let sections = elf::sections(&bytes);
             assert!(!sections.contains(&".symtab".to_owned()), "{sections:?}");
             for trace in [env!("CARGO_MANIFEST_DIR"), env!("HOME"), "/rustc/llvm"] {
-                let found = bytes.windows(trace.len()).any(|window| window == trace.as_bytes());
+                let found = bytes
+                    .windows(trace.len())
+                    .any(|window| window == trace.as_bytes());
                 assert!(!found, "`{trace}` is in the program for {architecture:?}");
             }
         }
@@ -435,7 +486,11 @@ mod dist {
             let version = signer.run_bare(&["-version"]).succeeded().stdout;
             assert!(version.starts_with(env!("CARGO_PKG_VERSION")), "{version}");
             assert!(version.contains('+'), "no commit in `{version}`");
-            signer.key(KEY).key("rsa2048-imported-cosign3").run().succeeded();
+            signer
+                .key(KEY)
+                .key("rsa2048-imported-cosign3")
+                .run()
+                .succeeded();
             for (suffix, layers) in [("sig", 2), ("att", 18)] {
                 let place = attachment(&registry, image.repository(), &image.attached(suffix));
                 assert_eq!(place.unwrap().layers.len(), layers, "{suffix}");
@@ -466,12 +521,20 @@ mod dist {
     #[test]
     #[ignore = "`make release-check` runs it"]
     fn the_bills_list_the_locked_crates() {
-        let lock: toml::Table = fs::read_to_string(package("Cargo.lock")).unwrap().parse().unwrap();
+        let lock: toml::Table = fs::read_to_string(package("Cargo.lock"))
+            .unwrap()
+            .parse()
+            .unwrap();
         let packages = lock["package"].as_array().unwrap();
         let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
         let locked: BTreeMap<_, _> = packages
             .iter()
-            .filter_map(|p| Some(((text(&p["name"]), text(&p["version"])), text(p.get("checksum")?))))
+            .filter_map(|p| {
+                Some((
+                    (text(&p["name"]), text(&p["version"])),
+                    text(p.get("checksum")?),
+                ))
+            })
             .collect();
         for architecture in ARCHITECTURES {
             let name = pack::name(env!("CARGO_PKG_VERSION"), architecture);

@@ -35,11 +35,17 @@ fn yaml(path: &str) -> Value {
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+    value[name]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 fn names(values: &[Value]) -> BTreeSet<&str> {
-    values.iter().map(|value| value["name"].as_str().unwrap()).collect()
+    values
+        .iter()
+        .map(|value| value["name"].as_str().unwrap())
+        .collect()
 }
 
 fn named<'a>(values: &'a [Value], name: &str) -> &'a Value {
@@ -47,7 +53,10 @@ fn named<'a>(values: &'a [Value], name: &str) -> &'a Value {
 }
 
 fn texts(values: &[Value]) -> Vec<String> {
-    values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
+    values
+        .iter()
+        .map(|value| value.as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// A folder that everybody can read, with a key of `testdata/keys`.
@@ -64,7 +73,9 @@ fn password() -> String {
 
 fn verified(image: &Image, host: &str, key: &str, annotations: &[(&str, &str)]) {
     for cosign in BOTH {
-        cosign.verify(key, &image.reference(host), annotations).accepted();
+        cosign
+            .verify(key, &image.reference(host), annotations)
+            .accepted();
     }
 }
 
@@ -72,14 +83,21 @@ fn verified(image: &Image, host: &str, key: &str, annotations: &[(&str, &str)]) 
 fn references(text: &str) -> BTreeSet<String> {
     let parts = text.split("$(").skip(1);
     let inside = parts.map(|part| part.split(')').next().unwrap().to_owned());
-    let known = |name: &String| ["params.", "workspaces.", "results."].iter().any(|p| name.starts_with(p));
+    let known = |name: &String| {
+        ["params.", "workspaces.", "results."]
+            .iter()
+            .any(|p| name.starts_with(p))
+    };
     inside.filter(known).collect()
 }
 
 #[test]
 fn the_tekton_task_declares_what_it_uses() {
     let task = yaml("tekton/task.yaml");
-    assert_eq!((&task["apiVersion"], &task["kind"]), (&"tekton.dev/v1".into(), &"Task".into()));
+    assert_eq!(
+        (&task["apiVersion"], &task["kind"]),
+        (&"tekton.dev/v1".into(), &"Task".into())
+    );
     let spec = &task["spec"];
     let file = fs::read_to_string(package("docs/platforms/tekton/task.yaml")).unwrap();
     for reference in references(&file) {
@@ -94,10 +112,19 @@ fn the_tekton_task_declares_what_it_uses() {
         assert!(seen.insert(name), "{name} twice");
         assert!(step["image"].is_string(), "{name}");
         // Tekton takes one of the two.
-        assert!(step["script"].is_string() != step["command"].is_array(), "{name}");
+        assert!(
+            step["script"].is_string() != step["command"].is_array(),
+            "{name}"
+        );
         for mount in list(step, "volumeMounts") {
-            assert!(volumes.contains(mount["name"].as_str().unwrap()), "{name}: {mount}");
-            assert!(mount["mountPath"].as_str().unwrap().starts_with('/'), "{name}");
+            assert!(
+                volumes.contains(mount["name"].as_str().unwrap()),
+                "{name}: {mount}"
+            );
+            assert!(
+                mount["mountPath"].as_str().unwrap().starts_with('/'),
+                "{name}"
+            );
         }
     }
 }
@@ -111,7 +138,11 @@ fn no_step_of_the_tekton_task_that_runs_buildpacks_can_write_the_report() {
     for step in list(&task["spec"], "steps") {
         for mount in list(step, "volumeMounts") {
             if mount["name"] == "report" {
-                let who = if mount["readOnly"] == true { &mut readers } else { &mut writers };
+                let who = if mount["readOnly"] == true {
+                    &mut readers
+                } else {
+                    &mut writers
+                };
                 who.insert(step["name"].as_str().unwrap());
             }
         }
@@ -145,13 +176,19 @@ impl Container<'_> {
     }
 
     fn command(&self) -> Vec<String> {
-        [texts(list(self.spec, "command")), texts(list(self.spec, "args"))].concat()
+        [
+            texts(list(self.spec, "command")),
+            texts(list(self.spec, "args")),
+        ]
+        .concat()
     }
 
     fn environment(&self) -> Vec<(String, String)> {
         let variables = list(self.spec, "env").iter();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        variables.map(|v| (text(&v["name"]), text(&v["value"]))).collect()
+        variables
+            .map(|v| (text(&v["name"]), text(&v["value"])))
+            .collect()
     }
 }
 
@@ -168,7 +205,11 @@ fn the_tekton_step_signs_as_user_1000_with_a_read_only_root() {
     for name in ["report", "roots"] {
         fs::create_dir(folder(name)).unwrap();
     }
-    fs::write(folder("report").join("report.toml"), image.report(registry.host())).unwrap();
+    fs::write(
+        folder("report").join("report.toml"),
+        image.report(registry.host()),
+    )
+    .unwrap();
     fs::write(folder("roots").join("ca-certificates.crt"), "").unwrap();
     open(inputs.path());
     let docker = registry.docker_config();
@@ -178,7 +219,10 @@ fn the_tekton_step_signs_as_user_1000_with_a_read_only_root() {
     let spec = &task["spec"];
     let step = named(list(spec, "steps"), "sign");
     let folders = ["report", "roots"].map(|name| (name, folder(name)));
-    let container = Container { spec: step, folders: folders.into() };
+    let container = Container {
+        spec: step,
+        folders: folders.into(),
+    };
     let sandbox = container.mounted(Sandbox::of(&packed_image()));
     let sandbox = sandbox
         .mounted(&folder("cosign"), "/workspace/cosign")
@@ -190,15 +234,37 @@ fn the_tekton_step_signs_as_user_1000_with_a_read_only_root() {
             .replace("$(params.INSECURE_REGISTRIES)", "")
             .replace("$(params.PLATFORM_API)", api["default"].as_str().unwrap())
     };
-    let template = Container { spec: &spec["stepTemplate"], folders: BTreeMap::new() };
+    let template = Container {
+        spec: &spec["stepTemplate"],
+        folders: BTreeMap::new(),
+    };
     let variables = [template.environment(), container.environment()].concat();
-    let variables: Vec<_> = variables.into_iter().map(|(n, v)| (n, replaced(&v))).collect();
-    let command: Vec<_> = container.command().iter().map(|text| replaced(text)).collect();
-    assert!(command.iter().all(|argument| !argument.contains("$(")), "{command:?}");
+    let variables: Vec<_> = variables
+        .into_iter()
+        .map(|(n, v)| (n, replaced(&v)))
+        .collect();
+    let command: Vec<_> = container
+        .command()
+        .iter()
+        .map(|text| replaced(text))
+        .collect();
+    assert!(
+        command.iter().all(|argument| !argument.contains("$(")),
+        "{command:?}"
+    );
     let run = succeeded(sandbox.run(&command, &variables));
-    assert!(!text(&run).contains("used without verifying"), "{}", text(&run));
+    assert!(
+        !text(&run).contains("used without verifying"),
+        "{}",
+        text(&run)
+    );
     let tag = image.attached("sig");
-    assert!(registry.remote().manifest(image.repository(), &tag).is_some());
+    assert!(
+        registry
+            .remote()
+            .manifest(image.repository(), &tag)
+            .is_some()
+    );
 }
 
 /// What the sandbox of these tests is must be true, or they prove nothing.
@@ -210,7 +276,10 @@ fn the_sandbox_is_read_only_and_unprivileged() {
         sandbox.run(&command, &[])
     };
     if nix::unistd::Uid::effective().is_root() {
-        assert_eq!(text(&succeeded(shell("echo $(id -u) $(id -g) $(id -G)"))), "1000 1000 1000\n");
+        assert_eq!(
+            text(&succeeded(shell("echo $(id -u) $(id -g) $(id -G)"))),
+            "1000 1000 1000\n"
+        );
         let capabilities = text(&succeeded(shell("true")));
         assert_eq!(capabilities, "");
     }
@@ -221,7 +290,10 @@ fn the_sandbox_is_read_only_and_unprivileged() {
 
 #[test]
 fn without_root_certificates_the_image_says_what_to_mount_and_works_with_it() {
-    let settings = Settings { tls: Switch::On, ..Settings::default() };
+    let settings = Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    };
     let registry = Registry::with(settings);
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
@@ -229,12 +301,20 @@ fn without_root_certificates_the_image_says_what_to_mount_and_works_with_it() {
     with_key(inputs.path(), KEY);
     let settings = "[[configs]]\nkey = \"cosign.key\"\npassword = \"cosign.password\"\n";
     fs::write(inputs.path().join("cosign.toml"), settings).unwrap();
-    fs::write(inputs.path().join("report.toml"), image.report(registry.host())).unwrap();
+    fs::write(
+        inputs.path().join("report.toml"),
+        image.report(registry.host()),
+    )
+    .unwrap();
     let roots = inputs.path().join("certs");
     fs::create_dir(&roots).unwrap();
     fs::write(roots.join("ca-certificates.crt"), registry.authority()).unwrap();
     open(inputs.path());
-    let command = ["/cnb/signer", "-report=/in/report.toml", "-cosign-config=/in/cosign.toml"];
+    let command = [
+        "/cnb/signer",
+        "-report=/in/report.toml",
+        "-cosign-config=/in/cosign.toml",
+    ];
     let command = command.map(str::to_owned);
     let sandbox = || Sandbox::of(&packed_image()).mounted(inputs.path(), "/in");
     let run = sandbox().run(&command, &[]);
@@ -244,8 +324,15 @@ fn without_root_certificates_the_image_says_what_to_mount_and_works_with_it() {
         "{}",
         text(&run)
     );
-    succeeded(sandbox().mounted(&roots, "/etc/ssl/certs").run(&command, &[]));
-    let named = ("SSL_CERT_FILE".to_owned(), "/in/certs/ca-certificates.crt".to_owned());
+    succeeded(
+        sandbox()
+            .mounted(&roots, "/etc/ssl/certs")
+            .run(&command, &[]),
+    );
+    let named = (
+        "SSL_CERT_FILE".to_owned(),
+        "/in/certs/ca-certificates.crt".to_owned(),
+    );
     succeeded(sandbox().run(&command, &[named]));
     assert!(attachment(&registry, image.repository(), &image.attached("sig")).is_some());
 }
@@ -280,11 +367,19 @@ fn kpack_s_secrets_and_arguments_become_a_cosign_toml() {
     ]));
     let table: toml::Table = text(&run).parse().unwrap();
     let annotations = table["annotations"].as_array().unwrap();
-    let pair = |value: &toml::Value| (value["name"].to_string(), value["value"].as_str().unwrap().to_owned());
+    let pair = |value: &toml::Value| {
+        (
+            value["name"].to_string(),
+            value["value"].as_str().unwrap().to_owned(),
+        )
+    };
     let annotations: Vec<_> = annotations.iter().map(pair).collect();
     assert_eq!(annotations[0].1, "20261121.110853");
     assert_eq!(annotations[1].1, "12");
-    assert_eq!(annotations[2].1, r#"a "quoted" \ value = äöü $HOME `id` %s"#);
+    assert_eq!(
+        annotations[2].1,
+        r#"a "quoted" \ value = äöü $HOME `id` %s"#
+    );
     let configs = table["configs"].as_array().unwrap();
     let expected: toml::Table = format!(
         "[[configs]]\nkey = \"{folder}/a-key/cosign.key\"\npassword = \"{folder}/a-key/cosign.password\"\nexport-sbom = \"none\"\n\
@@ -308,8 +403,14 @@ fn kpack_s_script_refuses_what_it_would_lose() {
     };
     refused(&[], "there is no secret with a cosign.key");
     with_key(&secrets.path().join("team"), KEY);
-    refused(&["-cosign-repositories=taem=r.example/x"], "about a secret without");
-    refused(&["-cosign-docker-media-types=team=maybe"], "neither 1 nor 0");
+    refused(
+        &["-cosign-repositories=taem=r.example/x"],
+        "about a secret without",
+    );
+    refused(
+        &["-cosign-docker-media-types=team=maybe"],
+        "neither 1 nor 0",
+    );
     refused(&["-cosign-annotations=novalue"], "NAME=VALUE");
     refused(&["-cosign-annotations==x"], "NAME=VALUE");
     refused(&["-cosign-annotations=a=x\ny"], "control characters");
@@ -322,7 +423,10 @@ fn kpack_s_script_refuses_what_it_would_lose() {
 #[test]
 fn the_kpack_job_signs_with_every_secret() {
     let job = yaml("kpack/job.yaml");
-    assert_eq!((&job["apiVersion"], &job["kind"]), (&"batch/v1".into(), &"Job".into()));
+    assert_eq!(
+        (&job["apiVersion"], &job["kind"]),
+        (&"batch/v1".into(), &"Job".into())
+    );
     let pod = &job["spec"]["template"]["spec"];
     assert_eq!(pod["restartPolicy"], "Never");
     assert_eq!(pod["securityContext"]["runAsUser"], 1000);
@@ -342,16 +446,32 @@ fn the_kpack_job_signs_with_every_secret() {
     }
     let script = package("docs/platforms/kpack/cosign-toml.sh");
     fs::copy(script, folder("scripts").join("cosign-toml.sh")).unwrap();
-    fs::write(folder("report").join("report.toml"), image.report(registry.host())).unwrap();
+    fs::write(
+        folder("report").join("report.toml"),
+        image.report(registry.host()),
+    )
+    .unwrap();
     open(inputs.path());
     let docker = registry.docker_config();
     open(&docker);
     let folders: BTreeMap<_, _> = volumes
         .into_iter()
-        .map(|name| (name, if name == "registry" { docker.clone() } else { folder(name) }))
+        .map(|name| {
+            (
+                name,
+                if name == "registry" {
+                    docker.clone()
+                } else {
+                    folder(name)
+                },
+            )
+        })
         .collect();
 
-    let settings = Container { spec: &pod["initContainers"][0], folders: folders.clone() };
+    let settings = Container {
+        spec: &pod["initContainers"][0],
+        folders: folders.clone(),
+    };
     // The registry of the test instead of the example's.
     let replaced = |text: &String| text.replace("registry.example", registry.host());
     let command: Vec<_> = settings.command().iter().map(replaced).collect();
@@ -359,12 +479,21 @@ fn the_kpack_job_signs_with_every_secret() {
     let path = ("PATH".to_owned(), "/usr/bin:/bin".to_owned());
     succeeded(sandbox.run(&command, &[path]));
 
-    let sign = Container { spec: &pod["containers"][0], folders };
-    assert_eq!(sign.spec["name"], job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]);
+    let sign = Container {
+        spec: &pod["containers"][0],
+        folders,
+    };
+    assert_eq!(
+        sign.spec["name"],
+        job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]
+    );
     let sandbox = sign.mounted(Sandbox::of(&packed_image()));
     succeeded(sandbox.run(&sign.command(), &sign.environment()));
     let tag = image.attached("sig");
-    let beside = registry.remote().manifest(image.repository(), &tag).unwrap();
+    let beside = registry
+        .remote()
+        .manifest(image.repository(), &tag)
+        .unwrap();
     assert!(beside.media_type.contains("oci"));
     let elsewhere = registry.remote().manifest("signatures", &tag).unwrap();
     assert!(elsewhere.media_type.contains("docker"));
@@ -424,8 +553,14 @@ fn pack_s_script_signs_what_pack_pushed() {
         .env("CNB_COSIGN_CONFIG_PATH", inputs.path().join("cosign.toml"));
     succeeded(run_within(script, Duration::from_secs(60)));
     let arguments = pack.arguments();
-    assert!(arguments.starts_with("build registry.example/app:1 --publish --report-output-dir /"), "{arguments}");
-    assert!(arguments.ends_with(" --builder some/builder\n"), "{arguments}");
+    assert!(
+        arguments.starts_with("build registry.example/app:1 --publish --report-output-dir /"),
+        "{arguments}"
+    );
+    assert!(
+        arguments.ends_with(" --builder some/builder\n"),
+        "{arguments}"
+    );
     verified(&image, registry.host(), KEY, &[]);
 }
 
@@ -443,7 +578,11 @@ fn lifecycle(folder: &Path, apis: &str) -> PathBuf {
     }
     let tarball = folder.join("lifecycle.tgz");
     let mut tar = Command::new("tar");
-    tar.arg("-czf").arg(&tarball).arg("-C").arg(&source).args(["lifecycle.toml", "lifecycle"]);
+    tar.arg("-czf")
+        .arg(&tarball)
+        .arg("-C")
+        .arg(&source)
+        .args(["lifecycle.toml", "lifecycle"]);
     assert!(tar.status().unwrap().success());
     tarball
 }
@@ -459,14 +598,26 @@ fn the_signer_is_merged_into_a_lifecycle_s_tarball() {
         run_within(script, Duration::from_secs(60))
     };
     let run = merge(&lifecycle(folder.path(), "\"0.7\", \"0.15\", \"0.16\""));
-    assert!(!run.status.success() && text(&run).contains("speaks Platform API 0.16"), "{}", text(&run));
+    assert!(
+        !run.status.success() && text(&run).contains("speaks Platform API 0.16"),
+        "{}",
+        text(&run)
+    );
     assert!(!merged.exists());
-    succeeded(merge(&lifecycle(folder.path(), "\"0.7\", \"0.14\", \"0.15\"")));
+    succeeded(merge(&lifecycle(
+        folder.path(),
+        "\"0.7\", \"0.14\", \"0.15\"",
+    )));
     let mut list = Command::new("tar");
     list.arg("-tzf").arg(&merged);
     let list = text(&succeeded(list.output().unwrap()));
     // What `pack builder create` takes: `^[^/]+/([^/]+)$`.
-    for name in ["lifecycle.toml", "lifecycle/exporter", "lifecycle/signer", "lifecycle/signer.sbom.cdx.json"] {
+    for name in [
+        "lifecycle.toml",
+        "lifecycle/exporter",
+        "lifecycle/signer",
+        "lifecycle/signer.sbom.cdx.json",
+    ] {
         assert!(list.lines().any(|line| line == name), "{name} in {list}");
     }
     let unpacked = tempfile::tempdir().unwrap();
@@ -495,7 +646,10 @@ fn shell(script: &str, folder: &Path, variables: &[(&str, String)]) -> Output {
 fn tarball_variables() -> [(&'static str, String); 2] {
     let tarball = packed_tarball();
     let sum = signer::oci::Digest::of(&fs::read(&tarball).unwrap());
-    let url = format!("file://{}", tarball.display().to_string().replace('+', "%2B"));
+    let url = format!(
+        "file://{}",
+        tarball.display().to_string().replace('+', "%2B")
+    );
     [("SIGNER_URL", url), ("SIGNER_SHA256", sum.hex().to_owned())]
 }
 
@@ -508,7 +662,10 @@ fn the_github_workflow_builds_and_signs() {
     let folder = tempfile::tempdir().unwrap();
     let key = fs::read_to_string(testdata(&format!("keys/{KEY}.key"))).unwrap();
     let workflow = yaml("github-actions/build-and-sign.yaml");
-    assert_eq!(workflow["permissions"], serde_json::json!({ "contents": "read", "packages": "write" }));
+    assert_eq!(
+        workflow["permissions"],
+        serde_json::json!({ "contents": "read", "packages": "write" })
+    );
     let job = &workflow["jobs"]["image"];
     assert!(job["runs-on"].is_string());
     let [url, sum] = tarball_variables();
@@ -523,9 +680,15 @@ fn the_github_workflow_builds_and_signs() {
     let evaluated = |environment: &Value| -> Vec<(String, String)> {
         let pairs = environment.as_object().into_iter().flatten();
         let value = |text: &Value| {
-            expressions.iter().fold(text.as_str().unwrap().to_owned(), |text, (from, to)| text.replace(from, to))
+            expressions
+                .iter()
+                .fold(text.as_str().unwrap().to_owned(), |text, (from, to)| {
+                    text.replace(from, to)
+                })
         };
-        pairs.map(|(name, text)| (name.clone(), value(text))).collect()
+        pairs
+            .map(|(name, text)| (name.clone(), value(text)))
+            .collect()
     };
     let mut ran = 0;
     for step in list(job, "steps") {
@@ -536,8 +699,14 @@ fn the_github_workflow_builds_and_signs() {
         // Expressions in a script are how workflows get injected.
         assert!(!script.contains("${{"), "{script}");
         let variables = [evaluated(&job["env"]), evaluated(&step["env"])].concat();
-        let mut variables: Vec<_> = variables.iter().map(|(n, v)| (n.as_str(), v.clone())).collect();
-        assert!(variables.iter().all(|(_, value)| !value.contains("${{")), "{variables:?}");
+        let mut variables: Vec<_> = variables
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.clone()))
+            .collect();
+        assert!(
+            variables.iter().all(|(_, value)| !value.contains("${{")),
+            "{variables:?}"
+        );
         variables.push(("RUNNER_TEMP", folder.path().display().to_string()));
         variables.push(("PATH", pack.path()));
         succeeded(shell(script, folder.path(), &variables));
@@ -545,7 +714,10 @@ fn the_github_workflow_builds_and_signs() {
     }
     assert_eq!(ran, 3);
     let arguments = pack.arguments();
-    assert!(arguments.starts_with("build ghcr.io/team/app:0123abcd "), "{arguments}");
+    assert!(
+        arguments.starts_with("build ghcr.io/team/app:0123abcd "),
+        "{arguments}"
+    );
     verified(&image, registry.host(), KEY, &[("commit", "0123abcd")]);
 }
 
@@ -601,18 +773,40 @@ fn the_gitlab_jobs_build_and_sign() {
         // beginnings.
         variables.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         let expand = |text: &str| {
-            variables.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
+            variables
+                .iter()
+                .fold(text.to_owned(), |text, (name, value)| {
+                    text.replace(&format!("${name}"), value)
+                })
         };
-        let own = [&file["variables"], &job["variables"]].into_iter().filter_map(Value::as_object).flatten();
-        let own: Vec<_> = own.map(|(name, value)| (name.as_str(), expand(value.as_str().unwrap()))).collect();
+        let own = [&file["variables"], &job["variables"]]
+            .into_iter()
+            .filter_map(Value::as_object)
+            .flatten();
+        let own: Vec<_> = own
+            .map(|(name, value)| (name.as_str(), expand(value.as_str().unwrap())))
+            .collect();
         let all = [variables.clone(), own].concat();
-        let script = [texts(list(job, "before_script")), texts(list(job, "script"))].concat();
+        let script = [
+            texts(list(job, "before_script")),
+            texts(list(job, "script")),
+        ]
+        .concat();
         succeeded(shell(&script.join("\n"), folder.path(), &all));
     }
     // What the first job hands to the second is what it declares.
     assert_eq!(file["build"]["artifacts"]["paths"][0], "report/report.toml");
     assert!(folder.path().join("report/report.toml").is_file());
-    assert!(pack.arguments().contains("/team/app:0123abcd "), "{}", pack.arguments());
+    assert!(
+        pack.arguments().contains("/team/app:0123abcd "),
+        "{}",
+        pack.arguments()
+    );
     let tag = image.attached("sig");
-    assert!(registry.remote().manifest(image.repository(), &tag).is_some());
+    assert!(
+        registry
+            .remote()
+            .manifest(image.repository(), &tag)
+            .is_some()
+    );
 }

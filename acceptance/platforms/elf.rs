@@ -18,12 +18,13 @@ pub fn interpreter(program: &[u8]) -> Option<String> {
     let short = |place: usize| usize::from(program[place]) + 256 * usize::from(program[place + 1]);
     let (table, size, count) = (long(32), short(54), short(56));
     let headers = (0..count).map(|number| table + number * size);
-    let is_interpreter =
-        |at: &usize| program[*at..*at + 4] == PT_INTERP.to_le_bytes();
+    let is_interpreter = |at: &usize| program[*at..*at + 4] == PT_INTERP.to_le_bytes();
     headers.into_iter().find(is_interpreter).map(|at| {
         let (from, length) = (long(at + 8), long(at + 32));
         let name = &program[from..from + length];
-        String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
+        String::from_utf8_lossy(name)
+            .trim_end_matches('\0')
+            .to_owned()
     })
 }
 

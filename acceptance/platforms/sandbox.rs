@@ -59,12 +59,13 @@ impl Sandbox {
     /// With the contents of an image.
     pub fn of(image: &Image) -> Self {
         let sandbox = Self::empty();
-        let manifest: serde_json::Value =
-            serde_json::from_slice(image.manifest.bytes()).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(image.manifest.bytes()).unwrap();
         for layer in manifest["layers"].as_array().unwrap() {
             let is_layer = |digest: &str| layer["digest"] == *digest;
             let blob = image.blobs.iter();
-            let blob = blob.into_iter().find(|blob| is_layer(&blob.digest.to_string()));
+            let blob = blob
+                .into_iter()
+                .find(|blob| is_layer(&blob.digest.to_string()));
             let mut tar = Vec::new();
             GzDecoder::new(blob.unwrap().bytes.as_slice())
                 .read_to_end(&mut tar)
@@ -147,7 +148,12 @@ impl Sandbox {
             .args(["/bin/sh", "-c", ENTER, "enter"])
             .arg(self.root.path())
             .arg(if is_root { "1000" } else { "same" });
-        for Mount { access, outside, inside } in &self.mounts {
+        for Mount {
+            access,
+            outside,
+            inside,
+        } in &self.mounts
+        {
             unshare.arg(access).arg(outside).arg(inside);
         }
         unshare
@@ -171,7 +177,12 @@ pub fn text(output: &Output) -> String {
 /// If the command failed.
 #[track_caller]
 pub fn succeeded(output: Output) -> Output {
-    assert!(output.status.success(), "{}: {}", output.status, text(&output));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        text(&output)
+    );
     output
 }
 

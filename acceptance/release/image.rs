@@ -168,14 +168,18 @@ impl Release {
 
     fn config(&self, program: &Program, layers: &[Layer]) -> Value {
         let created = self.created();
-        let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+        let diff_ids: Vec<_> = layers
+            .iter()
+            .map(|layer| layer.diff_id.to_string())
+            .collect();
         let history: Vec<_> = layers
             .iter()
             .map(|layer| json!({ "created": created, "created_by": layer.made_by }))
             .collect();
         let mut labels = self.labels();
-        labels["io.buildpacks.lifecycle.metadata"] =
-            json!({ "sbom": { "sha": diff_ids.get(1) } }).to_string().into();
+        labels["io.buildpacks.lifecycle.metadata"] = json!({ "sbom": { "sha": diff_ids.get(1) } })
+            .to_string()
+            .into();
         json!({
             "created": created,
             "architecture": program.architecture.oci(),

@@ -56,9 +56,8 @@ impl Layout {
     /// On bytes that are not what their digests say, and on a layout of other
     /// contents.
     pub fn read(folder: &Path) -> Result<(Self, String)> {
-        let entry = fs::read(folder.join("index.json")).with_context(|| {
-            format!("there is no image in `{}`", folder.display())
-        })?;
+        let entry = fs::read(folder.join("index.json"))
+            .with_context(|| format!("there is no image in `{}`", folder.display()))?;
         let entry: Value = serde_json::from_slice(&entry)?;
         let entry = entry.pointer("/manifests/0").context("an empty layout")?;
         let version = entry.pointer("/annotations/org.opencontainers.image.ref.name");
@@ -97,5 +96,8 @@ fn read_blob(folder: &Path, descriptor: &Value) -> Result<Blob> {
 }
 
 fn list<'a>(json: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    json.get(name).and_then(Value::as_array).into_iter().flatten()
+    json.get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }

@@ -62,7 +62,9 @@ impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = BTreeMap::new();
         while let Some(name) = arguments.next() {
-            let bare = name.strip_prefix('-').context("an option begins with `-`")?;
+            let bare = name
+                .strip_prefix('-')
+                .context("an option begins with `-`")?;
             let value = arguments.next();
             let value = value.with_context(|| format!("`{name}` needs a value"))?;
             options.insert(bare.to_owned(), value);
@@ -105,7 +107,10 @@ fn pack(options: &Options) -> Result<()> {
 /// Where Cargo and the Makefile leave it.
 fn program(options: &Options, architecture: Architecture) -> Result<Program> {
     let target = architecture.target();
-    let program = options.path("programs")?.join(target).join("release/signer");
+    let program = options
+        .path("programs")?
+        .join(target)
+        .join("release/signer");
     let bills = options.path("sboms")?;
     let tree = read(&bills.join(format!("{target}.tree")))?;
     let linked = sbom::linked(&String::from_utf8_lossy(&tree));

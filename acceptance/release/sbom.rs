@@ -34,7 +34,10 @@ pub fn linked(tree: &str) -> Crates {
 pub fn bill(cyclonedx: &[u8], linked: &Crates) -> Result<Vec<u8>> {
     let mut bill: Value = serde_json::from_slice(cyclonedx).context("the bill is no JSON")?;
     let program = bill.pointer("/metadata/component/bom-ref");
-    let program = program.and_then(Value::as_str).context("a program")?.to_owned();
+    let program = program
+        .and_then(Value::as_str)
+        .context("a program")?
+        .to_owned();
     let (_, name) = program.split_once('#').context("a package with a name")?;
     let purl = format!("pkg:cargo/{name}");
     let mut kept: BTreeSet<String> = [program.clone()].into();
@@ -57,10 +60,15 @@ pub fn bill(cyclonedx: &[u8], linked: &Crates) -> Result<Vec<u8>> {
             on.retain(|reference| reference.as_str().is_some_and(|on| kept.contains(on)));
         }
     }
-    let component = bill.pointer_mut("/metadata/component").context("a program")?;
+    let component = bill
+        .pointer_mut("/metadata/component")
+        .context("a program")?;
     component["purl"] = json!(purl);
     let bill = bill.to_string().replace(&program, &purl);
-    ensure!(!bill.contains("file:/"), "the bill names a folder of this machine");
+    ensure!(
+        !bill.contains("file:/"),
+        "the bill names a folder of this machine"
+    );
     let mut bill: Value = serde_json::from_str(&bill)?;
     bill["serialNumber"] = json!(serial_number(&bill));
     let mut bytes = serde_json::to_vec_pretty(&bill)?;

@@ -415,7 +415,10 @@ mod tests {
         assert!(none.contains("0 root certificates in `"), "{none}");
         let file = folder.write("one.pem", &certificate());
         let one = Roots::load_or(Some(&file), None, &NONE, &NONE).remedy();
-        assert!(one.starts_with("add the registry's root certificate"), "{one}");
+        assert!(
+            one.starts_with("add the registry's root certificate"),
+            "{one}"
+        );
     }
 
     #[test]
