@@ -41,14 +41,6 @@ impl Architecture {
             Self::Arm64 => "arm64",
         }
     }
-
-    /// As Rust does.
-    pub fn target(self) -> &'static str {
-        match self {
-            Self::Amd64 => "x86_64-unknown-linux-musl",
-            Self::Arm64 => "aarch64-unknown-linux-musl",
-        }
-    }
 }
 
 /// What is the same in all of a release.

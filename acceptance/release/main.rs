@@ -106,7 +106,10 @@ fn pack(options: &Options) -> Result<()> {
 
 /// Where Cargo and the Makefile leave it.
 fn program(options: &Options, architecture: Architecture) -> Result<Program> {
-    let target = architecture.target();
+    let target = match architecture {
+        Architecture::Amd64 => "x86_64-unknown-linux-musl",
+        Architecture::Arm64 => "aarch64-unknown-linux-musl",
+    };
     let program = options
         .path("programs")?
         .join(target)
