@@ -21,6 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// command.
 const ENTER: &str = r#"set -eu
 root=$1; user=$2; shift 2
+chroot=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin; command -v chroot)
 mount --bind "$root" "$root"
 while [ "$1" != -- ]; do
     mount --bind "$2" "$root$3"
@@ -30,9 +31,9 @@ done
 shift
 mount -o remount,bind,ro "$root"
 if [ "$user" = 1000 ]; then
-    exec setpriv --no-new-privs chroot --userspec=1000:1000 --groups= "$root" "$@"
+    exec setpriv --no-new-privs "$chroot" --userspec=1000:1000 --groups= "$root" "$@"
 fi
-exec setpriv --no-new-privs chroot "$root" "$@"
+exec setpriv --no-new-privs "$chroot" "$root" "$@"
 "#;
 
 pub struct Sandbox {

@@ -35,7 +35,6 @@ if [ -n "$(git status --porcelain)" ]; then
     revision=$revision.modified
 fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SCM_COMMIT SOURCE_DATE_EPOCH
 
 step "Building the packer"
 "$CARGO" build --locked --example release
@@ -44,6 +43,7 @@ pack() { "$target_dir/debug/examples/release" "$@"; }
 pack notes >/dev/null
 
 step "Adding the targets of Rust $SIGNER_RUST"
+export SCM_COMMIT SOURCE_DATE_EPOCH
 export RUSTUP_TOOLCHAIN="$SIGNER_RUST"
 rustup toolchain list | grep -q "^$SIGNER_RUST" ||
     rustup toolchain install --profile minimal "$SIGNER_RUST"

@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result, ensure};
 /// On a version without a section, and on a section without a date or text.
 pub fn notes(changelog: &str, version: &str) -> Result<String> {
     let heading = format!("## [{version}]");
-    let section = changelog
-        .split("\n## ")
-        .map(|section| format!("## {section}"))
-        .find(|section| section.starts_with(&heading))
+    let mut lines = changelog.lines();
+    let first = lines
+        .find(|line| line.starts_with(&heading))
         .with_context(|| format!("CHANGELOG.md has no section `{heading} - <date>`"))?;
-    let (first, text) = section.split_once('\n').unwrap_or((&section, ""));
+    let text: Vec<_> = lines.take_while(|line| !line.starts_with("## ")).collect();
+    let text = text.join("\n");
     let date = first.trim_start_matches(&heading).trim();
     ensure!(
         date.strip_prefix("- ").is_some_and(is_date),
