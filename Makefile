@@ -164,7 +164,8 @@ release: $(cyclonedx) ## Build dist/: static programs for amd64 and arm64, tarba
 .PHONY: release-check
 release-check: release tools ## Build dist/ again in another folder, compare the bytes, and test them
 	@echo "> Building the same commit in another folder..."
-	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" acceptance/release/again.sh dist
+	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
+		acceptance/release/again.sh dist
 	@echo "> Testing dist/..."
 	$(CARGO) test --locked --test acceptance -- --ignored --test-threads=1 dist::
 

@@ -25,6 +25,9 @@ for entry in registry config.toml; do
 done
 RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 export RUSTUP_HOME
+# That packing depends on nothing else has tests of its own.
+PACKER=$(cd "$CARGO_TARGET_DIR" && pwd -P)/debug/examples/release
+export PACKER
 CARGO_HOME="$folder/cargo" make -C "$again" --no-print-directory release \
     CC_AMD64="$CC_AMD64" CC_ARM64="$CC_ARM64" ROOTS="$ROOTS" CARGO_TARGET_DIR=target
 

@@ -36,9 +36,13 @@ if [ -n "$(git status --porcelain)" ]; then
 fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 
-step "Building the packer"
-"$CARGO" build --locked --example release
-pack() { "$target_dir/debug/examples/release" "$@"; }
+# PACKER: one that is built already.
+if [ -z "${PACKER:-}" ]; then
+    step "Building the packer"
+    "$CARGO" build --locked --example release
+    PACKER=$target_dir/debug/examples/release
+fi
+pack() { "$PACKER" "$@"; }
 # Refuses a version that CHANGELOG.md does not describe, before the long part.
 pack notes >/dev/null
 
