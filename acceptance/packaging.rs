@@ -20,7 +20,7 @@ use crate::release::{changelog, descriptor, pack, push, sbom};
 use crate::support::cosign::BOTH;
 use crate::support::real::RealRegistry;
 use crate::support::signer::Signer;
-use crate::support::{package, runtime};
+use crate::support::{package, runtime, testdata};
 
 const TIME: u64 = 1_700_000_000;
 const KEY: &str = "p256-n32768-cosign-header";
@@ -507,6 +507,33 @@ mod dist {
     fn the_image_is_signed_by_its_own_program() {
         let (_folder, program) = program(Architecture::Amd64);
         signs_itself(&folder(), &program);
+    }
+
+    #[test]
+    #[ignore = "`make release-check` runs it"]
+    fn make_publish_pushes_and_signs() {
+        let registry = RealRegistry::distribution();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("cosign.toml");
+        let keys = testdata("keys");
+        let text = format!(
+            "[[configs]]\nkey = '{0}/{KEY}.key'\npassword = '{0}/password'\n",
+            keys.display()
+        );
+        fs::write(&settings, text).unwrap();
+        let image = format!("{}/tools/signer", registry.host());
+        let mut make = Command::new("make");
+        make.current_dir(package(""))
+            .args(["--no-print-directory", "publish"])
+            .arg(format!("IMAGE={image}"))
+            .arg(format!("COSIGN_CONFIG={}", settings.display()));
+        sandbox::succeeded(make.output().unwrap());
+        for tag in ["", "-linux-x86-64", "-linux-arm64"] {
+            let image = format!("{image}:{}{tag}", env!("CARGO_PKG_VERSION"));
+            for cosign in BOTH {
+                cosign.verify(KEY, &image, &[]).accepted();
+            }
+        }
     }
 
     #[test]

@@ -5,15 +5,17 @@ set -eu
 
 dist=$(cd "$1" && pwd -P)
 here=$(pwd -P)
-if [ -n "$(git status --porcelain)" ]; then
-    printf 'ERROR: there are changes that are in no commit: another folder would not have them\n' >&2
+commit=$(sed -n 's/^signer .*, commit //p' "$dist/BUILD.txt")
+case $commit in *.modified)
+    printf 'ERROR: dist/ has changes that are in no commit: another folder would not have them\n' >&2
     exit 1
-fi
+    ;;
+esac
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 again="$folder/a folder with another, longer name"
 git clone --quiet --no-hardlinks "$here" "$again"
-git -C "$again" checkout --quiet "$(git rev-parse HEAD)"
+git -C "$again" checkout --quiet "$commit"
 
 # The tools, the sources of the crates and the compilers are the same files,
 # reached by other paths.
