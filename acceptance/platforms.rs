@@ -151,6 +151,27 @@ fn no_step_of_the_tekton_task_that_runs_buildpacks_can_write_the_report() {
     assert_eq!(readers, ["results", "sign"].into());
 }
 
+/// A workspace that no step names would be mounted into all of them.
+#[test]
+fn no_step_of_the_tekton_task_but_sign_sees_the_key() {
+    let task = yaml("tekton/task.yaml");
+    let spec = &task["spec"];
+    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for step in list(spec, "steps") {
+        for workspace in names(list(step, "workspaces")) {
+            let steps = seen.entry(workspace).or_default();
+            steps.insert(step["name"].as_str().unwrap());
+        }
+    }
+    let declared = names(list(spec, "workspaces"));
+    assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), declared);
+    assert_eq!(seen["cosign"], ["sign"].into());
+    assert_eq!(
+        seen["dockerconfig"],
+        ["analyze", "export", "restore", "sign"].into()
+    );
+}
+
 /// A container of a Kubernetes file, with the folders that stand for volumes.
 struct Container<'a> {
     spec: &'a Value,
