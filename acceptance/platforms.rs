@@ -151,25 +151,25 @@ fn no_step_of_the_tekton_task_that_runs_buildpacks_can_write_the_report() {
     assert_eq!(readers, ["results", "sign"].into());
 }
 
-/// A workspace that no step names would be mounted into all of them.
+/// Secrets are volumes, since workspaces are mounted into every step.
 #[test]
 fn no_step_of_the_tekton_task_but_sign_sees_the_key() {
     let task = yaml("tekton/task.yaml");
     let spec = &task["spec"];
-    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for step in list(spec, "steps") {
-        for workspace in names(list(step, "workspaces")) {
-            let steps = seen.entry(workspace).or_default();
-            steps.insert(step["name"].as_str().unwrap());
-        }
-    }
-    let declared = names(list(spec, "workspaces"));
-    assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), declared);
-    assert_eq!(seen["cosign"], ["sign"].into());
+    let who_mounts = |volume: &str| -> BTreeSet<_> {
+        let steps = list(spec, "steps").iter();
+        let steps = steps.filter(|step| names(list(step, "volumeMounts")).contains(volume));
+        steps.map(|step| step["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(who_mounts("cosign"), ["sign"].into());
     assert_eq!(
-        seen["dockerconfig"],
+        who_mounts("registry"),
         ["analyze", "export", "restore", "sign"].into()
     );
+    assert_eq!(names(list(spec, "workspaces")), ["source"].into());
+    for volume in ["cosign", "registry"] {
+        assert!(named(list(spec, "volumes"), volume)["secret"].is_object());
+    }
 }
 
 /// A container of a Kubernetes file, with the folders that stand for volumes.
@@ -239,20 +239,18 @@ fn the_tekton_step_signs_as_user_1000_with_a_read_only_root() {
     let task = yaml("tekton/task.yaml");
     let spec = &task["spec"];
     let step = named(list(spec, "steps"), "sign");
-    let folders = ["report", "roots"].map(|name| (name, folder(name)));
+    let mut folders: BTreeMap<_, _> = ["cosign", "report", "roots"]
+        .map(|name| (name, folder(name)))
+        .into();
+    folders.insert("registry", docker);
     let container = Container {
         spec: step,
-        folders: folders.into(),
+        folders,
     };
     let sandbox = container.mounted(Sandbox::of(&packed_image()));
-    let sandbox = sandbox
-        .mounted(&folder("cosign"), "/workspace/cosign")
-        .mounted(&docker, "/workspace/dockerconfig");
     let api = named(list(spec, "params"), "PLATFORM_API");
     let replaced = |text: &str| {
-        text.replace("$(workspaces.cosign.path)", "/workspace/cosign")
-            .replace("$(workspaces.dockerconfig.path)", "/workspace/dockerconfig")
-            .replace("$(params.INSECURE_REGISTRIES)", "")
+        text.replace("$(params.INSECURE_REGISTRIES)", "")
             .replace("$(params.PLATFORM_API)", api["default"].as_str().unwrap())
     };
     let template = Container {
