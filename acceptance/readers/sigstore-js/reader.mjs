@@ -39,9 +39,11 @@ async function referrers(base, digest) {
 async function bundles(base, digest) {
   const found = [];
   for (const descriptor of await referrers(base, digest)) {
-    if (!descriptor.artifactType?.startsWith(BUNDLE)) continue;
+    // As cosign does: some registries list another artifact type.
     const manifest = JSON.parse(await get(`${base}/manifests/${descriptor.digest}`, MANIFEST));
-    found.push(await get(`${base}/blobs/${manifest.layers[0].digest}`, '*/*'));
+    const [layer] = manifest.layers;
+    if (!layer.mediaType.startsWith(BUNDLE)) continue;
+    found.push(await get(`${base}/blobs/${layer.digest}`, '*/*'));
   }
   return found;
 }

@@ -91,15 +91,17 @@ impl Question {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut bundles = Vec::new();
         for descriptor in self.referrers()? {
-            if !text(&descriptor["artifactType"]).starts_with(BUNDLE) {
-                continue;
-            }
             let path = format!("manifests/{}", text(&descriptor["digest"]));
             let manifest = self
                 .get(&path, MANIFEST)?
                 .ok_or("a referrer that is not there")?;
             let manifest: Value = serde_json::from_str(&manifest)?;
-            let path = format!("blobs/{}", text(&manifest["layers"][0]["digest"]));
+            let layer = &manifest["layers"][0];
+            // As cosign does: some registries list another artifact type.
+            if !text(&layer["mediaType"]).starts_with(BUNDLE) {
+                continue;
+            }
+            let path = format!("blobs/{}", text(&layer["digest"]));
             bundles.push(
                 self.get(&path, "*/*")?
                     .ok_or("a bundle that is not there")?,
