@@ -41,6 +41,7 @@ fn signs(registry: &Registry, host: &str) -> Outcome {
     let run = signer
         .environment("SSL_CERT_FILE", roots.to_str().unwrap())
         .environment("SSL_CERT_DIR", "/nowhere")
+        .environment("CNB_LOG_LEVEL", "debug")
         .run()
         .succeeded();
     let place = attachment(registry, image.repository(), &image.attached("sig"));
@@ -49,8 +50,18 @@ fn signs(registry: &Registry, host: &str) -> Outcome {
     assert!(all.iter().all(|e| e.version == Version::HTTP_2), "{all:?}");
     let written = all.of("PUT", ".sig").filter(|e| e.status == Some(201));
     assert_eq!(written.len(), 1, "{all:?}");
-    assert_eq!(registry.open_uploads(), 0, "{all:?}");
+    // A session whose grant was lost on its way is known to nobody.
+    let lost = run.stdout.lines().filter(|line| is_lost_grant(line));
+    let (open, lost) = (registry.open_uploads(), lost.count());
+    assert!(open <= lost, "{open} {lost} {all:?}{}", run.stdout);
     run
+}
+
+/// Whether a line of the log is about a request for a session that broke. One
+/// that waits for its stream may be sent and yet be given up by the HTTP library
+/// (hyper 1.12) when GOAWAY comes in that moment.
+fn is_lost_grant(line: &str) -> bool {
+    line.starts_with("POST ") && line.contains("/blobs/uploads/ failed (")
 }
 
 /// Case 71: requests that run at the same time elsewhere wait for each other.
@@ -58,6 +69,7 @@ fn signs(registry: &Registry, host: &str) -> Outcome {
 fn one_stream_at_a_time_is_enough() {
     let registry = seeded();
     let run = signs(&registry, registry.host());
+    assert_eq!(registry.open_uploads(), 0);
     assert!(run.warnings().is_empty(), "{}", run.stdout);
 }
 
@@ -71,6 +83,8 @@ fn a_stream_that_is_refused_is_asked_for_again() {
             let when = When::first(method, part).times(times);
             registry.inject(when, Action::RefuseStream);
             signs(&registry, registry.host());
+            // What was refused was not begun.
+            assert_eq!(registry.open_uploads(), 0);
             let all = registry.exchanges();
             let refused = all.of(method, part).filter(|e| e.status.is_none());
             assert_eq!(refused.len(), times, "{method} {part}: {all:?}");

@@ -15,6 +15,7 @@
 mod support;
 
 mod big;
+mod bundles;
 mod check;
 mod command_line;
 mod credentials;
@@ -35,6 +36,7 @@ mod readers;
 mod real_registries;
 mod receipt;
 mod redirects;
+mod referrers;
 mod rerun;
 mod retries;
 mod sbom;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 /// The raw bytes of a signature: ASN.1 DER for ECDSA, the modulus-sized integer
 /// for RSA, 64 bytes for Ed25519.
@@ -34,5 +35,10 @@ impl PublicKey {
 
     pub fn as_der(&self) -> &[u8] {
         &self.0
+    }
+
+    /// SHA-256 of the DER, by which sigstore names a key.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
     }
 }

@@ -91,6 +91,18 @@ impl Cosign {
         self.run(&arguments, &[])
     }
 
+    /// As [`verify`](Self::verify), in another environment.
+    pub fn verify_with(self, key: &str, reference: &str, environment: &[(&str, &str)]) -> Printed {
+        let mut arguments = self.verifying("verify", key);
+        arguments.push(reference.to_owned());
+        self.run(&arguments, environment)
+    }
+
+    /// `verify` of an image with bundles.
+    pub fn verify_both(self, key: &str, reference: &str) -> Printed {
+        self.verify_any("verify", key, reference)
+    }
+
     /// `verify` or, of SPDX documents, `verify-attestation`, whatever form the
     /// signatures have: 2.6.4 wants a trusted root as soon as a bundle hangs on
     /// the image, and an empty one will do.

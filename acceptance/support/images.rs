@@ -245,6 +245,11 @@ impl Image {
         format!("{host}/{}@{}", self.repository(), self.digest)
     }
 
+    /// The tag that lists the image's referrers.
+    pub fn fallback(&self) -> String {
+        self.digest.replacen(':', "-", 1)
+    }
+
     /// The tag that hangs on the image: `sig`, `att` or `sbom`.
     pub fn attached(&self, suffix: &str) -> String {
         format!("{}.{suffix}", self.digest.replace(':', "-"))

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::images::Image;
 use super::registry::{Registry, Stored};
 use super::remote::Remote;
 use super::testdata;
@@ -159,4 +160,48 @@ impl Layer {
                 .unwrap_or_default(),
         }
     }
+}
+
+/// A referrer that is a sigstore bundle, opened.
+#[derive(Debug)]
+pub struct Bundle {
+    pub manifest: Stored,
+    pub envelope: Value,
+    /// What was signed, as it was written.
+    pub payload: String,
+    pub statement: Value,
+}
+
+/// The bundles that entries of a list name.
+pub fn bundles(source: &dyn Source, repository: &str, entries: &[Value]) -> Vec<Bundle> {
+    let digest = |descriptor: &Value| descriptor["digest"].as_str().expect("a digest").to_owned();
+    let open = |entry: &Value| {
+        let manifest = source.manifest(repository, &digest(entry));
+        let manifest = manifest.expect("a manifest that is listed");
+        let layer = digest(&manifest.json()["layers"][0]);
+        let bytes = source.blob(repository, &layer).expect("a bundle");
+        let bundle: Value = serde_json::from_slice(&bytes).expect("JSON");
+        let envelope = bundle["dsseEnvelope"].clone();
+        let payload = STANDARD.decode(envelope["payload"].as_str().expect("a payload"));
+        let payload = String::from_utf8(payload.expect("base64")).expect("UTF-8");
+        Bundle {
+            manifest,
+            statement: serde_json::from_str(&payload).expect("a statement"),
+            envelope,
+            payload,
+        }
+    };
+    entries.iter().map(open).collect()
+}
+
+/// The entries of the tag that lists an image's referrers.
+pub fn of_fallback(source: &dyn Source, image: &Image) -> Vec<Value> {
+    let index = source.manifest(image.repository(), &image.fallback());
+    let index = index.map_or(Value::Null, |index| index.json());
+    index["manifests"].as_array().cloned().unwrap_or_default()
+}
+
+/// The entries of a registry's own list of an image's referrers.
+pub fn of_list(registry: &Registry, image: &Image) -> Vec<Value> {
+    registry.referrers(image.repository(), image.digest())
 }

@@ -11,7 +11,7 @@ use super::found::{Found, Layer};
 use super::place::Place;
 use super::union::{Union, union};
 use crate::config::MediaTypes;
-use crate::oci::Digest;
+use crate::oci::{Descriptor, Digest};
 use crate::store::registry::{Condition, Put};
 
 /// What to do next.
@@ -33,6 +33,8 @@ pub(super) enum Wait {
     No,
     /// For a registry that does not show yet what it accepted.
     Consistency,
+    /// Until writers that had read the place before we put must have put too.
+    Settled,
     /// So that signers that collided do not collide again.
     Collision,
 }
@@ -40,7 +42,10 @@ pub(super) enum Wait {
 /// Whether to look again when stale writers must have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Settling {
+    /// With a look of its own, so that collisions are found at once.
     Wanted,
+    /// The place is read back only when it has settled: one request less.
+    WithProof,
     /// The tag has not changed for that long, or nobody asked for it.
     Over,
 }
@@ -57,6 +62,8 @@ pub(super) struct Append<'a> {
     policy: Settling,
     settling: Settling,
     trusts_conditions: bool,
+    /// Manifests that the place lists and the registry does not have.
+    gone: Vec<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +101,13 @@ impl<'a> Append<'a> {
             policy,
             settling: Settling::Over,
             trusts_conditions: true,
+            gone: Vec::new(),
         }
+    }
+
+    /// Manifests that are not to be listed any more, because they are not there.
+    pub(super) fn forget(&mut self, gone: Vec<Digest>) {
+        self.gone = gone;
     }
 
     /// What was read last.
@@ -108,14 +121,23 @@ impl<'a> Append<'a> {
     /// On a full tag.
     pub(super) fn next(&self) -> Result<Next, AttachError> {
         match &self.state {
+            State::Proving(_, Wait::No) if self.settling == Settling::WithProof => {
+                Ok(Next::Read(Wait::Settled))
+            }
             State::Proving(_, wait) => Ok(Next::Read(*wait)),
             State::Lost(Setback::Changed) => Ok(Next::Read(Wait::No)),
             State::Lost(_) => Ok(Next::Read(Wait::Collision)),
             State::Merging => {
-                let union = union(self.place, &self.found, self.layers, self.media_types)?;
+                let union = union(
+                    self.place,
+                    &self.found,
+                    self.layers,
+                    self.media_types,
+                    &self.gone,
+                )?;
                 match (union, self.settling, self.found.digest()) {
                     (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
-                    (None, Settling::Wanted, _) => Ok(Next::Look),
+                    (None, Settling::Wanted | Settling::WithProof, _) => Ok(Next::Look),
                     (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
                     (None, Settling::Over, None) => Err(AttachError::NotDurable {
                         place: self.place.clone(),
@@ -131,11 +153,11 @@ impl<'a> Append<'a> {
     /// On a registry that refuses.
     pub(super) fn put(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
         let is_conditional = self.condition() != Condition::Always;
-        if matches!(answer, Put::Written | Put::Unclear(_)) {
+        if matches!(answer, Put::Written | Put::Indexed | Put::Unclear(_)) {
             self.settling = self.policy;
         }
         self.state = match answer {
-            Put::Written => State::Proving(digest, Wait::No),
+            Put::Written | Put::Indexed => State::Proving(digest, Wait::No),
             Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
             Put::Refused { status: 412, .. } if is_conditional => {
                 State::Lost(Setback::ConditionFailed)
@@ -169,6 +191,10 @@ impl<'a> Append<'a> {
                     self.state = State::Proving(digest.clone(), Wait::Consistency);
                     return 0;
                 }
+            }
+            // Nobody has written since, for as long as it takes.
+            State::Proving(_, Wait::No) if self.settling == Settling::WithProof => {
+                self.settling = Settling::Over;
             }
             // The registry says "changed" of what is unchanged: its word does
             // not count.
@@ -206,11 +232,8 @@ impl<'a> Append<'a> {
 /// What others removed on purpose is not brought back; what they lost by
 /// accident they bring back themselves.
 fn lost(before: &Found, now: &Found) -> usize {
-    before
-        .layers()
-        .iter()
-        .filter(|there| !now.layers().contains(there))
-        .count()
+    let has = |there: &&Descriptor| !now.layers().contains(there);
+    before.layers().iter().filter(has).count()
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
 //! What can go wrong at a place.
 
-use super::place::Place;
+use super::place::{Kind, Place};
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
 use crate::store::registry::{Answer, StoreError};
 
 /// A place that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    #[error("`{place}` holds something that is not ours to replace")]
+    #[error("`{}` holds something that is not ours to replace", place.reference())]
     Foreign {
         place: Place,
         #[source]
         source: ManifestError,
     },
-    #[error("`{place}` would have {layers} layers; readers refuse more than {MAX_LAYERS}")]
+    #[error("`{place}` would have {layers} entries; readers refuse more than {MAX_LAYERS}")]
     Full { place: Place, layers: usize },
     #[error("the registry refuses to change `{place}` (status {status}){answer}")]
     Refused {
@@ -35,6 +35,12 @@ pub enum AttachError {
         #[source]
         source: StoreError,
     },
+    #[error("cannot read what is to hang at `{place}`")]
+    Content {
+        place: Place,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("cannot build the manifest of `{place}`")]
     Json {
         place: Place,
@@ -48,12 +54,23 @@ impl AttachError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store { source, .. } => source.hint(),
-            Self::Refused { answer, .. } if answer.code == "MANIFEST_INVALID" => {
+            Self::Refused { place, answer, .. }
+                if answer.code == "MANIFEST_INVALID" && place.kind() != Kind::Referrers =>
+            {
                 Some("try `docker-media-types = true` for this registry".to_owned())
             }
             Self::Full { .. } => Some(
                 "store signatures elsewhere with `repository`, or export fewer documents with \
                  `export-sbom`"
+                    .to_owned(),
+            ),
+            Self::Foreign { place, .. } if place.kind() == Kind::Referrers => Some(
+                "`cosign copy` leaves an image at that tag: remove it, or store signatures \
+                 elsewhere with `repository`, or use `format = \"legacy\"`"
+                    .to_owned(),
+            ),
+            Self::Refused { place, .. } if place.kind() == Kind::Referrers => Some(
+                "this registry may take no manifests with a subject: use `format = \"legacy\"`"
                     .to_owned(),
             ),
             Self::Foreign { .. } | Self::Refused { .. } => Some(
@@ -64,7 +81,7 @@ impl AttachError {
             Self::NotDurable { .. } | Self::GaveUp { .. } | Self::BlobsLost { .. } => {
                 Some("running again is safe and completes what is missing".to_owned())
             }
-            Self::Json { .. } => None,
+            Self::Json { .. } | Self::Content { .. } => None,
         }
     }
 }

@@ -2,26 +2,52 @@
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest};
-use crate::store::registry::{Condition, Served};
+use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest};
+use crate::store::registry::{Condition, Referrers, Served};
 
 /// A sealed payload, ready to be stored.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub descriptor: Descriptor,
     pub content: Content,
+    /// The blobs of a layer that is a manifest itself.
+    pub parts: Vec<Layer>,
+}
+
+impl Layer {
+    /// A layer that is one blob.
+    pub fn blob(descriptor: Descriptor, content: Content) -> Self {
+        Self {
+            descriptor,
+            content,
+            parts: Vec::new(),
+        }
+    }
 }
 
 /// What stood at a place when it was read.
 #[derive(Clone)]
 pub struct Found {
     manifest: Option<Manifest>,
-    image: Option<ImageManifest>,
+    body: Body,
+    descriptors: Vec<Descriptor>,
     version: Condition,
+    /// The registry's own list of what refers to the image; it has no tag then.
+    listed: Option<Referrers>,
+}
+
+/// What a tag's manifest is for us.
+#[derive(Clone)]
+enum Body {
+    /// Nothing, or nothing that is kept.
+    Nothing,
+    Image(Box<ImageManifest>),
+    Index(IndexManifest),
 }
 
 impl Found {
-    /// Takes what a registry serves at `place`; nothing if there is no tag.
+    /// Takes what a registry serves at the tag of `place`; nothing if there is
+    /// no tag.
     ///
     /// # Errors
     /// On something that the signer must not replace.
@@ -29,19 +55,36 @@ impl Found {
         let Some(Served { manifest, etag }) = served else {
             return Ok(Self::nothing());
         };
-        let image = match (place.kind(), manifest.to_image()) {
-            (_, Ok(image)) => Some(image),
+        let version = etag.map_or(Condition::Always, Condition::Unchanged);
+        Self::parse(place.kind(), manifest, version).map_err(|source| AttachError::Foreign {
+            place: place.clone(),
+            source,
+        })
+    }
+
+    fn parse(
+        kind: Kind,
+        manifest: Manifest,
+        version: Condition,
+    ) -> Result<Self, crate::oci::manifest::ManifestError> {
+        let body = match kind {
+            Kind::Referrers => Body::Index(manifest.to_index()?),
+            Kind::Signatures | Kind::Attestations => Body::Image(manifest.to_image()?.into()),
             // One document, which is replaced whatever it was.
-            (Kind::Sbom, Err(_)) => None,
-            (Kind::Signatures | Kind::Attestations, Err(source)) => {
-                let place = place.clone();
-                return Err(AttachError::Foreign { place, source });
-            }
+            Kind::Sbom => manifest
+                .to_image()
+                .map_or(Body::Nothing, |image| Body::Image(image.into())),
         };
         Ok(Self {
+            descriptors: match &body {
+                Body::Nothing => Vec::new(),
+                Body::Image(image) => image.layers().to_vec(),
+                Body::Index(index) => index.entries().cloned().collect(),
+            },
+            body,
             manifest: Some(manifest),
-            image,
-            version: etag.map_or(Condition::Always, Condition::Unchanged),
+            version,
+            listed: None,
         })
     }
 
@@ -49,9 +92,24 @@ impl Found {
     pub(super) fn nothing() -> Self {
         Self {
             manifest: None,
-            image: None,
+            body: Body::Nothing,
+            descriptors: Vec::new(),
             version: Condition::Absent,
+            listed: None,
         }
+    }
+
+    /// What a registry itself lists.
+    pub(super) fn listed(referrers: Referrers) -> Self {
+        Self {
+            listed: Some(referrers),
+            ..Self::nothing()
+        }
+    }
+
+    /// The registry's own list, if it keeps one.
+    pub(super) fn list(&self) -> Option<&Referrers> {
+        self.listed.as_ref()
     }
 
     /// The condition under which nobody has written since.
@@ -66,29 +124,37 @@ impl Found {
 
     /// Whether `layer` hung there.
     pub fn holds(&self, layer: &Layer) -> bool {
-        self.layers()
-            .iter()
-            .any(|there| layer.descriptor.is_covered_by(there))
-    }
-
-    #[cfg(any(test, feature = "fuzzing"))]
-    pub(super) fn image_of(manifest: Manifest) -> Self {
-        let image = manifest.to_image().ok();
-        Self {
-            manifest: Some(manifest),
-            image,
-            version: Condition::Always,
+        match &self.listed {
+            // What a registry says of a manifest it made up by itself.
+            Some(listed) => listed.list(&layer.descriptor.digest),
+            None => self
+                .descriptors
+                .iter()
+                .any(|there| layer.descriptor.is_covered_by(there)),
         }
     }
 
-    pub(super) fn image(&self) -> Option<&ImageManifest> {
-        self.image.as_ref()
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn of(kind: Kind, manifest: Manifest) -> Self {
+        Self::parse(kind, manifest, Condition::Always).unwrap_or_else(|_| Self::nothing())
     }
 
+    pub(super) fn image(&self) -> Option<&ImageManifest> {
+        match &self.body {
+            Body::Image(image) => Some(image),
+            Body::Nothing | Body::Index(_) => None,
+        }
+    }
+
+    pub(super) fn index(&self) -> Option<&IndexManifest> {
+        match &self.body {
+            Body::Index(index) => Some(index),
+            Body::Nothing | Body::Image(_) => None,
+        }
+    }
+
+    /// What hung there, as far as it can be read.
     pub(super) fn layers(&self) -> &[Descriptor] {
-        self.image
-            .as_ref()
-            .map(ImageManifest::layers)
-            .unwrap_or_default()
+        &self.descriptors
     }
 }

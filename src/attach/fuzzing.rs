@@ -33,11 +33,11 @@ pub fn union(data: &[u8]) {
 fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
-    let found = Found::image_of(manifest);
-    let union_of = |found| union::union(&place, found, layers, MediaTypes::Oci);
+    let found = Found::of(kind, manifest);
+    let union_of = |found| union::union(&place, found, layers, MediaTypes::Oci, &[]);
     match union_of(&found) {
         Ok(Some(written)) => {
-            let now = Found::image_of(written.manifest);
+            let now = Found::of(kind, written.manifest);
             assert!(layers.iter().all(|layer| now.holds(layer)));
             let kept = |there| kind == Kind::Sbom || now.layers().contains(there);
             assert!(found.layers().iter().all(kept));
@@ -50,8 +50,6 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
 }
 
 fn layer(bytes: &'static [u8]) -> Layer {
-    Layer {
-        descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, bytes),
-        content: Bytes::from_static(bytes).into(),
-    }
+    let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, bytes);
+    Layer::blob(descriptor, Bytes::from_static(bytes).into())
 }

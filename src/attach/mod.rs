@@ -2,15 +2,19 @@
 //! others hung there.
 
 mod append;
+pub mod artifact;
 mod error;
 mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod hanging;
 pub mod place;
-pub mod tag;
+mod referrer;
+mod tag;
 mod union;
 
 pub use error::AttachError;
 pub use found::{Found, Layer};
+pub use hanging::{Hanging, read};
 pub use place::{Kind, Place};
-pub use tag::{Hanging, Settle, Turn};
+pub use tag::{Settle, Turn};

@@ -1,26 +1,19 @@
 //! Places: the tags that cosign (v2 and v3) looks for beside an image, or in
-//! the repository that replaces the image's.
+//! the repository that replaces the image's, and what refers to the image.
 
 use std::fmt;
 
 use crate::oci::{Digest, Reference, Repository, Tag};
 
-/// What hangs at a tag.
+/// What hangs at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Signatures,
     Attestations,
     Sbom,
-}
-
-impl Kind {
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Signatures => "sig",
-            Self::Attestations => "att",
-            Self::Sbom => "sbom",
-        }
-    }
+    /// Manifests with the image as their subject (image-spec v1.1): the registry
+    /// lists them, or a tag does ("referrers tag schema").
+    Referrers,
 }
 
 impl fmt::Display for Kind {
@@ -29,11 +22,12 @@ impl fmt::Display for Kind {
             Self::Signatures => "signatures",
             Self::Attestations => "attestations",
             Self::Sbom => "sbom",
+            Self::Referrers => "referrers",
         })
     }
 }
 
-/// A tag where layers hang.
+/// Where layers hang.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     repository: Repository,
@@ -59,15 +53,38 @@ impl Place {
         self.kind
     }
 
-    /// `<repository>:<algorithm>-<hex>.<suffix>`.
+    /// What everything here hangs on.
+    pub fn subject(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The tag, or what the referrers refer to.
+    pub fn name(&self) -> String {
+        match self.kind {
+            // Whether there is a tag is the registry's business.
+            Kind::Referrers => format!("{}@{}", self.repository, self.digest),
+            Kind::Signatures | Kind::Attestations | Kind::Sbom => self.reference().to_string(),
+        }
+    }
+
+    /// `<repository>:<algorithm>-<hex>.<suffix>`, without a suffix for
+    /// referrers.
     pub fn reference(&self) -> Reference {
-        let tag = Tag::attached(&self.digest, self.kind.suffix());
+        let tag = match self.kind {
+            Kind::Signatures => Tag::attached(&self.digest, "sig"),
+            Kind::Attestations => Tag::attached(&self.digest, "att"),
+            Kind::Sbom => Tag::attached(&self.digest, "sbom"),
+            Kind::Referrers => Tag::referrers(&self.digest),
+        };
         Reference::new(self.repository.clone(), tag)
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reference().fmt(f)
+        match self.kind {
+            Kind::Referrers => write!(f, "referrers of {}", self.name()),
+            Kind::Signatures | Kind::Attestations | Kind::Sbom => f.write_str(&self.name()),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Hanging layers at a tag: the protocol of [`super::append`], sent to a
-//! registry.
+//! registry. Referrers too have a tag where their registry does not list them.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use super::union::Union;
 use crate::config::MediaTypes;
-use crate::oci::{Content, Digest};
+use crate::oci::{Content, Digest, Reference};
 use crate::store::registry::{Answer, Condition, Put, Registries, StoreError};
 
 /// How long a registry may take to show what it accepted.
-const CONSISTENCY: Duration = Duration::from_secs(5);
+pub(super) const CONSISTENCY: Duration = Duration::from_secs(5);
 /// How long a place is fought for: other signers, and answers that leave open
 /// what happened.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often blobs that the registry took and does not know are uploaded again.
-const UPLOADS: usize = 3;
+pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 /// The settle time is this many times the window between our own last read and
@@ -50,7 +50,7 @@ pub enum Turn {
     Later,
 }
 
-/// Reads what hangs at `place`.
+/// Reads what hangs at the tag of `place`.
 ///
 /// # Errors
 /// On a registry that does not answer or refuses, and on something that the
@@ -100,10 +100,12 @@ impl<'a> Hanging<'a> {
         // One document, the last one wins: nobody waits for stale writers.
         let settle = match place.kind() {
             Kind::Sbom => Settle::Off,
-            Kind::Signatures | Kind::Attestations => settle,
+            Kind::Signatures | Kind::Attestations | Kind::Referrers => settle,
         };
         let settling = match settle {
             Settle::Off => Settling::Over,
+            // It takes three requests more than a list that the registry keeps.
+            _ if place.kind() == Kind::Referrers => Settling::WithProof,
             Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
         };
         Self {
@@ -141,7 +143,7 @@ impl<'a> Hanging<'a> {
         let Next::Put(union, _) = self.append.next()? else {
             return Ok(());
         };
-        if union.layers >= MANY_LAYERS {
+        if union.layers >= MANY_LAYERS && self.place.kind() != Kind::Referrers {
             warn!(
                 "{} will have {} layers; some readers stop at 100",
                 self.place, union.layers
@@ -162,7 +164,7 @@ impl<'a> Hanging<'a> {
     }
 
     /// Looks at a place that is about to be written and was read long ago.
-    async fn look_again(&mut self) -> Result<(), AttachError> {
+    pub(super) async fn look_again(&mut self) -> Result<(), AttachError> {
         if self.settle == Settle::Off || !matches!(self.append.next()?, Next::Put(..)) {
             return Ok(());
         }
@@ -215,9 +217,12 @@ impl<'a> Hanging<'a> {
                             place: self.place.clone(),
                         });
                     }
-                    if wait != Wait::No {
-                        tokio::time::sleep(jittered(round)).await;
-                    }
+                    let pause = match wait {
+                        Wait::No => Duration::ZERO,
+                        Wait::Consistency | Wait::Collision => jittered(round),
+                        Wait::Settled => self.settle_time().saturating_sub(quiet_since.elapsed()),
+                    };
+                    tokio::time::sleep(pause).await;
                     self.reread().await?;
                     // Others wrote since: what they wrote over is not known.
                     if self.append.found().digest() != written.as_ref() {
@@ -258,14 +263,11 @@ impl<'a> Hanging<'a> {
             .registries
             .put_manifest(&reference, &union.manifest, condition)
             .await;
-        self.has_written |= matches!(
-            answer,
-            Ok(Put::Written | Put::Unclear(_)) | Err(StoreError::Digest { .. })
-        );
+        self.has_written |= may_write(&answer);
         self.window = self.read_at.elapsed();
         let answer = answer.map_err(|source| self.store_error(source))?;
         match &answer {
-            Put::Written => {}
+            Put::Written | Put::Indexed => {}
             Put::BlobUnknown if self.lost == UPLOADS => {
                 return Err(AttachError::BlobsLost {
                     place: self.place.clone(),
@@ -274,6 +276,9 @@ impl<'a> Hanging<'a> {
             Put::BlobUnknown => {
                 self.lost += 1;
                 self.uploaded.clear();
+                if self.place.kind() == Kind::Referrers {
+                    self.forget_what_is_gone().await?;
+                }
             }
             Put::Unclear(reason) => debug!(
                 "It is not clear whether {} was written: {reason}",
@@ -284,12 +289,36 @@ impl<'a> Hanging<'a> {
             Put::Refused {
                 status: 403,
                 answer,
-            } if !self.is_overwrite() => return Err(self.denied(answer.clone())),
+            } if !self.is_overwrite() => return Err(denied(self.place, answer.clone())),
             Put::Refused { status, answer } => {
                 debug!("{} was refused with {status}{answer}", self.place)
             }
         }
         self.append.put(union.manifest.digest().clone(), answer)
+    }
+
+    /// Some registries take no index that lists manifests which are gone; `cosign
+    /// clean` leaves such an index behind.
+    async fn forget_what_is_gone(&mut self) -> Result<(), AttachError> {
+        let repository = self.place.repository();
+        let listed = self.append.found().layers();
+        let looks = listed.iter().map(|entry| async {
+            let reference = Reference::new(repository.clone(), entry.digest.clone());
+            let there = self.registries.head_manifest(&reference).await?;
+            Ok::<_, StoreError>(there.is_none().then(|| entry.digest.clone()))
+        });
+        let looks = futures_util::future::try_join_all(looks).await;
+        let gone = looks.map_err(|source| self.store_error(source))?;
+        let gone: Vec<Digest> = gone.into_iter().flatten().collect();
+        if !gone.is_empty() {
+            let count = gone.len();
+            warn!(
+                "{count} of the {} are gone; they are not listed any more",
+                self.place
+            );
+        }
+        self.append.forget(gone);
+        Ok(())
     }
 
     fn settle_time(&self) -> Duration {
@@ -303,14 +332,6 @@ impl<'a> Hanging<'a> {
     async fn look(&self) -> Result<Option<Digest>, AttachError> {
         let looked = self.registries.head_manifest(&self.place.reference()).await;
         looked.map_err(|source| self.store_error(source))
-    }
-
-    fn denied(&self, answer: Answer) -> AttachError {
-        self.store_error(StoreError::Denied {
-            action: format!("writing `{}`", self.place),
-            identity: "the credentials that were granted an upload".to_owned(),
-            answer,
-        })
     }
 
     fn store_error(&self, source: StoreError) -> AttachError {
@@ -347,6 +368,25 @@ impl<'a> Hanging<'a> {
         self.uploaded
             .extend(wanted.into_iter().map(|(digest, _)| digest));
         Ok(())
+    }
+}
+
+/// Whether something visible may have changed.
+pub(super) fn may_write(answer: &Result<Put, StoreError>) -> bool {
+    matches!(
+        answer,
+        Ok(Put::Written | Put::Indexed | Put::Unclear(_)) | Err(StoreError::Digest { .. })
+    )
+}
+
+pub(super) fn denied(place: &Place, answer: Answer) -> AttachError {
+    AttachError::Store {
+        place: place.clone(),
+        source: StoreError::Denied {
+            action: format!("writing `{place}`"),
+            identity: "the credentials that were granted an upload".to_owned(),
+            answer,
+        },
     }
 }
 

@@ -9,7 +9,8 @@ use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, Manifest, MediaType};
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, MediaType};
 
 /// A manifest to be written, and the blobs it needs that may not be there yet.
 pub(super) struct Union {
@@ -20,13 +21,14 @@ pub(super) struct Union {
     pub(super) config: Option<(Digest, Content)>,
 }
 
-/// The union of what was `found` at `place` and `layers`. None: nothing of ours
-/// is missing there.
+/// The union of what was `found` at `place` and `layers`, without manifests that
+/// are listed and `gone`. None: nothing of ours is missing there.
 pub(super) fn union(
     place: &Place,
     found: &Found,
     layers: &[Layer],
     media_types: MediaTypes,
+    gone: &[Digest],
 ) -> Result<Option<Union>, AttachError> {
     let ours = distinct(layers);
     let missing: Vec<Layer> = ours
@@ -39,11 +41,43 @@ pub(super) fn union(
         // One document: what stood there before is replaced. cosign writes it
         // with OCI types whatever was asked for.
         Kind::Sbom => append(place, None, ours, MediaTypes::Oci).map(Some),
-        Kind::Signatures | Kind::Attestations if missing.is_empty() => Ok(None),
+        Kind::Signatures | Kind::Attestations | Kind::Referrers if missing.is_empty() => Ok(None),
         Kind::Signatures | Kind::Attestations => {
             append(place, found.image(), missing, media_types).map(Some)
         }
+        Kind::Referrers => list(place, found.index(), missing, gone).map(Some),
     }
+}
+
+/// An index that lists `missing` as well, and nothing that is `gone`.
+fn list(
+    place: &Place,
+    base: Option<&IndexManifest>,
+    missing: Vec<Layer>,
+    gone: &[Digest],
+) -> Result<Union, AttachError> {
+    let added: Vec<Descriptor> = missing
+        .iter()
+        .map(|layer| layer.descriptor.clone())
+        .collect();
+    let index = base.cloned().unwrap_or_else(IndexManifest::empty);
+    let manifest = index.with(&added, gone).map_err(|source| match source {
+        ManifestError::TooManyManifests(layers) => AttachError::Full {
+            place: place.clone(),
+            layers,
+        },
+        source => AttachError::Foreign {
+            place: place.clone(),
+            source,
+        },
+    })?;
+    Ok(Union {
+        manifest,
+        layers: index.count() + added.len(),
+        // They are manifests, and there before the index is.
+        missing: Vec::new(),
+        config: None,
+    })
 }
 
 fn append(
@@ -179,9 +213,9 @@ mod tests {
     }
 
     fn layers(object: &str, manifest: &ImageManifest) -> Vec<Layer> {
-        let layer = |descriptor: &Descriptor| Layer {
-            descriptor: descriptor.clone(),
-            content: blob(object, &descriptor.digest).into(),
+        let layer = |descriptor: &Descriptor| {
+            let content = blob(object, &descriptor.digest).into();
+            Layer::blob(descriptor.clone(), content)
         };
         manifest.layers().iter().map(layer).collect()
     }
@@ -239,6 +273,7 @@ mod tests {
                 &Found::nothing(),
                 &layers(object, &image),
                 media_types,
+                &[],
             );
             let union = union.unwrap().unwrap();
             assert_eq!(union.manifest.bytes(), recorded.bytes(), "{object}");
@@ -263,15 +298,16 @@ mod tests {
                 &found,
                 &all[..count],
                 MediaTypes::Oci,
+                &[],
             )
             .unwrap()
             .unwrap();
             assert_eq!(union.missing.len(), 1);
-            found = Found::image_of(union.manifest);
+            found = Found::of(Kind::Signatures, union.manifest);
         }
         assert_eq!(found.digest(), Some(whole.digest()));
         assert!(
-            union(&place(Kind::Signatures), &found, &all, MediaTypes::Oci)
+            union(&place(Kind::Signatures), &found, &all, MediaTypes::Oci, &[])
                 .unwrap()
                 .is_none()
         );
@@ -284,15 +320,16 @@ mod tests {
         let there = ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone())
             .append(&[theirs], &config)
             .unwrap();
-        let ours = Layer {
-            descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, b"ours"),
-            content: b"ours".to_vec().into(),
-        };
+        let ours = Layer::blob(
+            Descriptor::of(MediaType::SIMPLE_SIGNING, b"ours"),
+            b"ours".to_vec().into(),
+        );
         let union = union(
             &place(Kind::Signatures),
-            &Found::image_of(there),
+            &Found::of(Kind::Signatures, there),
             &[ours],
             MediaTypes::Oci,
+            &[],
         )
         .unwrap()
         .unwrap();
@@ -302,9 +339,9 @@ mod tests {
 
     #[test]
     fn a_full_tag_is_refused() {
-        let layer = |text: String| Layer {
-            descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes()),
-            content: text.into_bytes().into(),
+        let layer = |text: String| {
+            let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes());
+            Layer::blob(descriptor, text.into_bytes().into())
         };
         let many: Vec<Layer> = (0..=MAX_LAYERS)
             .map(|index| layer(index.to_string()))
@@ -314,6 +351,7 @@ mod tests {
             &Found::nothing(),
             &many,
             MediaTypes::Oci,
+            &[],
         );
         assert!(
             matches!(refused, Err(AttachError::Full { layers, .. }) if layers == MAX_LAYERS + 1)

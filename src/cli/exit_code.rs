@@ -121,7 +121,7 @@ fn of_attach(error: &AttachError) -> u8 {
         AttachError::NotDurable { .. } => IN_PART,
         AttachError::GaveUp { .. } | AttachError::BlobsLost { .. } => UNREACHABLE,
         AttachError::Store { source, .. } => of_store(source, REFUSED),
-        AttachError::Json { .. } => SIGNING,
+        AttachError::Json { .. } | AttachError::Content { .. } => SIGNING,
     }
 }
 

@@ -9,6 +9,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
 use crate::secret::Secret;
@@ -56,6 +58,8 @@ pub struct Environment {
     pub https_proxy: Option<Secret>,
     /// `NO_PROXY` or else `no_proxy`
     pub no_proxy: Option<OsString>,
+    /// `SOURCE_DATE_EPOCH`, seconds since 1970
+    pub source_date_epoch: Option<OsString>,
     fallbacks: Fallbacks,
 }
 
@@ -99,6 +103,7 @@ impl Environment {
             http_proxy: secret("HTTP_PROXY").or_else(|| secret("http_proxy")),
             https_proxy: secret("HTTPS_PROXY").or_else(|| secret("https_proxy")),
             no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
+            source_date_epoch: variable("SOURCE_DATE_EPOCH"),
             fallbacks: Fallbacks {
                 cosign_config: variable("CNB_COSIGN_CONFIG_PATH"),
                 group_id: variable("CNB_GROUP_ID"),
@@ -160,6 +165,8 @@ pub struct Inputs {
     pub uid: Option<u32>,
     /// The group to change to.
     pub gid: Option<u32>,
+    /// What stored objects say when they were made; nothing if unset.
+    pub created: Option<Timestamp>,
     /// Values that were taken for something else than they look like.
     pub warnings: Vec<String>,
 }
@@ -188,6 +195,10 @@ impl Inputs {
                     .map(|text| id(name, text, &mut warnings))
             })
         };
+        let (uid, gid) = (
+            id(flags.uid, "CNB_USER_ID", &fallbacks.user_id),
+            id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
+        );
         Ok(Self {
             cosign_config: path(flags.cosign_config, &fallbacks.cosign_config)
                 .ok_or(InputsError::NoCosignConfig)?,
@@ -200,8 +211,9 @@ impl Inputs {
             settle: flags.settle,
             retry_budget: flags.retry_budget.unwrap_or(RETRY_BUDGET),
             timeout: flags.timeout.unwrap_or(TIMEOUT),
-            uid: id(flags.uid, "CNB_USER_ID", &fallbacks.user_id),
-            gid: id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
+            uid,
+            gid,
+            created: created(environment.source_date_epoch.as_deref(), &mut warnings),
             warnings,
         })
     }
@@ -221,6 +233,19 @@ fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
         warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
         0
     })
+}
+
+/// The time of `SOURCE_DATE_EPOCH`. Garbage counts as unset.
+fn created(variable: Option<&OsStr>, warnings: &mut Vec<String>) -> Option<Timestamp> {
+    let text = variable?.to_string_lossy();
+    let seconds = text.parse().ok();
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    if time.is_none() {
+        warnings.push(format!(
+            "`SOURCE_DATE_EPOCH` is no number of seconds but `{text}`, which counts as unset"
+        ));
+    }
+    time
 }
 
 fn insecure_registries(
@@ -320,9 +345,32 @@ mod tests {
             timeout: Duration::from_secs(600),
             uid: None,
             gid: None,
+            created: None,
             warnings: Vec::new(),
         };
         assert_eq!(inputs(&[], &[]), expected);
+    }
+
+    #[test]
+    fn the_source_date_epoch_is_a_time_or_nothing() {
+        for (text, expected) in [
+            ("0", Some("1970-01-01T00:00:00Z")),
+            ("1763700000", Some("2025-11-21T04:40:00Z")),
+            ("soon", None),
+            ("99999999999999999999", None),
+        ] {
+            let inputs = inputs(&[], &[("SOURCE_DATE_EPOCH", text)]);
+            assert_eq!(
+                inputs.created,
+                expected.map(|time| time.parse().unwrap()),
+                "{text}"
+            );
+            assert_eq!(
+                inputs.warnings.len(),
+                usize::from(expected.is_none()),
+                "{text}"
+            );
+        }
     }
 
     /// SIG-4

@@ -163,7 +163,7 @@ fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>
     let report = Report::read(&inputs.report).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config).map_err(Failure::Config)?;
     let password = environment.cosign_password.as_ref();
-    phase::prepare(&report, &config, password).map_err(Failure::Phase)
+    phase::prepare(&report, &config, password, inputs.created).map_err(Failure::Phase)
 }
 
 fn registries(

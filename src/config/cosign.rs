@@ -31,6 +31,7 @@ const CONFIGS: Level = Level {
         "repository",
         "docker-media-types",
         "export-sbom",
+        "format",
     ],
 };
 
@@ -61,6 +62,7 @@ pub struct Config {
     pub repository: Option<Repository>,
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
+    pub format: Format,
     pub position: Position,
 }
 
@@ -94,6 +96,40 @@ impl ExportSbom {
             "none" => Some(Self::None),
             _ => None,
         }
+    }
+}
+
+/// In which form signatures and attestations are stored (`format`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// At the tags that every cosign knows.
+    #[default]
+    Legacy,
+    /// As sigstore bundles, referrers of the image.
+    Bundle,
+    Both,
+}
+
+impl Format {
+    const NAMES: [&'static str; 3] = ["legacy", "bundle", "both"];
+
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "legacy" => Some(Self::Legacy),
+            "bundle" => Some(Self::Bundle),
+            "both" => Some(Self::Both),
+            _ => None,
+        }
+    }
+
+    /// Whether something is stored at tags.
+    pub fn has_tags(self) -> bool {
+        self != Self::Bundle
+    }
+
+    /// Whether something is stored as bundles.
+    pub fn has_bundles(self) -> bool {
+        self != Self::Legacy
     }
 }
 
@@ -203,6 +239,11 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
             .map(export_sbom)
             .transpose()?
             .unwrap_or_default(),
+        format: table
+            .optional_text("format")?
+            .map(format)
+            .transpose()?
+            .unwrap_or_default(),
         position: table.position.clone(),
     })
 }
@@ -264,6 +305,15 @@ fn export_sbom((text, position): Text<'_>) -> Result<ExportSbom, ConfigError> {
         key: "export-sbom",
         written: shortened(text),
         valid: &ExportSbom::NAMES,
+        position,
+    })
+}
+
+fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
+    Format::named(text).ok_or_else(|| ConfigError::UnknownValue {
+        key: "format",
+        written: shortened(text),
+        valid: &Format::NAMES,
         position,
     })
 }

@@ -11,7 +11,7 @@ pub mod cosign;
 pub mod fuzzing;
 pub mod report;
 
-pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, MediaTypes};
+pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, MediaTypes};
 pub use report::{Report, ReportError};
 
 use std::fmt;

@@ -56,6 +56,11 @@ impl Payload {
         &self.message
     }
 
+    /// The payload in standard base64 with padding.
+    pub(super) fn encoded(&self) -> Content {
+        Content::from_source(Base64(self.content.clone()))
+    }
+
     /// The envelope with one signature, in the field order of cosign v2; its
     /// digest is known.
     pub fn envelope(&self, signature: &Signature) -> Content {
@@ -67,7 +72,7 @@ impl Payload {
         hasher.update(tail.as_bytes());
         let envelope = Content::concat([
             Bytes::from_static(HEAD.as_bytes()).into(),
-            Content::from_source(Base64(self.content.clone())),
+            self.encoded(),
             tail.into_bytes().into(),
         ]);
         envelope.known_by(hasher.finish())

@@ -1,9 +1,20 @@
-//! JSON strings as Go's `encoding/json` writes them (Go 1.22 and later), so
-//! that payloads equal those of cosign byte for byte.
+//! JSON strings as Go writes them, so that payloads equal those of cosign byte
+//! for byte.
 
-/// `text` as a JSON string: `<`, `>`, `&`, U+2028 and U+2029 escaped, other
-/// characters above ASCII raw.
+/// `text` as `encoding/json` writes it (Go 1.22 and later): `<`, `>`, `&`,
+/// U+2028 and U+2029 escaped, other characters above ASCII raw.
 pub(super) fn string(text: &str) -> String {
+    let escapes = |character| matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+    quoted(text, escapes)
+}
+
+/// `text` as `protojson` writes it, in which cosign v3 writes the statements of
+/// signatures: nothing is escaped but what JSON demands.
+pub(super) fn proto_string(text: &str) -> String {
+    quoted(text, |_| false)
+}
+
+fn quoted(text: &str, escapes: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
@@ -15,8 +26,8 @@ pub(super) fn string(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            other if other < ' ' || escapes(other) => {
+                out.push_str(&format!("\\u{:04x}", u32::from(other)));
             }
             other => out.push(other),
         }
@@ -36,6 +47,17 @@ mod tests {
             ("\"\\\u{8}\u{c}\n\r\t\u{1}", r#""\"\\\b\f\n\r\t\u0001""#),
         ] {
             assert_eq!(super::string(text), expected);
+        }
+    }
+
+    /// As cosign v3.1.2 signed these annotations.
+    #[test]
+    fn strings_of_protojson_are_escaped_where_json_demands_it() {
+        for (text, expected) in [
+            ("b<>&\u{2028}é\u{7f}", "\"b<>&\u{2028}é\u{7f}\""),
+            ("\"\\\u{8}\u{c}\n\r\t\u{1}", r#""\"\\\b\f\n\r\t\u0001""#),
+        ] {
+            assert_eq!(super::proto_string(text), expected);
         }
     }
 }

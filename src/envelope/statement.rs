@@ -1,8 +1,13 @@
 //! in-toto statements about an image, as `cosign attest` writes them
 //! (Statement v0.1, field order of cosign v2), the predicate unchanged.
 
+use std::collections::BTreeMap;
+
 use super::json;
 use crate::oci::{Content, Digest, Repository};
+
+/// The predicate type of a signature in a bundle.
+pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// The statement that says "`predicate` describes `digest`". `predicate` must
 /// be JSON; its bytes are embedded as they are.
@@ -25,6 +30,23 @@ pub fn statement(
         predicate.clone(),
         b"}".to_vec().into(),
     ])
+}
+
+/// The statement of a signature in a bundle, as `cosign sign` v3 writes it
+/// (Statement v1): "`digest` is ours", with the annotations in its subject. It
+/// names no repository.
+pub fn signature(digest: &Digest, annotations: &BTreeMap<String, String>) -> Content {
+    let algorithm = digest.algorithm().name();
+    let annotations: Vec<String> = annotations
+        .iter()
+        .map(|(name, value)| format!("{}:{}", json::proto_string(name), json::proto_string(value)))
+        .collect();
+    let statement = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"{algorithm}":"{}"}},"annotations":{{{}}}}}],"predicateType":"{SIGNATURE}","predicate":{{}}}}"#,
+        digest.hex(),
+        annotations.join(","),
+    );
+    statement.into_bytes().into()
 }
 
 #[cfg(test)]

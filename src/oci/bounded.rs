@@ -10,6 +10,7 @@ use super::manifest::MAX_LAYERS;
 
 /// A JSON array. A few megabytes of it may hold a million items, so the first
 /// [`MAX_LAYERS`] are kept and the others only counted.
+#[derive(Clone)]
 pub struct Bounded<T> {
     pub items: Vec<T>,
     /// Of all items.
@@ -19,6 +20,15 @@ pub struct Bounded<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(BoundedVisitor(PhantomData))
+    }
+}
+
+impl<T> Default for Bounded<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            count: 0,
+        }
     }
 }
 

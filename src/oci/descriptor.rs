@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::digest::Digest;
+use super::manifest::Manifest;
 use super::media_type::MediaType;
 
 /// What a manifest says of a blob: type, size in bytes, digest, annotations.
@@ -26,6 +27,13 @@ pub struct Descriptor {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub annotations: BTreeMap<String, String>,
+    /// Of a manifest: what kind of artifact it is (image-spec v1.1).
+    #[serde(
+        rename = "artifactType",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub artifact_type: Option<String>,
 }
 
 impl Descriptor {
@@ -36,6 +44,18 @@ impl Descriptor {
             size: bytes.len() as u64,
             digest: Digest::of(bytes),
             annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
+    }
+
+    /// The descriptor of a manifest, without annotations.
+    pub fn of_manifest(manifest: &Manifest) -> Self {
+        Self {
+            media_type: manifest.media_type().clone(),
+            size: manifest.bytes().len() as u64,
+            digest: manifest.digest().clone(),
+            annotations: BTreeMap::new(),
+            artifact_type: None,
         }
     }
 
@@ -44,6 +64,7 @@ impl Descriptor {
         self.digest == other.digest
             && self.size == other.size
             && self.media_type == other.media_type
+            && (self.artifact_type.is_none() || self.artifact_type == other.artifact_type)
             && self
                 .annotations
                 .iter()

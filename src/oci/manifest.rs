@@ -16,7 +16,8 @@ use super::descriptor::Descriptor;
 use super::digest::Digest;
 use super::media_type::MediaType;
 
-/// The most layers that an image or an attached tag may have.
+/// The most layers that an image or an attached tag may have, and the most
+/// manifests that an index may list.
 pub const MAX_LAYERS: usize = 1000;
 
 /// The most fields that a manifest may have; image-spec v1.1 knows eight.
@@ -44,6 +45,8 @@ pub enum ManifestError {
     },
     #[error("it is a `{0}`, not an image manifest")]
     NotAnImage(MediaType),
+    #[error("it is a `{0}`, not an OCI image index")]
+    NotAnIndex(MediaType),
     #[error("its schema version is not 2")]
     SchemaVersion,
     #[error("it has no `{0}`")]
@@ -56,6 +59,8 @@ pub enum ManifestError {
     },
     #[error("it has {0} layers; at most {MAX_LAYERS} are accepted")]
     TooManyLayers(usize),
+    #[error("it lists {0} manifests; at most {MAX_LAYERS} are accepted")]
+    TooManyManifests(usize),
 }
 
 impl Manifest {
@@ -108,10 +113,7 @@ impl Manifest {
         if !self.media_type.is_image_manifest() {
             return Err(ManifestError::NotAnImage(self.media_type.clone()));
         }
-        let fields: Fields = serde_json::from_slice(&self.bytes).map_err(ManifestError::Json)?;
-        if fields.read_optional::<u64>("schemaVersion")? != Some(2) {
-            return Err(ManifestError::SchemaVersion);
-        }
+        let fields = self.fields()?;
         let config = fields.read("config")?;
         let raw_layers: Bounded<Box<RawValue>> = fields.read("layers")?;
         if raw_layers.count > MAX_LAYERS {
@@ -133,6 +135,37 @@ impl Manifest {
             raw_layers,
             fields,
         })
+    }
+
+    /// Reads the manifest as an OCI image index. Docker's manifest list is
+    /// none: go-containerregistry does not take it for a list of referrers.
+    ///
+    /// # Errors
+    /// On a manifest of another kind, and on another schema version.
+    pub fn to_index(&self) -> Result<IndexManifest, ManifestError> {
+        if self.media_type != MediaType::OCI_INDEX {
+            return Err(ManifestError::NotAnIndex(self.media_type.clone()));
+        }
+        let fields = self.fields()?;
+        // Go writes a list without entries that was never made as `null`.
+        let raw_entries: Option<Bounded<Box<RawValue>>> = fields.read("manifests")?;
+        let raw_entries = raw_entries.unwrap_or_default();
+        let entries = raw_entries.items.iter();
+        Ok(IndexManifest {
+            entries: entries
+                .map(|raw| serde_json::from_str(raw.get()).ok())
+                .collect(),
+            raw_entries,
+            fields,
+        })
+    }
+
+    fn fields(&self) -> Result<Fields, ManifestError> {
+        let fields: Fields = serde_json::from_slice(&self.bytes).map_err(ManifestError::Json)?;
+        match fields.read_optional::<u64>("schemaVersion")? {
+            Some(2) => Ok(fields),
+            _ => Err(ManifestError::SchemaVersion),
+        }
     }
 }
 
@@ -187,32 +220,80 @@ impl ImageManifest {
             .map(|raw| Ok(raw.get().to_owned()))
             .chain(added.iter().map(serde_json::to_string))
             .collect::<serde_json::Result<Vec<_>>>()?;
-        let layers = format!("[{}]", layers.join(","));
-        let config = serde_json::to_string(config)?;
-        let mut text = String::from("{");
-        if self.fields.0.is_empty() {
-            let media_type = serde_json::to_string(self.media_type.as_str())?;
-            text.push_str(&format!(
-                r#""schemaVersion":2,"mediaType":{media_type},"config":{config},"layers":{layers}"#
-            ));
+        let changed = [
+            ("config", serde_json::to_string(config)?),
+            ("layers", format!("[{}]", layers.join(","))),
+        ];
+        let bytes = self.fields.written_with(&self.media_type, &changed)?;
+        Ok(Manifest::new(self.media_type.clone(), bytes))
+    }
+}
+
+/// A list of manifests, with every field as it was written.
+#[derive(Clone)]
+pub struct IndexManifest {
+    /// None: what others wrote and nobody here can read.
+    entries: Vec<Option<Descriptor>>,
+    raw_entries: Bounded<Box<RawValue>>,
+    fields: Fields,
+}
+
+impl IndexManifest {
+    /// A new index without entries yet.
+    pub fn empty() -> Self {
+        Self {
+            entries: Vec::new(),
+            raw_entries: Bounded::default(),
+            fields: Fields(Vec::new()),
         }
-        for (index, (name, value)) in self.fields.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "," };
-            let value = match name.as_str() {
-                "config" => &config,
-                "layers" => &layers,
-                _ => value.get(),
-            };
-            text.push_str(&format!(
-                "{separator}{}:{value}",
-                serde_json::to_string(name)?
-            ));
+    }
+
+    /// The entries that can be read, of the first [`MAX_LAYERS`].
+    pub fn entries(&self) -> impl Iterator<Item = &Descriptor> {
+        self.entries.iter().flatten()
+    }
+
+    /// How many entries there are, whether read or not.
+    pub fn count(&self) -> usize {
+        self.raw_entries.count
+    }
+
+    /// Whether no more than [`MAX_LAYERS`] are there.
+    pub fn is_whole(&self) -> bool {
+        self.raw_entries.count == self.raw_entries.items.len()
+    }
+
+    /// This index with `ours` at its end, instead of what it said of the same
+    /// digests, and without what is `gone`. Everything else keeps its bytes and
+    /// its order.
+    ///
+    /// # Errors
+    /// On more than [`MAX_LAYERS`] entries.
+    pub fn with(&self, ours: &[Descriptor], gone: &[Digest]) -> Result<Manifest, ManifestError> {
+        let written = |descriptor: &Descriptor| {
+            serde_json::to_string(descriptor).map_err(ManifestError::Json)
+        };
+        let is_left_out = |there: &Descriptor| {
+            gone.contains(&there.digest) || ours.iter().any(|our| our.digest == there.digest)
+        };
+        let mut entries = Vec::new();
+        let there = self.entries.iter().zip(&self.raw_entries.items);
+        for (descriptor, raw) in there {
+            if !descriptor.as_ref().is_some_and(is_left_out) {
+                entries.push(raw.get().to_owned());
+            }
         }
-        text.push('}');
-        Ok(Manifest::new(
-            self.media_type.clone(),
-            text.into_bytes().into(),
-        ))
+        for descriptor in ours {
+            entries.push(written(descriptor)?);
+        }
+        let count = self.count() - self.raw_entries.items.len() + entries.len();
+        if count > MAX_LAYERS {
+            return Err(ManifestError::TooManyManifests(count));
+        }
+        let changed = [("manifests", format!("[{}]", entries.join(",")))];
+        let bytes = self.fields.written_with(&MediaType::OCI_INDEX, &changed);
+        let bytes = bytes.map_err(ManifestError::Json)?;
+        Ok(Manifest::new(MediaType::OCI_INDEX, bytes))
     }
 }
 
@@ -235,6 +316,31 @@ impl Fields {
     fn read<'a, T: Deserialize<'a>>(&'a self, field: &'static str) -> Result<T, ManifestError> {
         self.read_optional(field)?
             .ok_or(ManifestError::Missing(field))
+    }
+
+    /// All fields with `changed` values. Where there were none, the schema
+    /// version and the media type come first.
+    fn written_with(
+        &self,
+        media_type: &MediaType,
+        changed: &[(&str, String)],
+    ) -> serde_json::Result<Bytes> {
+        let mut members = Vec::new();
+        if self.0.is_empty() {
+            let media_type = serde_json::to_string(media_type.as_str())?;
+            members.push(format!(r#""schemaVersion":2,"mediaType":{media_type}"#));
+            members.extend(
+                changed
+                    .iter()
+                    .map(|(name, value)| format!("\"{name}\":{value}")),
+            );
+        }
+        for (name, value) in &self.0 {
+            let change = changed.iter().find(|(changed, _)| changed == name);
+            let value = change.map_or(value.get(), |(_, value)| value);
+            members.push(format!("{}:{value}", serde_json::to_string(name)?));
+        }
+        Ok(format!("{{{}}}", members.join(",")).into_bytes().into())
     }
 }
 

@@ -22,6 +22,10 @@ impl MediaType {
         Self::known("application/vnd.dev.cosign.simplesigning.v1+json");
     /// A DSSE envelope, a layer of a `.att` tag.
     pub const DSSE_ENVELOPE: Self = Self::known("application/vnd.dsse.envelope.v1+json");
+    /// `{}` as a config or layer that says nothing (image-spec v1.1).
+    pub const OCI_EMPTY: Self = Self::known("application/vnd.oci.empty.v1+json");
+    /// A sigstore bundle v0.3 (protobuf-specs `sigstore_bundle.proto`).
+    pub const SIGSTORE_BUNDLE: Self = Self::known("application/vnd.dev.sigstore.bundle.v0.3+json");
     pub const CYCLONEDX_JSON: Self = Self::known("application/vnd.cyclonedx+json");
     /// SPDX as `cosign attach sbom --input-format json` names it.
     pub const SPDX_JSON: Self = Self::known("text/spdx+json");

@@ -164,6 +164,14 @@ impl Tag {
         ))
     }
 
+    /// The tag that lists what refers to `digest`, where a registry does not
+    /// (distribution-spec v1.1, "Referrers Tag Schema"): `<algorithm>-<hex>`,
+    /// at most 64 hexadecimal digits.
+    pub fn referrers(digest: &Digest) -> Self {
+        let hex: String = digest.hex().chars().take(64).collect();
+        Self(format!("{}-{hex}", digest.algorithm().name()))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::error::PhaseError;
 use super::plan::{Image, Plan};
 use crate::oci::reference::Version;
-use crate::oci::{Manifest, Reference};
+use crate::oci::{Descriptor, Manifest, Reference};
 use crate::sbom::{self, Document, Limits};
 use crate::store::registry::Registries;
 
@@ -22,9 +22,16 @@ const CONFIG_LIMIT: u64 = 16 * 1024 * 1024;
 /// Proof of step 1, with the SBOM documents if a signatory exports them.
 pub struct Readable {
     documents: Vec<Document>,
+    /// In the order of the plan.
+    images: Vec<Descriptor>,
 }
 
 impl Readable {
+    /// The images as their registries describe them, in the order of the plan.
+    pub fn images(&self) -> &[Descriptor] {
+        &self.images
+    }
+
     /// The image's SBOM documents; empty if it has none or none is exported.
     pub fn documents(&self) -> &[Document] {
         &self.documents
@@ -51,7 +58,16 @@ pub async fn check_read(plan: &Plan, registries: &Registries) -> Result<Readable
         }
         _ => Vec::new(),
     };
-    Ok(Readable { documents })
+    let described = plan.images().iter().zip(&manifests);
+    let images = described.map(|(image, manifest)| Descriptor {
+        // By the report's algorithm.
+        digest: image.digest.clone(),
+        ..Descriptor::of_manifest(manifest)
+    });
+    Ok(Readable {
+        images: images.collect(),
+        documents,
+    })
 }
 
 async fn check_image(image: &Image, registries: &Registries) -> Result<Manifest, PhaseError> {

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::error::PhaseError;
 use super::plan::Plan;
-use crate::attach::{Found, Place, tag};
+use crate::attach::{self, Found, Place};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
 use crate::store::registry::Registries;
@@ -42,7 +42,7 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
             .iter()
             .map(|repository| open_sessions(repository, registries)),
     );
-    let reading = join_all(wanted.keys().map(|place| tag::read(registries, place)));
+    let reading = join_all(wanted.keys().map(|place| attach::read(registries, place)));
     let (sessions, found) = futures_util::join!(sessions, reading);
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut places = BTreeMap::new();

@@ -31,7 +31,7 @@ impl fmt::Display for Signal {
 #[derive(Debug, thiserror::Error)]
 pub enum PhaseError {
     #[error(
-        "{position}: `{second}` writes to the same tags as `{first}`, but its `{key}` says otherwise"
+        "{position}: `{second}` writes to the same place as `{first}`, but its `{key}` says otherwise"
     )]
     Contradiction {
         position: String,
@@ -136,6 +136,12 @@ impl PhaseError {
     /// What to try, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Contradiction { key: "format", .. } => Some(
+                "where one bundle hangs, cosign 2.6 and 3 look at bundles alone and would not see \
+                 the signature without: give both `format = \"both\"` (or `\"bundle\"`), or \
+                 another `repository`"
+                    .to_owned(),
+            ),
             Self::Contradiction { key, .. } => Some(format!("give both the same `{key}`, or another `repository`")),
             Self::SecretFile { .. } => {
                 Some("paths in cosign.toml are relative to its folder; the file must be readable by the phase's user".to_owned())

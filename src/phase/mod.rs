@@ -9,7 +9,7 @@
 //! A stage can only be made by its step: leaving one out does not compile.
 //!
 //! ```compile_fail,E0451
-//! let forged = signer::phase::Readable { documents: Vec::new() };
+//! let forged = signer::phase::Readable { documents: Vec::new(), images: Vec::new() };
 //! ```
 //!
 //! ```compile_fail,E0451
@@ -22,13 +22,14 @@ mod error;
 mod plan;
 mod publish;
 mod receipt;
+mod seal;
 mod sign;
 mod unlock;
 
 pub use check_read::{Readable, check_read};
 pub use check_write::{Writable, check_write};
 pub use error::{PhaseError, Signal};
-pub use plan::{Image, Locked, Plan, Signatory, prepare};
+pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
 pub use sign::{Signed, sign};

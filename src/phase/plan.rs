@@ -8,11 +8,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use super::error::PhaseError;
 use crate::attach::{Kind, Place};
-use crate::config::{Config, CosignConfig, ExportSbom, MediaTypes, Report};
+use crate::config::{Config, CosignConfig, ExportSbom, Format, MediaTypes, Report};
 use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
 use crate::secret::Secret;
@@ -22,6 +23,7 @@ pub struct Plan {
     images: Vec<Image>,
     signatories: Vec<Signatory>,
     annotations: BTreeMap<String, String>,
+    created: Option<Timestamp>,
 }
 
 /// A distinct (repository, digest) of the report, with its tags in that
@@ -49,6 +51,36 @@ pub struct Signatory {
     pub repository: Option<Repository>,
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
+    pub format: Format,
+}
+
+/// What a signatory hangs on an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Item {
+    Signature(Form),
+    Attestations(Form),
+    Attachment,
+}
+
+/// In which form a signature or an attestation is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Form {
+    /// A layer at a tag.
+    Tag,
+    /// A sigstore bundle.
+    Bundle,
+}
+
+impl Item {
+    /// What kind of place it hangs at.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Signature(Form::Tag) => Kind::Signatures,
+            Self::Attestations(Form::Tag) => Kind::Attestations,
+            Self::Signature(Form::Bundle) | Self::Attestations(Form::Bundle) => Kind::Referrers,
+            Self::Attachment => Kind::Sbom,
+        }
+    }
 }
 
 impl Signatory {
@@ -66,13 +98,25 @@ impl Signatory {
         }
     }
 
-    /// What the signatory hangs on an image.
-    pub fn kinds(&self) -> &'static [Kind] {
-        match self.export_sbom {
-            ExportSbom::None => &[Kind::Signatures],
-            ExportSbom::Attestation => &[Kind::Signatures, Kind::Attestations],
-            ExportSbom::Attachment => &[Kind::Signatures, Kind::Sbom],
+    /// What the signatory hangs on an image. An attachment is not signed, and
+    /// has one form.
+    pub fn items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        for (form, is_wanted) in [
+            (Form::Tag, self.format.has_tags()),
+            (Form::Bundle, self.format.has_bundles()),
+        ] {
+            if is_wanted {
+                items.push(Item::Signature(form));
+                if self.export_sbom == ExportSbom::Attestation {
+                    items.push(Item::Attestations(form));
+                }
+            }
         }
+        if self.export_sbom == ExportSbom::Attachment {
+            items.push(Item::Attachment);
+        }
+        items
     }
 }
 
@@ -86,7 +130,8 @@ pub struct Locked {
     pub password: Password,
 }
 
-/// Makes the plan. Reads key and password files, and sends nothing.
+/// Makes the plan. Reads key and password files, and sends nothing. `created`
+/// is what stored objects say when they were made.
 ///
 /// # Errors
 /// On key and password files that cannot be used, and on configs that
@@ -95,6 +140,7 @@ pub fn prepare(
     report: &Report,
     config: &CosignConfig,
     cosign_password: Option<&Secret>,
+    created: Option<Timestamp>,
 ) -> Result<(Plan, Vec<Locked>), PhaseError> {
     let signatories = config
         .configs()
@@ -106,11 +152,13 @@ pub fn prepare(
             repository: entry.repository.clone(),
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
+            format: entry.format,
         });
     let plan = Plan {
         images: images(report),
         signatories: signatories.collect(),
         annotations: annotations(config),
+        created,
     };
     refuse_contradictions(&plan, config)?;
     let locked = read_keys(&plan, config, cosign_password)?;
@@ -130,14 +178,18 @@ impl Plan {
         &self.annotations
     }
 
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
     /// Every place that may be written, with the media types it is created
     /// with.
     pub fn places(&self) -> BTreeMap<Place, MediaTypes> {
         let mut places = BTreeMap::new();
         for image in &self.images {
             for signatory in &self.signatories {
-                for kind in signatory.kinds() {
-                    places.insert(signatory.place(image, *kind), signatory.media_types);
+                for item in signatory.items() {
+                    places.insert(signatory.place(image, item.kind()), signatory.media_types);
                 }
             }
         }
@@ -197,7 +249,12 @@ fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), Phase
             if !shares_place {
                 continue;
             }
-            let key = if first.media_types != second.media_types {
+            // One bundle makes verifiers of bundles blind for what has none.
+            let is_hidden = first.format.has_bundles() != second.format.has_bundles();
+            let share_tags = first.format.has_tags() && second.format.has_tags();
+            let key = if is_hidden {
+                "format"
+            } else if share_tags && first.media_types != second.media_types {
                 "docker-media-types"
             } else if first.key == second.key && first.export_sbom != second.export_sbom {
                 "export-sbom"

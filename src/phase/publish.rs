@@ -61,9 +61,9 @@ pub async fn publish(
                 .map(|(prepared, hanging)| write(prepared, hanging, turn)),
         )
         .await;
-        for (prepared, outcome, wrote) in writes {
-            has_written |= wrote;
-            prepared.note(&outcome, wrote, receipt);
+        for (prepared, hanging, outcome) in writes {
+            has_written |= hanging.has_written();
+            prepared.note(&outcome, &hanging, receipt);
             failures.extend(outcome.err());
         }
     }
@@ -84,18 +84,21 @@ fn verdict(failures: Vec<AttachError>, has_written: bool) -> Result<(), PhaseErr
 
 async fn write<'a>(
     prepared: &'a Prepared,
-    mut hanging: Hanging<'_>,
+    mut hanging: Hanging<'a>,
     turn: Turn,
-) -> (&'a Prepared, Result<Digest, AttachError>, bool) {
+) -> (
+    &'a Prepared,
+    Hanging<'a>,
+    Result<Option<Digest>, AttachError>,
+) {
     let outcome = hanging.write(turn).await;
-    (prepared, outcome, hanging.has_written())
+    (prepared, hanging, outcome)
 }
 
 /// A place with its layers in a row.
 struct Prepared {
     signed: SignedPlace,
     layers: Vec<Layer>,
-    was_there: Vec<bool>,
     before: Option<Digest>,
 }
 
@@ -107,10 +110,6 @@ impl Prepared {
             .map(|entry| entry.layer.clone())
             .collect();
         Self {
-            was_there: layers
-                .iter()
-                .map(|layer| signed.found.holds(layer))
-                .collect(),
             before: signed.found.digest().cloned(),
             layers,
             signed,
@@ -128,22 +127,29 @@ impl Prepared {
         )
     }
 
-    fn note(&self, outcome: &Result<Digest, AttachError>, wrote: bool, receipt: &mut Receipt) {
+    fn note(
+        &self,
+        outcome: &Result<Option<Digest>, AttachError>,
+        hanging: &Hanging<'_>,
+        receipt: &mut Receipt,
+    ) {
         let place = &self.signed.place;
-        let state = match (outcome, wrote) {
+        let state = match (outcome, hanging.has_written()) {
             (Ok(_), true) => PlaceState::Written,
             (Ok(_), false) => PlaceState::Unchanged,
             (Err(_), _) => PlaceState::Failed,
         };
+        let is_there = |layer| self.signed.found.holds(layer) && hanging.has_kept(layer);
+        let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(
             state,
-            outcome.as_ref().ok(),
+            outcome.as_ref().ok().and_then(Option::as_ref),
             self.before.as_ref(),
             &self.signed,
-            &self.was_there,
+            &was_there,
         );
-        let there = self.was_there.iter().filter(|there| **there).count();
-        let added = self.was_there.len() - there;
+        let there = was_there.iter().filter(|there| **there).count();
+        let added = was_there.len() - there;
         match state {
             PlaceState::Written => info!("Wrote {place}: {added} added, {there} already there"),
             PlaceState::Unchanged => info!("Nothing to write at {place}: {there} already there"),

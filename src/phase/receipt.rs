@@ -109,7 +109,7 @@ impl Receipt {
             .zip(was_there)
             .map(|(entry, was_there)| layer(entry, state, *was_there));
         self.places.push(PlaceReceipt {
-            reference: signed.place.to_string(),
+            reference: signed.place.name(),
             kind: signed.place.kind().to_string(),
             state,
             digest: digest.map(ToString::to_string),
@@ -159,10 +159,7 @@ fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
         key: entry.key.display().to_string(),
         public_key: entry.public_key.to_string(),
         document: entry.document.clone(),
-        predicate_type: descriptor
-            .annotations
-            .get(super::sign::PREDICATE_TYPE)
-            .cloned(),
+        predicate_type: entry.predicate_type.clone(),
         media_type: descriptor.media_type.to_string(),
         digest: descriptor.digest.to_string(),
         state: match (state, was_there) {

@@ -2,30 +2,28 @@
 //! No network; nothing of a key that fails is left behind. A document is read
 //! once for each image, however many keys sign it.
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use tracing::info;
 
 use super::check_read::Readable;
 use super::check_write::Writable;
 use super::error::PhaseError;
-use super::plan::{Image, Plan, Signatory};
+use super::plan::{Image, Item, Plan, Signatory};
+use super::seal::{self, Signing, sealed};
 use super::unlock::Opened;
-use crate::attach::{AttachError, Found, Kind, Layer, Place};
+use crate::attach::{AttachError, Found, Layer, Place};
 use crate::config::MediaTypes;
-use crate::envelope::{dsse, simple_signing, statement};
-use crate::keys::Signer;
+use crate::envelope::{dsse, statement};
 use crate::oci::manifest::MAX_LAYERS;
-use crate::oci::{Content, Descriptor, Digest, MediaType};
+use crate::oci::{Descriptor, Digest};
 use crate::sbom::{self, Document};
-
-/// cosign's annotation of a layer (SIGNATURE_SPEC.md); empty on attestations.
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-pub(super) const PREDICATE_TYPE: &str = "predicateType";
 
 /// Everything signed, nothing published.
 pub struct Signed {
@@ -47,6 +45,7 @@ pub(super) struct Entry {
     pub(super) key: PathBuf,
     pub(super) public_key: Digest,
     pub(super) document: Option<String>,
+    pub(super) predicate_type: Option<String>,
     pub(super) layer: Layer,
 }
 
@@ -125,36 +124,44 @@ struct Claims {
     images: Vec<ImageClaims>,
     signatories: Vec<Signatory>,
     annotations: BTreeMap<String, String>,
+    created: Option<Timestamp>,
     attachment: Option<Layer>,
 }
 
 struct ImageClaims {
     image: Image,
+    /// As its registry describes it.
+    subject: Descriptor,
     statements: Vec<Statement>,
 }
 
 /// What is said of one document, read once for all keys.
-struct Statement {
-    document: Document,
-    payload: dsse::Payload,
+pub(super) struct Statement {
+    pub(super) document: Document,
+    pub(super) payload: dsse::Payload,
 }
 
 impl Claims {
     async fn read(plan: &Plan, readable: Readable) -> Result<Self, PhaseError> {
         let documents = readable.documents();
         let mut images = Vec::new();
-        for image in plan.images() {
-            let statements = match exporter(plan, Kind::Attestations) {
-                Some(signatory) => {
-                    let place = signatory.place(image, Kind::Attestations);
+        for (image, subject) in plan.images().iter().zip(readable.images()) {
+            let is_attestation = |item: &Item| matches!(item, Item::Attestations(_));
+            let statements = match exporter(plan, is_attestation) {
+                Some((signatory, item)) => {
+                    let place = signatory.place(image, item.kind());
                     statements(image, documents, place).await?
                 }
                 None => Vec::new(),
             };
-            let image = image.clone();
-            images.push(ImageClaims { image, statements });
+            images.push(ImageClaims {
+                image: image.clone(),
+                subject: subject.clone(),
+                statements,
+            });
         }
-        let attachment = match (plan.images().first(), exporter(plan, Kind::Sbom)) {
+        let is_attachment = |item: &Item| *item == Item::Attachment;
+        let attachment = match (plan.images().first(), exporter(plan, is_attachment)) {
             (Some(image), Some(_)) if !documents.is_empty() => {
                 let (image, documents) = (image.clone(), documents.to_vec());
                 on_all_processors([move || attachment(&image, &documents)])
@@ -167,44 +174,54 @@ impl Claims {
             images,
             signatories: plan.signatories().to_vec(),
             annotations: plan.annotations().clone(),
+            created: plan.created(),
             attachment,
         })
     }
 
     fn sign_all(&self, key: &Opened) -> Result<Vec<(usize, Place, Entry)>, PhaseError> {
-        let signing = Signing {
-            claims: self,
-            key: &key.path,
-            signer: &key.signer,
-        };
         let mut signed = Vec::new();
         for claims in &self.images {
             let image = &claims.image;
-            let mut ready: BTreeMap<Kind, Vec<Entry>> = BTreeMap::new();
+            let mut signing = Signing::new(&key.path, &key.signer);
+            let mut ready: BTreeMap<Item, Vec<Entry>> = BTreeMap::new();
             for index in &key.signatories {
                 let Some(signatory) = self.signatories.get(*index) else {
                     continue;
                 };
-                for kind in signatory.kinds() {
-                    if !ready.contains_key(kind) {
-                        ready.insert(*kind, signing.entries(claims, *kind)?);
-                    }
-                    let entries = ready.get(kind).into_iter().flatten().cloned();
-                    signed.extend(
-                        entries.map(|entry| (*index, signatory.place(image, *kind), entry)),
-                    );
+                for item in signatory.items() {
+                    let entries = match ready.entry(item) {
+                        Occupied(ready) => ready.into_mut(),
+                        Vacant(place) => place.insert(signing.entries(&self.of(claims), item)?),
+                    };
+                    let entries = entries.iter().cloned();
+                    let place = signatory.place(image, item.kind());
+                    signed.extend(entries.map(|entry| (*index, place.clone(), entry)));
                 }
             }
             info!("Signed {image} with {}", key.path.display());
         }
         Ok(signed)
     }
+
+    fn of<'a>(&'a self, claims: &'a ImageClaims) -> seal::Claims<'a> {
+        seal::Claims {
+            image: &claims.image,
+            subject: &claims.subject,
+            statements: &claims.statements,
+            attachment: self.attachment.as_ref(),
+            annotations: &self.annotations,
+            created: self.created,
+        }
+    }
 }
 
-/// The first signatory that hangs `kind` on images.
-fn exporter(plan: &Plan, kind: Kind) -> Option<&Signatory> {
-    let mut signatories = plan.signatories().iter();
-    signatories.find(|signatory| signatory.kinds().contains(&kind))
+/// The first signatory that hangs such an item on images, and the item.
+fn exporter(plan: &Plan, is_wanted: impl Fn(&Item) -> bool) -> Option<(&Signatory, Item)> {
+    plan.signatories().iter().find_map(|signatory| {
+        let item = signatory.items().into_iter().find(&is_wanted)?;
+        Some((signatory, item))
+    })
 }
 
 /// Reads every document as what is said of it at `place`. More of them than a
@@ -243,92 +260,6 @@ impl Statement {
     }
 }
 
-/// One key at work.
-struct Signing<'a> {
-    claims: &'a Claims,
-    key: &'a PathBuf,
-    signer: &'a Signer,
-}
-
-impl Signing<'_> {
-    fn entries(&self, claims: &ImageClaims, kind: Kind) -> Result<Vec<Entry>, PhaseError> {
-        let image = &claims.image;
-        match kind {
-            Kind::Signatures => Ok(vec![self.signature(image)?]),
-            Kind::Attestations => claims
-                .statements
-                .iter()
-                .map(|statement| self.attestation(image, statement))
-                .collect(),
-            Kind::Sbom => {
-                let attached = self.claims.attachment.iter();
-                Ok(attached
-                    .map(|layer| self.entry(image, None, layer.clone()))
-                    .collect())
-            }
-        }
-    }
-
-    fn signature(&self, image: &Image) -> Result<Entry, PhaseError> {
-        let payload =
-            simple_signing::payload(&image.repository, &image.digest, &self.claims.annotations);
-        let content = Content::from(payload.clone());
-        let signature = self
-            .signer
-            .sign(&content)
-            .map_err(|source| self.failed(image, source))?;
-        let mut descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, &payload);
-        descriptor
-            .annotations
-            .insert(SIGNATURE.to_owned(), signature.to_base64());
-        Ok(self.entry(
-            image,
-            None,
-            Layer {
-                descriptor,
-                content,
-            },
-        ))
-    }
-
-    fn attestation(&self, image: &Image, statement: &Statement) -> Result<Entry, PhaseError> {
-        let Statement { document, payload } = statement;
-        let signature = self
-            .signer
-            .sign(payload.message())
-            .map_err(|source| self.failed(image, source))?;
-        let mut layer = sealed(MediaType::DSSE_ENVELOPE, payload.envelope(&signature))?;
-        let predicate_type = document.format().predicate_type();
-        layer
-            .descriptor
-            .annotations
-            .insert(SIGNATURE.to_owned(), String::new());
-        layer
-            .descriptor
-            .annotations
-            .insert(PREDICATE_TYPE.to_owned(), predicate_type.to_owned());
-        Ok(self.entry(image, Some(document.path().to_owned()), layer))
-    }
-
-    fn entry(&self, image: &Image, document: Option<String>, layer: Layer) -> Entry {
-        Entry {
-            image: image.clone(),
-            key: self.key.clone(),
-            public_key: self.signer.fingerprint(),
-            document,
-            layer,
-        }
-    }
-
-    fn failed(&self, image: &Image, source: crate::keys::SignError) -> PhaseError {
-        PhaseError::Sign {
-            image: image.to_string(),
-            key: self.key.clone(),
-            source,
-        }
-    }
-}
-
 fn attachment(image: &Image, documents: &[Document]) -> Result<Layer, PhaseError> {
     let attachment = sbom::attachment(documents).map_err(|source| PhaseError::Sbom {
         image: image.to_string(),
@@ -352,18 +283,4 @@ fn attachment(image: &Image, documents: &[Document]) -> Result<Layer, PhaseError
         );
     }
     sealed(attachment.media_type, attachment.content)
-}
-
-fn sealed(media_type: MediaType, content: Content) -> Result<Layer, PhaseError> {
-    let digest = content.digest().map_err(PhaseError::Content)?;
-    let descriptor = Descriptor {
-        media_type,
-        size: content.length(),
-        digest,
-        annotations: BTreeMap::new(),
-    };
-    Ok(Layer {
-        descriptor,
-        content,
-    })
 }

@@ -139,6 +139,12 @@ impl Registry {
         lock(&self.0.contents).manifest(repository, name)
     }
 
+    /// What the list of a manifest's referrers holds.
+    pub fn referrers(&self, repository: &str, digest: &str) -> Vec<serde_json::Value> {
+        let referrers = lock(&self.0.contents).referrers(repository, digest);
+        referrers.iter().map(protocol::describe).collect()
+    }
+
     pub fn blob(&self, repository: &str, digest: &str) -> Option<Bytes> {
         lock(&self.0.contents).blob(repository, digest)
     }

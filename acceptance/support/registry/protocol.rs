@@ -201,7 +201,7 @@ fn first_missing(contents: &Contents, repository: &str, manifest: &Value) -> Opt
     missing_blob.or_else(missing_manifest)
 }
 
-fn describe(stored: &Stored) -> Value {
+pub(super) fn describe(stored: &Stored) -> Value {
     let manifest = stored.json();
     let artifact_type = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),

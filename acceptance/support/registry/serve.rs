@@ -30,6 +30,9 @@ use crate::support::runtime;
 
 const BODY_LIMIT: usize = 256 << 20;
 
+/// How long a client may take to close a connection that was wound up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 pub(super) fn start(settings: Settings) -> Registry {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket of our own");
@@ -67,6 +70,14 @@ pub(super) fn start(settings: Settings) -> Registry {
         }
     });
     registry
+}
+
+/// Waits until the client has closed its side too. A socket that is closed
+/// while the client still writes is reset, and answers on their way with it.
+async fn linger(mut socket: impl AsyncRead + Unpin) {
+    let mut nowhere = tokio::io::sink();
+    let rest = tokio::io::copy(&mut socket, &mut nowhere);
+    let _ended = tokio::time::timeout(PATIENCE, rest).await;
 }
 
 /// The connection is to be closed without (the rest of) an answer.
@@ -111,31 +122,35 @@ impl Registry {
         }
     }
 
-    async fn converse(&self, socket: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+    async fn converse(&self, mut socket: impl AsyncRead + AsyncWrite + Unpin + 'static) {
         let winding_up = Arc::new(Notify::new());
         let (registry, wind_up) = (self.clone(), winding_up.clone());
         let service = service_fn(move |request| {
             let (registry, wind_up) = (registry.clone(), wind_up.clone());
             async move { registry.exchange(request, &wind_up).await }
         });
-        let socket = TokioIo::new(socket);
         // A client may go away at any time; that is no failure of the registry.
         match self.0.settings.http2 {
             Switch::Off => {
                 let _ended = http1::Builder::new()
-                    .serve_connection(socket, service)
+                    .serve_connection(TokioIo::new(socket), service)
                     .await;
             }
             Switch::On => {
-                let connection = http2::Builder::new(TokioExecutor::new())
-                    .max_concurrent_streams(1)
-                    .serve_connection(socket, service);
-                let mut connection = pin!(connection);
-                tokio::select! {
-                    _ended = &mut connection => return,
-                    () = winding_up.notified() => connection.as_mut().graceful_shutdown(),
+                {
+                    let connection = http2::Builder::new(TokioExecutor::new())
+                        .max_concurrent_streams(1)
+                        .serve_connection(TokioIo::new(&mut socket), service);
+                    let mut connection = pin!(connection);
+                    tokio::select! {
+                        _ended = &mut connection => {}
+                        () = winding_up.notified() => {
+                            connection.as_mut().graceful_shutdown();
+                            let _ended = connection.await;
+                        }
+                    }
                 }
-                let _ended = connection.await;
+                linger(socket).await;
             }
         }
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::super::place::Kind;
 use super::*;
-use crate::oci::{Descriptor, MediaType};
+use crate::oci::MediaType;
 use crate::store::registry::Answer;
 
 fn place() -> Place {
@@ -22,10 +22,8 @@ fn place() -> Place {
 }
 
 fn layer(name: &str) -> Layer {
-    Layer {
-        descriptor: Descriptor::of(MediaType::SIMPLE_SIGNING, name.as_bytes()),
-        content: name.as_bytes().to_vec().into(),
-    }
+    let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, name.as_bytes());
+    Layer::blob(descriptor, name.as_bytes().to_vec().into())
 }
 
 /// Whether others wait long enough for a writer that is slow.
@@ -48,6 +46,8 @@ enum Writer<'a> {
     Done(&'a [Layer]),
 }
 
+const BOTH: [Settling; 2] = [Settling::Wanted, Settling::WithProof];
+
 #[derive(Clone)]
 struct World<'a> {
     place: &'a Place,
@@ -58,6 +58,7 @@ struct World<'a> {
     /// How many puts may still end without an answer.
     faults: u8,
     settle: Waits,
+    policy: Settling,
 }
 
 /// Whether the settle time is waited for.
@@ -77,7 +78,12 @@ impl<'a> World<'a> {
             stale,
             faults,
             settle: Waits::Yes,
+            policy: Settling::Wanted,
         }
+    }
+
+    fn with_policy(self, policy: Settling) -> Self {
+        Self { policy, ..self }
     }
 
     /// All that distinguishes two worlds.
@@ -120,7 +126,7 @@ impl<'a> World<'a> {
                     layers,
                     MediaTypes::Oci,
                     self.tag.clone(),
-                    Settling::Wanted,
+                    self.policy,
                 );
                 vec![self.with(index, Writer::Ours(append))]
             }
@@ -144,7 +150,7 @@ impl<'a> World<'a> {
                 read: Some(found),
                 ..
             } => {
-                let union = union(self.place, found, layers, MediaTypes::Oci)
+                let union = union(self.place, found, layers, MediaTypes::Oci, &[])
                     .unwrap()
                     .unwrap();
                 let mut world = self.with(index, Writer::Done(layers));
@@ -158,7 +164,11 @@ impl<'a> World<'a> {
     fn step_of_ours(&self, index: usize, append: &Append<'a>) -> Vec<World<'a>> {
         match append.next().unwrap() {
             Next::Done(_) => vec![self.with(index, Writer::Done(append.layers))],
-            Next::Look if self.settle == Waits::Yes && !self.stale[index].is_empty() => Vec::new(),
+            Next::Look | Next::Read(Wait::Settled)
+                if self.settle == Waits::Yes && !self.stale[index].is_empty() =>
+            {
+                Vec::new()
+            }
             Next::Look => {
                 let mut append = append.clone();
                 append.looked(self.tag.digest());
@@ -202,7 +212,7 @@ impl<'a> World<'a> {
         append.put(union.manifest.digest().clone(), put).unwrap();
         let mut world = self.with(index, Writer::Ours(append));
         if is_committed {
-            world.tag = Found::image_of(union.manifest.clone());
+            world.tag = Found::of(Kind::Signatures, union.manifest.clone());
             world.stale[index] = world.holding_a_read(index);
         }
         for stale in &mut world.stale {
@@ -212,7 +222,7 @@ impl<'a> World<'a> {
     }
 
     fn commit(&mut self, index: usize, union: Union) {
-        self.tag = Found::image_of(union.manifest);
+        self.tag = Found::of(Kind::Signatures, union.manifest);
         for stale in &mut self.stale {
             stale.remove(&index);
         }
@@ -286,15 +296,14 @@ fn explore(start: World<'_>) -> (usize, usize) {
 fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
     let place = place();
     let layers: Vec<[Layer; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
-    for (count, faults) in [(1, 2), (2, 0), (2, 2), (3, 0), (3, 1)] {
-        let writers = layers
-            .iter()
-            .take(count)
-            .map(|layers| Writer::NotStarted(layers))
-            .collect();
-        let (worlds, losses) = explore(World::new(&place, writers, faults));
-        assert_eq!(losses, 0, "{count} writers, {faults} faults");
-        assert!(count == 1 || worlds > 20, "{worlds}");
+    for policy in BOTH {
+        for (count, faults) in [(1, 2), (2, 0), (2, 2), (3, 0), (3, 1)] {
+            let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
+            let start = World::new(&place, writers.collect(), faults).with_policy(policy);
+            let (worlds, losses) = explore(start);
+            assert_eq!(losses, 0, "{policy:?}, {count} writers, {faults} faults");
+            assert!(count == 1 || worlds > 20, "{worlds}");
+        }
     }
 }
 
@@ -308,23 +317,25 @@ fn our_writers_survive_a_foreign_one_that_writes_within_the_settle_time() {
         read: None,
         patience: Patience::Settled,
     };
-    let start = World::new(
-        &place,
-        vec![Writer::NotStarted(&a), Writer::NotStarted(&b), foreign],
-        0,
-    );
-    // A foreign writer may lose its own layer: it reads nothing back.
-    let mut seen = HashSet::new();
-    let mut open = vec![start];
-    while let Some(world) = open.pop() {
-        if seen.insert(world.key()) {
-            let next = world.steps();
-            if next.is_empty() {
-                for ours in [&a, &b] {
-                    assert!(world.tag.holds(&ours[0]));
+    let writers = vec![Writer::NotStarted(&a), Writer::NotStarted(&b), foreign];
+    assert_ours_survive(World::new(&place, writers, 0), &[&a, &b]);
+}
+
+/// A foreign writer may lose its own layer: it reads nothing back.
+fn assert_ours_survive(start: World<'_>, ours: &[&[Layer; 1]]) {
+    for policy in BOTH {
+        let mut seen = HashSet::new();
+        let mut open = vec![start.clone().with_policy(policy)];
+        while let Some(world) = open.pop() {
+            if seen.insert(world.key()) {
+                let next = world.steps();
+                if next.is_empty() {
+                    for layers in ours {
+                        assert!(world.tag.holds(&layers[0]), "{policy:?}");
+                    }
                 }
+                open.extend(next);
             }
-            open.extend(next);
         }
     }
 }
@@ -342,19 +353,7 @@ fn our_writers_survive_foreign_ones_that_write_on_each_other() {
     };
     let ours = [&a, &b].map(|layers| Writer::NotStarted(layers));
     let writers = ours.into_iter().chain([&c, &d].map(|l| foreign(l)));
-    let mut seen = HashSet::new();
-    let mut open = vec![World::new(&place, writers.collect(), 0)];
-    while let Some(world) = open.pop() {
-        if seen.insert(world.key()) {
-            let next = world.steps();
-            if next.is_empty() {
-                for ours in [&a, &b] {
-                    assert!(world.tag.holds(&ours[0]));
-                }
-            }
-            open.extend(next);
-        }
-    }
+    assert_ours_survive(World::new(&place, writers.collect(), 0), &[&a, &b]);
 }
 
 /// Why there is a settle time.
@@ -440,7 +439,7 @@ fn a_tag_that_does_not_show_what_was_put_is_read_again() {
     append.read(Found::nothing());
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
     let digest = union.manifest.digest().clone();
-    append.read(Found::image_of(union.manifest));
+    append.read(Found::of(Kind::Signatures, union.manifest));
     assert!(matches!(append.next(), Ok(Next::Look)));
     append.looked(Some(&digest));
     assert!(matches!(append.next(), Ok(Next::Done(_))));

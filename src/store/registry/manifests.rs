@@ -11,7 +11,7 @@ use crate::oci::{Digest, Manifest, MediaType, Reference};
 
 /// The largest manifest that is read (distribution-spec v1.1 asks registries
 /// to take 4 MiB).
-const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
+pub(super) const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
 
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
@@ -40,6 +40,8 @@ pub enum Condition {
 #[derive(Debug)]
 pub enum Put {
     Written,
+    /// Written, and the registry lists it among what refers to its subject.
+    Indexed,
     /// The registry does not know a blob that the manifest names.
     BlobUnknown,
     /// Nobody knows: the connection broke, or something between failed.
@@ -143,7 +145,11 @@ impl Registries {
                 .insert(IF_NONE_MATCH, HeaderValue::from_static("*")),
         };
         ask.body = Some(manifest.bytes().clone().into());
-        ask.replay = Replay::Ask;
+        ask.replay = match reference.version() {
+            // Nobody else's bytes have that digest.
+            Version::Digest(_) => Replay::Safe,
+            Version::Tag(_) => Replay::Ask,
+        };
         ask.when_stopped = WhenStopped::Await;
         let sent = self.send(reference.repository(), &ask).await;
         // Only what was surely not sent, or surely refused, has written nothing.
@@ -164,12 +170,15 @@ impl Registries {
         };
         let answer = answer::read(&response);
         match response.status.as_u16() {
-            200..=299 => match promised_digest(&response) {
-                Some(promised) => {
-                    check_digest(&action, &promised, manifest.bytes()).map(|()| Put::Written)
+            200..=299 => {
+                if let Some(promised) = promised_digest(&response) {
+                    check_digest(&action, &promised, manifest.bytes())?;
                 }
-                None => Ok(Put::Written),
-            },
+                match response.header("oci-subject") {
+                    Some(_) => Ok(Put::Indexed),
+                    None => Ok(Put::Written),
+                }
+            }
             400 | 404
                 if matches!(
                     answer.code.as_str(),

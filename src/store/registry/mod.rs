@@ -15,6 +15,7 @@ mod error;
 pub mod fuzzing;
 mod manifests;
 mod mount;
+mod referrers;
 mod stop;
 mod token;
 mod upload;
@@ -28,6 +29,7 @@ use url::Url;
 
 pub use error::{Answer, StoreError};
 pub use manifests::{Condition, Put, Served};
+pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};

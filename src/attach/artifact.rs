@@ -1,0 +1,125 @@
+//! The manifest around a sigstore bundle, byte for byte as cosign v3 writes it
+//! (`pkg/oci/remote/write.go`, v3.1.2), but for the time.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::found::Layer;
+use crate::oci::{Descriptor, Manifest, MediaType};
+
+/// What the bundle is: there are message signatures as well, not for images.
+const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
+pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+const CREATED: &str = "org.opencontainers.image.created";
+
+/// In the field order of go-containerregistry.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Artifact<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    config: &'a Descriptor,
+    layers: [&'a Descriptor; 1],
+    annotations: &'a BTreeMap<String, String>,
+    subject: &'a Descriptor,
+    artifact_type: &'a str,
+}
+
+/// `bundle` as a referrer of `subject`. Without `created` it has no time, so
+/// that the same bundle is the same manifest in every run.
+///
+/// # Errors
+/// On a value that JSON cannot hold (none that a descriptor has).
+pub fn referrer(
+    subject: &Descriptor,
+    bundle: Layer,
+    predicate_type: &str,
+    created: Option<Timestamp>,
+) -> serde_json::Result<Layer> {
+    let artifact_type = bundle.descriptor.media_type.to_string();
+    let nothing = Bytes::from_static(b"{}");
+    // cosign looks for the type here when it cleans up.
+    let config = Descriptor {
+        artifact_type: Some(artifact_type.clone()),
+        ..Descriptor::of(MediaType::OCI_EMPTY, &nothing)
+    };
+    let created = created.map(|time| (CREATED, time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    let annotations: BTreeMap<String, String> = [
+        (CONTENT.0, CONTENT.1.to_owned()),
+        (PREDICATE_TYPE, predicate_type.to_owned()),
+    ]
+    .into_iter()
+    .chain(created)
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    let bytes = serde_json::to_vec(&Artifact {
+        schema_version: 2,
+        media_type: MediaType::OCI_MANIFEST.as_str(),
+        config: &config,
+        layers: [&bundle.descriptor],
+        annotations: &annotations,
+        subject,
+        artifact_type: &artifact_type,
+    })?;
+    let manifest = Manifest::new(MediaType::OCI_MANIFEST, bytes.into());
+    // Lists of referrers show both (image-spec v1.1, "Pushing Manifests with
+    // Subject").
+    let descriptor = Descriptor {
+        annotations,
+        artifact_type: Some(artifact_type),
+        ..Descriptor::of_manifest(&manifest)
+    };
+    Ok(Layer {
+        descriptor,
+        content: manifest.bytes().clone().into(),
+        parts: vec![Layer::blob(config, nothing.into()), bundle],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+
+    #[test]
+    fn referrers_equal_those_of_cosign_three() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/objects/");
+        for (object, manifest, predicate_type, created) in [
+            (
+                "bundle-one-key-cosign3",
+                "486b6618239567310a53e348777a0975731bc06857559d9834ddd0902ee0472a",
+                "https://sigstore.dev/cosign/sign/v1",
+                "2026-11-21T06:43:04Z",
+            ),
+            (
+                "bundle-attestation-cosign3",
+                "f3127c4769dab9ad1b1ab2e44e18c3e3a54872bded2f6f557f1ea7dfd9e04002",
+                "https://cyclonedx.org/bom",
+                "2026-11-21T06:43:05Z",
+            ),
+        ] {
+            let blob = |hex: &str| {
+                Bytes::from(std::fs::read(format!("{folder}{object}/blobs/sha256/{hex}")).unwrap())
+            };
+            let recorded = blob(manifest);
+            let json: serde_json::Value = serde_json::from_slice(&recorded).unwrap();
+            let subject: Descriptor = serde_json::from_value(json["subject"].clone()).unwrap();
+            let bundle = &json["layers"][0]["digest"];
+            let bundle: Digest = bundle.as_str().unwrap().parse().unwrap();
+            let bundle = blob(bundle.hex());
+            let descriptor = Descriptor::of(MediaType::SIGSTORE_BUNDLE, &bundle);
+            let layer = Layer::blob(descriptor, bundle.into());
+            let time = Some(created.parse().unwrap());
+            let ours = referrer(&subject, layer.clone(), predicate_type, time).unwrap();
+            assert_eq!(ours.content.to_bytes().unwrap(), recorded, "{object}");
+            let timeless = referrer(&subject, layer, predicate_type, None).unwrap();
+            let timeless = timeless.content.to_bytes().unwrap();
+            let with_time = format!(r#","{CREATED}":"{created}""#);
+            let recorded = String::from_utf8(recorded.to_vec()).unwrap();
+            assert_eq!(timeless, recorded.replace(&with_time, ""), "{object}");
+        }
+    }
+}

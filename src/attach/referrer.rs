@@ -1,0 +1,313 @@
+//! Hanging manifests on an image as its referrers (distribution-spec v1.1,
+//! "Pushing Manifests with Subject"): the registry lists them, or a tag does.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join_all, try_join_all};
+use tracing::{debug, warn};
+
+use super::error::AttachError;
+use super::found::{Found, Layer};
+use super::place::Place;
+use super::tag::{self, CONSISTENCY, Settle, Turn, UPLOADS, may_write};
+use crate::config::MediaTypes;
+use crate::oci::{Digest, Manifest, Reference};
+use crate::store::registry::{Condition, Put, Registries, StoreError};
+
+/// Between two looks at a list that does not show yet what was put.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Reads what refers to the image: the registry's own list, or its tag.
+///
+/// # Errors
+/// On a registry that does not answer or refuses, and on a tag that the signer
+/// must not replace.
+pub async fn read(registries: &Registries, place: &Place) -> Result<Found, AttachError> {
+    let listed = registries.get_referrers(place.repository(), place.subject());
+    match listed.await {
+        Ok(Some(referrers)) => Ok(Found::listed(referrers)),
+        Ok(None) => tag::read(registries, place).await,
+        Err(source) => Err(store_error(place, source)),
+    }
+}
+
+/// Manifests on their way to an image.
+pub struct Hanging<'a> {
+    registries: &'a Registries,
+    place: &'a Place,
+    layers: &'a [Layer],
+    settle: Settle,
+    /// Whether the registry listed referrers by itself when it was asked.
+    lists: bool,
+    /// Where they are listed otherwise.
+    tag: tag::Hanging<'a>,
+    /// Which of `layers` the registry does not have.
+    missing: Vec<&'a Layer>,
+    /// Those that the tag lists, and which may be gone all the same.
+    unproven: Vec<&'a Layer>,
+    has_written: bool,
+}
+
+impl<'a> Hanging<'a> {
+    pub fn new(
+        registries: &'a Registries,
+        place: &'a Place,
+        layers: &'a [Layer],
+        found: Found,
+        settle: Settle,
+    ) -> Self {
+        let lists = found.list().is_some();
+        let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
+        Self {
+            registries,
+            place,
+            layers,
+            settle,
+            lists,
+            tag: tag_of(registries, place, layers, found, settle),
+            missing,
+            unproven: if lists { Vec::new() } else { held },
+            has_written: false,
+        }
+    }
+
+    /// Whether the tag is there already, so that the registry may refuse to
+    /// overwrite it.
+    pub fn is_overwrite(&self) -> bool {
+        !self.lists && self.tag.is_overwrite()
+    }
+
+    /// Whether something visible may have changed.
+    pub fn has_written(&self) -> bool {
+        self.has_written || self.tag.has_written()
+    }
+
+    /// Whether `layer` was there when it was looked for.
+    pub fn has_kept(&self, layer: &Layer) -> bool {
+        let digest = &layer.descriptor.digest;
+        !self
+            .missing
+            .iter()
+            .any(|missing| missing.descriptor.digest == *digest)
+    }
+
+    /// Uploads the blobs of what is missing. Nothing visible changes.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses.
+    pub async fn upload(&mut self) -> Result<(), AttachError> {
+        let looks = self.unproven.iter().map(|layer| self.is_there(layer));
+        let there = try_join_all(looks).await?;
+        let unproven = std::mem::take(&mut self.unproven);
+        let gone = unproven.into_iter().zip(there).filter(|(_, there)| !there);
+        self.missing.extend(gone.map(|(layer, _)| layer));
+        if !self.lists {
+            // A tag that is full already is found out before anything is put.
+            self.tag.upload(Turn::Later).await?;
+        }
+        let parts = self.missing.iter().flat_map(|layer| &layer.parts);
+        upload(self.registries, self.place, parts).await
+    }
+
+    /// Puts the manifests, sees to it that they are listed, and reads the list
+    /// back. Gives the digest of the tag's index if there is one.
+    ///
+    /// # Errors
+    /// On a registry that refuses or does not show what it accepted.
+    pub async fn write(&mut self) -> Result<Option<Digest>, AttachError> {
+        if self.lists && self.missing.is_empty() {
+            return Ok(None);
+        }
+        let is_indexed = self.put_missing().await?;
+        if self.lists || is_indexed {
+            match (self.listing().await?, is_indexed) {
+                (Listing::Whole, _) => return Ok(None),
+                (Listing::Lacking, true) => {
+                    let place = self.place.clone();
+                    return Err(AttachError::NotDurable { place });
+                }
+                (Listing::Lacking, false) => self.turn_to_the_tag().await?,
+                (Listing::Absent, _) => {}
+            }
+        }
+        self.tag.write(Turn::Next).await.map(Some)
+    }
+
+    /// Says whether the registry claims to list what was put.
+    async fn put_missing(&mut self) -> Result<bool, AttachError> {
+        let (registries, place) = (self.registries, self.place);
+        let puts = self
+            .missing
+            .iter()
+            .map(|layer| put(registries, place, layer));
+        // The tag is written next, and was read long ago.
+        let looking = async {
+            match self.lists {
+                true => Ok(()),
+                false => self.tag.look_again().await,
+            }
+        };
+        let (puts, looked) = futures_util::join!(join_all(puts), looking);
+        self.has_written |= puts.iter().any(|put| put.may_have_written);
+        let outcomes = puts.into_iter().map(|put| put.outcome);
+        let indexed = outcomes.collect::<Result<Vec<bool>, _>>()?;
+        looked?;
+        Ok(!indexed.is_empty() && indexed.into_iter().all(|indexed| indexed))
+    }
+
+    /// Whether the registry's own list shows everything of ours.
+    async fn listing(&self) -> Result<Listing, AttachError> {
+        let started = Instant::now();
+        loop {
+            let (repository, subject) = (self.place.repository(), self.place.subject());
+            let listed = self.registries.get_referrers(repository, subject).await;
+            let Some(listed) = listed.map_err(|source| store_error(self.place, source))? else {
+                return Ok(Listing::Absent);
+            };
+            let unlisted = self.layers.iter();
+            let mut unlisted = unlisted.filter(|layer| !listed.list(&layer.descriptor.digest));
+            let is_whole = match listed.is_complete {
+                true => unlisted.next().is_none(),
+                // Nobody can read all of it: what is there has to do.
+                false => {
+                    let there = try_join_all(unlisted.map(|layer| self.is_there(layer))).await?;
+                    there.into_iter().all(|there| there)
+                }
+            };
+            match is_whole {
+                true => return Ok(Listing::Whole),
+                false if started.elapsed() > CONSISTENCY => return Ok(Listing::Lacking),
+                false => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn is_there(&self, layer: &Layer) -> Result<bool, AttachError> {
+        let reference = by_digest(self.place, layer);
+        let there = self.registries.head_manifest(&reference).await;
+        let there = there.map_err(|source| store_error(self.place, source))?;
+        Ok(there.is_some())
+    }
+
+    /// The registry keeps a list, and not of this: the specification then wants
+    /// the tag to be kept.
+    async fn turn_to_the_tag(&mut self) -> Result<(), AttachError> {
+        warn!(
+            "The registry lists no {}; they are listed at {} instead, where not every reader looks",
+            self.place,
+            self.place.reference()
+        );
+        let found = tag::read(self.registries, self.place).await?;
+        self.tag = tag_of(self.registries, self.place, self.layers, found, self.settle);
+        Ok(())
+    }
+}
+
+/// What a registry's own list shows.
+enum Listing {
+    /// Everything of ours.
+    Whole,
+    Lacking,
+    /// There is no list.
+    Absent,
+}
+
+fn tag_of<'a>(
+    registries: &'a Registries,
+    place: &'a Place,
+    layers: &'a [Layer],
+    found: Found,
+    settle: Settle,
+) -> tag::Hanging<'a> {
+    // An index has one media type.
+    tag::Hanging::new(registries, place, layers, MediaTypes::Oci, found, settle)
+}
+
+/// What became of a manifest.
+struct Putting {
+    /// Whether the registry claims to list it.
+    outcome: Result<bool, AttachError>,
+    may_have_written: bool,
+}
+
+async fn put(registries: &Registries, place: &Place, layer: &Layer) -> Putting {
+    let mut may_have_written = false;
+    let outcome = async {
+        let reference = by_digest(place, layer);
+        let bytes = layer.content.to_bytes();
+        let bytes = bytes.map_err(|source| AttachError::Content {
+            place: place.clone(),
+            source,
+        })?;
+        let manifest = Manifest::new(layer.descriptor.media_type.clone(), bytes);
+        for _ in 0..=UPLOADS {
+            let answer = registries
+                .put_manifest(&reference, &manifest, &Condition::Always)
+                .await;
+            may_have_written |= may_write(&answer);
+            let place = place.clone();
+            match answer.map_err(|source| store_error(&place, source))? {
+                Put::Written => return Ok(false),
+                Put::Indexed => return Ok(true),
+                Put::BlobUnknown => upload(registries, &place, &layer.parts).await?,
+                Put::Unclear(reason) => {
+                    debug!("It is not clear whether {reference} was written: {reason}");
+                    return Err(AttachError::GaveUp { place });
+                }
+                Put::Refused {
+                    status: 403,
+                    answer,
+                } => return Err(tag::denied(&place, answer)),
+                Put::Refused { status, answer } => {
+                    return Err(AttachError::Refused {
+                        place,
+                        status,
+                        answer,
+                    });
+                }
+            }
+        }
+        let place = place.clone();
+        Err(AttachError::BlobsLost { place })
+    };
+    let outcome = outcome.await;
+    Putting {
+        outcome,
+        may_have_written,
+    }
+}
+
+/// Uploads each blob once, all at the same time.
+async fn upload<'a>(
+    registries: &Registries,
+    place: &Place,
+    parts: impl IntoIterator<Item = &'a Layer>,
+) -> Result<(), AttachError> {
+    let mut distinct: Vec<&Layer> = Vec::new();
+    for part in parts {
+        let digest = &part.descriptor.digest;
+        if !distinct
+            .iter()
+            .any(|known| known.descriptor.digest == *digest)
+        {
+            distinct.push(part);
+        }
+    }
+    let repository = place.repository();
+    let uploads = distinct
+        .into_iter()
+        .map(|part| registries.put_blob(repository, &part.descriptor.digest, &part.content));
+    let uploads = join_all(uploads).await.into_iter();
+    uploads
+        .collect::<Result<(), _>>()
+        .map_err(|source| store_error(place, source))
+}
+
+fn by_digest(place: &Place, layer: &Layer) -> Reference {
+    Reference::new(place.repository().clone(), layer.descriptor.digest.clone())
+}
+
+fn store_error(place: &Place, source: StoreError) -> AttachError {
+    let place = place.clone();
+    AttachError::Store { place, source }
+}

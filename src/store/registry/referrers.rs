@@ -1,0 +1,120 @@
+//! What refers to a manifest (distribution-spec v1.1, "Listing Referrers").
+
+use std::collections::HashSet;
+
+use tracing::warn;
+use url::Url;
+
+use super::error::StoreError;
+use super::manifests::{MANIFEST_LIMIT, content_type};
+use super::{Ask, Registries, Target};
+use crate::http::header::{ACCEPT, HeaderValue, LINK};
+use crate::http::{Method, Response};
+use crate::oci::{Descriptor, Digest, Manifest, MediaType, Repository};
+
+/// The most pages of one list that are read, and the most entries.
+const MOST_PAGES: usize = 100;
+const MOST_ENTRIES: usize = 10_000;
+
+/// The list that a registry keeps of what refers to a manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Referrers {
+    /// Those that can be read; what others wrote may say anything.
+    pub entries: Vec<Descriptor>,
+    /// Whether this is all of it.
+    pub is_complete: bool,
+}
+
+impl Registries {
+    /// Lists what refers to `subject`, whatever it is. None: the registry has
+    /// no referrers API, as go-containerregistry tells it (404, 400, 406, or
+    /// something else than an index).
+    ///
+    /// A list without end is read up to a limit, one in a circle once, and
+    /// nothing that leads out of it is followed.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses, and on a list that is
+    /// none.
+    pub async fn get_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Option<Referrers>, StoreError> {
+        let path = format!("v2/{}/referrers/{subject}", repository.path());
+        let action = format!("listing the referrers of `{repository}@{subject}`");
+        let mut referrers = Referrers::default();
+        let mut seen = HashSet::new();
+        let mut target = Target::Path(path);
+        loop {
+            let mut ask = Ask::new(Method::GET, target, &action);
+            ask.headers
+                .insert(ACCEPT, HeaderValue::from_static(INDEX_TYPE));
+            ask.body_limit = MANIFEST_LIMIT;
+            let response = self.send(repository, &ask).await?;
+            let is_index = content_type(&response) == Some(MediaType::OCI_INDEX);
+            match response.status.as_u16() {
+                200 if is_index => {}
+                200 | 400 | 404 | 406 if seen.is_empty() => return Ok(None),
+                _ => return Err(self.unexpected(repository, &ask, &response)),
+            }
+            seen.insert(response.url.clone());
+            let next = next_page(&response);
+            let is_whole = referrers
+                .add(response)
+                .map_err(|source| StoreError::Manifest {
+                    action: action.clone(),
+                    source,
+                })?;
+            target = match next {
+                None => {
+                    referrers.is_complete = is_whole;
+                    return Ok(Some(referrers));
+                }
+                Some(next) if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next) => {
+                    Target::Url(next)
+                }
+                Some(_) => {
+                    warn!(
+                        "The list of what refers to {repository}@{subject} has no end; \
+                         {} entries of it count",
+                        referrers.entries.len()
+                    );
+                    return Ok(Some(referrers));
+                }
+            };
+        }
+    }
+}
+
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+
+impl Referrers {
+    /// Whether the manifest with this digest is listed.
+    pub fn list(&self, digest: &Digest) -> bool {
+        self.entries.iter().any(|entry| entry.digest == *digest)
+    }
+
+    /// Takes a page. Says whether it could be taken as a whole.
+    fn add(&mut self, page: Response) -> Result<bool, crate::oci::manifest::ManifestError> {
+        let index = Manifest::parse(Some(MediaType::OCI_INDEX), page.body)?.to_index()?;
+        let room = MOST_ENTRIES - self.entries.len().min(MOST_ENTRIES);
+        self.entries.extend(index.entries().take(room).cloned());
+        Ok(index.is_whole() && index.count() <= room)
+    }
+}
+
+/// Where the list goes on (RFC 8288, relation `next`), if that is part of the
+/// same list of the same registry.
+fn next_page(response: &Response) -> Option<Url> {
+    let links = response.header(LINK.as_str())?;
+    let next = links.split(',').find(|link| {
+        let parameters = link.split(';').skip(1).map(str::trim);
+        let mut relations = parameters.filter_map(|parameter| parameter.strip_prefix("rel="));
+        relations.any(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
+    })?;
+    let target = next.trim().strip_prefix('<')?.split('>').next()?;
+    let url = response.url.join(target).ok()?;
+    let is_same = url.origin() == response.url.origin() && url.path() == response.url.path();
+    is_same.then_some(url)
+}
