@@ -289,7 +289,7 @@ fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {
     let image = image("app/gone");
     let (remote, host) = (place.registry.remote(), place.registry.host());
     image.push(remote);
-    let signer = signer(&image, host, "both", &[KEY]);
+    let signer = signer(&image, host, "bundle", &[KEY]);
     signer.run().succeeded();
     let fallback = image.digest().replace(':', "-");
     let index = remote.manifest(image.repository(), &fallback).unwrap();
@@ -302,6 +302,6 @@ fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {
         .verify(KEY, &image.reference(host), &[])
         .refused();
     signer.run().succeeded();
-    verified(&image, &place, "both", KEY);
-    sbom_verified(&image, &place, "both", KEY);
+    verified(&image, &place, "bundle", KEY);
+    sbom_verified(&image, &place, "bundle", KEY);
 }

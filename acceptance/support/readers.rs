@@ -24,7 +24,7 @@ const KYVERNO: &str = "kyverno-1.19.1/reader";
 const POLICY_CONTROLLER: &str = "policy-controller-0.13.1/reader";
 
 /// All of them, a line of the table each.
-pub const READERS: [Reader; 6] = [
+pub const READERS: [Reader; 7] = [
     Reader {
         name: "Kyverno 1.19.1, `type: Cosign`",
         program: KYVERNO,
@@ -34,6 +34,11 @@ pub const READERS: [Reader; 6] = [
         name: "Kyverno 1.19.1, `type: SigstoreBundle`",
         program: KYVERNO,
         mode: Some("SigstoreBundle"),
+    },
+    Reader {
+        name: "Kyverno 1.19.1, `ImageValidatingPolicy`",
+        program: KYVERNO,
+        mode: Some("ImageValidatingPolicy"),
     },
     Reader {
         name: "policy-controller 0.13.1",
