@@ -83,9 +83,9 @@ const NO_REGISTRY: Rule = Rule {
     note: "g",
     words: ["no bundles"; 2],
 };
-const LARGER_HASH: Rule = Rule {
+const NO_TIME: Rule = Rule {
     note: "h",
-    words: ["DSSE signature verification failed"; 2],
+    words: ["bundle must have at least one tlog entry or timestamp verification data"; 2],
 };
 const NO_P521: Rule = Rule {
     note: "i",
@@ -100,12 +100,9 @@ fn rule(reader: Reader, signed: &Signed<'_>, key: &str) -> Option<&'static Rule>
         (Some("SigstoreBundle"), "legacy") => Some(&BUNDLES_ONLY),
         (Some("SigstoreBundle"), _) if lists_another_type => Some(&ARTIFACT_TYPE),
         (Some("bundle"), _) => Some(&KEYLESS_ONLY),
-        (None, "legacy") => Some(&NO_REGISTRY),
-        (None, _) if reader.name.starts_with("Rust") => match key {
-            "P-384" => Some(&LARGER_HASH),
-            "P-521" => Some(&NO_P521),
-            _ => None,
-        },
+        (None | Some("verify" | "parse"), "legacy") => Some(&NO_REGISTRY),
+        (Some("verify"), _) => Some(&NO_TIME),
+        (Some("parse"), _) if key == "P-521" => Some(&NO_P521),
         _ => None,
     }
 }

@@ -22,9 +22,10 @@ pub struct Reader {
 
 const KYVERNO: &str = "kyverno-1.19.1/reader";
 const POLICY_CONTROLLER: &str = "policy-controller-0.13.1/reader";
+const RUST: &str = "sigstore-rust-0.15.1/bin/reader";
 
 /// All of them, a line of the table each.
-pub const READERS: [Reader; 7] = [
+pub const READERS: [Reader; 8] = [
     Reader {
         name: "Kyverno 1.19.1, `type: Cosign`",
         program: KYVERNO,
@@ -57,8 +58,13 @@ pub const READERS: [Reader; 7] = [
     },
     Reader {
         name: "Rust `sigstore-verify` 0.15.1",
-        program: "sigstore-rust-0.15.1/bin/reader",
-        mode: None,
+        program: RUST,
+        mode: Some("verify"),
+    },
+    Reader {
+        name: "Rust `sigstore-types`, `sigstore-crypto` 0.15.1",
+        program: RUST,
+        mode: Some("parse"),
     },
 ];
 

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -51,6 +52,9 @@ func parse() (question, error) {
 	predicate := flags.String("type", "", "the attestation's predicate type")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return question{}, err
+	}
+	if !slices.Contains([]string{"Cosign", "SigstoreBundle", "ImageValidatingPolicy"}, *mode) {
+		return question{}, fmt.Errorf("no such mode: %q", *mode)
 	}
 	pem, err := os.ReadFile(*key)
 	return question{*mode, string(pem), *predicate, flags.Arg(0), *kind == "attestation"}, err

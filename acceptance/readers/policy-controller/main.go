@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -37,6 +38,9 @@ func run() error {
 	predicate := flags.String("type", "", "the attestation's predicate type")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return err
+	}
+	if !slices.Contains([]string{"legacy", "bundle"}, *mode) {
+		return fmt.Errorf("no such mode: %q", *mode)
 	}
 	pem, err := os.ReadFile(*key)
 	if err != nil {

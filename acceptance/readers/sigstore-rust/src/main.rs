@@ -2,8 +2,12 @@
 //! project's Rust crates:
 //!
 //! ```text
-//! reader verify --key PUB --kind signature|attestation [--type T] IMAGE
+//! reader verify --mode M --key PUB --kind signature|attestation [--type T] IMAGE
 //! ```
+//!
+//! The mode `verify` is what `sigstore-verify` does. It refuses all bundles without
+//! a log entry or timestamp, so `parse` has `sigstore-types` read the bundle and
+//! `sigstore-crypto` verify its envelope.
 //!
 //! The crates parse and verify a bundle and know nothing of registries; the few
 //! requests here are what the OCI distribution specification asks of a client that
@@ -13,11 +17,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use serde_json::Value;
-use sigstore_bundle::ValidationOptions;
-use sigstore_bundle::validate_bundle_with_options;
+use sigstore_crypto::{KeyAlgorithm, verify_signature};
 use sigstore_trust_root::TrustedRoot;
 use sigstore_types::bundle::SignatureContent;
-use sigstore_types::{Bundle, DerPublicKey, Sha256Hash, Statement};
+use sigstore_types::{Bundle, DerPublicKey, DsseEnvelope, HashAlgorithm, Sha256Hash, Statement};
 use sigstore_verify::{PublicKeyVerificationPolicy, Verifier};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -32,6 +35,7 @@ const EMPTY_ROOT: &str =
 
 /// What is asked for.
 struct Question {
+    mode: Mode,
     key: DerPublicKey,
     predicate_type: String,
     /// `http://<host>/v2/<repository>`
@@ -39,12 +43,19 @@ struct Question {
     digest: String,
 }
 
+enum Mode {
+    Verify,
+    Parse,
+}
+
 impl Question {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let (mut key, mut kind, mut predicate_type, mut image) = (None, None, None, None);
+        let (mut mode, mut key, mut kind) = (None, None, None);
+        let (mut predicate_type, mut image) = (None, None);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "verify" => {}
+                "--mode" => mode = arguments.next(),
                 "--key" => key = arguments.next(),
                 "--kind" => kind = arguments.next(),
                 "--type" => predicate_type = arguments.next(),
@@ -56,6 +67,11 @@ impl Question {
         let (host, repository) = name.split_once('/').ok_or("an image without registry")?;
         let pem = std::fs::read_to_string(key.ok_or("no key")?)?;
         Ok(Self {
+            mode: match mode.as_deref() {
+                Some("verify") => Mode::Verify,
+                Some("parse") => Mode::Parse,
+                _ => return Err("no such mode".into()),
+            },
             key: DerPublicKey::from_pem(&pem)?,
             predicate_type: match kind.as_deref() {
                 Some("signature") => SIGNATURE.to_owned(),
@@ -114,20 +130,38 @@ impl Question {
     /// If the bundle is of another type or image, or not signed with this key.
     fn verify(&self, verifier: &Verifier, json: &str) -> Result<()> {
         let bundle = Bundle::from_json(json)?;
-        let no_log = ValidationOptions::new().with_require_inclusion_proof(false);
-        validate_bundle_with_options(&bundle, &no_log)?;
-        let policy = PublicKeyVerificationPolicy::new(self.key.clone()).skip_tlog_unsafe();
-        let hex = self.digest.trim_start_matches("sha256:");
-        // It compares this with the statement's subjects.
-        verifier.verify(Sha256Hash::from_hex(hex)?, &bundle, &policy)?;
         let SignatureContent::DsseEnvelope(envelope) = &bundle.content else {
             return Err("it holds no statement".into());
         };
         let statement: Statement = serde_json::from_slice(envelope.payload.as_bytes())?;
+        let image = Sha256Hash::from_hex(self.digest.trim_start_matches("sha256:"))?;
+        match self.mode {
+            Mode::Verify => {
+                let policy = PublicKeyVerificationPolicy::new(self.key.clone());
+                verifier.verify(image, &bundle, &policy.skip_tlog_unsafe())?;
+            }
+            Mode::Parse if !statement.matches_sha256(&image) => {
+                return Err("it is about another image".into());
+            }
+            Mode::Parse => self.verify_envelope(envelope)?,
+        }
         match statement.predicate_type == self.predicate_type {
             true => Ok(()),
             false => Err(format!("it is a {}", statement.predicate_type).into()),
         }
+    }
+
+    /// With SHA-256, as cosign does for every key.
+    fn verify_envelope(&self, envelope: &DsseEnvelope) -> Result<()> {
+        let scheme = KeyAlgorithm::from_spki(&self.key)?;
+        let scheme = scheme.resolve_signing_scheme(HashAlgorithm::Sha2256)?;
+        let signature = &envelope.signature.sig;
+        Ok(verify_signature(
+            &self.key,
+            &envelope.pae(),
+            signature,
+            scheme,
+        )?)
     }
 
     /// # Errors
