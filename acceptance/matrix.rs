@@ -34,16 +34,34 @@ pub struct Place {
     pub registry: RealRegistry,
 }
 
-/// One without and two with the referrers API.
-pub fn places() -> [Place; 3] {
-    let place = |name, registry| Place { name, registry };
-    [
-        place("distribution 3.1.2 (no API)", RealRegistry::distribution()),
-        place(
+impl Place {
+    /// Without the referrers API.
+    pub fn distribution() -> Self {
+        let (name, registry) = ("distribution 3.1.2 (no API)", RealRegistry::distribution());
+        Self { name, registry }
+    }
+
+    /// With it, though it lists the config's media type as the artifact's.
+    fn go_containerregistry() -> Self {
+        let (name, registry) = (
             "go-containerregistry 0.22.1",
             RealRegistry::with_referrers(),
-        ),
-        place("ferro-oci-server 1.0.0", RealRegistry::ferro()),
+        );
+        Self { name, registry }
+    }
+
+    /// With it.
+    pub fn ferro() -> Self {
+        let (name, registry) = ("ferro-oci-server 1.0.0", RealRegistry::ferro());
+        Self { name, registry }
+    }
+}
+
+pub fn places() -> [Place; 3] {
+    [
+        Place::distribution(),
+        Place::go_containerregistry(),
+        Place::ferro(),
     ]
 }
 

@@ -285,7 +285,7 @@ fn other_commands_treat_ours_as_they_treat_cosign_s_own() {
 /// a fallback tag that lists what is gone.
 #[test]
 fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {
-    let [place, ..] = places();
+    let place = Place::distribution();
     let image = image("app/gone");
     let (remote, host) = (place.registry.remote(), place.registry.host());
     image.push(remote);
@@ -304,4 +304,28 @@ fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {
     signer.run().succeeded();
     verified(&image, &place, "bundle", KEY);
     sbom_verified(&image, &place, "bundle", KEY);
+}
+
+/// `cosign copy` puts the image under its fallback tag, which the signer does not
+/// overwrite; a registry with the referrers API needs no such tag.
+#[test]
+fn after_cosign_copy_bundles_need_the_referrers_api_or_the_tag_removed() {
+    for place in [Place::distribution(), Place::ferro()] {
+        let subject = Subject::written_by(Writer::Signer, &place, "both");
+        let copied = subject.elsewhere("copied");
+        let arguments = ["copy", INSECURE, &subject.tag(), &copied.tag()];
+        Cosign::V3.run(&arguments, &[]).accepted();
+        let (remote, image) = (place.registry.remote(), &copied.image);
+        let signer = |format| signer(image, place.registry.host(), format, &[KEY]);
+        if place.name.contains("no API") {
+            let fallback = image.digest().replace(':', "-");
+            let run = signer("both").run().ended_with(118);
+            run.says(&[&fallback]).does_not_say(&["Wrote"]);
+            signer("legacy").run().succeeded();
+            remote.remove(image.repository(), &fallback);
+        }
+        signer("both").run().succeeded();
+        verified(image, &place, "both", KEY);
+        sbom_verified(image, &place, "both", KEY);
+    }
 }

@@ -2,7 +2,7 @@
 //! signs in another one now.
 
 use super::{cosign_signs, sbom_verified, verified};
-use crate::matrix::{Place, image, places, signer};
+use crate::matrix::{Place, image, signer};
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 
@@ -12,8 +12,7 @@ const THEIRS: &str = "rsa2048-imported-cosign3";
 
 /// Without and with the referrers API.
 fn everywhere(test: impl Fn(&Place)) {
-    let [distribution, _, ferro] = places();
-    for place in [distribution, ferro] {
+    for place in [Place::distribution(), Place::ferro()] {
         test(&place);
     }
 }
