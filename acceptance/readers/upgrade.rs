@@ -7,8 +7,11 @@ use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 
 const KEY: &str = "p256-cosign3";
-/// Another one, that real cosign signs with.
-const THEIRS: &str = "rsa2048-imported-cosign3";
+/// What real cosign signs with.
+const THEIRS: [(Cosign, &str); 2] = [
+    (Cosign::V2, "p256-cosign2"),
+    (Cosign::V3, "rsa2048-imported-cosign3"),
+];
 
 /// Without and with the referrers API.
 fn everywhere(test: impl Fn(&Place)) {
@@ -39,6 +42,20 @@ fn complete(place: &Place, image: &Image, format: &str) {
 fn accepted(place: &Place, image: &Image, format: &str, key: &str) {
     verified(image, place, format, key);
     sbom_verified(image, place, format, key);
+}
+
+/// Both majors of real cosign write bundles.
+fn they_sign(place: &Place, image: &Image) {
+    for (cosign, key) in THEIRS {
+        cosign_signs(cosign, "bundle", key, image, place.registry.host());
+    }
+}
+
+#[track_caller]
+fn they_are_accepted(place: &Place, image: &Image) {
+    for (_, key) in THEIRS {
+        accepted(place, image, "bundle", key);
+    }
 }
 
 #[test]
@@ -91,31 +108,26 @@ fn bundle_and_now_both() {
 #[test]
 fn bundles_of_real_cosign_and_now_ours() {
     everywhere(|place| {
-        for cosign in BOTH {
-            for format in ["bundle", "both"] {
-                let image = pushed(place, &format!("{cosign:?}-{format}").to_lowercase());
-                let host = place.registry.host();
-                cosign_signs(cosign, "bundle", THEIRS, &image, host);
-                sign(place, &image, format, &[KEY]);
-                accepted(place, &image, format, KEY);
-                accepted(place, &image, "bundle", THEIRS);
-                complete(place, &image, format);
-            }
+        let image = pushed(place, "theirs");
+        they_sign(place, &image);
+        for format in ["bundle", "both"] {
+            sign(place, &image, format, &[KEY]);
+            accepted(place, &image, format, KEY);
+            complete(place, &image, format);
         }
+        they_are_accepted(place, &image);
     });
 }
 
 #[test]
 fn bundles_of_real_cosign_after_ours() {
     everywhere(|place| {
-        for cosign in BOTH {
-            let image = pushed(place, &format!("before-{cosign:?}").to_lowercase());
-            sign(place, &image, "both", &[KEY]);
-            cosign_signs(cosign, "bundle", THEIRS, &image, place.registry.host());
-            accepted(place, &image, "both", KEY);
-            accepted(place, &image, "bundle", THEIRS);
-            complete(place, &image, "both");
-        }
+        let image = pushed(place, "ours");
+        sign(place, &image, "both", &[KEY]);
+        they_sign(place, &image);
+        accepted(place, &image, "both", KEY);
+        they_are_accepted(place, &image);
+        complete(place, &image, "both");
     });
 }
 
@@ -136,12 +148,9 @@ fn bundles_of_real_cosign_with_our_key_and_now_ours() {
 fn bundles_of_others_hide_legacy_signatures_until_both_is_asked_for() {
     everywhere(|place| {
         let image = pushed(place, "hidden");
-        let (host, reference) = (
-            place.registry.host(),
-            image.reference(place.registry.host()),
-        );
+        let reference = image.reference(place.registry.host());
         sign(place, &image, "legacy", &[KEY]);
-        cosign_signs(Cosign::V3, "bundle", THEIRS, &image, host);
+        they_sign(place, &image);
         Cosign::V2_4.verify(KEY, &reference, &[]).accepted();
         for cosign in BOTH {
             cosign.verify_any("verify", KEY, &reference).refused();
