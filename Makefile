@@ -107,7 +107,7 @@ fmt: components ## Format the Rust code
 lint: components ## Check the format and run clippy; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
-	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs
+	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs acceptance/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 

@@ -281,8 +281,8 @@ fn other_commands_treat_ours_as_they_treat_cosign_s_own() {
     documented("commands", &table);
 }
 
-/// What older cosigns' `clean`, and registries that collect garbage, leave behind:
-/// a fallback tag that lists what is gone.
+/// What is left where only the bundles were deleted, by a registry's clean-up or
+/// by hand.
 #[test]
 fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {
     let place = Place::distribution();
