@@ -12,6 +12,7 @@ SHELL := /bin/sh
 
 CARGO ?= cargo
 GO ?= go
+NPM ?= npm
 CARGO_TARGET_DIR ?= target
 
 # How often a crowd of signers meets.
@@ -40,19 +41,32 @@ DESTDIR ?=
 
 # The reference tools, each in a folder that names its exact version: what is
 # there is right, and a new version is a new folder.
+COSIGN_2_4 := v2.4.0
 COSIGN_2 := v2.6.4
 COSIGN_3 := v3.1.2
 DISTRIBUTION := v3.1.2
 FERRO := 1.0.0
+REGCTL := v0.11.7
+# The readers beside cosign; their own lock files name these versions too.
+KYVERNO := 1.19.1
+POLICY_CONTROLLER := 0.13.1
+SIGSTORE_JS := 3.1.1
+SIGSTORE_RUST := 0.15.1
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
 CARGO_CYCLONEDX := 0.5.9
 
+cosign24 := .tools/cosign-$(COSIGN_2_4)/cosign
 cosign2 := .tools/cosign-$(COSIGN_2)/cosign
 cosign3 := .tools/cosign-$(COSIGN_3)/cosign
 distribution := .tools/distribution-$(DISTRIBUTION)/registry
 referrers := .tools/referrers-registry/referrers-registry
 ferro := .tools/ferro-oci-server-$(FERRO)/bin/ferro-oci-server
+regctl := .tools/regctl-$(REGCTL)/regctl
+kyverno := .tools/kyverno-$(KYVERNO)/reader
+policy_controller := .tools/policy-controller-$(POLICY_CONTROLLER)/reader
+sigstore_js := .tools/sigstore-js-$(SIGSTORE_JS)/reader.mjs
+sigstore_rust := .tools/sigstore-rust-$(SIGSTORE_RUST)/bin/reader
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
@@ -117,7 +131,7 @@ fmt: components ## Format the Rust code
 lint: components ## Check the format and run clippy; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
-	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs
+	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs acceptance/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
@@ -185,7 +199,10 @@ publish: ## Push dist/'s image to IMAGE (host/path) and sign it with itself, by 
 		acceptance/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
 
 .PHONY: tools
-tools: $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) ## Install the reference tools into .tools, those that are missing
+tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
+
+.PHONY: readers
+readers: $(kyverno) $(policy_controller) $(sigstore_js) $(sigstore_rust) ## Install verifiers that are not cosign, which the tests leave out where they are missing (needs Node.js)
 
 .PHONY: components
 components:
@@ -198,6 +215,10 @@ clean: ## Remove what was built; .tools stays
 	$(CARGO) clean
 
 # `go install` puts a binary in place only when it is complete.
+$(cosign24):
+	@echo "> Installing cosign $(COSIGN_2_4) (about 3 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v2/cmd/cosign@$(COSIGN_2_4)
+
 $(cosign2):
 	@echo "> Installing cosign $(COSIGN_2) (about 3 minutes)..."
 	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v2/cmd/cosign@$(COSIGN_2)
@@ -217,6 +238,30 @@ $(referrers): $(wildcard acceptance/referrers-registry/*)
 $(ferro):
 	@echo "> Installing ferro-oci-server $(FERRO) (about 1 minute)..."
 	$(CARGO) install --locked --root .tools/ferro-oci-server-$(FERRO) --version $(FERRO) ferro-oci-server
+
+$(regctl):
+	@echo "> Installing regctl $(REGCTL)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/regclient/regclient/cmd/regctl@$(REGCTL)
+
+$(kyverno): $(wildcard acceptance/readers/kyverno/*)
+	@echo "> Building a reader of Kyverno $(KYVERNO) (about 2 minutes)..."
+	cd acceptance/readers/kyverno && $(GO) build -o "$(CURDIR)/$@" .
+
+$(policy_controller): $(wildcard acceptance/readers/policy-controller/*)
+	@echo "> Building a reader of policy-controller $(POLICY_CONTROLLER) (about 3 minutes)..."
+	cd acceptance/readers/policy-controller && $(GO) build -o "$(CURDIR)/$@" .
+
+# npm leaves `node_modules` where the lock file lies.
+$(sigstore_js): $(wildcard acceptance/readers/sigstore-js/*)
+	@echo "> Installing the reader of sigstore's JavaScript libraries..."
+	mkdir -p $(@D) && cp $(filter %.json,$^) $(@D)
+	cd $(@D) && $(NPM) ci --no-audit --no-fund
+	cp $(filter %.mjs,$^) $(@D)
+
+$(sigstore_rust): $(wildcard acceptance/readers/sigstore-rust/Cargo.* acceptance/readers/sigstore-rust/src/*)
+	@echo "> Building the reader of sigstore's Rust crates (about 1 minute)..."
+	$(CARGO) install --locked --force --root .tools/sigstore-rust-$(SIGSTORE_RUST) \
+		--target-dir "$(abspath $(CARGO_TARGET_DIR))/readers" --path acceptance/readers/sigstore-rust
 
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
