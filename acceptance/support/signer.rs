@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::images::Image;
 use super::testdata;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The inputs of a run.
 pub struct Signer {
