@@ -112,8 +112,6 @@ impl<'a> Hanging<'a> {
         };
         let settling = match settle {
             Settle::Off => Settling::Over,
-            // It takes three requests more than a list that the registry keeps.
-            _ if place.kind() == Kind::Referrers => Settling::WithProof,
             Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
         };
         Self {
