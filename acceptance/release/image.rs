@@ -3,7 +3,7 @@
 
 use std::io;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use signer::oci::{Descriptor, Digest, Manifest, MediaType};
 
 use super::archive::{self, Entry};
@@ -169,9 +169,8 @@ impl Release {
             .map(|layer| json!({ "created": created, "created_by": layer.made_by }))
             .collect();
         let mut labels = self.labels();
-        labels["io.buildpacks.lifecycle.metadata"] = json!({ "sbom": { "sha": diff_ids.get(1) } })
-            .to_string()
-            .into();
+        let sbom = json!({ "sbom": { "sha": diff_ids.get(1) } }).to_string();
+        labels.insert("io.buildpacks.lifecycle.metadata".to_owned(), sbom.into());
         json!({
             "created": created,
             "architecture": program.architecture.oci(),
@@ -188,15 +187,19 @@ impl Release {
         })
     }
 
-    fn labels(&self) -> Value {
-        json!({
-            "org.opencontainers.image.created": self.created(),
-            "org.opencontainers.image.description": env!("CARGO_PKG_DESCRIPTION"),
-            "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
-            "org.opencontainers.image.revision": self.revision,
-            "org.opencontainers.image.title": "signer",
-            "org.opencontainers.image.version": self.version,
-        })
+    fn labels(&self) -> Map<String, Value> {
+        let created = self.created();
+        let labels = [
+            ("created", created.as_str()),
+            ("description", env!("CARGO_PKG_DESCRIPTION")),
+            ("licenses", env!("CARGO_PKG_LICENSE")),
+            ("revision", &self.revision),
+            ("title", "signer"),
+            ("version", &self.version),
+        ];
+        let name = |label| format!("org.opencontainers.image.{label}");
+        let labels = labels.map(|(label, text)| (name(label), text.into()));
+        labels.into_iter().collect()
     }
 
     fn created(&self) -> String {

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use signer::oci::Digest;
 
 /// Name and version, as in `serde@1.0.228`.
@@ -63,14 +63,15 @@ pub fn bill(cyclonedx: &[u8], linked: &Crates) -> Result<Vec<u8>> {
     let component = bill
         .pointer_mut("/metadata/component")
         .context("a program")?;
-    component["purl"] = json!(purl);
+    set(component, "purl", &purl);
     let bill = bill.to_string().replace(&program, &purl);
     ensure!(
         !bill.contains("file:/"),
         "the bill names a folder of this machine"
     );
     let mut bill: Value = serde_json::from_str(&bill)?;
-    bill["serialNumber"] = json!(serial_number(&bill));
+    let serial_number = serial_number(&bill);
+    set(&mut bill, "serialNumber", &serial_number);
     let mut bytes = serde_json::to_vec_pretty(&bill)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -98,6 +99,12 @@ fn crate_of(component: &Value) -> String {
 fn text(value: &Value, name: &str) -> String {
     let text = value.get(name).and_then(Value::as_str);
     text.unwrap_or_default().to_owned()
+}
+
+fn set(value: &mut Value, name: &str, text: &str) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_owned(), text.into());
+    }
 }
 
 fn list<'a>(value: &'a mut Value, name: &str) -> Result<&'a mut Vec<Value>> {
