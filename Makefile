@@ -98,6 +98,14 @@ crowd: tools ## Let 8 signers at once sign one image, ROUNDS (100) times; SETTLE
 		$(CARGO) test --locked --test acceptance -- --nocapture --test-threads=1 \
 		crowd::eight_signers crowd::four_signers
 
+.PHONY: bench
+bench: $(cosign2) $(cosign3) $(distribution) build ## Measure beside real cosign, into docs/bench (25 minutes); BENCH_ONLY=P1,P9 and BENCH_RUNS=3 for less
+	@echo "> Building the benchmark..."
+	$(CARGO) build --locked --example bench
+	@echo "> Measuring..."
+	BENCH_ONLY="$(BENCH_ONLY)" BENCH_RUNS="$(BENCH_RUNS)" BENCH_SECONDS="$(BENCH_SECONDS)" \
+		"$(CARGO_TARGET_DIR)/debug/examples/bench" "$(CARGO_TARGET_DIR)/release/signer"
+
 .PHONY: fmt
 fmt: components ## Format the Rust code
 	@echo "> Formatting code..."

@@ -329,7 +329,7 @@ fn more_documents_than_a_tag_holds_are_refused_before_anything_is_uploaded() {
 /// SBOM-5. A layer that shrank to a thousandth, a hundred thousand brackets, and too
 /// many entries.
 #[test]
-fn documents_that_are_bombs_are_refused_in_little_memory() {
+fn case_56_documents_that_are_bombs_are_refused_in_little_memory() {
     let deep = [
         b"{\"a\":".as_slice(),
         &[b'['; 100_000],
@@ -422,7 +422,7 @@ fn answer(mut socket: TcpStream, length: &str, sent: &AtomicU64) -> std::io::Res
 }
 
 #[test]
-fn a_manifest_of_a_gibibyte_is_not_read() {
+fn case_43_a_manifest_of_a_gibibyte_is_not_read() {
     for length in [
         "content-length: 1073741824",
         "transfer-encoding: chunked",
@@ -452,7 +452,7 @@ fn a_manifest_of_a_gibibyte_is_not_read() {
 
 /// Four megabytes of what a manifest may hold any number of.
 #[test]
-fn manifests_of_a_million_parts_are_refused_in_little_memory() {
+fn case_43_manifests_of_a_million_parts_are_refused_in_little_memory() {
     const MEDIA_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
     let fields: String = (0..300_000)
         .map(|number| format!("\"{number}\":0,"))

@@ -1,6 +1,8 @@
 //! Steps 1 and 2 of the RFC: whatever they find wrong, nothing was stored
 //! anywhere and no upload session is left open.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::support::images::Image;
@@ -42,37 +44,69 @@ fn stranger(registry: &Registry, repository: &str) -> String {
 
 /// SIG-20, SIG-21
 #[test]
-fn a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
+fn case_40_a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     let (registry, image) = seeded("platform-api-0.15");
     let moved = stranger(&registry, image.repository());
     registry.tag(image.repository(), "v1", &moved);
     refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
 }
 
-/// Case 41. SIG-20
-#[test]
-fn a_tag_that_moves_after_the_check_does_not_change_what_is_signed() {
+/// A run that signs with one key while `v1` moves, which takes `time`.
+fn signed_while_the_tag_moves(time: Duration, arguments: &[&str]) -> (Registry, Outcome) {
     let (registry, image) = seeded("oci-media-types");
     let moved = stranger(&registry, image.repository());
     let (moving, to) = (registry.clone(), moved.clone());
     let repository = image.repository().to_owned();
+    let part = "/blobs/uploads/";
     registry.inject(
-        When::first("PUT", "/blobs/uploads/"),
+        When::first("PUT", part),
         Action::before(move || moving.tag(&repository, "v1", &to)),
     );
+    registry.inject(When::first("PUT", part), Action::Delay(time));
     let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
-    signer.run().succeeded();
+    let run = signer.arguments(arguments).run().succeeded();
     let place = |tag: &str| registry.manifest(image.repository(), tag);
     assert_eq!(place("v1").unwrap().digest(), moved);
     assert!(place(&image.attached("sig")).is_some());
     let signed = registry.tags(image.repository());
     let of_moved = format!("{}.sig", moved.replace(':', "-"));
     assert!(!signed.contains(&of_moved), "{signed:?}");
+    (registry, run)
+}
+
+/// Case 41. SIG-20
+#[test]
+fn case_41_a_tag_that_moves_after_the_check_does_not_change_what_is_signed() {
+    signed_while_the_tag_moves(Duration::ZERO, &[]);
+}
+
+/// Case 41: looking costs a request, which a run that takes its time affords.
+/// SIG-48
+#[test]
+fn case_41_a_tag_that_moves_during_a_long_run_is_warned_of() {
+    let time = Duration::from_millis(5500);
+    let (registry, run) = signed_while_the_tag_moves(time, &[]);
+    let warned = run.warnings();
+    assert!(
+        matches!(warned[..], [line] if line.contains(":v1 moved to sha256:")),
+        "{warned:?}"
+    );
+    assert_eq!(registry.exchanges().of("HEAD", "/manifests/v1").len(), 1);
+}
+
+/// Case 41: who does not settle does not look again either.
+/// SIG-48
+#[test]
+fn case_41_without_settling_no_tag_is_looked_at_again() {
+    let time = Duration::from_millis(5500);
+    let (registry, run) = signed_while_the_tag_moves(time, &["-settle=0"]);
+    assert!(run.warnings().is_empty(), "{}", run.stdout);
+    assert!(registry.exchanges().of("HEAD", "/manifests/v1").is_empty());
 }
 
 /// SIG-20, SIG-21
 #[test]
-fn a_further_tag_that_moved_is_found() {
+fn case_40_a_further_tag_that_moved_is_found() {
     let (registry, image) = seeded("platform-api-0.15");
     let moved = stranger(&registry, image.repository());
     registry.tag(image.repository(), "latest", &moved);

@@ -98,7 +98,7 @@ fn code_116_is_the_sbom() {
 /// The signatures are written, the attestations are not.
 /// SIG-18, SIG-36, SIG-37
 #[test]
-fn code_117_is_published_in_part_and_the_next_run_completes_it() {
+fn case_66_code_117_is_published_in_part_and_the_next_run_completes_it() {
     let (registry, image, signer) = seeded();
     let answer = Answer::error(503, "UNAVAILABLE", "gone").with("retry-after", "3600");
     let att = format!("/manifests/{}", image.attached("att"));
@@ -148,7 +148,7 @@ fn code_117_is_a_manifest_that_never_shows() {
 
 /// SIG-18
 #[test]
-fn code_118_is_a_tag_that_may_not_be_changed() {
+fn case_24_code_118_is_a_tag_that_may_not_be_changed() {
     for status in [400, 403, 409, 412] {
         let (registry, image, signer) = seeded();
         signer.run().succeeded();
@@ -197,7 +197,7 @@ fn interrupted(method: &str, part: &str, signal: &str) -> (i32, Registry, Image)
 
 /// SIG-18, WIRE-60
 #[test]
-fn code_1_is_a_signal_before_anything_was_written() {
+fn case_65_code_1_is_a_signal_before_anything_was_written() {
     for signal in ["-TERM", "-INT"] {
         let (code, registry, _) = interrupted("PUT", "/blobs/uploads/", signal);
         assert_eq!(code, 1);
@@ -207,7 +207,7 @@ fn code_1_is_a_signal_before_anything_was_written() {
 
 /// SIG-18, SIG-24, WIRE-5, WIRE-60
 #[test]
-fn a_signal_during_the_checks_leaves_no_session_open() {
+fn case_65_a_signal_during_the_checks_leaves_no_session_open() {
     let (code, registry, image) = interrupted("GET", ".att", "-TERM");
     assert_eq!(code, 1);
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
@@ -217,7 +217,7 @@ fn a_signal_during_the_checks_leaves_no_session_open() {
 /// SIG-18, WIRE-60: the attestations hang when the signal comes, the signatures
 /// are written by then.
 #[test]
-fn a_signal_after_something_was_written_ends_with_117() {
+fn case_65_a_signal_after_something_was_written_ends_with_117() {
     let (registry, image, signer) = seeded();
     let att = format!("/manifests/{}", image.attached("att"));
     registry.inject(

@@ -1,10 +1,19 @@
 //! What goes wrong between us and a registry: how the run ends, and that
 //! nothing is lost, doubled or half done.
 
-mod answers;
 mod concurrency;
+mod content;
 mod hostile;
+mod http2;
+mod machine;
+mod mounts;
+mod overload;
+mod redirects;
+mod retries;
+mod tls;
+mod tokens;
 mod transport;
+mod uploads;
 
 use crate::support::images::Image;
 use crate::support::objects::attachment;

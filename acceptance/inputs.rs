@@ -45,7 +45,7 @@ fn refused_settings(settings: &str, texts: &[&str]) {
 }
 
 #[test]
-fn a_report_that_is_not_there_is_named() {
+fn case_62_a_report_that_is_not_there_is_named() {
     let signer = Signer::with_report("").key("p256-cosign3");
     signer
         .arguments(&["-report", "/nonexistent/report.toml"])
@@ -56,20 +56,20 @@ fn a_report_that_is_not_there_is_named() {
 
 /// SIG-11
 #[test]
-fn a_report_that_is_no_toml_is_refused_with_its_line() {
+fn case_62_a_report_that_is_no_toml_is_refused_with_its_line() {
     refused_report("[image]\ntags = [\n", &["report.toml"]);
 }
 
 /// SIG-11
 #[test]
-fn a_report_with_the_rest_of_a_longer_one_is_refused() {
+fn case_62_a_report_with_the_rest_of_a_longer_one_is_refused() {
     let trailing = "[image]\ntags = [\"{host}/a\"]\ndigest = \"{digest}\"\n\"]\ndigest = \"sha2";
     refused_report(trailing, &["report.toml"]);
 }
 
 /// SIG-10
 #[test]
-fn a_daemon_export_has_nothing_to_sign_in_a_registry() {
+fn case_62_a_daemon_export_has_nothing_to_sign_in_a_registry() {
     let report = format!(
         "[image]\ntags = [\"app\"]\nimage-id = \"{}\"\n",
         &DIGEST[7..]
@@ -87,13 +87,13 @@ fn an_export_to_an_oci_layout_has_nothing_to_sign_in_a_registry() {
 }
 
 #[test]
-fn a_report_without_tags_is_refused() {
+fn case_62_a_report_without_tags_is_refused() {
     refused_report("[image]\ntags = []\ndigest = \"{digest}\"\n", &["tags"]);
     refused_report("[image]\ndigest = \"{digest}\"\n", &["tags"]);
 }
 
 #[test]
-fn a_report_without_an_image_is_refused() {
+fn case_62_a_report_without_an_image_is_refused() {
     refused_report("", &["image"]);
     refused_report("[build]\n", &["image"]);
 }
@@ -173,7 +173,7 @@ fn a_cosign_toml_without_a_key_signs_nothing_and_says_so() {
 
 /// CFG-2
 #[test]
-fn unknown_keys_are_refused_with_file_line_and_a_suggestion() {
+fn case_63_unknown_keys_are_refused_with_file_line_and_a_suggestion() {
     refused_settings(
         "[[config]]\n{key}\n",
         &["cosign.toml:1", "config", "configs"],
@@ -189,7 +189,7 @@ fn unknown_keys_are_refused_with_file_line_and_a_suggestion() {
 
 /// CFG-3, CFG-10
 #[test]
-fn values_of_the_wrong_kind_are_refused_with_their_line() {
+fn case_63_values_of_the_wrong_kind_are_refused_with_their_line() {
     refused_settings("[[configs]]\nkey = 1\n", &["cosign.toml:2", "key"]);
     refused_settings(
         "[[configs]]\n{key}\ndocker-media-types = \"yes\"\n",
@@ -204,7 +204,7 @@ fn values_of_the_wrong_kind_are_refused_with_their_line() {
 
 /// CFG-5
 #[test]
-fn an_annotation_cannot_have_two_values() {
+fn case_63_an_annotation_cannot_have_two_values() {
     let twice = "[[annotations]]\nname = \"a\"\nvalue = \"1\"\n[[annotations]]\nname = \"a\"\nvalue = \"2\"\n";
     refused_settings(
         &format!("{twice}[[configs]]\n{{key}}\n"),
@@ -275,7 +275,7 @@ fn an_empty_insecure_registry_makes_nothing_insecure() {
 
 /// Case 64: all that a run writes is in the registry, and in its receipt.
 #[test]
-fn neither_a_home_nor_a_folder_for_temporary_files_is_needed() {
+fn case_64_neither_a_home_nor_a_folder_for_temporary_files_is_needed() {
     let registry = Registry::start();
     let image = Image::recorded("platform-api-0.15");
     image.seed(&registry);

@@ -95,7 +95,7 @@ fn every_key_that_cosign_makes_signs_and_both_majors_verify() {
 
 /// KEY-5, KEY-6, KEY-20, KEY-21
 #[test]
-fn keys_that_cosign_refuses_are_refused() {
+fn case_59_keys_that_cosign_refuses_are_refused() {
     for (key, text) in [
         ("n16384", "scrypt"),
         ("r16", "scrypt"),
@@ -144,7 +144,7 @@ fn a_key_of_another_tool_names_the_command_that_imports_it() {
 }
 
 #[test]
-fn a_broken_key_file_is_not_taken_for_a_wrong_password() {
+fn case_59_a_broken_key_file_is_not_taken_for_a_wrong_password() {
     let key = std::fs::read(testdata("keys/p256-cosign3.key")).unwrap();
     let public = std::fs::read(testdata("keys/p256-cosign3.pub")).unwrap();
     for bytes in [&key[..300], b"", b"nonsense", &public] {
@@ -157,7 +157,7 @@ fn a_broken_key_file_is_not_taken_for_a_wrong_password() {
 }
 
 #[test]
-fn a_wrong_password_is_named_as_such() {
+fn case_59_a_wrong_password_is_named_as_such() {
     let config = with_password_file(&file("password", b"wrong"));
     sign(config, |signer| signer)
         .ended_with(115)
@@ -166,7 +166,7 @@ fn a_wrong_password_is_named_as_such() {
 
 /// SIG-13
 #[test]
-fn one_newline_after_the_password_is_forgiven() {
+fn case_59_one_newline_after_the_password_is_forgiven() {
     for (end, code) in [("\n", 0), ("\r\n", 0), ("\n\n", 115), (" ", 115)] {
         let text = format!("{}{end}", password());
         let config = with_password_file(&file("password", text.as_bytes()));
@@ -176,7 +176,7 @@ fn one_newline_after_the_password_is_forgiven() {
 
 /// SIG-14
 #[test]
-fn an_unreadable_password_file_is_never_the_empty_password() {
+fn case_60_an_unreadable_password_file_is_never_the_empty_password() {
     let folder = tempfile::tempdir().unwrap();
     let big = file("password", &vec![b'x'; 64 * 1024 + 1]);
     for path in [Path::new("/nonexistent/password"), folder.path(), &big] {
@@ -237,7 +237,7 @@ fn a_password_file_wins_over_the_environment() {
 
 /// SIG-7, CFG-7
 #[test]
-fn paths_in_cosign_toml_start_at_its_folder() {
+fn case_63_paths_in_cosign_toml_start_at_its_folder() {
     let config = Config::key_file(Path::new("keys/mine.key")).set("password", "keys/mine.password");
     sign(config, |signer| {
         let keys = signer.folder().join("keys");
@@ -251,7 +251,7 @@ fn paths_in_cosign_toml_start_at_its_folder() {
 
 /// SIG-32, WIRE-1
 #[test]
-fn one_bad_key_of_three_keeps_the_other_two_from_signing() {
+fn case_61_one_bad_key_of_three_keeps_the_other_two_from_signing() {
     let wrong = with_password_file(&file("password", b"wrong"));
     sign(Config::key("p256-cosign2"), |signer| {
         signer.key("ed25519-imported-cosign3").config(wrong.clone())

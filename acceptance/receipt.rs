@@ -142,7 +142,7 @@ fn it_is_written_after_a_failure_too_and_says_why() {
 
 /// SIG-39
 #[test]
-fn a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {
+fn case_64_a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {
     let registry = Registry::start();
     let image = Image::recorded("one-document");
     image.seed(&registry);

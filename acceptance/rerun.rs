@@ -45,7 +45,7 @@ fn a_second_run_writes_nothing() {
 
 /// Case 25. SIG-37, WIRE-4
 #[test]
-fn an_immutable_tag_that_is_complete_is_left_alone() {
+fn case_25_an_immutable_tag_that_is_complete_is_left_alone() {
     let registry = Registry::with(Settings {
         immutable_tags: Switch::On,
         ..Settings::default()
@@ -105,7 +105,7 @@ fn other_annotations_are_another_claim() {
 
 /// SIG-37
 #[test]
-fn what_is_missing_is_added_and_only_that() {
+fn case_66_what_is_missing_is_added_and_only_that() {
     let (registry, image) = seeded("one-document");
     let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
     signer.run().succeeded();
@@ -162,7 +162,7 @@ fn a_place_that_fills_up_is_warned_of() {
 
 /// WIRE-43
 #[test]
-fn a_full_place_is_refused_before_anything_is_stored() {
+fn case_47_a_full_place_is_refused_before_anything_is_stored() {
     let (registry, image) = seeded("no-sbom-layer");
     crowd(&registry, &image, 1000);
     Signer::of(&image, registry.host())

@@ -245,7 +245,7 @@ fn none_writes_no_attestation_and_reads_no_document() {
 
 /// SIG-31
 #[test]
-fn an_image_without_standard_documents_is_signed_and_one_line_says_so() {
+fn case_55_an_image_without_standard_documents_is_signed_and_one_line_says_so() {
     for name in [
         "no-sbom-layer",
         "only-legacy-null",
@@ -426,7 +426,7 @@ fn another_attachment_is_replaced_and_its_digest_named() {
 
 /// SIG-31
 #[test]
-fn a_label_that_points_nowhere_is_an_error() {
+fn case_55_a_label_that_points_nowhere_is_an_error() {
     let layer = gzip(b"no tar");
     let image = Image::with_layer(&sha256(b"something else"), layer);
     refused(&image, Config::key("p256-cosign3"));
@@ -434,7 +434,7 @@ fn a_label_that_points_nowhere_is_an_error() {
 
 /// SIG-31
 #[test]
-fn a_damaged_sbom_layer_is_an_error_unless_nothing_is_exported() {
+fn case_56_a_damaged_sbom_layer_is_an_error_unless_nothing_is_exported() {
     let whole = Image::with_documents(&[Document::new("a/sbom.cdx.json", r#"{"a":1}"#)]);
     let tar = vec![0u8; 4096];
     let cut = gzip(&tar)[..20].to_vec();
@@ -473,7 +473,7 @@ fn a_damaged_sbom_layer_is_an_error_unless_nothing_is_exported() {
 
 /// SBOM-7
 #[test]
-fn a_document_that_is_no_json_object_is_named() {
+fn case_58_a_document_that_is_no_json_object_is_named() {
     for text in [
         "",
         "not JSON",
@@ -493,7 +493,7 @@ fn a_document_that_is_no_json_object_is_named() {
 
 /// SBOM-5
 #[test]
-fn a_bomb_is_no_sbom() {
+fn case_56_a_bomb_is_no_sbom() {
     let tar = vec![0u8; 256 << 20];
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&tar).unwrap();

@@ -227,7 +227,7 @@ fn a_repository_replaces_the_image_s_whole_repository() {
 
 /// SIG-34, WIRE-41
 #[test]
-fn signatures_of_others_stay_as_they_are_and_in_their_order() {
+fn case_47_signatures_of_others_stay_as_they_are_and_in_their_order() {
     for (before, after) in [(Cosign::V2, Cosign::V3), (Cosign::V3, Cosign::V2)] {
         let registry = Registry::start();
         let image = Image::recorded("oci-media-types");
@@ -317,7 +317,7 @@ fn a_tag_that_exists_keeps_its_media_types() {
 
 /// WIRE-3, WIRE-4
 #[test]
-fn the_first_write_to_an_immutable_tag_holds_everything() {
+fn case_24_the_first_write_to_an_immutable_tag_holds_everything() {
     let registry = Registry::with(Settings {
         immutable_tags: Switch::On,
         ..Settings::default()

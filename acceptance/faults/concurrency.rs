@@ -57,7 +57,7 @@ fn overwriting(registry: &Registry, image: &Image) -> impl Fn() + Send + Sync + 
 
 /// SIG-34, SIG-38
 #[test]
-fn a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
+fn case_48_a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
     let (registry, image, signer) = seeded();
     let theirs = overwriting(&registry, &image);
     // After the first read of the place was answered, long before our write.
@@ -68,7 +68,7 @@ fn a_signer_that_wrote_between_our_read_and_our_write_is_not_overwritten() {
 
 /// SIG-34
 #[test]
-fn real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
+fn case_48_real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
     let (registry, image, signer) = seeded();
     let reference = image.reference(registry.host());
     registry.inject(
@@ -83,7 +83,7 @@ fn real_cosign_in_the_middle_of_our_run_is_not_overwritten() {
 
 /// SIG-35, WIRE-50
 #[test]
-fn a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
+fn case_49_a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
     let (registry, image, signer) = seeded();
     let theirs = overwriting(&registry, &image);
     registry.inject(When::first("PUT", ".sig"), Action::after(theirs));
@@ -93,7 +93,7 @@ fn a_signer_that_overwrites_us_right_after_our_write_is_merged_with() {
 
 /// SIG-38
 #[test]
-fn a_signer_that_overwrites_us_within_the_settle_time_is_merged_with() {
+fn case_51_a_signer_that_overwrites_us_within_the_settle_time_is_merged_with() {
     let (registry, image, signer) = seeded();
     let theirs = Arc::new(overwriting(&registry, &image));
     registry.inject(
@@ -111,46 +111,11 @@ fn a_signer_that_overwrites_us_within_the_settle_time_is_merged_with() {
 }
 
 /// SIG-38
-#[test]
-fn eight_signers_at_once_all_keep_their_signatures() {
-    const KEYS: [&str; 8] = [
-        "p256-n32768-cosign-header",
-        "p256-cosign2",
-        "p256-cosign3",
-        "p256-cosign3-empty-password",
-        "p384-imported-cosign3",
-        "p521-imported-cosign3",
-        "ed25519-imported-cosign3",
-        "rsa2048-imported-cosign3",
-    ];
-    for _round in 0..2 {
-        let registry = Registry::start();
-        let image = Image::recorded("no-sbom-layer");
-        image.seed(&registry);
-        // Some milliseconds each way, so that the runs overlap.
-        registry.inject(
-            When::every("*", "/v2/"),
-            Action::Delay(Duration::from_millis(5)),
-        );
-        let codes: Vec<_> = thread::scope(|scope| {
-            let run = |key| Signer::of(&image, registry.host()).key(key).run();
-            let runs: Vec<_> = KEYS.map(|key| scope.spawn(move || run(key))).into();
-            runs.into_iter()
-                .map(|run| run.join().unwrap().code)
-                .collect()
-        });
-        assert_eq!(codes, [Some(0); 8]);
-        let signed = signatures(&registry, &image);
-        assert_eq!(signed, 8);
-    }
-}
-
-/// SIG-38
 ///
 /// Existing tags are written first, and may be fought for a while. What was read
 /// of the new ones before that is old by then.
 #[test]
-fn a_signer_that_wrote_one_place_while_we_wrote_another_is_not_overwritten() {
+fn case_48_a_signer_that_wrote_one_place_while_we_wrote_another_is_not_overwritten() {
     let registry = Registry::start();
     let image = Image::recorded("one-document");
     image.seed(&registry);
@@ -177,7 +142,7 @@ fn a_signer_that_wrote_one_place_while_we_wrote_another_is_not_overwritten() {
 }
 
 #[test]
-fn a_412_after_somebody_else_s_write_is_a_lost_race() {
+fn case_52_a_412_after_somebody_else_s_write_is_a_lost_race() {
     let (registry, image, signer) = seeded();
     let theirs = overwriting(&registry, &image);
     registry.inject(When::first("PUT", ".sig"), Action::before(theirs));
@@ -217,5 +182,30 @@ fn what_somebody_prunes_during_our_run_is_not_brought_back() {
         cosign
             .verify(OURS, &image.reference(registry.host()), &[])
             .accepted();
+    }
+}
+
+/// Two runs with one key write the same bytes: whoever comes second finds that
+/// everything is there.
+/// SIG-37, SIG-38
+#[test]
+fn case_50_two_runs_with_one_key_at_the_same_time_sign_once() {
+    for delay in [0, 5, 5] {
+        let registry = Registry::start();
+        let image = Image::recorded("one-document");
+        image.seed(&registry);
+        let delay = Action::Delay(Duration::from_millis(delay));
+        registry.inject(When::every("*", "/v2/"), delay);
+        thread::scope(|scope| {
+            let run = || Signer::of(&image, registry.host()).key(OURS).run();
+            for run in [(); 2].map(|()| scope.spawn(run)) {
+                run.join().unwrap().succeeded();
+            }
+        });
+        for suffix in ["sig", "att"] {
+            let place = attachment(&registry, image.repository(), &image.attached(suffix));
+            assert_eq!(place.unwrap().layers.len(), 1, "{suffix}");
+        }
+        assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
     }
 }

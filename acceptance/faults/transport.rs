@@ -46,12 +46,7 @@ fn ends_well(times: usize, action: &Action) {
 }
 
 #[test]
-fn a_429_without_a_time_is_waited_for() {
-    ends_well(1, &Action::status(429));
-}
-
-#[test]
-fn a_429_with_a_time_is_waited_for_exactly_as_long() {
+fn case_15_a_429_with_a_time_is_waited_for_exactly_as_long() {
     let answer = Answer::new(429).with("retry-after", "1");
     ends_well(1, &Action::Answer(answer));
     let (registry, image, signer) = super::seeded();
@@ -63,44 +58,23 @@ fn a_429_with_a_time_is_waited_for_exactly_as_long() {
 }
 
 #[test]
-fn times_that_make_no_sense_are_not_believed() {
-    for value in ["-1", "soon", "", "1e3", "Thu, 01 Jan 1970 00:00:00 GMT"] {
-        let (registry, _, signer) = super::seeded();
-        let answer = Answer::new(503).with("retry-after", value);
-        registry.inject(When::first("GET", "/manifests/"), Action::Answer(answer));
-        signer.run().succeeded();
-    }
-}
-
-#[test]
-fn a_500_is_tried_again() {
-    ends_well(1, &Action::status(500));
-}
-
-#[test]
-fn a_502_and_a_504_are_tried_again() {
-    ends_well(1, &Action::status(502));
-    ends_well(1, &Action::status(504));
-}
-
-#[test]
-fn a_503_three_times_is_tried_again() {
+fn case_12_a_503_three_times_is_tried_again() {
     ends_well(3, &Action::error(503, "UNAVAILABLE"));
 }
 
 #[test]
-fn a_connection_that_breaks_before_the_registry_acts_is_tried_again() {
+fn case_08_a_connection_that_breaks_before_the_registry_acts_is_tried_again() {
     ends_well(1, &Action::Cut);
 }
 
 #[test]
-fn a_connection_that_breaks_after_the_registry_acted_doubles_nothing() {
+fn case_09_10_a_connection_that_breaks_after_the_registry_acted_doubles_nothing() {
     ends_well(1, &Action::HandleThenCut);
 }
 
 /// WIRE-51
 #[test]
-fn a_manifest_that_may_have_been_stored_is_looked_for_before_it_is_put_again() {
+fn case_10_a_manifest_that_may_have_been_stored_is_looked_for_before_it_is_put_again() {
     for (action, puts) in [
         (Action::HandleThenCut, 1),
         (Action::Cut, 2),
@@ -123,46 +97,8 @@ fn a_manifest_that_may_have_been_stored_is_looked_for_before_it_is_put_again() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_never_taken_for_whole() {
+fn case_42_an_answer_that_breaks_off_is_never_taken_for_whole() {
     ends_well(1, &Action::Truncate);
-}
-
-/// WIRE-11
-#[test]
-fn a_token_that_ends_during_the_run_is_renewed_once() {
-    for (method, part) in [
-        ("GET", "/blobs/sha256"),
-        ("PUT", "/blobs/uploads/"),
-        ("PUT", ".sig"),
-        ("PUT", ".att"),
-    ] {
-        let (registry, image) = bearer();
-        let answer = Answer::error(401, "UNAUTHORIZED", "expired");
-        let answer = answer.with("www-authenticate", challenge(&registry));
-        registry.inject(When::first(method, part), Action::Answer(answer));
-        signer(&registry, &image).run().succeeded();
-        let tokens = registry.exchanges().of("GET", "/token");
-        assert_eq!(tokens.len(), 2, "{:?}", registry.exchanges());
-    }
-}
-
-#[test]
-fn a_401_that_stays_is_not_asked_for_ever() {
-    let (registry, image) = bearer();
-    let answer = Answer::error(401, "UNAUTHORIZED", "no");
-    let answer = answer.with("www-authenticate", challenge(&registry));
-    registry.inject(When::every("*", "/v2/"), Action::Answer(answer));
-    signer(&registry, &image).run().ended_with(113);
-    assert!(
-        registry.exchanges().of("GET", "/token").len() <= 4,
-        "{:?}",
-        registry.exchanges()
-    );
-    assert!(
-        registry.exchanges().len() <= 16,
-        "{:?}",
-        registry.exchanges()
-    );
 }
 
 fn bearer() -> (Registry, Image) {
@@ -179,11 +115,4 @@ fn signer(registry: &Registry, image: &Image) -> Signer {
     Signer::of(image, registry.host())
         .credential(registry.host(), "Basic cm9ib3Q6cGFzcw==")
         .key("p256-n32768-cosign-header")
-}
-
-fn challenge(registry: &Registry) -> String {
-    format!(
-        r#"Bearer realm="http://{}/token",service="acceptance""#,
-        registry.host()
-    )
 }

@@ -24,6 +24,7 @@ pub struct Signer {
     annotations: Vec<(String, String)>,
     configs: Vec<Config>,
     arguments: Vec<String>,
+    wrapper: Vec<String>,
     environment: BTreeMap<String, String>,
 }
 
@@ -77,6 +78,7 @@ impl Signer {
             annotations: Vec::new(),
             configs: Vec::new(),
             arguments: Vec::new(),
+            wrapper: Vec::new(),
             environment: BTreeMap::from([("CNB_PLATFORM_API".to_owned(), "0.13".to_owned())]),
         }
     }
@@ -117,6 +119,12 @@ impl Signer {
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(|&a| a.to_owned()));
+        self
+    }
+
+    /// A program with its arguments that starts the signer.
+    pub fn within(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&part| part.to_owned()).collect();
         self
     }
 
@@ -168,7 +176,8 @@ impl Signer {
         text
     }
 
-    fn command(&self) -> Command {
+    /// The program with its inputs, not started yet.
+    pub fn command(&self) -> Command {
         std::fs::write(self.report_path(), &self.report).expect("a folder of our own");
         std::fs::write(self.settings_path(), self.settings_text()).expect("a folder of our own");
         let mut command = self.bare_command();
@@ -183,7 +192,14 @@ impl Signer {
 
     /// The program with a clean environment and no arguments.
     fn bare_command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(&self.program),
+            Some((first, others)) => {
+                let mut command = Command::new(first);
+                command.args(others).arg(&self.program);
+                command
+            }
+        };
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")

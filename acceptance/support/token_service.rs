@@ -64,6 +64,19 @@ impl TokenService {
         service
     }
 
+    /// Where it listens.
+    #[cfg_attr(test, expect(dead_code, reason = "for the benchmark"))]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The same, asked at another port that leads to it.
+    #[cfg_attr(test, expect(dead_code, reason = "for the benchmark"))]
+    pub fn shown_at(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// By name: cosign 3 asks no token service at a private address.
     pub fn realm(&self) -> String {
         format!("http://localhost:{}/token", self.port)

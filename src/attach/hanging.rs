@@ -2,6 +2,7 @@
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
+use super::lateness::Lateness;
 use super::place::{Kind, Place};
 use super::referrer;
 use super::tag::{self, Settle, Turn};
@@ -37,10 +38,11 @@ impl<'a> Hanging<'a> {
         media_types: MediaTypes,
         found: Found,
         settle: Settle,
+        lateness: &'a Lateness,
     ) -> Self {
         match place.kind() {
             Kind::Referrers => Self::Referrers(referrer::Hanging::new(
-                registries, place, layers, found, settle,
+                registries, place, layers, found, settle, lateness,
             )),
             Kind::Signatures | Kind::Attestations | Kind::Sbom => Self::Tag(tag::Hanging::new(
                 registries,
@@ -49,6 +51,7 @@ impl<'a> Hanging<'a> {
                 media_types,
                 found,
                 settle,
+                lateness,
             )),
         }
     }

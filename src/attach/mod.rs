@@ -8,6 +8,7 @@ mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod hanging;
+mod lateness;
 pub mod place;
 mod referrer;
 mod tag;
@@ -16,5 +17,6 @@ mod union;
 pub use error::AttachError;
 pub use found::{Found, Layer};
 pub use hanging::{Hanging, read};
+pub use lateness::Lateness;
 pub use place::{Kind, Place};
 pub use tag::{Settle, Turn};

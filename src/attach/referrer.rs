@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
+use super::lateness::Lateness;
 use super::place::Place;
 use super::tag::{self, CONSISTENCY, Settle, Turn, UPLOADS, may_write};
 use crate::config::MediaTypes;
@@ -37,6 +38,7 @@ pub struct Hanging<'a> {
     place: &'a Place,
     layers: &'a [Layer],
     settle: Settle,
+    lateness: &'a Lateness,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
     /// Where they are listed otherwise.
@@ -55,6 +57,7 @@ impl<'a> Hanging<'a> {
         layers: &'a [Layer],
         found: Found,
         settle: Settle,
+        lateness: &'a Lateness,
     ) -> Self {
         let lists = found.list().is_some();
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
@@ -63,8 +66,9 @@ impl<'a> Hanging<'a> {
             place,
             layers,
             settle,
+            lateness,
             lists,
-            tag: tag_of(registries, place, layers, found, settle),
+            tag: tag_of(registries, place, layers, found, settle, lateness),
             missing,
             unproven: if lists { Vec::new() } else { held },
             has_written: false,
@@ -198,7 +202,14 @@ impl<'a> Hanging<'a> {
             self.place.reference()
         );
         let found = tag::read(self.registries, self.place).await?;
-        self.tag = tag_of(self.registries, self.place, self.layers, found, self.settle);
+        self.tag = tag_of(
+            self.registries,
+            self.place,
+            self.layers,
+            found,
+            self.settle,
+            self.lateness,
+        );
         Ok(())
     }
 }
@@ -218,9 +229,19 @@ fn tag_of<'a>(
     layers: &'a [Layer],
     found: Found,
     settle: Settle,
+    lateness: &'a Lateness,
 ) -> tag::Hanging<'a> {
     // An index has one media type.
-    tag::Hanging::new(registries, place, layers, MediaTypes::Oci, found, settle)
+    let media_types = MediaTypes::Oci;
+    tag::Hanging::new(
+        registries,
+        place,
+        layers,
+        media_types,
+        found,
+        settle,
+        lateness,
+    )
 }
 
 /// What became of a manifest.

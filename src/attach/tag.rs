@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
 use super::found::{Found, Layer};
+use super::lateness::Lateness;
 use super::place::{Kind, Place};
 use super::union::Union;
 use crate::config::MediaTypes;
@@ -25,16 +26,21 @@ pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 /// The settle time is this many times the window between our own last read and
-/// our put, within bounds (`spec/decisions/0007`).
+/// our put, and so many times what we were woken late, within bounds
+/// (`spec/decisions/0007`).
 const WINDOWS: u32 = 2;
+const LATENESSES: u32 = 10;
 const SETTLE_AT_LEAST: Duration = Duration::from_millis(50);
-const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
+const SETTLE_AT_MOST: Duration = Duration::from_secs(10);
+/// What was read longer ago is not written on: others have had time to write.
+const STALE: Duration = Duration::from_secs(1);
 
 /// How long after a place was written it is looked at again: a signer that had
 /// read before may have written over it by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settle {
-    /// As long as follows from the time that our own write took.
+    /// As long as follows from the time that our own write took, and from how
+    /// late we are woken.
     #[default]
     Measured,
     Fixed(Duration),
@@ -76,6 +82,7 @@ pub struct Hanging<'a> {
     place: &'a Place,
     append: Append<'a>,
     settle: Settle,
+    lateness: &'a Lateness,
     /// When the place was read last.
     read_at: Instant,
     /// Between the last read and the end of the put.
@@ -96,6 +103,7 @@ impl<'a> Hanging<'a> {
         media_types: MediaTypes,
         found: Found,
         settle: Settle,
+        lateness: &'a Lateness,
     ) -> Self {
         // One document, the last one wins: nobody waits for stale writers.
         let settle = match place.kind() {
@@ -113,6 +121,7 @@ impl<'a> Hanging<'a> {
             place,
             append: Append::new(place, layers, media_types, found, settling),
             settle,
+            lateness,
             read_at: Instant::now(),
             window: Duration::ZERO,
             uploaded: HashSet::new(),
@@ -173,6 +182,13 @@ impl<'a> Hanging<'a> {
         self.looked(looked_at, now.as_ref()).await
     }
 
+    /// Whether the place was read again, because it is not as it was read.
+    async fn has_changed(&mut self) -> Result<bool, AttachError> {
+        let before = self.append.found().digest().cloned();
+        self.look_again().await?;
+        Ok(self.append.found().digest() != before.as_ref())
+    }
+
     /// Reads the place again if it was not, at `looked_at`, as it was read.
     async fn looked(
         &mut self,
@@ -206,10 +222,13 @@ impl<'a> Hanging<'a> {
                 Next::Done(digest) => return Ok(digest),
                 Next::Put(union, condition) => {
                     self.upload_blobs(&union).await?;
-                    self.put(&union, &condition).await?;
-                    written = Some(union.manifest.digest().clone());
-                    written_at = Instant::now();
-                    quiet_since = written_at;
+                    let is_stale = self.read_at.elapsed() > STALE;
+                    if !(is_stale && self.has_changed().await?) {
+                        self.put(&union, &condition).await?;
+                        written = Some(union.manifest.digest().clone());
+                        written_at = Instant::now();
+                        quiet_since = written_at;
+                    }
                 }
                 Next::Read(wait) => {
                     if wait == Wait::Consistency && written_at.elapsed() > CONSISTENCY {
@@ -323,7 +342,10 @@ impl<'a> Hanging<'a> {
 
     fn settle_time(&self) -> Duration {
         match self.settle {
-            Settle::Measured => (self.window * WINDOWS).clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST),
+            Settle::Measured => {
+                let settle = self.window * WINDOWS + self.lateness.worst() * LATENESSES;
+                settle.clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST)
+            }
             Settle::Fixed(settle) => settle,
             Settle::Off => Duration::ZERO,
         }

@@ -131,7 +131,7 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
     match error {
         StoreError::Stopped => UNEXPECTED,
         // Asking again brings the same bytes.
-        StoreError::Http(HttpError::TooLarge { .. }) => content,
+        StoreError::TooLarge { .. } | StoreError::Http(HttpError::TooLarge { .. }) => content,
         StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
         StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
             ACCESS_DENIED

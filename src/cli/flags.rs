@@ -2,6 +2,7 @@
 //! dash or two; a switch takes a value only after `=`; parsing stops at the
 //! first argument that is no flag, or after `--`.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::go;
+use super::limits;
 use super::log::{Colour, escaped};
 
 /// What the command line asks for.
@@ -32,6 +34,8 @@ pub struct Flags {
     pub gid: Option<u32>,
     pub insecure_registries: Vec<OsString>,
     pub layers: Option<PathBuf>,
+    /// By their flags.
+    pub limits: BTreeMap<&'static str, u64>,
     pub log_level: Option<OsString>,
     pub colour: Option<Colour>,
     pub receipt: Option<PathBuf>,
@@ -50,6 +54,10 @@ enum Kind {
     Text,
     Integer,
     Duration,
+    /// Bytes, with a binary unit or without.
+    Size,
+    /// A number of something else.
+    Count,
     Repeated,
     Switch,
 }
@@ -77,7 +85,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-const DEFINITIONS: [Definition; 13] = [
+const DEFINITIONS: [Definition; 19] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "gid",
@@ -85,12 +93,24 @@ const DEFINITIONS: [Definition; 13] = [
         "GID to change to before writing anything (without it: no change)",
     ),
     define(
+        "image-config-limit",
+        Kind::Size,
+        "largest image config that is read",
+    )
+    .or("16MiB"),
+    define(
         "insecure-registry",
         Kind::Repeated,
         "registry to use without verified TLS (repeatable)",
     ),
     define("layers", Kind::Text, "path to layers directory").or("/layers"),
     define("log-level", Kind::Text, "logging level").or("info"),
+    define(
+        "manifest-limit",
+        Kind::Size,
+        "largest manifest that is read",
+    )
+    .or("4MiB"),
     define("no-color", Kind::Switch, "disable color output"),
     define("receipt", Kind::Text, "path to write the receipt to"),
     define("report", Kind::Text, "path to report.toml").or("<layers>/report.toml"),
@@ -100,6 +120,30 @@ const DEFINITIONS: [Definition; 13] = [
         "time for which a registry that fails is asked again (0: never)",
     )
     .or("2m0s"),
+    define(
+        "sbom-entries-limit",
+        Kind::Count,
+        "most entries of an SBOM layer that are read",
+    )
+    .or("10000"),
+    define(
+        "sbom-expanded-limit",
+        Kind::Size,
+        "largest size of an SBOM layer once it is decompressed",
+    )
+    .or("2GiB"),
+    define(
+        "sbom-layer-limit",
+        Kind::Size,
+        "largest SBOM layer that is read, as it is stored",
+    )
+    .or("512MiB"),
+    define(
+        "sbom-ratio-limit",
+        Kind::Count,
+        "most times its size that an SBOM layer may expand to beyond 64MiB",
+    )
+    .or("200"),
     define(
         "settle",
         Kind::Duration,
@@ -127,6 +171,8 @@ pub fn usage() -> String {
             Kind::Text => (" string", "\""),
             Kind::Integer => (" int", ""),
             Kind::Duration => (" duration", ""),
+            Kind::Size => (" size", ""),
+            Kind::Count => (" uint", ""),
             Kind::Repeated => (" value", ""),
             Kind::Switch => ("", ""),
         };
@@ -212,7 +258,13 @@ impl Flags {
             "layers" => self.layers = Some(value.into()),
             "receipt" => self.receipt = Some(value.into()),
             "report" => self.report = Some(value.into()),
-            _ => return Err(FlagError::NotDefined(name.to_owned())),
+            _ => match limits::parse(name, &value) {
+                Some(limit) => {
+                    let (name, limit) = limit.map_err(refuse)?;
+                    self.limits.insert(name, limit);
+                }
+                None => return Err(FlagError::NotDefined(name.to_owned())),
+            },
         }
         Ok(())
     }
@@ -344,6 +396,13 @@ mod tests {
             "-retry-budget=0",
             "-timeout",
             "1m30s",
+            "-manifest-limit=8MiB",
+            "-image-config-limit",
+            "1",
+            "-sbom-layer-limit=1GiB",
+            "-sbom-expanded-limit=4GiB",
+            "-sbom-ratio-limit=1000",
+            "-sbom-entries-limit=50000",
             "-version=false",
         ]);
         let expected = Flags {
@@ -351,6 +410,14 @@ mod tests {
             gid: Some(1001),
             insecure_registries: vec!["a".into(), "b,c".into()],
             layers: Some("l".into()),
+            limits: BTreeMap::from([
+                ("image-config-limit", 1),
+                ("manifest-limit", 8 << 20),
+                ("sbom-entries-limit", 50_000),
+                ("sbom-expanded-limit", 4 << 30),
+                ("sbom-layer-limit", 1 << 30),
+                ("sbom-ratio-limit", 1000),
+            ]),
             log_level: Some("debug".into()),
             colour: Some(Colour::Off),
             receipt: Some("q".into()),
@@ -469,6 +536,14 @@ mod tests {
                 "invalid value \"-1s\" for flag -retry-budget: must not be negative",
             ),
             (
+                &["-sbom-layer-limit=512MB"],
+                "invalid value \"512MB\" for flag -sbom-layer-limit: parse error",
+            ),
+            (
+                &["-manifest-limit", "0"],
+                "invalid value \"0\" for flag -manifest-limit: must be more than 0",
+            ),
+            (
                 &["-timeout=0s"],
                 "invalid value \"0s\" for flag -timeout: must be more than 0",
             ),
@@ -541,6 +616,8 @@ mod tests {
             "\n  -insecure-registry value\n    \t",
             "\n  -layers string\n    \tpath to layers directory (default \"/layers\")\n",
             "\n  -log-level string\n    \tlogging level (default \"info\")\n",
+            "\n  -manifest-limit size\n    \tlargest manifest that is read (default 4MiB)\n",
+            "\n  -sbom-entries-limit uint\n    \t",
             "\n  -no-color\n    \tdisable color output\n",
             "\n  -report string\n    \tpath to report.toml (default \"<layers>/report.toml\")\n",
             "\n  -retry-budget duration\n    \t",
@@ -552,6 +629,20 @@ mod tests {
             assert!(usage.contains(part), "{part}");
         }
         assert!(usage.ends_with("\n  -version\n    \tshow version\n"));
+    }
+
+    /// SIG-47
+    #[test]
+    fn every_limit_has_a_flag_with_its_default() {
+        let default = |setting: &limits::Setting| {
+            let flag = DEFINITIONS.iter().find(|flag| flag.name == setting.flag);
+            let (_, value) = limits::parse(setting.flag, flag.unwrap().default.as_ref())
+                .unwrap()
+                .unwrap();
+            Ok::<_, ()>(Some(value))
+        };
+        let limits = limits::resolve(default);
+        assert_eq!(limits, Ok(crate::phase::Limits::default()));
     }
 
     #[test]

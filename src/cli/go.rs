@@ -156,6 +156,30 @@ fn part(unit: u64, digits: &str) -> u64 {
     u64::try_from(u128::from(unit) * value / scale).unwrap_or(0)
 }
 
+/// A number of bytes or of something else, more than 0; a binary unit
+/// multiplies it. Go has no such flag.
+pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
+    let text = text.to_str().ok_or(PARSE)?;
+    let (digits, unit) = split_digits(text);
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(PARSE),
+    };
+    if digits.is_empty() {
+        return Err(PARSE);
+    }
+    let number: u64 = digits.parse().map_err(|_| RANGE)?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("must be more than 0"),
+        // No file is larger.
+        Some(size) if size <= i64::MAX as u64 => Ok(size),
+        _ => Err(RANGE),
+    }
+}
+
 /// `strconv.Quote`.
 pub(super) fn quoted(text: &OsStr) -> String {
     let mut quoted = String::from('"');
@@ -300,6 +324,35 @@ mod tests {
             assert_eq!(duration(os(text)), Err(PARSE), "{text}");
         }
         assert_eq!(duration(os("-1s")), Err("must not be negative"));
+    }
+
+    #[test]
+    fn sizes_have_binary_units_or_none() {
+        for (text, size_) in [
+            ("1", 1),
+            ("010", 10),
+            ("3KiB", 3 << 10),
+            ("512MiB", 512 << 20),
+            ("2GiB", 2 << 30),
+            ("9223372036854775807", i64::MAX as u64),
+        ] {
+            assert_eq!(size(os(text)), Ok(size_), "{text}");
+        }
+        for text in [
+            "", "MiB", "-1", "+1", "1.5GiB", "1MB", "1mib", "1 MiB", "1MiB ", "0x10",
+        ] {
+            assert_eq!(size(os(text)), Err(PARSE), "{text}");
+        }
+        for text in [
+            "9223372036854775808",
+            "8589934592GiB",
+            "99999999999999999999",
+        ] {
+            assert_eq!(size(os(text)), Err(RANGE), "{text}");
+        }
+        for text in ["0", "0GiB"] {
+            assert_eq!(size(os(text)), Err("must be more than 0"), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The only reader of the environment. An empty variable counts as unset, but
 //! for `COSIGN_PASSWORD`: the empty password is one.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -13,10 +14,12 @@ use jiff::Timestamp;
 
 use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
+use crate::phase::Limits;
 use crate::secret::Secret;
 
 use super::flags::Flags;
 use super::go;
+use super::limits::{self, SETTINGS};
 use super::log::{Colour, InvalidLevel, Level};
 
 const LAYERS: &str = "/layers";
@@ -70,6 +73,8 @@ struct Fallbacks {
     group_id: Option<OsString>,
     insecure_registries: Option<OsString>,
     layers: Option<OsString>,
+    /// By their names.
+    limits: BTreeMap<&'static str, OsString>,
     log_level: Option<OsString>,
     no_color: Option<OsString>,
     report: Option<OsString>,
@@ -109,6 +114,10 @@ impl Environment {
                 group_id: variable("CNB_GROUP_ID"),
                 insecure_registries: variable("CNB_INSECURE_REGISTRIES"),
                 layers: variable("CNB_LAYERS_DIR"),
+                limits: SETTINGS
+                    .iter()
+                    .filter_map(|limit| Some((limit.variable, variable(limit.variable)?)))
+                    .collect(),
                 log_level: variable("CNB_LOG_LEVEL"),
                 no_color: variable("CNB_NO_COLOR"),
                 report: variable("CNB_REPORT_PATH"),
@@ -155,6 +164,8 @@ pub struct Inputs {
     pub receipt: Option<PathBuf>,
     /// The registries that are used without verified TLS.
     pub insecure_registries: Vec<Namespace>,
+    /// How much of an image is read.
+    pub limits: Limits,
     /// How long to wait before looking for signers that ran at the same time.
     pub settle: Option<Duration>,
     /// For how long a failing registry is asked again.
@@ -175,8 +186,8 @@ impl Inputs {
     /// Resolves flags over environment over defaults. No file is touched.
     ///
     /// # Errors
-    /// On arguments after the flags, no `cosign.toml`, and an insecure registry
-    /// that is no registry.
+    /// On arguments after the flags, no `cosign.toml`, an insecure registry that
+    /// is no registry, and a limit that is no size.
     pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, InputsError> {
         let fallbacks = &environment.fallbacks;
         if !flags.arguments.is_empty() {
@@ -208,6 +219,7 @@ impl Inputs {
                 &flags.insecure_registries,
                 &fallbacks.insecure_registries,
             )?,
+            limits: read_limits(&flags.limits, &fallbacks.limits)?,
             settle: flags.settle,
             retry_budget: flags.retry_budget.unwrap_or(RETRY_BUDGET),
             timeout: flags.timeout.unwrap_or(TIMEOUT),
@@ -271,6 +283,26 @@ fn insecure_registries(
     Ok(registries)
 }
 
+fn read_limits(
+    flags: &BTreeMap<&'static str, u64>,
+    variables: &BTreeMap<&'static str, OsString>,
+) -> Result<Limits, InputsError> {
+    limits::resolve(|limit| {
+        let flag = flags.get(limit.flag).copied();
+        match (flag, variables.get(limit.variable)) {
+            (None, Some(text)) => go::size(text).map(Some).map_err(|reason| {
+                let (variable, value) = (limit.variable, go::quoted(text));
+                InputsError::Limit {
+                    variable,
+                    value,
+                    reason,
+                }
+            }),
+            (flag, _) => Ok(flag),
+        }
+    })
+}
+
 /// Inputs that cannot be used. Messages start as the lifecycle's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputsError {
@@ -280,6 +312,12 @@ pub enum InputsError {
     NoCosignConfig,
     #[error("failed to resolve inputs: cannot use an insecure registry")]
     InsecureRegistry(#[source] NotAReference),
+    #[error("failed to resolve inputs: invalid value {value} of `{variable}`: {reason}")]
+    Limit {
+        variable: &'static str,
+        value: String,
+        reason: &'static str,
+    },
 }
 
 impl InputsError {
@@ -290,6 +328,7 @@ impl InputsError {
             Self::NoCosignConfig => {
                 "pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`"
             }
+            Self::Limit { .. } => "write a number, of bytes also as `512MiB` or `2GiB`",
             Self::InsecureRegistry(_) => {
                 "write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme"
             }
@@ -340,6 +379,7 @@ mod tests {
             report: "/layers/report.toml".into(),
             receipt: None,
             insecure_registries: Vec::new(),
+            limits: Limits::default(),
             settle: None,
             retry_budget: Duration::from_secs(120),
             timeout: Duration::from_secs(600),
@@ -402,6 +442,31 @@ mod tests {
         let given = inputs(&["-retry-budget=5s", "-timeout=1h"], &[]);
         assert_eq!(given.retry_budget, Duration::from_secs(5));
         assert_eq!(given.timeout, Duration::from_secs(3600));
+    }
+
+    /// SIG-47
+    #[test]
+    fn limits_come_from_flag_environment_or_default() {
+        let variables: Variables<'_> = &[
+            ("CNB_SBOM_LAYER_LIMIT", "1GiB"),
+            ("CNB_MANIFEST_LIMIT", "5MiB"),
+            ("CNB_SBOM_RATIO_LIMIT", ""),
+        ];
+        let arguments = &["-manifest-limit=6MiB", "-sbom-entries-limit=20000"];
+        let mut expected = Limits::default();
+        expected.manifest = 6 << 20;
+        expected.sbom.entries = 20_000;
+        expected.sbom.compressed = 1 << 30;
+        assert_eq!(inputs(arguments, variables).limits, expected);
+        // A flag wins over garbage as well.
+        let garbage: Variables<'_> = &[("CNB_MANIFEST_LIMIT", "4 MB")];
+        assert_eq!(inputs(&["-manifest-limit=1"], garbage).limits.manifest, 1);
+        let error = resolve(&["-cosign-config=c"], garbage).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "failed to resolve inputs: invalid value \"4 MB\" of `CNB_MANIFEST_LIMIT`: parse error"
+        );
+        assert!(error.hint().unwrap().contains("512MiB"));
     }
 
     /// SIG-6
@@ -646,6 +711,7 @@ mod tests {
 
         let environment = Environment::collect(&|name| match name {
             "CNB_INSECURE_REGISTRIES" => None,
+            name if name.ends_with("_LIMIT") => None,
             _ => Some(raw()),
         });
         let inputs = Inputs::resolve(Flags::default(), &environment).unwrap();

@@ -10,6 +10,7 @@ pub mod flags;
 pub mod fuzzing;
 mod go;
 pub mod inputs;
+mod limits;
 pub mod log;
 pub mod platform_api;
 pub mod privileges;

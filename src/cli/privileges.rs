@@ -23,6 +23,12 @@ pub fn harden() -> Result<(), PrivilegesError> {
         .map_err(|errno| PrivilegesError::Harden(Refusal(errno)))
 }
 
+/// Whether [`run_as`] with these ids would make another user of this process.
+pub fn will_change(uid: Option<u32>, gid: Option<u32>) -> bool {
+    let (user, group) = (Uid::effective().as_raw(), Gid::effective().as_raw());
+    uid.is_some_and(|uid| uid != user) || gid.is_some_and(|gid| gid != group)
+}
+
 /// Becomes the user `uid` and the group `gid`, for good: real, effective and
 /// saved ids are set, the group's first. `None` is no change. Whoever has the
 /// ids already needs no privilege. Afterwards the process is as

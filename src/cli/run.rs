@@ -12,7 +12,7 @@ use super::{
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
-use crate::http::roots::Roots;
+use crate::http::roots::LazyRoots;
 use crate::http::{Client, Proxies, Settings};
 use crate::phase::{self, Locked, Plan, Receipt, Signal};
 use crate::secret::Secret;
@@ -127,7 +127,8 @@ fn sign(
         .map_err(Failure::Start)?;
     let (receipt, outcome) = runtime.block_on(async {
         let signal = signal();
-        phase::run(&plan, locked, &registries, settle(&inputs), signal).await
+        let (limits, settle) = (&inputs.limits, settle(&inputs));
+        phase::run(&plan, locked, &registries, limits, settle, signal).await
     });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
@@ -190,11 +191,16 @@ fn registries(
     for registry in &inputs.insecure_registries {
         warn!("{registry} is used without verifying its certificate, or without TLS");
     }
+    let roots = LazyRoots::new(
+        environment.ssl_cert_file.clone(),
+        environment.ssl_cert_dir.clone(),
+    );
+    if privileges::will_change(inputs.uid, inputs.gid) {
+        // Another user may not be able to read them.
+        roots.load();
+    }
     let client = Client::new(Settings {
-        roots: Roots::load(
-            environment.ssl_cert_file.as_deref(),
-            environment.ssl_cert_dir.as_deref(),
-        ),
+        roots,
         proxies: Proxies {
             http: environment.http_proxy.as_ref().map(Secret::copy),
             https: environment.https_proxy.as_ref().map(Secret::copy),
@@ -208,6 +214,7 @@ fn registries(
         credentials: credentials.map_err(Failure::Credentials)?,
         insecure: inputs.insecure_registries.clone(),
         writable: plan.destinations(),
+        manifest_limit: inputs.limits.manifest,
     };
     Ok(Registries::new(client, access))
 }

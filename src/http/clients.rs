@@ -9,11 +9,12 @@ use bytes::Bytes;
 use futures_util::stream;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Certificate, Client, ClientBuilder, NoProxy, Proxy};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use url::{Host, Url};
 
 use super::error::HttpError;
-use super::roots::Roots;
+use super::roots::LazyRoots;
 use crate::oci::Content;
 use crate::secret::Secret;
 
@@ -45,6 +46,10 @@ pub struct Proxies {
 }
 
 impl Proxies {
+    fn are_none(&self) -> bool {
+        self.http.is_none() && self.https.is_none()
+    }
+
     /// Only these, whatever else the environment says.
     fn add_to(&self, builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
         let none = self.none.as_ref();
@@ -68,22 +73,24 @@ impl Proxies {
 }
 
 pub(super) struct Clients {
-    roots: Roots,
+    roots: LazyRoots,
     proxies: Proxies,
     user_agent: String,
     proxied: OnceLock<Client>,
     direct: OnceLock<Client>,
+    plain: OnceLock<Client>,
     unverified: OnceLock<Client>,
 }
 
 impl Clients {
-    pub(super) fn new(roots: Roots, proxies: Proxies, user_agent: String) -> Self {
+    pub(super) fn new(roots: LazyRoots, proxies: Proxies, user_agent: String) -> Self {
         Self {
             roots,
             proxies,
             user_agent,
             proxied: OnceLock::new(),
             direct: OnceLock::new(),
+            plain: OnceLock::new(),
             unverified: OnceLock::new(),
         }
     }
@@ -91,15 +98,23 @@ impl Clients {
     /// The client for `url`. Like Go, it never asks a proxy for the machine
     /// itself.
     pub(super) fn of(&self, trust: Trust, url: &Url) -> Result<&Client, HttpError> {
+        let is_plain = url.scheme() == "http";
         match trust {
-            Trust::Unverified => self.cached(&self.unverified, url, |builder| {
+            Trust::Unverified => self.cached(&self.unverified, url, &[], |builder| {
                 Ok(builder.no_proxy().tls_danger_accept_invalid_certs(true))
             }),
+            Trust::Verified if is_plain && (is_loopback(url) || self.proxies.are_none()) => {
+                self.cached(&self.plain, url, &[], |builder| Ok(builder.no_proxy()))
+            }
             Trust::Verified if is_loopback(url) => {
-                self.cached(&self.direct, url, |builder| Ok(builder.no_proxy()))
+                let roots = &self.roots.load().certificates;
+                self.cached(&self.direct, url, roots, |builder| Ok(builder.no_proxy()))
             }
             Trust::Verified => {
-                self.cached(&self.proxied, url, |builder| self.proxies.add_to(builder))
+                let roots = &self.roots.load().certificates;
+                self.cached(&self.proxied, url, roots, |builder| {
+                    self.proxies.add_to(builder)
+                })
             }
         }
     }
@@ -113,14 +128,13 @@ impl Clients {
         &'a self,
         slot: &'a OnceLock<Client>,
         url: &Url,
+        roots: &[CertificateDer<'static>],
         shape: impl Fn(ClientBuilder) -> reqwest::Result<ClientBuilder>,
     ) -> Result<&'a Client, HttpError> {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let roots = self
-            .roots
-            .certificates
+        let roots = roots
             .iter()
             .filter_map(|root| Certificate::from_der(root).ok());
         let builder = Client::builder()

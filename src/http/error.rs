@@ -7,7 +7,7 @@ use rustls::CertificateError;
 use url::Url;
 
 use super::redact::Redacted;
-use super::roots::Roots;
+use super::roots::LazyRoots;
 
 /// A request that got no usable answer. URLs are redacted.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,7 @@ impl HttpError {
     }
 
     /// What the HTTP library says, sorted by what a user can do about it.
-    pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &Roots) -> Self {
+    pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
         let url = Redacted(url).to_string();
         let error = error.without_url();
         let tls = tls_error(&error).cloned();
@@ -134,7 +134,7 @@ impl HttpError {
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
                 url,
-                roots: lacks_root(&reason).then(|| roots.to_string()),
+                roots: lacks_root(&reason).then(|| roots.load().to_string()),
                 source,
             },
             (None, Some(_)) => Self::Tls { url, source },

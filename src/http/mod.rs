@@ -36,7 +36,7 @@ use crate::oci::Content;
 use clients::{Clients, streamed};
 use host::Host;
 use retry::{Failure, Pace};
-use roots::Roots;
+use roots::LazyRoots;
 
 /// How long a host may stay silent: before an answer begins, and between two
 /// pieces of it.
@@ -46,7 +46,7 @@ const SLOWEST: u64 = 32 * 1024;
 
 /// What a run grants to the network.
 pub struct Settings {
-    pub roots: Roots,
+    pub roots: LazyRoots,
     pub proxies: Proxies,
     pub user_agent: String,
     /// For how long a failing host is asked again.

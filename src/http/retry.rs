@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{DATE, RETRY_AFTER};
 use tracing::warn;
 
 use super::error::HttpError;
@@ -174,12 +174,14 @@ pub(super) fn retry_after(response: &Response) -> Option<Duration> {
         let wait = Duration::from_secs(seconds.min(u64::from(u32::MAX)));
         return (!wait.is_zero()).then_some(wait);
     }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text)
-        .ok()?;
-    let wait = date
-        .as_second()
-        .checked_sub(jiff::Timestamp::now().as_second())?;
+    let time = |text: &str| {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+        parser.parse_timestamp(text.trim()).ok()
+    };
+    // By the clock that wrote the time: ours may be years off.
+    let now = response.header(DATE.as_str()).and_then(time);
+    let now = now.unwrap_or_else(jiff::Timestamp::now);
+    let wait = time(text)?.as_second().checked_sub(now.as_second())?;
     u64::try_from(wait)
         .ok()
         .filter(|wait| *wait > 0)
@@ -192,7 +194,15 @@ mod tests {
     use reqwest::header::{HeaderMap, HeaderValue};
 
     fn asked(value: &str) -> Option<Duration> {
+        asked_at(None, value)
+    }
+
+    /// What a registry asks for whose own clock says `date`.
+    fn asked_at(date: Option<&'static str>, value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
+        if let Some(date) = date {
+            headers.insert(DATE, HeaderValue::from_static(date));
+        }
         headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
         retry_after(&Response {
             url: "http://r.io".parse().unwrap(),
@@ -212,6 +222,15 @@ mod tests {
             .unwrap();
         let wait = asked(&date).unwrap().as_secs();
         assert!((88..=90).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn a_date_counts_from_the_clock_of_who_wrote_it() {
+        let date = "Wed, 21 Oct 2015 07:28:30 GMT";
+        let before = asked_at(Some("Wed, 21 Oct 2015 07:28:00 GMT"), date);
+        assert_eq!(before, Some(Duration::from_secs(30)));
+        assert_eq!(asked_at(Some("Wed, 21 Oct 2045 07:28:00 GMT"), date), None);
+        assert_eq!(asked_at(Some("just now"), date), None);
     }
 
     #[test]

@@ -8,11 +8,12 @@
 //! lose the system's roots.) No roots are built in: whom to trust is the
 //! platform operator's to say.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, DirEntry, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -49,6 +50,32 @@ pub struct Roots {
 pub struct PassedOver {
     pub path: PathBuf,
     pub reason: String,
+}
+
+/// Roots that are read when the first connection needs them: a registry that
+/// is asked without TLS needs none, and reading them takes some 10 ms.
+#[derive(Debug, Default)]
+pub struct LazyRoots {
+    cert_file: Option<PathBuf>,
+    cert_dir: Option<OsString>,
+    loaded: OnceLock<Roots>,
+}
+
+impl LazyRoots {
+    /// Roots of [`Roots::load`] with these arguments, not read yet.
+    pub fn new(ssl_cert_file: Option<PathBuf>, ssl_cert_dir: Option<OsString>) -> Self {
+        Self {
+            cert_file: ssl_cert_file,
+            cert_dir: ssl_cert_dir,
+            loaded: OnceLock::new(),
+        }
+    }
+
+    /// The roots, read once.
+    pub fn load(&self) -> &Roots {
+        let read = || Roots::load(self.cert_file.as_deref(), self.cert_dir.as_deref());
+        self.loaded.get_or_init(read)
+    }
 }
 
 impl Roots {

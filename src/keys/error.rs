@@ -36,6 +36,8 @@ pub enum KeyError {
     NonceLength(usize),
     #[error("the ciphertext in the key file has {0} bytes, fewer than its tag alone")]
     CiphertextLength(usize),
+    #[error("there is not enough memory to unlock the key")]
+    Memory,
     #[error("wrong password or damaged key")]
     Locked,
     #[error("wrong password or damaged key; the password was {0}")]
@@ -77,6 +79,7 @@ impl KeyError {
             Self::ScryptParameters { .. } => {
                 "only N=32768, N=65536 and N=131072 with r=8 and p=1 are supported, as in cosign"
             }
+            Self::Memory => "give the program 128 MiB or more, for each processor that it may use",
             Self::Curve(_) => "only P-256, P-384 and P-521 are supported, as in cosign",
             Self::RsaSize(_) => {
                 "only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign"

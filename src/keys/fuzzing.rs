@@ -19,7 +19,7 @@ pub fn key_file(data: &[u8]) {
         assert_readable(&error);
         let _ = error.hint();
     }
-    if let Ok((label, bytes)) = pem_rfc7468::decode_vec(data) {
+    if let Ok((label, bytes)) = pkcs8::der::pem::decode_vec(data) {
         let Ok(block) = first_block(data) else {
             unreachable!("a strict block is a block");
         };

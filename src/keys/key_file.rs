@@ -10,6 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_secretbox::{AeadInPlace as _, KeyInit as _, XSalsa20Poly1305};
+use romix::Cost;
 use serde::Deserialize;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
@@ -26,8 +27,10 @@ const LABELS: [&str; 2] = [
 ];
 const KDF: &str = "scrypt";
 const CIPHER: &str = "nacl/secretbox";
-const R: u32 = 8;
-const P: u32 = 1;
+/// scrypt's N, r and p.
+const ACCEPTED: [u64; 3] = [32_768, 65_536, 131_072];
+const R: u64 = 8;
+const P: u64 = 1;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
 /// How much of a name from the file a message repeats.
@@ -35,7 +38,7 @@ const SHOWN: usize = 64;
 
 /// A key file that has been read and found acceptable, still locked.
 pub struct KeyFile {
-    scrypt: scrypt::Params,
+    cost: Cost,
     salt: Vec<u8>,
     nonce: [u8; NONCE_LENGTH],
     /// The tag, then the encrypted key.
@@ -74,8 +77,8 @@ impl KeyFile {
             return Err(KeyError::PasswordTooLong);
         }
         let mut key = Zeroizing::new([0; XSalsa20Poly1305::KEY_SIZE]);
-        scrypt::scrypt(password.expose(), &self.salt, &self.scrypt, &mut *key)
-            .map_err(|_| KeyError::Locked)?;
+        romix::scrypt(password.expose(), &self.salt, self.cost, &mut *key)
+            .map_err(|_| KeyError::Memory)?;
         let (tag, encrypted) = self
             .ciphertext
             .split_at_checked(TAG_LENGTH)
@@ -90,7 +93,7 @@ impl KeyFile {
 
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyFile(scrypt N={})", self.scrypt.n())
+        write!(f, "KeyFile(scrypt N={})", self.cost.n())
     }
 }
 
@@ -136,7 +139,7 @@ impl Written {
         if self.cipher.name != CIPHER {
             return Err(KeyError::Cipher(shown(&self.cipher.name)));
         }
-        let scrypt = self.kdf.params.check()?;
+        let cost = self.kdf.params.check()?;
         let nonce = base64("cipher.nonce", &self.cipher.nonce)?;
         let nonce = nonce
             .try_into()
@@ -146,7 +149,7 @@ impl Written {
             return Err(KeyError::CiphertextLength(ciphertext.len()));
         }
         Ok(KeyFile {
-            scrypt,
+            cost,
             salt: base64("kdf.salt", &self.kdf.salt)?,
             nonce,
             ciphertext,
@@ -155,25 +158,19 @@ impl Written {
 }
 
 impl WrittenParameters {
-    /// Only the sets that cosign accepts. `scrypt::Params` accepts others whose
-    /// memory cannot be had, and that aborts the process
-    /// (go-securesystemslib `CheckParams` refuses them for the same reason).
-    fn check(&self) -> Result<scrypt::Params, KeyError> {
+    /// Only the sets that cosign accepts. Others could ask for memory that
+    /// cannot be had (go-securesystemslib `CheckParams` refuses them for the
+    /// same reason).
+    fn check(&self) -> Result<Cost, KeyError> {
         let refused = KeyError::ScryptParameters {
             n: self.n,
             r: self.r,
             p: self.p,
         };
-        let log_n = match self.n {
-            32_768 => 15,
-            65_536 => 16,
-            131_072 => 17,
-            _ => return Err(refused),
-        };
-        if (self.r, self.p) != (u64::from(R), u64::from(P)) {
+        if !ACCEPTED.contains(&self.n) || (self.r, self.p) != (R, P) {
             return Err(refused);
         }
-        scrypt::Params::new(log_n, R, P).map_err(|_| refused)
+        Cost::of(self.n).ok_or(refused)
     }
 }
 

@@ -1,14 +1,13 @@
 //! References as the platform typed them, normalised as go-containerregistry
 //! v0.22 `pkg/name` does (the names cosign signs and looks up).
 //!
-//! The registry part is parsed here (Docker Hub's aliases, IPv6 hosts); the
-//! grammar of path, tag and digest is the `oci-distribution` crate's.
+//! The grammar of paths and tags is the distribution-spec's (v1.1, "Pulling
+//! manifests"), which is also what the `oci-distribution` crate accepts: the
+//! tests compare the two. `pkg/name` lets paths through that no registry takes.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-
-use oci_distribution::Reference as Grammar;
 
 use super::digest::Digest;
 
@@ -16,6 +15,8 @@ const HUB: &str = "index.docker.io";
 const HUB_ALIASES: [&str; 2] = ["docker.io", "registry-1.docker.io"];
 const HUB_NAMESPACE: &str = "library";
 const DEFAULT_TAG: &str = "latest";
+const MAX_PATH: usize = 255;
+const MAX_TAG: usize = 128;
 
 /// A registry's host, with its port if one was given. Docker Hub is
 /// `index.docker.io`.
@@ -300,36 +301,64 @@ fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Parts, 
         .unwrap_or(HUB)
         .parse()
         .map_err(|error: NotAReference| refuse(error.reason))?;
-    // The crate knows neither IPv6 hosts nor ggcr's name of Docker Hub: it gets
-    // the rest under a name that it leaves alone.
-    let grammar = Grammar::try_from(format!("registry.invalid/{rest}"))
-        .map_err(|error| refuse(error.to_string()))?;
-    let digest = match grammar.digest() {
-        Some(digest) => Some(
-            digest
-                .parse()
-                .map_err(|_| refuse(format!("`{digest}` is not a digest")))?,
-        ),
+    let (name, digest) = match rest.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (rest, None),
+    };
+    let (path, tag) = match name.split_once(':') {
+        Some((path, tag)) => (path, Some(tag)),
+        None => (name, None),
+    };
+    if !path.split('/').all(is_component) {
+        let words = "its repository must be lower-case names, separated by `/`";
+        return Err(refuse(words.to_owned()));
+    }
+    if path.len() > MAX_PATH {
+        return Err(refuse(format!(
+            "its repository has more than {MAX_PATH} characters"
+        )));
+    }
+    if !tag.is_none_or(is_tag) {
+        let words = format!("its tag must be 1 to {MAX_TAG} characters of `[A-Za-z0-9_.-]`");
+        return Err(refuse(format!("{words}, not starting with `.` or `-`")));
+    }
+    let digest = match digest.map(Digest::from_str) {
+        Some(Err(error)) => return Err(refuse(error.to_string())),
+        Some(Ok(digest)) => Some(digest),
         None => None,
     };
-    // The crate adds `latest`; only what was written counts as a tag.
-    let written = rest.split_once('@').map_or(rest, |(name, _)| name);
-    let tag = match grammar.tag() {
-        // To the crate's regular expression, every letter of Unicode is one.
-        Some(tag) if !tag.is_ascii() => return Err(refuse("its tag is not ASCII".to_owned())),
-        Some(tag) if written.ends_with(&format!(":{tag}")) => Some(Tag(tag.to_owned())),
-        _ => None,
-    };
-    let path = hub_path(&registry, grammar.repository())
-        .ok_or_else(|| refuse(format!("write `{HUB}/{HUB_NAMESPACE}/…`")))?;
+    let path = hub_path(&registry, path);
+    let tag = tag.map(|tag| Tag(tag.to_owned()));
     Ok((Repository { registry, path }, tag, digest))
 }
 
-fn hub_path(registry: &Registry, path: &str) -> Option<String> {
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_component(text: &str) -> bool {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_separator = |text: &str| match text {
+        "." | "_" | "__" => true,
+        dashes => dashes.bytes().all(|b| b == b'-'),
+    };
+    text.starts_with(is_alphanumeric)
+        && text.ends_with(is_alphanumeric)
+        && text.split(is_alphanumeric).all(is_separator)
+}
+
+/// `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
+fn is_tag(text: &str) -> bool {
+    (1..=MAX_TAG).contains(&text.len())
+        && !text.starts_with(['.', '-'])
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// Docker Hub's own images are in a namespace that is not written.
+fn hub_path(registry: &Registry, path: &str) -> String {
     if registry.as_str() != HUB || path.contains('/') {
-        return Some(path.to_owned());
+        return path.to_owned();
     }
-    Some(format!("{HUB_NAMESPACE}/{path}"))
+    format!("{HUB_NAMESPACE}/{path}")
 }
 
 #[cfg(test)]
@@ -420,6 +449,156 @@ mod tests {
         ] {
             assert!(text.parse::<Repository>().is_err(), "{text}");
         }
+    }
+
+    /// What the `oci-distribution` crate makes of a name, where the two have to
+    /// agree: path, tag and digest. It knows neither IPv6 hosts nor
+    /// go-containerregistry's name of Docker Hub, adds `latest` to what has no
+    /// tag, and takes every letter of Unicode for one in a tag.
+    fn oracle(rest: &str) -> Option<(String, Option<String>, Option<Digest>)> {
+        let name = oci_distribution::Reference::try_from(format!("registry.invalid/{rest}"));
+        let name = name.ok()?;
+        let digest = match name.digest() {
+            Some(digest) => Some(digest.parse().ok()?),
+            None => None,
+        };
+        let written = rest.split_once('@').map_or(rest, |(name, _)| name);
+        let tag = name.tag().filter(|_| written.contains(':'));
+        if tag.is_some_and(|tag| !tag.is_ascii()) {
+            return None;
+        }
+        Some((name.repository().to_owned(), tag.map(str::to_owned), digest))
+    }
+
+    fn assert_agrees(rest: &str) -> bool {
+        let text = format!("r.io/{rest}");
+        let (registry, ours) = split_registry(&text);
+        let ours = parse_parts(&text, registry, ours).ok();
+        let ours = ours.map(|(repository, tag, digest)| {
+            (repository.path, tag.map(|tag| tag.to_string()), digest)
+        });
+        assert_eq!(ours, oracle(rest), "{rest:?}");
+        ours.is_some()
+    }
+
+    #[test]
+    fn a_table_of_names_is_read_as_the_independent_crate_reads_it() {
+        let digest = Digest::of(b"");
+        let (good, bad) = (digest.to_string(), digest.to_string().to_uppercase());
+        let mut accepted = 0;
+        for path in [
+            "",
+            "a",
+            "a/",
+            "/a",
+            "a//b",
+            "a/b/c",
+            "a.b",
+            "a..b",
+            "a_b",
+            "a__b",
+            "a___b",
+            "a-b",
+            "a---b",
+            "a-_b",
+            "a_.b",
+            "a.-b",
+            "-a",
+            "a-",
+            "_a",
+            "a_",
+            ".a",
+            "a.",
+            "A",
+            "aB",
+            "é",
+            "a b",
+            "a\n",
+            "..",
+            "a/../b",
+            "0",
+            "0x7f/1",
+            "h:1/a",
+            "a%2fb",
+            &"a".repeat(255),
+            &"a".repeat(256),
+            &format!("{}b", "a/".repeat(127)),
+        ] {
+            for tag in [
+                "",
+                ":",
+                ":a",
+                ":A_b.c-d",
+                ":.a",
+                ":-a",
+                ":_a",
+                ":a.",
+                ":a/b",
+                ":a:b",
+                ":é",
+                ":aé",
+                ":\u{663}",
+                ":a b",
+                ":a\n",
+                &format!(":{}", "t".repeat(128)),
+                &format!(":{}", "t".repeat(129)),
+            ] {
+                for digest in ["", "@", "@a", "@sha256:", &bad, &good] {
+                    let at = if digest.len() > 9 { "@" } else { "" };
+                    accepted += usize::from(assert_agrees(&format!("{path}{tag}{at}{digest}")));
+                }
+            }
+        }
+        assert!(accepted > 100, "{accepted}");
+    }
+
+    #[test]
+    fn generated_names_are_read_as_the_independent_crate_reads_them() {
+        let digest = Digest::of(b"").to_string();
+        let sha512 = format!("sha512:{}", "ab".repeat(64));
+        // Long pieces are rare: they make most names too long.
+        let pieces = [
+            "a",
+            "b0",
+            "7",
+            "repo",
+            "Z",
+            "é",
+            "\u{663}",
+            ".",
+            "_",
+            "__",
+            "-",
+            "/",
+            ":",
+            "@",
+            " ",
+            ":v1",
+            "@sha256:00",
+            &format!("@{digest}"),
+            &format!("@{sha512}"),
+            &digest[7..],
+            "sha384:",
+            "+",
+            "%",
+            "\0",
+        ];
+        let mut random = fastrand::Rng::with_seed(20_261_121);
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let mut rest = String::from(if random.u8(..4) > 0 { "a" } else { "" });
+            for _ in 0..random.usize(0..7) {
+                // Mostly what may stand there, or hardly a name were good.
+                let choices = if random.u8(..5) > 0 { 13 } else { pieces.len() };
+                rest.push_str(pieces[random.usize(..choices)]);
+            }
+            if random.u8(..6) == 0 {
+                rest.push_str([":v1", "@", ":"][random.usize(..3)]);
+                rest.push_str([&digest, &sha512, "b"][random.usize(..3)]);
+            }
+            accepted += usize::from(assert_agrees(&rest));
+        }
+        assert!((2_000..18_000).contains(&accepted), "{accepted}");
     }
 
     #[test]

@@ -7,17 +7,15 @@
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::error::PhaseError;
+use super::limits::Limits;
 use super::plan::{Image, Plan};
 use crate::oci::reference::Version;
 use crate::oci::{Descriptor, Manifest, Reference};
-use crate::sbom::{self, Document, Limits};
-use crate::store::registry::Registries;
-
-/// The largest image config that is read.
-const CONFIG_LIMIT: u64 = 16 * 1024 * 1024;
+use crate::sbom::{self, Document};
+use crate::store::registry::{Limit, Registries};
 
 /// Proof of step 1, with the SBOM documents if a signatory exports them.
 pub struct Readable {
@@ -43,7 +41,11 @@ impl Readable {
 /// # Errors
 /// On a registry that does not answer or refuses, on an image that is missing
 /// or not the report's, and on an SBOM that cannot be read.
-pub async fn check_read(plan: &Plan, registries: &Registries) -> Result<Readable, PhaseError> {
+pub async fn check_read(
+    plan: &Plan,
+    registries: &Registries,
+    limits: &Limits,
+) -> Result<Readable, PhaseError> {
     let checks = join_all(
         plan.images()
             .iter()
@@ -54,7 +56,7 @@ pub async fn check_read(plan: &Plan, registries: &Registries) -> Result<Readable
     // All images of a report are the same bytes, so one SBOM serves for all.
     let documents = match (plan.images().first(), manifests.first()) {
         (Some(image), Some(manifest)) if plan.exports_sbom() => {
-            read_sbom(image, manifest, registries).await?
+            read_sbom(image, manifest, registries, limits).await?
         }
         _ => Vec::new(),
     };
@@ -116,6 +118,31 @@ async fn check_tag(
     }
 }
 
+/// Looks whether the tags are still where they were checked to be. What was
+/// signed is the report's digest in any case, so that nothing of this fails.
+pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
+    let tags = plan
+        .images()
+        .iter()
+        .flat_map(|image| image.tags.iter().map(move |tag| (image, tag)));
+    join_all(tags.map(|(image, tag)| async move {
+        match registries.head_manifest(tag).await {
+            Ok(Some(digest)) if digest.algorithm() != image.digest.algorithm() => {}
+            Ok(Some(digest)) if digest == image.digest => {}
+            Ok(Some(digest)) => warn!(
+                "{tag} moved to {digest} during the run, which is not signed; {} is",
+                image.digest
+            ),
+            Ok(None) => warn!(
+                "{tag} was removed during the run; {} is signed",
+                image.digest
+            ),
+            Err(error) => debug!("Could not look at {tag} again: {error}"),
+        }
+    }))
+    .await;
+}
+
 /// Tells a moved tag from an image that is not there at all.
 async fn why_not(
     image: &Image,
@@ -157,6 +184,7 @@ async fn read_sbom(
     image: &Image,
     manifest: &Manifest,
     registries: &Registries,
+    limits: &Limits,
 ) -> Result<Vec<Document>, PhaseError> {
     if manifest.media_type().is_index() {
         info!("{image} is an index of several images: it has no SBOM of its own to export");
@@ -174,23 +202,30 @@ async fn read_sbom(
         image: image.to_string(),
         source,
     })?;
+    let limit = Limit {
+        bytes: limits.image_config,
+        flag: "-image-config-limit",
+    };
     let config = registries
-        .get_blob(&image.repository, parsed.config(), CONFIG_LIMIT)
+        .get_blob(&image.repository, parsed.config(), limit)
         .await
         .map_err(read)?;
     let Some(layer) = sbom::locate(&config, &parsed).map_err(unusable)? else {
         info!("{image} has no SBOM layer: nothing to export");
         return Ok(Vec::new());
     };
-    let limits = Limits::default();
+    let limit = Limit {
+        bytes: limits.sbom.compressed,
+        flag: "-sbom-layer-limit",
+    };
     let blob = registries
-        .get_blob(&image.repository, &layer.descriptor, limits.compressed)
+        .get_blob(&image.repository, &layer.descriptor, limit)
         .await;
     let blob = blob.map_err(|source| PhaseError::SbomLayer {
         image: image.to_string(),
         source,
     })?;
-    let layer = Arc::new(layer);
+    let (layer, limits) = (Arc::new(layer), limits.sbom.clone());
     let reading = tokio::task::spawn_blocking(move || sbom::read(&layer, blob, &limits)).await;
     let documents = reading
         .map_err(|_| PhaseError::Crashed("reading the SBOM layer"))?

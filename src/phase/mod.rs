@@ -19,6 +19,7 @@
 mod check_read;
 mod check_write;
 mod error;
+mod limits;
 mod plan;
 mod publish;
 mod receipt;
@@ -26,9 +27,10 @@ mod seal;
 mod sign;
 mod unlock;
 
-pub use check_read::{Readable, check_read};
+pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write};
 pub use error::{PhaseError, Signal};
+pub use limits::Limits;
 pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
@@ -36,16 +38,20 @@ pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::attach::Settle;
+use crate::attach::{Lateness, Settle};
 use crate::store::registry::Registries;
 
 /// How long a run that was stopped may take to learn what became of requests
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
 const GRACE: Duration = Duration::from_millis(1000);
+
+/// After how long the tags of the images are looked at again
+/// (`spec/decisions/0010`).
+const LONG: Duration = Duration::from_secs(5);
 
 /// Runs all steps after [`prepare`], until done or until `signal`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
@@ -54,13 +60,14 @@ pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     signal: impl Future<Output = Signal>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         signal,
-        steps(plan, locked, registries, settle, &mut receipt),
+        steps(plan, locked, registries, limits, settle, &mut receipt),
         registries,
     )
     .await;
@@ -97,17 +104,27 @@ async fn steps(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
+    limits: &Limits,
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
+    let lateness = Lateness::watch();
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
-    let checks = futures_util::join!(check_read(plan, registries), check_write(plan, registries));
+    let checks = futures_util::join!(
+        check_read(plan, registries, limits),
+        check_write(plan, registries)
+    );
     let (readable, writable) = (checks.0?, checks.1?);
+    let checked = Instant::now();
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    publish(signed, registries, settle, receipt).await
+    publish(signed, registries, settle, &lateness, receipt).await?;
+    if settle != Settle::Off && checked.elapsed() > LONG {
+        warn_of_moved_tags(plan, registries).await;
+    }
+    Ok(())
 }
 
 /// What computes without asking a registry is not awaited once the run is

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Layer, Settle, Turn};
+use crate::attach::{AttachError, Hanging, Lateness, Layer, Settle, Turn};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -20,6 +20,7 @@ pub async fn publish(
     signed: Signed,
     registries: &Registries,
     settle: Settle,
+    lateness: &Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let places: Vec<Prepared> = signed
@@ -29,7 +30,7 @@ pub async fn publish(
         .collect();
     let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
     for prepared in &places {
-        hanging.push((prepared, prepared.hanging(registries, settle)));
+        hanging.push((prepared, prepared.hanging(registries, settle, lateness)));
     }
     let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
     let uploads = hanging.iter_mut().map(|(_, hanging)| {
@@ -116,7 +117,12 @@ impl Prepared {
         }
     }
 
-    fn hanging<'a>(&'a self, registries: &'a Registries, settle: Settle) -> Hanging<'a> {
+    fn hanging<'a>(
+        &'a self,
+        registries: &'a Registries,
+        settle: Settle,
+        lateness: &'a Lateness,
+    ) -> Hanging<'a> {
         Hanging::new(
             registries,
             &self.signed.place,
@@ -124,6 +130,7 @@ impl Prepared {
             self.signed.media_types,
             self.signed.found.clone(),
             settle,
+            lateness,
         )
     }
 

@@ -98,7 +98,23 @@ impl SbomError {
                 "the buildpack that wrote the document must be mended, or set `export-sbom = \"none\"`"
                     .to_owned(),
             ),
+            Self::Limit(exceeded) => exceeded.flag().map(|flag| {
+                format!("if its size is meant, raise the limit with `{flag}`")
+            }),
             _ => None,
+        }
+    }
+}
+
+impl Exceeded {
+    /// The flag that sets the limit, with its value.
+    fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Compressed(_) => Some("-sbom-layer-limit <size>"),
+            Self::Expanded(_) => Some("-sbom-expanded-limit <size>"),
+            Self::Ratio { .. } => Some("-sbom-ratio-limit <times>"),
+            Self::Entries(_) => Some("-sbom-entries-limit <count>"),
+            Self::Path(_) | Self::ExtendedHeader(_) => None,
         }
     }
 }

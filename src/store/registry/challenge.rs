@@ -23,7 +23,8 @@ pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
         let Some(text) = value.to_str().ok().filter(|text| text.len() <= LONGEST) else {
             continue;
         };
-        for challenge in http_auth::parse_challenges(text).unwrap_or_default() {
+        let text = squeezed(text);
+        for challenge in http_auth::parse_challenges(&text).unwrap_or_default() {
             match read(&challenge) {
                 Some(bearer @ Challenge::Bearer { .. }) => return Some(bearer),
                 Some(Challenge::Basic) => chosen = Some(Challenge::Basic),
@@ -32,6 +33,25 @@ pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
         }
     }
     chosen
+}
+
+/// The text with one space where several stand outside of quotes: RFC 9110
+/// allows them after a scheme, `http-auth` does not.
+fn squeezed(text: &str) -> String {
+    let mut squeezed = String::with_capacity(text.len());
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        if is_quoted || c != ' ' || !squeezed.ends_with(' ') {
+            squeezed.push(c);
+        }
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    squeezed
 }
 
 fn read(challenge: &http_auth::ChallengeRef<'_>) -> Option<Challenge> {
@@ -89,6 +109,12 @@ mod tests {
             chosen(&[r#"Negotiate, Basic realm="r", bearer REALM="https://a.io/t""#]),
             bearer("https://a.io/t", None)
         );
+    }
+
+    #[test]
+    fn spaces_in_a_row_count_inside_quotes_only() {
+        let odd = r#"Bearer   realm="https://a.io/t",  service="a  \"  b""#;
+        assert_eq!(chosen(&[odd]), bearer("https://a.io/t", Some(r#"a  "  b"#)));
     }
 
     #[test]

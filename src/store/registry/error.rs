@@ -7,6 +7,7 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 
 use super::credentials::CredentialsError;
+use super::limit::Limit;
 
 /// A registry did not do what it was asked. A registry's own words are marked
 /// as such.
@@ -56,6 +57,8 @@ pub enum StoreError {
         expected: u64,
         actual: u64,
     },
+    #[error("{action}: it is larger than {} bytes", limit.bytes)]
+    TooLarge { action: String, limit: Limit },
     #[error("{action}: the manifest cannot be used")]
     Manifest {
         action: String,
@@ -73,6 +76,10 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Http(error) => error.hint(),
+            Self::TooLarge { limit, .. } => Some(format!(
+                "if its size is meant, raise the limit with `{} <size>`",
+                limit.flag
+            )),
             Self::Denied { .. } => Some(
                 "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
                  signing needs push access where signatures go"

@@ -2,16 +2,13 @@
 //! manifests").
 
 use super::error::{Answer, StoreError};
+use super::limit::Limit;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use crate::http::{HttpError, Method, Replay, Response};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
-
-/// The largest manifest that is read (distribution-spec v1.1 asks registries
-/// to take 4 MiB).
-pub(super) const MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;
 
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
@@ -77,8 +74,10 @@ impl Registries {
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
             .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
-        ask.body_limit = MANIFEST_LIMIT;
-        let response = self.send(reference.repository(), &ask).await?;
+        let limit = Limit::of_manifests(self.access.manifest_limit);
+        ask.body_limit = limit.bytes;
+        let sent = self.send(reference.repository(), &ask).await;
+        let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {
             200 => {}
             404 => return Ok(None),

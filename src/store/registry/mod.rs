@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod limit;
 mod manifests;
 mod mount;
 mod referrers;
@@ -28,6 +29,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use error::{Answer, StoreError};
+pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
 
@@ -47,6 +49,8 @@ pub struct Access {
     pub insecure: Vec<Namespace>,
     /// Where the run writes. Other repositories are asked for `pull` only.
     pub writable: HashSet<Repository>,
+    /// The most bytes of a manifest that are read.
+    pub manifest_limit: u64,
 }
 
 /// All registries of a run.
@@ -88,17 +92,17 @@ impl Registries {
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
-        limit: u64,
+        limit: Limit,
     ) -> Result<Bytes, StoreError> {
         let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
-        if descriptor.size > limit {
-            let url = action;
-            return Err(HttpError::TooLarge { url, limit }.into());
+        if descriptor.size > limit.bytes {
+            return Err(limit.exceeded(&action));
         }
         let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
         let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
-        ask.body_limit = limit;
-        let response = self.send(repository, &ask).await?;
+        ask.body_limit = limit.bytes;
+        let sent = self.send(repository, &ask).await;
+        let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {
             200 => {}
             404 => {

@@ -6,7 +6,8 @@ use tracing::warn;
 use url::Url;
 
 use super::error::StoreError;
-use super::manifests::{MANIFEST_LIMIT, content_type};
+use super::limit::Limit;
+use super::manifests::content_type;
 use super::{Ask, Registries, Target};
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
 use crate::http::{Method, Response};
@@ -50,8 +51,10 @@ impl Registries {
             let mut ask = Ask::new(Method::GET, target, &action);
             ask.headers
                 .insert(ACCEPT, HeaderValue::from_static(INDEX_TYPE));
-            ask.body_limit = MANIFEST_LIMIT;
-            let response = self.send(repository, &ask).await?;
+            let limit = Limit::of_manifests(self.access.manifest_limit);
+            ask.body_limit = limit.bytes;
+            let sent = self.send(repository, &ask).await;
+            let response = sent.map_err(|error| limit.explain(&action, error))?;
             let is_index = content_type(&response) == Some(MediaType::OCI_INDEX);
             match response.status.as_u16() {
                 200 if is_index => {}

@@ -62,7 +62,8 @@ pub(super) struct TokenRequest<'a> {
 struct TokenAnswer {
     token: Option<Zeroizing<String>>,
     access_token: Option<Zeroizing<String>>,
-    expires_in: Option<f64>,
+    /// Should be a number, and need not be one.
+    expires_in: Option<serde_json::Value>,
 }
 
 /// Fetches a token.
@@ -134,6 +135,7 @@ pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
     let header = bearer(&text).ok_or("its token cannot be sent in a header")?;
     let life = parsed
         .expires_in
+        .and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()))
         .filter(|life| *life >= 1.0)
         .map_or(DEFAULT_LIFE, |life| life as u64);
     Ok(Token {
@@ -233,6 +235,23 @@ pub(super) fn check_realm(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_life_that_is_no_number_is_none() {
+        let life = |value: &str| {
+            let answer = format!(r#"{{"token":"t","expires_in":{value}}}"#);
+            let token = read(answer.as_bytes()).unwrap();
+            (token.expires - token.fetched).as_secs()
+        };
+        for value in ["300", "\"300\"", "300.0", "\" 300 \""] {
+            assert!((269..=270).contains(&life(value)), "{value}");
+        }
+        for value in [
+            "null", "\"soon\"", "[]", "{}", "true", "0", "\"-1\"", "\"NaN\"",
+        ] {
+            assert!((53..=54).contains(&life(value)), "{value}");
+        }
+    }
 
     #[test]
     fn the_first_token_that_is_not_empty_counts() {

@@ -45,7 +45,7 @@ fn located(registry: &Registry, form: impl Fn(&str, &str) -> String + Send + Syn
 
 /// Case 32.
 #[test]
-fn a_location_may_be_relative_or_absolute_and_keeps_its_query() {
+fn case_32_a_location_may_be_relative_or_absolute_and_keeps_its_query() {
     let forms: [fn(&str, &str) -> String; 5] = [
         |_, location| location.to_owned(),
         |host, location| format!("http://{host}{location}"),
@@ -73,7 +73,7 @@ fn a_location_may_be_relative_or_absolute_and_keeps_its_query() {
 
 /// Case 32: another host gets the bytes, and nothing else.
 #[test]
-fn a_location_on_another_host_is_shown_no_credentials() {
+fn case_32_a_location_on_another_host_is_shown_no_credentials() {
     let settings = Settings {
         auth: Auth::bearer("pass"),
         ..Settings::default()
@@ -101,7 +101,7 @@ fn a_location_on_another_host_is_shown_no_credentials() {
 
 /// Case 32, F.
 #[test]
-fn a_session_without_a_usable_location_is_an_error_before_anything_is_put() {
+fn case_32_a_session_without_a_usable_location_is_an_error_before_anything_is_put() {
     for location in [
         None,
         Some(""),
@@ -129,10 +129,12 @@ fn a_session_without_a_usable_location_is_an_error_before_anything_is_put() {
 
 /// Case 33: the signer sends no single POST, whoever would take one.
 #[test]
-fn registries_that_would_take_more_are_asked_for_two_steps() {
+fn case_33_registries_that_would_take_more_are_asked_for_two_steps() {
     let (registry, image, signer) = with(Settings {
         single_post: Switch::On,
         mount: Switch::On,
+        referrers: Switch::On,
+        immutable_tags: Switch::On,
         ..Settings::default()
     });
     signer.run().succeeded();
@@ -146,7 +148,7 @@ fn registries_that_would_take_more_are_asked_for_two_steps() {
 
 /// Case 33, F: a registry that grants no session.
 #[test]
-fn a_session_that_is_not_granted_is_an_error_with_the_registry_s_words() {
+fn case_33_a_session_that_is_not_granted_is_an_error_with_the_registry_s_words() {
     for (status, code) in [
         (400, 113),
         (403, 113),
@@ -168,7 +170,7 @@ fn a_session_that_is_not_granted_is_an_error_with_the_registry_s_words() {
 
 /// Case 34.
 #[test]
-fn a_session_that_is_lost_is_opened_anew() {
+fn case_34_a_session_that_is_lost_is_opened_anew() {
     for status in [404, 416] {
         let (registry, image, signer) = plain();
         let when = When::first("PUT", "/blobs/uploads/").times(2);
@@ -181,7 +183,7 @@ fn a_session_that_is_lost_is_opened_anew() {
 
 /// Case 34, F: but not for ever.
 #[test]
-fn a_session_that_is_always_lost_is_given_up() {
+fn case_34_a_session_that_is_always_lost_is_given_up() {
     let (registry, _, signer) = plain();
     let when = When::every("PUT", "/blobs/uploads/");
     registry.inject(when, Action::error(404, "BLOB_UPLOAD_UNKNOWN"));
@@ -198,7 +200,7 @@ fn a_session_that_is_always_lost_is_given_up() {
 
 /// A blob that the registry does not want is not uploaded again.
 #[test]
-fn a_blob_that_is_refused_is_not_uploaded_again() {
+fn case_34_a_blob_that_is_refused_is_not_uploaded_again() {
     let (registry, _, signer) = plain();
     let when = When::every("PUT", "/blobs/uploads/");
     registry.inject(when, Action::error(400, "DIGEST_INVALID"));
@@ -213,7 +215,7 @@ fn a_blob_that_is_refused_is_not_uploaded_again() {
 
 /// Case 35.
 #[test]
-fn blobs_that_the_registry_lost_are_uploaded_again() {
+fn case_35_blobs_that_the_registry_lost_are_uploaded_again() {
     for code in ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"] {
         let (registry, image, signer) = plain();
         registry.inject(When::first("PUT", ".sig"), Action::error(400, code));
@@ -225,7 +227,7 @@ fn blobs_that_the_registry_lost_are_uploaded_again() {
 
 /// Case 35, F: but not for ever.
 #[test]
-fn blobs_that_the_registry_always_loses_are_given_up() {
+fn case_35_blobs_that_the_registry_always_loses_are_given_up() {
     let (registry, _, signer) = plain();
     registry.inject(
         When::every("PUT", ".sig"),
@@ -238,7 +240,7 @@ fn blobs_that_the_registry_always_loses_are_given_up() {
 
 /// Case 36, F.
 #[test]
-fn a_manifest_that_the_registry_calls_otherwise_is_an_error() {
+fn case_36_a_manifest_that_the_registry_calls_otherwise_is_an_error() {
     let (registry, _, signer) = plain();
     let wrong = format!("sha256:{}", "0".repeat(64));
     registry.inject(
@@ -253,9 +255,27 @@ fn a_manifest_that_the_registry_calls_otherwise_is_an_error() {
         .says(&["the bytes have digest"]);
 }
 
+/// Case 36: what an answer does not say is not held against it.
+#[test]
+fn case_36_a_201_without_a_location_or_digest_is_good_enough() {
+    let (registry, image, signer) = plain();
+    for part in ["/blobs/uploads/", "/manifests/"] {
+        registry.inject(
+            When::every("PUT", part),
+            Action::change(|answer| {
+                answer.headers.retain(|(name, _)| {
+                    !["location", "docker-content-digest"].contains(&name.as_str())
+                });
+            }),
+        );
+    }
+    signer.run().succeeded();
+    is_signed(&registry, &image);
+}
+
 /// Case 37.
 #[test]
-fn a_manifest_that_shows_late_is_waited_for() {
+fn case_37_a_manifest_that_shows_late_is_waited_for() {
     let (registry, image, signer) = plain();
     let tag = format!("/manifests/{}", image.attached("sig"));
     let when = When::first("GET", tag).after(1).times(4);
@@ -266,7 +286,7 @@ fn a_manifest_that_shows_late_is_waited_for() {
 
 /// Case 37, F. SIG-35
 #[test]
-fn a_manifest_that_never_shows_is_not_called_published() {
+fn case_37_a_manifest_that_never_shows_is_not_called_published() {
     let (registry, image, signer) = plain();
     let tag = format!("/manifests/{}", image.attached("sig"));
     registry.inject(
@@ -282,7 +302,7 @@ fn a_manifest_that_never_shows_is_not_called_published() {
 
 /// Case 42: an answer is whole, or it is no answer.
 #[test]
-fn a_length_that_is_too_large_is_a_broken_answer() {
+fn case_42_a_length_that_is_too_large_is_a_broken_answer() {
     for part in ["/manifests/v1", ".sig"] {
         let (registry, image, signer) = plain();
         let after = usize::from(part == ".sig");
@@ -300,7 +320,7 @@ fn a_length_that_is_too_large_is_a_broken_answer() {
 
 /// Case 42, F.
 #[test]
-fn a_length_that_is_too_small_is_another_manifest() {
+fn case_42_a_length_that_is_too_small_is_another_manifest() {
     let (registry, _, signer) = plain();
     registry.inject(
         When::every("GET", "/manifests/"),
@@ -315,7 +335,7 @@ fn a_length_that_is_too_small_is_another_manifest() {
 
 /// Case 42: bytes are hashed as they came; nothing is unpacked on the way.
 #[test]
-fn an_answer_that_was_packed_is_not_the_manifest() {
+fn case_42_an_answer_that_was_packed_is_not_the_manifest() {
     let (registry, _, signer) = plain();
     registry.inject(
         When::every("GET", "/manifests/"),

@@ -46,7 +46,7 @@ fn is_signed(registry: &Registry, image: &Image) {
 
 /// Case 6, F: not asked twice, and the roots are named.
 #[test]
-fn an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
+fn case_06_an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
     let (registry, image) = secured();
     let (foreign, _) = secured();
     let front = Front::start("127.0.0.1:0", registry.host(), |_| Fate::Passed);
@@ -69,7 +69,7 @@ fn an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
 
 /// Case 6, F.
 #[test]
-fn an_expired_certificate_ends_the_run_at_once() {
+fn case_06_an_expired_certificate_ends_the_run_at_once() {
     let settings = Settings {
         tls: Switch::On,
         certificate: Validity::Expired,
@@ -88,7 +88,7 @@ fn an_expired_certificate_ends_the_run_at_once() {
 
 /// Case 6, F.
 #[test]
-fn a_certificate_for_another_name_ends_the_run_at_once() {
+fn case_06_a_certificate_for_another_name_ends_the_run_at_once() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Open);
     let signer = trusting(&registry, &image, "stranger.example");
@@ -106,7 +106,7 @@ fn a_certificate_for_another_name_ends_the_run_at_once() {
 
 /// Case 7, F: no credentials, no downgrade.
 #[test]
-fn a_public_registry_that_speaks_plain_http_is_told_nothing() {
+fn case_07_a_public_registry_that_speaks_plain_http_is_told_nothing() {
     let (registry, image) = with(Settings::default());
     let front_saw_plain = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = front_saw_plain.clone();
@@ -189,7 +189,7 @@ fn an_insecure_registry_is_insecure_for_itself_alone() {
 
 /// SIG-5: what an insecure registry names is verified all the same.
 #[test]
-fn an_insecure_registry_does_not_make_other_hosts_insecure() {
+fn case_32_an_insecure_registry_does_not_make_other_hosts_insecure() {
     let (registry, image) = secured();
     let (other, _) = secured();
     let elsewhere = format!(
@@ -241,7 +241,7 @@ fn a_registry_may_have_an_ipv6_address() {
 
 /// Case 69.
 #[test]
-fn a_public_registry_is_asked_through_the_proxy() {
+fn case_69_a_public_registry_is_asked_through_the_proxy() {
     for variable in ["HTTPS_PROXY", "https_proxy"] {
         let (registry, image) = secured();
         let proxy = Proxy::to(registry.host(), Manner::Open);
@@ -258,7 +258,7 @@ fn a_public_registry_is_asked_through_the_proxy() {
 
 /// Case 69.
 #[test]
-fn hosts_that_need_no_proxy_are_asked_without() {
+fn case_69_hosts_that_need_no_proxy_are_asked_without() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Open);
     for none in [PUBLIC_NAME, ".example", "other,example", "*"] {
@@ -292,7 +292,7 @@ fn hosts_that_need_no_proxy_are_asked_without() {
 
 /// Case 69, F.
 #[test]
-fn a_proxy_that_wants_credentials_is_named_at_once() {
+fn case_69_a_proxy_that_wants_credentials_is_named_at_once() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Guarded);
     let signer = trusting(&registry, &image, PUBLIC_NAME);
@@ -306,7 +306,7 @@ fn a_proxy_that_wants_credentials_is_named_at_once() {
 
 /// Case 69. SIG-15
 #[test]
-fn a_proxy_is_shown_its_credentials_and_nobody_else_is() {
+fn case_69_a_proxy_is_shown_its_credentials_and_nobody_else_is() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Guarded);
     let signer = trusting(&registry, &image, PUBLIC_NAME).arguments(&["-log-level=debug"]);
@@ -326,7 +326,7 @@ fn a_proxy_is_shown_its_credentials_and_nobody_else_is() {
 
 /// Case 69.
 #[test]
-fn a_proxy_that_cuts_a_tunnel_is_asked_again() {
+fn case_69_a_proxy_that_cuts_a_tunnel_is_asked_again() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::CutsFirst);
     let signer = trusting(&registry, &image, PUBLIC_NAME);
@@ -339,7 +339,7 @@ fn a_proxy_that_cuts_a_tunnel_is_asked_again() {
 
 /// Case 69, F.
 #[test]
-fn a_proxy_that_reaches_nothing_is_named_when_the_budget_is_spent() {
+fn case_69_a_proxy_that_reaches_nothing_is_named_when_the_budget_is_spent() {
     let (registry, image) = secured();
     let proxy = Proxy::to(registry.host(), Manner::Lost);
     let signer = trusting(&registry, &image, PUBLIC_NAME).arguments(&["-retry-budget=1s"]);

@@ -66,7 +66,7 @@ fn is_lost_grant(line: &str) -> bool {
 
 /// Case 71: requests that run at the same time elsewhere wait for each other.
 #[test]
-fn one_stream_at_a_time_is_enough() {
+fn case_71_one_stream_at_a_time_is_enough() {
     let registry = seeded();
     let run = signs(&registry, registry.host());
     assert_eq!(registry.open_uploads(), 0);
@@ -76,7 +76,7 @@ fn one_stream_at_a_time_is_enough() {
 /// Case 71: once, which the HTTP library repeats by itself, and more often than
 /// it does.
 #[test]
-fn a_stream_that_is_refused_is_asked_for_again() {
+fn case_71_a_stream_that_is_refused_is_asked_for_again() {
     for times in [1, 5] {
         for (method, part) in REQUESTS {
             let registry = seeded();
@@ -94,7 +94,7 @@ fn a_stream_that_is_refused_is_asked_for_again() {
 
 /// Case 71: GOAWAY.
 #[test]
-fn a_connection_that_the_registry_winds_up_is_followed_by_another() {
+fn case_71_a_connection_that_the_registry_winds_up_is_followed_by_another() {
     for (method, part) in REQUESTS {
         let registry = seeded();
         registry.inject(When::first(method, part), Action::WindUp);

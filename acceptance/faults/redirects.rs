@@ -63,7 +63,7 @@ fn sends_to(location: &str) -> Action {
 
 /// Case 26, F. WIRE-12
 #[test]
-fn credentials_are_not_shown_to_a_token_service_inside_the_network() {
+fn case_26_credentials_are_not_shown_to_a_token_service_inside_the_network() {
     let inside = Registry::with(Settings {
         auth: Auth::bearer("pass"),
         ..Settings::default()
@@ -98,7 +98,7 @@ fn credentials_are_not_shown_to_a_token_service_inside_the_network() {
 /// Case 26, F: a registry inside the network sends nobody to the address where
 /// clouds serve a machine's own credentials.
 #[test]
-fn no_registry_sends_the_signer_to_a_link_local_address() {
+fn case_26_no_registry_sends_the_signer_to_a_link_local_address() {
     let (registry, _, signer) = with("no-sbom-layer", Auth::None);
     registry.inject(
         When::every("*", "/v2/"),
@@ -113,7 +113,7 @@ fn no_registry_sends_the_signer_to_a_link_local_address() {
 
 /// Case 27, F. WIRE-12
 #[test]
-fn a_token_service_that_sends_elsewhere_is_not_followed() {
+fn case_27_a_token_service_that_sends_elsewhere_is_not_followed() {
     let (registry, _, signer) = with("no-sbom-layer", Auth::bearer("pass"));
     let thief = Registry::with(Settings {
         auth: Auth::bearer("pass"),
@@ -127,7 +127,7 @@ fn a_token_service_that_sends_elsewhere_is_not_followed() {
 
 /// Case 30. WIRE-10
 #[test]
-fn a_blob_that_lies_elsewhere_is_fetched_without_credentials() {
+fn case_30_a_blob_that_lies_elsewhere_is_fetched_without_credentials() {
     for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
         let (registry, image, signer) = with("one-document", auth);
         let store = Registry::start();
@@ -155,7 +155,7 @@ fn a_blob_that_lies_elsewhere_is_fetched_without_credentials() {
 
 /// Case 30, F: the digest is checked wherever the bytes came from.
 #[test]
-fn a_blob_that_lies_elsewhere_is_hashed() {
+fn case_30_a_blob_that_lies_elsewhere_is_hashed() {
     let (registry, image, signer) = with("one-document", Auth::None);
     let store = Registry::start();
     image.seed(&store);
@@ -189,7 +189,7 @@ fn a_blob_that_lies_elsewhere_is_hashed() {
 
 /// Case 31, F.
 #[test]
-fn redirects_in_a_circle_end_after_five() {
+fn case_31_redirects_in_a_circle_end_after_five() {
     let (registry, image, signer) = with("no-sbom-layer", Auth::None);
     let target = format!("/v2/{}/manifests/v1", image.repository());
     registry.inject(When::every("GET", "/manifests/v1"), sends_to(&target));
@@ -199,7 +199,7 @@ fn redirects_in_a_circle_end_after_five() {
 
 /// Case 31, F: targets that no redirect may have.
 #[test]
-fn redirects_that_weaken_a_request_are_refused() {
+fn case_31_redirects_that_weaken_a_request_are_refused() {
     let inside = Registry::start();
     let here = format!("https://{}/x", inside.host());
     for (target, reason) in [
@@ -223,7 +223,7 @@ fn redirects_that_weaken_a_request_are_refused() {
 
 /// Case 31: only what reads is redirected.
 #[test]
-fn a_write_is_not_redirected() {
+fn case_31_a_write_is_not_redirected() {
     let (registry, image, signer) = with("no-sbom-layer", Auth::None);
     let other = Registry::start();
     let target = format!(

@@ -86,7 +86,7 @@ fn hangs_everywhere(registry: &Registry, image: &Image) {
 
 /// Case 33. WIRE-13
 #[test]
-fn a_blob_is_sent_once_and_mounted_into_the_other_repositories() {
+fn case_33_a_blob_is_sent_once_and_mounted_into_the_other_repositories() {
     let image = image(MOUNTABLE);
     let registry = seeded(&image, settings(Switch::On, Auth::None));
     attach(&image, &registry);
@@ -101,7 +101,7 @@ fn a_blob_is_sent_once_and_mounted_into_the_other_repositories() {
 
 /// Case 33: an upload into the session that the registry grants instead.
 #[test]
-fn a_mount_that_is_declined_becomes_an_upload() {
+fn case_33_a_mount_that_is_declined_becomes_an_upload() {
     let image = image(MOUNTABLE);
     let registry = seeded(&image, settings(Switch::Off, Auth::None));
     attach(&image, &registry);
@@ -123,7 +123,7 @@ fn a_mount_that_is_declined_becomes_an_upload() {
 /// Case 33: nothing that a registry says to a mount fails a run, and it is
 /// asked once.
 #[test]
-fn a_mount_that_is_refused_becomes_an_upload() {
+fn case_33_a_mount_that_is_refused_becomes_an_upload() {
     let image = image(MOUNTABLE);
     let mut answers: Vec<Action> = [400, 401, 403, 404, 405, 500, 503]
         .map(|status| Action::error(status, "MINE"))
@@ -142,7 +142,7 @@ fn a_mount_that_is_refused_becomes_an_upload() {
 
 /// Cases 33 and 35: the registry calls it mounted and does not have it.
 #[test]
-fn a_mount_that_did_not_happen_becomes_an_upload() {
+fn case_33_a_mount_that_did_not_happen_becomes_an_upload() {
     let image = image(MOUNTABLE);
     let registry = seeded(&image, settings(Switch::On, Auth::None));
     let lie = Action::Answer(Answer::new(201));
@@ -208,7 +208,7 @@ fn the_token_of_a_mount_alone_may_read_the_other_repository() {
 
 /// Case 33: a token service that looks at the first scope, or refuses two.
 #[test]
-fn a_mount_that_the_token_does_not_allow_becomes_an_upload() {
+fn case_33_a_mount_that_the_token_does_not_allow_becomes_an_upload() {
     let image = image(MOUNTABLE);
     let two_scopes = || When::every("GET", "push&scope=");
     for answer in [
