@@ -1,5 +1,6 @@
 # Targets print what they do (`> Doing x...`), as the lifecycle's Makefile does.
 # Needed: Rust 1.88 or newer with rustup, Go 1.26 or newer, GNU make, a C compiler.
+# `make release` needs a C compiler for arm64 too, and says so if there is none.
 # Used by the tests if it is there: /usr/bin/docker-registry (Debian's docker-registry),
 # since distribution v2 cannot be built with `go install` any more.
 
@@ -25,6 +26,19 @@ NIGHTLY ?= nightly
 FUZZ_SECONDS ?= 600
 FUZZERS ?= $(basename $(notdir $(wildcard acceptance/fuzz/fuzz_targets/*.rs)))
 
+# What a release is built with: other compilers make other bytes.
+RELEASE_RUST ?= 1.95.0
+CC_AMD64 ?= gcc
+CC_ARM64 ?= aarch64-linux-gnu-gcc
+# Root certificates (PEM) to put into the image; none unless asked for.
+ROOTS ?=
+# Where `make publish` pushes the image (`host/path`), and who signs it there.
+IMAGE ?=
+COSIGN_CONFIG ?=
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
 # The reference tools, each in a folder that names its exact version: what is
 # there is right, and a new version is a new folder.
 COSIGN_2_4 := v2.4.0
@@ -40,6 +54,7 @@ SIGSTORE_JS := 3.1.1
 SIGSTORE_RUST := 0.15.1
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
+CARGO_CYCLONEDX := 0.5.9
 
 cosign24 := .tools/cosign-$(COSIGN_2_4)/cosign
 cosign2 := .tools/cosign-$(COSIGN_2)/cosign
@@ -54,10 +69,11 @@ sigstore_js := .tools/sigstore-js-$(SIGSTORE_JS)/reader.mjs
 sigstore_rust := .tools/sigstore-rust-$(SIGSTORE_RUST)/bin/reader
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
+cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
 
 .PHONY: help
 help: ## Show this list (default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binary, target/release/signer
@@ -154,6 +170,34 @@ fuzz-smoke: ## Run the fuzzers for 10 s each, if there is a nightly compiler
 run_fuzz = RUSTUP_TOOLCHAIN=$(NIGHTLY) $(fuzz)
 in_fuzz = --fuzz-dir acceptance/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
 
+.PHONY: install
+install: ## Build, and install the program and its manual below DESTDIR and PREFIX (/usr/local)
+	@$(if $(BINARY),:,$(MAKE) build)
+	@echo "> Installing below $(DESTDIR)$(PREFIX)..."
+	install -D -m 755 "$(or $(BINARY),$(CARGO_TARGET_DIR)/release/signer)" "$(DESTDIR)$(PREFIX)/bin/signer"
+	install -D -m 644 docs/signer.1 "$(DESTDIR)$(PREFIX)/share/man/man1/signer.1"
+
+.PHONY: release
+release: $(cyclonedx) ## Build dist/: static programs for amd64 and arm64, tarballs, image, bills of materials
+	@SIGNER_RUST="$(RELEASE_RUST)" CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" \
+		CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" CYCLONEDX="$(CURDIR)/$(cyclonedx)" \
+		acceptance/release/build.sh dist
+
+.PHONY: release-check
+release-check: release tools ## Build dist/ again in another folder, compare the bytes, and test them
+	@echo "> Building the same commit in another folder..."
+	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
+		acceptance/release/again.sh dist
+	@echo "> Testing dist/..."
+	$(CARGO) test --locked --test acceptance -- --ignored --test-threads=1 dist::
+
+.PHONY: publish
+publish: ## Push dist/'s image to IMAGE (host/path) and sign it with itself, by COSIGN_CONFIG
+	@test -n "$(IMAGE)" -a -n "$(COSIGN_CONFIG)" || { \
+		echo "make publish IMAGE=registry.example/signer COSIGN_CONFIG=cosign.toml"; exit 2; }
+	@CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
+		acceptance/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
+
 .PHONY: tools
 tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
 
@@ -222,6 +266,10 @@ $(sigstore_rust): $(wildcard acceptance/readers/sigstore-rust/Cargo.* acceptance
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
 	$(CARGO) install --locked --root .tools/cargo-deny-$(CARGO_DENY) --version $(CARGO_DENY) cargo-deny
+
+$(cyclonedx):
+	@echo "> Installing cargo-cyclonedx $(CARGO_CYCLONEDX) (about 2 minutes)..."
+	$(CARGO) install --locked --root .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX) --version $(CARGO_CYCLONEDX) cargo-cyclonedx
 
 $(fuzz):
 	@echo "> Installing cargo-fuzz $(CARGO_FUZZ) (about 1 minute)..."

@@ -84,7 +84,6 @@ impl Signer {
     }
 
     /// The program at another path than the one Cargo names.
-    #[cfg_attr(test, expect(dead_code, reason = "for the demo"))]
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();
         self
