@@ -14,6 +14,7 @@
 
 mod support;
 
+mod baselines;
 mod big;
 mod bundles;
 mod check;
