@@ -1,8 +1,6 @@
 //! Steps 1 and 2 of the RFC: whatever they find wrong, nothing was stored
 //! anywhere and no upload session is left open.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::support::images::Image;
