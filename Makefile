@@ -1,5 +1,6 @@
 # Targets print what they do (`> Doing x...`), as the lifecycle's Makefile does.
 # Needed: Rust 1.88 or newer with rustup, Go 1.26 or newer, GNU make, a C compiler.
+# `make release` needs a C compiler for arm64 too, and says so if there is none.
 # Used by the tests if it is there: /usr/bin/docker-registry (Debian's docker-registry),
 # since distribution v2 cannot be built with `go install` any more.
 
@@ -11,6 +12,7 @@ SHELL := /bin/sh
 
 CARGO ?= cargo
 GO ?= go
+NPM ?= npm
 CARGO_TARGET_DIR ?= target
 
 # How often a crowd of signers meets.
@@ -24,26 +26,54 @@ NIGHTLY ?= nightly
 FUZZ_SECONDS ?= 600
 FUZZERS ?= $(basename $(notdir $(wildcard acceptance/fuzz/fuzz_targets/*.rs)))
 
+# What a release is built with: other compilers make other bytes.
+RELEASE_RUST ?= 1.95.0
+CC_AMD64 ?= gcc
+CC_ARM64 ?= aarch64-linux-gnu-gcc
+# Root certificates (PEM) to put into the image; none unless asked for.
+ROOTS ?=
+# Where `make publish` pushes the image (`host/path`), and who signs it there.
+IMAGE ?=
+COSIGN_CONFIG ?=
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
 # The reference tools, each in a folder that names its exact version: what is
 # there is right, and a new version is a new folder.
+COSIGN_2_4 := v2.4.0
 COSIGN_2 := v2.6.4
 COSIGN_3 := v3.1.2
 DISTRIBUTION := v3.1.2
 FERRO := 1.0.0
+REGCTL := v0.11.7
+# The readers beside cosign; their own lock files name these versions too.
+KYVERNO := 1.19.1
+POLICY_CONTROLLER := 0.13.1
+SIGSTORE_JS := 3.1.1
+SIGSTORE_RUST := 0.15.1
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
+CARGO_CYCLONEDX := 0.5.9
 
+cosign24 := .tools/cosign-$(COSIGN_2_4)/cosign
 cosign2 := .tools/cosign-$(COSIGN_2)/cosign
 cosign3 := .tools/cosign-$(COSIGN_3)/cosign
 distribution := .tools/distribution-$(DISTRIBUTION)/registry
 referrers := .tools/referrers-registry/referrers-registry
 ferro := .tools/ferro-oci-server-$(FERRO)/bin/ferro-oci-server
+regctl := .tools/regctl-$(REGCTL)/regctl
+kyverno := .tools/kyverno-$(KYVERNO)/reader
+policy_controller := .tools/policy-controller-$(POLICY_CONTROLLER)/reader
+sigstore_js := .tools/sigstore-js-$(SIGSTORE_JS)/reader.mjs
+sigstore_rust := .tools/sigstore-rust-$(SIGSTORE_RUST)/bin/reader
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
+cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
 
 .PHONY: help
 help: ## Show this list (default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binary, target/release/signer
@@ -101,7 +131,7 @@ fmt: components ## Format the Rust code
 lint: components ## Check the format and run clippy; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
-	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs
+	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs acceptance/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -p signer -p romix -- -D warnings
 
@@ -140,8 +170,39 @@ fuzz-smoke: ## Run the fuzzers for 10 s each, if there is a nightly compiler
 run_fuzz = RUSTUP_TOOLCHAIN=$(NIGHTLY) $(fuzz)
 in_fuzz = --fuzz-dir acceptance/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
 
+.PHONY: install
+install: ## Build, and install the program and its manual below DESTDIR and PREFIX (/usr/local)
+	@$(if $(BINARY),:,$(MAKE) build)
+	@echo "> Installing below $(DESTDIR)$(PREFIX)..."
+	install -D -m 755 "$(or $(BINARY),$(CARGO_TARGET_DIR)/release/signer)" "$(DESTDIR)$(PREFIX)/bin/signer"
+	install -D -m 644 docs/signer.1 "$(DESTDIR)$(PREFIX)/share/man/man1/signer.1"
+
+.PHONY: release
+release: $(cyclonedx) ## Build dist/: static programs for amd64 and arm64, tarballs, image, bills of materials
+	@SIGNER_RUST="$(RELEASE_RUST)" CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" \
+		CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" CYCLONEDX="$(CURDIR)/$(cyclonedx)" \
+		acceptance/release/build.sh dist
+
+.PHONY: release-check
+release-check: release tools ## Build dist/ again in another folder, compare the bytes, and test them
+	@echo "> Building the same commit in another folder..."
+	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
+		acceptance/release/again.sh dist
+	@echo "> Testing dist/..."
+	$(CARGO) test --locked --test acceptance -- --ignored --test-threads=1 dist::
+
+.PHONY: publish
+publish: ## Push dist/'s image to IMAGE (host/path) and sign it with itself, by COSIGN_CONFIG
+	@test -n "$(IMAGE)" -a -n "$(COSIGN_CONFIG)" || { \
+		echo "make publish IMAGE=registry.example/signer COSIGN_CONFIG=cosign.toml"; exit 2; }
+	@CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
+		acceptance/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
+
 .PHONY: tools
-tools: $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) ## Install the reference tools into .tools, those that are missing
+tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
+
+.PHONY: readers
+readers: $(kyverno) $(policy_controller) $(sigstore_js) $(sigstore_rust) ## Install verifiers that are not cosign, which the tests leave out where they are missing (needs Node.js)
 
 .PHONY: components
 components:
@@ -154,6 +215,10 @@ clean: ## Remove what was built; .tools stays
 	$(CARGO) clean
 
 # `go install` puts a binary in place only when it is complete.
+$(cosign24):
+	@echo "> Installing cosign $(COSIGN_2_4) (about 3 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v2/cmd/cosign@$(COSIGN_2_4)
+
 $(cosign2):
 	@echo "> Installing cosign $(COSIGN_2) (about 3 minutes)..."
 	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v2/cmd/cosign@$(COSIGN_2)
@@ -174,9 +239,37 @@ $(ferro):
 	@echo "> Installing ferro-oci-server $(FERRO) (about 1 minute)..."
 	$(CARGO) install --locked --root .tools/ferro-oci-server-$(FERRO) --version $(FERRO) ferro-oci-server
 
+$(regctl):
+	@echo "> Installing regctl $(REGCTL)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/regclient/regclient/cmd/regctl@$(REGCTL)
+
+$(kyverno): $(wildcard acceptance/readers/kyverno/*)
+	@echo "> Building a reader of Kyverno $(KYVERNO) (about 2 minutes)..."
+	cd acceptance/readers/kyverno && $(GO) build -o "$(CURDIR)/$@" .
+
+$(policy_controller): $(wildcard acceptance/readers/policy-controller/*)
+	@echo "> Building a reader of policy-controller $(POLICY_CONTROLLER) (about 3 minutes)..."
+	cd acceptance/readers/policy-controller && $(GO) build -o "$(CURDIR)/$@" .
+
+# npm leaves `node_modules` where the lock file lies.
+$(sigstore_js): $(wildcard acceptance/readers/sigstore-js/*)
+	@echo "> Installing the reader of sigstore's JavaScript libraries..."
+	mkdir -p $(@D) && cp $(filter %.json,$^) $(@D)
+	cd $(@D) && $(NPM) ci --no-audit --no-fund
+	cp $(filter %.mjs,$^) $(@D)
+
+$(sigstore_rust): $(wildcard acceptance/readers/sigstore-rust/Cargo.* acceptance/readers/sigstore-rust/src/*)
+	@echo "> Building the reader of sigstore's Rust crates (about 1 minute)..."
+	$(CARGO) install --locked --force --root .tools/sigstore-rust-$(SIGSTORE_RUST) \
+		--target-dir "$(abspath $(CARGO_TARGET_DIR))/readers" --path acceptance/readers/sigstore-rust
+
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
 	$(CARGO) install --locked --root .tools/cargo-deny-$(CARGO_DENY) --version $(CARGO_DENY) cargo-deny
+
+$(cyclonedx):
+	@echo "> Installing cargo-cyclonedx $(CARGO_CYCLONEDX) (about 2 minutes)..."
+	$(CARGO) install --locked --root .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX) --version $(CARGO_CYCLONEDX) cargo-cyclonedx
 
 $(fuzz):
 	@echo "> Installing cargo-fuzz $(CARGO_FUZZ) (about 1 minute)..."

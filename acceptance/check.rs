@@ -1,8 +1,6 @@
 //! Steps 1 and 2 of the RFC: whatever they find wrong, nothing was stored
 //! anywhere and no upload session is left open.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::support::images::Image;
@@ -51,8 +49,8 @@ fn case_40_a_first_tag_that_moved_is_found_and_told_from_a_missing_image() {
     refused(&registry, &image, 114).says(&[":v1", image.digest(), &moved]);
 }
 
-/// A run that signs with one key while `v1` moves, which takes `time`.
-fn signed_while_the_tag_moves(time: Duration, arguments: &[&str]) -> (Registry, Outcome) {
+/// A run that signs with one key while `v1` moves.
+fn signed_while_the_tag_moves(arguments: &[&str]) -> (Registry, Outcome) {
     let (registry, image) = seeded("oci-media-types");
     let moved = stranger(&registry, image.repository());
     let (moving, to) = (registry.clone(), moved.clone());
@@ -62,7 +60,6 @@ fn signed_while_the_tag_moves(time: Duration, arguments: &[&str]) -> (Registry, 
         When::first("PUT", part),
         Action::before(move || moving.tag(&repository, "v1", &to)),
     );
-    registry.inject(When::first("PUT", part), Action::Delay(time));
     let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
     let run = signer.arguments(arguments).run().succeeded();
     let place = |tag: &str| registry.manifest(image.repository(), tag);
@@ -74,18 +71,10 @@ fn signed_while_the_tag_moves(time: Duration, arguments: &[&str]) -> (Registry, 
     (registry, run)
 }
 
-/// Case 41. SIG-20
+/// Case 41. SIG-20, SIG-48
 #[test]
-fn case_41_a_tag_that_moves_after_the_check_does_not_change_what_is_signed() {
-    signed_while_the_tag_moves(Duration::ZERO, &[]);
-}
-
-/// Case 41: looking costs a request, which a run that takes its time affords.
-/// SIG-48
-#[test]
-fn case_41_a_tag_that_moves_during_a_long_run_is_warned_of() {
-    let time = Duration::from_millis(5500);
-    let (registry, run) = signed_while_the_tag_moves(time, &[]);
+fn case_41_a_tag_that_moves_after_the_check_is_warned_of() {
+    let (registry, run) = signed_while_the_tag_moves(&[]);
     let warned = run.warnings();
     assert!(
         matches!(warned[..], [line] if line.contains(":v1 moved to sha256:")),
@@ -98,8 +87,7 @@ fn case_41_a_tag_that_moves_during_a_long_run_is_warned_of() {
 /// SIG-48
 #[test]
 fn case_41_without_settling_no_tag_is_looked_at_again() {
-    let time = Duration::from_millis(5500);
-    let (registry, run) = signed_while_the_tag_moves(time, &["-settle=0"]);
+    let (registry, run) = signed_while_the_tag_moves(&["-settle=0"]);
     assert!(run.warnings().is_empty(), "{}", run.stdout);
     assert!(registry.exchanges().of("HEAD", "/manifests/v1").is_empty());
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::images::Image;
 use crate::support::objects::attachment;
-use crate::support::registry::Registry;
+use crate::support::registry::{Action, Registry, When};
 use crate::support::signer::{Config, Outcome, Signer};
 
 struct Run {
@@ -158,6 +158,33 @@ fn case_64_a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {
         "{:?}",
         registry.exchanges()
     );
+}
+
+/// The folder is gone by the end of the run, whether it succeeds or not: said
+/// once, and the code is that of the run if that failed.
+/// SIG-39
+#[test]
+fn case_64_a_receipt_that_cannot_be_written_at_the_end_is_said_once() {
+    for (status, code) in [(None, 3), (Some(403), 113)] {
+        let registry = Registry::start();
+        let image = Image::recorded("no-sbom-layer");
+        image.seed(&registry);
+        let folder = tempfile::tempdir().unwrap();
+        let receipt = folder.path().join("receipt.toml");
+        let folder = std::sync::Mutex::new(Some(folder));
+        registry.inject(
+            When::first("GET", ".sig"),
+            Action::after(move || drop(folder.lock().unwrap().take())),
+        );
+        if let Some(status) = status {
+            registry.inject(When::every("PUT", ".sig"), Action::error(status, "MINE"));
+        }
+        let signer = Signer::of(&image, registry.host()).key("p256-n32768-cosign-header");
+        let signer = signer.arguments(&["-receipt", receipt.to_str().unwrap()]);
+        let run = signer.run().ended_with(code);
+        let said = run.stdout.matches("cannot write the receipt to").count();
+        assert_eq!(said, 1, "{}", run.stdout);
+    }
 }
 
 #[test]

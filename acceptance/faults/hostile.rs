@@ -257,7 +257,7 @@ fn case_73_a_registry_that_rewrites_what_it_stores_is_found_out() {
             }
         }),
     );
-    let run = signer.arguments(&["-timeout=8s"]).run();
+    let run = signer.arguments(&["-timeout=20s"]).run();
     assert!(
         matches!(run.code, Some(117)),
         "{:?} {}",
@@ -281,7 +281,7 @@ fn case_73_a_registry_that_spoils_what_it_stores_is_found_out() {
             answer.body = text.to_lowercase().into();
         }),
     );
-    let run = signer.arguments(&["-timeout=8s"]).run();
+    let run = signer.arguments(&["-timeout=20s"]).run();
     assert!(
         matches!(run.code, Some(117 | 118)),
         "{:?} {}",

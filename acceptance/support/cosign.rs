@@ -1,18 +1,22 @@
-//! The real cosign, both majors, as a user without network runs it: keys only,
-//! no transparency log, registries on loopback.
+//! The real cosign, as a user without network runs it: keys only, no
+//! transparency log, registries on loopback.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tempfile::TempDir;
 
 use super::signer::run_within;
 use super::{package, testdata, tool};
-use std::process::Command;
-use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cosign {
+    /// Knows tags only, and nothing of bundles.
+    V2_4,
     V2,
     V3,
 }
@@ -58,6 +62,7 @@ impl Cosign {
     /// The program, below `.tools`.
     pub fn path(self) -> &'static str {
         match self {
+            Self::V2_4 => "cosign-v2.4.0/cosign",
             Self::V2 => "cosign-v2.6.4/cosign",
             Self::V3 => "cosign-v3.1.2/cosign",
         }
@@ -65,30 +70,7 @@ impl Cosign {
 
     /// Runs any cosign command.
     pub fn run<S: AsRef<str>>(self, arguments: &[S], environment: &[(&str, &str)]) -> Printed {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-        let mut command = Command::new(tool(self.path()));
-        command
-            .current_dir(package(""))
-            .args(&arguments)
-            .env_clear()
-            .env("HOME", home.path())
-            .env("PATH", "/usr/bin:/bin")
-            // Whatever leaves this machine would fail at once.
-            .env("HTTPS_PROXY", "http://127.0.0.1:9")
-            .env("HTTP_PROXY", "http://127.0.0.1:9")
-            .envs(environment.iter().copied());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = run_within(command, TIMEOUT);
-        Printed {
-            command: format!("{self:?} {}", arguments.join(" ")),
-            success: status.success(),
-            stdout: String::from_utf8_lossy(&stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
-        }
+        run(Command::new(tool(self.path())), arguments, environment)
     }
 
     /// `verify` with a public key of `testdata/keys`; annotations must be there.
@@ -116,14 +98,24 @@ impl Cosign {
         self.run(&arguments, environment)
     }
 
-    /// `verify` of an image with bundles: 2.6 asks for a trusted root then.
+    /// `verify` of an image with bundles.
     pub fn verify_both(self, key: &str, reference: &str) -> Printed {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let root = folder.path().join("root.json").display().to_string();
-        let create = ["trusted-root", "create", "--out", &root];
-        Self::V3.run(&create, &[]).accepted();
-        let mut arguments = self.verifying("verify", key);
-        arguments.extend(["--trusted-root".to_owned(), root, reference.to_owned()]);
+        self.verify_any("verify", key, reference)
+    }
+
+    /// `verify` or, of SPDX documents, `verify-attestation`, whatever form the
+    /// signatures have: 2.6.4 wants a trusted root as soon as a bundle hangs on
+    /// the image, and an empty one will do.
+    pub fn verify_any(self, command: &str, key: &str, reference: &str) -> Printed {
+        let mut arguments = self.verifying(command, key);
+        if command == "verify-attestation" {
+            arguments.extend(["--type".to_owned(), "spdxjson".to_owned()]);
+        }
+        if self == Self::V2 {
+            let root = empty_trusted_root().display().to_string();
+            arguments.extend(["--trusted-root".to_owned(), root]);
+        }
+        arguments.push(reference.to_owned());
         self.run(&arguments, &[])
     }
 
@@ -174,6 +166,53 @@ impl Cosign {
     pub fn tree(self, reference: &str) -> Printed {
         self.run(&["tree", "--allow-insecure-registry", reference], &[])
     }
+}
+
+/// Runs a program that is not ours, with nothing but this environment.
+pub fn run<S: AsRef<str>>(
+    mut command: Command,
+    arguments: &[S],
+    environment: &[(&str, &str)],
+) -> Printed {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+    command
+        .current_dir(package(""))
+        .args(&arguments)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        // Whatever leaves this machine would fail at once.
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("NO_PROXY", "127.0.0.1")
+        .envs(environment.iter().copied());
+    let program = command.get_program().to_string_lossy().into_owned();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = run_within(command, TIMEOUT);
+    Printed {
+        command: format!("{program} {}", arguments.join(" ")),
+        success: status.success(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// A trusted root that trusts nobody, as cosign 3 writes it.
+fn empty_trusted_root() -> &'static Path {
+    static ROOT: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("root.json");
+        let out = file.display().to_string();
+        Cosign::V3
+            .run(&["trusted-root", "create", "--out", &out], &[])
+            .accepted();
+        (folder, file)
+    });
+    &ROOT.1
 }
 
 /// The public half of a key of `testdata/keys`.

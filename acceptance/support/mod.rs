@@ -2,10 +2,12 @@
 //! registries, real cosign, recorded images, and the program under test.
 
 pub mod cosign;
+pub mod document;
 pub mod front;
 pub mod images;
 pub mod objects;
 pub mod proxy;
+pub mod readers;
 pub mod real;
 pub mod registry;
 pub mod remote;

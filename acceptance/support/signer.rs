@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::images::Image;
 use super::testdata;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The inputs of a run.
 pub struct Signer {
@@ -84,7 +84,6 @@ impl Signer {
     }
 
     /// The program at another path than the one Cargo names.
-    #[cfg_attr(test, expect(dead_code, reason = "for the demo"))]
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();
         self

@@ -1,9 +1,8 @@
 //! The protocol that appends to a tag which others write too, without its I/O.
 //!
 //! Registries offer no compare-and-swap that can be trusted, so: build the
-//! union of what is there and what is ours, put it, read it back, look again
-//! when stale writers must have written, and begin again if something of ours
-//! is missing (`spec/wire.md`, "Safe append"). The tests explore every
+//! union of what is there and what is ours, put it, read it back when stale
+//! writers must have written, and begin again if something of ours is missing (`spec/wire.md`, "Safe append"). The tests explore every
 //! interleaving of two, three and four writers.
 
 use super::error::AttachError;
@@ -42,10 +41,8 @@ pub(super) enum Wait {
 /// Whether to look again when stale writers must have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Settling {
-    /// With a look of its own, so that collisions are found at once.
+    /// The place is read back only when it has settled.
     Wanted,
-    /// The place is read back only when it has settled: one request less.
-    WithProof,
     /// The tag has not changed for that long, or nobody asked for it.
     Over,
 }
@@ -121,7 +118,7 @@ impl<'a> Append<'a> {
     /// On a full tag.
     pub(super) fn next(&self) -> Result<Next, AttachError> {
         match &self.state {
-            State::Proving(_, Wait::No) if self.settling == Settling::WithProof => {
+            State::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
                 Ok(Next::Read(Wait::Settled))
             }
             State::Proving(_, wait) => Ok(Next::Read(*wait)),
@@ -137,7 +134,7 @@ impl<'a> Append<'a> {
                 )?;
                 match (union, self.settling, self.found.digest()) {
                     (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
-                    (None, Settling::Wanted | Settling::WithProof, _) => Ok(Next::Look),
+                    (None, Settling::Wanted, _) => Ok(Next::Look),
                     (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
                     (None, Settling::Over, None) => Err(AttachError::NotDurable {
                         place: self.place.clone(),
@@ -193,7 +190,7 @@ impl<'a> Append<'a> {
                 }
             }
             // Nobody has written since, for as long as it takes.
-            State::Proving(_, Wait::No) if self.settling == Settling::WithProof => {
+            State::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
                 self.settling = Settling::Over;
             }
             // The registry says "changed" of what is unchanged: its word does

@@ -17,15 +17,17 @@ pub fn union(data: &[u8]) {
     let Ok(manifest) = Manifest::parse(None, Bytes::copy_from_slice(data)) else {
         return;
     };
-    if manifest.to_image().is_err() {
-        return;
-    }
     let layers = [layer(b"one"), layer(b"two"), layer(b"one")];
-    for (kind, layers) in [
-        (Kind::Signatures, &layers[..]),
-        (Kind::Attestations, &layers[..]),
-        (Kind::Sbom, &layers[..1]),
-    ] {
+    let kinds = match (manifest.to_image(), manifest.to_index()) {
+        (Ok(_), _) => vec![
+            (Kind::Signatures, &layers[..]),
+            (Kind::Attestations, &layers[..]),
+            (Kind::Sbom, &layers[..1]),
+        ],
+        (Err(_), Ok(_)) => vec![(Kind::Referrers, &layers[..])],
+        (Err(_), Err(_)) => Vec::new(),
+    };
+    for (kind, layers) in kinds {
         assert_settles(kind, manifest.clone(), layers);
     }
 }
@@ -39,7 +41,13 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
         Ok(Some(written)) => {
             let now = Found::of(kind, written.manifest);
             assert!(layers.iter().all(|layer| now.holds(layer)));
-            let kept = |there| kind == Kind::Sbom || now.layers().contains(there);
+            let is_ours = |there: &Descriptor| {
+                let mut ours = layers.iter().map(|layer| &layer.descriptor.digest);
+                kind == Kind::Referrers && ours.any(|digest| *digest == there.digest)
+            };
+            let kept = |there: &Descriptor| {
+                kind == Kind::Sbom || is_ours(there) || now.layers().contains(there)
+            };
             assert!(found.layers().iter().all(kept));
             assert!(matches!(union_of(&now), Ok(None)));
         }

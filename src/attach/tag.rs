@@ -29,9 +29,9 @@ const MANY_LAYERS: usize = 90;
 /// our put, and so many times what we were woken late, within bounds
 /// (`spec/decisions/0007`).
 const WINDOWS: u32 = 2;
-const LATENESSES: u32 = 10;
+const LATENESSES: u32 = 8;
 const SETTLE_AT_LEAST: Duration = Duration::from_millis(50);
-const SETTLE_AT_MOST: Duration = Duration::from_secs(10);
+const SETTLE_AT_MOST: Duration = Duration::from_secs(5);
 /// What was read longer ago is not written on: others have had time to write.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -112,8 +112,6 @@ impl<'a> Hanging<'a> {
         };
         let settling = match settle {
             Settle::Off => Settling::Over,
-            // It takes three requests more than a list that the registry keeps.
-            _ if place.kind() == Kind::Referrers => Settling::WithProof,
             Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
         };
         Self {

@@ -453,8 +453,10 @@ mod tests {
             ("CNB_SBOM_RATIO_LIMIT", ""),
         ];
         let arguments = &["-manifest-limit=6MiB", "-sbom-entries-limit=20000"];
-        let mut expected = Limits::default();
-        expected.manifest = 6 << 20;
+        let mut expected = Limits {
+            manifest: 6 << 20,
+            ..Limits::default()
+        };
         expected.sbom.entries = 20_000;
         expected.sbom.compressed = 1 << 30;
         assert_eq!(inputs(arguments, variables).limits, expected);

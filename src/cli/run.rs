@@ -133,8 +133,14 @@ fn sign(
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
     let written = write_receipt(&inputs, &receipt);
-    outcome.map_err(Failure::Phase)?;
-    written
+    let Err(error) = outcome else {
+        return written;
+    };
+    // One error ends the run; the other is said.
+    if let Err(failure) = written {
+        warn!("{}", chain(&failure));
+    }
+    Err(Failure::Phase(error))
 }
 
 /// Waits for a signal that asks the run to stop.
@@ -233,13 +239,10 @@ fn write_receipt(inputs: &Inputs, receipt: &Receipt) -> Result<(), Failure> {
     let Some(path) = &inputs.receipt else {
         return Ok(());
     };
-    let written = receipt.write(path).map_err(|source| Failure::Receipt {
+    receipt.write(path).map_err(|source| Failure::Receipt {
         path: path.clone(),
         source,
-    });
-    match &written {
-        Ok(()) => info!("Wrote the receipt to {}", path.display()),
-        Err(failure) => warn!("{}", chain(failure)),
-    }
-    written
+    })?;
+    info!("Wrote the receipt to {}", path.display());
+    Ok(())
 }

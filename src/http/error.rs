@@ -27,8 +27,8 @@ pub enum HttpError {
     #[error("the certificate of `{url}` is not trusted")]
     Certificate {
         url: String,
-        /// The roots that could have vouched for it, if that is what it lacks.
-        roots: Option<String>,
+        /// What to do about the roots, if it is one that it lacks.
+        remedy: Option<String>,
         #[source]
         source: Cause,
     },
@@ -134,7 +134,7 @@ impl HttpError {
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
                 url,
-                roots: lacks_root(&reason).then(|| roots.load().to_string()),
+                remedy: lacks_root(&reason).then(|| roots.load().remedy()),
                 source,
             },
             (None, Some(_)) => Self::Tls { url, source },
@@ -148,11 +148,8 @@ impl HttpError {
     /// What to try, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Certificate { roots, .. } => Some(match roots {
-                Some(roots) => format!(
-                    "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`; \
-                     there are {roots}"
-                ),
+            Self::Certificate { remedy, .. } => Some(match remedy {
+                Some(remedy) => remedy.clone(),
                 None => "the registry must show another certificate, or be asked by a name that \
                          its certificate has"
                     .to_owned(),

@@ -122,6 +122,22 @@ impl Roots {
         roots
     }
 
+    /// What to do about a certificate that none of the roots vouches for. A
+    /// container without a bundle is told so.
+    pub(super) fn remedy(&self) -> String {
+        if self.certificates.is_empty() {
+            return format!(
+                "there are no root certificates here: mount a bundle at `{}`, or name one with \
+                 `SSL_CERT_FILE`; found {self}",
+                FILES[0]
+            );
+        }
+        format!(
+            "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`; there \
+             are {self}"
+        )
+    }
+
     /// One bundle counts. If there is none, all places were looked in.
     fn read_first(&mut self, files: &[impl AsRef<Path>]) {
         let readable = |path: &&Path| is_file(path) && File::open(path).is_ok();
@@ -415,6 +431,21 @@ mod tests {
         let roots = Roots::load_or(None, None, &files, &[folder.path("z")]);
         assert_eq!(roots.looked_in, [&files[..], &[folder.path("z")]].concat());
         assert!(roots.passed_over.is_empty());
+    }
+
+    #[test]
+    fn a_container_without_a_bundle_is_told_so() {
+        let folder = Folder::new();
+        let files = [folder.path("x")];
+        let none = Roots::load_or(None, None, &files, &NONE).remedy();
+        assert!(none.starts_with("there are no root certificates here: mount a bundle at `/etc/ssl/certs/ca-certificates.crt`"), "{none}");
+        assert!(none.contains("0 root certificates in `"), "{none}");
+        let file = folder.write("one.pem", &certificate());
+        let one = Roots::load_or(Some(&file), None, &NONE, &NONE).remedy();
+        assert!(
+            one.starts_with("add the registry's root certificate"),
+            "{one}"
+        );
     }
 
     #[test]

@@ -124,7 +124,9 @@ pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
     let tags = plan
         .images()
         .iter()
-        .flat_map(|image| image.tags.iter().map(move |tag| (image, tag)));
+        .flat_map(|image| image.tags.iter().map(move |tag| (image, tag)))
+        // A digest does not move.
+        .filter(|(_, tag)| matches!(tag.version(), Version::Tag(_)));
     join_all(tags.map(|(image, tag)| async move {
         match registries.head_manifest(tag).await {
             Ok(Some(digest)) if digest.algorithm() != image.digest.algorithm() => {}

@@ -38,8 +38,9 @@ pub use sign::{Signed, sign};
 pub use unlock::{Unlocking, unlock};
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tracing::info;
 
 use crate::attach::{Lateness, Settle};
@@ -48,10 +49,6 @@ use crate::store::registry::Registries;
 /// How long a run that was stopped may take to learn what became of requests
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
 const GRACE: Duration = Duration::from_millis(1000);
-
-/// After how long the tags of the images are looked at again
-/// (`spec/decisions/0010`).
-const LONG: Duration = Duration::from_secs(5);
 
 /// Runs all steps after [`prepare`], until done or until `signal`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
@@ -117,14 +114,35 @@ async fn steps(
         check_write(plan, registries)
     );
     let (readable, writable) = (checks.0?, checks.1?);
-    let checked = Instant::now();
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    publish(signed, registries, settle, &lateness, receipt).await?;
-    if settle != Settle::Off && checked.elapsed() > LONG {
-        warn_of_moved_tags(plan, registries).await;
+    let publishing = publish(signed, registries, settle, &lateness, receipt);
+    match settle {
+        Settle::Off => publishing.await,
+        Settle::Measured | Settle::Fixed(_) => watching_tags(publishing, plan, registries).await,
     }
-    Ok(())
+}
+
+/// Looks at the tags of the images once more as soon as something was written,
+/// while it settles (`spec/decisions/0010`).
+async fn watching_tags(
+    publishing: impl Future<Output = Result<(), PhaseError>>,
+    plan: &Plan,
+    registries: &Registries,
+) -> Result<(), PhaseError> {
+    let looking = pin!(async {
+        registries.written().await;
+        warn_of_moved_tags(plan, registries).await;
+    });
+    match select(pin!(publishing), looking).await {
+        Either::Right(((), publishing)) => publishing.await,
+        Either::Left((outcome, looking)) => {
+            if registries.has_written() && !registries.is_stopping() {
+                looking.await;
+            }
+            outcome
+        }
+    }
 }
 
 /// What computes without asking a registry is not awaited once the run is

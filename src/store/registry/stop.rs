@@ -1,8 +1,6 @@
 //! Stopping in the middle of a run without leaving something behind that
 //! nobody knows of.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokio::sync::watch;
 
 use super::{Ask, Registries, StoreError};
@@ -22,14 +20,14 @@ pub(super) enum WhenStopped {
 /// Whether the run is to stop, and whether it has written something.
 pub(super) struct Progress {
     stopping: watch::Sender<bool>,
-    has_written: AtomicBool,
+    has_written: watch::Sender<bool>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
             stopping: watch::Sender::new(false),
-            has_written: AtomicBool::new(false),
+            has_written: watch::Sender::new(false),
         }
     }
 }
@@ -41,7 +39,8 @@ impl Registries {
         self.progress.stopping.send_replace(true);
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    /// Whether the run is to stop.
+    pub fn is_stopping(&self) -> bool {
         *self.progress.stopping.borrow()
     }
 
@@ -54,11 +53,17 @@ impl Registries {
 
     /// Whether a manifest was written, or may have been.
     pub fn has_written(&self) -> bool {
-        self.progress.has_written.load(Ordering::Relaxed)
+        *self.progress.has_written.borrow()
+    }
+
+    /// Waits until a manifest was written, or may have been.
+    pub async fn written(&self) {
+        let mut written = self.progress.has_written.subscribe();
+        let _ = written.wait_for(|written| *written).await;
     }
 
     pub(super) fn note_write(&self) {
-        self.progress.has_written.store(true, Ordering::Relaxed);
+        self.progress.has_written.send_replace(true);
     }
 
     pub(super) async fn send(
