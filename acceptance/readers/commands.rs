@@ -203,6 +203,15 @@ fn copy(subject: &Subject<'_>) -> String {
     format!("{done}: {}; {}", target.state(), target.verify())
 }
 
+/// With `--referrers` and `--digest-tags`.
+fn regctl_copy(subject: &Subject<'_>) -> String {
+    let target = subject.elsewhere("regctl");
+    let source = subject.tag();
+    let arguments = ["image", "copy", "--referrers", "--digest-tags", &source];
+    let done = said(&regctl(subject.place, &arguments, &target.tag()), "there");
+    format!("{done}: {}; {}", target.state(), target.verify())
+}
+
 fn save_and_load(subject: &Subject<'_>) -> String {
     let target = subject.elsewhere("loaded");
     let folder = tempfile::tempdir().unwrap();
@@ -223,7 +232,7 @@ fn clean(subject: &Subject<'_>) -> String {
 
 type Observe = fn(&Subject<'_>) -> String;
 
-const COMMANDS: [(&str, Observe); 8] = [
+const COMMANDS: [(&str, Observe); 9] = [
     ("`cosign tree`", tree),
     ("`cosign download signature`", |s| download(s, "signature")),
     ("`cosign download attestation`", |s| {
@@ -234,6 +243,7 @@ const COMMANDS: [(&str, Observe); 8] = [
     }),
     ("`regctl artifact tree`", regctl_tree),
     ("`cosign copy`", copy),
+    ("`regctl image copy`", regctl_copy),
     ("`cosign save`, `load`", save_and_load),
     ("`cosign clean`", clean),
 ];
