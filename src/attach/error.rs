@@ -13,7 +13,10 @@ pub enum AttachError {
         #[source]
         source: ManifestError,
     },
-    #[error("`{place}` would have {layers} entries; readers refuse more than {MAX_LAYERS}")]
+    #[error(
+        "`{place}` would have {layers} {}; readers refuse more than {MAX_LAYERS}",
+        place.kind().parts()
+    )]
     Full { place: Place, layers: usize },
     #[error("the registry refuses to change `{place}` (status {status}){answer}")]
     Refused {

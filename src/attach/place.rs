@@ -16,6 +16,16 @@ pub enum Kind {
     Referrers,
 }
 
+impl Kind {
+    /// What there may be too many of.
+    pub fn parts(self) -> &'static str {
+        match self {
+            Self::Signatures | Self::Attestations | Self::Sbom => "layers",
+            Self::Referrers => "manifests",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

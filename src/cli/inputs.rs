@@ -718,7 +718,8 @@ mod tests {
         });
         let inputs = Inputs::resolve(Flags::default(), &environment).unwrap();
         assert_eq!(inputs.report, PathBuf::from(raw()));
-        assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 2));
+        // Two ids and a time.
+        assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 3));
     }
 
     /// SIG-15

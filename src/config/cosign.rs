@@ -617,9 +617,9 @@ key = "other.key"
                 "",
             ),
             (
-                format!("{ONE}format = \"bundle\"\n"),
-                "unknown key `format` in `[[configs]]` at `/c/cosign.toml:3:1`",
-                "",
+                format!("{ONE}formats = \"bundle\"\n"),
+                "unknown key `formats` in `[[configs]]` at `/c/cosign.toml:3:1`",
+                "did you mean `format`?",
             ),
             (
                 format!("{ONE}key.data = 1\n").replace("key = \"cosign.key\"\n", ""),
