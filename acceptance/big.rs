@@ -315,7 +315,7 @@ fn more_documents_than_a_tag_holds_are_refused_before_anything_is_uploaded() {
     let run = watch(&signer(&image, &registry, &KEYS, "attestation"))
         .ended_with(118)
         .took_at_most(FLAT + unlocking(3))
-        .says("would have 9999 entries")
+        .says("would have 9999 layers")
         .says("export-sbom");
     assert!(!run.stdout.contains("Signed "), "{}", run.stdout);
     assert!(
