@@ -93,7 +93,7 @@ test: tools lint deny ## Run every check: format, lints, licences, unit, doc and
 	$(CARGO) test --locked
 
 .PHONY: ci
-ci: test ## What CI runs: the same as `make test`
+ci: test fuzz-smoke ## What CI runs: `make test`, and `make fuzz-smoke` if there is a nightly compiler
 
 .PHONY: unit
 unit: ## Run the unit tests alone (needs no tools)
@@ -159,9 +159,9 @@ fuzz: $(fuzz) ## Run the fuzzers (FUZZERS), each for FUZZ_SECONDS (600); needs a
 	done
 
 .PHONY: fuzz-smoke
-fuzz-smoke: ## Run the fuzzers for 10 s each, if there is a nightly compiler
+fuzz-smoke: ## Run the fuzzers for 20 s each, if there is a nightly compiler
 	@if rustup run $(NIGHTLY) rustc --version >/dev/null 2>&1; then \
-		$(MAKE) fuzz FUZZ_SECONDS=10; \
+		$(MAKE) fuzz FUZZ_SECONDS=20; \
 	else \
 		echo "> SKIPPED the fuzzers: there is no toolchain $(NIGHTLY) (rustup toolchain install nightly)"; \
 	fi

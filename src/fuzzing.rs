@@ -16,14 +16,14 @@ pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom
 pub use crate::store::registry::credentials::fuzzing::{
     docker_config, helper_answer, registry_auth,
 };
-pub use crate::store::registry::fuzzing::{challenge, error_answer, location, token};
+pub use crate::store::registry::fuzzing::{challenge, error_answer, link, location, token};
 
 /// A name, and what is run under it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 25] = [
+pub const TARGETS: [Target; 26] = [
     ("challenge", challenge),
     ("command_line", command_line),
     ("cosign_config", cosign_config),
@@ -35,6 +35,7 @@ pub const TARGETS: [Target; 25] = [
     ("image_config", image_config),
     ("json", json),
     ("key_file", key_file),
+    ("link", link),
     ("location", location),
     ("manifest", manifest),
     ("private_key", private_key),

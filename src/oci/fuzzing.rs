@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::manifest::MAX_LAYERS;
+use super::manifest::{IndexManifest, MAX_LAYERS};
 use super::reference::Version;
 use super::{
     Descriptor, Digest, ImageManifest, Manifest, MediaType, Namespace, Reference, Registry,
@@ -92,6 +92,7 @@ pub fn manifest(data: &[u8]) {
     for served in [
         None,
         Some(MediaType::OCI_MANIFEST),
+        Some(MediaType::OCI_INDEX),
         Some(MediaType::DOCKER_MANIFEST),
     ] {
         let manifest = match Manifest::parse(served, Bytes::copy_from_slice(data)) {
@@ -105,6 +106,10 @@ pub fn manifest(data: &[u8]) {
         assert_eq!(*manifest.digest(), Digest::of(data));
         match manifest.to_image() {
             Ok(image) => assert_kept(&image, data),
+            Err(error) => assert_readable(&error),
+        }
+        match manifest.to_index() {
+            Ok(index) => assert_listed(&index, data),
             Err(error) => assert_readable(&error),
         }
     }
@@ -132,6 +137,23 @@ fn assert_kept(image: &ImageManifest, data: &[u8]) {
             "layers" => assert_eq!(items(value), items(after[&name])[..count]),
             _ => assert_eq!(value.get(), after[&name].get()),
         }
+    }
+}
+
+fn assert_listed(index: &IndexManifest, data: &[u8]) {
+    let mut added = Descriptor::of(MediaType::OCI_MANIFEST, b"added");
+    added.artifact_type = Some("\"\n".to_owned());
+    match index.with(std::slice::from_ref(&added), &[]) {
+        Ok(listing) => {
+            let again = listing.to_index().expect("it was one before");
+            assert!(again.entries().any(|entry| *entry == added));
+            let theirs = |entry: &&Descriptor| entry.digest != added.digest;
+            let before = index.entries().filter(theirs);
+            assert!(before.eq(again.entries().filter(theirs)));
+            let (before, after) = (fields(data), fields(listing.bytes()));
+            assert!(before.keys().eq(after.keys()));
+        }
+        Err(error) => assert_readable(&error),
     }
 }
 

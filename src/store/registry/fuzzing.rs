@@ -10,9 +10,9 @@ use super::credentials::{Credential, Identity, Source};
 use super::endpoint::endpoint;
 use super::manifests::{content_type, promised_digest};
 use super::token::{self as tokens, TokenRequest};
-use super::{answer, upload};
+use super::{answer, referrers, upload};
 use crate::http::fuzzing::{answer as answered, asked, assert_may_lead};
-use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LINK, LOCATION, WWW_AUTHENTICATE};
 use crate::http::{StatusCode, Trust};
 use crate::oci::fuzzing::assert_readable;
 
@@ -87,6 +87,19 @@ fn assert_in_a_line(text: &str) {
         !text.contains(char::is_control) && text.chars().count() < 700,
         "{text}"
     );
+}
+
+/// `<url>\n<Link>`: the next page is one of the same list.
+pub fn link(data: &[u8]) {
+    let Some((from, value)) = asked(data) else {
+        return;
+    };
+    let Some(response) = answered(from.clone(), StatusCode::OK, LINK, value) else {
+        return;
+    };
+    if let Some(next) = referrers::next_page(&response) {
+        assert_eq!((next.origin(), next.path()), (from.origin(), from.path()));
+    }
 }
 
 /// `<url>\n<Location>`: the blob goes where the registry may send it, with its

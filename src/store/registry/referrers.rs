@@ -109,7 +109,7 @@ impl Referrers {
 
 /// Where the list goes on (RFC 8288, relation `next`), if that is part of the
 /// same list of the same registry.
-fn next_page(response: &Response) -> Option<Url> {
+pub(super) fn next_page(response: &Response) -> Option<Url> {
     let links = response.header(LINK.as_str())?;
     let next = links.split(',').find(|link| {
         let parameters = link.split(';').skip(1).map(str::trim);
