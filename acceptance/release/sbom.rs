@@ -51,6 +51,16 @@ pub fn bill(cyclonedx: &[u8], linked: &Crates) -> Result<Vec<u8>> {
         }
         is_linked
     });
+    // Packages of this repository are named by their folder.
+    let mut renamed = vec![(program, purl.clone())];
+    for component in components {
+        let reference = text(component, "bom-ref");
+        if reference.starts_with("path+file:") {
+            let purl = format!("pkg:cargo/{}", crate_of(component));
+            set(component, "purl", &purl);
+            renamed.push((reference, purl));
+        }
+    }
     let missing: Vec<_> = linked.difference(&seen).collect();
     ensure!(missing.is_empty(), "the bill lacks {missing:?}");
     let dependencies = list(&mut bill, "dependencies")?;
@@ -64,7 +74,11 @@ pub fn bill(cyclonedx: &[u8], linked: &Crates) -> Result<Vec<u8>> {
         .pointer_mut("/metadata/component")
         .context("a program")?;
     set(component, "purl", &purl);
-    let bill = bill.to_string().replace(&program, &purl);
+    let bill = renamed
+        .iter()
+        .fold(bill.to_string(), |bill, (folder, purl)| {
+            bill.replace(folder.as_str(), purl)
+        });
     ensure!(
         !bill.contains("file:/"),
         "the bill names a folder of this machine"
