@@ -33,7 +33,7 @@ impl Machine {
             processor: field(&read("/proc/cpuinfo"), "model name"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gb: (memory / 1e5).round() / 10.0,
-            kernel: output("uname", &["-sr"]),
+            kernel: kernel(),
             load: load.parse().unwrap_or_default(),
         }
     }
@@ -44,6 +44,12 @@ impl Machine {
             self.date, self.processors, self.processor, self.memory_gb, self.kernel, self.load
         )
     }
+}
+
+/// Without the build's own name, as in `Linux 6.12.41`.
+fn kernel() -> String {
+    let full = output("uname", &["-sr"]);
+    full.split('-').next().unwrap_or_default().to_owned()
 }
 
 /// What a program prints, without the last line end.

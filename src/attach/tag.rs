@@ -29,8 +29,8 @@ const MANY_LAYERS: usize = 90;
 /// our put, and so many times what we were woken late, within bounds
 /// (`spec/decisions/0007`).
 const WINDOWS: u32 = 2;
-const LATENESSES: u32 = 8;
-const SETTLE_AT_LEAST: Duration = Duration::from_millis(50);
+const LATENESSES: u32 = 6;
+const SETTLE_AT_LEAST: Duration = Duration::from_millis(30);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(5);
 /// What was read longer ago is not written on: others have had time to write.
 const STALE: Duration = Duration::from_secs(1);
