@@ -41,6 +41,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::attach::{Lateness, Settle};
@@ -49,6 +50,9 @@ use crate::store::registry::Registries;
 /// How long a run that was stopped may take to learn what became of requests
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
 const GRACE: Duration = Duration::from_millis(1000);
+/// How long a run that has published everything waits to learn whether a tag
+/// has moved.
+const LOOKING: Duration = Duration::from_secs(5);
 
 /// Runs all steps after [`prepare`], until done or until `signal`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
@@ -87,7 +91,7 @@ async fn until(
     };
     info!("Stopping on {signal}...");
     registries.stop();
-    if let Ok(Ok(())) = tokio::time::timeout(GRACE, steps).await {
+    if let Ok(Ok(())) = timeout(GRACE, steps).await {
         return Ok(());
     }
     let stopped = PhaseError::Stopped(signal);
@@ -138,7 +142,8 @@ async fn watching_tags(
         Either::Right(((), publishing)) => publishing.await,
         Either::Left((outcome, looking)) => {
             if registries.has_written() && !registries.is_stopping() {
-                looking.await;
+                // A warning is not worth waiting for a registry that fails.
+                let _ = timeout(LOOKING, looking).await;
             }
             outcome
         }
