@@ -95,7 +95,7 @@ test: tools lint deny ## Run every check: format, lints, licences, unit, doc and
 .PHONY: ci
 ci: test ## What CI runs: `make test`, and `make fuzz-smoke` if there is a nightly compiler
 	@# Chance does not refuse a change: a find is shown, with its input.
-	@$(MAKE) fuzz-smoke || echo "> A FUZZER FOUND SOMETHING: see above, and CONTRIBUTING.md"
+	@$(MAKE) fuzz-smoke || echo "> THE FUZZERS DID NOT PASS: see above, and CONTRIBUTING.md"
 
 .PHONY: unit
 unit: ## Run the unit tests alone (needs no tools)
