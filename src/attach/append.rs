@@ -19,9 +19,6 @@ pub(super) enum Next {
     Put(Box<Union>, Condition),
     /// Read the place, after the wait.
     Read(Wait),
-    /// Look which digest the place has when writers that had read it before we
-    /// put must have put as well.
-    Look,
     /// Everything of ours was in this manifest, which was read last.
     Done(Digest),
 }
@@ -77,7 +74,6 @@ enum State {
 enum Setback {
     Unclear,
     ConditionFailed,
-    Changed,
 }
 
 impl<'a> Append<'a> {
@@ -122,7 +118,6 @@ impl<'a> Append<'a> {
                 Ok(Next::Read(Wait::Settled))
             }
             State::Proving(_, wait) => Ok(Next::Read(*wait)),
-            State::Lost(Setback::Changed) => Ok(Next::Read(Wait::No)),
             State::Lost(_) => Ok(Next::Read(Wait::Collision)),
             State::Merging => {
                 let union = union(
@@ -134,7 +129,7 @@ impl<'a> Append<'a> {
                 )?;
                 match (union, self.settling, self.found.digest()) {
                     (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
-                    (None, Settling::Wanted, _) => Ok(Next::Look),
+                    (None, Settling::Wanted, _) => Ok(Next::Read(Wait::Settled)),
                     (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
                     (None, Settling::Over, None) => Err(AttachError::NotDurable {
                         place: self.place.clone(),
@@ -190,9 +185,12 @@ impl<'a> Append<'a> {
                 }
             }
             // Nobody has written since, for as long as it takes.
-            State::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
-                self.settling = Settling::Over;
-            }
+            State::Proving(_, Wait::No) => self.settling = Settling::Over,
+            // The same, of what others wrote. A tag that has changed has to
+            // settle again, although everything of ours may be in it: what stood
+            // there in between may have lacked it, and somebody may be writing
+            // on that.
+            State::Merging if now.digest() == before => self.settling = Settling::Over,
             // The registry says "changed" of what is unchanged: its word does
             // not count.
             State::Lost(Setback::ConditionFailed) if now.digest() == before => {
@@ -204,17 +202,6 @@ impl<'a> Append<'a> {
         self.found = now;
         self.state = State::Merging;
         lost
-    }
-
-    /// Takes the digest that a [`Next::Look`] saw. A tag that has changed has to
-    /// settle again, although everything of ours may be in it: what stood there
-    /// in between may have lacked it, and somebody may be writing on that.
-    pub(super) fn looked(&mut self, now: Option<&Digest>) {
-        if now == self.found.digest() {
-            self.settling = Settling::Over;
-        } else {
-            self.state = State::Lost(Setback::Changed);
-        }
     }
 
     fn condition(&self) -> Condition {

@@ -2,10 +2,10 @@
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
-use super::lateness::Lateness;
 use super::place::{Kind, Place};
+use super::publication::Publication;
 use super::referrer;
-use super::tag::{self, Settle, Turn};
+use super::tag::{self, Turn};
 use crate::config::MediaTypes;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
@@ -32,26 +32,22 @@ impl<'a> Hanging<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
     pub fn new(
-        registries: &'a Registries,
+        publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
         media_types: MediaTypes,
         found: Found,
-        settle: Settle,
-        lateness: &'a Lateness,
     ) -> Self {
         match place.kind() {
-            Kind::Referrers => Self::Referrers(referrer::Hanging::new(
-                registries, place, layers, found, settle, lateness,
-            )),
+            Kind::Referrers => {
+                Self::Referrers(referrer::Hanging::new(publication, place, layers, found))
+            }
             Kind::Signatures | Kind::Attestations | Kind::Sbom => Self::Tag(tag::Hanging::new(
-                registries,
+                publication,
                 place,
                 layers,
                 media_types,
                 found,
-                settle,
-                lateness,
             )),
         }
     }
@@ -82,9 +78,9 @@ impl<'a> Hanging<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes. Beside it a place whose turn is next is looked at again,
-    /// because the longer ago it was read, the likelier somebody else has
-    /// written since.
+    /// visible changes. A place whose turn is next is looked at again beside the
+    /// last uploads of the run, because the longer ago it was read, the likelier
+    /// somebody else has written since.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.

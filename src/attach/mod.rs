@@ -10,13 +10,16 @@ pub mod fuzzing;
 mod hanging;
 mod lateness;
 pub mod place;
+mod publication;
 mod referrer;
+mod settle;
 mod tag;
 mod union;
 
 pub use error::AttachError;
 pub use found::{Found, Layer};
 pub use hanging::{Hanging, read};
-pub use lateness::Lateness;
 pub use place::{Kind, Place};
-pub use tag::{Settle, Turn};
+pub use publication::Publication;
+pub use settle::Settle;
+pub use tag::Turn;

@@ -8,11 +8,11 @@ use tracing::{debug, warn};
 
 use super::error::AttachError;
 use super::found::{Found, Layer};
-use super::lateness::Lateness;
 use super::place::Place;
-use super::tag::{self, CONSISTENCY, Settle, Turn, UPLOADS, may_write};
+use super::publication::{Expected, Publication};
+use super::tag::{self, CONSISTENCY, Turn, UPLOADS, may_write};
 use crate::config::MediaTypes;
-use crate::oci::{Digest, Manifest, Reference};
+use crate::oci::{Content, Digest, Manifest, Reference};
 use crate::store::registry::{Condition, Put, Registries, StoreError};
 
 /// Between two looks at a list that does not show yet what was put.
@@ -34,11 +34,10 @@ pub async fn read(registries: &Registries, place: &Place) -> Result<Found, Attac
 
 /// Manifests on their way to an image.
 pub struct Hanging<'a> {
-    registries: &'a Registries,
+    publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [Layer],
-    settle: Settle,
-    lateness: &'a Lateness,
+    expected: Option<Expected>,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
     /// Where they are listed otherwise.
@@ -52,23 +51,21 @@ pub struct Hanging<'a> {
 
 impl<'a> Hanging<'a> {
     pub fn new(
-        registries: &'a Registries,
+        publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
         found: Found,
-        settle: Settle,
-        lateness: &'a Lateness,
     ) -> Self {
         let lists = found.list().is_some();
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
+        let blobs = parts(&missing);
         Self {
-            registries,
+            publication,
             place,
             layers,
-            settle,
-            lateness,
+            expected: Some(publication.expect(place.repository(), &blobs)),
             lists,
-            tag: tag_of(registries, place, layers, found, settle, lateness),
+            tag: tag_of(publication, place, layers, found),
             missing,
             unproven: if lists { Vec::new() } else { held },
             has_written: false,
@@ -100,6 +97,8 @@ impl<'a> Hanging<'a> {
     /// # Errors
     /// On a registry that does not answer or refuses.
     pub async fn upload(&mut self) -> Result<(), AttachError> {
+        // Whatever becomes of them, nobody waits for them after this.
+        let _expected = self.expected.take();
         let looks = self.unproven.iter().map(|layer| self.is_there(layer));
         let there = try_join_all(looks).await?;
         let unproven = std::mem::take(&mut self.unproven);
@@ -109,8 +108,8 @@ impl<'a> Hanging<'a> {
             // A tag that is full already is found out before anything is put.
             self.tag.upload(Turn::Later).await?;
         }
-        let parts = self.missing.iter().flat_map(|layer| &layer.parts);
-        upload(self.registries, self.place, parts).await
+        let blobs = parts(&self.missing);
+        self.publication.upload(self.place, &blobs).await
     }
 
     /// Puts the manifests, sees to it that they are listed, and reads the list
@@ -139,11 +138,11 @@ impl<'a> Hanging<'a> {
 
     /// Says whether the registry claims to list what was put.
     async fn put_missing(&mut self) -> Result<bool, AttachError> {
-        let (registries, place) = (self.registries, self.place);
+        let (publication, place) = (self.publication, self.place);
         let puts = self
             .missing
             .iter()
-            .map(|layer| put(registries, place, layer));
+            .map(|layer| put(publication, place, layer));
         // The tag is written next, and was read long ago.
         let looking = async {
             match self.lists {
@@ -164,7 +163,11 @@ impl<'a> Hanging<'a> {
         let started = Instant::now();
         loop {
             let (repository, subject) = (self.place.repository(), self.place.subject());
-            let listed = self.registries.get_referrers(repository, subject).await;
+            let listed = self
+                .publication
+                .registries
+                .get_referrers(repository, subject)
+                .await;
             let Some(listed) = listed.map_err(|source| store_error(self.place, source))? else {
                 return Ok(Listing::Absent);
             };
@@ -188,7 +191,7 @@ impl<'a> Hanging<'a> {
 
     async fn is_there(&self, layer: &Layer) -> Result<bool, AttachError> {
         let reference = by_digest(self.place, layer);
-        let there = self.registries.head_manifest(&reference).await;
+        let there = self.publication.registries.head_manifest(&reference).await;
         let there = there.map_err(|source| store_error(self.place, source))?;
         Ok(there.is_some())
     }
@@ -201,15 +204,8 @@ impl<'a> Hanging<'a> {
             self.place,
             self.place.reference()
         );
-        let found = tag::read(self.registries, self.place).await?;
-        self.tag = tag_of(
-            self.registries,
-            self.place,
-            self.layers,
-            found,
-            self.settle,
-            self.lateness,
-        );
+        let found = tag::read(self.publication.registries, self.place).await?;
+        self.tag = tag_of(self.publication, self.place, self.layers, found);
         Ok(())
     }
 }
@@ -224,24 +220,21 @@ enum Listing {
 }
 
 fn tag_of<'a>(
-    registries: &'a Registries,
+    publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [Layer],
     found: Found,
-    settle: Settle,
-    lateness: &'a Lateness,
 ) -> tag::Hanging<'a> {
     // An index has one media type.
-    let media_types = MediaTypes::Oci;
-    tag::Hanging::new(
-        registries,
-        place,
-        layers,
-        media_types,
-        found,
-        settle,
-        lateness,
-    )
+    tag::Hanging::new(publication, place, layers, MediaTypes::Oci, found)
+}
+
+/// The blobs of manifests.
+fn parts(layers: &[&Layer]) -> Vec<(Digest, Content)> {
+    let parts = layers.iter().flat_map(|layer| &layer.parts);
+    parts
+        .map(|part| (part.descriptor.digest.clone(), part.content.clone()))
+        .collect()
 }
 
 /// What became of a manifest.
@@ -251,7 +244,7 @@ struct Putting {
     may_have_written: bool,
 }
 
-async fn put(registries: &Registries, place: &Place, layer: &Layer) -> Putting {
+async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Putting {
     let mut may_have_written = false;
     let outcome = async {
         let reference = by_digest(place, layer);
@@ -262,7 +255,8 @@ async fn put(registries: &Registries, place: &Place, layer: &Layer) -> Putting {
         })?;
         let manifest = Manifest::new(layer.descriptor.media_type.clone(), bytes);
         for _ in 0..=UPLOADS {
-            let answer = registries
+            let answer = publication
+                .registries
                 .put_manifest(&reference, &manifest, &Condition::Always)
                 .await;
             may_have_written |= may_write(&answer);
@@ -270,7 +264,7 @@ async fn put(registries: &Registries, place: &Place, layer: &Layer) -> Putting {
             match answer.map_err(|source| store_error(&place, source))? {
                 Put::Written => return Ok(false),
                 Put::Indexed => return Ok(true),
-                Put::BlobUnknown => upload(registries, &place, &layer.parts).await?,
+                Put::BlobUnknown => publication.upload(&place, &parts(&[layer])).await?,
                 Put::Unclear(reason) => {
                     debug!("It is not clear whether {reference} was written: {reason}");
                     return Err(AttachError::GaveUp { place });
@@ -296,32 +290,6 @@ async fn put(registries: &Registries, place: &Place, layer: &Layer) -> Putting {
         outcome,
         may_have_written,
     }
-}
-
-/// Uploads each blob once, all at the same time.
-async fn upload<'a>(
-    registries: &Registries,
-    place: &Place,
-    parts: impl IntoIterator<Item = &'a Layer>,
-) -> Result<(), AttachError> {
-    let mut distinct: Vec<&Layer> = Vec::new();
-    for part in parts {
-        let digest = &part.descriptor.digest;
-        if !distinct
-            .iter()
-            .any(|known| known.descriptor.digest == *digest)
-        {
-            distinct.push(part);
-        }
-    }
-    let repository = place.repository();
-    let uploads = distinct
-        .into_iter()
-        .map(|part| registries.put_blob(repository, &part.descriptor.digest, &part.content));
-    let uploads = join_all(uploads).await.into_iter();
-    uploads
-        .collect::<Result<(), _>>()
-        .map_err(|source| store_error(place, source))
 }
 
 fn by_digest(place: &Place, layer: &Layer) -> Reference {

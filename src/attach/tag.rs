@@ -9,11 +9,12 @@ use tracing::{debug, warn};
 use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
 use super::found::{Found, Layer};
-use super::lateness::Lateness;
 use super::place::{Kind, Place};
+use super::publication::{Expected, Publication};
+use super::settle::Settle;
 use super::union::Union;
 use crate::config::MediaTypes;
-use crate::oci::{Content, Digest, Reference};
+use crate::oci::{Digest, Reference};
 use crate::store::registry::{Answer, Condition, Put, Registries, StoreError};
 
 /// How long a registry may take to show what it accepted.
@@ -25,28 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
-/// The settle time is this many times the window between our own last read and
-/// our put, and so many times what we were woken late, within bounds
-/// (`spec/decisions/0007`).
-const WINDOWS: u32 = 2;
-const LATENESSES: u32 = 6;
-const SETTLE_AT_LEAST: Duration = Duration::from_millis(30);
-const SETTLE_AT_MOST: Duration = Duration::from_secs(5);
 /// What was read longer ago is not written on: others have had time to write.
 const STALE: Duration = Duration::from_secs(1);
-
-/// How long after a place was written it is looked at again: a signer that had
-/// read before may have written over it by then.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Settle {
-    /// As long as follows from the time that our own write took, and from how
-    /// late we are woken.
-    #[default]
-    Measured,
-    Fixed(Duration),
-    /// Not at all. The place is not read again before it is written either.
-    Off,
-}
 
 /// Whether a place is written as soon as its blobs are there, or after other
 /// places.
@@ -78,11 +59,11 @@ pub async fn read(registries: &Registries, place: &Place) -> Result<Found, Attac
 
 /// Layers on their way to a place.
 pub struct Hanging<'a> {
-    registries: &'a Registries,
+    publication: &'a Publication<'a>,
     place: &'a Place,
     append: Append<'a>,
     settle: Settle,
-    lateness: &'a Lateness,
+    expected: Option<Expected>,
     /// When the place was read last.
     read_at: Instant,
     /// Between the last read and the end of the put.
@@ -97,29 +78,32 @@ impl<'a> Hanging<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
     pub fn new(
-        registries: &'a Registries,
+        publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
         media_types: MediaTypes,
         found: Found,
-        settle: Settle,
-        lateness: &'a Lateness,
     ) -> Self {
         // One document, the last one wins: nobody waits for stale writers.
         let settle = match place.kind() {
             Kind::Sbom => Settle::Off,
-            Kind::Signatures | Kind::Attestations | Kind::Referrers => settle,
+            Kind::Signatures | Kind::Attestations | Kind::Referrers => publication.settle,
         };
         let settling = match settle {
             Settle::Off => Settling::Over,
             Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
         };
+        let append = Append::new(place, layers, media_types, found, settling);
+        let expected = match append.next() {
+            Ok(Next::Put(union, _)) => Some(publication.expect(place.repository(), &union.blobs())),
+            _ => None,
+        };
         Self {
-            registries,
+            publication,
             place,
-            append: Append::new(place, layers, media_types, found, settling),
+            append,
             settle,
-            lateness,
+            expected,
             read_at: Instant::now(),
             window: Duration::ZERO,
             uploaded: HashSet::new(),
@@ -140,13 +124,15 @@ impl<'a> Hanging<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes. Beside it a place whose turn is next is looked at again,
-    /// because the longer ago it was read, the likelier somebody else has
-    /// written since.
+    /// visible changes. A place whose turn is next is looked at again beside the
+    /// last uploads of the run, because the longer ago it was read, the likelier
+    /// somebody else has written since.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
     pub async fn upload(&mut self, turn: Turn) -> Result<(), AttachError> {
+        // Whatever becomes of them, nobody waits for them after this.
+        let _expected = self.expected.take();
         let Next::Put(union, _) = self.append.next()? else {
             return Ok(());
         };
@@ -159,12 +145,16 @@ impl<'a> Hanging<'a> {
         if self.settle == Settle::Off || turn == Turn::Later {
             return self.upload_blobs(&union).await;
         }
-        let looked_at = Instant::now();
-        let (registries, reference) = (self.registries, self.place.reference());
-        let (uploaded, now) = futures_util::join!(
-            self.upload_blobs(&union),
-            registries.head_manifest(&reference)
-        );
+        let (publication, reference) = (self.publication, self.place.reference());
+        let looking = async {
+            publication.nearly_uploaded().await;
+            let looked_at = Instant::now();
+            (
+                looked_at,
+                publication.registries.head_manifest(&reference).await,
+            )
+        };
+        let (uploaded, (looked_at, now)) = futures_util::join!(self.upload_blobs(&union), looking);
         uploaded?;
         let now = now.map_err(|source| self.store_error(source))?;
         self.looked(looked_at, now.as_ref()).await
@@ -234,23 +224,18 @@ impl<'a> Hanging<'a> {
                             place: self.place.clone(),
                         });
                     }
-                    let pause = match wait {
-                        Wait::No => Duration::ZERO,
-                        Wait::Consistency | Wait::Collision => jittered(round),
-                        Wait::Settled => self.settle_time().saturating_sub(quiet_since.elapsed()),
-                    };
-                    tokio::time::sleep(pause).await;
+                    match wait {
+                        Wait::No => {}
+                        Wait::Consistency | Wait::Collision => {
+                            tokio::time::sleep(jittered(round)).await;
+                        }
+                        Wait::Settled => self.settled(quiet_since).await,
+                    }
                     self.reread().await?;
                     // Others wrote since: what they wrote over is not known.
                     if self.append.found().digest() != written.as_ref() {
                         quiet_since = Instant::now();
                     }
-                }
-                Next::Look => {
-                    let settled = self.settle_time().saturating_sub(quiet_since.elapsed());
-                    tokio::time::sleep(settled).await;
-                    let now = self.look().await?;
-                    self.append.looked(now.as_ref());
                 }
             }
             if started.elapsed() > PATIENCE {
@@ -264,7 +249,9 @@ impl<'a> Hanging<'a> {
 
     async fn reread(&mut self) -> Result<(), AttachError> {
         self.read_at = Instant::now();
-        let lost = self.append.read(read(self.registries, self.place).await?);
+        let lost = self
+            .append
+            .read(read(self.publication.registries, self.place).await?);
         if lost > 0 {
             warn!(
                 "{lost} layers that others had hung at {} are gone",
@@ -277,6 +264,7 @@ impl<'a> Hanging<'a> {
     async fn put(&mut self, union: &Union, condition: &Condition) -> Result<(), AttachError> {
         let reference = self.place.reference();
         let answer = self
+            .publication
             .registries
             .put_manifest(&reference, &union.manifest, condition)
             .await;
@@ -321,7 +309,11 @@ impl<'a> Hanging<'a> {
         let listed = self.append.found().layers();
         let looks = listed.iter().map(|entry| async {
             let reference = Reference::new(repository.clone(), entry.digest.clone());
-            let there = self.registries.head_manifest(&reference).await?;
+            let there = self
+                .publication
+                .registries
+                .head_manifest(&reference)
+                .await?;
             Ok::<_, StoreError>(there.is_none().then(|| entry.digest.clone()))
         });
         let looks = futures_util::future::try_join_all(looks).await;
@@ -338,19 +330,24 @@ impl<'a> Hanging<'a> {
         Ok(())
     }
 
-    fn settle_time(&self) -> Duration {
-        match self.settle {
-            Settle::Measured => {
-                let settle = self.window * WINDOWS + self.lateness.worst() * LATENESSES;
-                settle.clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST)
+    /// Waits until the place has been left alone for long enough. How long that
+    /// is may grow meanwhile.
+    async fn settled(&self, quiet_since: Instant) {
+        loop {
+            let time = self.settle.time(self.window, self.publication.lateness());
+            match time.checked_sub(quiet_since.elapsed()) {
+                None | Some(Duration::ZERO) => return,
+                Some(left) => tokio::time::sleep(left).await,
             }
-            Settle::Fixed(settle) => settle,
-            Settle::Off => Duration::ZERO,
         }
     }
 
     async fn look(&self) -> Result<Option<Digest>, AttachError> {
-        let looked = self.registries.head_manifest(&self.place.reference()).await;
+        let looked = self
+            .publication
+            .registries
+            .head_manifest(&self.place.reference())
+            .await;
         looked.map_err(|source| self.store_error(source))
     }
 
@@ -362,29 +359,9 @@ impl<'a> Hanging<'a> {
     }
 
     async fn upload_blobs(&mut self, union: &Union) -> Result<(), AttachError> {
-        let mut wanted: Vec<(Digest, Content)> = Vec::new();
-        let layers = union
-            .missing
-            .iter()
-            .map(|layer| (&layer.descriptor.digest, &layer.content));
-        let config = union
-            .config
-            .iter()
-            .map(|(digest, content)| (digest, content));
-        for (digest, content) in layers.chain(config) {
-            if !self.uploaded.contains(digest) && !wanted.iter().any(|(known, _)| known == digest) {
-                wanted.push((digest.clone(), content.clone()));
-            }
-        }
-        let repository = self.place.repository();
-        let uploads = wanted
-            .iter()
-            .map(|(digest, content)| self.registries.put_blob(repository, digest, content));
-        let results = futures_util::future::join_all(uploads).await;
-        results
-            .into_iter()
-            .collect::<Result<(), _>>()
-            .map_err(|source| self.store_error(source))?;
+        let mut wanted = union.blobs();
+        wanted.retain(|(digest, _)| !self.uploaded.contains(digest));
+        self.publication.upload(self.place, &wanted).await?;
         self.uploaded
             .extend(wanted.into_iter().map(|(digest, _)| digest));
         Ok(())

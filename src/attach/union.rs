@@ -21,6 +21,15 @@ pub(super) struct Union {
     pub(super) config: Option<(Digest, Content)>,
 }
 
+impl Union {
+    /// The blobs that the manifest needs and that may not be there yet.
+    pub(super) fn blobs(&self) -> Vec<(Digest, Content)> {
+        let layers = self.missing.iter();
+        let layers = layers.map(|layer| (layer.descriptor.digest.clone(), layer.content.clone()));
+        layers.chain(self.config.clone()).collect()
+    }
+}
+
 /// The union of what was `found` at `place` and `layers`, without manifests that
 /// are listed and `gone`. None: nothing of ours is missing there.
 pub(super) fn union(

@@ -44,7 +44,7 @@ use futures_util::future::{Either, select};
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::attach::{Lateness, Settle};
+use crate::attach::Settle;
 use crate::store::registry::Registries;
 
 /// How long a run that was stopped may take to learn what became of requests
@@ -109,7 +109,6 @@ async fn steps(
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
-    let lateness = Lateness::watch();
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
@@ -120,7 +119,7 @@ async fn steps(
     let (readable, writable) = (checks.0?, checks.1?);
     let signers = or_stopped(registries, unlocking.finish()).await?;
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    let publishing = publish(signed, registries, settle, &lateness, receipt);
+    let publishing = publish(signed, registries, settle, receipt);
     match settle {
         Settle::Off => publishing.await,
         Settle::Measured | Settle::Fixed(_) => watching_tags(publishing, plan, registries).await,

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Lateness, Layer, Settle, Turn};
+use crate::attach::{AttachError, Hanging, Layer, Publication, Settle, Turn};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -20,7 +20,6 @@ pub async fn publish(
     signed: Signed,
     registries: &Registries,
     settle: Settle,
-    lateness: &Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let places: Vec<Prepared> = signed
@@ -28,9 +27,10 @@ pub async fn publish(
         .into_iter()
         .map(Prepared::new)
         .collect();
+    let publication = Publication::new(registries, settle);
     let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
     for prepared in &places {
-        hanging.push((prepared, prepared.hanging(registries, settle, lateness)));
+        hanging.push((prepared, prepared.hanging(&publication)));
     }
     let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
     let uploads = hanging.iter_mut().map(|(_, hanging)| {
@@ -117,20 +117,13 @@ impl Prepared {
         }
     }
 
-    fn hanging<'a>(
-        &'a self,
-        registries: &'a Registries,
-        settle: Settle,
-        lateness: &'a Lateness,
-    ) -> Hanging<'a> {
+    fn hanging<'a>(&'a self, publication: &'a Publication<'a>) -> Hanging<'a> {
         Hanging::new(
-            registries,
+            publication,
             &self.signed.place,
             &self.layers,
             self.signed.media_types,
             self.signed.found.clone(),
-            settle,
-            lateness,
         )
     }
 

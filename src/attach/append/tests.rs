@@ -156,20 +156,19 @@ impl<'a> World<'a> {
     fn step_of_ours(&self, index: usize, append: &Append<'a>) -> Vec<World<'a>> {
         match append.next().unwrap() {
             Next::Done(_) => vec![self.with(index, Writer::Done(append.layers))],
-            Next::Look | Next::Read(Wait::Settled)
+            Next::Read(Wait::Settled)
                 if self.settle == Waits::Yes && !self.stale[index].is_empty() =>
             {
                 Vec::new()
             }
-            Next::Look => {
-                let mut append = append.clone();
-                append.looked(self.tag.digest());
-                vec![self.with(index, Writer::Ours(append))]
-            }
             Next::Read(_) => {
                 let mut append = append.clone();
-                let is_proof = matches!(&append.state, State::Proving(put, _)
-                    if self.tag.digest() == Some(put));
+                // Nobody has put since this writer began to wait.
+                let is_proof = match &append.state {
+                    State::Proving(put, _) => self.tag.digest() == Some(put),
+                    State::Merging => self.tag.digest() == append.found.digest(),
+                    State::Lost(_) => false,
+                };
                 append.read(self.tag.clone());
                 let mut world = self.with(index, Writer::Ours(append));
                 if !is_proof {
@@ -425,9 +424,9 @@ fn a_tag_that_does_not_show_what_was_put_is_read_again() {
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
     append.read(Found::nothing());
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
-    let digest = union.manifest.digest().clone();
-    append.read(Found::of(Kind::Signatures, union.manifest));
-    assert!(matches!(append.next(), Ok(Next::Look)));
-    append.looked(Some(&digest));
+    let written = Found::of(Kind::Signatures, union.manifest);
+    append.read(written.clone());
+    assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
+    append.read(written);
     assert!(matches!(append.next(), Ok(Next::Done(_))));
 }

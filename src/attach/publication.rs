@@ -1,0 +1,185 @@
+//! What all places of a run are written with.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+
+use super::error::AttachError;
+use super::lateness::Lateness;
+use super::place::Place;
+use super::settle::Settle;
+use crate::oci::{Content, Digest, Repository};
+use crate::store::registry::Registries;
+
+/// Uploads end together when so few are left, none of which is big: they are
+/// all under way, and take one more round trip.
+const FEW: usize = 8;
+const BIG: u64 = 256 * 1024;
+
+/// One run's writing: who is written to, how carefully, and how far it is.
+pub struct Publication<'a> {
+    pub(super) registries: &'a Registries,
+    pub(super) settle: Settle,
+    lateness: Lateness,
+    outstanding: Arc<Outstanding>,
+}
+
+impl<'a> Publication<'a> {
+    pub fn new(registries: &'a Registries, settle: Settle) -> Self {
+        Self {
+            registries,
+            settle,
+            lateness: Lateness::watch(),
+            outstanding: Arc::default(),
+        }
+    }
+
+    /// How late the process was woken since the publication began.
+    pub(super) fn lateness(&self) -> Duration {
+        self.lateness.worst()
+    }
+
+    /// Announces blobs that are going to be uploaded to a repository, unless
+    /// what is returned is dropped before.
+    pub(super) fn expect(&self, repository: &Repository, blobs: &[(Digest, Content)]) -> Expected {
+        let keys = blobs.iter().map(|(digest, content)| {
+            let key = (repository.clone(), digest.clone());
+            self.outstanding
+                .blobs()
+                .insert(key.clone(), content.length());
+            key
+        });
+        Expected {
+            keys: keys.collect(),
+            outstanding: Arc::clone(&self.outstanding),
+        }
+    }
+
+    /// Waits until the last of all expected blobs are under way. Who came first
+    /// goes on first.
+    pub(super) async fn nearly_uploaded(&self) {
+        self.outstanding.are_few().await;
+    }
+
+    /// Uploads each blob once, all at the same time. Nothing visible changes.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses.
+    pub(super) async fn upload(
+        &self,
+        place: &Place,
+        blobs: &[(Digest, Content)],
+    ) -> Result<(), AttachError> {
+        let repository = place.repository();
+        let mut seen = HashSet::new();
+        let distinct = blobs.iter().filter(|(digest, _)| seen.insert(digest));
+        let uploads = distinct.map(|(digest, content)| async move {
+            let outcome = self.registries.put_blob(repository, digest, content).await;
+            self.outstanding
+                .remove(&[(repository.clone(), digest.clone())]);
+            outcome
+        });
+        let outcomes = join_all(uploads).await.into_iter();
+        let uploaded = outcomes.collect::<Result<(), _>>();
+        uploaded.map_err(|source| AttachError::Store {
+            place: place.clone(),
+            source,
+        })
+    }
+}
+
+type Key = (Repository, Digest);
+
+/// Blobs that are expected as long as this lives.
+pub(super) struct Expected {
+    outstanding: Arc<Outstanding>,
+    keys: Vec<Key>,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.outstanding.remove(&self.keys);
+    }
+}
+
+/// The blobs that are still to be uploaded, with their lengths.
+#[derive(Default)]
+struct Outstanding {
+    blobs: Mutex<HashMap<Key, u64>>,
+    fewer: Notify,
+}
+
+impl Outstanding {
+    fn blobs(&self) -> MutexGuard<'_, HashMap<Key, u64>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, keys: &[Key]) {
+        {
+            let mut blobs = self.blobs();
+            for key in keys {
+                blobs.remove(key);
+            }
+        }
+        self.fewer.notify_waiters();
+    }
+
+    async fn are_few(&self) {
+        loop {
+            let mut fewer = pin!(self.fewer.notified());
+            fewer.as_mut().enable();
+            let is_few = {
+                let blobs = self.blobs();
+                blobs.len() <= FEW && blobs.values().all(|length| *length <= BIG)
+            };
+            if is_few {
+                return;
+            }
+            fewer.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    fn key(name: usize) -> Key {
+        let digest = Digest::of(name.to_string().as_bytes());
+        ("r.io/app".parse().unwrap(), digest)
+    }
+
+    #[test]
+    fn uploads_are_nearly_done_when_few_are_left_and_none_is_big() {
+        let outstanding = Outstanding::default();
+        let is_few = || outstanding.are_few().now_or_never().is_some();
+        assert!(is_few());
+        for name in 0..=FEW {
+            outstanding.blobs().insert(key(name), 1);
+        }
+        assert!(!is_few());
+        outstanding.remove(&[key(0), key(0)]);
+        assert!(is_few());
+        outstanding.blobs().insert(key(1), BIG + 1);
+        assert!(!is_few());
+    }
+
+    #[tokio::test]
+    async fn expected_blobs_that_are_given_up_are_not_waited_for() {
+        let outstanding = Arc::new(Outstanding::default());
+        outstanding.blobs().insert(key(1), BIG + 1);
+        let expected = Expected {
+            outstanding: Arc::clone(&outstanding),
+            keys: vec![key(1)],
+        };
+        let mut waiting = pin!(outstanding.are_few());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(expected);
+        waiting.await;
+    }
+}
