@@ -377,6 +377,23 @@ fn lists_without_an_end_are_bounded() {
     }
 }
 
+/// WIRE-79: where the rest of a list cannot be read, what is there by its digest
+/// counts.
+#[test]
+fn a_list_that_always_leads_elsewhere_is_proven_by_digest() {
+    let image = image();
+    let registry = registry(Switch::On);
+    image.seed(&registry);
+    let away = index(&[filler(1)]).with("link", "<http://192.0.2.1/v2/x>; rel=\"next\"");
+    registry.inject(When::every("GET", "/referrers/"), Action::Answer(away));
+    let signer = signer(&image, &registry, &KEYS[..1]);
+    signer
+        .run()
+        .ended_with(0)
+        .says(&["goes on where it must not"]);
+    assert!(!registry.exchanges().puts().is_empty());
+}
+
 #[test]
 fn a_list_that_is_garbage_is_refused_before_anything_is_put() {
     let image = image();

@@ -133,7 +133,7 @@ pub fn crowds(bench: &Bench, rounds: usize) -> Scenario {
     for round_trip in [0, 20] {
         for (who, ours, rounds) in [
             ("8 of ours", CROWD, rounds),
-            ("4 of ours and 4 of cosign 2", CROWD / 2, rounds.div_ceil(5)),
+            ("4 of ours and 4 of cosign 2", CROWD / 2, rounds),
             ("8 of cosign 2", 0, rounds.div_ceil(10)),
         ] {
             let (mut of_ours, mut of_theirs) = (Tally::default(), Tally::default());

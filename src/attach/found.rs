@@ -99,6 +99,12 @@ impl Found {
         }
     }
 
+    /// Whether nothing at all hung there.
+    pub fn is_nothing(&self) -> bool {
+        let lists = |listed: &Referrers| !listed.entries.is_empty();
+        self.manifest.is_none() && !self.listed.as_ref().is_some_and(lists)
+    }
+
     /// What a registry itself lists.
     pub(super) fn listed(referrers: Referrers) -> Self {
         Self {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// The settle time is this many times the window between our own last read and
 /// our put, and so many times what we were woken late, within bounds.
-const WINDOWS: u32 = 2;
+const HALF_WINDOWS: u32 = 3;
 const LATENESSES: u32 = 6;
-const AT_LEAST: Duration = Duration::from_millis(30);
+const AT_LEAST: Duration = Duration::from_millis(20);
 const AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long after a place was written it is looked at again: a signer that had
@@ -28,7 +28,8 @@ impl Settle {
     pub(super) fn time(self, window: Duration, lateness: Duration) -> Duration {
         match self {
             Self::Measured => {
-                let time = window.saturating_mul(WINDOWS) + lateness.saturating_mul(LATENESSES);
+                let time =
+                    window.saturating_mul(HALF_WINDOWS) / 2 + lateness.saturating_mul(LATENESSES);
                 time.clamp(AT_LEAST, AT_MOST)
             }
             Self::Fixed(time) => time,

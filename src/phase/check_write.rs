@@ -1,13 +1,14 @@
 //! Step 2 of the RFC: write access wherever something will hang, before
 //! anything visible is written. Upload sessions and reading the places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use tracing::info;
 
+use super::check_read::Readable;
 use super::error::PhaseError;
-use super::plan::Plan;
+use super::plan::{Form, Item, Plan};
 use crate::attach::{self, Found, Place};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
@@ -16,6 +17,8 @@ use crate::store::registry::Registries;
 /// Sessions opened ahead: a payload and a config are the least that a new
 /// signature needs.
 const SESSIONS: usize = 2;
+/// The most sessions that are open before there is something to upload.
+const SESSIONS_AT_MOST: usize = 32;
 
 /// Proof of step 2, with what hangs at each place.
 pub struct Writable {
@@ -37,11 +40,11 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
     let wanted = plan.places();
     let mut destinations: Vec<Repository> = plan.destinations().into_iter().collect();
     destinations.sort();
-    let sessions = join_all(
-        destinations
-            .iter()
-            .map(|repository| open_sessions(repository, registries)),
-    );
+    let sessions = join_all(destinations.iter().map(|repository| async move {
+        open_sessions(repository, SESSIONS, registries).await?;
+        info!("Verified write access to {repository}");
+        Ok(())
+    }));
     let reading = join_all(wanted.keys().map(|place| attach::read(registries, place)));
     let (sessions, found) = futures_util::join!(sessions, reading);
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
@@ -52,14 +55,68 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
     Ok(Writable { places })
 }
 
-async fn open_sessions(repository: &Repository, registries: &Registries) -> Result<(), PhaseError> {
-    let sessions = (0..SESSIONS).map(|_| registries.open_session(repository));
+/// Opens the other sessions that the uploads will need, as far as that can be
+/// known before the keys are unlocked: where nothing hangs yet, everything has
+/// to be uploaded. Of several repositories some may mount what others have.
+///
+/// # Errors
+/// On a registry that does not answer or refuses.
+pub async fn open_more(
+    plan: &Plan,
+    readable: &Readable,
+    writable: &Writable,
+    registries: &Registries,
+) -> Result<(), PhaseError> {
+    let mut destinations = plan.destinations().into_iter();
+    let (Some(repository), None) = (destinations.next(), destinations.next()) else {
+        return Ok(());
+    };
+    let wanted = blobs(plan, readable, writable).min(SESSIONS_AT_MOST);
+    open_sessions(&repository, wanted.saturating_sub(SESSIONS), registries).await
+}
+
+/// How many blobs will hang at places where nothing hangs yet.
+fn blobs(plan: &Plan, readable: &Readable, writable: &Writable) -> usize {
+    let mut payloads = BTreeSet::new();
+    let mut places = BTreeSet::new();
+    for image in plan.images() {
+        for signatory in plan.signatories() {
+            for item in signatory.items() {
+                let place = signatory.place(image, item.kind());
+                let found = writable.places.get(&place);
+                if !found.is_some_and(|(found, _)| found.is_nothing()) {
+                    continue;
+                }
+                let (key, documents) = (&signatory.key, readable.documents().len());
+                // Signatures at a tag share one payload.
+                let (key, count) = match item {
+                    Item::Signature(Form::Tag) => (None, 1),
+                    Item::Attachment => (None, documents.min(1)),
+                    Item::Signature(Form::Bundle) => (Some(key), 1),
+                    Item::Attestations(_) => (Some(key), documents),
+                };
+                payloads.extend((0..count).map(|number| (place.clone(), item, key, number)));
+                if count > 0 {
+                    places.insert(place);
+                }
+            }
+        }
+    }
+    // A config for each place.
+    payloads.len() + places.len()
+}
+
+async fn open_sessions(
+    repository: &Repository,
+    count: usize,
+    registries: &Registries,
+) -> Result<(), PhaseError> {
+    let sessions = (0..count).map(|_| registries.open_session(repository));
     for outcome in join_all(sessions).await {
         outcome.map_err(|source| PhaseError::WriteAccess {
             repository: repository.clone(),
             source,
         })?;
     }
-    info!("Verified write access to {repository}");
     Ok(())
 }

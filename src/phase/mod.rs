@@ -28,7 +28,7 @@ mod sign;
 mod unlock;
 
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
-pub use check_write::{Writable, check_write};
+pub use check_write::{Writable, check_write, open_more};
 pub use error::{PhaseError, Signal};
 pub use limits::Limits;
 pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
@@ -117,7 +117,11 @@ async fn steps(
         check_write(plan, registries)
     );
     let (readable, writable) = (checks.0?, checks.1?);
-    let signers = or_stopped(registries, unlocking.finish()).await?;
+    let unlocked = futures_util::join!(
+        or_stopped(registries, unlocking.finish()),
+        open_more(plan, &readable, &writable, registries)
+    );
+    let (signers, ()) = (unlocked.0?, unlocked.1?);
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
     let publishing = publish(signed, registries, settle, receipt);
     match settle {

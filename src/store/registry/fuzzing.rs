@@ -97,7 +97,7 @@ pub fn link(data: &[u8]) {
     let Some(response) = answered(from.clone(), StatusCode::OK, LINK, value) else {
         return;
     };
-    if let Some(next) = referrers::next_page(&response) {
+    if let referrers::Next::Page(next) = referrers::next_page(&response) {
         assert_eq!((next.origin(), next.path()), (from.origin(), from.path()));
     }
 }

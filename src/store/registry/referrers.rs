@@ -70,14 +70,24 @@ impl Registries {
                     source,
                 })?;
             target = match next {
-                None => {
+                Next::End => {
                     referrers.is_complete = is_whole;
                     return Ok(Some(referrers));
                 }
-                Some(next) if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next) => {
+                Next::Page(next)
+                    if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next) =>
+                {
                     Target::Url(next)
                 }
-                Some(_) => {
+                Next::Elsewhere => {
+                    warn!(
+                        "The list of what refers to {repository}@{subject} goes on where it must \
+                         not; {} entries of it count",
+                        referrers.entries.len()
+                    );
+                    return Ok(Some(referrers));
+                }
+                Next::Page(_) => {
                     warn!(
                         "The list of what refers to {repository}@{subject} has no end; \
                          {} entries of it count",
@@ -107,17 +117,30 @@ impl Referrers {
     }
 }
 
-/// Where the list goes on (RFC 8288, relation `next`), if that is part of the
-/// same list of the same registry.
-pub(super) fn next_page(response: &Response) -> Option<Url> {
-    let links = response.header(LINK.as_str())?;
+/// Where a list goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    End,
+    Page(Url),
+    /// In no part of the same list of the same registry.
+    Elsewhere,
+}
+
+/// Where the list goes on (RFC 8288, relation `next`).
+pub(super) fn next_page(response: &Response) -> Next {
+    let links = response.header(LINK.as_str()).unwrap_or_default();
     let next = links.split(',').find(|link| {
         let parameters = link.split(';').skip(1).map(str::trim);
         let mut relations = parameters.filter_map(|parameter| parameter.strip_prefix("rel="));
         relations.any(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
-    })?;
-    let target = next.trim().strip_prefix('<')?.split('>').next()?;
-    let url = response.url.join(target).ok()?;
-    let is_same = url.origin() == response.url.origin() && url.path() == response.url.path();
-    is_same.then_some(url)
+    });
+    let Some(next) = next else {
+        return Next::End;
+    };
+    let target = next.trim().strip_prefix('<');
+    let target = target.and_then(|target| target.split('>').next());
+    let url = target.and_then(|target| response.url.join(target).ok());
+    let is_same =
+        |url: &Url| url.origin() == response.url.origin() && url.path() == response.url.path();
+    url.filter(is_same).map_or(Next::Elsewhere, Next::Page)
 }
