@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The settle time is this many times the window between our own last read and
-/// our put, and so many times what we were woken late, within bounds.
+/// The settle time is this many times half the window between our own last read
+/// and our put, and so many times what we were woken late, within bounds.
 const HALF_WINDOWS: u32 = 3;
 const LATENESSES: u32 = 6;
 const AT_LEAST: Duration = Duration::from_millis(20);
@@ -48,8 +48,8 @@ mod tests {
             let [window, lateness] = [window, lateness].map(Duration::from_millis);
             Settle::Measured.time(window, lateness).as_millis()
         };
-        assert_eq!(time(100, 10), 260);
-        assert_eq!(time(1, 1), 30);
+        assert_eq!(time(100, 10), 210);
+        assert_eq!(time(1, 1), 20);
         assert_eq!(time(60_000, 0), 5_000);
         let longest = Settle::Measured.time(Duration::MAX, Duration::ZERO);
         assert_eq!(longest, AT_MOST);

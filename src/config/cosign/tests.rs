@@ -1,0 +1,461 @@
+use std::error::Error as _;
+
+use super::*;
+
+const ONE: &str = "[[configs]]\nkey = \"cosign.key\"\n";
+
+fn parse(text: &str) -> Result<CosignConfig, ConfigError> {
+    CosignConfig::parse(Path::new("/c/cosign.toml"), text.as_bytes())
+}
+
+/// The message and the hint of a refusal.
+fn refusal(text: &str) -> (String, String) {
+    let error = parse(text).unwrap_err();
+    (error.to_string(), error.hint().unwrap_or_default())
+}
+
+/// CFG-1
+#[test]
+fn the_example_of_the_rfc_is_understood() {
+    let file = parse(
+        r#"
+[[annotations]]
+name = "buildTimestamp"
+value = "20220223.120000"
+
+[[annotations]]
+name = "a"
+value = ""
+
+[[configs]]
+key = "keys/cosign.key"
+password = "/keys/cosign.password"
+repository = "registry.example.com:5000/signatures"
+docker-media-types = true
+export-sbom = "none"
+
+[[configs]]
+key = "other.key"
+"#,
+    )
+    .unwrap();
+    let annotations: Vec<_> = file
+        .annotations()
+        .iter()
+        .map(|a| (a.name.as_str(), a.value.as_str(), a.position.line))
+        .collect();
+    assert_eq!(
+        annotations,
+        [("buildTimestamp", "20220223.120000", 3), ("a", "", 7)]
+    );
+    let [first, second] = file.configs() else {
+        panic!("{file:?}")
+    };
+    assert_eq!(first.key, Path::new("keys/cosign.key"));
+    assert_eq!(
+        first.password.as_deref(),
+        Some(Path::new("/keys/cosign.password"))
+    );
+    assert_eq!(
+        first.repository.as_ref().unwrap().to_string(),
+        "registry.example.com:5000/signatures"
+    );
+    assert_eq!(first.media_types, MediaTypes::Docker);
+    assert_eq!(first.export_sbom, ExportSbom::None);
+    assert_eq!((first.position.line, second.position.line), (10, 17));
+    assert_eq!(second.position.to_string(), "/c/cosign.toml:17:1");
+}
+
+/// CFG-4
+#[test]
+fn what_is_absent_has_the_default_of_the_rfc() {
+    let file = parse(ONE).unwrap();
+    assert!(file.annotations().is_empty());
+    let config = &file.configs()[0];
+    assert_eq!(config.password, None);
+    assert_eq!(config.repository, None);
+    assert_eq!(config.media_types, MediaTypes::Oci);
+    assert_eq!(config.export_sbom, ExportSbom::Attestation);
+}
+
+#[test]
+fn every_value_of_export_sbom_is_understood() {
+    for (name, meant) in [
+        ("none", ExportSbom::None),
+        ("attestation", ExportSbom::Attestation),
+        ("attachment", ExportSbom::Attachment),
+    ] {
+        let file = parse(&format!("{ONE}export-sbom = \"{name}\"\n")).unwrap();
+        assert_eq!(file.configs()[0].export_sbom, meant);
+    }
+    let file = parse(&format!("{ONE}docker-media-types = false\n")).unwrap();
+    assert_eq!(file.configs()[0].media_types, MediaTypes::Oci);
+}
+
+#[test]
+fn inline_tables_mean_the_same() {
+    let file = parse(
+        "annotations = [{name = \"a\", value = \"b\"}]\nconfigs = [{key = \"k\"}, {key = \"l\"}]\n",
+    )
+    .unwrap();
+    assert_eq!(file.annotations().len(), 1);
+    assert_eq!(file.configs()[1].key, Path::new("l"));
+    assert_eq!(
+        file.configs()[1].position.to_string(),
+        "/c/cosign.toml:2:25"
+    );
+}
+
+/// CFG-7, SIG-7
+#[test]
+fn a_relative_path_starts_at_the_folder_of_the_file() {
+    let file = parse(ONE).unwrap();
+    assert_eq!(file.path(), Path::new("/c/cosign.toml"));
+    let resolve = |text: &str| file.resolve(Path::new(text));
+    assert_eq!(resolve("cosign.key"), Path::new("/c/cosign.key"));
+    assert_eq!(resolve("../k/cosign.key"), Path::new("/c/../k/cosign.key"));
+    assert_eq!(resolve("/k/cosign.key"), Path::new("/k/cosign.key"));
+    let here = CosignConfig::parse(Path::new("cosign.toml"), ONE.as_bytes()).unwrap();
+    assert_eq!(here.resolve(Path::new("k")), Path::new("k"));
+}
+
+/// CFG-2
+#[test]
+fn unknown_keys_are_refused_with_position_and_suggestion() {
+    for (text, message, hint) in [
+        (
+            format!("{ONE}exportsbom = \"none\"\n"),
+            "unknown key `exportsbom` in `[[configs]]` at `/c/cosign.toml:3:1`",
+            "did you mean `export-sbom`?",
+        ),
+        (
+            "[[configs]]\n  keys = \"k\"\n".to_owned(),
+            "unknown key `keys` in `[[configs]]` at `/c/cosign.toml:2:3`",
+            "did you mean `key`?",
+        ),
+        (
+            "[[config]]\nkey = \"k\"\n".to_owned(),
+            "unknown key `config` in the top level at `/c/cosign.toml:1:3`",
+            "did you mean `configs`?",
+        ),
+        (
+            format!("{ONE}[[annotations]]\nname = \"a\"\nval = \"b\"\n"),
+            "unknown key `val` in `[[annotations]]` at `/c/cosign.toml:5:1`",
+            "did you mean `value`?",
+        ),
+        (
+            format!("password = \"p\"\n{ONE}"),
+            "unknown key `password` in the top level at `/c/cosign.toml:1:1`",
+            "`password` belongs under `[[configs]]`",
+        ),
+        (
+            format!("{ONE}zzz = 1\nbbb = 2\n"),
+            "unknown key `zzz` in `[[configs]]` at `/c/cosign.toml:3:1`",
+            "",
+        ),
+        (
+            format!("{ONE}formats = \"bundle\"\n"),
+            "unknown key `formats` in `[[configs]]` at `/c/cosign.toml:3:1`",
+            "did you mean `format`?",
+        ),
+        (
+            format!("{ONE}key.data = 1\n").replace("key = \"cosign.key\"\n", ""),
+            "`key` must be a string, not a table, at `/c/cosign.toml:2:1`",
+            "write it in quotes",
+        ),
+    ] {
+        assert_eq!(refusal(&text), (message.to_owned(), hint.to_owned()));
+    }
+}
+
+#[test]
+fn the_secrets_of_the_rfcs_first_version_are_refused_with_the_way_out() {
+    for key in ["key-data", "password-data"] {
+        let (message, hint) = refusal(&format!("[[configs]]\n{key} = \"canary\"\n"));
+        assert!(
+            message.contains(&format!("unknown key `{key}`")),
+            "{message}"
+        );
+        assert!(hint.contains("the path of a file"), "{hint}");
+        assert!(!hint.contains("canary") && !message.contains("canary"));
+    }
+}
+
+/// CFG-3
+#[test]
+fn annotations_have_a_name_and_a_string() {
+    for (text, message) in [
+        (
+            "value = \"b\"",
+            "no `name` in the `[[annotations]]` at `/c/cosign.toml:3:1`",
+        ),
+        (
+            "name = \"a\"",
+            "no `value` in the `[[annotations]]` at `/c/cosign.toml:3:1`",
+        ),
+        (
+            "name = \"\"\nvalue = \"b\"",
+            "`name` is empty at `/c/cosign.toml:4:8`",
+        ),
+        (
+            "name = \"a\"\nvalue = 7",
+            "`value` must be a string, not an integer, at `/c/cosign.toml:5:9`",
+        ),
+        (
+            "name = \"a\"\nvalue = true",
+            "`value` must be a string, not a boolean, at `/c/cosign.toml:5:9`",
+        ),
+        (
+            "name = \"a\"\nvalue = 1979-05-27",
+            "`value` must be a string, not a date or time, at `/c/cosign.toml:5:9`",
+        ),
+        (
+            "name = \"a\"\nvalue = [\"b\"]",
+            "`value` must be a string, not an array, at `/c/cosign.toml:5:9`",
+        ),
+        (
+            "name = 1.0\nvalue = \"b\"",
+            "`name` must be a string, not a float, at `/c/cosign.toml:4:8`",
+        ),
+    ] {
+        assert_eq!(
+            refusal(&format!("{ONE}[[annotations]]\n{text}\n")).0,
+            message
+        );
+    }
+}
+
+/// CFG-5
+#[test]
+fn two_annotations_of_one_name_are_refused_with_both_lines() {
+    let entry = "[[annotations]]\nname = \"a\"\nvalue = \"b\"\n";
+    assert_eq!(
+        refusal(&format!("{entry}{ONE}{entry}")).0,
+        "the annotation `a` at `/c/cosign.toml:7:8` is the second of that name, after line 2"
+    );
+}
+
+/// CFG-6
+#[test]
+fn a_file_without_configs_is_refused() {
+    for text in [
+        "",
+        "configs = []\n",
+        "[[annotations]]\nname=\"a\"\nvalue=\"\"\n",
+    ] {
+        let (message, hint) = refusal(text);
+        assert_eq!(
+            message,
+            "`/c/cosign.toml` has no `[[configs]]`: nothing says who signs"
+        );
+        assert!(hint.contains("key = "), "{hint}");
+    }
+}
+
+#[test]
+fn a_single_table_is_refused_with_the_right_spelling() {
+    for (text, hint) in [
+        ("[configs]\nkey = \"k\"\n", "write `[[configs]]`"),
+        ("configs = \"k\"\n", "write `[[configs]]`"),
+        ("configs = [\"k\"]\n", "write `[[configs]]`"),
+        ("[annotations]\na = \"b\"\n", "write `[[annotations]]`"),
+    ] {
+        let (message, found) = refusal(text);
+        assert!(message.contains("must be an array of tables"), "{message}");
+        assert_eq!(found, hint, "{text}");
+    }
+}
+
+#[test]
+fn a_config_needs_a_key() {
+    assert_eq!(
+        refusal(&format!("{ONE}\n[[configs]]\npassword = \"p\"\n")).0,
+        "no `key` in the `[[configs]]` at `/c/cosign.toml:4:1`"
+    );
+}
+
+/// CFG-4
+#[test]
+fn empty_values_are_refused_and_not_taken_for_absent() {
+    for key in ["password", "repository", "export-sbom"] {
+        let (message, hint) = refusal(&format!("{ONE}{key} = \"\"\n"));
+        assert!(
+            message.starts_with(&format!("`{key}` is empty at `/c/cosign.toml:3:")),
+            "{message}"
+        );
+        assert!(hint.contains("leave the key out"), "{hint}");
+    }
+    assert_eq!(
+        refusal("[[configs]]\nkey = \"\"\n").0,
+        "`key` is empty at `/c/cosign.toml:2:7`"
+    );
+}
+
+/// CFG-3
+#[test]
+fn values_of_another_type_are_refused_with_their_place() {
+    for (text, message, hint) in [
+        (
+            "docker-media-types = \"true\"",
+            "`docker-media-types` must be `true` or `false`, not a string, at `/c/cosign.toml:3:22`",
+            "write it without quotes",
+        ),
+        (
+            "docker-media-types = 1",
+            "`docker-media-types` must be `true` or `false`, not an integer, at `/c/cosign.toml:3:22`",
+            "",
+        ),
+        (
+            "export-sbom = false",
+            "`export-sbom` must be a string, not a boolean, at `/c/cosign.toml:3:15`",
+            "write it in quotes",
+        ),
+        (
+            "password = 12345",
+            "`password` must be a string, not an integer, at `/c/cosign.toml:3:12`",
+            "write it in quotes",
+        ),
+        (
+            "repository = []",
+            "`repository` must be a string, not an array, at `/c/cosign.toml:3:14`",
+            "write it in quotes",
+        ),
+    ] {
+        assert_eq!(
+            refusal(&format!("{ONE}{text}\n")),
+            (message.to_owned(), hint.to_owned())
+        );
+    }
+}
+
+/// CFG-10
+#[test]
+fn an_unknown_value_of_export_sbom_lists_the_valid_ones() {
+    assert_eq!(
+        refusal(&format!("{ONE}export-sbom = \"attestatoin\"\n")),
+        (
+            "unknown value `attestatoin` of `export-sbom` at `/c/cosign.toml:3:15`".to_owned(),
+            "did you mean `attestation`? Valid are `attestation`, `attachment`, `none`".to_owned()
+        )
+    );
+    assert_eq!(
+        refusal(&format!("{ONE}export-sbom = \"spdx\"\n")).1,
+        "valid are `attestation`, `attachment`, `none`"
+    );
+}
+
+/// CFG-8
+#[test]
+fn only_key_files_are_supported() {
+    for (key, scheme) in [
+        ("awskms:///alias/k", "awskms://"),
+        ("hashivault://canary@vault/k", "hashivault://"),
+        ("k8s://ns/name", "k8s://"),
+        ("env://COSIGN_PRIVATE_KEY", "env://"),
+        ("file:///cosign.key", "file://"),
+        ("pkcs11:token=t;pin-value=canary", "pkcs11:"),
+    ] {
+        let (message, hint) = refusal(&format!("[[configs]]\nkey = \"{key}\"\n"));
+        assert_eq!(
+            message,
+            format!(
+                "`key` starts with `{scheme}`, which this version does not support, \
+                     at `/c/cosign.toml:2:7`"
+            )
+        );
+        assert!(hint.contains("the path of a file"), "{hint}");
+    }
+    for path in ["a:b", "./awskms://x", "9://x", "C:/x"] {
+        let file = parse(&format!("[[configs]]\nkey = \"{path}\"\n")).unwrap();
+        assert_eq!(file.configs()[0].key, Path::new(path));
+    }
+}
+
+/// CFG-9
+#[test]
+fn a_repository_is_checked_where_it_stands() {
+    for text in ["signatures", "r.io", "r.io/sigs:v1", "r.io/Sigs", "r.io/a/"] {
+        let error = parse(&format!("{ONE}repository = \"{text}\"\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the `repository` at `/c/cosign.toml:3:14` cannot be used"
+        );
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains(&format!("`{text}`")), "{source}");
+        assert!(error.hint().unwrap().contains("<registry>/<path>"));
+    }
+    for text in ["https://u:canary@r.io/sigs", "u:canary@r.io/sigs"] {
+        let error = parse(&format!("{ONE}repository = \"{text}\"\n")).unwrap_err();
+        assert!(matches!(error, ConfigError::RepositoryIsUrl { .. }));
+    }
+}
+
+/// CFG-8, CFG-11, SIG-11
+#[test]
+fn no_error_repeats_a_secret_that_was_pasted() {
+    let canary = "hunter2-canary";
+    for text in [
+        format!("{ONE}password = {canary}\n"),
+        format!("{ONE}password = \"{canary}\n"),
+        format!("{ONE}password = \"{canary}\\n\"\n"),
+        format!("{ONE}password = \"\"\"\n{canary}\n\"\"\"\n"),
+        format!("{ONE}password = [\"{canary}\"]\n"),
+        format!("{ONE}password = {{ text = \"{canary}\" }}\n"),
+        format!("{ONE}password = \"x\"\npassword = \"{canary}\"\n"),
+        format!("{ONE}password = \"vault://{canary}\"\n"),
+        format!("{ONE}passwords = \"{canary}\"\n"),
+        format!("{ONE}repository = \"https://u:{canary}@r.io/x\"\n"),
+        format!("[[configs]]\nkey = \"-----BEGIN PRIVATE KEY-----{canary}\"\n"),
+        format!("[[configs]]\nkey = '''\n{canary}\n'''\n"),
+        format!("[[configs]]\nkey = \"env://{canary}\"\n"),
+        format!("[[configs]]\nkey = {canary}\n"),
+    ] {
+        let error = parse(&text).unwrap_err();
+        let mut shown = format!("{error} {error:?} {:?}", error.hint());
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            shown.push_str(&source.to_string());
+            cause = source.source();
+        }
+        assert!(!shown.contains(canary), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn invalid_toml_is_refused_with_line_and_column() {
+    for value in ["none", "`none`", "'none"] {
+        let (message, hint) = refusal(&format!("{ONE}export-sbom = {value}\n"));
+        assert!(
+            message.starts_with("invalid TOML at `/c/cosign.toml:3:"),
+            "{message}"
+        );
+        assert!(hint.contains("in quotes"), "{hint}");
+    }
+}
+
+#[test]
+fn a_missing_file_says_how_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = CosignConfig::read(&folder.path().join("cosign.toml")).unwrap_err();
+    assert!(error.hint().unwrap().contains("-cosign-config"));
+    assert!(error.to_string().starts_with("cannot read `"), "{error}");
+}
+
+#[test]
+fn a_file_is_read_from_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cosign.toml");
+    std::fs::write(&path, ONE).unwrap();
+    let file = CosignConfig::read(&path).unwrap();
+    assert_eq!(
+        file.resolve(&file.configs()[0].key),
+        folder.path().join("cosign.key")
+    );
+}
+
+#[test]
+fn a_large_hostile_file_is_refused_in_time() {
+    let line = "[[annotations]]\nname=\"a\"\nvalue=\"\"\n";
+    let (message, _) = refusal(&line.repeat(super::super::MAX_BYTES / line.len()));
+    assert!(message.contains("the second of that name"), "{message}");
+}
