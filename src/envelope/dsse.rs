@@ -38,7 +38,7 @@ impl Payload {
         let mut enveloped = Hasher::new(Algorithm::Sha256);
         covered.update(encoding_head(&content).as_bytes());
         enveloped.update(HEAD.as_bytes());
-        let mut reader = content.open()?;
+        let mut reader = content.open_ahead()?;
         let (mut piece, mut encoded) = (Vec::with_capacity(PIECE), String::new());
         while next_piece(&mut reader, &mut piece, &mut encoded)? {
             covered.update(&piece);

@@ -10,7 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::ahead::read_ahead;
 use super::digest::{Algorithm, Digest, Hasher};
+
+/// Content from here on is worth a thread that reads ahead.
+const LARGE: u64 = 1 << 20;
 
 /// A source that can be opened again and gives the same bytes each time.
 pub trait Reread: Send + Sync {
@@ -105,6 +109,18 @@ impl Content {
         })
     }
 
+    /// A reader at the first byte for who computes with all bytes: large
+    /// content is read ahead on another thread.
+    ///
+    /// # Errors
+    /// On a source that cannot be opened.
+    pub fn open_ahead(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self.length >= LARGE {
+            true => read_ahead(|| self.open()),
+            false => Ok(Box::new(self.open()?)),
+        }
+    }
+
     /// All bytes in memory.
     ///
     /// # Errors
@@ -126,7 +142,7 @@ impl Content {
         if let Some(digest) = &self.known {
             return Ok(digest.clone());
         }
-        let (digest, _) = Hasher::new(Algorithm::Sha256).drain(&mut self.open()?)?;
+        let (digest, _) = Hasher::new(Algorithm::Sha256).drain(&mut self.open_ahead()?)?;
         Ok(digest)
     }
 }

@@ -5,6 +5,7 @@
 //! grammar of go-containerregistry `pkg/name`. Knows no network, no file and
 //! no signature.
 
+pub mod ahead;
 pub mod bounded;
 pub mod content;
 pub mod descriptor;

@@ -12,6 +12,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::error::{Exceeded, SbomError};
 use super::label::SbomLayer;
+use crate::oci::ahead::read_ahead;
 use crate::oci::digest::{Digest, Hasher};
 
 /// How much an SBOM layer may hold.
@@ -39,6 +40,9 @@ pub const MAX_PATH: usize = 4 << 10;
 /// The size from which on the ratio counts: a small archive of repetitive
 /// documents may shrink to anything without being a bomb.
 pub const RATIO_FLOOR: u64 = 64 << 20;
+
+/// A blob that is worth a thread that decompresses it.
+const LARGE: u64 = 256 << 10;
 
 /// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, and
 /// RFC 8878, section 3.1.1.1.2, asks for no more.
@@ -116,7 +120,7 @@ impl Metered {
             _ => limits.expanded,
         };
         Self {
-            reader: inflate(blob),
+            reader: archive(blob),
             hasher: layer.diff_id.hasher(),
             count: 0,
             limit: (limit, exceeded),
@@ -183,6 +187,14 @@ impl Compressed {
             _ => Self::Not,
         }
     }
+}
+
+/// The archive in a blob, decompressed by another thread if there is much of it.
+fn archive(blob: Bytes) -> Box<dyn Read + Send> {
+    if (blob.len() as u64) < LARGE {
+        return inflate(blob);
+    }
+    read_ahead(|| Ok(inflate(blob.clone()))).unwrap_or_else(|_| inflate(blob.clone()))
 }
 
 /// The archive in a blob, from its first byte.
