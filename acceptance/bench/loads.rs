@@ -17,6 +17,8 @@ use crate::support::token_service::ROBOT;
 const CROWD: usize = 8;
 /// What the answers of P11 ask to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Runs without faults, of which P11 takes the median.
+const CLEAN: usize = 7;
 /// Requests in a second, in P13.
 const PACE: f64 = 10.0;
 
@@ -199,8 +201,15 @@ pub fn faults(bench: &Bench, runs: Runs) -> Scenario {
     let mut scenario =
         Scenario::new("ten repositories, three keys, 5 % of all requests answered 503 and 5 % 429");
     let image = repositories(10);
-    let (clean_code, clean) = run(bench, &image, 3, &registry(&image));
-    assert!(clean_code, "a run without faults");
+    let mut clean: Vec<Duration> = (0..CLEAN)
+        .map(|_| {
+            let (success, took) = run(bench, &image, 3, &registry(&image));
+            assert!(success, "a run without faults");
+            took
+        })
+        .collect();
+    clean.sort();
+    let clean = clean[CLEAN / 2];
     let (mut succeeded, mut within, mut words) = (0, 0, Vec::new());
     for round in 0..runs.most {
         let registry = registry(&image);

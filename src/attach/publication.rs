@@ -12,12 +12,13 @@ use super::error::AttachError;
 use super::lateness::Lateness;
 use super::place::Place;
 use super::settle::Settle;
+use crate::http::AT_ONCE;
 use crate::oci::{Content, Digest, Repository};
 use crate::store::registry::Registries;
 
-/// Uploads end together when so few are left, none of which is big: they are
-/// all under way, and take one more round trip.
-const FEW: usize = 8;
+/// Uploads end together when no more are left than a host takes at a time, none
+/// of which is big: they are all under way, and take one more round trip.
+const FEW: usize = AT_ONCE;
 const BIG: u64 = 256 * 1024;
 
 /// One run's writing: who is written to, how carefully, and how far it is.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Why a value was refused, in the words of Go's `flag`.
 pub(super) const PARSE: &str = "parse error";
+pub(super) const NOT_A_SIZE: &str = "parse error: write a number, or one of KiB, MiB or GiB (4MiB)";
 pub(super) const RANGE: &str = "value out of range";
 
 /// `strconv.ParseBool`.
@@ -159,17 +160,17 @@ fn part(unit: u64, digits: &str) -> u64 {
 /// A number of bytes or of something else, more than 0; a binary unit
 /// multiplies it. Go has no such flag.
 pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
-    let text = text.to_str().ok_or(PARSE)?;
+    let text = text.to_str().ok_or(NOT_A_SIZE)?;
     let (digits, unit) = split_digits(text);
     let shift = match unit {
         "" => 0,
         "KiB" => 10,
         "MiB" => 20,
         "GiB" => 30,
-        _ => return Err(PARSE),
+        _ => return Err(NOT_A_SIZE),
     };
     if digits.is_empty() {
-        return Err(PARSE);
+        return Err(NOT_A_SIZE);
     }
     let number: u64 = digits.parse().map_err(|_| RANGE)?;
     match number.checked_mul(1 << shift) {
@@ -341,7 +342,7 @@ mod tests {
         for text in [
             "", "MiB", "-1", "+1", "1.5GiB", "1MB", "1mib", "1 MiB", "1MiB ", "0x10",
         ] {
-            assert_eq!(size(os(text)), Err(PARSE), "{text}");
+            assert_eq!(size(os(text)), Err(NOT_A_SIZE), "{text}");
         }
         for text in [
             "9223372036854775808",

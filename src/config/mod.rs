@@ -163,18 +163,32 @@ fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     known.iter().find(is_part).copied()
 }
 
-/// How many characters must be inserted, deleted or replaced to get from one
-/// text to the other (Levenshtein).
+/// How many characters must be inserted, deleted, replaced or swapped with their
+/// neighbour to get from one text to the other ("optimal string alignment").
 fn edit_distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    let to: Vec<char> = to.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    let mut last = None;
     for (deleted, a) in from.chars().enumerate() {
         let mut next = vec![deleted + 1];
-        for ((above, above_right), b) in row.iter().zip(row.iter().skip(1)).zip(to.chars()) {
-            let left = next.last().copied().unwrap_or(deleted + 1);
-            let replaced = above + usize::from(a != b);
-            next.push(replaced.min(above_right + 1).min(left + 1));
+        for (column, b) in to.iter().enumerate() {
+            let of =
+                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
+            let mut least = of(&row, column) + usize::from(a != *b);
+            least = least
+                .min(of(&row, column + 1) + 1)
+                .min(of(&next, column) + 1);
+            if let Some(left) = column.checked_sub(1)
+                && last == Some(*b)
+                && to.get(left) == Some(&a)
+            {
+                least = least.min(of(&before, left) + 1);
+            }
+            next.push(least);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        last = Some(a);
     }
     row.last().copied().unwrap_or(0)
 }
@@ -193,14 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edit_distance_counts_insertions_deletions_and_replacements() {
+    fn the_edit_distance_counts_insertions_deletions_replacements_and_swaps() {
         for (from, to, distance) in [
             ("", "", 0),
             ("", "abc", 3),
             ("abc", "", 3),
             ("kitten", "sitting", 3),
             ("exportsbom", "export-sbom", 1),
-            ("kye", "key", 2),
+            ("kye", "key", 1),
         ] {
             assert_eq!(edit_distance(from, to), distance, "{from} {to}");
         }
@@ -288,6 +302,7 @@ mod tests {
             ("keys", Some("key")),
             ("KEY", Some("key")),
             ("pasword", Some("password")),
+            ("kye", Some("key")),
             ("repo", Some("repository")),
             ("docker_media_types", Some("docker-media-types")),
             ("media-types", Some("docker-media-types")),
@@ -297,5 +312,8 @@ mod tests {
         ] {
             assert_eq!(closest(written, &known), meant, "{written}");
         }
+        let formats = ["legacy", "bundle", "both"];
+        assert_eq!(closest("boht", &formats), Some("both"));
+        assert_eq!(closest("hbot", &formats), None);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Requests that one host gets at the same time.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 12;
 /// The time over which a host's own pace is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Another complaint within this time is not an accident.

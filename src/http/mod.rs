@@ -28,6 +28,7 @@ use url::Url;
 
 pub use clients::{Proxies, Trust};
 pub use error::HttpError;
+pub use host::AT_ONCE;
 pub use redact::{Redacted, printable};
 pub use redirect::{check_target, is_inside, is_link_local};
 pub use reqwest::{Method, StatusCode, header};

@@ -195,7 +195,8 @@ fn bad_flags_are_refused_in_the_words_of_go() {
         ),
         (
             &["-sbom-layer-limit=512MB"],
-            "invalid value \"512MB\" for flag -sbom-layer-limit: parse error",
+            "invalid value \"512MB\" for flag -sbom-layer-limit: parse error: write a number, or one of KiB, MiB or \
+             GiB (4MiB)",
         ),
         (
             &["-manifest-limit", "0"],

@@ -125,7 +125,8 @@ fn limits_come_from_flag_environment_or_default() {
     let error = resolve(&["-cosign-config=c"], garbage).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "failed to resolve inputs: invalid value \"4 MB\" of `CNB_MANIFEST_LIMIT`: parse error"
+        "failed to resolve inputs: invalid value \"4 MB\" of `CNB_MANIFEST_LIMIT`: parse error: write a number, or \
+         one of KiB, MiB or GiB (4MiB)"
     );
     assert!(error.hint().unwrap().contains("512MiB"));
 }
