@@ -19,6 +19,7 @@ mod union;
 pub use error::AttachError;
 pub use found::{Found, Layer};
 pub use hanging::{Hanging, read};
+pub use lateness::Lateness;
 pub use place::{Kind, Place};
 pub use publication::Publication;
 pub use settle::Settle;

@@ -30,16 +30,17 @@ pub struct Publication<'a> {
 }
 
 impl<'a> Publication<'a> {
-    pub fn new(registries: &'a Registries, settle: Settle) -> Self {
+    /// `lateness` was watched since the run began.
+    pub fn new(registries: &'a Registries, settle: Settle, lateness: Lateness) -> Self {
         Self {
             registries,
             settle,
-            lateness: Lateness::watch(),
+            lateness,
             outstanding: Arc::default(),
         }
     }
 
-    /// How late the process was woken since the publication began.
+    /// How late the process was woken.
     pub(super) fn lateness(&self) -> Duration {
         self.lateness.worst()
     }

@@ -11,7 +11,7 @@ use super::error::AttachError;
 use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use super::publication::{Expected, Publication};
-use super::settle::Settle;
+use super::settle::{Others, Settle};
 use super::union::Union;
 use crate::config::MediaTypes;
 use crate::oci::{Digest, Reference};
@@ -63,6 +63,7 @@ pub struct Hanging<'a> {
     place: &'a Place,
     append: Append<'a>,
     settle: Settle,
+    others: Others,
     expected: Option<Expected>,
     /// When the place was read last.
     read_at: Instant,
@@ -103,6 +104,7 @@ impl<'a> Hanging<'a> {
             place,
             append,
             settle,
+            others: Others::Unseen,
             expected,
             read_at: Instant::now(),
             window: Duration::ZERO,
@@ -184,6 +186,7 @@ impl<'a> Hanging<'a> {
         now: Option<&Digest>,
     ) -> Result<(), AttachError> {
         if now != self.append.found().digest() {
+            self.others = Others::Seen;
             return self.reread().await;
         }
         self.read_at = looked_at;
@@ -234,6 +237,7 @@ impl<'a> Hanging<'a> {
                     self.reread().await?;
                     // Others wrote since: what they wrote over is not known.
                     if self.append.found().digest() != written.as_ref() {
+                        self.others = Others::Seen;
                         quiet_since = Instant::now();
                     }
                 }
@@ -334,7 +338,8 @@ impl<'a> Hanging<'a> {
     /// is may grow meanwhile.
     async fn settled(&self, quiet_since: Instant) {
         loop {
-            let time = self.settle.time(self.window, self.publication.lateness());
+            let lateness = self.publication.lateness();
+            let time = self.settle.time(self.window, lateness, self.others);
             match time.checked_sub(quiet_since.elapsed()) {
                 None | Some(Duration::ZERO) => return,
                 Some(left) => tokio::time::sleep(left).await,

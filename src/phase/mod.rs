@@ -44,7 +44,7 @@ use futures_util::future::{Either, select};
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::attach::Settle;
+use crate::attach::{Lateness, Settle};
 use crate::store::registry::Registries;
 
 /// How long a run that was stopped may take to learn what became of requests
@@ -109,6 +109,7 @@ async fn steps(
     settle: Settle,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
+    let lateness = Lateness::watch();
     let unlocking = unlock(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
@@ -123,7 +124,7 @@ async fn steps(
     );
     let (signers, ()) = (unlocked.0?, unlocked.1?);
     let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    let publishing = publish(signed, registries, settle, receipt);
+    let publishing = publish(signed, registries, settle, lateness, receipt);
     match settle {
         Settle::Off => publishing.await,
         Settle::Measured | Settle::Fixed(_) => watching_tags(publishing, plan, registries).await,

@@ -7,7 +7,7 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
-use crate::attach::{AttachError, Hanging, Layer, Publication, Settle, Turn};
+use crate::attach::{AttachError, Hanging, Lateness, Layer, Publication, Settle, Turn};
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -20,6 +20,7 @@ pub async fn publish(
     signed: Signed,
     registries: &Registries,
     settle: Settle,
+    lateness: Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let places: Vec<Prepared> = signed
@@ -27,7 +28,7 @@ pub async fn publish(
         .into_iter()
         .map(Prepared::new)
         .collect();
-    let publication = Publication::new(registries, settle);
+    let publication = Publication::new(registries, settle, lateness);
     let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
     for prepared in &places {
         hanging.push((prepared, prepared.hanging(&publication)));
