@@ -71,8 +71,9 @@ fn against_round_trips(scenario: &Scenario, file: &str, title: &str, programs: &
 }
 
 /// Why the default is slower.
-const SETTLING: &str = "By default a run settles, however much it signs: three round trips more, one and a half times the \
-                        two from looking at a place to writing it, and at least 20 ms (`spec/decisions/0007`).";
+const SETTLING: &str = "By default a run settles, however much it signs: six round trips more, three times the two from \
+                        looking at a place to writing it, but no more than 180 ms or three round trips, and what it \
+                        waits for processors (`spec/decisions/0007`).";
 
 pub fn one_image_one_key(bench: &Bench, runs: Runs) -> Scenario {
     let mut scenario = Scenario::new("one image, one key");

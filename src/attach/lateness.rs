@@ -4,43 +4,58 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
 const TICK: Duration = Duration::from_millis(5);
+const STACK: usize = 64 * 1024;
 
-/// A watch on the clock, as long as this lives.
+/// A watch on the clock, as long as this lives. It has a thread of its own: what
+/// the runtime has to do is no wait for a processor.
 pub struct Lateness {
-    worst: Arc<AtomicU64>,
-    task: JoinHandle<()>,
+    worst: Arc<Worst>,
+    /// The thread ends when this is dropped.
+    _until: Sender<()>,
 }
 
 impl Lateness {
-    /// Begins to watch.
+    /// Begins to watch. Where there is no thread for it, nothing is noticed.
     pub fn watch() -> Self {
-        let worst = Arc::new(AtomicU64::new(0));
+        let worst = Arc::new(Worst::default());
+        let (until, dropped) = channel();
         let noted = Arc::clone(&worst);
-        let task = tokio::spawn(async move {
-            loop {
-                let before = Instant::now();
-                tokio::time::sleep(TICK).await;
-                let late = before.elapsed().saturating_sub(TICK).as_micros();
-                noted.fetch_max(late.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        let ticking = move || {
+            let mut before = Instant::now();
+            while dropped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                noted.note(before.elapsed());
+                before = Instant::now();
             }
-        });
-        Self { worst, task }
+        };
+        let thread = thread::Builder::new().name("lateness".to_owned());
+        let _ = thread.stack_size(STACK).spawn(ticking);
+        Self {
+            worst,
+            _until: until,
+        }
     }
 
     /// The longest that a tick was late.
     pub fn worst(&self) -> Duration {
-        Duration::from_micros(self.worst.load(Ordering::Relaxed))
+        Duration::from_micros(self.worst.0.load(Ordering::Relaxed))
     }
 }
 
-impl Drop for Lateness {
-    fn drop(&mut self) {
-        self.task.abort();
+/// In microseconds.
+#[derive(Default)]
+struct Worst(AtomicU64);
+
+impl Worst {
+    /// Takes how long a tick took.
+    fn note(&self, took: Duration) {
+        let late = took.saturating_sub(TICK).as_micros();
+        let late = late.try_into().unwrap_or(u64::MAX);
+        self.0.fetch_max(late, Ordering::Relaxed);
     }
 }
 
@@ -49,15 +64,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_is_held_up_is_noticed() {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_time().build().unwrap();
-        runtime.block_on(async {
-            let lateness = Lateness::watch();
-            tokio::time::sleep(TICK).await;
-            std::thread::sleep(Duration::from_millis(300));
-            tokio::time::sleep(TICK * 2).await;
-            assert!(lateness.worst() > Duration::from_millis(250));
-        });
+    fn the_latest_tick_counts() {
+        let worst = Worst::default();
+        for milliseconds in [2, 5, 305, 9] {
+            worst.note(Duration::from_millis(milliseconds));
+        }
+        assert_eq!(worst.0.into_inner(), 300_000);
+    }
+
+    #[test]
+    fn the_watch_ticks_until_it_is_dropped() {
+        let lateness = Lateness::watch();
+        let worst = Arc::downgrade(&lateness.worst);
+        let started = Instant::now();
+        // No tick is on time to the microsecond.
+        while lateness.worst() == Duration::ZERO {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            thread::sleep(TICK);
+        }
+        drop(lateness);
+        while worst.strong_count() > 0 {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            thread::sleep(TICK);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 const HALF_WINDOWS: u32 = 3;
 /// The same for cosign, which takes some ten round trips from reading to writing:
 /// where nobody was seen, if it is over soon, …
-const QUIET_HALF_WINDOWS: u32 = 7;
+const QUIET_HALF_WINDOWS: u32 = 6;
 const SOON: Duration = Duration::from_millis(180);
 /// … and where somebody was.
 const CONTENDED_HALF_WINDOWS: u32 = 10;
@@ -71,7 +71,7 @@ mod tests {
             Settle::Measured.time(window, lateness, others).as_millis()
         };
         assert_eq!(time(1, 1, Others::Unseen), 30);
-        assert_eq!(time(40, 1, Others::Unseen), 146);
+        assert_eq!(time(40, 1, Others::Unseen), 126);
         assert_eq!(time(100, 1, Others::Unseen), 186);
         assert_eq!(time(200, 1, Others::Unseen), 306);
         assert_eq!(time(40, 1, Others::Seen), 206);
