@@ -93,7 +93,12 @@ test: tools lint deny ## Run every check: format, lints, licences, unit, doc and
 	$(CARGO) test --locked
 
 .PHONY: ci
-ci: test ## What CI runs: `make test`, and `make fuzz-smoke` if there is a nightly compiler
+ci: test ## What CI runs: `make test`, `make release-test` and `make fuzz-smoke`, if there are compilers for these
+	@if $(MAKE) --silent release-compilers >/dev/null 2>&1; then \
+		$(MAKE) release-test; \
+	else \
+		echo "> SKIPPED the release: it needs $(CC_ARM64) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross) and rustup"; \
+	fi
 	@# Chance does not refuse a change: a find is shown, with its input.
 	@$(MAKE) fuzz-smoke || echo "> THE FUZZERS DID NOT PASS: see above, and CONTRIBUTING.md"
 
@@ -190,6 +195,21 @@ release-check: release tools ## Build dist/ again in another folder, compare the
 	@echo "> Building the same commit in another folder..."
 	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
 		acceptance/release/again.sh dist
+	@$(MAKE) test-dist
+
+# Fails where `make release` would for want of a compiler.
+.PHONY: release-compilers
+release-compilers:
+	@command -v "$(CC_AMD64)" && command -v "$(CC_ARM64)"
+	@rustup run $(RELEASE_RUST) rustc --version || rustup toolchain install --profile minimal $(RELEASE_RUST)
+	@rustup target add --toolchain $(RELEASE_RUST) x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+
+.PHONY: release-test
+release-test: release tools ## Build dist/ and test it
+	@$(MAKE) test-dist
+
+.PHONY: test-dist
+test-dist:
 	@echo "> Testing dist/..."
 	$(CARGO) test --locked --test acceptance -- --ignored --test-threads=1 dist::
 
