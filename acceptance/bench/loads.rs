@@ -240,6 +240,10 @@ pub fn faults(bench: &Bench, runs: Runs) -> Scenario {
         &measured,
         within == runs.most,
     );
+    scenario.note(
+        "What is over is the wait before a 503 is asked again, up to 0.2 s at random: ten repositories take the same \
+         steps side by side, and the slowest of them counts at each.",
+    );
     scenario
 }
 
