@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
-use crate::support::registry::{Action, Auth, Exchanges, Registry, Settings, When};
+use crate::support::registry::{Action, Auth, Exchange, Exchanges, Registry, Settings, When};
 use crate::support::signer::Signer;
 
 const KEYS: [&str; 3] = ["p256-cosign3", "p256-cosign2", "ed25519-imported-cosign3"];
@@ -293,5 +293,47 @@ fn registries_without_authentication_and_with_basic_are_not_asked_for_tokens() {
         let signer = signer(&image, &registry).key_without_sbom(KEYS[0]);
         signer.arguments(&["-settle", "0"]).run().succeeded();
         count(&registry.exchanges(), requests);
+    }
+}
+
+/// Where nothing hangs yet, the sessions for everything are opened while the keys
+/// are unlocked, and none too many.
+#[test]
+fn the_sessions_of_attestations_are_open_before_the_first_upload() {
+    let image = three_documents();
+    let registry = bearer(&image);
+    let signer = signer(&image, &registry).key(KEYS[0]);
+    signer.arguments(&["-settle", "0"]).run().succeeded();
+    let all = registry.exchanges();
+    // A payload and a config; three envelopes and a config.
+    let sessions = all.of("POST", "/blobs/uploads/");
+    count(&sessions, 6);
+    count(&all.of("DELETE", "/"), 0);
+    let uploads = all.of("PUT", "/blobs/uploads/");
+    let first = uploads.iter().map(|upload| upload.began).min().unwrap();
+    assert!(sessions.iter().all(|s| s.ended.unwrap() <= first), "{all}");
+}
+
+/// Safe append, step 2: however much is uploaded, a place is looked at again only
+/// when no more than twelve uploads are left.
+#[test]
+fn the_last_look_at_a_place_goes_out_with_the_last_uploads() {
+    let document = |number| {
+        let text = format!(r#"{{"bomFormat":"CycloneDX","version":{number}}}"#);
+        Document::new(&format!("a{number}/sbom.cdx.json"), text)
+    };
+    let image = Image::with_documents(&(0..40).map(document).collect::<Vec<_>>());
+    let registry = bearer(&image);
+    signer(&image, &registry).key(KEYS[0]).run().succeeded();
+    let all = registry.exchanges();
+    let uploads = all.of("PUT", "/blobs/uploads/");
+    count(&uploads, 43);
+    for tag in [image.attached("sig"), image.attached("att")] {
+        let looks = all.of("HEAD", &tag);
+        count(&looks, 1);
+        let look = looks.iter().next().unwrap();
+        let is_over = |upload: &&Exchange| upload.ended.is_some_and(|ended| ended <= look.began);
+        let over = uploads.iter().filter(is_over).count();
+        assert!(over >= 43 - 12, "{tag}: {over}\n{all}");
     }
 }
