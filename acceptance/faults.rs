@@ -8,6 +8,7 @@ mod http2;
 mod machine;
 mod mounts;
 mod overload;
+mod reach;
 mod redirects;
 mod retries;
 mod tls;

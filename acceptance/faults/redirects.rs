@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::support::front::{Fate, Front};
 use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::proxy::{Manner, Proxy};
@@ -221,17 +222,91 @@ fn case_31_redirects_that_weaken_a_request_are_refused() {
     assert!(inside.exchanges().is_empty(), "{:?}", inside.exchanges());
 }
 
-/// Case 31: only what reads is redirected.
+/// Case 31: what writes is not sent to another host.
 #[test]
 fn case_31_a_write_is_not_redirected() {
-    let (registry, image, signer) = with("no-sbom-layer", Auth::None);
-    let other = Registry::start();
-    let target = format!(
-        "http://{}/v2/{}/manifests/x",
-        other.host(),
-        image.repository()
-    );
-    registry.inject(When::every("PUT", ".sig"), sends_to(&target));
-    signer.run().ended_with(118);
-    assert!(other.exchanges().is_empty());
+    for (method, part, code) in [
+        ("PUT", ".sig", 118),
+        ("PUT", "/blobs/uploads/", 118),
+        ("POST", "/blobs/uploads/", 113),
+    ] {
+        for status in [301, 302, 303, 307, 308] {
+            let (registry, image, signer) = with("no-sbom-layer", Auth::None);
+            let other = Registry::start();
+            let target = format!("http://{}/v2/{}/x", other.host(), image.repository());
+            let answer = Answer::new(status).with("location", target);
+            registry.inject(When::every(method, part), Action::Answer(answer));
+            signer.run().ended_with(code);
+            assert!(other.exchanges().is_empty(), "{:?}", other.exchanges());
+        }
+    }
+}
+
+/// As registries with a name of their own send what writes on. WIRE-16
+#[test]
+fn a_write_that_is_redirected_within_its_origin_is_sent_again_there() {
+    for status in [307, 308] {
+        let (registry, image, signer) = with("no-sbom-layer", Auth::bearer("pass"));
+        // Sessions are opened ahead, and one of them is not used.
+        for method in ["POST", "PUT", "DELETE"] {
+            for part in ["/blobs/uploads/", "/manifests/"] {
+                // The same again.
+                let answer = Answer::new(status).with("location", "#again");
+                registry.inject(When::first(method, part).after(1), Action::Answer(answer));
+            }
+        }
+        let first = Answer::new(status).with("location", "#again");
+        registry.inject(When::first("PUT", ".sig"), Action::Answer(first));
+        signer.run().succeeded();
+        let place = attachment(&registry, image.repository(), &image.attached("sig"));
+        assert_eq!(place.unwrap().layers.len(), 1);
+        let all = registry.exchanges();
+        let redirected = all.filter(|e| e.status == Some(status));
+        assert!(redirected.len() >= 3, "{all:?}");
+        let shown = redirected.filter(|e| e.authorization.is_none());
+        assert!(shown.is_empty(), "{all:?}");
+        assert_eq!(registry.open_uploads(), 0, "{all:?}");
+    }
+}
+
+/// WIRE-12: in plain HTTP credentials stay with the registry's own host.
+#[test]
+fn a_realm_in_plain_http_on_another_host_gets_nothing() {
+    for realm in [
+        "http://attacker.example/token",
+        "http://10.0.0.1/token",
+        "http://registry.example:5000/token",
+    ] {
+        let proxy = Proxy::to("127.0.0.1:1", Manner::Lost);
+        let (registry, _, signer) = with("no-sbom-layer", Auth::None);
+        registry.inject(When::every("*", "/v2/"), asks_for(realm));
+        let run = signer.environment("HTTP_PROXY", &proxy.url()).run();
+        run.ended_with(113).says(&[
+            "must not be shown credentials",
+            "in plain HTTP to another host",
+            realm,
+        ]);
+        assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    }
+}
+
+/// WIRE-12: other ports and names of the machine itself are the same host.
+#[test]
+fn a_realm_in_plain_http_on_the_registry_s_own_host_is_asked() {
+    for name in ["127.0.0.1", "localhost"] {
+        let (registry, image, signer) = with("no-sbom-layer", Auth::bearer("pass"));
+        let service = Front::start("127.0.0.1:0", registry.host(), |_| Fate::Passed);
+        let port = service.host();
+        let port = port.rsplit_once(':').unwrap().1;
+        let challenge = format!(r#"Bearer realm="http://{name}:{port}/token",service="x""#);
+        let elsewhere = Action::change(move |answer| {
+            if answer.status == 401 {
+                answer.set("www-authenticate", challenge.clone());
+            }
+        });
+        registry.inject(When::every("*", "/v2/"), elsewhere);
+        signer.run().succeeded();
+        assert!(service.connections() > 0);
+        assert!(attachment(&registry, image.repository(), &image.attached("sig")).is_some());
+    }
 }

@@ -127,6 +127,33 @@ fn case_32_a_session_without_a_usable_location_is_an_error_before_anything_is_pu
     }
 }
 
+/// A registry behind a proxy that ends TLS for it and does not tell it so.
+#[test]
+fn a_location_in_plain_http_of_a_registry_in_https_is_refused_with_the_cause() {
+    let (registry, _, signer) = with(Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    });
+    let roots = signer.folder().join("roots.pem");
+    std::fs::write(&roots, registry.authority()).unwrap();
+    located(&registry, |host, location| {
+        format!("http://{host}{location}&token=canary")
+    });
+    let run = signer
+        .environment("SSL_CERT_FILE", roots.to_str().unwrap())
+        .run();
+    run.ended_with(111)
+        .says(&[
+            "opening an upload session",
+            &format!("`http://{}/v2/", registry.host()),
+            "from HTTPS to plain HTTP",
+            "external URL",
+            "X-Forwarded-Proto",
+        ])
+        .does_not_say(&["canary"]);
+    assert!(registry.exchanges().puts().is_empty());
+}
+
 /// Case 33: the signer sends no single POST, whoever would take one.
 #[test]
 fn case_33_registries_that_would_take_more_are_asked_for_two_steps() {

@@ -132,10 +132,13 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
         StoreError::Stopped => UNEXPECTED,
         // Asking again brings the same bytes.
         StoreError::TooLarge { .. } | StoreError::Http(HttpError::TooLarge { .. }) => content,
-        StoreError::Http(_) | StoreError::Token { .. } | StoreError::Protocol { .. } => UNREACHABLE,
-        StoreError::Credentials { .. } | StoreError::Denied { .. } | StoreError::Realm { .. } => {
-            ACCESS_DENIED
-        }
+        StoreError::Http(_)
+        | StoreError::Token { .. }
+        | StoreError::Protocol { .. }
+        | StoreError::Location { .. } => UNREACHABLE,
+        StoreError::Credentials { .. }
+        | StoreError::Denied { .. }
+        | StoreError::Realm { .. } => ACCESS_DENIED,
         StoreError::Status { status, .. } if *status >= 500 => UNREACHABLE,
         StoreError::Status { .. }
         | StoreError::Digest { .. }

@@ -11,9 +11,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Certificate, Client, ClientBuilder, NoProxy, Proxy};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
-use url::{Host, Url};
+use url::Url;
 
 use super::error::HttpError;
+use super::reach::{Outward, Reach, Zone};
 use super::roots::LazyRoots;
 use crate::oci::Content;
 use crate::secret::Secret;
@@ -50,6 +51,19 @@ impl Proxies {
         self.http.is_none() && self.https.is_none()
     }
 
+    /// The names and addresses of the proxies themselves.
+    fn hosts(&self) -> Vec<String> {
+        let urls = self.http.iter().chain(&self.https);
+        let urls = urls.filter_map(|url| {
+            let text = url.expose_str()?;
+            // As the library does: a proxy may be given without a scheme.
+            let url = Url::parse(text).ok().filter(Url::has_host);
+            url.or_else(|| Url::parse(&format!("http://{text}")).ok())
+        });
+        urls.filter_map(|url| Some(url.host_str()?.to_owned()))
+            .collect()
+    }
+
     /// Only these, whatever else the environment says.
     fn add_to(&self, builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
         let none = self.none.as_ref();
@@ -80,6 +94,7 @@ pub(super) struct Clients {
     direct: OnceLock<Client>,
     plain: OnceLock<Client>,
     unverified: OnceLock<Client>,
+    outward: OnceLock<Client>,
 }
 
 impl Clients {
@@ -92,13 +107,17 @@ impl Clients {
             direct: OnceLock::new(),
             plain: OnceLock::new(),
             unverified: OnceLock::new(),
+            outward: OnceLock::new(),
         }
     }
 
     /// The client for `url`. Like Go, it never asks a proxy for the machine
     /// itself.
-    pub(super) fn of(&self, trust: Trust, url: &Url) -> Result<&Client, HttpError> {
+    pub(super) fn of(&self, trust: Trust, reach: Reach, url: &Url) -> Result<&Client, HttpError> {
         let is_plain = url.scheme() == "http";
+        if reach == Reach::Outward {
+            return self.outward(url);
+        }
         match trust {
             Trust::Unverified => self.cached(&self.unverified, url, &[], |builder| {
                 Ok(builder.no_proxy().tls_danger_accept_invalid_certs(true))
@@ -117,6 +136,22 @@ impl Clients {
                 })
             }
         }
+    }
+
+    /// The client for where other hosts led, which are never insecure by the
+    /// user's word. A connection of another client is not used again: it may
+    /// lead to the machine itself.
+    fn outward(&self, url: &Url) -> Result<&Client, HttpError> {
+        let roots = &self.roots.load().certificates;
+        self.cached(&self.outward, url, roots, |builder| {
+            let resolver = Outward::new(self.proxies.hosts());
+            self.proxies.add_to(builder.dns_resolver(resolver))
+        })
+    }
+
+    /// Whether a connection for `url` is one to its host.
+    pub(super) fn is_direct(&self, trust: Trust, url: &Url) -> bool {
+        trust == Trust::Unverified || is_loopback(url) || self.proxies.are_none()
     }
 
     /// What the HTTP library says, sorted.
@@ -151,12 +186,7 @@ impl Clients {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
+    Zone::of(url) == Zone::Loopback
 }
 
 /// A body that reads `content` on a blocking thread as it is sent. Small

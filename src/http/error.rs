@@ -1,11 +1,13 @@
 //! What can go wrong between the signer and a host.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls::CertificateError;
 use url::Url;
 
+use super::reach::{Astray, Inward};
 use super::redact::Redacted;
 use super::roots::LazyRoots;
 
@@ -64,8 +66,15 @@ pub enum HttpError {
     Silence { url: String, patience: Duration },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
     TooLarge { url: String, limit: u64 },
-    #[error("`{url}` redirects where it must not: {reason}")]
-    Redirect { url: String, reason: &'static str },
+    #[error("`{url}` redirects where it must not: {reason}{}", named(to))]
+    Redirect {
+        url: String,
+        /// Where to, if that is a URL.
+        to: Option<String>,
+        reason: Astray,
+    },
+    #[error("`{url}` is not asked: another host leads there, and its name stands for {address}")]
+    Inward { url: String, address: IpAddr },
     #[error("`{url}` answered {status} to each of {attempts} attempts{answer}")]
     Overloaded {
         url: String,
@@ -109,9 +118,18 @@ impl HttpError {
         )
     }
 
-    pub(super) fn redirect(url: &Url, reason: &'static str) -> Self {
+    pub(super) fn redirect(url: &Url, reason: Astray) -> Self {
         Self::Redirect {
             url: Redacted(url).to_string(),
+            to: None,
+            reason,
+        }
+    }
+
+    pub(super) fn misled(url: &Url, to: &Url, reason: Astray) -> Self {
+        Self::Redirect {
+            url: Redacted(url).to_string(),
+            to: Some(Redacted(to).to_string()),
             reason,
         }
     }
@@ -120,6 +138,11 @@ impl HttpError {
     pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
         let url = Redacted(url).to_string();
         let error = error.without_url();
+        if let Some(address) = find(&error, |error| {
+            Some(error.downcast_ref::<Inward>()?.address)
+        }) {
+            return Self::Inward { url, address };
+        }
         let tls = tls_error(&error).cloned();
         let tunnel = tunnel_error(&error);
         let is_nonsense = is_nonsense(&error);
@@ -176,10 +199,17 @@ impl HttpError {
             }
             Self::TooLarge { .. }
             | Self::Nonsense { .. }
-            | Self::Redirect { .. }
+            | Self::Inward { .. }
             | Self::NotAHost { .. } => None,
+            Self::Redirect { reason, .. } => reason.hint(),
         }
     }
+}
+
+fn named(to: &Option<String>) -> String {
+    to.as_ref()
+        .map(|to| format!(" (`{to}`)"))
+        .unwrap_or_default()
 }
 
 /// The library's own words are its innermost cause; the layers above it say

@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
 use super::redact::{Redacted, printable, quoted};
-use super::{Request, Response, Trust, redirect, retry, warning};
+use super::{Reach, Request, Response, Trust, redirect, retry, warning};
 use crate::oci::fuzzing::assert_readable;
 
 /// An answer of `url` with one header. None: no server could send that.
@@ -22,6 +22,8 @@ pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> O
     let body = Bytes::new();
     Some(Response {
         url,
+        reach: Reach::Any,
+        peer: None,
         status,
         headers,
         body,
@@ -44,6 +46,19 @@ pub fn assert_may_lead(from: &Url, to: &Url) {
     assert!(from.scheme() != "https" || to.scheme() == "https", "{to}");
     let is_other = from.host() != to.host();
     assert!(!is_other || !is_internal(to) || is_internal(from), "{to}");
+    assert!(!is_other || !is_own(to) || is_own(from), "{to}");
+}
+
+/// Whether a URL names the machine itself.
+fn is_own(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.is_loopback(),
+            None => address.is_loopback(),
+        },
+        Some(Host::Domain(_)) | None => is_internal(url),
+    }
 }
 
 /// By RFC 6890 and its successors, written down again: not the parser's rule.
@@ -80,7 +95,7 @@ pub fn redirect(data: &[u8]) {
     };
     let request = Request::new(Method::GET, from.clone(), Trust::Verified);
     match redirect::target(&request, &response) {
-        Ok(to) => assert_may_lead(&from, &to.expect("it is a redirect")),
+        Ok(to) => assert_may_lead(&from, &to.expect("it is a redirect").url),
         Err(error) => assert_readable(&error),
     }
 }

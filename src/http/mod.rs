@@ -9,6 +9,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
+mod reach;
 mod redact;
 mod redirect;
 mod retry;
@@ -17,6 +18,7 @@ mod warning;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,8 +31,8 @@ use url::Url;
 pub use clients::{Proxies, Trust};
 pub use error::HttpError;
 pub use host::AT_ONCE;
+pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, printable};
-pub use redirect::{check_target, is_inside, is_link_local};
 pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
@@ -66,7 +68,7 @@ pub enum Replay {
     Ask,
 }
 
-/// What becomes of an answer that sends a reading request elsewhere.
+/// What becomes of an answer that sends a request elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
     Followed,
@@ -81,6 +83,7 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Option<Content>,
     pub trust: Trust,
+    pub reach: Reach,
     pub replay: Replay,
     pub redirects: Redirects,
     /// The most bytes that an answer's body may have.
@@ -97,6 +100,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: None,
             trust,
+            reach: Reach::Any,
             replay: Replay::Safe,
             redirects: Redirects::Followed,
             body_limit: 64 * 1024,
@@ -114,6 +118,9 @@ impl Request {
 pub struct Response {
     /// Where the answer came from, after redirects.
     pub url: Url,
+    /// Whom its request could connect to, and whom it did, if that was no proxy.
+    reach: Reach,
+    peer: Option<IpAddr>,
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -138,6 +145,14 @@ pub struct Client {
     retry_budget: Duration,
     time: Duration,
     deadline: Instant,
+}
+
+/// One hop of a request.
+struct Leg {
+    url: Url,
+    headers: HeaderMap,
+    trust: Trust,
+    reach: Reach,
 }
 
 impl Client {
@@ -190,6 +205,7 @@ impl Client {
                     Err(
                         error @ (HttpError::Certificate { .. }
                         | HttpError::Redirect { .. }
+                        | HttpError::Inward { .. }
                         | HttpError::TooLarge { .. }),
                     ) => return Err(error),
                     Err(error) => error,
@@ -262,40 +278,38 @@ impl Client {
 
     /// Sends `request` once, without retries, and follows redirects.
     async fn attempt(&self, request: &Request) -> Result<Response, HttpError> {
-        let mut url = request.url.clone();
-        let mut headers = request.headers.clone();
-        let mut trust = request.trust;
+        let mut leg = Leg {
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            trust: request.trust,
+            reach: request.reach,
+        };
         for _ in 0..=redirect::MOST {
-            let response = self.exchange(request, &url, &headers, trust).await?;
+            let response = self.exchange(request, &leg).await?;
             let Some(next) = redirect::target(request, &response)? else {
                 return Ok(response);
             };
             // What the user said of a host holds for that host alone.
-            if next.origin() != url.origin() {
-                headers.remove(AUTHORIZATION);
-                trust = Trust::Verified;
+            if next.url.origin() != leg.url.origin() {
+                leg.headers.remove(AUTHORIZATION);
+                leg.trust = Trust::Verified;
             }
-            url = next;
+            leg.reach = next.reach;
+            leg.url = next.url;
         }
-        Err(HttpError::redirect(&url, "it redirects too often"))
+        Err(HttpError::redirect(&leg.url, Astray::TooOften))
     }
 
-    async fn exchange(
-        &self,
-        request: &Request,
-        url: &Url,
-        headers: &HeaderMap,
-        trust: Trust,
-    ) -> Result<Response, HttpError> {
+    async fn exchange(&self, request: &Request, leg: &Leg) -> Result<Response, HttpError> {
         let started = Instant::now();
-        let result = self.exchange_quietly(request, url, headers, trust).await;
+        let result = self.exchange_quietly(request, leg).await;
         let took = started.elapsed();
         match &result {
             Ok(response) => {
                 debug!(
                     "{} {} {} ({took:.1?})",
                     request.method,
-                    Redacted(url),
+                    Redacted(&leg.url),
                     response.status.as_u16()
                 );
                 self.show_warnings(response);
@@ -303,23 +317,18 @@ impl Client {
             Err(error) => debug!(
                 "{} {} failed ({took:.1?}): {error}",
                 request.method,
-                Redacted(url)
+                Redacted(&leg.url)
             ),
         }
         result
     }
 
-    async fn exchange_quietly(
-        &self,
-        request: &Request,
-        url: &Url,
-        headers: &HeaderMap,
-        trust: Trust,
-    ) -> Result<Response, HttpError> {
-        let client = self.clients.of(trust, url)?;
+    async fn exchange_quietly(&self, request: &Request, leg: &Leg) -> Result<Response, HttpError> {
+        let url = &leg.url;
+        let client = self.clients.of(leg.trust, leg.reach, url)?;
         let mut builder = client
             .request(request.method.clone(), url.clone())
-            .headers(headers.clone());
+            .headers(leg.headers.clone());
         let length = request.body.as_ref().map_or(0, Content::length);
         if let Some(content) = &request.body {
             builder = builder
@@ -333,9 +342,12 @@ impl Client {
             .map_err(|error| self.clients.error(url, error))?;
         let status = answer.status();
         let headers = answer.headers().clone();
+        let peer = answer.remote_addr().as_ref().map(SocketAddr::ip);
         let body = self.read_body(url, &mut answer, request.body_limit).await?;
         Ok(Response {
             url: url.clone(),
+            reach: leg.reach,
+            peer: peer.filter(|_| self.clients.is_direct(leg.trust, url)),
             status,
             headers,
             body,

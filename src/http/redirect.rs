@@ -1,143 +1,87 @@
-//! Which redirects are followed. The rules come from attacks on other clients:
-//! credentials sent to a foreign host, and hosts made to ask the client's own
-//! network.
-
-use std::net::{Ipv4Addr, Ipv6Addr};
+//! Which redirects are followed.
 
 use reqwest::Method;
 use reqwest::header::LOCATION;
-use url::{Host, Url};
+use url::Url;
 
 use super::error::HttpError;
+use super::reach::{Astray, Lead};
 use super::{Redirects, Request, Response};
 
 /// The most redirects of one request.
 pub(super) const MOST: usize = 5;
 
-/// Where an answer sends the client on, if it does. Only reading requests
-/// follow.
-pub(super) fn target(request: &Request, response: &Response) -> Result<Option<Url>, HttpError> {
+/// Where an answer sends the client on, if it does. Requests that write follow
+/// within the origin that they were meant for, and only if they stay what they
+/// are (307 and 308, RFC 9110 section 15.4).
+pub(super) fn target(request: &Request, response: &Response) -> Result<Option<Lead>, HttpError> {
     let reads = request.method == Method::GET || request.method == Method::HEAD;
-    let follows = request.redirects == Redirects::Followed;
-    if !reads || !follows || !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+    let is_redirect = match response.status.as_u16() {
+        301..=303 => reads,
+        307 | 308 => true,
+        _ => false,
+    };
+    if !is_redirect || request.redirects == Redirects::Answered {
         return Ok(None);
     }
-    let refuse = |reason| HttpError::redirect(&response.url, reason);
-    let location = response
-        .header(LOCATION.as_str())
-        .ok_or_else(|| refuse("it does not say where"))?;
-    let next = response
-        .url
-        .join(location)
-        .map_err(|_| refuse("its target is no URL"))?;
-    check_target(&response.url, &next).map_err(refuse)?;
-    Ok(Some(next))
+    let location = response.header(LOCATION.as_str());
+    if !reads && !location.is_some_and(|location| stays(response, location)) {
+        return Ok(None);
+    }
+    let location = location.ok_or_else(|| HttpError::redirect(&response.url, Astray::Nowhere))?;
+    let lead = response.leads_to(location);
+    let lead = lead.map_err(|reason| refused(&response.url, location, reason))?;
+    Ok(Some(lead))
 }
 
-/// Whether a host may send the client from `from` to `to`.
-///
-/// # Errors
-/// Says which rule it breaks.
-pub fn check_target(from: &Url, to: &Url) -> Result<(), &'static str> {
-    match (from.scheme(), to.scheme()) {
-        (_, "https") | ("http", "http") => {}
-        ("https", "http") => return Err("from HTTPS to plain HTTP"),
-        _ => return Err("to something that is not HTTP"),
-    }
-    if from.host() == to.host() {
-        return Ok(());
-    }
-    if is_link_local(to) {
-        return Err("to a link-local address");
-    }
-    if is_inside(to) && !is_inside(from) {
-        return Err("from a public host into a private network");
-    }
-    Ok(())
+fn stays(response: &Response, location: &str) -> bool {
+    let target = response.url.join(location);
+    target.is_ok_and(|target| target.origin() == response.url.origin())
 }
 
-/// Whether a URL names an address that is good on one link only. Clouds serve
-/// a machine's own credentials there; no registry lives there.
-pub fn is_link_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => is_link_local_v4(address),
-        Some(Host::Ipv6(address)) => {
-            address.is_unicast_link_local()
-                || address.to_ipv4_mapped().is_some_and(is_link_local_v4)
-                // AWS's metadata service.
-                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-        }
-        Some(Host::Domain(_)) | None => false,
-    }
-}
-
-fn is_link_local_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_unspecified() || address.is_broadcast()
-}
-
-/// Whether a URL names, by address, the machine itself or its network.
-pub fn is_inside(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => {
-            address.is_loopback()
-                || address.is_private()
-                || address.is_link_local()
-                // "This network" (RFC 791), and what carriers and clouds share
-                // among their own (RFC 6598).
-                || matches!(address.octets(), [0, ..] | [100, 64..=127, ..])
-        }
-        Some(Host::Ipv6(address)) => {
-            address.is_loopback()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-                || address.is_unspecified()
-                || address.to_ipv4_mapped().is_some()
-        }
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        None => true,
+fn refused(from: &Url, location: &str, reason: Astray) -> HttpError {
+    match from.join(location) {
+        Ok(to) => HttpError::misled(from, &to, reason),
+        Err(_) => HttpError::redirect(from, reason),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::fuzzing::answer;
+    use crate::http::{StatusCode, Trust};
+
+    fn follows(method: Method, status: u16, location: &str) -> Option<String> {
+        let url: Url = "https://r.io/v2/a".parse().unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        let response = answer(url.clone(), status, LOCATION, location.as_bytes()).unwrap();
+        let lead = target(&Request::new(method, url, Trust::Verified), &response);
+        lead.unwrap().map(|lead| lead.url.to_string())
+    }
 
     #[test]
-    fn redirects_that_weaken_a_request_are_refused() {
-        let check = |from: &str, to: &str| {
-            check_target(&from.parse().unwrap(), &to.parse().unwrap()).is_ok()
-        };
-        assert!(check("https://r.io/a", "https://cdn.example/b"));
-        assert!(check("http://127.0.0.1:1/a", "http://127.0.0.1:2/b"));
-        assert!(check("http://127.0.0.1:1/a", "http://localhost:2/b"));
-        assert!(!check("https://r.io/a", "http://r.io/a"));
-        assert!(!check("https://r.io/a", "file:///etc/passwd"));
-        for inside in [
-            "127.0.0.1",
-            "169.254.169.254",
-            "10.0.0.1",
-            "100.100.100.200",
-            "0.0.0.1",
-            "[::1]",
-            "[fd00::1]",
-            "localhost",
-            "[::ffff:127.0.0.1]",
-            "0.0.0.0",
-            "localhost.",
-        ] {
-            assert!(
-                !check("https://r.io/a", &format!("https://{inside}/")),
-                "{inside}"
-            );
+    fn what_reads_follows_to_other_hosts_and_what_writes_within_its_own() {
+        for status in [301, 302, 303, 307, 308] {
+            for method in [Method::GET, Method::HEAD] {
+                let followed = follows(method, status, "https://cdn.example/a");
+                assert_eq!(followed.as_deref(), Some("https://cdn.example/a"));
+            }
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                let keeps = matches!(status, 307 | 308);
+                let within = follows(method.clone(), status, "/v2/b");
+                assert_eq!(within.is_some(), keeps, "{method} {status}");
+                for elsewhere in [
+                    "https://cdn.example/a",
+                    "https://r.io:444/v2/a",
+                    "http://r.io/v2/a",
+                ] {
+                    assert_eq!(follows(method.clone(), status, elsewhere), None);
+                }
+            }
         }
-        assert!(check("https://10.0.0.1/", "https://10.0.0.2/"));
-        for link_local in ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "0.0.0.0"] {
-            let target = format!("https://{link_local}/");
-            assert!(!check("https://10.0.0.1/", &target), "{target}");
-            assert!(!check("https://127.0.0.1/", &target), "{target}");
+        for status in [200, 201, 202, 300, 304, 305, 401] {
+            assert_eq!(follows(Method::GET, status, "/v2/b"), None, "{status}");
         }
     }
 }

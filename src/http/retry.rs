@@ -191,6 +191,7 @@ pub(super) fn retry_after(response: &Response) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Reach;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     fn asked(value: &str) -> Option<Duration> {
@@ -206,6 +207,8 @@ mod tests {
         headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
         retry_after(&Response {
             url: "http://r.io".parse().unwrap(),
+            reach: Reach::Any,
+            peer: None,
             status: StatusCode::TOO_MANY_REQUESTS,
             headers,
             body: Default::default(),

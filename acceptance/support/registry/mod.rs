@@ -24,7 +24,7 @@ pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
-pub use tls::{PUBLIC_NAME, Validity};
+pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Validity};
 
 use access::Tokens;
 use contents::Contents;

@@ -22,7 +22,12 @@ pub enum Validity {
 /// proxy.
 pub const PUBLIC_NAME: &str = "registry.example";
 
-/// An acceptor for `127.0.0.1`, `localhost` and [`PUBLIC_NAME`], and its
+/// An address of a private network, and a name for tests that make it mean the
+/// machine itself.
+pub const PRIVATE_ADDRESS: &str = "10.77.0.1";
+pub const INWARD_NAME: &str = "inward.example";
+
+/// An acceptor for `127.0.0.1`, `localhost` and the names above, and its
 /// authority as PEM.
 pub fn acceptor(validity: Validity, http2: Switch) -> (TlsAcceptor, String) {
     let authority_key = KeyPair::generate().expect("a key");
@@ -32,7 +37,15 @@ pub fn acceptor(validity: Validity, http2: Switch) -> (TlsAcceptor, String) {
     let issuer = Issuer::new(authority, authority_key);
 
     let key = KeyPair::generate().expect("a key");
-    let names = ["127.0.0.1", "::1", "localhost", PUBLIC_NAME].map(str::to_owned);
+    let names = [
+        "127.0.0.1",
+        "::1",
+        "localhost",
+        PUBLIC_NAME,
+        PRIVATE_ADDRESS,
+        INWARD_NAME,
+    ];
+    let names = names.map(str::to_owned);
     let mut params = CertificateParams::new(names).expect("names");
     if validity == Validity::Expired {
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);

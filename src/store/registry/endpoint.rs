@@ -12,13 +12,15 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::token::Token;
-use crate::http::{Client, HttpError, Request, Response, Trust};
+use crate::http::{Client, HttpError, Reach, Request, Response, Trust, Zone};
 use crate::oci::{Registry, Repository};
 
 /// A registry that has answered.
 pub(super) struct Endpoint {
     pub(super) base: Url,
     pub(super) trust: Trust,
+    /// Whom another host may be that it names.
+    pub(super) reach_elsewhere: Reach,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<String, TokenSlot>>,
     doubted: Mutex<HashSet<Repository>>,
@@ -102,7 +104,13 @@ pub(super) async fn reach(
     let is_answer = |answer: &Response| !wants_tls(answer);
     let (chosen, answer) = client.send_one_of(first, others, is_answer).await?;
     match ways.into_iter().nth(chosen) {
-        Some((base, trust)) => Ok((endpoint(base, trust), answer)),
+        Some((base, trust)) => {
+            let mut endpoint = endpoint(base, trust);
+            if endpoint.base.origin() == answer.url.origin() {
+                endpoint.reach_elsewhere = answer.reach_elsewhere();
+            }
+            Ok((endpoint, answer))
+        }
         None => Err(HttpError::NotAHost {
             host: registry.to_string(),
         }),
@@ -110,9 +118,14 @@ pub(super) async fn reach(
 }
 
 pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
+    let reach_elsewhere = match Zone::of(&base) {
+        Zone::Loopback => Reach::Any,
+        _ => Reach::Outward,
+    };
     Endpoint {
         base,
         trust,
+        reach_elsewhere,
         challenge: Mutex::default(),
         tokens: Mutex::default(),
         doubted: Mutex::default(),

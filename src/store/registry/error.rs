@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::http::HttpError;
+use crate::http::{Astray, HttpError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 
@@ -30,8 +30,10 @@ pub enum StoreError {
         identity: String,
         answer: Answer,
     },
-    #[error("the token service `{realm}` must not be shown credentials: {reason}")]
-    Realm { realm: String, reason: &'static str },
+    #[error(
+        "the token service `{realm}` must not be shown credentials: the registry leads {reason}"
+    )]
+    Realm { realm: String, reason: Astray },
     #[error("the token service `{realm}` gave no token: {reason}")]
     Token { realm: String, reason: String },
     #[error("{action}: unexpected status {status}{answer}")]
@@ -44,6 +46,12 @@ pub enum StoreError {
     Protocol {
         action: String,
         reason: &'static str,
+    },
+    #[error("{action}: the registry sends the upload to `{to}`, where it must not go: {reason}")]
+    Location {
+        action: String,
+        to: String,
+        reason: Astray,
     },
     #[error("{action}: the bytes have digest `{actual}`, not `{expected}`")]
     Digest {
@@ -76,6 +84,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Http(error) => error.hint(),
+            Self::Location { reason, .. } | Self::Realm { reason, .. } => reason.hint(),
             Self::TooLarge { limit, .. } => Some(format!(
                 "if its size is meant, raise the limit with `{} <size>`",
                 limit.flag

@@ -34,7 +34,7 @@ pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use crate::http::{Client, HttpError, Method, Redacted, Replay, Request, Response, Trust};
+use crate::http::{Client, HttpError, Lead, Method, Reach, Redacted, Replay, Request, Response, Trust};
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Safety};
@@ -262,7 +262,7 @@ enum Target {
     /// Below the registry's base URL.
     Path(String),
     /// Where the registry itself sent us.
-    Url(Url),
+    Lead(Lead),
 }
 
 impl<'a> Ask<'a> {
@@ -293,18 +293,19 @@ impl<'a> Ask<'a> {
     }
 
     fn request(&self, base: &Url, trust: Trust) -> Request {
-        let mut url = match &self.target {
-            Target::Url(url) => url.clone(),
+        let (mut url, reach) = match &self.target {
+            Target::Lead(lead) => (lead.url.clone(), lead.reach()),
             Target::Path(path) => {
                 let mut url = base.clone();
                 url.set_path(path);
-                url
+                (url, Reach::Any)
             }
         };
         if let Some(mount) = &self.mount {
             mount.ask(&mut url);
         }
         let mut request = Request::new(self.method.clone(), url, trust);
+        request.reach = reach;
         request.headers = self.headers.clone();
         request.body = self.body.clone();
         request.replay = self.replay;

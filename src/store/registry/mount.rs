@@ -109,12 +109,12 @@ impl Registries {
         let answer = self.send(repository, &ask).await;
         let reason = match &answer {
             Ok(response) if response.status.as_u16() == 201 => return true,
-            Ok(response) if response.status.as_u16() == 202 => match location(response) {
-                Ok(url) => {
-                    self.keep_session(repository, Session { url });
+            Ok(response) if response.status.as_u16() == 202 => match location(response, &action) {
+                Ok(location) => {
+                    self.keep_session(repository, Session { location });
                     "the registry grants an upload instead".to_owned()
                 }
-                Err(reason) => reason.to_owned(),
+                Err(error) => error.to_string(),
             },
             Ok(response) => format!("status {}", response.status.as_u16()),
             Err(error) => error.to_string(),

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 
 use tracing::warn;
-use url::Url;
 
 use super::error::StoreError;
 use super::limit::Limit;
 use super::manifests::content_type;
 use super::{Ask, Registries, Target};
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
-use crate::http::{Method, Response};
+use crate::http::{Lead, Method, Response};
 use crate::oci::{Descriptor, Digest, Manifest, MediaType, Repository};
 
 /// The most pages of one list that are read, and the most entries.
@@ -75,9 +74,9 @@ impl Registries {
                     return Ok(Some(referrers));
                 }
                 Next::Page(next)
-                    if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next) =>
+                    if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next.url) =>
                 {
-                    Target::Url(next)
+                    Target::Lead(next)
                 }
                 Next::Elsewhere => {
                     warn!(
@@ -118,10 +117,9 @@ impl Referrers {
 }
 
 /// Where a list goes on.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     End,
-    Page(Url),
+    Page(Lead),
     /// In no part of the same list of the same registry.
     Elsewhere,
 }
@@ -139,8 +137,9 @@ pub(super) fn next_page(response: &Response) -> Next {
     };
     let target = next.trim().strip_prefix('<');
     let target = target.and_then(|target| target.split('>').next());
-    let url = target.and_then(|target| response.url.join(target).ok());
-    let is_same =
-        |url: &Url| url.origin() == response.url.origin() && url.path() == response.url.path();
-    url.filter(is_same).map_or(Next::Elsewhere, Next::Page)
+    let lead = target.and_then(|target| response.leads_to(target).ok());
+    let is_same = |lead: &Lead| {
+        lead.url.origin() == response.url.origin() && lead.url.path() == response.url.path()
+    };
+    lead.filter(is_same).map_or(Next::Elsewhere, Next::Page)
 }

@@ -16,7 +16,8 @@ use super::endpoint::Endpoint;
 use super::error::StoreError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
-    Client, HttpError, Method, Redacted, Redirects, Request, Trust, is_inside, is_link_local,
+    Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Trust, Zone,
+    check_zones,
 };
 use crate::secret::Secret;
 
@@ -73,16 +74,17 @@ pub(super) async fn fetch(
     wanted: &TokenRequest<'_>,
 ) -> Result<Token, StoreError> {
     check_realm(endpoint, wanted)?;
-    let trust = if wanted.realm.origin() == endpoint.base.origin() {
-        endpoint.trust
-    } else {
-        Trust::Verified
+    let (trust, reach) = match wanted.realm.origin() == endpoint.base.origin() {
+        true => (endpoint.trust, Reach::Any),
+        false => (Trust::Verified, endpoint.reach_elsewhere),
     };
-    let request = match &wanted.credential.identity {
+    let mut request = match &wanted.credential.identity {
         Identity::RefreshToken(token) => post(wanted, trust, token),
         Identity::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
         Identity::Anonymous | Identity::Bearer(_) => get(wanted, trust, None),
     };
+    request.reach = reach;
+    request.redirects = Redirects::Answered;
     let realm = || Redacted(wanted.realm).to_string();
     let response = match client.send(&request).await {
         Ok(response) => response,
@@ -177,8 +179,7 @@ fn get(wanted: &TokenRequest<'_>, trust: Trust, shown: Option<HeaderValue>) -> R
             query.append_pair("scope", scope);
         }
     }
-    let mut request = Request::new(Method::GET, url, trust);
-    request.redirects = Redirects::Answered;
+    let request = Request::new(Method::GET, url, trust);
     match shown {
         Some(header) => request.header(AUTHORIZATION, header),
         None => request,
@@ -205,31 +206,30 @@ fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Req
     request
 }
 
-/// Credentials go to a token service over TLS, or where the registry itself
-/// is reached without; never to an address inside the network that is not the
-/// registry's own.
+/// Credentials go to a token service over TLS, or to the registry's own host
+/// where the registry itself is reached without; never to an address further
+/// inside the network than the registry's own.
 pub(super) fn check_realm(
     endpoint: &Endpoint,
     wanted: &TokenRequest<'_>,
 ) -> Result<(), StoreError> {
-    let refuse = |reason| {
-        let realm = Redacted(wanted.realm).to_string();
-        Err(StoreError::Realm { realm, reason })
+    let (base, realm) = (&endpoint.base, wanted.realm);
+    let may_be_plain = base.scheme() == "http" || endpoint.trust == Trust::Unverified;
+    let is_own = realm.host() == base.host()
+        || (Zone::of(realm) == Zone::Loopback && Zone::of(base) == Zone::Loopback);
+    let checked = match realm.scheme() {
+        "http" | "https" => check_zones(base, realm),
+        _ => Err(Astray::NotHttp),
     };
-    match wanted.realm.scheme() {
-        "https" => {}
-        "http" if endpoint.base.scheme() == "http" => {}
-        "http" => return refuse("it is plain HTTP, the registry is not"),
-        _ => return refuse("it is not HTTP"),
-    }
-    let is_same_host = wanted.realm.host() == endpoint.base.host();
-    if is_link_local(wanted.realm) && !is_same_host {
-        return refuse("it is a link-local address");
-    }
-    if is_inside(wanted.realm) && !is_same_host && !is_inside(&endpoint.base) {
-        return refuse("it is an address inside the network, the registry is not");
-    }
-    Ok(())
+    let checked = checked.and_then(|()| match realm.scheme() {
+        "http" if !may_be_plain => Err(Astray::Downgrade),
+        "http" if !is_own => Err(Astray::PlainElsewhere),
+        _ => Ok(()),
+    });
+    checked.map_err(|reason| StoreError::Realm {
+        realm: Redacted(realm).to_string(),
+        reason,
+    })
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use tracing::debug;
-use url::Url;
 
 use super::error::StoreError;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer};
 use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use crate::http::{Method, Response, check_target};
+use crate::http::{Lead, Method, Redacted, Response, printable};
 use crate::oci::{Content, Digest, Repository};
 
 /// How often a blob's lost session is renewed.
@@ -22,14 +21,14 @@ const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
 
 /// An upload session that the registry granted.
 pub(super) struct Session {
-    pub(super) url: Url,
+    pub(super) location: Lead,
 }
 
 /// A session in use.
 struct Lease<'a> {
     registries: &'a Registries,
     repository: &'a Repository,
-    url: Url,
+    location: Lead,
     is_closed: bool,
 }
 
@@ -37,8 +36,8 @@ impl Lease<'_> {
     /// The session is closed, or is to be cancelled by the caller.
     fn close(mut self) -> Session {
         self.is_closed = true;
-        let url = self.url.clone();
-        Session { url }
+        let location = self.location.clone();
+        Session { location }
     }
 }
 
@@ -46,7 +45,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if !self.is_closed {
             let session = Session {
-                url: self.url.clone(),
+                location: self.location.clone(),
             };
             self.registries.keep_session(self.repository, session);
         }
@@ -86,10 +85,12 @@ impl Registries {
         let action = format!("uploading blob `{digest}` to `{repository}`");
         for _ in 0..=RENEWALS {
             let session = self.take_session(repository).await?;
-            let mut url = session.url.clone();
-            url.query_pairs_mut()
+            let mut location = session.location.clone();
+            location
+                .url
+                .query_pairs_mut()
                 .append_pair("digest", &digest.to_string());
-            let mut ask = Ask::new(Method::PUT, Target::Url(url), &action);
+            let mut ask = Ask::new(Method::PUT, Target::Lead(location), &action);
             ask.headers.insert(
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/octet-stream"),
@@ -150,20 +151,20 @@ impl Registries {
         repository: &'a Repository,
     ) -> Result<Lease<'a>, StoreError> {
         let kept = self.sessions().get_mut(repository).and_then(Vec::pop);
-        let Session { url } = match kept {
+        let Session { location } = match kept {
             Some(session) => session,
             None => self.request_session(repository).await?,
         };
         Ok(Lease {
             registries: self,
             repository,
-            url,
+            location,
             is_closed: false,
         })
     }
 
     async fn cancel(&self, repository: &Repository, session: Session) {
-        let target = Target::Url(session.url);
+        let target = Target::Lead(session.location);
         let ask = Ask::new(Method::DELETE, target, "cancelling an upload session");
         if let Err(error) = self.send_last(repository, &ask).await {
             debug!("Could not cancel an upload session in {repository}: {error}");
@@ -181,27 +182,33 @@ impl Registries {
         if response.status.as_u16() != 202 {
             return Err(self.unexpected(repository, &ask, &response));
         }
-        let url = location(&response).map_err(|reason| StoreError::Protocol { action, reason })?;
+        let location = location(&response, &action)?;
         debug!(
             "Opened an upload session in {repository} ({})",
             answer::session_id(&response)
         );
-        Ok(Session { url })
+        Ok(Session { location })
     }
 }
 
 /// Where a granted session takes its blob: absolute, or relative to what was
 /// asked.
-pub(super) fn location(response: &Response) -> Result<Url, &'static str> {
+pub(super) fn location(response: &Response, action: &str) -> Result<Lead, StoreError> {
     let location = response
         .header(LOCATION.as_str())
         .filter(|location| !location.is_empty())
-        .ok_or("the registry does not say where to upload to")?;
-    let url = response
-        .url
-        .join(location)
-        .map_err(|_| "the registry's upload location is no URL")?;
-    check_target(&response.url, &url)
-        .map_err(|_| "the registry sends the upload where it must not go")?;
-    Ok(url)
+        .ok_or_else(|| StoreError::Protocol {
+            action: action.to_owned(),
+            reason: "the registry does not say where to upload to",
+        })?;
+    response
+        .leads_to(location)
+        .map_err(|reason| StoreError::Location {
+            action: action.to_owned(),
+            to: match response.url.join(location) {
+                Ok(url) => Redacted(&url).to_string(),
+                Err(_) => printable(location),
+            },
+            reason,
+        })
 }
