@@ -269,6 +269,94 @@ fn a_write_that_is_redirected_within_its_origin_is_sent_again_there() {
     }
 }
 
+/// A service that takes what it is shown, and a storage host that asks for it.
+fn thief() -> (Registry, Registry, Action) {
+    let thief = Registry::with(Settings {
+        auth: Auth::bearer("pass"),
+        ..Settings::default()
+    });
+    let storage = Registry::start();
+    let asks = asks_for(&format!("http://{}/token", thief.host()));
+    (thief, storage, asks)
+}
+
+/// A challenge of a host that the registry only leads to. WIRE-10
+#[test]
+fn the_challenge_of_another_host_gets_nothing() {
+    for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
+        for (method, part) in [
+            ("GET", "/manifests/v1"),
+            ("GET", "/blobs/sha256"),
+            ("GET", ".sig"),
+        ] {
+            let (registry, _, signer) = with("one-document", auth.clone());
+            let (thief, storage, asks) = thief();
+            storage.inject(When::every("*", "/"), asks);
+            let to = format!("http://{}/x?X-Amz-Signature=canary", storage.host());
+            let lead = Action::change(move |answer| {
+                if answer.status != 401 {
+                    *answer = Answer::new(307).with("location", to.clone());
+                }
+            });
+            registry.inject(When::every(method, part), lead);
+            let run = signer.run().ended_with(113);
+            run.says(&[
+                "access denied",
+                "401",
+                &format!("http://{}", storage.host()),
+            ])
+            .says(&["who are you?"])
+            .does_not_say(&["canary", "CNB_REGISTRY_AUTH"]);
+            assert!(thief.exchanges().is_empty(), "{:?}", thief.exchanges());
+            assert_eq!(storage.exchanges().len(), 1, "{:?}", storage.exchanges());
+            let shown = storage.exchanges().filter(|e| e.authorization.is_some());
+            assert!(shown.is_empty(), "{shown:?}");
+        }
+    }
+}
+
+/// Likewise of a host that takes the uploads.
+#[test]
+fn the_challenge_of_an_upload_host_gets_nothing() {
+    for status in [401, 403] {
+        let (registry, _, signer) = with("no-sbom-layer", Auth::bearer("pass"));
+        let (thief, storage, _) = thief();
+        let refusal = Answer::error(status, "AccessDenied", "who are you?").with(
+            "www-authenticate",
+            format!(r#"Bearer realm="http://{}/token""#, thief.host()),
+        );
+        storage.inject(When::every("*", "/"), Action::Answer(refusal));
+        let to = format!("http://{}/session", storage.host());
+        let lead = Action::change(move |answer| {
+            if answer.status == 202 {
+                answer.set("location", to.clone());
+            }
+        });
+        registry.inject(When::every("POST", "/blobs/uploads/"), lead);
+        let run = signer.run().ended_with(113);
+        run.says(&[&format!("http://{}", storage.host()), &status.to_string()]);
+        assert!(thief.exchanges().is_empty(), "{:?}", thief.exchanges());
+        let shown = storage.exchanges().filter(|e| e.authorization.is_some());
+        assert!(shown.is_empty(), "{shown:?}");
+        assert_eq!(registry.exchanges().of("GET", "/token").len(), 1);
+    }
+}
+
+/// The registry's own challenge is the one that counts for the rest of the run.
+#[test]
+fn the_challenge_of_another_host_does_not_replace_the_registry_s() {
+    let (registry, image, signer) = with("no-sbom-layer", Auth::basic("pass"));
+    let (thief, storage, asks) = thief();
+    storage.inject(When::every("*", "/"), asks);
+    let to = format!("http://{}/x", storage.host());
+    // The look at a place that is read again if it says anything.
+    registry.inject(When::every("HEAD", "/manifests/"), sends_to(&to));
+    signer.run().succeeded();
+    assert!(attachment(&registry, image.repository(), &image.attached("sig")).is_some());
+    assert!(thief.exchanges().is_empty(), "{:?}", thief.exchanges());
+    assert!(!storage.exchanges().is_empty());
+}
+
 /// WIRE-12: in plain HTTP credentials stay with the registry's own host.
 #[test]
 fn a_realm_in_plain_http_on_another_host_gets_nothing() {

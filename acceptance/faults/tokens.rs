@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::images::Image;
 use crate::support::objects::attachment;
-use crate::support::registry::{Access, Action, Answer, Auth, Registry, Settings, When};
+use crate::support::registry::{Access, Action, Answer, Auth, Registry, Settings, Switch, When};
 use crate::support::signer::{Config, Signer};
 
 const KEY: &str = "p256-n32768-cosign-header";
@@ -347,6 +347,100 @@ fn case_29_challenges_that_cannot_be_answered_are_access_denied() {
         let shown = registry.exchanges().filter(|e| e.authorization.is_some());
         assert!(shown.is_empty(), "{shown:?}");
     }
+}
+
+/// What a registry makes of its refusals that it does not want seen.
+fn hides(registry: &Registry, part: &str, answer: fn() -> Answer) {
+    let hide = Action::change(move |refusal| {
+        if refusal.status == 401 {
+            *refusal = answer();
+        }
+    });
+    registry.inject(When::every("*", part), hide);
+}
+
+/// A repository that is hidden from who is nobody; only `/v2/` says how to sign
+/// in. WIRE-15
+#[test]
+fn a_hidden_repository_is_asked_for_at_v2_once() {
+    let answers: [fn() -> Answer; 3] = [
+        || Answer::error(404, "NAME_UNKNOWN", "no such repository"),
+        || Answer::error(403, "DENIED", "no"),
+        || Answer::error(401, "UNAUTHORIZED", "no"),
+    ];
+    for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
+        for answer in answers {
+            let image = plain();
+            let registry = guarded(&image, auth.clone());
+            hides(&registry, &format!("/v2/{}", image.repository()), answer);
+            signer(&image, &registry).run().succeeded();
+            is_signed(&registry, &image);
+            let all = registry.exchanges();
+            let greetings = all.filter(|e| e.path() == "/v2/");
+            assert_eq!(greetings.len(), 1, "{all:?}");
+            assert!(greetings.iter().all(|e| e.authorization.is_none()));
+            assert!(tokens(&registry) <= 1, "{all:?}");
+            let bare = all.filter(|e| e.authorization.is_none() && e.target.contains("/v2/"));
+            assert_eq!(bare.len(), 2, "{all:?}");
+        }
+    }
+}
+
+/// Everybody may read, and a refusal to write does not say how to sign in.
+#[test]
+fn a_registry_that_refuses_writing_alone_is_asked_at_v2_once() {
+    let answers: [fn() -> Answer; 2] = [
+        || Answer::error(403, "DENIED", "no"),
+        || Answer::error(404, "NAME_UNKNOWN", "no such repository"),
+    ];
+    for answer in answers {
+        let image = plain();
+        let registry = Registry::with(Settings {
+            auth: Auth::bearer("pass"),
+            public_pull: Switch::On,
+            ..Settings::default()
+        });
+        image.seed(&registry);
+        hides(&registry, "/blobs/uploads/", answer);
+        signer(&image, &registry).run().succeeded();
+        is_signed(&registry, &image);
+        let greetings = registry.exchanges().filter(|e| e.path() == "/v2/");
+        assert_eq!(greetings.len(), 1, "{:?}", registry.exchanges());
+    }
+}
+
+/// Where nothing is hidden, or nobody has credentials, nothing more is asked.
+/// WIRE-15
+#[test]
+fn v2_is_asked_only_where_it_can_help() {
+    let image = plain();
+    let greetings = |registry: &Registry| registry.exchanges().filter(|e| e.path() == "/v2/").len();
+    for auth in [Auth::None, Auth::basic("pass"), Auth::bearer("pass")] {
+        let registry = guarded(&image, auth);
+        signer(&image, &registry).run().succeeded();
+        assert_eq!(greetings(&registry), 0, "{:?}", registry.exchanges());
+    }
+    for status in [403, 404] {
+        let registry = guarded(&image, Auth::None);
+        registry.inject(When::every("*", "/v2/"), Action::error(status, "NO"));
+        let run = Signer::of(&image, registry.host()).key(KEY).run();
+        assert_ne!(run.code, Some(0));
+        assert_eq!(greetings(&registry), 0, "{:?}", registry.exchanges());
+    }
+}
+
+/// What stays hidden after signing in is absent, or refused, as it says.
+#[test]
+fn a_repository_that_is_not_there_costs_one_question_and_one_token() {
+    let image = plain();
+    let registry = bearer(&image);
+    let nothing = Action::error(404, "NAME_UNKNOWN");
+    let part = format!("/v2/{}", image.repository());
+    registry.inject(When::every("*", part), nothing);
+    signer(&image, &registry).run().ended_with(114);
+    let greetings = registry.exchanges().filter(|e| e.path() == "/v2/");
+    assert_eq!(greetings.len(), 1, "{:?}", registry.exchanges());
+    assert_eq!(tokens(&registry), 1, "{:?}", registry.exchanges());
 }
 
 /// Two registries in one run, each with its own account.

@@ -138,6 +138,7 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
         | StoreError::Location { .. } => UNREACHABLE,
         StoreError::Credentials { .. }
         | StoreError::Denied { .. }
+        | StoreError::DeniedElsewhere { .. }
         | StoreError::Realm { .. } => ACCESS_DENIED,
         StoreError::Status { status, .. } if *status >= 500 => UNREACHABLE,
         StoreError::Status { .. }

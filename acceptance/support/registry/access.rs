@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::answer::Answer;
 use super::protocol::Call;
-use super::{Registry, lock};
+use super::{Registry, Switch, lock};
 
 /// How clients prove who they are.
 #[derive(Clone, Default)]
@@ -121,6 +121,9 @@ impl Registry {
         let action = call.action();
         let allowed = repository.is_empty() || self.access(repository).allows(action);
         let denied = || Answer::error(403, "DENIED", "requested access to the resource is denied");
+        if self.0.settings.public_pull == Switch::On && !repository.is_empty() && action == "pull" {
+            return None;
+        }
         match &self.0.settings.auth {
             Auth::None => (!allowed).then(denied),
             Auth::Basic(account) => {

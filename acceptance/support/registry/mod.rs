@@ -36,6 +36,8 @@ pub struct Settings {
     pub auth: Auth,
     /// Deviations from full access, by repository path.
     pub access: BTreeMap<String, Access>,
+    /// Whether everybody may read, whoever may write.
+    pub public_pull: Switch,
     pub referrers: Switch,
     /// Whether `POST …/uploads/?digest=` with a body stores a blob at once.
     pub single_post: Switch,

@@ -1,15 +1,16 @@
 //! What a repository is shown: nothing before it asks, then what its challenge
-//! asks for.
+//! asks for. Only the registry's own origin can ask.
 
 use std::sync::{Arc, PoisonError};
 
-use super::challenge::Challenge;
+use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use super::token::{self, TokenRequest};
-use super::{Ask, Registries, Resolved, Slot};
+use super::{Ask, Registries, Resolved, Slot, Target};
 use crate::http::header::HeaderValue;
+use crate::http::{Method, Response};
 use crate::oci::Repository;
 
 impl Registries {
@@ -61,6 +62,78 @@ impl Registries {
                 Ok(Some(header))
             }
         }
+    }
+
+    /// Whether the same request may be answered otherwise if something else is
+    /// shown than what was `shown`.
+    pub(super) async fn may_do_better(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        ask: &Ask<'_>,
+        response: &Response,
+        shown: Option<&HeaderValue>,
+    ) -> Result<bool, StoreError> {
+        if shown.is_none() && response.status.is_success() {
+            endpoint.note_open(repository, ask.right());
+        }
+        // Another host, to which the registry led, asks for nothing that is the
+        // registry's.
+        if response.url.origin() != endpoint.base.origin() {
+            return Ok(false);
+        }
+        let status = response.status.as_u16();
+        let challenge = match status {
+            401 => challenge::choose(&response.headers),
+            403 | 404 if shown.is_none() => challenge::choose(&response.headers),
+            _ => None,
+        };
+        Ok(match (status, challenge) {
+            (_, Some(challenge)) => {
+                endpoint.set_challenge(challenge);
+                true
+            }
+            (401 | 403 | 404, None) if shown.is_none() => {
+                self.may_be_hidden(endpoint, repository, ask, status)
+                    .await?
+            }
+            (403, None) => {
+                self.may_have_expired(endpoint, repository, ask, shown)
+                    .await
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a registry that refuses without saying how to sign in, or that
+    /// hides a repository from nobody in particular, may show it to us: it is
+    /// asked at `/v2/`, once, and not for what is merely absent from a
+    /// repository that is open.
+    async fn may_be_hidden(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        ask: &Ask<'_>,
+        status: u16,
+    ) -> Result<bool, StoreError> {
+        let is_absent = status == 404 && endpoint.is_open(repository, ask.right());
+        if is_absent || !self.access.credentials.may_know(repository) {
+            return Ok(false);
+        }
+        if endpoint.challenge().is_none() {
+            let greeting = endpoint.greeting.get_or_try_init(|| async {
+                let path = Target::Path("v2/".to_owned());
+                let ask = Ask::new(Method::GET, path, "asking how to sign in");
+                let answer = self.client.send(&ask.shown(endpoint, None)).await?;
+                let is_own = answer.url.origin() == endpoint.base.origin();
+                let challenge = challenge::choose(&answer.headers);
+                Ok::<_, StoreError>(challenge.filter(|_| is_own && answer.status.as_u16() == 401))
+            });
+            if let Some(challenge) = greeting.await? {
+                endpoint.set_challenge(challenge.clone());
+            }
+        }
+        Ok(endpoint.challenge().is_some())
     }
 
     /// Whether a 403 may mean that the token which was `shown` has expired, as

@@ -175,6 +175,19 @@ impl Credentials {
         })
     }
 
+    /// Whether there may be a credential for `repository`. Runs nothing.
+    pub fn may_know(&self, repository: &Repository) -> bool {
+        let names = |config: &DockerConfig, source: &Source| {
+            config.helper(repository).is_some()
+                || !matches!(config.identity(repository, source), Ok(None))
+        };
+        let variable = self.docker_auth_config.as_ref();
+        let file = self.docker_config.as_ref();
+        self.cnb.find(repository).next().is_some()
+            || variable.is_some_and(|config| names(config, &Source::DockerAuthConfig))
+            || file.is_some_and(|(path, config)| names(config, &Source::DockerConfig(path.clone())))
+    }
+
     /// Asks the helper that is configured for this registry, if one is. A
     /// helper for all registries that is not installed is passed over: the
     /// file was made for another machine, and the registry may need nobody.

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use url::Url;
 
 use super::challenge::Challenge;
@@ -22,8 +22,19 @@ pub(super) struct Endpoint {
     /// Whom another host may be that it names.
     pub(super) reach_elsewhere: Reach,
     challenge: Mutex<Option<Challenge>>,
+    /// What it asks for at `/v2/`.
+    pub(super) greeting: OnceCell<Option<Challenge>>,
+    /// What it lets everybody do.
+    open: Mutex<HashSet<(Repository, Right)>>,
     tokens: Mutex<HashMap<String, TokenSlot>>,
     doubted: Mutex<HashSet<Repository>>,
+}
+
+/// What may be done with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Right {
+    Pull,
+    Push,
 }
 
 /// The token of a scope. Whoever needs one first fetches it, the others wait.
@@ -42,6 +53,17 @@ impl Endpoint {
             .challenge
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(challenge);
+    }
+
+    /// Something was done that nothing had to be shown for.
+    pub(super) fn note_open(&self, repository: &Repository, right: Right) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert((repository.clone(), right));
+    }
+
+    pub(super) fn is_open(&self, repository: &Repository, right: Right) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.contains(&(repository.clone(), right))
     }
 
     pub(super) fn token(&self, scope: &str) -> TokenSlot {
@@ -127,6 +149,8 @@ pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
         trust,
         reach_elsewhere,
         challenge: Mutex::default(),
+        greeting: OnceCell::new(),
+        open: Mutex::default(),
         tokens: Mutex::default(),
         doubted: Mutex::default(),
     }

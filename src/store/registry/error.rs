@@ -30,6 +30,18 @@ pub enum StoreError {
         identity: String,
         answer: Answer,
     },
+    /// 401 or 403, by neither of them.
+    #[error(
+        "access denied: {action} is refused with {status} by {host}, where the registry leads \
+             and where no credentials are shown{}",
+        said(answer)
+    )]
+    DeniedElsewhere {
+        action: String,
+        host: String,
+        status: u16,
+        answer: Answer,
+    },
     #[error(
         "the token service `{realm}` must not be shown credentials: the registry leads {reason}"
     )]
@@ -85,6 +97,11 @@ impl StoreError {
         match self {
             Self::Http(error) => error.hint(),
             Self::Location { reason, .. } | Self::Realm { reason, .. } => reason.hint(),
+            Self::DeniedElsewhere { .. } => Some(
+                "the place that the registry keeps its blobs at has to let its clients in; an \
+                 address that it signs may have expired"
+                    .to_owned(),
+            ),
             Self::TooLarge { limit, .. } => Some(format!(
                 "if its size is meant, raise the limit with `{} <size>`",
                 limit.flag
@@ -115,5 +132,14 @@ impl std::fmt::Display for Answer {
             (code, "") => write!(f, "; the registry says: `{code}`"),
             (code, message) => write!(f, "; the registry says: `{code}: {message}`"),
         }
+    }
+}
+
+/// The words of a host that is not the registry.
+fn said(answer: &Answer) -> String {
+    match (answer.code.as_str(), answer.message.as_str()) {
+        ("", "") => String::new(),
+        ("", words) | (words, "") => format!("; it says: `{words}`"),
+        (code, message) => format!("; it says: `{code}: {message}`"),
     }
 }

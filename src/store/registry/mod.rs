@@ -34,10 +34,10 @@ pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use crate::http::{Client, HttpError, Lead, Method, Reach, Redacted, Replay, Request, Response, Trust};
+use crate::http::{Client, Lead, Method, Reach, Redacted, Replay, Request, Response, Trust};
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
-use endpoint::{Endpoint, Safety};
+use endpoint::{Endpoint, Right, Safety};
 use mount::{Mount, Mounts};
 use stop::{Progress, WhenStopped};
 use upload::Session;
@@ -143,26 +143,27 @@ impl Registries {
                 let make = |base: &Url, trust| ask.request(base, trust);
                 let (endpoint, answer) =
                     endpoint::reach(&self.client, repository.registry(), safety, make).await?;
-                first = Some(answer);
-                Ok::<_, HttpError>(endpoint)
+                // Who waits for this answer is to know what the registry asks for.
+                let again = self
+                    .may_do_better(&endpoint, repository, ask, &answer, None)
+                    .await?;
+                first = Some((answer, None, again));
+                Ok::<_, StoreError>(endpoint)
             })
             .await?;
-        let (response, shown) = match first {
-            Some(response) => (response, None),
+        let (response, shown, again) = match first {
+            Some(first) => first,
             None => {
                 let shown = self.authorization(endpoint, repository, ask, None).await?;
-                (self.send_as(endpoint, ask, shown.as_ref()).await?, shown)
+                let response = self.send_as(endpoint, ask, shown.as_ref()).await?;
+                let again = self
+                    .may_do_better(endpoint, repository, ask, &response, shown.as_ref())
+                    .await?;
+                (response, shown, again)
             }
         };
-        match response.status.as_u16() {
-            401 => match challenge::choose(&response.headers) {
-                Some(challenge) => endpoint.set_challenge(challenge),
-                None => return Ok(response),
-            },
-            403 if self
-                .may_have_expired(endpoint, repository, ask, shown.as_ref())
-                .await => {}
-            _ => return Ok(response),
+        if !again {
+            return Ok(response);
         }
         let fresh = self
             .authorization(endpoint, repository, ask, shown.as_ref())
@@ -229,7 +230,18 @@ impl Registries {
             Redacted(&response.url)
         );
         let answer = answer::read(response);
+        let origin = response.url.origin();
+        let (cell, _) = self.endpoint_of(repository);
+        let is_elsewhere = cell
+            .get()
+            .is_some_and(|endpoint| endpoint.base.origin() != origin);
         match response.status.as_u16() {
+            status @ (401 | 403) if is_elsewhere => StoreError::DeniedElsewhere {
+                action,
+                host: origin.ascii_serialization(),
+                status,
+                answer,
+            },
             401 | 403 => StoreError::Denied {
                 action: format!("{action} with scope `{}`", self.scope(repository, ask)),
                 identity: self.identity(repository),
@@ -277,6 +289,13 @@ impl<'a> Ask<'a> {
             replay: Replay::Safe,
             when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
+        }
+    }
+
+    fn right(&self) -> Right {
+        match self.method == Method::GET || self.method == Method::HEAD {
+            true => Right::Pull,
+            false => Right::Push,
         }
     }
 
