@@ -398,3 +398,35 @@ fn a_realm_in_plain_http_on_the_registry_s_own_host_is_asked() {
         assert!(attachment(&registry, image.repository(), &image.attached("sig")).is_some());
     }
 }
+
+/// Registries that serve by GET what they deny by HEAD (Nexus), and storage that
+/// lets nobody look at what may be fetched. WIRE-17
+#[test]
+fn a_head_that_is_refused_is_confirmed_by_reading() {
+    for status in [400, 401, 403, 404, 405, 501] {
+        let registry = Registry::start();
+        let image = Image::recorded("no-sbom-layer").named(&["team/app:v1", "team/app:v2"]);
+        image.seed(&registry);
+        registry.inject(
+            When::every("HEAD", "/manifests/"),
+            Action::Answer(Answer::new(status)),
+        );
+        let run = Signer::of(&image, registry.host()).key(KEY).run();
+        let run = run.succeeded();
+        assert!(run.warnings().is_empty(), "{:?}", run.warnings());
+        assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 1);
+    }
+}
+
+/// What was not there when it was read needs no second proof that it is not.
+/// WIRE-17
+#[test]
+fn a_head_that_finds_nothing_where_nothing_was_is_believed() {
+    let (registry, _, signer) = with("no-sbom-layer", Auth::bearer("pass"));
+    signer.run().succeeded();
+    let all = registry.exchanges();
+    let looks = all.of("HEAD", ".sig").filter(|e| e.status == Some(404));
+    assert!(!looks.is_empty(), "{all:?}");
+    // Read once, proved once, settled once.
+    assert!(all.of("GET", ".sig").len() <= 2, "{all:?}");
+}

@@ -1,6 +1,9 @@
 //! Manifests (distribution-spec v1.1, "Pulling manifests" and "Pushing
 //! manifests").
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::error::{Answer, StoreError};
 use super::limit::Limit;
 use super::stop::WhenStopped;
@@ -50,6 +53,28 @@ pub enum Put {
     },
 }
 
+/// The manifests that were not there when they were last read.
+#[derive(Default)]
+pub(super) struct Absent(Mutex<HashSet<Reference>>);
+
+impl Absent {
+    fn references(&self) -> MutexGuard<'_, HashSet<Reference>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, reference: &Reference) {
+        self.references().insert(reference.clone());
+    }
+
+    fn forget(&self, reference: &Reference) {
+        self.references().remove(reference);
+    }
+
+    fn holds(&self, reference: &Reference) -> bool {
+        self.references().contains(reference)
+    }
+}
+
 impl Registries {
     /// Reads a manifest of any kind. By digest, the bytes are checked to have
     /// it. None: the registry has no such manifest.
@@ -79,8 +104,11 @@ impl Registries {
         let sent = self.send(reference.repository(), &ask).await;
         let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {
-            200 => {}
-            404 => return Ok(None),
+            200 => self.absent.forget(reference),
+            404 => {
+                self.absent.note(reference);
+                return Ok(None);
+            }
             _ => return Err(self.unexpected(reference.repository(), &ask, &response)),
         }
         if let Version::Digest(digest) = reference.version() {
@@ -98,6 +126,11 @@ impl Registries {
 
     /// The digest that a manifest has now. None: there is no such manifest.
     ///
+    /// A refusal is confirmed by reading: some registries refuse `HEAD` with
+    /// 400, 403, 404 or 405 of what they serve (Nexus), and storage refuses it
+    /// where a signed address is for `GET`. Except that a manifest which was
+    /// not there when it was last read, and is not found now, is still absent.
+    ///
     /// # Errors
     /// On a registry that does not answer or refuses.
     pub async fn head_manifest(&self, reference: &Reference) -> Result<Option<Digest>, StoreError> {
@@ -106,17 +139,17 @@ impl Registries {
         ask.headers
             .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
         let response = self.send(reference.repository(), &ask).await?;
-        match response.status.as_u16() {
-            200 => match promised_digest(&response) {
-                Some(digest) => Ok(Some(digest)),
-                None => Ok(self
-                    .get_manifest(reference)
-                    .await?
-                    .map(|manifest| manifest.digest().clone())),
-            },
-            404 => Ok(None),
-            _ => Err(self.unexpected(reference.repository(), &ask, &response)),
+        let digest = match response.status.as_u16() {
+            200 => promised_digest(&response),
+            404 if self.absent.holds(reference) => return Ok(None),
+            _ => None,
+        };
+        if digest.is_some() {
+            self.absent.forget(reference);
+            return Ok(digest);
         }
+        let read = self.get_manifest(reference).await?;
+        Ok(read.map(|manifest| manifest.digest().clone()))
     }
 
     /// Writes a manifest over whatever stands there, if the registry finds the
@@ -150,6 +183,7 @@ impl Registries {
             Version::Tag(_) => Replay::Ask,
         };
         ask.when_stopped = WhenStopped::Await;
+        self.absent.forget(reference);
         let sent = self.send(reference.repository(), &ask).await;
         // Only what was surely not sent, or surely refused, has written nothing.
         if may_have_written(&sent) {

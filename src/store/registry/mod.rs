@@ -38,6 +38,7 @@ use crate::http::{Client, Lead, Method, Reach, Redacted, Replay, Request, Respon
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
+use manifests::Absent;
 use mount::{Mount, Mounts};
 use stop::{Progress, WhenStopped};
 use upload::Session;
@@ -61,6 +62,7 @@ pub struct Registries {
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
     mounts: Mounts,
+    absent: Absent,
     progress: Progress,
 }
 
@@ -79,6 +81,7 @@ impl Registries {
             sessions: Mutex::default(),
             credentials: Mutex::default(),
             mounts: Mounts::default(),
+            absent: Absent::default(),
             progress: Progress::default(),
         }
     }
