@@ -5,6 +5,8 @@
 //! writers must have written, and begin again if something of ours is missing (`spec/wire.md`, "Safe append"). The tests explore every
 //! interleaving of two, three and four writers.
 
+use std::collections::HashSet;
+
 use super::error::AttachError;
 use super::found::{Found, Layer};
 use super::place::Place;
@@ -216,8 +218,9 @@ impl<'a> Append<'a> {
 /// What others removed on purpose is not brought back; what they lost by
 /// accident they bring back themselves.
 fn lost(before: &Found, now: &Found) -> usize {
-    let has = |there: &&Descriptor| !now.layers().contains(there);
-    before.layers().iter().filter(has).count()
+    let now: HashSet<&Descriptor> = now.layers().iter().collect();
+    let is_gone = |there: &&Descriptor| !now.contains(there);
+    before.layers().iter().filter(is_gone).count()
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! The manifest around a sigstore bundle, byte for byte as cosign v3 writes it
 //! (`pkg/oci/remote/write.go`, v3.1.2), but for the time.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::found::Layer;
-use crate::oci::{Descriptor, Manifest, MediaType};
+use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 
 /// What the bundle is: there are message signatures as well, not for images.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
@@ -23,7 +21,7 @@ struct Artifact<'a> {
     media_type: &'a str,
     config: &'a Descriptor,
     layers: [&'a Descriptor; 1],
-    annotations: &'a BTreeMap<String, String>,
+    annotations: &'a Annotations,
     subject: &'a Descriptor,
     artifact_type: &'a str,
 }
@@ -47,7 +45,7 @@ pub fn referrer(
         ..Descriptor::of(MediaType::OCI_EMPTY, &nothing)
     };
     let created = created.map(|time| (CREATED, time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
-    let annotations: BTreeMap<String, String> = [
+    let annotations: Annotations = [
         (CONTENT.0, CONTENT.1.to_owned()),
         (PREDICATE_TYPE, predicate_type.to_owned()),
     ]

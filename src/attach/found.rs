@@ -101,7 +101,7 @@ impl Found {
 
     /// Whether nothing at all hung there.
     pub fn is_nothing(&self) -> bool {
-        let lists = |listed: &Referrers| !listed.entries.is_empty();
+        let lists = |listed: &Referrers| !listed.is_empty();
         self.manifest.is_none() && !self.listed.as_ref().is_some_and(lists)
     }
 

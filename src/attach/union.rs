@@ -2,6 +2,8 @@
 //!
 //! Bytes are those of cosign (`spec/wire.md`, "Manifest and config"). Pure.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::error::AttachError;
@@ -124,16 +126,10 @@ fn append(
 }
 
 fn distinct(layers: &[Layer]) -> Vec<Layer> {
-    let mut distinct: Vec<Layer> = Vec::new();
-    for layer in layers {
-        if !distinct
-            .iter()
-            .any(|known| layer.descriptor.is_covered_by(&known.descriptor))
-        {
-            distinct.push(layer.clone());
-        }
-    }
-    distinct
+    let mut known = HashSet::new();
+    let layers = layers.iter();
+    let new = layers.filter(|layer| known.insert(&layer.descriptor));
+    new.cloned().collect()
 }
 
 /// The config beside all layers, and its bytes if it has to be uploaded. A

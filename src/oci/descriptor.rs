@@ -1,16 +1,15 @@
 //! Descriptors (image-spec v1.1 `descriptor.md`), written in the field order of
 //! go-containerregistry `v1.Descriptor`.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::annotations::Annotations;
 use super::digest::Digest;
 use super::manifest::Manifest;
 use super::media_type::MediaType;
 
 /// What a manifest says of a blob: type, size in bytes, digest, annotations.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Descriptor {
     #[serde(
         rename = "mediaType",
@@ -24,9 +23,9 @@ pub struct Descriptor {
     #[serde(
         default,
         deserialize_with = "annotations",
-        skip_serializing_if = "BTreeMap::is_empty"
+        skip_serializing_if = "Annotations::is_empty"
     )]
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Annotations,
     /// Of a manifest: what kind of artifact it is (image-spec v1.1).
     #[serde(
         rename = "artifactType",
@@ -43,7 +42,7 @@ impl Descriptor {
             media_type,
             size: bytes.len() as u64,
             digest: Digest::of(bytes),
-            annotations: BTreeMap::new(),
+            annotations: Annotations::default(),
             artifact_type: None,
         }
     }
@@ -54,7 +53,7 @@ impl Descriptor {
             media_type: manifest.media_type().clone(),
             size: manifest.bytes().len() as u64,
             digest: manifest.digest().clone(),
-            annotations: BTreeMap::new(),
+            annotations: Annotations::default(),
             artifact_type: None,
         }
     }
@@ -68,7 +67,7 @@ impl Descriptor {
             && self
                 .annotations
                 .iter()
-                .all(|(key, value)| other.annotations.get(key) == Some(value))
+                .all(|(name, value)| other.annotations.get(name) == Some(value))
     }
 }
 
@@ -87,8 +86,6 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error
 }
 
 /// `null` counts as absent: Go writes and reads it so.
-fn annotations<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
+fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Annotations, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -2,8 +2,11 @@
 //!
 //! Reading follows image-spec v1.1 `manifest.md` and Docker schema 2. Bytes are
 //! kept beside their meaning, so that what others wrote can be written back
-//! unchanged, unknown fields included.
+//! unchanged, unknown fields included; a manifest may have megabytes, and their
+//! meaning shares them.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use bytes::Bytes;
@@ -70,7 +73,7 @@ impl Manifest {
     /// On bytes that are no JSON object, and on a `mediaType` inside that is
     /// not the one they were served with.
     pub fn parse(content_type: Option<MediaType>, bytes: Bytes) -> Result<Self, ManifestError> {
-        let fields: Fields = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+        let fields = Fields::parse(&bytes)?;
         let inside: Option<String> = fields.read_optional("mediaType")?;
         let media_type = match (inside.map(MediaType::new), content_type) {
             (Some(inside), Some(served)) if inside != served => {
@@ -115,14 +118,16 @@ impl Manifest {
         }
         let fields = self.fields()?;
         let config = fields.read("config")?;
-        let raw_layers: Bounded<Box<RawValue>> = fields.read("layers")?;
+        let Some(raw_layers) = fields.read_items("layers")? else {
+            return Err(ManifestError::Missing("layers"));
+        };
         if raw_layers.count > MAX_LAYERS {
             return Err(ManifestError::TooManyLayers(raw_layers.count));
         }
         let raw_layers = raw_layers.items;
         let layers = raw_layers
             .iter()
-            .map(|raw| serde_json::from_str(raw.get()))
+            .map(|raw| serde_json::from_slice(raw))
             .collect::<Result<_, _>>()
             .map_err(|source| ManifestError::Field {
                 field: "layers",
@@ -148,12 +153,11 @@ impl Manifest {
         }
         let fields = self.fields()?;
         // Go writes a list without entries that was never made as `null`.
-        let raw_entries: Option<Bounded<Box<RawValue>>> = fields.read("manifests")?;
-        let raw_entries = raw_entries.unwrap_or_default();
+        let raw_entries = fields.read_items("manifests")?.unwrap_or_default();
         let entries = raw_entries.items.iter();
         Ok(IndexManifest {
             entries: entries
-                .map(|raw| serde_json::from_str(raw.get()).ok())
+                .map(|raw| serde_json::from_slice(raw).ok())
                 .collect(),
             raw_entries,
             fields,
@@ -161,7 +165,7 @@ impl Manifest {
     }
 
     fn fields(&self) -> Result<Fields, ManifestError> {
-        let fields: Fields = serde_json::from_slice(&self.bytes).map_err(ManifestError::Json)?;
+        let fields = Fields::parse(&self.bytes)?;
         match fields.read_optional::<u64>("schemaVersion")? {
             Some(2) => Ok(fields),
             _ => Err(ManifestError::SchemaVersion),
@@ -175,7 +179,7 @@ pub struct ImageManifest {
     media_type: MediaType,
     config: Descriptor,
     layers: Vec<Descriptor>,
-    raw_layers: Vec<Box<RawValue>>,
+    raw_layers: Vec<Bytes>,
     fields: Fields,
 }
 
@@ -214,15 +218,14 @@ impl ImageManifest {
         added: &[Descriptor],
         config: &Descriptor,
     ) -> serde_json::Result<Manifest> {
-        let layers = self
-            .raw_layers
-            .iter()
-            .map(|raw| Ok(raw.get().to_owned()))
-            .chain(added.iter().map(serde_json::to_string))
-            .collect::<serde_json::Result<Vec<_>>>()?;
+        let mut layers = self.raw_layers.clone();
+        for descriptor in added {
+            layers.push(serde_json::to_vec(descriptor)?.into());
+        }
+        let config = serde_json::to_vec(config)?.into();
         let changed = [
-            ("config", serde_json::to_string(config)?),
-            ("layers", format!("[{}]", layers.join(","))),
+            ("config", Written::Value(config)),
+            ("layers", Written::List(layers)),
         ];
         let bytes = self.fields.written_with(&self.media_type, &changed)?;
         Ok(Manifest::new(self.media_type.clone(), bytes))
@@ -234,7 +237,7 @@ impl ImageManifest {
 pub struct IndexManifest {
     /// None: what others wrote and nobody here can read.
     entries: Vec<Option<Descriptor>>,
-    raw_entries: Bounded<Box<RawValue>>,
+    raw_entries: Bounded<Bytes>,
     fields: Fields,
 }
 
@@ -270,47 +273,88 @@ impl IndexManifest {
     /// # Errors
     /// On more than [`MAX_LAYERS`] entries.
     pub fn with(&self, ours: &[Descriptor], gone: &[Digest]) -> Result<Manifest, ManifestError> {
-        let written = |descriptor: &Descriptor| {
-            serde_json::to_string(descriptor).map_err(ManifestError::Json)
-        };
-        let is_left_out = |there: &Descriptor| {
-            gone.contains(&there.digest) || ours.iter().any(|our| our.digest == there.digest)
-        };
+        let ours_listed = ours.iter().map(|our| &our.digest);
+        let left_out: HashSet<&Digest> = gone.iter().chain(ours_listed).collect();
+        let is_left_out = |there: &Descriptor| left_out.contains(&there.digest);
         let mut entries = Vec::new();
         let there = self.entries.iter().zip(&self.raw_entries.items);
         for (descriptor, raw) in there {
             if !descriptor.as_ref().is_some_and(is_left_out) {
-                entries.push(raw.get().to_owned());
+                entries.push(raw.clone());
             }
         }
         for descriptor in ours {
-            entries.push(written(descriptor)?);
+            let written = serde_json::to_vec(descriptor).map_err(ManifestError::Json)?;
+            entries.push(written.into());
         }
         let count = self.count() - self.raw_entries.items.len() + entries.len();
         if count > MAX_LAYERS {
             return Err(ManifestError::TooManyManifests(count));
         }
-        let changed = [("manifests", format!("[{}]", entries.join(",")))];
+        let changed = [("manifests", Written::List(entries))];
         let bytes = self.fields.written_with(&MediaType::OCI_INDEX, &changed);
         let bytes = bytes.map_err(ManifestError::Json)?;
         Ok(Manifest::new(MediaType::OCI_INDEX, bytes))
     }
 }
 
-/// A JSON object's fields in their order, each value as it was written.
+/// A JSON object's fields in their order, each value as it was written: a part
+/// of the bytes that were read.
 #[derive(Clone)]
-struct Fields(Vec<(String, Box<RawValue>)>);
+struct Fields(Vec<(String, Bytes)>);
+
+/// A value that is to be written.
+enum Written {
+    Value(Bytes),
+    List(Vec<Bytes>),
+}
+
+impl Written {
+    fn write_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Value(value) => bytes.extend_from_slice(value),
+            Self::List(items) => {
+                bytes.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        bytes.push(b',');
+                    }
+                    bytes.extend_from_slice(item);
+                }
+                bytes.push(b']');
+            }
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Self::Value(value) => value.len(),
+            Self::List(items) => items.iter().map(|item| item.len() + 1).sum::<usize>() + 2,
+        }
+    }
+}
 
 impl Fields {
+    fn parse(bytes: &Bytes) -> Result<Self, ManifestError> {
+        let Slices(fields) = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
+        let field = |(name, value): (Cow<'_, str>, &RawValue)| {
+            (name.into_owned(), bytes.slice_ref(value.get().as_bytes()))
+        };
+        Ok(Self(fields.into_iter().map(field).collect()))
+    }
+
+    fn find(&self, field: &'static str) -> Option<&Bytes> {
+        let found = self.0.iter().find(|(name, _)| name == field);
+        found.map(|(_, value)| value)
+    }
+
     fn read_optional<'a, T: Deserialize<'a>>(
         &'a self,
         field: &'static str,
     ) -> Result<Option<T>, ManifestError> {
-        match self.0.iter().find(|(name, _)| name == field) {
-            None => Ok(None),
-            Some((_, raw)) => serde_json::from_str(raw.get())
-                .map_err(|source| ManifestError::Field { field, source }),
-        }
+        let value = self.find(field).map(|value| serde_json::from_slice(value));
+        let value = value.transpose();
+        value.map_err(|source| ManifestError::Field { field, source })
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, field: &'static str) -> Result<T, ManifestError> {
@@ -318,42 +362,66 @@ impl Fields {
             .ok_or(ManifestError::Missing(field))
     }
 
+    /// The items of an array, each as it was written. None: it is `null`.
+    fn read_items(&self, field: &'static str) -> Result<Option<Bounded<Bytes>>, ManifestError> {
+        let value = self.find(field).ok_or(ManifestError::Missing(field))?;
+        let items: Option<Bounded<&RawValue>> = self.read(field)?;
+        let part = |item: &&RawValue| value.slice_ref(item.get().as_bytes());
+        Ok(items.map(|items| Bounded {
+            count: items.count,
+            items: items.items.iter().map(part).collect(),
+        }))
+    }
+
     /// All fields with `changed` values. Where there were none, the schema
     /// version and the media type come first.
     fn written_with(
         &self,
         media_type: &MediaType,
-        changed: &[(&str, String)],
+        changed: &[(&str, Written)],
     ) -> serde_json::Result<Bytes> {
-        let mut members = Vec::new();
+        let kept = self.0.iter().map(|(name, value)| name.len() + value.len());
+        let new = changed.iter().map(|(_, value)| value.length());
+        let mut bytes = Vec::with_capacity(kept.chain(new).sum::<usize>() + 256);
         if self.0.is_empty() {
             let media_type = serde_json::to_string(media_type.as_str())?;
-            members.push(format!(r#""schemaVersion":2,"mediaType":{media_type}"#));
-            members.extend(
-                changed
-                    .iter()
-                    .map(|(name, value)| format!("\"{name}\":{value}")),
-            );
+            let head = format!(r#"{{"schemaVersion":2,"mediaType":{media_type}"#);
+            bytes.extend_from_slice(head.as_bytes());
+            for (name, value) in changed {
+                bytes.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                value.write_to(&mut bytes);
+            }
         }
         for (name, value) in &self.0 {
-            let change = changed.iter().find(|(changed, _)| changed == name);
-            let value = change.map_or(value.get(), |(_, value)| value);
-            members.push(format!("{}:{value}", serde_json::to_string(name)?));
+            bytes.push(if bytes.is_empty() { b'{' } else { b',' });
+            serde_json::to_writer(&mut bytes, name)?;
+            bytes.push(b':');
+            match changed.iter().find(|(changed, _)| changed == name) {
+                Some((_, value)) => value.write_to(&mut bytes),
+                None => bytes.extend_from_slice(value),
+            }
         }
-        Ok(format!("{{{}}}", members.join(",")).into_bytes().into())
+        bytes.push(b'}');
+        Ok(bytes.into())
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+/// The fields of a JSON object where they lie.
+struct Slices<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Slices<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
+        deserializer.deserialize_map(SlicesVisitor)
     }
 }
 
-struct FieldsVisitor;
+struct SlicesVisitor;
 
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields;
+impl<'de> Visitor<'de> for SlicesVisitor {
+    type Value = Slices<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -361,10 +429,11 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     /// A name that stands twice is refused: two readers could understand two
     /// different things.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-            if fields.iter().any(|(known, _)| *known == name) {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slices<'de>, A::Error> {
+        let mut fields: Vec<(Cow<'de, str>, &RawValue)> = Vec::new();
+        let mut known = HashSet::new();
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+            if !known.insert(name.clone()) {
                 return Err(serde::de::Error::custom(format!("`{name}` stands twice")));
             }
             if fields.len() == MAX_FIELDS {
@@ -372,7 +441,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             }
             fields.push((name, value));
         }
-        Ok(Fields(fields))
+        Ok(Slices(fields))
     }
 }
 

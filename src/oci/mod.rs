@@ -6,6 +6,7 @@
 //! no signature.
 
 pub mod ahead;
+pub mod annotations;
 pub mod bounded;
 pub mod content;
 pub mod descriptor;
@@ -17,6 +18,7 @@ pub mod media_type;
 pub mod namespace;
 pub mod reference;
 
+pub use annotations::Annotations;
 pub use bounded::Bounded;
 pub use content::{Content, Reread};
 pub use descriptor::Descriptor;

@@ -12,7 +12,7 @@ use super::sign::{Entry, Statement};
 use crate::attach::{Layer, artifact};
 use crate::envelope::{bundle, dsse, simple_signing, statement};
 use crate::keys::Signer;
-use crate::oci::{Content, Descriptor, Digest, MediaType};
+use crate::oci::{Annotations, Content, Descriptor, Digest, MediaType};
 use crate::signature::Signature;
 
 /// cosign's annotation of a layer (SIGNATURE_SPEC.md); empty on attestations.
@@ -173,7 +173,7 @@ pub(super) fn sealed(media_type: MediaType, content: Content) -> Result<Layer, P
         media_type,
         size: content.length(),
         digest: content.digest().map_err(PhaseError::Content)?,
-        annotations: BTreeMap::new(),
+        annotations: Annotations::default(),
         artifact_type: None,
     };
     Ok(Layer::blob(descriptor, content))

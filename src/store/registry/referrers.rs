@@ -10,7 +10,7 @@ use super::manifests::content_type;
 use super::{Ask, Registries, Target};
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
 use crate::http::{Lead, Method, Response};
-use crate::oci::{Descriptor, Digest, Manifest, MediaType, Repository};
+use crate::oci::{Digest, Manifest, MediaType, Repository};
 
 /// The most pages of one list that are read, and the most entries.
 const MOST_PAGES: usize = 100;
@@ -19,8 +19,11 @@ const MOST_ENTRIES: usize = 10_000;
 /// The list that a registry keeps of what refers to a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Referrers {
-    /// Those that can be read; what others wrote may say anything.
-    pub entries: Vec<Descriptor>,
+    /// Of those that can be read; what others wrote may say anything. Nothing
+    /// else of them is needed, and they may come with megabytes.
+    digests: HashSet<Digest>,
+    /// How many were read.
+    count: usize,
     /// Whether this is all of it.
     pub is_complete: bool,
 }
@@ -82,7 +85,7 @@ impl Registries {
                     warn!(
                         "The list of what refers to {repository}@{subject} goes on where it must \
                          not; {} entries of it count",
-                        referrers.entries.len()
+                        referrers.count
                     );
                     return Ok(Some(referrers));
                 }
@@ -90,7 +93,7 @@ impl Registries {
                     warn!(
                         "The list of what refers to {repository}@{subject} has no end; \
                          {} entries of it count",
-                        referrers.entries.len()
+                        referrers.count
                     );
                     return Ok(Some(referrers));
                 }
@@ -104,14 +107,22 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 impl Referrers {
     /// Whether the manifest with this digest is listed.
     pub fn list(&self, digest: &Digest) -> bool {
-        self.entries.iter().any(|entry| entry.digest == *digest)
+        self.digests.contains(digest)
+    }
+
+    /// Whether nothing is listed that can be read.
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
     }
 
     /// Takes a page. Says whether it could be taken as a whole.
     fn add(&mut self, page: Response) -> Result<bool, crate::oci::manifest::ManifestError> {
         let index = Manifest::parse(Some(MediaType::OCI_INDEX), page.body)?.to_index()?;
-        let room = MOST_ENTRIES - self.entries.len().min(MOST_ENTRIES);
-        self.entries.extend(index.entries().take(room).cloned());
+        let room = MOST_ENTRIES - self.count.min(MOST_ENTRIES);
+        for entry in index.entries().take(room) {
+            self.digests.insert(entry.digest.clone());
+            self.count += 1;
+        }
         Ok(index.is_whole() && index.count() <= room)
     }
 }
