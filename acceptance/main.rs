@@ -25,6 +25,7 @@ mod docs;
 mod exit_codes;
 mod faults;
 mod harness;
+mod hidden;
 mod inputs;
 mod interop;
 mod keys;

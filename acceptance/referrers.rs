@@ -164,7 +164,22 @@ fn case_53_a_list_that_is_refused_is_no_list_that_is_not_there() {
     assert!(down.exchanges().puts().is_empty());
 }
 
-/// Case 53: what `cosign copy` leaves there, and anything else that is no index.
+/// `cosign copy` leaves the image itself there, and GitLab takes the tag for the
+/// digest. Who deletes by its digest what the tag shows deletes the image.
+#[test]
+fn a_tag_that_is_the_image_itself_is_refused_before_anything_is_put() {
+    for name in ["no-sbom-layer", "index"] {
+        let (registry, image) = (registry(Switch::Off), Image::recorded(name));
+        image.seed(&registry);
+        registry.tag(image.repository(), &image.fallback(), image.digest());
+        let run = signer(&image, &registry, &KEYS[..1]).run().ended_with(118);
+        run.says(&[&image.fallback(), "is the image itself", "`repository`"])
+            .does_not_say(&["remove", "delete"]);
+        assert!(registry.exchanges().puts().is_empty());
+    }
+}
+
+/// Case 53: anything else that is no index.
 #[test]
 fn case_53_a_tag_that_holds_something_else_is_never_overwritten() {
     let image = image();
@@ -177,7 +192,8 @@ fn case_53_a_tag_that_holds_something_else_is_never_overwritten() {
         media_type: list["mediaType"].as_str().unwrap().to_owned(),
         bytes: list.to_string().into(),
     };
-    for there in [image.manifest().clone(), list] {
+    let other = Image::recorded("one-document").manifest().clone();
+    for there in [other, list] {
         let registry = registry(Switch::Off);
         image.seed(&registry);
         let digest = registry.store_manifest(image.repository(), there);
@@ -185,7 +201,8 @@ fn case_53_a_tag_that_holds_something_else_is_never_overwritten() {
         signer(&image, &registry, &KEYS[..1])
             .run()
             .ended_with(118)
-            .says(&[&image.fallback(), "not ours to replace", "cosign copy"]);
+            .says(&[&image.fallback(), "not ours to replace"])
+            .does_not_say(&["remove", "delete"]);
         let left = registry.manifest(image.repository(), &image.fallback());
         assert_eq!(left.unwrap().digest(), digest);
         assert!(registry.exchanges().puts().is_empty());

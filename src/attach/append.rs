@@ -105,6 +105,11 @@ impl<'a> Append<'a> {
         self.gone = gone;
     }
 
+    /// Everything that is to hang at the place, whether it is there or not.
+    pub(super) fn layers(&self) -> &'a [Layer] {
+        self.layers
+    }
+
     /// What was read last.
     pub(super) fn found(&self) -> &Found {
         &self.found

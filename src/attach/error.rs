@@ -13,6 +13,8 @@ pub enum AttachError {
         #[source]
         source: ManifestError,
     },
+    #[error("`{}` is the image itself", place.reference())]
+    Subject { place: Place },
     #[error(
         "`{place}` would have {layers} {}; readers refuse more than {MAX_LAYERS}",
         place.kind().parts()
@@ -67,9 +69,23 @@ impl AttachError {
                  `export-sbom`"
                     .to_owned(),
             ),
+            Self::Subject { place } if place.kind() == Kind::Referrers => Some(
+                "this registry takes the tag for the image's digest, or `cosign copy` has left \
+                 the image there: use `format = \"legacy\"`, or store signatures elsewhere with \
+                 `repository`"
+                    .to_owned(),
+            ),
+            Self::Subject { .. } => Some("store signatures elsewhere with `repository`".to_owned()),
             Self::Foreign { place, .. } if place.kind() == Kind::Referrers => Some(
-                "`cosign copy` leaves an image at that tag: remove it, or store signatures \
-                 elsewhere with `repository`, or use `format = \"legacy\"`"
+                "store signatures elsewhere with `repository`, or use `format = \"legacy\"`"
+                    .to_owned(),
+            ),
+            Self::Foreign {
+                source: ManifestError::Unreadable(_),
+                ..
+            } => Some(
+                "verifiers find no signature at that tag as it stands: put back the manifest that \
+                 stood there before, or store signatures elsewhere with `repository`"
                     .to_owned(),
             ),
             Self::Refused { place, .. } if place.kind() == Kind::Referrers => Some(

@@ -1,8 +1,11 @@
 //! What hangs at a place, and what is to hang there.
 
+use std::collections::HashMap;
+
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest};
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
 
 /// A sealed payload, ready to be stored.
@@ -30,6 +33,8 @@ impl Layer {
 pub struct Found {
     manifest: Option<Manifest>,
     body: Body,
+    /// Whether readers take it for what `body` is.
+    reading: Reading,
     descriptors: Vec<Descriptor>,
     version: Condition,
     /// The registry's own list of what refers to the image; it has no tag then.
@@ -55,6 +60,12 @@ impl Found {
         let Some(Served { manifest, etag }) = served else {
             return Ok(Self::nothing());
         };
+        // Under whatever name of the host, that is a tag of the image.
+        if manifest.digest() == place.subject() {
+            return Err(AttachError::Subject {
+                place: place.clone(),
+            });
+        }
         let version = etag.map_or(Condition::Always, Condition::Unchanged);
         Self::parse(place.kind(), manifest, version).map_err(|source| AttachError::Foreign {
             place: place.clone(),
@@ -62,18 +73,18 @@ impl Found {
         })
     }
 
-    fn parse(
-        kind: Kind,
-        manifest: Manifest,
-        version: Condition,
-    ) -> Result<Self, crate::oci::manifest::ManifestError> {
-        let body = match kind {
-            Kind::Referrers => Body::Index(manifest.to_index()?),
-            Kind::Signatures | Kind::Attestations => Body::Image(manifest.to_image()?.into()),
+    fn parse(kind: Kind, manifest: Manifest, version: Condition) -> Result<Self, ManifestError> {
+        let image = |(image, reading)| (Body::Image(Box::new(image)), reading);
+        let (body, reading) = match kind {
+            Kind::Referrers => {
+                let (index, reading) = manifest.to_standing_index()?;
+                (Body::Index(index), reading)
+            }
+            Kind::Signatures | Kind::Attestations => image(manifest.to_standing_image()?),
             // One document, which is replaced whatever it was.
             Kind::Sbom => manifest
-                .to_image()
-                .map_or(Body::Nothing, |image| Body::Image(image.into())),
+                .to_standing_image()
+                .map_or((Body::Nothing, Reading::Plain), image),
         };
         Ok(Self {
             descriptors: match &body {
@@ -82,6 +93,7 @@ impl Found {
                 Body::Index(index) => index.entries().cloned().collect(),
             },
             body,
+            reading,
             manifest: Some(manifest),
             version,
             listed: None,
@@ -93,6 +105,7 @@ impl Found {
         Self {
             manifest: None,
             body: Body::Nothing,
+            reading: Reading::Plain,
             descriptors: Vec::new(),
             version: Condition::Absent,
             listed: None,
@@ -128,16 +141,41 @@ impl Found {
         self.manifest.as_ref().map(Manifest::digest)
     }
 
-    /// Whether `layer` hung there.
+    /// Whether `layer` hung there, just as it is to hang there: an annotation
+    /// more may make readers refuse it. Whether they can read it is another
+    /// matter: see [`set_right`](Self::set_right).
     pub fn holds(&self, layer: &Layer) -> bool {
-        match &self.listed {
+        match (&self.listed, &self.body) {
             // What a registry says of a manifest it made up by itself.
-            Some(listed) => listed.list(&layer.descriptor.digest),
-            None => self
+            (Some(listed), _) => listed.list(&layer.descriptor.digest),
+            // Readers of a list go by the digest; the rest is for people.
+            (None, Body::Index(_)) => self
                 .descriptors
                 .iter()
                 .any(|there| layer.descriptor.is_covered_by(there)),
+            (None, Body::Image(_) | Body::Nothing) => self.descriptors.contains(&layer.descriptor),
         }
+    }
+
+    /// What hung there, as all readers will take it once it is written again.
+    /// Nothing has to be if the [reading](Self::reading) is plain.
+    ///
+    /// # Errors
+    /// On a layer that cannot be written again.
+    pub(super) fn set_right(&self, layers: &[Layer]) -> Result<Self, ManifestError> {
+        let mut found = self.clone();
+        if let Body::Image(image) = &mut found.body {
+            let sizes = layers.iter().map(|layer| &layer.descriptor);
+            let sizes: HashMap<_, _> = sizes.map(|blob| (&blob.digest, blob.size)).collect();
+            found.reading = found.reading.and(image.set_right(&sizes)?);
+            found.descriptors = image.layers().to_vec();
+        }
+        Ok(found)
+    }
+
+    /// Whether readers take what stands there for what was read.
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
     }
 
     #[cfg(any(test, feature = "fuzzing"))]

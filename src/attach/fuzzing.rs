@@ -18,7 +18,7 @@ pub fn union(data: &[u8]) {
         return;
     };
     let layers = [layer(b"one"), layer(b"two"), layer(b"one")];
-    let kinds = match (manifest.to_image(), manifest.to_index()) {
+    let kinds = match (manifest.to_standing_image(), manifest.to_standing_index()) {
         (Ok(_), _) => vec![
             (Kind::Signatures, &layers[..]),
             (Kind::Attestations, &layers[..]),
@@ -43,7 +43,7 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
             assert!(layers.iter().all(|layer| now.holds(layer)));
             let is_ours = |there: &Descriptor| {
                 let mut ours = layers.iter().map(|layer| &layer.descriptor.digest);
-                kind == Kind::Referrers && ours.any(|digest| *digest == there.digest)
+                ours.any(|digest| *digest == there.digest)
             };
             let kept = |there: &Descriptor| {
                 kind == Kind::Sbom || is_ours(there) || now.layers().contains(there)

@@ -12,6 +12,7 @@ use super::place::Place;
 use super::publication::{Expected, Publication};
 use super::tag::{self, CONSISTENCY, Turn, UPLOADS, may_write};
 use crate::config::MediaTypes;
+use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Digest, Manifest, Reference};
 use crate::store::registry::{Condition, Put, Registries, StoreError};
 
@@ -40,6 +41,8 @@ pub struct Hanging<'a> {
     expected: Option<Expected>,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
+    /// Why readers found nothing in that list.
+    fault: Option<String>,
     /// Where they are listed otherwise.
     tag: tag::Hanging<'a>,
     /// Which of `layers` the registry does not have.
@@ -57,6 +60,7 @@ impl<'a> Hanging<'a> {
         found: Found,
     ) -> Self {
         let lists = found.list().is_some();
+        let fault = found.list().and_then(|list| list.fault.clone());
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
         let blobs = parts(&missing);
         Self {
@@ -65,6 +69,7 @@ impl<'a> Hanging<'a> {
             layers,
             expected: Some(publication.expect(place.repository(), &blobs)),
             lists,
+            fault,
             tag: tag_of(publication, place, layers, found),
             missing,
             unproven: if lists { Vec::new() } else { held },
@@ -119,6 +124,7 @@ impl<'a> Hanging<'a> {
     /// On a registry that refuses or does not show what it accepted.
     pub async fn write(&mut self) -> Result<Option<Digest>, AttachError> {
         if self.lists && self.missing.is_empty() {
+            readable(self.place, self.fault.take())?;
             return Ok(None);
         }
         let is_indexed = self.put_missing().await?;
@@ -182,8 +188,14 @@ impl<'a> Hanging<'a> {
                 }
             };
             match is_whole {
-                true => return Ok(Listing::Whole),
-                false if started.elapsed() > CONSISTENCY => return Ok(Listing::Lacking),
+                true => {
+                    readable(self.place, listed.fault)?;
+                    return Ok(Listing::Whole);
+                }
+                false if started.elapsed() > CONSISTENCY => {
+                    readable(self.place, listed.fault)?;
+                    return Ok(Listing::Lacking);
+                }
                 false => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -217,6 +229,17 @@ enum Listing {
     Lacking,
     /// There is no list.
     Absent,
+}
+
+/// A list in which readers find nothing shows them nothing of ours.
+fn readable(place: &Place, fault: Option<String>) -> Result<(), AttachError> {
+    match fault {
+        None => Ok(()),
+        Some(fault) => Err(AttachError::Foreign {
+            place: place.clone(),
+            source: ManifestError::Unreadable(fault),
+        }),
+    }
 }
 
 fn tag_of<'a>(

@@ -365,6 +365,14 @@ impl<'a> Hanging<'a> {
 
     async fn upload_blobs(&mut self, union: &Union) -> Result<(), AttachError> {
         let mut wanted = union.blobs();
+        // The blob that the registry does not know may be of a layer that hangs
+        // there already. Of referrers the layers are manifests.
+        if self.lost > 0 && self.place.kind() != Kind::Referrers {
+            let layers = self.append.layers().iter();
+            wanted.extend(
+                layers.map(|layer| (layer.descriptor.digest.clone(), layer.content.clone())),
+            );
+        }
         wanted.retain(|(digest, _)| !self.uploaded.contains(digest));
         self.publication.upload(self.place, &wanted).await?;
         self.uploaded

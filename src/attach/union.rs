@@ -12,7 +12,9 @@ use super::place::{Kind, Place};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, MediaType};
+use crate::oci::{
+    Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, MediaType, Reading,
+};
 
 /// A manifest to be written, and the blobs it needs that may not be there yet.
 pub(super) struct Union {
@@ -33,7 +35,8 @@ impl Union {
 }
 
 /// The union of what was `found` at `place` and `layers`, without manifests that
-/// are listed and `gone`. None: nothing of ours is missing there.
+/// are listed and `gone`. None: nothing of ours is missing there, and readers
+/// find it.
 pub(super) fn union(
     place: &Place,
     found: &Found,
@@ -42,19 +45,31 @@ pub(super) fn union(
     gone: &[Digest],
 ) -> Result<Option<Union>, AttachError> {
     let ours = distinct(layers);
+    let found = found
+        .set_right(&ours)
+        .map_err(|source| AttachError::Foreign {
+            place: place.clone(),
+            source,
+        })?;
     let missing: Vec<Layer> = ours
         .iter()
         .filter(|layer| !found.holds(layer))
         .cloned()
         .collect();
+    let is_right = missing.is_empty() && found.reading() == Reading::Plain;
     match place.kind() {
-        Kind::Sbom if missing.is_empty() && found.layers().len() == ours.len() => Ok(None),
+        Kind::Sbom if is_right && found.layers().len() == ours.len() => Ok(None),
         // One document: what stood there before is replaced. cosign writes it
         // with OCI types whatever was asked for.
         Kind::Sbom => append(place, None, ours, MediaTypes::Oci).map(Some),
-        Kind::Signatures | Kind::Attestations | Kind::Referrers if missing.is_empty() => Ok(None),
+        Kind::Signatures | Kind::Attestations | Kind::Referrers if is_right => Ok(None),
         Kind::Signatures | Kind::Attestations => {
-            append(place, found.image(), missing, media_types).map(Some)
+            let mut union = append(place, found.image(), missing, media_types)?;
+            // Somebody who hid our layers may have removed their blobs as well.
+            if found.reading() == Reading::Mended {
+                union.missing = ours;
+            }
+            Ok(Some(union))
         }
         Kind::Referrers => list(place, found.index(), missing, gone).map(Some),
     }

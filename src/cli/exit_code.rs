@@ -115,9 +115,10 @@ fn of_phase(error: &PhaseError) -> u8 {
 
 fn of_attach(error: &AttachError) -> u8 {
     match error {
-        AttachError::Foreign { .. } | AttachError::Full { .. } | AttachError::Refused { .. } => {
-            REFUSED
-        }
+        AttachError::Foreign { .. }
+        | AttachError::Subject { .. }
+        | AttachError::Full { .. }
+        | AttachError::Refused { .. } => REFUSED,
         AttachError::NotDurable { .. } => IN_PART,
         AttachError::GaveUp { .. } | AttachError::BlobsLost { .. } => UNREACHABLE,
         AttachError::Store { source, .. } => of_store(source, REFUSED),

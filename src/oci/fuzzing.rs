@@ -17,8 +17,8 @@ use url::Url;
 use super::manifest::{IndexManifest, MAX_LAYERS};
 use super::reference::Version;
 use super::{
-    Descriptor, Digest, ImageManifest, Manifest, MediaType, Namespace, Reference, Registry,
-    Repository,
+    Descriptor, Digest, ImageManifest, Manifest, MediaType, Namespace, Reading, Reference,
+    Registry, Repository,
 };
 
 /// An error is shown to the user: whatever was read, it stays readable.
@@ -108,8 +108,13 @@ pub fn manifest(data: &[u8]) {
             Ok(image) => assert_kept(&image, data),
             Err(error) => assert_readable(&error),
         }
-        match manifest.to_index() {
-            Ok(index) => assert_listed(&index, data),
+        match manifest.to_standing_index() {
+            Ok((index, Reading::Plain)) => assert_listed(&index, data),
+            Ok((index, Reading::Mended)) => assert_plain(index.with(&[], &[])),
+            Err(error) => assert_readable(&error),
+        }
+        match manifest.to_standing_image() {
+            Ok((image, _)) => assert_plain(image.append(&[], image.config())),
             Err(error) => assert_readable(&error),
         }
     }
@@ -145,13 +150,31 @@ fn assert_listed(index: &IndexManifest, data: &[u8]) {
     added.artifact_type = Some("\"\n".to_owned());
     match index.with(std::slice::from_ref(&added), &[]) {
         Ok(listing) => {
-            let again = listing.to_index().expect("it was one before");
+            let (again, reading) = listing.to_standing_index().expect("it was one before");
+            assert_eq!(reading, Reading::Plain);
             assert!(again.entries().any(|entry| *entry == added));
             let theirs = |entry: &&Descriptor| entry.digest != added.digest;
             let before = index.entries().filter(theirs);
             assert!(before.eq(again.entries().filter(theirs)));
             let (before, after) = (fields(data), fields(listing.bytes()));
-            assert!(before.keys().eq(after.keys()));
+            let new = after.keys().filter(|name| !before.contains_key(*name));
+            assert!(
+                new.eq(["manifests"]
+                    .iter()
+                    .filter(|_| !before.contains_key("manifests")))
+            );
+        }
+        Err(error) => assert_readable(&error),
+    }
+}
+
+/// After it was written once, all readers take a manifest for the same.
+fn assert_plain<E: Error + 'static>(written: Result<Manifest, E>) {
+    match written {
+        Ok(written) => {
+            let image = written.to_standing_image().map(|(_, reading)| reading);
+            let index = written.to_standing_index().map(|(_, reading)| reading);
+            assert_eq!(image.or(index).expect("it was one before"), Reading::Plain);
         }
         Err(error) => assert_readable(&error),
     }

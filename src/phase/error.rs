@@ -123,6 +123,7 @@ impl PhaseError {
             Self::Place(
                 AttachError::Refused { .. }
                 | AttachError::Foreign { .. }
+                | AttachError::Subject { .. }
                 | AttachError::Full { .. },
             ) => true,
             Self::Place(AttachError::Store { source, .. }) => {

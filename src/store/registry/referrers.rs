@@ -10,7 +10,8 @@ use super::manifests::content_type;
 use super::{Ask, Registries, Target};
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
 use crate::http::{Lead, Method, Response};
-use crate::oci::{Digest, Manifest, MediaType, Repository};
+use crate::oci::manifest::ManifestError;
+use crate::oci::{Digest, Manifest, MediaType, Reading, Repository};
 
 /// The most pages of one list that are read, and the most entries.
 const MOST_PAGES: usize = 100;
@@ -26,6 +27,8 @@ pub struct Referrers {
     count: usize,
     /// Whether this is all of it.
     pub is_complete: bool,
+    /// Why other readers find nothing at all in it.
+    pub fault: Option<String>,
 }
 
 impl Registries {
@@ -116,8 +119,20 @@ impl Referrers {
     }
 
     /// Takes a page. Says whether it could be taken as a whole.
-    fn add(&mut self, page: Response) -> Result<bool, crate::oci::manifest::ManifestError> {
-        let index = Manifest::parse(Some(MediaType::OCI_INDEX), page.body)?.to_index()?;
+    fn add(&mut self, page: Response) -> Result<bool, ManifestError> {
+        let page = Manifest::parse(Some(MediaType::OCI_INDEX), page.body)?;
+        let index = match page.to_standing_index() {
+            Ok((index, Reading::Plain)) => index,
+            Ok((index, Reading::Mended)) => {
+                self.fault = Some("`manifests` is spelt in several ways".to_owned());
+                index
+            }
+            Err(ManifestError::Unreadable(fault)) => {
+                self.fault = Some(fault);
+                page.to_index()?
+            }
+            Err(error) => return Err(error),
+        };
         let room = MOST_ENTRIES - self.count.min(MOST_ENTRIES);
         for entry in index.entries().take(room) {
             self.digests.insert(entry.digest.clone());

@@ -1,0 +1,291 @@
+//! Manifests at places that others write to as well, as readers take them
+//! ([`super::readable`]): refused if they can take nothing of one, and written
+//! anew if not all of them take it for the same.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::readable::{self, Kind, Members};
+use super::{
+    Fields, ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, Written, items,
+};
+use crate::oci::{Digest, MediaType};
+
+/// Whether a manifest that was read means the same to all readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As it stands.
+    Plain,
+    /// Only once it is written again.
+    Mended,
+}
+
+impl Reading {
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Plain, Self::Plain) => Self::Plain,
+            _ => Self::Mended,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of one image, as [`to_image`](Self::to_image), if all
+    /// readers can. Layers that only some of them would see, under `Layers`, are
+    /// among its layers.
+    ///
+    /// # Errors
+    /// As there, and on a member that readers cannot decode.
+    pub fn to_standing_image(&self) -> Result<(ImageManifest, Reading), ManifestError> {
+        if !self.media_type.is_image_manifest() {
+            return Err(ManifestError::NotAnImage(self.media_type.clone()));
+        }
+        let (fields, reading) = self.standing(readable::IMAGE)?;
+        Ok((self.image(fields)?, reading))
+    }
+
+    /// Reads an OCI image index, as [`to_index`](Self::to_index), if all readers
+    /// can.
+    ///
+    /// # Errors
+    /// As there, and on a member that readers cannot decode.
+    pub fn to_standing_index(&self) -> Result<(IndexManifest, Reading), ManifestError> {
+        if self.media_type != MediaType::OCI_INDEX {
+            return Err(ManifestError::NotAnIndex(self.media_type.clone()));
+        }
+        let (fields, reading) = self.standing(readable::INDEX)?;
+        Ok((self.index(fields)?, reading))
+    }
+
+    fn standing(&self, members: Members) -> Result<(Fields, Reading), ManifestError> {
+        readable::check(&self.bytes, members).map_err(unreadable)?;
+        self.fields()?.joined(members)
+    }
+}
+
+impl ImageManifest {
+    /// Makes the manifest say of blobs with these digests that they have these
+    /// sizes and lie in its repository. Readers take what is said of a blob from
+    /// the first descriptor with its digest, the config's before all others:
+    /// one that lies hides every layer that has the same bytes.
+    ///
+    /// # Errors
+    /// On a layer that cannot be written again.
+    pub fn set_right(&mut self, sizes: &HashMap<&Digest, u64>) -> Result<Reading, ManifestError> {
+        let mut reading = Reading::Plain;
+        for (layer, raw) in self.layers.iter_mut().zip(&mut self.raw_layers) {
+            let Some(size) = sizes.get(&layer.digest) else {
+                continue;
+            };
+            if layer.size != *size || leads_away(raw) {
+                *raw = set_right(raw, *size)?;
+                layer.size = *size;
+                reading = Reading::Mended;
+            }
+        }
+        if sizes.contains_key(&self.config.digest) {
+            if !self.config.media_type.is_image_config() {
+                self.config.media_type = MediaType::OCI_CONFIG;
+            }
+            reading = Reading::Mended;
+        }
+        Ok(reading)
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> ManifestError {
+    ManifestError::Unreadable(error.to_string())
+}
+
+/// Whether a descriptor names bytes or addresses that readers take before, or
+/// instead of, the blob in the repository.
+fn leads_away(descriptor: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Away {
+        data: Option<IgnoredAny>,
+        urls: Option<Vec<IgnoredAny>>,
+    }
+    let away = serde_json::from_slice::<Away>(descriptor);
+    away.is_ok_and(|away| away.data.is_some() || away.urls.is_some_and(|urls| !urls.is_empty()))
+}
+
+fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
+    let mut fields = Fields::parse(descriptor)?;
+    fields
+        .0
+        .retain(|(name, _)| name != "data" && name != "urls");
+    let size = ("size", Written::Value(size.to_string().into()));
+    let written = fields.written_with(&MediaType::OCI_MANIFEST, &[size]);
+    written.map_err(ManifestError::Json)
+}
+
+impl Fields {
+    /// The same with each of `members` under one name. A list holds the items of
+    /// all its spellings; of another member the one that is spelt right counts,
+    /// else the last.
+    fn joined(self, members: Members) -> Result<(Self, Reading), ManifestError> {
+        let is_misspelt = |name: &str| match readable::read_as(name, members) {
+            Some((known, kind)) if known != name => Some((known, kind)),
+            _ => None,
+        };
+        let (misspelt, mut joined): (Vec<_>, Vec<_>) = self
+            .0
+            .into_iter()
+            .partition(|(name, _)| is_misspelt(name).is_some());
+        let reading = match misspelt.is_empty() {
+            true => Reading::Plain,
+            false => Reading::Mended,
+        };
+        let mut others: BTreeMap<&str, (Kind, Vec<Bytes>)> = BTreeMap::new();
+        for (name, value) in misspelt {
+            if let Some((known, kind)) = is_misspelt(&name) {
+                let (_, values) = others.entry(known).or_insert((kind, Vec::new()));
+                values.push(value);
+            }
+        }
+        for (known, (kind, mut values)) in others {
+            let there = joined.iter_mut().find(|(name, _)| name == known);
+            match (there, kind) {
+                (Some((_, there)), Kind::Objects(_)) => {
+                    values.insert(0, there.clone());
+                    *there = together(&values)?;
+                }
+                (Some(_), _) => {}
+                (None, Kind::Objects(_)) => joined.push((known.to_owned(), together(&values)?)),
+                (None, _) => joined.extend(values.pop().map(|value| (known.to_owned(), value))),
+            }
+        }
+        Ok((Self(joined), reading))
+    }
+}
+
+/// A list of what all lists hold.
+fn together(lists: &[Bytes]) -> Result<Bytes, ManifestError> {
+    let mut known = HashSet::new();
+    let mut all = Vec::new();
+    for list in lists {
+        let list = items(list).map_err(unreadable)?.unwrap_or_default();
+        if list.count > MAX_LAYERS {
+            return Err(ManifestError::TooManyLayers(list.count));
+        }
+        let new = list.items.into_iter();
+        all.extend(new.filter(|item| known.insert(item.clone())));
+    }
+    let mut bytes = Vec::new();
+    Written::List(all).write_to(&mut bytes);
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Descriptor;
+
+    fn descriptor(text: &str) -> Descriptor {
+        Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes())
+    }
+
+    fn json(text: &str) -> String {
+        serde_json::to_string(&descriptor(text)).unwrap()
+    }
+
+    fn manifest(members: &str) -> Manifest {
+        let config = json("c");
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{config},{members}}}"#
+        );
+        Manifest::parse(None, Bytes::from(text)).unwrap()
+    }
+
+    fn written(image: &ImageManifest) -> String {
+        let written = image.append(&[], image.config()).unwrap();
+        String::from_utf8(written.bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn layers_under_any_spelling_are_layers() {
+        let (one, two) = (json("one"), json("two"));
+        for (members, layers) in [
+            (format!(r#""layers":[{one},{one}]"#), vec!["one", "one"]),
+            (format!(r#""layers":[{one}],"Layers":[]"#), vec!["one"]),
+            (
+                format!(r#""LAYERS":[{two}],"layers":[{one}]"#),
+                vec!["one", "two"],
+            ),
+            (
+                format!(r#""layers":[{one}],"layerſ":[{two},{one}]"#),
+                vec!["one", "two"],
+            ),
+            (format!(r#""Layers":[{one}]"#), vec!["one"]),
+            (
+                format!(r#""Layers":[{one}],"LAYERS":[{two}],"lAYERS":null"#),
+                vec!["one", "two"],
+            ),
+            (
+                format!(r#""layers":[{one}],"Config":{two},"ArtifactType":null"#),
+                vec!["one"],
+            ),
+        ] {
+            let is_plain = !members.contains(['L', 'ſ', 'C']);
+            let (image, reading) = manifest(&members).to_standing_image().unwrap();
+            assert_eq!(reading == Reading::Plain, is_plain, "{members}");
+            let layers: Vec<_> = layers.into_iter().map(descriptor).collect();
+            assert_eq!(image.layers(), layers, "{members}");
+            assert_eq!(*image.config(), descriptor("c"), "{members}");
+            let written = Manifest::parse(None, written(&image).into()).unwrap();
+            let (again, reading) = written.to_standing_image().unwrap();
+            assert_eq!(reading, Reading::Plain);
+            assert_eq!(again.layers(), layers);
+        }
+    }
+
+    #[test]
+    fn descriptors_that_lie_about_a_blob_are_set_right() {
+        let ours = descriptor("ours");
+        let sizes = HashMap::from([(&ours.digest, ours.size)]);
+        let right = json("ours").replace('}', r#","annotations":{"a":"b"},"x":1}"#);
+        for wrong in [
+            right.replace(r#""size":4"#, r#""size":5"#),
+            right.replace(r#""x":1"#, r#""data":"QQ==","x":1"#),
+            right.replace(r#""x":1"#, r#""urls":["%"],"data":"","x":1"#),
+        ] {
+            let members = format!(r#""layers":[{},{wrong}]"#, json("other"));
+            let (mut image, _) = manifest(&members).to_standing_image().unwrap();
+            assert_eq!(image.set_right(&sizes).unwrap(), Reading::Mended);
+            assert!(written(&image).contains(&right), "{}", written(&image));
+            assert!(written(&image).contains(&json("other")));
+            assert_eq!(image.set_right(&sizes).unwrap(), Reading::Plain);
+        }
+        let members = format!(r#""layers":[{right}]"#);
+        let (mut image, _) = manifest(&members).to_standing_image().unwrap();
+        assert_eq!(image.set_right(&sizes).unwrap(), Reading::Plain);
+        let config = descriptor("c");
+        let sizes = HashMap::from([(&config.digest, config.size)]);
+        assert_eq!(image.set_right(&sizes).unwrap(), Reading::Mended);
+        assert!(image.config().media_type.is_image_config());
+    }
+
+    #[test]
+    fn lists_of_nothing_are_lists() {
+        let head = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json""#;
+        for members in [
+            "",
+            r#","manifests":null"#,
+            r#","manifests":[]"#,
+            r#","Manifests":[]"#,
+        ] {
+            let text = format!("{head}{members}}}");
+            let manifest = Manifest::parse(None, Bytes::from(text)).unwrap();
+            let (index, _) = manifest.to_standing_index().unwrap();
+            assert_eq!(index.count(), 0);
+            let ours = descriptor("ours");
+            let listing = index.with(std::slice::from_ref(&ours), &[]).unwrap();
+            let (again, reading) = listing.to_standing_index().unwrap();
+            assert_eq!(reading, Reading::Plain);
+            assert_eq!(again.entries().collect::<Vec<_>>(), [&ours]);
+        }
+    }
+}
