@@ -1,0 +1,3 @@
+module go-rules
+
+go 1.26

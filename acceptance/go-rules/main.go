@@ -1,0 +1,31 @@
+// Command go-rules prints what Go decides where the signer has to decide
+// likewise: `proxies` which proxy a URL is asked through, `certificates` which
+// chains of certificates a client accepts, with the chains.
+package main
+
+import (
+	"log"
+	"os"
+)
+
+func main() {
+	if urls := os.Getenv(urlsOfChild); urls != "" {
+		decide(urls)
+		return
+	}
+	if len(os.Args) != 2 {
+		log.Fatal("usage: go-rules proxies|certificates")
+	}
+	var err error
+	switch os.Args[1] {
+	case "proxies":
+		err = proxies()
+	case "certificates":
+		err = certificates()
+	default:
+		log.Fatalf("unknown table %q", os.Args[1])
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
