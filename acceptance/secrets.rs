@@ -152,6 +152,86 @@ fn inputs_that_hold_secrets_in_the_wrong_place_are_not_quoted() {
     }
 }
 
+/// SIG-62
+#[test]
+fn a_password_in_place_of_its_path_is_not_quoted() {
+    let image = Image::recorded("one-document");
+    let registry = Registry::start();
+    for password in [
+        PASSWORD.to_owned(),
+        format!("{PASSWORD}{}", "x".repeat(300)),
+    ] {
+        let settings = format!("[[configs]]\nkey = \"cosign.key\"\npassword = \"{password}\"\n");
+        let signer = Signer::of(&image, registry.host()).settings(&settings);
+        let (run, receipt) = run(signer);
+        let run = run.ended_with(115);
+        let run = run.says(&["`password` of `configs[0]`", "hint:"]);
+        no_canary(&run, &receipt);
+    }
+}
+
+/// SIG-62. As text, and as numbers.
+#[test]
+fn a_private_key_among_the_roots_is_not_quoted() {
+    let registry = Registry::with(Settings {
+        tls: Switch::On,
+        ..Settings::default()
+    });
+    let image = Image::recorded("one-document");
+    let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+    for line_break in ["\\n", " ", "\r", ""] {
+        let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+        let file = signer.folder().join("tls.pem");
+        let text = format!(
+            "-----BEGIN PRIVATE KEY-----{line_break}{key}{line_break}-----END PRIVATE KEY-----"
+        );
+        std::fs::write(&file, text).unwrap();
+        let (run, receipt) = run(signer
+            .environment("SSL_CERT_FILE", file.to_str().unwrap())
+            .environment("SSL_CERT_DIR", "/nowhere"));
+        let run = run.ended_with(111).says(&["tls.pem"]);
+        let run = run.does_not_say(&[key, &key[..12], "77, 73, 71", "45, 45, 45"]);
+        no_canary(&run, &receipt);
+    }
+}
+
+/// SIG-62
+#[test]
+fn values_of_json_are_not_quoted() {
+    let registry = Registry::start();
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    for (part, body) in [
+        (
+            "/manifests/",
+            format!("{{\"schemaVersion\": \"{PASSWORD}\"}}"),
+        ),
+        (
+            "/manifests/",
+            format!("{{\"schemaVersion\": 2, \"layers\": \"{PASSWORD}\"}}"),
+        ),
+        ("/manifests/", format!("\"{PASSWORD}\"")),
+        (
+            ".sig",
+            format!("{{\"schemaVersion\": 2, \"layers\": [\"{PASSWORD}\"]}}"),
+        ),
+    ] {
+        let registry = Registry::start();
+        image.seed(&registry);
+        registry.inject(
+            When::every("GET", part),
+            Action::change(move |answer| {
+                answer.status = 200;
+                answer.body = body.clone().into();
+            }),
+        );
+        let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
+        let (run, receipt) = run(signer);
+        assert_ne!(run.code, Some(0));
+        no_canary(&run, &receipt);
+    }
+}
+
 /// SIG-15, KEY-41
 #[test]
 fn a_wrong_key_password_is_not_shown() {

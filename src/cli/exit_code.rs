@@ -96,7 +96,9 @@ impl Failure {
 fn of_phase(error: &PhaseError) -> u8 {
     match error {
         PhaseError::Contradiction { .. } | PhaseError::NoTags => INVALID_INPUT,
-        PhaseError::SecretFile { .. } | PhaseError::Key { .. } => KEY,
+        PhaseError::NoPasswordFile { .. }
+        | PhaseError::SecretFile { .. }
+        | PhaseError::Key { .. } => KEY,
         PhaseError::Read { source, .. } => of_store(source, IMAGE),
         PhaseError::Manifest { .. }
         | PhaseError::Moved { .. }

@@ -4,6 +4,7 @@
 //! `cmd/lifecycle/cli`, `platform`, `log` and `priv`), so that a platform can
 //! run the signer after the exporter and show its output beside the others'.
 
+mod causes;
 pub mod exit_code;
 pub mod flags;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 use super::exit_code::Failure;
 use super::inputs::log_settings;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, flags, platform_api, privileges,
+    Environment, Flags, Inputs, Log, Negotiated, Request, causes, flags, platform_api, privileges,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -62,7 +62,7 @@ fn report(failure: &Failure) {
 
 /// An error and its causes in one line.
 fn chain(failure: &Failure) -> String {
-    let causes = anyhow::Chain::new(failure).map(ToString::to_string);
+    let causes = anyhow::Chain::new(failure).map(causes::words);
     causes.collect::<Vec<_>>().join(": ")
 }
 

@@ -195,7 +195,10 @@ impl Read for PartsReader {
             };
             let count = current.reader.read(buffer)?;
             if count as u64 > current.left || (count == 0 && current.left > 0) {
-                return Err(io::Error::other("the content changed its length"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the content changed its length",
+                ));
             }
             if count > 0 {
                 current.left -= count as u64;

@@ -39,6 +39,13 @@ pub enum PhaseError {
         second: String,
         key: &'static str,
     },
+    /// Somebody may have written the password in place of its path.
+    #[error("the `password` of `{signatory}` is the path of no file")]
+    NoPasswordFile {
+        signatory: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot read the {role} of `{signatory}`, `{path}`")]
     SecretFile {
         role: &'static str,
@@ -144,6 +151,10 @@ impl PhaseError {
                     .to_owned(),
             ),
             Self::Contradiction { key, .. } => Some(format!("give both the same `{key}`, or another `repository`")),
+            Self::NoPasswordFile { .. } => Some(
+                "it is the path of a file that holds the password, relative to the folder of cosign.toml; it is not shown, since it may be the password itself"
+                    .to_owned(),
+            ),
             Self::SecretFile { .. } => {
                 Some("paths in cosign.toml are relative to its folder; the file must be readable by the phase's user".to_owned())
             }

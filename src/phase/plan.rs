@@ -290,7 +290,8 @@ fn read_keys(
             continue;
         }
         known.insert(identity, locked.len());
-        let password = read_password(signatory, password_path, cosign_password)?;
+        let written = entry.password.as_deref();
+        let password = read_password(signatory, written, password_path, cosign_password)?;
         let pem = read_file(signatory, "key", &signatory.key)?;
         warn_of_readers(&signatory.key);
         let key = KeyFile::parse(&pem).map_err(|source| PhaseError::Key {
@@ -311,12 +312,14 @@ fn read_keys(
 
 fn read_password(
     signatory: &Signatory,
+    written: Option<&Path>,
     path: Option<PathBuf>,
     cosign_password: Option<&Secret>,
 ) -> Result<Password, PhaseError> {
     Ok(match (path, cosign_password) {
         (Some(path), _) => Password {
-            bytes: read_file(signatory, "password", &path)?,
+            bytes: read_file(signatory, "password", &path)
+                .map_err(|error| without_password(error, written))?,
             origin: Origin::File(path),
         },
         (None, Some(password)) => Password {
@@ -348,6 +351,21 @@ fn read_file(signatory: &Signatory, role: &'static str, path: &Path) -> Result<S
         path: path.to_owned(),
         source,
     })
+}
+
+/// The error without the path, if that may be the password itself: it is
+/// `written` as one word, and there is no such file.
+fn without_password(error: PhaseError, written: Option<&Path>) -> PhaseError {
+    use std::io::ErrorKind::{InvalidFilename, InvalidInput, NotFound};
+    let is_word = written.is_some_and(|path| !path.to_string_lossy().contains('/'));
+    match error {
+        PhaseError::SecretFile {
+            signatory, source, ..
+        } if is_word && matches!(source.kind(), NotFound | InvalidFilename | InvalidInput) => {
+            PhaseError::NoPasswordFile { signatory, source }
+        }
+        error => error,
+    }
 }
 
 #[cfg(unix)]
