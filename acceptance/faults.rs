@@ -3,11 +3,13 @@
 
 mod concurrency;
 mod content;
+mod handshakes;
 mod hostile;
 mod http2;
 mod machine;
 mod mounts;
 mod overload;
+mod proxies;
 mod reach;
 mod redirects;
 mod retries;

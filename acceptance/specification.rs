@@ -207,3 +207,32 @@ fn every_fault_names_tests_that_exist_or_says_why_there_is_none() {
         }
     }
 }
+
+/// `A5`, `D17b`: a row of "Field and attack".
+fn is_of_the_field(case: &str) -> bool {
+    let mut letters = case.chars();
+    let number: String = letters.by_ref().skip(1).collect();
+    let number = number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    case.starts_with(['A', 'B', 'C', 'D']) && number.parse::<u32>().is_ok()
+}
+
+#[test]
+fn every_row_of_field_and_attack_names_tests_that_exist() {
+    let text = std::fs::read_to_string(package("spec/faults.md")).unwrap();
+    let mut seen = BTreeSet::new();
+    for line in text.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, case, _, _, proof, _] = cells[..] else {
+            continue;
+        };
+        if is_of_the_field(case) {
+            assert!(seen.insert(case.to_owned()), "{case} twice");
+            let tests = named(proof);
+            assert!(!tests.is_empty(), "{case}");
+            let lost: Vec<_> = tests.iter().filter(|test| !test.exists()).collect();
+            let lost: Vec<_> = lost.iter().map(|t| (&t.file, &t.name, t.count)).collect();
+            assert!(lost.is_empty(), "{case}: {lost:?}");
+        }
+    }
+    assert!(!seen.is_empty());
+}

@@ -9,7 +9,7 @@
 pub use crate::attach::fuzzing::union;
 pub use crate::cli::fuzzing::{command_line, go_values};
 pub use crate::config::fuzzing::{cosign_config, report};
-pub use crate::http::fuzzing::{redacted, redirect, retry_after, warning};
+pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
 pub use crate::keys::fuzzing::{key_file, private_key};
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
@@ -23,7 +23,8 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 27] = [
+    ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),
     ("cosign_config", cosign_config),

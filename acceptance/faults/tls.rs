@@ -8,20 +8,20 @@ use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::registry::{
-    Action, Auth, PUBLIC_NAME, Registry, Settings, Switch, Validity, When,
+    Action, Auth, PUBLIC_NAME, Registry, Settings, Shape, Switch, When,
 };
 use crate::support::signer::Signer;
 
 const KEY: &str = "p256-n32768-cosign-header";
 
-fn secured() -> (Registry, Image) {
+pub(super) fn secured() -> (Registry, Image) {
     with(Settings {
         tls: Switch::On,
         ..Settings::default()
     })
 }
 
-fn with(settings: Settings) -> (Registry, Image) {
+pub(super) fn with(settings: Settings) -> (Registry, Image) {
     let registry = Registry::with(settings);
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
@@ -29,7 +29,7 @@ fn with(settings: Settings) -> (Registry, Image) {
 }
 
 /// A run that trusts the registry's authority, and nobody else.
-fn trusting(registry: &Registry, image: &Image, host: &str) -> Signer {
+pub(super) fn trusting(registry: &Registry, image: &Image, host: &str) -> Signer {
     let signer = Signer::of(image, host).key(KEY);
     let file = signer.folder().join("roots.pem");
     std::fs::write(&file, registry.authority()).unwrap();
@@ -39,7 +39,7 @@ fn trusting(registry: &Registry, image: &Image, host: &str) -> Signer {
 }
 
 #[track_caller]
-fn is_signed(registry: &Registry, image: &Image) {
+pub(super) fn is_signed(registry: &Registry, image: &Image) {
     let place = attachment(registry, image.repository(), &image.attached("sig"));
     assert_eq!(place.expect("a signature").layers.len(), 1);
 }
@@ -72,7 +72,7 @@ fn case_06_an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
 fn case_06_an_expired_certificate_ends_the_run_at_once() {
     let settings = Settings {
         tls: Switch::On,
-        certificate: Validity::Expired,
+        certificate: Shape::Expired,
         ..Settings::default()
     };
     let (registry, image) = with(settings);

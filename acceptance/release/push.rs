@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use signer::cli::Environment;
 use signer::http::roots::LazyRoots;
-use signer::http::{Client, Proxies, Settings};
+use signer::http::{Client, Settings};
 use signer::oci::{Digest, Manifest, Reference, Repository};
 use signer::store::registry::credentials::{
     ConfigLocations, Credentials, DockerConfigFile, Sources,
@@ -101,11 +101,7 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
     );
     let client = Client::new(Settings {
         roots,
-        proxies: Proxies {
-            http: environment.http_proxy.as_ref().map(copy),
-            https: environment.https_proxy.as_ref().map(copy),
-            none: environment.no_proxy.clone(),
-        },
+        proxies: environment.proxies.copy(),
         user_agent: concat!("cnb-signer-release/", env!("CARGO_PKG_VERSION")).to_owned(),
         retry_budget: Duration::from_secs(60),
         time: Duration::from_secs(10 * 60),

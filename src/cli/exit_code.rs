@@ -135,6 +135,8 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
         StoreError::Stopped => UNEXPECTED,
         // Asking again brings the same bytes.
         StoreError::TooLarge { .. } | StoreError::Http(HttpError::TooLarge { .. }) => content,
+        StoreError::Http(HttpError::ProxySetting { .. }) => INVALID_INPUT,
+        StoreError::Http(error) if error.wants_certificate() => ACCESS_DENIED,
         StoreError::Http(_)
         | StoreError::Token { .. }
         | StoreError::Protocol { .. }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::http::{Proxies, ProxyVariable};
 use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
 use crate::phase::Limits;
@@ -27,8 +28,7 @@ const REPORT: &str = "report.toml";
 const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The variables that the signer reads, as they are. Proxies are secrets: their
-/// URLs may hold a password.
+/// The variables that the signer reads, as they are.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// `CNB_PLATFORM_API`
@@ -55,12 +55,9 @@ pub struct Environment {
     pub ssl_cert_file: Option<PathBuf>,
     /// `SSL_CERT_DIR`, folders with colons between them
     pub ssl_cert_dir: Option<OsString>,
-    /// `HTTP_PROXY` or else `http_proxy`
-    pub http_proxy: Option<Secret>,
-    /// `HTTPS_PROXY` or else `https_proxy`
-    pub https_proxy: Option<Secret>,
-    /// `NO_PROXY` or else `no_proxy`
-    pub no_proxy: Option<OsString>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or else the same in lower case;
+    /// and `REQUEST_METHOD`
+    pub proxies: Proxies,
     /// `SOURCE_DATE_EPOCH`, seconds since 1970
     pub source_date_epoch: Option<OsString>,
     fallbacks: Fallbacks,
@@ -92,6 +89,10 @@ impl Environment {
         let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let file = |name: &str| variable(name).map(PathBuf::from);
         let secret = |name: &str| variable(name).map(into_secret);
+        let proxy = |name: &'static str| {
+            let value = secret(name)?;
+            Some(ProxyVariable { name, value })
+        };
         Self {
             platform_api: variable("CNB_PLATFORM_API"),
             cosign_password: lookup("COSIGN_PASSWORD").map(into_secret),
@@ -105,9 +106,12 @@ impl Environment {
             path: variable("PATH"),
             ssl_cert_file: file("SSL_CERT_FILE"),
             ssl_cert_dir: variable("SSL_CERT_DIR"),
-            http_proxy: secret("HTTP_PROXY").or_else(|| secret("http_proxy")),
-            https_proxy: secret("HTTPS_PROXY").or_else(|| secret("https_proxy")),
-            no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
+            proxies: Proxies {
+                http: proxy("HTTP_PROXY").or_else(|| proxy("http_proxy")),
+                https: proxy("HTTPS_PROXY").or_else(|| proxy("https_proxy")),
+                none: variable("NO_PROXY").or_else(|| variable("no_proxy")),
+                is_cgi: variable("REQUEST_METHOD").is_some(),
+            },
             source_date_epoch: variable("SOURCE_DATE_EPOCH"),
             fallbacks: Fallbacks {
                 cosign_config: variable("CNB_COSIGN_CONFIG_PATH"),

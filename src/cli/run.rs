@@ -13,7 +13,7 @@ use super::{
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
-use crate::http::{Client, Proxies, Settings};
+use crate::http::{Client, Settings};
 use crate::phase::{self, Locked, Plan, Receipt, Signal};
 use crate::secret::Secret;
 use crate::store::registry::credentials::{
@@ -207,11 +207,7 @@ fn registries(
     }
     let client = Client::new(Settings {
         roots,
-        proxies: Proxies {
-            http: environment.http_proxy.as_ref().map(Secret::copy),
-            https: environment.https_proxy.as_ref().map(Secret::copy),
-            none: environment.no_proxy.clone(),
-        },
+        proxies: environment.proxies.copy(),
         user_agent: format!("cnb-signer/{}", version()),
         retry_budget: inputs.retry_budget,
         time: inputs.timeout,

@@ -1,23 +1,27 @@
 //! The connections: what is verified, what is proxied, how bodies are streamed.
 
-use std::ffi::OsString;
 use std::io::Read;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, Client, ClientBuilder, NoProxy, Proxy};
-use rustls::pki_types::CertificateDer;
+use reqwest::{Body, Client, ClientBuilder, Proxy};
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::aws_lc_rs;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
 use tokio::sync::mpsc;
 use url::Url;
 
 use super::error::HttpError;
-use super::reach::{Outward, Reach, Zone};
-use super::roots::LazyRoots;
+use super::proxies::{Proxies, ProxyVariable};
+use super::reach::{Outward, Reach};
+use super::roots::{LazyRoots, Roots};
+use super::verifier::Verifier;
 use crate::oci::Content;
-use crate::secret::Secret;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Bodies up to this size are sent from memory.
@@ -34,67 +38,25 @@ pub enum Trust {
     Unverified,
 }
 
-/// The proxies that Go's rules find in the environment. A URL may hold a
-/// password.
-#[derive(Debug, Default)]
-pub struct Proxies {
-    /// For plain HTTP.
-    pub http: Option<Secret>,
-    /// For HTTPS.
-    pub https: Option<Secret>,
-    /// Hosts that are asked directly, separated by commas.
-    pub none: Option<OsString>,
-}
-
-impl Proxies {
-    fn are_none(&self) -> bool {
-        self.http.is_none() && self.https.is_none()
-    }
-
-    /// The names and addresses of the proxies themselves.
-    fn hosts(&self) -> Vec<String> {
-        let urls = self.http.iter().chain(&self.https);
-        let urls = urls.filter_map(|url| {
-            let text = url.expose_str()?;
-            // As the library does: a proxy may be given without a scheme.
-            let url = Url::parse(text).ok().filter(Url::has_host);
-            url.or_else(|| Url::parse(&format!("http://{text}")).ok())
-        });
-        urls.filter_map(|url| Some(url.host_str()?.to_owned()))
-            .collect()
-    }
-
-    /// Only these, whatever else the environment says.
-    fn add_to(&self, builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
-        let none = self.none.as_ref();
-        let none = none.and_then(|hosts| NoProxy::from_string(&hosts.to_string_lossy()));
-        let text = |url: &Option<Secret>| {
-            let text = url
-                .as_ref()
-                .and_then(Secret::expose_str)
-                .unwrap_or_default();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let mut builder = builder.no_proxy();
-        if let Some(url) = text(&self.http) {
-            builder = builder.proxy(Proxy::http(url)?.no_proxy(none.clone()));
-        }
-        if let Some(url) = text(&self.https) {
-            builder = builder.proxy(Proxy::https(url)?.no_proxy(none));
-        }
-        Ok(builder)
-    }
-}
-
 pub(super) struct Clients {
     roots: LazyRoots,
     proxies: Proxies,
     user_agent: String,
-    proxied: OnceLock<Client>,
-    direct: OnceLock<Client>,
+    tls: OnceLock<ClientConfig>,
+    nobody: Arc<Nobody>,
+    direct: Pair,
     plain: OnceLock<Client>,
+    by_http_proxy: Pair,
+    by_https_proxy: Pair,
     unverified: OnceLock<Client>,
-    outward: OnceLock<Client>,
+    outward: Pair,
+}
+
+/// The same client, but for HTTP/2.
+#[derive(Default)]
+struct Pair {
+    any: OnceLock<Client>,
+    http1: OnceLock<Client>,
 }
 
 impl Clients {
@@ -103,55 +65,60 @@ impl Clients {
             roots,
             proxies,
             user_agent,
-            proxied: OnceLock::new(),
-            direct: OnceLock::new(),
+            tls: OnceLock::new(),
+            nobody: Arc::default(),
+            direct: Pair::default(),
             plain: OnceLock::new(),
+            by_http_proxy: Pair::default(),
+            by_https_proxy: Pair::default(),
             unverified: OnceLock::new(),
-            outward: OnceLock::new(),
+            outward: Pair::default(),
         }
     }
 
-    /// The client for `url`. Like Go, it never asks a proxy for the machine
-    /// itself.
+    /// The client for `url`. Where other hosts led is never insecure by the
+    /// user's word.
     pub(super) fn of(&self, trust: Trust, reach: Reach, url: &Url) -> Result<&Client, HttpError> {
         let is_plain = url.scheme() == "http";
-        if reach == Reach::Outward {
-            return self.outward(url);
+        if trust == Trust::Unverified && reach == Reach::Any {
+            return self.cached(&self.unverified, url, |builder| {
+                Ok(builder.tls_danger_accept_invalid_certs(true))
+            });
         }
-        match trust {
-            Trust::Unverified => self.cached(&self.unverified, url, &[], |builder| {
-                Ok(builder.no_proxy().tls_danger_accept_invalid_certs(true))
-            }),
-            Trust::Verified if is_plain && (is_loopback(url) || self.proxies.are_none()) => {
-                self.cached(&self.plain, url, &[], |builder| Ok(builder.no_proxy()))
-            }
-            Trust::Verified if is_loopback(url) => {
-                let roots = &self.roots.load().certificates;
-                self.cached(&self.direct, url, roots, |builder| Ok(builder.no_proxy()))
-            }
-            Trust::Verified => {
-                let roots = &self.roots.load().certificates;
-                self.cached(&self.proxied, url, roots, |builder| {
-                    self.proxies.add_to(builder)
-                })
-            }
-        }
+        let Some(proxy) = self.proxies.of(url)? else {
+            return match reach {
+                Reach::Outward => self.outward(url),
+                // Roots are not read for a connection that needs none.
+                Reach::Any if is_plain => self.cached(&self.plain, url, Ok),
+                Reach::Any => {
+                    let slot = self.either(&self.direct);
+                    self.cached(slot, url, |builder| self.verified(url, builder))
+                }
+            };
+        };
+        let slot = if is_plain {
+            &self.by_http_proxy
+        } else {
+            &self.by_https_proxy
+        };
+        self.cached(self.either(slot), url, |builder| {
+            let builder = self.verified(url, builder)?;
+            let proxy = self.proxy(url, proxy)?;
+            Ok(builder.proxy(proxy))
+        })
     }
 
-    /// The client for where other hosts led, which are never insecure by the
-    /// user's word. A connection of another client is not used again: it may
-    /// lead to the machine itself.
+    /// The client for where other hosts led, without a proxy. A connection of
+    /// another client is not used again: it may lead to the machine itself.
     fn outward(&self, url: &Url) -> Result<&Client, HttpError> {
-        let roots = &self.roots.load().certificates;
-        self.cached(&self.outward, url, roots, |builder| {
-            let resolver = Outward::new(self.proxies.hosts());
-            self.proxies.add_to(builder.dns_resolver(resolver))
+        self.cached(self.either(&self.outward), url, |builder| {
+            Ok(self.verified(url, builder)?.dns_resolver(Outward))
         })
     }
 
     /// Whether a connection for `url` is one to its host.
     pub(super) fn is_direct(&self, trust: Trust, url: &Url) -> bool {
-        trust == Trust::Unverified || is_loopback(url) || self.proxies.are_none()
+        trust == Trust::Unverified || matches!(self.proxies.of(url), Ok(None))
     }
 
     /// What the HTTP library says, sorted.
@@ -159,34 +126,95 @@ impl Clients {
         HttpError::sending(url, error, &self.roots)
     }
 
+    fn proxy(&self, url: &Url, variable: &ProxyVariable) -> Result<Proxy, HttpError> {
+        let address = variable
+            .url()
+            .map_err(|reason| HttpError::proxy_setting(url, variable.name, reason))?;
+        Proxy::all(address).map_err(|error| self.error(url, error))
+    }
+
+    /// A server that wants to know who asks says so, in TLS 1.3, after the
+    /// request was sent. HTTP/2 loses that alert half of the time.
+    fn either<'a>(&self, pair: &'a Pair) -> &'a OnceLock<Client> {
+        match self.nobody.was_asked() {
+            true => &pair.http1,
+            false => &pair.any,
+        }
+    }
+
+    /// With certificates that are verified by the machine's roots.
+    fn verified(&self, url: &Url, builder: ClientBuilder) -> Result<ClientBuilder, HttpError> {
+        let tls = match self.tls.get() {
+            Some(tls) => tls,
+            None => {
+                let tls = tls(self.roots.load(), self.nobody.clone());
+                let tls = tls.map_err(|error| HttpError::tls(url, error))?;
+                self.tls.get_or_init(|| tls)
+            }
+        };
+        let mut tls = tls.clone();
+        if self.nobody.was_asked() {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        Ok(builder.tls_backend_preconfigured(tls))
+    }
+
     fn cached<'a>(
         &'a self,
         slot: &'a OnceLock<Client>,
         url: &Url,
-        roots: &[CertificateDer<'static>],
-        shape: impl Fn(ClientBuilder) -> reqwest::Result<ClientBuilder>,
+        shape: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, HttpError>,
     ) -> Result<&'a Client, HttpError> {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let roots = roots
-            .iter()
-            .filter_map(|root| Certificate::from_der(root).ok());
         let builder = Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(CONNECT)
             .redirect(Policy::none())
             .tcp_nodelay(true)
-            .tls_certs_only(roots);
-        let client = shape(builder)
-            .and_then(ClientBuilder::build)
+            .tls_certs_only([])
+            .no_proxy();
+        let client = shape(builder)?
+            .build()
             .map_err(|error| self.error(url, error))?;
         Ok(slot.get_or_init(|| client))
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    Zone::of(url) == Zone::Loopback
+/// TLS 1.2 and 1.3 with certificates that `roots` vouch for.
+fn tls(roots: &Roots, nobody: Arc<Nobody>) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier::new(&roots.certificates, &provider);
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_cert_resolver(nobody);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The certificate that the signer shows of itself: none. Notes whether any
+/// server wanted one.
+#[derive(Debug, Default)]
+struct Nobody(AtomicBool);
+
+impl Nobody {
+    fn was_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for Nobody {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// A body that reads `content` on a blocking thread as it is sent. Small

@@ -4,12 +4,13 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
 use super::reach::{Astray, Inward};
 use super::redact::Redacted;
 use super::roots::LazyRoots;
+use super::verifier::UnfitRoot;
 
 /// A request that got no usable answer. URLs are redacted.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,17 @@ pub enum HttpError {
         #[source]
         source: Cause,
     },
+    #[error("`{url}` refuses to speak TLS with the signer: alert `{}`", name(*alert))]
+    Alert {
+        url: String,
+        alert: AlertDescription,
+    },
+    #[error("`{url}` speaks another TLS than the signer")]
+    Incompatible {
+        url: String,
+        #[source]
+        source: Cause,
+    },
     #[error("the connection to `{url}` broke")]
     Broken {
         url: String,
@@ -53,6 +65,13 @@ pub enum HttpError {
         url: String,
         #[source]
         source: Cause,
+    },
+    /// Nothing of the variable's value is said: it may hold a password.
+    #[error("`{variable}` names no proxy to ask `{url}` through: {reason}")]
+    ProxySetting {
+        url: String,
+        variable: &'static str,
+        reason: &'static str,
     },
     #[error("the answer of `{url}` cannot be read")]
     Nonsense {
@@ -106,6 +125,27 @@ impl HttpError {
         }
     }
 
+    pub(super) fn proxy_setting(url: &Url, variable: &'static str, reason: &'static str) -> Self {
+        Self::ProxySetting {
+            url: Redacted(url).to_string(),
+            variable,
+            reason,
+        }
+    }
+
+    /// TLS that cannot be set up at all.
+    pub(super) fn tls(url: &Url, error: rustls::Error) -> Self {
+        Self::Incompatible {
+            url: Redacted(url).to_string(),
+            source: error.into(),
+        }
+    }
+
+    /// Whether the registry wants to know by a certificate who asks.
+    pub fn wants_certificate(&self) -> bool {
+        matches!(self, Self::Alert { alert, .. } if is_about_us(*alert))
+    }
+
     /// Whether the same request may do better later.
     pub(super) fn is_passing(&self) -> bool {
         matches!(
@@ -144,6 +184,7 @@ impl HttpError {
             return Self::Inward { url, address };
         }
         let tls = tls_error(&error).cloned();
+        let alert = alert(&error);
         let tunnel = tunnel_error(&error);
         let is_nonsense = is_nonsense(&error);
         let (is_connect, is_dns) = (error.is_connect(), error.is_dns());
@@ -152,15 +193,22 @@ impl HttpError {
             Some(_) => innermost(error),
             None => error.into(),
         };
+        if let (None, Some(alert)) = (&tunnel, alert) {
+            return Self::Alert { url, alert };
+        }
         match (tunnel, tls) {
             (Some(Tunnel::Denied), _) => Self::ProxyDenied { url },
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
                 url,
                 remedy: lacks_root(&reason).then(|| roots.load().remedy()),
-                source,
+                source: match unfit_root(&reason) {
+                    Some(root) => root.into(),
+                    None => source,
+                },
             },
-            (None, Some(_)) => Self::Tls { url, source },
+            (None, Some(rustls::Error::InvalidMessage(_))) => Self::Tls { url, source },
+            (None, Some(_)) => Self::Incompatible { url, source },
             (None, None) if is_dns => Self::Dns { url, source },
             (None, None) if is_nonsense => Self::Nonsense { url, source },
             (None, None) if is_connect || is_timeout => Self::Connect { url, source },
@@ -184,6 +232,15 @@ impl HttpError {
             Self::Proxy { .. } => {
                 Some("check `HTTPS_PROXY` and `NO_PROXY`; running again is safe".to_owned())
             }
+            Self::ProxySetting { variable, .. } => Some(format!(
+                "set `{variable}` to `http://<host>:<port>`, or list the registry in `NO_PROXY`"
+            )),
+            Self::Alert { alert, .. } => Some(remedy(*alert).to_owned()),
+            Self::Incompatible { .. } => Some(
+                "the signer speaks TLS 1.2 with ECDHE, and TLS 1.3: set up the registry for one of \
+                 them"
+                    .to_owned(),
+            ),
             Self::OutOfTime { .. } => Some(
                 "`-timeout` sets the time; running again is safe and completes what is missing"
                     .to_owned(),
@@ -222,6 +279,69 @@ fn innermost(error: reqwest::Error) -> Cause {
     super::redact::printable(&cause.to_string()).into()
 }
 
+/// The alert that a server answered. HTTP/2 hands on the words alone.
+fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    if let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) {
+        return Some(*alert);
+    }
+    find(error, |error| {
+        let words = error.to_string();
+        let (_, name) = words.split_once("received fatal alert: ")?;
+        let mut known = (0..=u8::MAX).map(AlertDescription::from);
+        known.find(|alert| format!("{alert:?}") == name)
+    })
+}
+
+/// The alert's name as RFC 8446 writes it.
+fn name(alert: AlertDescription) -> String {
+    let mut name = String::new();
+    let mut was_small = false;
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_uppercase() && was_small {
+            name.push('_');
+        }
+        was_small = letter.is_lowercase();
+        name.extend(letter.to_lowercase());
+    }
+    name.replace("unrecognised", "unrecognized")
+}
+
+/// Whether an alert is about the certificate that the signer does not show.
+fn is_about_us(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::CertificateRequired
+            | A::NoCertificate
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+    )
+}
+
+fn remedy(alert: AlertDescription) -> &'static str {
+    use AlertDescription as A;
+    match alert {
+        alert if is_about_us(alert) => {
+            "the registry wants a client certificate, and the signer shows none: let it in without \
+             one, or by another address"
+        }
+        A::HandshakeFailure | A::InsufficientSecurity => {
+            "the registry shares no cipher with the signer (TLS 1.3, or TLS 1.2 with ECDHE and \
+             AES-GCM or ChaCha20), or wants a client certificate, which the signer does not show"
+        }
+        A::ProtocolVersion => "the signer speaks TLS 1.2 and 1.3: set up the registry for one",
+        A::UnrecognisedName => {
+            "who answers at this address does not serve that name: check the name, and its address"
+        }
+        _ => "the log of the registry, or of the server before it, may say why",
+    }
+}
+
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     find(error, |error| error.downcast_ref::<rustls::Error>())
 }
@@ -252,10 +372,18 @@ fn find<'a, T>(
 /// Whether another root could help. An authority that has got a new key keeps
 /// its name: the old root's signature is bad then.
 fn lacks_root(reason: &CertificateError) -> bool {
-    matches!(
+    let is_unknown = matches!(
         reason,
         CertificateError::UnknownIssuer | CertificateError::BadSignature
-    )
+    );
+    is_unknown || unfit_root(reason).is_some()
+}
+
+fn unfit_root(reason: &CertificateError) -> Option<UnfitRoot> {
+    match reason {
+        CertificateError::Other(other) => other.0.downcast_ref().copied(),
+        _ => None,
+    }
 }
 
 enum Tunnel {
@@ -264,14 +392,22 @@ enum Tunnel {
     Failed,
 }
 
-/// What a proxy made of `CONNECT`. The library keeps that type to itself; its
-/// words are all there is.
+/// What a proxy made of `CONNECT`, or of SOCKS. The library keeps these types to
+/// itself; their words are all there is.
 fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
+    const STARTS: [&str; 2] = ["tunnel error: ", "SOCKS error: "];
+    const DENIALS: [&str; 3] = [
+        "proxy authorization required",
+        "credentials not accepted",
+        "server does not support user/pass authentication",
+    ];
     let words = find(error, |error| {
         let words = error.to_string();
-        words.starts_with("tunnel error: ").then_some(words)
+        let is_one = STARTS.iter().any(|start| words.starts_with(start));
+        is_one.then_some(words)
     })?;
-    Some(if words.ends_with("proxy authorization required") {
+    let is_denied = DENIALS.iter().any(|end| words.ends_with(end));
+    Some(if is_denied {
         Tunnel::Denied
     } else {
         Tunnel::Failed

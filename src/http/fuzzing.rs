@@ -11,6 +11,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
+use super::certificate::Certificate;
 use super::redact::{Redacted, printable, quoted};
 use super::{Reach, Request, Response, Trust, redirect, retry, warning};
 use crate::oci::fuzzing::assert_readable;
@@ -150,4 +151,20 @@ pub fn redacted(data: &[u8]) {
         !shown.contains(SECRET) && !shown.contains(char::is_control),
         "{shown}"
     );
+}
+
+/// A certificate is read whole or refused, and its copy without authority
+/// differs in that alone.
+pub fn certificate(data: &[u8]) {
+    let Ok(certificate) = Certificate::parse(data) else {
+        return;
+    };
+    let Some(copy) = certificate.without_authority() else {
+        return;
+    };
+    assert_eq!(copy.len(), data.len());
+    let differ = data.iter().zip(&copy).filter(|(a, b)| a != b);
+    assert_eq!(differ.count(), 1);
+    let copy = Certificate::parse(&copy).expect("a certificate");
+    assert!(!copy.may_sign(0) && copy.without_authority().is_none());
 }

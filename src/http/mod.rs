@@ -4,16 +4,19 @@
 //! Knows no registry: who is asked for what, with which credentials, is
 //! `store`'s. Implements RFC 9110 as far as a registry client needs it.
 
+mod certificate;
 mod clients;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
+mod proxies;
 mod reach;
 mod redact;
 mod redirect;
 mod retry;
 pub mod roots;
+mod verifier;
 mod warning;
 
 use std::cell::Cell;
@@ -28,9 +31,10 @@ use tokio::time::{timeout, timeout_at};
 use tracing::{debug, warn};
 use url::Url;
 
-pub use clients::{Proxies, Trust};
+pub use clients::Trust;
 pub use error::HttpError;
 pub use host::AT_ONCE;
+pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, printable};
 pub use reqwest::{Method, StatusCode, header};
@@ -181,8 +185,9 @@ impl Client {
 
     /// As [`send`](Self::send), with several ways to ask for the same: each
     /// attempt goes through them until one leads to what `is_answer` takes for
-    /// an answer. Says which one did. A certificate that is not trusted ends
-    /// it, no other way may be less safe; so does an answer that leads nowhere.
+    /// an answer. Says which one did. A certificate that is not trusted and a
+    /// TLS alert end it, no other way may be less safe; so does an answer that
+    /// leads nowhere.
     ///
     /// # Errors
     /// As `send`; with the error of the first way that may get better, or else
@@ -204,6 +209,9 @@ impl Client {
                     // Somebody did answer in this way.
                     Err(
                         error @ (HttpError::Certificate { .. }
+                        | HttpError::Alert { .. }
+                        | HttpError::Incompatible { .. }
+                        | HttpError::ProxySetting { .. }
                         | HttpError::Redirect { .. }
                         | HttpError::Inward { .. }
                         | HttpError::TooLarge { .. }),

@@ -24,7 +24,7 @@ pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
-pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Validity};
+pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Shape};
 
 use access::Tokens;
 use contents::Contents;
@@ -46,7 +46,9 @@ pub struct Settings {
     pub tls: Switch,
     /// HTTP/2 instead of HTTP/1.1, one stream at a time on each connection.
     pub http2: Switch,
-    pub certificate: Validity,
+    pub certificate: Shape,
+    /// Whether clients have to show a certificate.
+    pub wants_certificate: Switch,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

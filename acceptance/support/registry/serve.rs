@@ -39,7 +39,11 @@ pub(super) fn start(settings: Settings) -> Registry {
     let address = listener.local_addr().expect("a bound socket");
     let (acceptor, authority) = match settings.tls {
         Switch::On => {
-            let (acceptor, authority) = tls::acceptor(settings.certificate, settings.http2);
+            let (acceptor, authority) = tls::acceptor(
+                settings.certificate,
+                settings.http2,
+                settings.wants_certificate,
+            );
             (Some(acceptor), Some(authority))
         }
         Switch::Off => (None, None),

@@ -3,19 +3,31 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair,
+};
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::Switch;
 
-/// Whether a registry's certificate has had its time.
+/// What a registry's certificate is.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Validity {
+pub enum Shape {
+    /// Good, and of an authority of its own.
     #[default]
     Current,
     Expired,
+    /// It is its own authority, as `openssl req -x509` makes it.
+    Own,
+    OwnForClients,
+    OwnExpired,
+    /// It could sign others, which its authority does not mind.
+    Authority,
+    ForAnything,
 }
 
 /// A name that a certificate of ours has too, for tests that reach it through a
@@ -28,15 +40,41 @@ pub const PRIVATE_ADDRESS: &str = "10.77.0.1";
 pub const INWARD_NAME: &str = "inward.example";
 
 /// An acceptor for `127.0.0.1`, `localhost` and the names above, and its
-/// authority as PEM.
-pub fn acceptor(validity: Validity, http2: Switch) -> (TlsAcceptor, String) {
-    let authority_key = KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).expect("an authority");
-    let issuer = Issuer::new(authority, authority_key);
+/// authority as PEM. It may want a certificate of its clients, which nobody
+/// has.
+pub fn acceptor(shape: Shape, http2: Switch, wants_certificate: Switch) -> (TlsAcceptor, String) {
+    let (authority, certificate, key) = certificates(shape);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has TLS 1.2 and 1.3");
+    let builder = match wants_certificate {
+        Switch::Off => builder.with_no_client_auth(),
+        Switch::On => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.der().clone()).expect("an authority");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        }
+    };
+    let mut config = builder
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8"),
+        )
+        .expect("key and certificate belong together");
+    if http2 == Switch::On {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
+    if wants_certificate == Switch::On {
+        // As servers that people put before a registry.
+        config.alpn_protocols.push(b"http/1.1".to_vec());
+    }
+    (TlsAcceptor::from(Arc::new(config)), authority.pem())
+}
 
-    let key = KeyPair::generate().expect("a key");
+/// An authority, the certificate of a registry, and its key.
+fn certificates(shape: Shape) -> (Certificate, Certificate, KeyPair) {
     let names = [
         "127.0.0.1",
         "::1",
@@ -47,26 +85,30 @@ pub fn acceptor(validity: Validity, http2: Switch) -> (TlsAcceptor, String) {
     ];
     let names = names.map(str::to_owned);
     let mut params = CertificateParams::new(names).expect("names");
-    if validity == Validity::Expired {
+    if matches!(shape, Shape::Expired | Shape::OwnExpired) {
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }
-    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
-
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8"),
-        )
-        .expect("key and certificate belong together");
-    if http2 == Switch::On {
-        config.alpn_protocols = vec![b"h2".to_vec()];
+    match shape {
+        Shape::OwnForClients => {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
+        }
+        Shape::ForAnything => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any],
+        _ => {}
     }
-    (
-        TlsAcceptor::from(Arc::new(config)),
-        authority_certificate.pem(),
-    )
+    let key = KeyPair::generate().expect("a key");
+    let is_own = matches!(shape, Shape::Own | Shape::OwnForClients | Shape::OwnExpired);
+    if is_own || shape == Shape::Authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    if is_own {
+        let own = params.self_signed(&key).expect("a certificate");
+        return (own.clone(), own, key);
+    }
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).expect("an authority");
+    let issuer = Issuer::new(authority, authority_key);
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+    (authority_certificate, certificate, key)
 }

@@ -169,7 +169,7 @@ fn empty_values_count_as_not_given() {
     ]);
     assert!(environment.registry_auth.is_none());
     assert!(environment.docker_config.is_none());
-    assert!(environment.https_proxy.is_none());
+    assert!(environment.proxies.https.is_none());
     assert!(environment.ssl_cert_file.is_none());
     assert!(environment.platform_api.is_none());
     assert!(environment.fallbacks.user_id.is_none());
@@ -326,6 +326,7 @@ fn every_variable_arrives() {
         ("http_proxy", "http://lower"),
         ("https_proxy", "http://secure"),
         ("no_proxy", "localhost"),
+        ("REQUEST_METHOD", "GET"),
     ]);
     let shown = |secret: &Option<Secret>| {
         let text = secret.as_ref().unwrap().expose_str();
@@ -343,9 +344,15 @@ fn every_variable_arrives() {
     assert_eq!(environment.path, Some("/bin".into()));
     assert_eq!(environment.ssl_cert_file, Some("/f".into()));
     assert_eq!(environment.ssl_cert_dir, Some("/a:/b".into()));
-    assert_eq!(shown(&environment.http_proxy), "http://upper");
-    assert_eq!(shown(&environment.https_proxy), "http://secure");
-    assert_eq!(environment.no_proxy, Some("localhost".into()));
+    let proxies = &environment.proxies;
+    let shown = |variable: &Option<ProxyVariable>| {
+        let variable = variable.as_ref().unwrap();
+        format!("{}={}", variable.name, variable.value.expose_str().unwrap())
+    };
+    assert_eq!(shown(&proxies.http), "HTTP_PROXY=http://upper");
+    assert_eq!(shown(&proxies.https), "https_proxy=http://secure");
+    assert_eq!(proxies.none, Some("localhost".into()));
+    assert!(proxies.is_cgi);
 }
 
 /// SIG-12

@@ -1,0 +1,330 @@
+//! Which certificate of a server is accepted: what Go accepts (`crypto/x509`
+//! `Verify`, Go 1.26), since the phases before and the verifiers after the
+//! signer are Go's (`spec/decisions/0016`).
+//!
+//! `rustls-webpki` builds and verifies the chains. Four things differ from what
+//! it does by itself: a certificate that is itself a root is accepted as the
+//! server's; a server's certificate may be one of an authority; `any` is a
+//! purpose; and roots have to keep the rules that hold for other authorities.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName,
+    SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, ExtendedKeyPurpose, OtherError, SignatureScheme,
+};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage,
+    RequiredEkuNotFoundContext, VerifiedPath,
+};
+
+use super::certificate::Certificate;
+
+/// `anyExtendedKeyUsage`, 2.5.29.37.0.
+const ANY_PURPOSE: [usize; 5] = [2, 5, 29, 37, 0];
+
+/// A root vouches for a certificate, and must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnfitRoot {
+    #[error("the root certificate that vouches for it has expired, or is not valid yet")]
+    Expired,
+    #[error("the root certificate that vouches for it may not do so")]
+    MayNotSign,
+}
+
+/// Verifies servers' certificates by a set of roots.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    /// Sorted.
+    roots: Vec<CertificateDer<'static>>,
+    anchors: Vec<TrustAnchor<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    /// A root that is no certificate is left out.
+    pub(super) fn new(roots: &[CertificateDer<'static>], provider: &CryptoProvider) -> Self {
+        let mut roots = roots.to_vec();
+        roots.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        let anchors = roots.iter().filter_map(|root| {
+            let anchor = webpki::anchor_from_trusted_cert(root).ok()?;
+            Some(anchor.to_owned())
+        });
+        Self {
+            anchors: anchors.collect(),
+            roots,
+            algorithms: provider.signature_verification_algorithms,
+        }
+    }
+
+    fn verify(
+        &self,
+        shown: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let leaf = parse(shown)?;
+        let others = others.iter().map(|other| Ok((other, parse(other)?)));
+        let others: Vec<_> = others.collect::<Result<_, CertificateError>>()?;
+        if !leaf.is_for(name) {
+            return Err(CertificateError::NotValidForNameContext {
+                expected: name.to_owned(),
+                presented: leaf.names(),
+            });
+        }
+        let is_root = |der: &CertificateDer<'_>| {
+            let bytes = der.as_ref();
+            self.roots
+                .binary_search_by(|r| r.as_ref().cmp(bytes))
+                .is_ok()
+        };
+        if is_root(shown) {
+            return check_alone(&leaf, now);
+        }
+        let copy = leaf.without_authority().map(CertificateDer::from);
+        self.build(&leaf, copy.as_ref().unwrap_or(shown), &others, now)
+    }
+
+    /// Looks for a chain from `shown` to a root. `shown` is the server's
+    /// certificate, or its copy that is no authority: one that is must not be
+    /// the server's, for `rustls-webpki`. The copy's signature is that of the
+    /// original.
+    fn build(
+        &self,
+        leaf: &Certificate<'_>,
+        shown: &CertificateDer<'_>,
+        others: &[(&CertificateDer<'_>, Certificate<'_>)],
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let copy = parse(shown)?;
+        let of_copy = |algorithm: &&'static dyn SignatureVerificationAlgorithm| OfCopy {
+            algorithm: *algorithm,
+            copy: copy.signed,
+            original: leaf.signed,
+        };
+        let algorithms: Vec<_> = self.algorithms.all.iter().map(of_copy).collect();
+        let algorithms: Vec<_> = algorithms
+            .iter()
+            .map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm)
+            .collect();
+        let intermediates: Vec<CertificateDer<'_>> = others
+            .iter()
+            .map(|(der, _)| CertificateDer::from(der.as_ref()))
+            .collect();
+        let end = EndEntityCert::try_from(shown).map_err(sorted)?;
+        let unfit = Cell::new(None);
+        let check = |path: &VerifiedPath<'_>| self.check(path, now, &unfit);
+        end.verify_for_usage(
+            &algorithms,
+            &self.anchors,
+            &intermediates,
+            now,
+            ForServers,
+            None,
+            Some(&check),
+        )
+        .map(|_| ())
+        .map_err(|error| match (error, unfit.get()) {
+            (webpki::Error::UnknownIssuer, Some(root)) => {
+                CertificateError::Other(OtherError(Arc::new(root)))
+            }
+            (error, _) => sorted(error),
+        })
+    }
+
+    /// What `rustls-webpki` does not ask of the authorities of a chain. Notes
+    /// the root that would have been good but for itself.
+    fn check(
+        &self,
+        path: &VerifiedPath<'_>,
+        now: UnixTime,
+        unfit: &Cell<Option<UnfitRoot>>,
+    ) -> Result<(), webpki::Error> {
+        let authorities: Vec<_> = path.intermediate_certificates().map(|a| a.der()).collect();
+        let malformed = |_| webpki::Error::BadDer;
+        let chain = authorities.iter().map(|der| Certificate::parse(der));
+        let mut chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(malformed)?;
+        let may_sign = |(between, one): (usize, &Certificate<'_>)| one.may_sign(between);
+        if !chain.iter().enumerate().all(may_sign) {
+            return Err(webpki::Error::EndEntityUsedAsCa);
+        }
+        let between = chain.len();
+        let leaf = path.end_entity().der();
+        chain.push(Certificate::parse(&leaf).map_err(malformed)?);
+        let is_anchor = |root: &&CertificateDer<'static>| {
+            let anchor = webpki::anchor_from_trusted_cert(root);
+            anchor.is_ok_and(|anchor| anchor == *path.anchor())
+        };
+        let is_good = |root: &CertificateDer<'static>| {
+            let Ok(root) = parse(root) else { return false };
+            if root.is_expired(since_1970(now)) {
+                unfit.set(Some(UnfitRoot::Expired));
+            } else if !root.may_sign(between) || check_alone(&root, now).is_err() {
+                unfit.set(Some(UnfitRoot::MayNotSign));
+            } else {
+                return !chain.iter().any(|one| one.is_same_party(&root));
+            }
+            false
+        };
+        if self.roots.iter().filter(is_anchor).any(is_good) {
+            Ok(())
+        } else {
+            Err(webpki::Error::UnknownIssuer)
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verify(end_entity, intermediates, server_name, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn since_1970(now: UnixTime) -> Duration {
+    Duration::from_secs(now.as_secs())
+}
+
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<Certificate<'a>, CertificateError> {
+    Certificate::parse(der).map_err(|_| CertificateError::BadEncoding)
+}
+
+/// The rules that hold for a root, whatever it has signed.
+fn check_alone(root: &Certificate<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    if root.asks_too_much() {
+        return Err(CertificateError::UnhandledCriticalExtension);
+    }
+    if root.is_expired(since_1970(now)) {
+        return Err(CertificateError::Expired);
+    }
+    if !root.is_for_servers() {
+        return Err(wrong_purpose(root.purposes()));
+    }
+    Ok(())
+}
+
+/// A certificate that says for what it is must be for servers, or for anything.
+struct ForServers;
+
+impl ExtendedKeyUsageValidator for ForServers {
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let mut present = Vec::new();
+        for purpose in purposes {
+            let purpose = purpose?.to_decoded_oid();
+            if purpose == KeyUsage::SERVER_AUTH_REPR || purpose == ANY_PURPOSE {
+                return Ok(());
+            }
+            present.push(purpose);
+        }
+        if present.is_empty() {
+            return Ok(());
+        }
+        let required = KeyUsage::server_auth();
+        let missing = RequiredEkuNotFoundContext { required, present };
+        Err(webpki::Error::RequiredEkuNotFoundContext(missing))
+    }
+}
+
+/// An algorithm that takes the copy of a certificate for the original.
+#[derive(Debug)]
+struct OfCopy<'a> {
+    algorithm: &'static dyn SignatureVerificationAlgorithm,
+    copy: &'a [u8],
+    original: &'a [u8],
+}
+
+impl SignatureVerificationAlgorithm for OfCopy<'_> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        let is_copy = message == self.copy;
+        let message = if is_copy { self.original } else { message };
+        self.algorithm
+            .verify_signature(public_key, message, signature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.signature_alg_id()
+    }
+
+    fn fips(&self) -> bool {
+        self.algorithm.fips()
+    }
+}
+
+/// For something else than what servers do.
+fn wrong_purpose(present: Vec<Vec<usize>>) -> CertificateError {
+    let name = |purpose: Vec<usize>| match purpose.as_slice() {
+        purpose if purpose == KeyUsage::CLIENT_AUTH_REPR => ExtendedKeyPurpose::ClientAuth,
+        _ => ExtendedKeyPurpose::Other(purpose),
+    };
+    CertificateError::InvalidPurposeContext {
+        required: ExtendedKeyPurpose::ServerAuth,
+        presented: present.into_iter().map(name).collect(),
+    }
+}
+
+/// The error in the words of `rustls`, as far as it has some.
+fn sorted(error: webpki::Error) -> CertificateError {
+    use webpki::Error as E;
+    match error {
+        E::BadDer | E::BadDerTime | E::TrailingData(_) => CertificateError::BadEncoding,
+        E::CertNotValidYet { time, not_before } => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
+        E::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
+        E::InvalidCertValidity => CertificateError::Expired,
+        E::UnknownIssuer => CertificateError::UnknownIssuer,
+        E::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+        E::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
+        E::RequiredEkuNotFoundContext(missing) => wrong_purpose(missing.present),
+        error => CertificateError::Other(OtherError(Arc::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
