@@ -289,3 +289,80 @@ fn case_64_neither_a_home_nor_a_folder_for_temporary_files_is_needed() {
     names.sort();
     assert_eq!(names, ["cosign.toml", "report.toml"]);
 }
+
+/// A run for an image with this tag beside `v1`, as the report calls it.
+fn listing(tag: &str, config: Config) -> (Registry, Signer) {
+    let registry = Registry::start();
+    let image = Image::recorded("one-document").named(&["app:v1", "signatures:v1"]);
+    image.seed(&registry);
+    let (repository, name) = tag.rsplit_once(':').unwrap();
+    let (_, path) = repository.split_once('/').unwrap();
+    registry.tag(path, name, image.digest());
+    let report = image.report(registry.host());
+    let tag = tag.replace("{port}", registry.host().rsplit(':').next().unwrap());
+    let report = report.replacen("tags = [", &format!("tags = [\"{tag}\", "), 1);
+    let signer = Signer::with_report(&report).config(config);
+    (registry, signer)
+}
+
+/// SIG-33
+#[test]
+fn a_report_that_lists_a_place_of_the_image_itself_is_refused() {
+    let image = Image::recorded("one-document");
+    let key = || Config::key("p256-n32768-cosign-header");
+    let bundle = || key().set("format", "bundle");
+    let attachment = || key().set("export-sbom", "attachment");
+    for (suffix, config) in [
+        (".sig", key()),
+        (".att", key()),
+        (".sbom", attachment()),
+        ("", bundle()),
+        ("", key().set("format", "both")),
+        (".sig", key().set("format", "both")),
+    ] {
+        for host in ["127.0.0.1", "localhost"] {
+            let tag = format!("{host}:{{port}}/app:{}{suffix}", image.fallback());
+            let (registry, signer) = listing(&tag, config.clone());
+            let run = signer.run().ended_with(3);
+            run.says(&[&image.fallback(), "the image's own place", "`repository`"]);
+            assert!(registry.exchanges().is_empty());
+        }
+    }
+}
+
+/// `repository` leads to a place that another name of the report stands at.
+/// SIG-33
+#[test]
+fn a_repository_that_leads_to_another_tag_of_the_report_is_refused() {
+    let image = Image::recorded("one-document");
+    let key = Config::key("p256-n32768-cosign-header").set("export-sbom", "none");
+    let tag = format!("signatures:{}", image.attached("sig"));
+    let registry = Registry::start();
+    let elsewhere = format!("{}/signatures", registry.host());
+    let key = key.set("repository", &elsewhere);
+    let image = image.clone().named(&["app:v1", &tag]);
+    let signer = Signer::of(&image, registry.host()).config(key);
+    signer.run().ended_with(3).says(&["the image's own place"]);
+    assert!(registry.exchanges().is_empty());
+}
+
+/// The name of a place that this run does not write, or in another repository.
+/// SIG-33
+#[test]
+fn a_tag_that_only_looks_like_a_place_is_an_ordinary_tag() {
+    let image = Image::recorded("one-document");
+    let key = || Config::key("p256-n32768-cosign-header").set("export-sbom", "none");
+    for (suffix, config) in [
+        (".att", key()),
+        (".sbom", key()),
+        ("", key()),
+        (".sig", key().set("format", "bundle")),
+    ] {
+        let tag = format!("127.0.0.1:{{port}}/app:{}{suffix}", image.fallback());
+        let (registry, signer) = listing(&tag, config);
+        signer.run().succeeded();
+        let name = format!("{}{suffix}", image.fallback());
+        let there = registry.manifest("app", &name).unwrap();
+        assert_eq!(there.digest(), image.digest(), "{suffix}");
+    }
+}

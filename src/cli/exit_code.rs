@@ -95,7 +95,9 @@ impl Failure {
 
 fn of_phase(error: &PhaseError) -> u8 {
     match error {
-        PhaseError::Contradiction { .. } | PhaseError::NoTags => INVALID_INPUT,
+        PhaseError::Contradiction { .. } | PhaseError::OwnTag { .. } | PhaseError::NoTags => {
+            INVALID_INPUT
+        }
         PhaseError::NoPasswordFile { .. }
         | PhaseError::SecretFile { .. }
         | PhaseError::Key { .. } => KEY,

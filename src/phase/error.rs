@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::attach::AttachError;
+use crate::attach::{AttachError, Kind};
 use crate::keys::{KeyError, SignError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
@@ -39,6 +39,8 @@ pub enum PhaseError {
         second: String,
         key: &'static str,
     },
+    #[error("the report lists `{tag}`, which is the image's own place for {kind}")]
+    OwnTag { tag: String, kind: Kind },
     /// Somebody may have written the password in place of its path.
     #[error("the `password` of `{signatory}` is the path of no file")]
     NoPasswordFile {
@@ -153,6 +155,11 @@ impl PhaseError {
             Self::Contradiction { key, .. } => Some(format!("give both the same `{key}`, or another `repository`")),
             Self::NoPasswordFile { .. } => Some(
                 "it is the path of a file that holds the password, relative to the folder of cosign.toml; it is not shown, since it may be the password itself"
+                    .to_owned(),
+            ),
+            Self::OwnTag { .. } => Some(
+                "signing would overwrite a tag of the image itself: export it under other tags, \
+                 or store signatures elsewhere with `repository`"
                     .to_owned(),
             ),
             Self::SecretFile { .. } => {

@@ -160,6 +160,7 @@ pub fn prepare(
         annotations: annotations(config),
         created,
     };
+    refuse_own_tags(&plan)?;
     refuse_contradictions(&plan, config)?;
     let locked = read_keys(&plan, config, cosign_password)?;
     Ok((plan, locked))
@@ -235,6 +236,26 @@ fn annotations(config: &CosignConfig) -> BTreeMap<String, String> {
         (annotation.name.clone(), annotation.value.clone())
     };
     config.annotations().iter().map(pair).collect()
+}
+
+/// The image's own tags are not to be written. A host may have several names,
+/// so that it does not count.
+fn refuse_own_tags(plan: &Plan) -> Result<(), PhaseError> {
+    let tags = plan.images.iter().flat_map(|image| &image.tags);
+    let tags: HashMap<_, _> = tags
+        .map(|tag| ((tag.repository().path(), tag.version()), tag))
+        .collect();
+    for place in plan.places().into_keys() {
+        let reference = place.reference();
+        let named = tags.get(&(reference.repository().path(), reference.version()));
+        if let Some(tag) = named {
+            return Err(PhaseError::OwnTag {
+                tag: tag.to_string(),
+                kind: place.kind(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Two configs that write the same place must agree on how.
