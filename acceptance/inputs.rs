@@ -366,3 +366,16 @@ fn a_tag_that_only_looks_like_a_place_is_an_ordinary_tag() {
         assert_eq!(there.digest(), image.digest(), "{suffix}");
     }
 }
+
+/// No cosign looks an image up by anything but SHA-256.
+/// SIG-68
+#[test]
+fn a_report_with_a_sha512_digest_is_refused() {
+    let sha512 = format!("sha512:{}", "ab".repeat(64));
+    for tag in ["{host}/app:v1".to_owned(), format!("{{host}}/app@{sha512}")] {
+        let report = format!("[image]\ntags = [\"{tag}\"]\ndigest = \"{sha512}\"\n");
+        refused_report(&report, &["`sha512`", "cosign", "report.toml:3:"]);
+    }
+    let report = format!("[image]\ntags = [\"{{host}}/app@{sha512}\"]\ndigest = \"{{digest}}\"\n");
+    refused_report(&report, &["is not the reported digest"]);
+}

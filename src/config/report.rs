@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::oci::digest::NotADigest;
+use crate::oci::digest::{Algorithm, NotADigest};
 use crate::oci::reference::{NotAReference, Version};
 use crate::oci::{Digest, Reference};
 
@@ -36,7 +36,8 @@ impl Report {
     ///
     /// # Errors
     /// On bytes that are no TOML, on a report of an export to a daemon or an
-    /// OCI layout, and on names and digests that are none.
+    /// OCI layout, and on names and digests that are none, or none that
+    /// verifiers look for.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ReportError> {
         let document = Document::new(path, bytes)?;
         let root = document.parse()?;
@@ -62,7 +63,7 @@ impl Report {
         &self.tags
     }
 
-    /// The digest of the image's manifest, common to all tags.
+    /// The SHA-256 digest of the image's manifest, common to all tags.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -79,10 +80,19 @@ fn digest(document: &Document<'_>, image: &DeTable<'_>) -> Result<Digest, Report
     if text.is_empty() {
         return Err(without_digest(document, image));
     }
-    text.parse().map_err(|source| ReportError::Digest {
-        position: document.position(value.span()),
+    let position = || document.position(value.span());
+    let digest: Digest = text.parse().map_err(|source| ReportError::Digest {
+        position: position(),
         source,
-    })
+    })?;
+    // `spec/decisions/0023`
+    match digest.algorithm() {
+        Algorithm::Sha256 => Ok(digest),
+        algorithm => Err(ReportError::Algorithm {
+            position: position(),
+            algorithm: algorithm.name(),
+        }),
+    }
 }
 
 /// Why there is no digest. The lifecycle writes `image-id` for a daemon only,
@@ -185,6 +195,14 @@ pub enum ReportError {
         #[source]
         source: NotADigest,
     },
+    #[error(
+        "the digest at `{position}` is a `{algorithm}` one: cosign looks images up by `sha256` alone, \
+         so that nobody would find a signature"
+    )]
+    Algorithm {
+        position: Position,
+        algorithm: &'static str,
+    },
     #[error("the tag at `{position}` cannot be used")]
     Tag {
         position: Position,
@@ -238,6 +256,9 @@ impl ReportError {
             }
             Self::NoDigest { .. } | Self::NoTags { .. } | Self::Digest { .. } => {
                 "the report is incomplete; export again"
+            }
+            Self::Algorithm { .. } => {
+                "push the image by its `sha256` digest, as the exporter does, and report that"
             }
             Self::OtherDigest { .. } => {
                 "export to a tag instead of a digest: a digest names one image for ever"
