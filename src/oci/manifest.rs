@@ -7,12 +7,14 @@
 
 mod readable;
 mod standing;
+mod subject;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 pub use standing::Reading;
+pub use subject::Subject;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -59,6 +61,10 @@ pub enum ManifestError {
     NotAnImage(MediaType),
     #[error("it is a `{0}`, not an OCI image index")]
     NotAnIndex(MediaType),
+    #[error("it is a `{0}`, neither an image manifest nor an index")]
+    NotASubject(MediaType),
+    #[error("it has `{0}`, so that readers may take it for another kind of manifest")]
+    Ambiguous(&'static str),
     #[error("its schema version is not 2")]
     SchemaVersion,
     #[error("it has no `{0}`")]
