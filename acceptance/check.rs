@@ -25,10 +25,14 @@ fn seeded(name: &str) -> (Registry, Image) {
     (registry, image)
 }
 
+/// Nothing is asked for again: how long for is tested in `faults/just_pushed.rs`.
 #[track_caller]
 fn refused(registry: &Registry, image: &Image, code: i32) -> Outcome {
     let signer = Signer::of(image, registry.host()).key("p256-cosign3");
-    let run = signer.run().ended_with(code);
+    let run = signer
+        .arguments(&["-retry-budget=0"])
+        .run()
+        .ended_with(code);
     untouched(registry);
     run
 }
@@ -151,6 +155,70 @@ fn a_digest_header_that_disagrees_with_the_bytes_is_an_error() {
         Action::change(move |answer| answer.set("docker-content-digest", other.clone())),
     );
     refused(&registry, &image, 114);
+}
+
+/// What has the digest and the tag, but is no manifest of an image or an index.
+/// SIG-67
+#[test]
+fn anything_but_an_image_or_an_index_is_not_signed() {
+    const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let whole = Image::recorded("oci-media-types").manifest().json();
+    let mut both = whole.clone();
+    both["manifests"] = serde_json::json!([]);
+    for (media_type, text) in [
+        (IMAGE, r#"{"hello":1}"#.to_owned()),
+        (INDEX, r#"{"hello":1}"#.to_owned()),
+        (IMAGE, r#"{"schemaVersion":2,"hello":1}"#.to_owned()),
+        (INDEX, r#"{"schemaVersion":2,"hello":1}"#.to_owned()),
+        (INDEX, r#"{"schemaVersion":2,"manifests":["x"]}"#.to_owned()),
+        (
+            IMAGE,
+            r#"{"schemaVersion":2,"config":{},"layers":[]}"#.to_owned(),
+        ),
+        (SCHEMA_1, r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned()),
+        ("application/json", r#"{"hello":1}"#.to_owned()),
+        ("text/html", r#"{"hello":1}"#.to_owned()),
+        (IMAGE, both.to_string()),
+    ] {
+        let registry = Registry::start();
+        let stored = Stored {
+            media_type: media_type.to_owned(),
+            bytes: text.clone().into(),
+        };
+        let digest = registry.store_manifest("app", stored);
+        registry.tag("app", "v1", &digest);
+        let host = registry.host();
+        let report = format!("[image]\ntags = [\"{host}/app:v1\"]\ndigest = \"{digest}\"\n");
+        for export in ["none", "attestation"] {
+            let key = Config::key("p256-n32768-cosign-header").set("export-sbom", export);
+            let run = Signer::with_report(&report).config(key).run();
+            assert_eq!(run.code, Some(114), "{media_type} {text}\n{}", run.stdout);
+            untouched(&registry);
+        }
+    }
+}
+
+/// Whatever name the host has there: the tag shows the image.
+/// SIG-33
+#[test]
+fn a_place_where_the_image_itself_is_tagged_is_not_written() {
+    for suffix in ["sig", "att", "sbom"] {
+        let (registry, image) = seeded("one-document");
+        registry.tag(image.repository(), &image.attached(suffix), image.digest());
+        let key = |export| Config::key("p256-cosign3").set("export-sbom", export);
+        let signer = Signer::of(&image, registry.host())
+            .config(key("attestation"))
+            .config(Config::key("p256-cosign2").set("export-sbom", "attachment"));
+        let run = signer.run().ended_with(118);
+        run.says(&[
+            &image.attached(suffix),
+            "is the image itself",
+            "`repository`",
+        ]);
+        untouched(&registry);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod content;
 mod handshakes;
 mod hostile;
 mod http2;
+mod just_pushed;
 mod machine;
 mod mounts;
 mod overload;

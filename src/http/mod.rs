@@ -170,6 +170,14 @@ impl Client {
         }
     }
 
+    /// How much of `longest` may be spent on an answer that may get better: no
+    /// more than on a host that fails, and so little of the run's time that
+    /// something can come of it.
+    pub fn patience(&self, longest: Duration) -> Duration {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        longest.min(self.retry_budget).min(left / 2)
+    }
+
     /// Sends `request` until an answer is there that is worth having, or the
     /// budget is spent. An error status that is not worth a retry is an answer.
     ///

@@ -10,12 +10,14 @@ use futures_util::future::{join_all, try_join_all};
 use tracing::{debug, info, warn};
 
 use super::error::PhaseError;
+use super::just_pushed::Patience;
 use super::limits::Limits;
 use super::plan::{Image, Plan};
+use crate::oci::digest::Algorithm;
 use crate::oci::reference::Version;
-use crate::oci::{Descriptor, Manifest, Reference};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Subject};
 use crate::sbom::{self, Document};
-use crate::store::registry::{Limit, Registries};
+use crate::store::registry::{Limit, Registries, StoreError};
 
 /// Proof of step 1, with the SBOM documents if a signatory exports them.
 pub struct Readable {
@@ -46,75 +48,124 @@ pub async fn check_read(
     registries: &Registries,
     limits: &Limits,
 ) -> Result<Readable, PhaseError> {
-    let checks = join_all(
-        plan.images()
-            .iter()
-            .map(|image| check_image(image, registries)),
-    )
-    .await;
-    let manifests = checks.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let patience = Patience::new(registries);
+    let checks = plan.images().iter();
+    let checks = join_all(checks.map(|image| check_image(image, registries, &patience)));
+    let checked = checks.await.into_iter().collect::<Result<Vec<_>, _>>()?;
     // All images of a report are the same bytes, so one SBOM serves for all.
-    let documents = match (plan.images().first(), manifests.first()) {
-        (Some(image), Some(manifest)) if plan.exports_sbom() => {
-            read_sbom(image, manifest, registries, limits).await?
+    let documents = match (plan.images().first(), checked.first()) {
+        (Some(image), Some((_, subject))) if plan.exports_sbom() => {
+            read_sbom(image, subject, registries, limits, &patience).await?
         }
         _ => Vec::new(),
     };
-    let described = plan.images().iter().zip(&manifests);
-    let images = described.map(|(image, manifest)| Descriptor {
-        // By the report's algorithm.
-        digest: image.digest.clone(),
-        ..Descriptor::of_manifest(manifest)
-    });
+    let images = checked
+        .iter()
+        .map(|(manifest, _)| Descriptor::of_manifest(manifest));
     Ok(Readable {
         images: images.collect(),
         documents,
     })
 }
 
-async fn check_image(image: &Image, registries: &Registries) -> Result<Manifest, PhaseError> {
+async fn check_image(
+    image: &Image,
+    registries: &Registries,
+    patience: &Patience<'_>,
+) -> Result<(Manifest, Subject), PhaseError> {
     let Some((first, others)) = image.tags.split_first() else {
         return Err(PhaseError::NoTags);
     };
-    let read = |source| PhaseError::Read {
-        image: image.to_string(),
-        source,
+    let mut shown = Shown::of(image);
+    let found = patience.look(
+        || registries.get_manifest(first),
+        |found| match found {
+            Ok(manifest) => shown.may_change(manifest.as_ref().map(Manifest::digest)),
+            Err(_) => false,
+        },
+    );
+    let found = found.await.map_err(unreadable(image))?;
+    let manifest = match found {
+        Some(manifest) if *manifest.digest() == image.digest => manifest,
+        other => {
+            let other = other.as_ref().map(Manifest::digest);
+            return Err(why_not(image, first, other, registries).await);
+        }
     };
-    let manifest = registries.get_manifest(first).await.map_err(read)?;
-    let manifest = match manifest {
-        Some(manifest) if image.digest.matches(manifest.bytes()) => manifest,
-        other => return Err(why_not(image, first, other, registries).await),
-    };
-    let checks = others.iter().map(|tag| check_tag(image, tag, registries));
+    let subject = manifest
+        .to_subject()
+        .map_err(|source| PhaseError::Manifest {
+            image: image.to_string(),
+            source,
+        })?;
+    let checks = others.iter();
+    let checks = checks.map(|tag| check_tag(image, tag, registries, patience));
     try_join_all(checks).await?;
     info!("Verified read access to {image}");
-    Ok(manifest)
+    Ok((manifest, subject))
 }
 
 async fn check_tag(
     image: &Image,
     tag: &Reference,
     registries: &Registries,
+    patience: &Patience<'_>,
 ) -> Result<(), PhaseError> {
-    let read = |source| PhaseError::Read {
+    let mut shown = Shown::of(image);
+    let found = patience.look(
+        || digest_of(tag, registries),
+        |found| match found {
+            Ok(digest) => shown.may_change(digest.as_ref()),
+            Err(_) => false,
+        },
+    );
+    match found.await.map_err(unreadable(image))? {
+        Some(digest) if digest == image.digest => Ok(()),
+        other => Err(why_not(image, tag, other.as_ref(), registries).await),
+    }
+}
+
+/// The SHA-256 digest of what a tag shows, whatever its registry calls it by.
+async fn digest_of(tag: &Reference, registries: &Registries) -> Result<Option<Digest>, StoreError> {
+    match registries.head_manifest(tag).await? {
+        Some(digest) if digest.algorithm() != Algorithm::Sha256 => {
+            let manifest = registries.get_manifest(tag).await?;
+            Ok(manifest.map(|manifest| manifest.digest().clone()))
+        }
+        digest => Ok(digest),
+    }
+}
+
+/// What a tag has shown so far.
+struct Shown<'a> {
+    expected: &'a Digest,
+    other: Option<Digest>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(image: &'a Image) -> Self {
+        Self {
+            expected: &image.digest,
+            other: None,
+        }
+    }
+
+    /// Whether a tag that shows this may come to show the image by itself: as
+    /// long as it shows nothing, or the build before. If that changes, somebody
+    /// has moved the tag.
+    fn may_change(&mut self, shown: Option<&Digest>) -> bool {
+        match shown {
+            None => true,
+            Some(digest) if digest == self.expected => false,
+            Some(digest) => self.other.get_or_insert_with(|| digest.clone()) == digest,
+        }
+    }
+}
+
+fn unreadable(image: &Image) -> impl Fn(StoreError) -> PhaseError {
+    move |source| PhaseError::Read {
         image: image.to_string(),
         source,
-    };
-    let found = registries.head_manifest(tag).await.map_err(read)?;
-    match found {
-        Some(digest) if digest == image.digest => Ok(()),
-        Some(digest) if digest.algorithm() != image.digest.algorithm() => {
-            match registries.get_manifest(tag).await.map_err(read)? {
-                Some(manifest) if image.digest.matches(manifest.bytes()) => Ok(()),
-                other => Err(why_not(image, tag, other, registries).await),
-            }
-        }
-        Some(digest) => Err(PhaseError::Moved {
-            tag: tag.to_string(),
-            expected: image.digest.clone(),
-            actual: digest,
-        }),
-        None => Err(why_not(image, tag, None, registries).await),
     }
 }
 
@@ -149,7 +200,7 @@ pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
 async fn why_not(
     image: &Image,
     tag: &Reference,
-    found: Option<Manifest>,
+    shown: Option<&Digest>,
     registries: &Registries,
 ) -> PhaseError {
     let by_digest = Reference::new(image.repository.clone(), image.digest.clone());
@@ -157,19 +208,14 @@ async fn why_not(
         Version::Digest(_) => false,
         Version::Tag(_) => match registries.get_manifest(&by_digest).await {
             Ok(manifest) => manifest.is_some(),
-            Err(source) => {
-                return PhaseError::Read {
-                    image: image.to_string(),
-                    source,
-                };
-            }
+            Err(source) => return unreadable(image)(source),
         },
     };
-    match found {
-        Some(manifest) if is_there => PhaseError::Moved {
+    match shown {
+        Some(digest) if is_there => PhaseError::Moved {
             tag: tag.to_string(),
             expected: image.digest.clone(),
-            actual: manifest.digest().clone(),
+            actual: digest.clone(),
         },
         None if is_there => PhaseError::TagGone {
             tag: tag.to_string(),
@@ -184,35 +230,33 @@ async fn why_not(
 
 async fn read_sbom(
     image: &Image,
-    manifest: &Manifest,
+    subject: &Subject,
     registries: &Registries,
     limits: &Limits,
+    patience: &Patience<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
-    if manifest.media_type().is_index() {
+    let Subject::Image(manifest) = subject else {
         info!("{image} is an index of several images: it has no SBOM of its own to export");
         return Ok(Vec::new());
-    }
-    let read = |source| PhaseError::Read {
-        image: image.to_string(),
-        source,
     };
     let unusable = |source| PhaseError::Sbom {
         image: image.to_string(),
         source,
     };
-    let parsed = manifest.to_image().map_err(|source| PhaseError::Manifest {
-        image: image.to_string(),
-        source,
-    })?;
+    let read = |descriptor, limit| {
+        let read = async move || {
+            let repository = &image.repository;
+            registries.get_blob(repository, descriptor, limit).await
+        };
+        patience.look(read, |blob| matches!(blob, Err(StoreError::Missing { .. })))
+    };
     let limit = Limit {
         bytes: limits.image_config,
         flag: "-image-config-limit",
     };
-    let config = registries
-        .get_blob(&image.repository, parsed.config(), limit)
-        .await
-        .map_err(read)?;
-    let Some(layer) = sbom::locate(&config, &parsed).map_err(unusable)? else {
+    let config = read(manifest.config(), limit);
+    let config = config.await.map_err(unreadable(image))?;
+    let Some(layer) = sbom::locate(&config, manifest).map_err(unusable)? else {
         info!("{image} has no SBOM layer: nothing to export");
         return Ok(Vec::new());
     };
@@ -220,9 +264,7 @@ async fn read_sbom(
         bytes: limits.sbom.compressed,
         flag: "-sbom-layer-limit",
     };
-    let blob = registries
-        .get_blob(&image.repository, &layer.descriptor, limit)
-        .await;
+    let blob = read(&layer.descriptor, limit).await;
     let blob = blob.map_err(|source| PhaseError::SbomLayer {
         image: image.to_string(),
         source,

@@ -19,6 +19,7 @@
 mod check_read;
 mod check_write;
 mod error;
+mod just_pushed;
 mod limits;
 mod plan;
 mod publish;

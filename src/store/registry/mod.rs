@@ -23,6 +23,7 @@ mod upload;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::OnceCell;
@@ -84,6 +85,12 @@ impl Registries {
             absent: Absent::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// For how long a registry may be waited for that takes up to `longest` to
+    /// show what it was given.
+    pub fn patience(&self, longest: Duration) -> Duration {
+        self.client.patience(longest)
     }
 
     /// Reads a blob into memory; size and digest are those of `descriptor`.

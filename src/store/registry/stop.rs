@@ -1,6 +1,8 @@
 //! Stopping in the middle of a run without leaving something behind that
 //! nobody knows of.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::{Ask, Registries, StoreError};
@@ -49,6 +51,14 @@ impl Registries {
         let mut stopping = self.progress.stopping.subscribe();
         // The sender lives as long as we do.
         let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Waits for `time`, or until the run is stopped.
+    pub async fn rest(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stopped() => {}
+        }
     }
 
     /// Whether a manifest was written, or may have been.
