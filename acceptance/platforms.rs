@@ -4,8 +4,12 @@
 
 #[path = "platforms/elf.rs"]
 pub mod elf;
+#[path = "platforms/kpack.rs"]
+mod kpack;
 #[path = "platforms/sandbox.rs"]
 pub mod sandbox;
+#[path = "platforms/tekton.rs"]
+mod tekton;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +21,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::packaging::{packed_image, packed_tarball};
-use crate::support::cosign::BOTH;
+use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::real::{Guard, RealRegistry};
@@ -79,10 +83,22 @@ fn verified(image: &Image, host: &str, key: &str, annotations: &[(&str, &str)]) 
     }
 }
 
+/// What both majors of cosign print of an image in a registry that wants to know
+/// who asks.
+fn verified_by_robot(registry: &RealRegistry, image: &Image, key: &str) -> Vec<String> {
+    let config = registry.docker_config().display().to_string();
+    let reference = image.reference(registry.host());
+    let verify = |cosign: &Cosign| {
+        let printed = cosign.verify_with(key, &reference, &[("DOCKER_CONFIG", &config)]);
+        printed.accepted().stdout
+    };
+    BOTH.iter().map(verify).collect()
+}
+
 /// Every `$(…)` of a Tekton file.
 fn references(text: &str) -> BTreeSet<String> {
     let parts = text.split("$(").skip(1);
-    let inside = parts.map(|part| part.split(')').next().unwrap().to_owned());
+    let inside = parts.map(|part| part.split(')').next().unwrap().replace("[*]", ""));
     let known = |name: &String| {
         ["params.", "workspaces.", "results."]
             .iter()
@@ -98,9 +114,12 @@ fn the_tekton_task_declares_what_it_uses() {
         (&task["apiVersion"], &task["kind"]),
         (&"tekton.dev/v1".into(), &"Task".into())
     );
+    declares_what_it_uses(&task);
+}
+
+fn declares_what_it_uses(task: &Value) {
     let spec = &task["spec"];
-    let file = fs::read_to_string(package("docs/platforms/tekton/task.yaml")).unwrap();
-    for reference in references(&file) {
+    for reference in references(&task.to_string()) {
         let mut parts = reference.split('.');
         let (kind, name) = (parts.next().unwrap(), parts.next().unwrap());
         assert!(names(list(spec, kind)).contains(name), "$({reference})");
@@ -166,7 +185,7 @@ fn no_step_of_the_tekton_task_but_sign_sees_the_key() {
         who_mounts("registry"),
         ["analyze", "export", "restore", "sign"].into()
     );
-    assert_eq!(names(list(spec, "workspaces")), ["source"].into());
+    assert_eq!(names(list(spec, "workspaces")), ["cache", "source"].into());
     for volume in ["cosign", "registry"] {
         assert!(named(list(spec, "volumes"), volume)["secret"].is_object());
     }
@@ -439,87 +458,10 @@ fn kpack_s_script_refuses_what_it_would_lose() {
     assert!(output.exists());
 }
 
-#[test]
-fn the_kpack_job_signs_with_every_secret() {
-    let job = yaml("kpack/job.yaml");
-    assert_eq!(
-        (&job["apiVersion"], &job["kind"]),
-        (&"batch/v1".into(), &"Job".into())
-    );
-    let pod = &job["spec"]["template"]["spec"];
-    assert_eq!(pod["restartPolicy"], "Never");
-    assert_eq!(pod["securityContext"]["runAsUser"], 1000);
-    let rule = &job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"];
-    assert_eq!(rule["values"], serde_json::json!([0, 111, 117]));
-    let volumes = names(list(pod, "volumes"));
-
-    let registry = RealRegistry::distribution_behind(Guard::Password);
-    let image = Image::recorded("platform-api-0.9");
-    image.push(registry.remote());
-    let inputs = tempfile::tempdir().unwrap();
-    let folder = |name: &str| inputs.path().join(name);
-    with_key(&folder("team-key"), KEY);
-    with_key(&folder("release-key"), OTHER_KEY);
-    for name in ["scripts", "settings", "report"] {
-        fs::create_dir(folder(name)).unwrap();
-    }
-    let script = package("docs/platforms/kpack/cosign-toml.sh");
-    fs::copy(script, folder("scripts").join("cosign-toml.sh")).unwrap();
-    fs::write(
-        folder("report").join("report.toml"),
-        image.report(registry.host()),
-    )
-    .unwrap();
-    open(inputs.path());
-    let docker = registry.docker_config();
-    open(&docker);
-    let folders: BTreeMap<_, _> = volumes
-        .into_iter()
-        .map(|name| {
-            (
-                name,
-                if name == "registry" {
-                    docker.clone()
-                } else {
-                    folder(name)
-                },
-            )
-        })
-        .collect();
-
-    let settings = Container {
-        spec: &pod["initContainers"][0],
-        folders: folders.clone(),
-    };
-    // The registry of the test instead of the example's.
-    let replaced = |text: &String| text.replace("registry.example", registry.host());
-    let command: Vec<_> = settings.command().iter().map(replaced).collect();
-    let sandbox = settings.mounted(Sandbox::build_image());
-    let path = ("PATH".to_owned(), "/usr/bin:/bin".to_owned());
-    succeeded(sandbox.run(&command, &[path]));
-
-    let sign = Container {
-        spec: &pod["containers"][0],
-        folders,
-    };
-    assert_eq!(
-        sign.spec["name"],
-        job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]
-    );
-    let sandbox = sign.mounted(Sandbox::of(&packed_image()));
-    succeeded(sandbox.run(&sign.command(), &sign.environment()));
-    let tag = image.attached("sig");
-    let beside = registry
-        .remote()
-        .manifest(image.repository(), &tag)
-        .unwrap();
-    assert!(beside.media_type.contains("oci"));
-    let elsewhere = registry.remote().manifest("signatures", &tag).unwrap();
-    assert!(elsewhere.media_type.contains("docker"));
-}
-
 /// A folder with a `pack` that pushes nothing, but leaves the exporter's report
-/// where the real one would.
+/// where the real one would, as moby's `CopyTo` copies it out of the container
+/// (pack v0.40.6, go-archive v0.2.0): pack says that the report is a folder, so it
+/// becomes what does not exist, in a folder that has to.
 struct Pack {
     folder: tempfile::TempDir,
 }
@@ -533,8 +475,14 @@ set -eu
 echo "$@" > "$(dirname "$0")/arguments"
 [ "$1" = build ]
 while [ "$1" != --report-output-dir ]; do shift; done
-mkdir -p "$2"
-cp "$(dirname "$0")/exported.toml" "$2/report.toml"
+to=${2%/}
+if [ -d "$to" ]; then
+    to=$to/report.toml
+elif [ -e "$to" ]; then
+    echo "cannot copy directory" >&2
+    exit 1
+fi
+cp "$(dirname "$0")/exported.toml" "$to"
 "#;
         let path = folder.path().join("pack");
         fs::write(&path, script).unwrap();
@@ -712,7 +660,10 @@ fn the_github_workflow_builds_and_signs() {
     let mut ran = 0;
     for step in list(job, "steps") {
         let Some(script) = step["run"].as_str() else {
-            assert!(step["uses"].as_str().unwrap().contains('@'));
+            let (action, version) = step["uses"].as_str().unwrap().split_once('@').unwrap();
+            // Its refs are whole versions: `v5` is none.
+            let is_whole = version.split('.').count() == 3;
+            assert!(is_whole || action != "buildpacks/github-actions/setup-pack");
             continue;
         };
         // Expressions in a script are how workflows get injected.
@@ -775,6 +726,12 @@ fn the_gitlab_jobs_build_and_sign() {
     for name in ["build", "sign"] {
         let job = &file[name];
         assert!(stages.contains(&job["stage"].as_str().unwrap().to_owned()));
+        let used = job["image"]["name"].as_str().unwrap();
+        // pack's other images are distroless: nothing runs a script there.
+        assert!(
+            used.ends_with("-base") || !used.contains("/pack:"),
+            "{used}"
+        );
         let mut variables: Vec<(&str, String)> = vec![
             ("CI_REGISTRY", registry.host().to_owned()),
             ("CI_REGISTRY_IMAGE", format!("{}/team/app", registry.host())),

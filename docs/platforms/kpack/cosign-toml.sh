@@ -3,7 +3,7 @@
 # `completion` of a build pod): mounted secrets and these arguments, as often as
 # needed.
 #
-#   -cosign-annotations=NAME=VALUE           into every signature
+#   -cosign-annotations=NAME=VALUE           into every signature; the last of a name
 #   -cosign-repositories=SECRET=REPOSITORY   kpack.io/cosign.repository
 #   -cosign-docker-media-types=SECRET=1      kpack.io/cosign.docker-media-types
 #
@@ -49,11 +49,24 @@ known() {
     [ -s "$secrets/$name/cosign.key" ] || die "\`$1\` is about a secret without a cosign.key in $secrets"
 }
 
-annotations() {
+# later NAME ARGUMENTS…: whether one of them is an annotation of that name.
+later() {
+    prefix="-cosign-annotations=$1="
+    shift
     for argument; do
+        case $argument in "$prefix"*) return 0 ;; esac
+    done
+    return 1
+}
+
+annotations() {
+    while [ $# -gt 0 ]; do
+        argument=$1
+        shift
         case $argument in -cosign-annotations=*) ;; *) continue ;; esac
         pair=${argument#-cosign-annotations=}
         case $pair in ?*=?*) ;; *) die "\`$argument\` is not of the form NAME=VALUE" ;; esac
+        if later "${pair%%=*}" "$@"; then continue; fi
         name=$(quoted "${pair%%=*}") || exit 3
         value=$(quoted "${pair#*=}") || exit 3
         printf '[[annotations]]\nname = %s\nvalue = %s\n\n' "$name" "$value"
