@@ -353,7 +353,11 @@ fn bundles_that_readers_do_not_find_are_found_again() {
             with(&text, ":2,", ":1,"),
             Names("schema version"),
         ),
-        list("two documents", format!("{text}[]"), Names("trailing")),
+        list(
+            "two documents",
+            format!("{text}[]"),
+            Names("invalid JSON at line 1"),
+        ),
     ]);
 }
 
