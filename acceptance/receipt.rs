@@ -165,7 +165,7 @@ fn case_64_a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {
 /// SIG-39
 #[test]
 fn case_64_a_receipt_that_cannot_be_written_at_the_end_is_said_once() {
-    for (status, code) in [(None, 3), (Some(403), 113)] {
+    for (status, code) in [(None, 117), (Some(403), 113)] {
         let registry = Registry::start();
         let image = Image::recorded("no-sbom-layer");
         image.seed(&registry);

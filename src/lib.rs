@@ -11,7 +11,7 @@
 //! | 3 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
 //! | 2 | [`keys`], [`store`] | private keys; registries |
 //! | 1 | [`envelope`], [`config`], [`http`] | signed formats; TOML files; one HTTP client |
-//! | 0 | [`oci`], [`secret`], [`signature`] | digests, references, manifests; bytes that must not leak |
+//! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak |
 //!
 //! [`fuzzing`]: crate
 
@@ -33,6 +33,8 @@ pub mod config;
 pub mod envelope;
 pub mod http;
 
+pub mod beside;
+pub mod file;
 pub mod oci;
 pub mod secret;
 pub mod signature;

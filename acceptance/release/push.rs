@@ -1,7 +1,7 @@
 //! Pushing the image with the signer's own registry client, and the report that
 //! the signer reads then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use signer::cli::Environment;
@@ -14,6 +14,9 @@ use signer::store::registry::credentials::{
 use signer::store::registry::{Access, Condition, MAX_MANIFEST, Put, Registries};
 
 use super::layout::Layout;
+
+/// How long pushing may take.
+const TIME: Duration = Duration::from_secs(10 * 60);
 
 /// A tag that was written.
 pub struct Pushed {
@@ -104,7 +107,8 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
         proxies: environment.proxies.copy(),
         user_agent: concat!("cnb-signer-release/", env!("CARGO_PKG_VERSION")).to_owned(),
         retry_budget: Duration::from_secs(60),
-        time: Duration::from_secs(10 * 60),
+        time: TIME,
+        until: Instant::now() + TIME,
     });
     let access = Access {
         credentials: credentials.context("the registry's credentials")?,

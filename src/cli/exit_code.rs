@@ -8,7 +8,7 @@ use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesEr
 use crate::attach::AttachError;
 use crate::config::{ConfigError, ReportError};
 use crate::http::HttpError;
-use crate::phase::PhaseError;
+use crate::phase::{DestinationError, PhaseError, Stop};
 use crate::store::registry::StoreError;
 use crate::store::registry::credentials::CredentialsError;
 
@@ -44,7 +44,13 @@ pub enum Failure {
     Receipt {
         path: PathBuf,
         #[source]
-        source: io::Error,
+        source: DestinationError,
+    },
+    #[error("everything is published, but cannot write the receipt to `{path}`")]
+    Unreported {
+        path: PathBuf,
+        #[source]
+        source: DestinationError,
     },
     #[error("failed to resolve keychain")]
     Credentials(#[source] CredentialsError),
@@ -67,6 +73,7 @@ impl Failure {
             Self::Inputs(_) | Self::Report(_) | Self::Config(_) | Self::Receipt { .. } => {
                 INVALID_INPUT
             }
+            Self::Unreported { .. } => IN_PART,
             // As in the lifecycle.
             Self::LogLevel(_) | Self::Credentials(_) | Self::Privileges(_) => UNEXPECTED,
             Self::Start(_) | Self::Panic => UNEXPECTED,
@@ -82,14 +89,27 @@ impl Failure {
             Self::Inputs(error) => error.hint(),
             Self::Report(error) => error.hint(),
             Self::Config(error) => error.hint(),
-            Self::Receipt { .. } => {
-                Some("the folder must exist, and be writable by the phase's user".to_owned())
+            Self::Receipt { source, .. } => source.hint(),
+            Self::Unreported { .. } => {
+                Some("the log says what is where; running again is safe".to_owned())
             }
             Self::Credentials(error) => error.hint(),
             Self::Privileges(error) => error.hint(),
             Self::Phase(error) => error.hint(),
-            Self::Flag(_) | Self::Start(_) | Self::Panic => None,
+            Self::Start(_) => Some(
+                "raise the limit on open files (`ulimit -n`): a run needs ten at least".to_owned(),
+            ),
+            Self::Flag(_) | Self::Panic => None,
         }
+    }
+}
+
+/// The code of a run that succeeded, but for a receipt that is still to be
+/// written.
+pub(super) fn without_receipt(is_lacking: bool) -> u8 {
+    match is_lacking {
+        true => IN_PART,
+        false => 0,
     }
 }
 
@@ -110,6 +130,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
         PhaseError::Sign { .. } => SIGNING,
+        PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
         PhaseError::Crashed(_) | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_attach(error),
         PhaseError::InPart(_) if error.is_refusal() => REFUSED,

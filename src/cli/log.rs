@@ -15,6 +15,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
@@ -23,6 +24,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+
+use super::output::Output;
 
 /// The least important lines that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +91,7 @@ pub enum Colour {
 pub struct Log {
     level: Arc<AtomicU8>,
     coloured: Arc<AtomicBool>,
+    output: Output,
 }
 
 impl Log {
@@ -98,7 +102,7 @@ impl Log {
     /// If this process has a log already.
     pub fn install() -> Result<Self, AlreadyInstalled> {
         let log = Self::new();
-        tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))
+        tracing::subscriber::set_global_default(log.subscriber(log.output.clone()))
             .map_err(|_| AlreadyInstalled)?;
         Ok(log)
     }
@@ -109,10 +113,22 @@ impl Log {
         self.coloured.store(colour == Colour::On, Ordering::Relaxed);
     }
 
+    /// Writes lines that wait for their reader, as far as it takes them.
+    pub fn drain(&self) {
+        self.output.drain();
+    }
+
+    /// Writes all lines, as long as somebody goes on reading them within
+    /// `patience`.
+    pub fn finish(&self, patience: impl Fn() -> Duration) {
+        self.output.finish(patience);
+    }
+
     fn new() -> Self {
         Self {
             level: Arc::new(AtomicU8::new(Level::default() as u8)),
             coloured: Arc::new(AtomicBool::new(true)),
+            output: Output::default(),
         }
     }
 

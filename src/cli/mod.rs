@@ -13,9 +13,12 @@ mod go;
 pub mod inputs;
 mod limits;
 pub mod log;
+mod output;
 pub mod platform_api;
 pub mod privileges;
 mod run;
+mod runtime;
+mod watch;
 
 pub use exit_code::Failure;
 pub use flags::{FlagError, Flags, Request};

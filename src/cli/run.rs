@@ -1,20 +1,26 @@
 //! One run, from the command line to the exit code.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::signal::unix::SignalKind;
 use tracing::{debug, error, info, warn};
 
-use super::exit_code::Failure;
+use super::exit_code::{self, Failure};
 use super::inputs::log_settings;
+use super::watch::Watch;
 use super::{
     Environment, Flags, Inputs, Log, Negotiated, Request, causes, flags, platform_api, privileges,
+    runtime,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
-use crate::phase::{self, Locked, Plan, Receipt, Signal};
+use crate::keys::Origin;
+use crate::phase::{self, Destination, Input, Locked, Plan, Receipt};
 use crate::secret::Secret;
 use crate::store::registry::credentials::{
     ConfigLocations, Credentials, DockerConfigFile, Sources,
@@ -25,15 +31,20 @@ use crate::store::registry::{Access, Registries};
 /// except Go's words about flags, which go to stderr as the lifecycle's do.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let log = Log::install().ok();
+    let watch = Watch::start(log.clone());
     hide_panics();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let outcome = std::panic::catch_unwind(move || run(arguments, log.as_ref()));
-    let outcome = outcome.unwrap_or(Err(Failure::Panic));
-    let Err(failure) = outcome else {
-        return 0;
-    };
-    report(&failure);
-    failure.exit_code()
+    let running = AssertUnwindSafe(|| run(arguments, log.as_ref(), &watch));
+    let outcome = catch_unwind(running).unwrap_or(Err(Failure::Panic));
+    let code = outcome.as_ref().map_or_else(Failure::exit_code, |_| 0);
+    watch.end(code);
+    if let Err(failure) = &outcome {
+        report(failure);
+    }
+    if let Some(log) = &log {
+        log.finish(|| watch.patience());
+    }
+    code
 }
 
 /// A panic says where it happened, and nothing of what was being handled.
@@ -48,7 +59,7 @@ fn hide_panics() {
 }
 
 #[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
-fn report(failure: &Failure) {
+pub(super) fn report(failure: &Failure) {
     if let Failure::Flag(bad) = failure {
         eprint!("{bad}\n{}", flags::usage());
         return;
@@ -71,14 +82,14 @@ fn chain(failure: &Failure) -> String {
     clippy::print_stdout,
     reason = "as Go's flag package and the lifecycle do"
 )]
-fn run(arguments: Vec<OsString>, log: Option<&Log>) -> Result<(), Failure> {
-    let environment = Environment::of_process();
+fn run(arguments: Vec<OsString>, log: Option<&Log>, watch: &Watch) -> Result<(), Failure> {
+    let mut environment = Environment::of_process();
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Request::parse(arguments).map_err(Failure::Flag)? {
         Request::Help => eprint!("{}", flags::usage()),
         Request::Version => println!("{}", version()),
-        Request::Run(flags) => sign(flags, &environment, api, log)?,
+        Request::Run(flags) => sign(flags, &mut environment, api, log, watch)?,
     }
     Ok(())
 }
@@ -93,9 +104,10 @@ fn version() -> String {
 
 fn sign(
     flags: Flags,
-    environment: &Environment,
+    environment: &mut Environment,
     api: Negotiated,
     log: Option<&Log>,
+    watch: &Watch,
 ) -> Result<(), Failure> {
     let (level, colour) = log_settings(&flags, environment).map_err(Failure::LogLevel)?;
     if let Some(log) = log {
@@ -116,46 +128,44 @@ fn sign(
     if let Err(refused) = privileges::harden() {
         warn!("{refused}");
     }
+    let until = watch.grant(inputs.timeout);
     // Secrets are read as the user that the platform started the phase as.
-    let (plan, locked) = plan(&inputs, environment)?;
-    let registries = registries(&inputs, environment, &plan)?;
+    let password = environment.cosign_password.take();
+    let (plan, locked) = plan(&inputs, password.as_ref(), until)?;
+    drop(password);
+    let registries = Arc::new(registries(&inputs, environment, &plan, until)?);
+    let read = files_read(&inputs, environment, &plan, &locked);
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
-    probe_receipt(&inputs)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::Start)?;
+    let destination = inputs.receipt.as_deref();
+    let destination = destination
+        .map(|path| find_destination(path, &read, until))
+        .transpose()?;
+    let runtime = runtime::start().map_err(Failure::Start)?;
+    watch.run(&registries);
     let (receipt, outcome) = runtime.block_on(async {
-        let signal = signal();
         let (limits, settle) = (&inputs.limits, settle(&inputs));
-        phase::run(&plan, locked, &registries, limits, settle, signal).await
+        phase::run(&plan, locked, &registries, limits, settle, watch.stopped()).await
+    });
+    let outcome = outcome.map_err(Failure::Phase);
+    let has_written = registries.has_written();
+    watch.end(match &outcome {
+        Err(failure) => failure.exit_code(),
+        Ok(()) => exit_code::without_receipt(has_written && destination.is_some()),
     });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
-    let written = write_receipt(&inputs, &receipt);
-    let Err(error) = outcome else {
+    let written = match destination {
+        Some(destination) => write_receipt(destination, &receipt, has_written),
+        None => Ok(()),
+    };
+    let Err(failure) = outcome else {
         return written;
     };
     // One error ends the run; the other is said.
-    if let Err(failure) = written {
-        warn!("{}", chain(&failure));
+    if let Err(unwritten) = written {
+        warn!("{}", chain(&unwritten));
     }
-    Err(Failure::Phase(error))
-}
-
-/// Waits for a signal that asks the run to stop.
-async fn signal() -> Signal {
-    let listen = |kind: SignalKind| async move {
-        match tokio::signal::unix::signal(kind) {
-            Ok(mut signals) => signals.recv().await.unwrap_or_default(),
-            // Nobody can stop us then but by force.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = listen(SignalKind::interrupt()) => Signal::Interrupt,
-        () = listen(SignalKind::terminate()) => Signal::Terminate,
-    }
+    Err(failure)
 }
 
 fn settle(inputs: &Inputs) -> Settle {
@@ -166,34 +176,31 @@ fn settle(inputs: &Inputs) -> Settle {
     }
 }
 
-fn plan(inputs: &Inputs, environment: &Environment) -> Result<(Plan, Vec<Locked>), Failure> {
-    let report = Report::read(&inputs.report).map_err(Failure::Report)?;
-    let config = CosignConfig::read(&inputs.cosign_config).map_err(Failure::Config)?;
-    let password = environment.cosign_password.as_ref();
-    phase::prepare(&report, &config, password, inputs.created).map_err(Failure::Phase)
+fn plan(
+    inputs: &Inputs,
+    password: Option<&Secret>,
+    until: Instant,
+) -> Result<(Plan, Vec<Locked>), Failure> {
+    let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
+    let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
+    phase::prepare(&report, &config, password, inputs.created, until).map_err(Failure::Phase)
 }
 
 fn registries(
     inputs: &Inputs,
     environment: &Environment,
     plan: &Plan,
+    until: Instant,
 ) -> Result<Registries, Failure> {
-    let locations = ConfigLocations {
-        home: environment.home.clone(),
-        docker_config: environment.docker_config.clone(),
-        registry_auth_file: environment.registry_auth_file.clone(),
-        xdg_runtime_dir: environment.xdg_runtime_dir.clone(),
-        xdg_config_home: environment.xdg_config_home.clone(),
-    };
-    let credentials =
-        DockerConfigFile::read_first(&locations.candidates()).and_then(|docker_config| {
-            Credentials::parse(Sources {
-                cnb_registry_auth: environment.registry_auth.as_ref().map(Secret::copy),
-                docker_auth_config: environment.docker_auth_config.as_ref().map(Secret::copy),
-                docker_config,
-                helper_path: environment.path.clone(),
-            })
-        });
+    let candidates = locations(environment).candidates();
+    let credentials = DockerConfigFile::read_first(&candidates).and_then(|docker_config| {
+        Credentials::parse(Sources {
+            cnb_registry_auth: environment.registry_auth.as_ref().map(Secret::copy),
+            docker_auth_config: environment.docker_auth_config.as_ref().map(Secret::copy),
+            docker_config,
+            helper_path: environment.path.clone(),
+        })
+    });
     for registry in &inputs.insecure_registries {
         warn!("{registry} is used without verifying its certificate, or without TLS");
     }
@@ -211,6 +218,7 @@ fn registries(
         user_agent: format!("cnb-signer/{}", version()),
         retry_budget: inputs.retry_budget,
         time: inputs.timeout,
+        until,
     });
     let access = Access {
         credentials: credentials.map_err(Failure::Credentials)?,
@@ -221,23 +229,78 @@ fn registries(
     Ok(Registries::new(client, access))
 }
 
-fn probe_receipt(inputs: &Inputs) -> Result<(), Failure> {
-    let Some(path) = &inputs.receipt else {
-        return Ok(());
-    };
-    Receipt::probe(path).map_err(|source| Failure::Receipt {
-        path: path.clone(),
-        source,
-    })
+fn locations(environment: &Environment) -> ConfigLocations {
+    ConfigLocations {
+        home: environment.home.clone(),
+        docker_config: environment.docker_config.clone(),
+        registry_auth_file: environment.registry_auth_file.clone(),
+        xdg_runtime_dir: environment.xdg_runtime_dir.clone(),
+        xdg_config_home: environment.xdg_config_home.clone(),
+    }
 }
 
-fn write_receipt(inputs: &Inputs, receipt: &Receipt) -> Result<(), Failure> {
-    let Some(path) = &inputs.receipt else {
-        return Ok(());
-    };
-    receipt.write(path).map_err(|source| Failure::Receipt {
-        path: path.clone(),
+/// The files that the run has read or may read, which no receipt may replace.
+fn files_read(
+    inputs: &Inputs,
+    environment: &Environment,
+    plan: &Plan,
+    locked: &[Locked],
+) -> Vec<Input> {
+    let mut files = Vec::new();
+    let mut add = |path: &Path, role: String| files.extend(Input::find(path, role));
+    add(&inputs.report, "the report".to_owned());
+    add(&inputs.cosign_config, "the `cosign.toml`".to_owned());
+    for signatory in plan.signatories() {
+        add(&signatory.key, format!("the key of `{}`", signatory.name));
+    }
+    for locked in locked {
+        if let Origin::File(path) = &locked.password.origin {
+            add(path, format!("the password of `{}`", locked.name));
+        }
+    }
+    for path in locations(environment).candidates() {
+        add(&path, "a file with credentials".to_owned());
+    }
+    let folders = environment
+        .ssl_cert_dir
+        .iter()
+        .flat_map(std::env::split_paths);
+    let entries = folders
+        .filter_map(|folder| folder.read_dir().ok())
+        .flatten();
+    let certificates = entries.flatten().map(|entry| entry.path());
+    for path in certificates.chain(environment.ssl_cert_file.clone()) {
+        add(&path, "a file with certificates".to_owned());
+    }
+    if let Ok(path) = std::env::current_exe() {
+        add(&path, "the program".to_owned());
+    }
+    files
+}
+
+fn find_destination<'a>(
+    path: &'a Path,
+    read: &[Input],
+    until: Instant,
+) -> Result<(&'a Path, Destination), Failure> {
+    let destination = Destination::find(path, read, until).map_err(|source| Failure::Receipt {
+        path: path.to_owned(),
         source,
+    })?;
+    Ok((path, destination))
+}
+
+fn write_receipt(
+    (path, destination): (&Path, Destination),
+    receipt: &Receipt,
+    has_written: bool,
+) -> Result<(), Failure> {
+    receipt.write(destination).map_err(|source| {
+        let path = path.to_owned();
+        match has_written {
+            true => Failure::Unreported { path, source },
+            false => Failure::Receipt { path, source },
+        }
     })?;
     info!("Wrote the receipt to {}", path.display());
     Ok(())

@@ -8,6 +8,7 @@ mod table;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::oci::Repository;
 use crate::oci::reference::NotAReference;
@@ -134,12 +135,12 @@ impl Format {
 }
 
 impl CosignConfig {
-    /// Reads and parses the file at `path`.
+    /// Reads and parses the file at `path`; a pipe must end until `until`.
     ///
     /// # Errors
     /// As [`CosignConfig::parse`], and on a file that cannot be read.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(path, &read(path)?)
+    pub fn read(path: &Path, until: Instant) -> Result<Self, ConfigError> {
+        Self::parse(path, &read(path, until)?)
     }
 
     /// Parses the bytes of the file at `path`. No other file is touched.

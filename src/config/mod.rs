@@ -15,14 +15,17 @@ pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, Form
 pub use report::{Report, ReportError};
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::iter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use crate::file;
 
 /// The most a file may hold. A report of a thousand tags has a tenth of it.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -65,16 +68,13 @@ impl DocumentError {
     }
 }
 
-/// Reads a file up to one byte beyond the limit; parsing refuses that byte.
-fn read(path: &Path) -> Result<Vec<u8>, DocumentError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|source| DocumentError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(bytes)
+/// Reads a file up to one byte beyond the limit; parsing refuses that byte. A
+/// pipe must end until `until`.
+fn read(path: &Path, until: Instant) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+    file::read(path, MAX_BYTES, until).map_err(|source| DocumentError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The text of a TOML file and where it came from.
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn reading_stops_beyond_the_limit() {
-        let bytes = read(Path::new("/dev/zero")).unwrap();
+        let bytes = read(Path::new("/dev/zero"), Instant::now()).unwrap();
         assert_eq!(bytes.len(), MAX_BYTES + 1);
     }
 

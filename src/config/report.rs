@@ -6,6 +6,7 @@
 //! export, and its type changed.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -24,12 +25,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads and parses the report at `path`.
+    /// Reads and parses the report at `path`; a pipe must end until `until`.
     ///
     /// # Errors
     /// As [`Report::parse`], and on a file that cannot be read.
-    pub fn read(path: &Path) -> Result<Self, ReportError> {
-        Self::parse(path, &read(path)?)
+    pub fn read(path: &Path, until: Instant) -> Result<Self, ReportError> {
+        Self::parse(path, &read(path, until)?)
     }
 
     /// Parses the bytes of a report; `path` is for messages only.

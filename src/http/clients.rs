@@ -17,10 +17,12 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::error::HttpError;
+use super::names::Names;
 use super::proxies::{Proxies, ProxyVariable};
 use super::reach::{Outward, Reach};
 use super::roots::{LazyRoots, Roots};
 use super::verifier::Verifier;
+use crate::beside;
 use crate::oci::Content;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -173,6 +175,7 @@ impl Clients {
             .connect_timeout(CONNECT)
             .redirect(Policy::none())
             .tcp_nodelay(true)
+            .dns_resolver(Names)
             .tls_certs_only([])
             .no_proxy();
         let client = shape(builder)?
@@ -217,7 +220,7 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
-/// A body that reads `content` on a blocking thread as it is sent. Small
+/// A body that reads `content` on another thread as it is sent. Small
 /// content is read at once.
 pub(super) fn streamed(content: &Content) -> Body {
     if content.length() <= SMALL
@@ -226,12 +229,19 @@ pub(super) fn streamed(content: &Content) -> Body {
         return Body::from(bytes);
     }
     let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(2);
-    let content = content.clone();
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = send_pieces(&content, &sender) {
-            let _ = sender.blocking_send(Err(error));
+    let ahead = content.clone();
+    let reading = move || {
+        for piece in pieces(ahead) {
+            // Nobody listens any more.
+            if sender.blocking_send(piece).is_err() {
+                return;
+            }
         }
-    });
+    };
+    if beside::spawn(reading).is_err() {
+        // Each piece is read when it is sent.
+        return Body::wrap_stream(stream::iter(pieces(content.clone())));
+    }
     let pieces = stream::unfold(receiver, |mut receiver| async {
         let piece = receiver.recv().await?;
         Some((piece, receiver))
@@ -239,17 +249,25 @@ pub(super) fn streamed(content: &Content) -> Body {
     Body::wrap_stream(pieces)
 }
 
-/// Ends early, without an error, when nobody listens any more.
-fn send_pieces(
-    content: &Content,
-    sender: &mpsc::Sender<std::io::Result<Bytes>>,
-) -> std::io::Result<()> {
-    let mut reader = content.open()?;
-    loop {
+/// The content in a row, up to the first error.
+fn pieces(content: Content) -> impl Iterator<Item = std::io::Result<Bytes>> + Send {
+    let mut reader = None;
+    let mut is_over = false;
+    let mut next = move || -> std::io::Result<Bytes> {
+        let reader = match &mut reader {
+            Some(reader) => reader,
+            none => none.insert(content.open()?),
+        };
         let mut piece = Vec::with_capacity(PIECE);
         reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-        if piece.is_empty() || sender.blocking_send(Ok(piece.into())).is_err() {
-            return Ok(());
+        Ok(Bytes::from(piece))
+    };
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
         }
-    }
+        let piece = next();
+        is_over = !matches!(&piece, Ok(piece) if !piece.is_empty());
+        Some(piece).filter(|piece| !matches!(piece, Ok(piece) if piece.is_empty()))
+    })
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
@@ -21,6 +22,8 @@ pub enum HttpError {
         #[source]
         source: Cause,
     },
+    #[error("cannot connect to `{url}`, since this process may open no more files")]
+    Descriptors { url: String },
     #[error("cannot find the host of `{url}`")]
     Dns {
         url: String,
@@ -151,6 +154,7 @@ impl HttpError {
         matches!(
             self,
             Self::Connect { .. }
+                | Self::Descriptors { .. }
                 | Self::Dns { .. }
                 | Self::Proxy { .. }
                 | Self::Broken { .. }
@@ -193,6 +197,9 @@ impl HttpError {
             Some(_) => innermost(error),
             None => error.into(),
         };
+        if (is_connect || is_dns) && no_descriptor_is_left() {
+            return Self::Descriptors { url };
+        }
         if let (None, Some(alert)) = (&tunnel, alert) {
             return Self::Alert { url, alert };
         }
@@ -244,6 +251,9 @@ impl HttpError {
             Self::OutOfTime { .. } => Some(
                 "`-timeout` sets the time; running again is safe and completes what is missing"
                     .to_owned(),
+            ),
+            Self::Descriptors { .. } => Some(
+                "raise the limit on open files (`ulimit -n`); running again is safe".to_owned(),
             ),
             Self::Tls { .. } => Some(
                 "if the registry speaks plain HTTP, list it with `-insecure-registry`".to_owned(),
@@ -340,6 +350,17 @@ fn remedy(alert: AlertDescription) -> &'static str {
         }
         _ => "the log of the registry, or of the server before it, may say why",
     }
+}
+
+/// By trying: what looks names up does not say why it fails.
+fn no_descriptor_is_left() -> bool {
+    let is_limit = |error: std::io::Error| {
+        let limits = [Errno::EMFILE, Errno::ENFILE];
+        limits
+            .iter()
+            .any(|limit| error.raw_os_error() == Some(*limit as i32))
+    };
+    std::fs::File::open("/").is_err_and(is_limit)
 }
 
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {

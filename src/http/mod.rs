@@ -10,6 +10,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
+mod names;
 mod proxies;
 mod reach;
 mod redact;
@@ -58,8 +59,10 @@ pub struct Settings {
     pub user_agent: String,
     /// For how long a failing host is asked again.
     pub retry_budget: Duration,
-    /// When all requests of the run must have ended.
+    /// How long the run may take.
     pub time: Duration,
+    /// When all of its requests must have ended.
+    pub until: Instant,
 }
 
 /// Whether a request may be sent again when nobody knows what became of it.
@@ -166,7 +169,7 @@ impl Client {
             hosts: Mutex::default(),
             retry_budget: settings.retry_budget,
             time: settings.time,
-            deadline: Instant::now() + settings.time,
+            deadline: settings.until,
         }
     }
 

@@ -13,6 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::Response;
+use super::names::addresses;
 
 /// How far in a host lies, the innermost last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,7 +209,7 @@ impl Resolve for Outward {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
         Box::pin(async move {
-            let mut found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let mut found = addresses(name).await?;
             let first = found.first().map(|address| address.ip());
             found.retain(|address| Zone::of_address(address.ip()) < Zone::Loopback);
             match first {

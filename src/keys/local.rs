@@ -47,10 +47,12 @@ pub struct LocalKey {
     public_half: PublicHalf,
 }
 
+/// Boxed: moving a key itself would leave copies of it behind that nobody wipes.
 enum Private {
-    P256(p256::ecdsa::SigningKey),
-    P384(p384::ecdsa::SigningKey),
-    P521(p521::ecdsa::SigningKey),
+    P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
+    P521(Box<p521::ecdsa::SigningKey>),
+    /// Lies elsewhere by itself.
     Rsa(RsaKey),
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
@@ -211,15 +213,15 @@ fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyErr
     let damaged = |_| KeyError::Damaged;
     Ok(match curve {
         P256 => (
-            Private::P256(info.try_into().map_err(damaged)?),
+            Private::P256(Box::new(info.try_into().map_err(damaged)?)),
             Algorithm::EcdsaP256,
         ),
         P384 => (
-            Private::P384(info.try_into().map_err(damaged)?),
+            Private::P384(Box::new(info.try_into().map_err(damaged)?)),
             Algorithm::EcdsaP384,
         ),
         P521 => (
-            Private::P521(info.try_into().map_err(damaged)?),
+            Private::P521(Box::new(info.try_into().map_err(damaged)?)),
             Algorithm::EcdsaP521,
         ),
         SECP256K1 => return Err(KeyError::Curve("secp256k1".to_owned())),

@@ -13,6 +13,7 @@ use super::error::PhaseError;
 use super::just_pushed::Patience;
 use super::limits::Limits;
 use super::plan::{Image, Plan};
+use crate::beside;
 use crate::oci::digest::Algorithm;
 use crate::oci::reference::Version;
 use crate::oci::{Descriptor, Digest, Manifest, Reference, Subject};
@@ -270,7 +271,7 @@ async fn read_sbom(
         source,
     })?;
     let (layer, limits) = (Arc::new(layer), limits.sbom.clone());
-    let reading = tokio::task::spawn_blocking(move || sbom::read(&layer, blob, &limits)).await;
+    let reading = beside::run(move || sbom::read(&layer, blob, &limits)).await;
     let documents = reading
         .map_err(|_| PhaseError::Crashed("reading the SBOM layer"))?
         .map_err(unusable)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::attach::{AttachError, Kind};
 use crate::keys::{KeyError, SignError};
@@ -13,17 +14,22 @@ use crate::store::registry::StoreError;
 
 /// What made a run stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum Stop {
     Interrupt,
     Terminate,
+    /// The run may take this long.
+    OutOfTime(Duration),
 }
 
-impl fmt::Display for Signal {
+impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        })
+        match self {
+            Self::Interrupt => f.write_str("on SIGINT"),
+            Self::Terminate => f.write_str("on SIGTERM"),
+            Self::OutOfTime(time) => {
+                write!(f, "after {} s, the time of a run", time.as_secs_f64())
+            }
+        }
     }
 }
 
@@ -118,8 +124,8 @@ pub enum PhaseError {
     Crashed(&'static str),
     #[error(transparent)]
     Place(AttachError),
-    #[error("stopped on {0}")]
-    Stopped(Signal),
+    #[error("stopped {0}")]
+    Stopped(Stop),
     #[error("published in part")]
     InPart(#[source] Box<PhaseError>),
 }
@@ -177,6 +183,9 @@ impl PhaseError {
             Self::InPart(source) => source
                 .hint()
                 .or_else(|| Some("running again is safe and completes what is missing".to_owned())),
+            Self::Stopped(Stop::OutOfTime(_)) => {
+                Some("`-timeout` sets the time; running again is safe".to_owned())
+            }
             Self::Stopped(_) => Some("running again is safe".to_owned()),
             Self::NoTags | Self::Manifest { .. } | Self::Content(_) | Self::Crashed(_) => None,
         }

@@ -18,6 +18,7 @@
 
 mod check_read;
 mod check_write;
+mod destination;
 mod error;
 mod just_pushed;
 mod limits;
@@ -30,7 +31,8 @@ mod unlock;
 
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
-pub use error::{PhaseError, Signal};
+pub use destination::{Destination, DestinationError, Input};
+pub use error::{PhaseError, Stop};
 pub use limits::Limits;
 pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
@@ -55,7 +57,7 @@ const GRACE: Duration = Duration::from_millis(1000);
 /// has moved.
 const LOOKING: Duration = Duration::from_secs(5);
 
-/// Runs all steps after [`prepare`], until done or until `signal`. What
+/// Runs all steps after [`prepare`], until done or until `stop`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
 /// not used are cancelled.
 pub async fn run(
@@ -64,11 +66,11 @@ pub async fn run(
     registries: &Registries,
     limits: &Limits,
     settle: Settle,
-    signal: impl Future<Output = Signal>,
+    stop: impl Future<Output = Stop>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
-        signal,
+        stop,
         steps(plan, locked, registries, limits, settle, &mut receipt),
         registries,
     )
@@ -78,24 +80,24 @@ pub async fn run(
     (receipt, outcome)
 }
 
-/// Lets `steps` end by themselves after a signal: their requests fail, and what
-/// has to be known is awaited.
+/// Lets `steps` end by themselves when the run is to stop: their requests fail,
+/// and what has to be known is awaited.
 async fn until(
-    signal: impl Future<Output = Signal>,
+    stop: impl Future<Output = Stop>,
     steps: impl Future<Output = Result<(), PhaseError>>,
     registries: &Registries,
 ) -> Result<(), PhaseError> {
     let mut steps = pin!(steps);
-    let signal = tokio::select! {
+    let stop = tokio::select! {
         outcome = &mut steps => return outcome,
-        signal = signal => signal,
+        stop = stop => stop,
     };
-    info!("Stopping on {signal}...");
+    info!("Stopping {stop}...");
     registries.stop();
     if let Ok(Ok(())) = timeout(GRACE, steps).await {
         return Ok(());
     }
-    let stopped = PhaseError::Stopped(signal);
+    let stopped = PhaseError::Stopped(stop);
     if registries.has_written() {
         return Err(PhaseError::InPart(Box::new(stopped)));
     }

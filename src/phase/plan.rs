@@ -4,9 +4,9 @@
 //! images and places are named, and contradictions are found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -14,6 +14,7 @@ use tracing::warn;
 use super::error::PhaseError;
 use crate::attach::{Kind, Place};
 use crate::config::{Config, CosignConfig, ExportSbom, Format, MediaTypes, Report};
+use crate::file;
 use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
 use crate::secret::Secret;
@@ -130,8 +131,8 @@ pub struct Locked {
     pub password: Password,
 }
 
-/// Makes the plan. Reads key and password files, and sends nothing. `created`
-/// is what stored objects say when they were made.
+/// Makes the plan. Reads key and password files, until `until` at most, and
+/// sends nothing. `created` is what stored objects say when they were made.
 ///
 /// # Errors
 /// On key and password files that cannot be used, and on configs that
@@ -141,6 +142,7 @@ pub fn prepare(
     config: &CosignConfig,
     cosign_password: Option<&Secret>,
     created: Option<Timestamp>,
+    until: Instant,
 ) -> Result<(Plan, Vec<Locked>), PhaseError> {
     let signatories = config
         .configs()
@@ -162,7 +164,7 @@ pub fn prepare(
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan, config)?;
-    let locked = read_keys(&plan, config, cosign_password)?;
+    let locked = read_keys(&plan, config, cosign_password, until)?;
     Ok((plan, locked))
 }
 
@@ -297,6 +299,7 @@ fn read_keys(
     plan: &Plan,
     config: &CosignConfig,
     cosign_password: Option<&Secret>,
+    until: Instant,
 ) -> Result<Vec<Locked>, PhaseError> {
     let mut locked: Vec<Locked> = Vec::new();
     let mut known: HashMap<(PathBuf, Option<PathBuf>), usize> = HashMap::new();
@@ -312,8 +315,8 @@ fn read_keys(
         }
         known.insert(identity, locked.len());
         let written = entry.password.as_deref();
-        let password = read_password(signatory, written, password_path, cosign_password)?;
-        let pem = read_file(signatory, "key", &signatory.key)?;
+        let password = read_password(signatory, written, password_path, cosign_password, until)?;
+        let pem = read_file(signatory, "key", &signatory.key, until)?;
         warn_of_readers(&signatory.key);
         let key = KeyFile::parse(&pem).map_err(|source| PhaseError::Key {
             signatory: signatory.name.clone(),
@@ -336,10 +339,11 @@ fn read_password(
     written: Option<&Path>,
     path: Option<PathBuf>,
     cosign_password: Option<&Secret>,
+    until: Instant,
 ) -> Result<Password, PhaseError> {
     Ok(match (path, cosign_password) {
         (Some(path), _) => Password {
-            bytes: read_file(signatory, "password", &path)
+            bytes: read_file(signatory, "password", &path, until)
                 .map_err(|error| without_password(error, written))?,
             origin: Origin::File(path),
         },
@@ -352,19 +356,19 @@ fn read_password(
 }
 
 /// Reads a secret file of at most [`MAX_LENGTH`] bytes.
-fn read_file(signatory: &Signatory, role: &'static str, path: &Path) -> Result<Secret, PhaseError> {
+fn read_file(
+    signatory: &Signatory,
+    role: &'static str,
+    path: &Path,
+    until: Instant,
+) -> Result<Secret, PhaseError> {
     let read = || {
-        // The whole buffer from the start: growing would leave copies behind.
-        let mut bytes = Vec::with_capacity(MAX_LENGTH + 1);
-        File::open(path)?
-            .take(MAX_LENGTH as u64 + 1)
-            .read_to_end(&mut bytes)?;
-        let secret = Secret::new(bytes);
-        if secret.expose().len() > MAX_LENGTH {
+        let mut bytes = file::read(path, MAX_LENGTH, until)?;
+        if bytes.len() > MAX_LENGTH {
             let words = format!("it has more than {MAX_LENGTH} bytes");
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, words));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
         }
-        Ok(secret)
+        Ok(Secret::new(std::mem::take(&mut *bytes)))
     };
     read().map_err(|source| PhaseError::SecretFile {
         role,

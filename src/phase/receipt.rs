@@ -1,12 +1,9 @@
 //! The receipt: what was published, where, by which key, and what was already
 //! there (`spec/signer.md`, "Receipt").
 
-use std::io::{self, Write};
-use std::path::Path;
-
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
+use super::destination::{Destination, DestinationError};
 use super::error::PhaseError;
 use super::plan::Plan;
 use super::sign::{Entry, SignedPlace};
@@ -125,30 +122,13 @@ impl Receipt {
         self.error = outcome.as_ref().err().map(ToString::to_string);
     }
 
-    /// Whether a receipt can be written to `path`: a file beside it is made
-    /// and removed.
+    /// Writes the receipt, readable by all.
     ///
     /// # Errors
-    /// On a folder that is missing or cannot be written, and on a path that is
-    /// itself a folder.
-    pub fn probe(path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        beside(path).map(drop)
-    }
-
-    /// Writes the receipt, readable by all, atomically.
-    ///
-    /// # Errors
-    /// On a file that cannot be written; what stood there before is unchanged.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        let mut file = beside(path)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+    /// On a destination that does not take it.
+    pub fn write(&self, destination: Destination) -> Result<(), DestinationError> {
+        let text = toml::to_string(self).map_err(std::io::Error::other)?;
+        destination.write(text.as_bytes())
     }
 }
 
@@ -168,16 +148,4 @@ fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
             (PlaceState::Written | PlaceState::Unchanged, false) => LayerState::Written,
         },
     }
-}
-
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".receipt-")
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(folder)
 }

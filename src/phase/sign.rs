@@ -19,6 +19,7 @@ use super::plan::{Image, Item, Plan, Signatory};
 use super::seal::{self, Signing, sealed};
 use super::unlock::Opened;
 use crate::attach::{AttachError, Found, Layer, Place};
+use crate::beside;
 use crate::config::MediaTypes;
 use crate::envelope::{dsse, statement};
 use crate::oci::manifest::MAX_LAYERS;
@@ -80,7 +81,7 @@ pub async fn sign(
     })
 }
 
-/// Runs tasks on blocking threads, as many at a time as there are processors;
+/// Runs tasks beside the requests, as many at a time as there are processors;
 /// gives their outcomes in the order of the tasks.
 async fn on_all_processors<T, F>(tasks: impl IntoIterator<Item = F>) -> Result<Vec<T>, PhaseError>
 where
@@ -89,7 +90,7 @@ where
 {
     let processors = available_parallelism().map_or(1, usize::from);
     let running = tasks.into_iter().map(|task| async {
-        let outcome = tokio::task::spawn_blocking(task).await;
+        let outcome = beside::run(task).await;
         outcome.unwrap_or(Err(PhaseError::Crashed("signing")))
     });
     stream::iter(running)

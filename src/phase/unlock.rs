@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::error::PhaseError;
 use super::plan::Locked;
+use crate::beside;
 use crate::keys::{self, KeyError, Signer};
 
 /// Keys that are being unlocked, as many at a time as there are processors.
@@ -45,8 +46,7 @@ pub fn unlock(locked: Vec<Locked>) -> Unlocking {
             tokio::spawn(async move {
                 let _permit = permits.acquire_owned().await;
                 let (key, password) = (locked.key, locked.password);
-                let opened =
-                    tokio::task::spawn_blocking(move || keys::unlock(&key, &password)).await;
+                let opened = beside::run(move || keys::unlock(&key, &password)).await;
                 opened.unwrap_or(Err(KeyError::Damaged)).map(Signer::Local)
             })
         },

@@ -83,28 +83,45 @@ fn mix_rows(x: &mut Row, Cost(n): Cost) -> io::Result<()> {
 /// Fills V. A sixth of the time that this takes is the kernel's, for 16384 new
 /// pages: another thread gets them ahead of this one.
 fn fill(x: &mut Row, y: &mut Row, pieces: &mut Vec<Vec<Row>>, n: u32) -> io::Result<()> {
+    let rows = move |first: u32| PIECE.min(n - first) as usize;
+    let new = move || {
+        let firsts = (0..n).step_by(PIECE as usize);
+        firsts.map(move |first| zeroed(rows(first)))
+    };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         let allocate = move || {
-            for first in (0..n).step_by(PIECE as usize) {
-                if sender.send(zeroed(PIECE.min(n - first) as usize)).is_err() {
+            for piece in new() {
+                if sender.send(piece).is_err() {
                     break;
                 }
             }
         };
-        thread::Builder::new().spawn_scoped(scope, allocate)?;
-        for piece in receiver {
-            let mut piece = piece?;
-            for [first, second] in piece.as_chunks_mut().0 {
-                *first = *x;
-                mix(x, &[[0; 16]; 16], y);
-                *second = *y;
-                mix(y, &[[0; 16]; 16], x);
-            }
-            pieces.push(piece);
+        match thread::Builder::new().spawn_scoped(scope, allocate) {
+            Ok(_) => fill_pieces(x, y, pieces, receiver),
+            // The system grants no thread, and it takes a little longer.
+            Err(_) => fill_pieces(x, y, pieces, new()),
         }
-        Ok(())
     })
+}
+
+fn fill_pieces(
+    x: &mut Row,
+    y: &mut Row,
+    pieces: &mut Vec<Vec<Row>>,
+    new: impl IntoIterator<Item = io::Result<Vec<Row>>>,
+) -> io::Result<()> {
+    for piece in new {
+        let mut piece = piece?;
+        for [first, second] in piece.as_chunks_mut().0 {
+            *first = *x;
+            mix(x, &[[0; 16]; 16], y);
+            *second = *y;
+            mix(y, &[[0; 16]; 16], x);
+        }
+        pieces.push(piece);
+    }
+    Ok(())
 }
 
 /// Memory whose pages are there.

@@ -436,7 +436,7 @@ fn invalid_toml_is_refused_with_line_and_column() {
 #[test]
 fn a_missing_file_says_how_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let error = CosignConfig::read(&folder.path().join("cosign.toml")).unwrap_err();
+    let error = CosignConfig::read(&folder.path().join("cosign.toml"), Instant::now()).unwrap_err();
     assert!(error.hint().unwrap().contains("-cosign-config"));
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
 }
@@ -446,7 +446,7 @@ fn a_file_is_read_from_disk() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cosign.toml");
     std::fs::write(&path, ONE).unwrap();
-    let file = CosignConfig::read(&path).unwrap();
+    let file = CosignConfig::read(&path, Instant::now()).unwrap();
     assert_eq!(
         file.resolve(&file.configs()[0].key),
         folder.path().join("cosign.key")

@@ -27,7 +27,7 @@ fn every_report_of_the_real_lifecycle_is_understood() {
     for image in fs::read_dir(images).unwrap() {
         let path = image.unwrap().path().join("report.toml");
         let text = fs::read_to_string(&path).unwrap();
-        let report = Report::read(&path).unwrap();
+        let report = Report::read(&path, Instant::now()).unwrap();
         assert!(text.contains(&report.digest().to_string()), "{path:?}");
         assert_eq!(
             report.tags().len(),
@@ -259,7 +259,7 @@ fn no_error_quotes_the_file() {
 fn a_missing_report_says_who_writes_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.toml");
-    let error = Report::read(&path).unwrap_err();
+    let error = Report::read(&path, Instant::now()).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot read `{}`", path.display())
@@ -270,7 +270,7 @@ fn a_missing_report_says_who_writes_it() {
 #[test]
 fn a_folder_instead_of_a_report_is_an_error_without_that_hint() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Report::read(folder.path()).unwrap_err();
+    let error = Report::read(folder.path(), Instant::now()).unwrap_err();
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
     assert_eq!(error.hint(), None);
 }

@@ -1,0 +1,215 @@
+//! Stdout, which nobody has to read: lines wait here for their reader, and the
+//! run does not wait for it.
+//!
+//! No thread does this: whoever says something, or waits, writes as much as
+//! stdout takes at once.
+
+use std::collections::VecDeque;
+use std::io::{self, stdout};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::unistd::write;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::file::wait;
+
+/// How many bytes wait at most. Debug lines of a thousand requests are a quarter.
+const ROOM: usize = 1 << 20;
+/// And with warnings and errors among them.
+const ROOM_FOR_ERRORS: usize = 2 * ROOM;
+/// What a pipe that is ready takes without making its writer wait (`PIPE_BUF`).
+const PIECE: usize = 4096;
+const TICK: Duration = Duration::from_millis(20);
+
+/// The lines that wait. Clones are the same output.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Output(Arc<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Mutex<Lines>,
+    /// Who holds it writes.
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: VecDeque<u8>,
+    /// How many lines found no room since the last that did.
+    missing: usize,
+    /// Nobody can read any more.
+    is_closed: bool,
+}
+
+impl Lines {
+    fn push(&mut self, line: &[u8], room: usize) {
+        if self.is_closed {
+            return;
+        }
+        if self.bytes.len() + line.len() > room {
+            self.missing += 1;
+            return;
+        }
+        self.say_missing();
+        self.bytes.extend(line);
+    }
+
+    fn say_missing(&mut self) {
+        if self.missing > 0 {
+            let words = format!(
+                "Warning: {} lines of the log are missing: they were not read in time\n",
+                self.missing
+            );
+            self.missing = 0;
+            self.bytes.extend(words.as_bytes());
+        }
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+        self.bytes.clear();
+        self.missing = 0;
+    }
+}
+
+impl Output {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, line: &[u8], room: usize) {
+        self.lines().push(line, room);
+        self.drain();
+    }
+
+    /// Writes what waits, as far as stdout takes it without making us wait.
+    pub(super) fn drain(&self) {
+        loop {
+            let turn = match self.0.turn.try_lock() {
+                Ok(turn) => turn,
+                Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+                // Whoever has it looks again before it is done.
+                Err(TryLockError::WouldBlock) => return,
+            };
+            if !self.write() {
+                return;
+            }
+            drop(turn);
+            if self.lines().bytes.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// `false` if stdout takes no more for now.
+    fn write(&self) -> bool {
+        let stdout = stdout();
+        loop {
+            let piece: Vec<u8> = self.lines().bytes.iter().take(PIECE).copied().collect();
+            if piece.is_empty() {
+                return true;
+            }
+            if !matches!(
+                wait(stdout.as_fd(), PollFlags::POLLOUT, Instant::now()),
+                Ok(true)
+            ) {
+                return false;
+            }
+            match write(&stdout, &piece) {
+                Ok(count) => drop(self.lines().bytes.drain(..count)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return false,
+                Err(_) => self.lines().close(),
+            }
+        }
+    }
+
+    /// Writes the rest, as long as somebody goes on reading it within `patience`.
+    pub(super) fn finish(&self, patience: impl Fn() -> Duration) {
+        self.lines().say_missing();
+        let mut read_last = Instant::now();
+        let mut left = usize::MAX;
+        loop {
+            self.drain();
+            let now_left = self.lines().bytes.len();
+            if now_left < left {
+                (left, read_last) = (now_left, Instant::now());
+            }
+            if left == 0 || read_last.elapsed() >= patience() {
+                return;
+            }
+            // It says when the reader has gone on.
+            let _ = wait(stdout().as_fd(), PollFlags::POLLOUT, Instant::now() + TICK);
+        }
+    }
+}
+
+/// One line on its way.
+pub(super) struct Line<'a> {
+    output: &'a Output,
+    room: usize,
+}
+
+impl io::Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.say(bytes, self.room);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
+            output: self,
+            room: ROOM,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
+        let room = match *metadata.level() {
+            Level::ERROR | Level::WARN => ROOM_FOR_ERRORS,
+            _ => ROOM,
+        };
+        Line { output: self, room }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_find_no_room_are_counted_and_errors_find_some() {
+        let mut lines = Lines::default();
+        lines.push(b"first\n", 10);
+        lines.push(b"second\n", 10);
+        lines.push(b"third\n", 10);
+        lines.push(b"ERROR: why\n", 200);
+        let text: Vec<u8> = lines.bytes.iter().copied().collect();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "first\nWarning: 2 lines of the log are missing: they were not read in time\n\
+             ERROR: why\n"
+        );
+    }
+
+    #[test]
+    fn an_output_that_is_closed_keeps_nothing() {
+        let mut lines = Lines::default();
+        lines.push(b"first\n", 10);
+        lines.close();
+        lines.push(b"second\n", 10);
+        assert!(lines.bytes.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! What requests are sent on: threads as many as processors, or this one alone
+//! where the system grants no more.
+
+use std::fs::{File, read_dir};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, available_parallelism};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::warn;
+
+/// Five of the runtime, a connection, and a file that is read meanwhile.
+const DESCRIPTORS: usize = 7;
+/// A thread for work beside the requests, and one that it starts itself.
+const BESIDE: usize = 2;
+const STACK: usize = 64 * 1024;
+/// How long threads may take to be gone.
+const GOING: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_micros(50);
+
+/// Starts the runtime.
+///
+/// # Errors
+/// On a process that may not open enough descriptors.
+pub(super) fn start() -> io::Result<Runtime> {
+    // Those that are lacking would be found by panics, and in other places.
+    let spare: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
+    drop(spare?);
+    let workers = available_parallelism().map_or(1, usize::from);
+    let mut builder = if are_granted(workers + BESIDE) {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(workers);
+        builder
+    } else {
+        warn!(
+            hint = "raise the limit on processes (`ulimit -u`, or `pids.max` of the container): \
+                    each thread counts",
+            "the system grants no more threads: going on with one"
+        );
+        Builder::new_current_thread()
+    };
+    builder.enable_all().build()
+}
+
+/// Whether the system grants as many threads, found by having them for a moment.
+/// A runtime cannot be asked: one that gets a part of its threads panics, and
+/// waits for these for ever before it says so.
+fn are_granted(count: usize) -> bool {
+    let before = threads();
+    let together = Mutex::new(());
+    let held = together.lock();
+    let waiting = || drop(together.lock().unwrap_or_else(PoisonError::into_inner));
+    let are_there = thread::scope(|scope| {
+        let start = |_| {
+            let thread = thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, waiting).is_ok()
+        };
+        let are_there = (0..count).all(start);
+        drop(held);
+        are_there
+    });
+    // They count until the system has cleared them away.
+    let since = Instant::now();
+    while threads() > before {
+        if since.elapsed() > GOING {
+            return false;
+        }
+        thread::sleep(TICK);
+    }
+    are_there
+}
+
+/// How many threads this process has, where `/proc` tells.
+fn threads() -> Option<usize> {
+    read_dir("/proc/self/task").ok().map(Iterator::count)
+}

@@ -1,0 +1,216 @@
+//! What ends a run from outside, whatever it computes: a signal, and its time.
+//!
+//! The run is told first, and ends by itself: it learns what became of its
+//! requests and cancels its upload sessions. A thread beside it ends the process
+//! where it does not hear, or not in time. Where the system grants no thread, the
+//! run is told all the same.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use super::exit_code::Failure;
+use super::log::Log;
+use super::run::report;
+use crate::phase::{PhaseError, Stop};
+use crate::store::registry::Registries;
+
+const TICK: Duration = Duration::from_millis(20);
+/// Requests fail by themselves when the time is over, and say more.
+const LATE: Duration = Duration::from_millis(300);
+/// How soon a run that can end by itself has heard, on a machine under load.
+const HEARING: Duration = Duration::from_millis(600);
+/// How long it may take to end then: less than two seconds.
+const ENDING: Duration = Duration::from_millis(1800);
+const CANCELLING: Duration = Duration::from_millis(700);
+/// How long the log waits for a reader that has stopped reading.
+const READING: Duration = Duration::from_secs(5);
+const READING_WHEN_STOPPED: Duration = Duration::from_millis(200);
+/// Cancelling a session is asking a registry, with TLS.
+const STACK: usize = 512 * 1024;
+
+/// Looks whether the run is to end. Clones are the same watch.
+#[derive(Clone)]
+pub(super) struct Watch(Arc<State>);
+
+struct State {
+    began: Instant,
+    interrupted: Arc<AtomicBool>,
+    terminated: Arc<AtomicBool>,
+    /// How long the run may take, once that is known.
+    time: Mutex<Option<Duration>>,
+    stage: Mutex<Stage>,
+    log: Option<Log>,
+}
+
+enum Stage {
+    /// Nothing has been sent.
+    Preparing,
+    Running {
+        registries: Arc<Registries>,
+        /// The run knows that it is to end, or has ended by itself.
+        has_heard: bool,
+    },
+    /// With this exit code, unless something else fails.
+    Ended(u8),
+}
+
+impl Watch {
+    /// Begins to watch; the time of the run begins too.
+    pub(super) fn start(log: Option<Log>) -> Self {
+        let watch = Self(Arc::new(State {
+            began: Instant::now(),
+            interrupted: Arc::default(),
+            terminated: Arc::default(),
+            time: Mutex::new(None),
+            stage: Mutex::new(Stage::Preparing),
+            log,
+        }));
+        for (signal, flag) in [
+            (SIGINT, &watch.0.interrupted),
+            (SIGTERM, &watch.0.terminated),
+        ] {
+            // Without it the signal ends the process, as it did before.
+            let _ = flag::register(signal, Arc::clone(flag));
+        }
+        let watching = watch.clone();
+        let thread = thread::Builder::new().name("watch".to_owned());
+        let _ = thread.stack_size(STACK).spawn(move || watching.watch());
+        watch
+    }
+
+    /// Sets how long the run may take; gives when that is over.
+    pub(super) fn grant(&self, time: Duration) -> Instant {
+        *self.0.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+        self.0.began + time
+    }
+
+    /// From now on requests are sent.
+    pub(super) fn run(&self, registries: &Arc<Registries>) {
+        *self.stage() = Stage::Running {
+            registries: Arc::clone(registries),
+            has_heard: false,
+        };
+    }
+
+    /// Nothing is sent any more.
+    pub(super) fn end(&self, code: u8) {
+        *self.stage() = Stage::Ended(code);
+    }
+
+    /// Waits until the run is to end. Dropped, it says that the run ended by
+    /// itself.
+    pub(super) async fn stopped(&self) -> Stop {
+        let _hearing = Hearing(self);
+        loop {
+            if let Some(stop) = self.stop() {
+                return stop;
+            }
+            if let Some(log) = &self.0.log {
+                log.drain();
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// How long the log may wait for its reader.
+    pub(super) fn patience(&self) -> Duration {
+        match self.stop() {
+            None => READING,
+            Some(_) => READING_WHEN_STOPPED,
+        }
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        if self.0.terminated.load(Ordering::Relaxed) {
+            return Some(Stop::Terminate);
+        }
+        if self.0.interrupted.load(Ordering::Relaxed) {
+            return Some(Stop::Interrupt);
+        }
+        let time = *self.0.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = time.filter(|time| self.0.began.elapsed() >= *time + LATE)?;
+        Some(Stop::OutOfTime(time))
+    }
+
+    fn watch(&self) {
+        let stop = loop {
+            thread::sleep(TICK);
+            if let Some(stop) = self.stop() {
+                break stop;
+            }
+        };
+        let since = Instant::now();
+        loop {
+            // Held to the end, so that the run does not end beside us.
+            let stage = self.stage();
+            let is_late = since.elapsed() > ENDING;
+            match &*stage {
+                Stage::Preparing => self.end_process(stop, None),
+                Stage::Running {
+                    registries,
+                    has_heard: false,
+                } if since.elapsed() > HEARING => {
+                    cancel_sessions(registries);
+                    self.end_process(stop, Some(registries));
+                }
+                Stage::Running { registries, .. } if is_late => {
+                    self.end_process(stop, Some(registries));
+                }
+                Stage::Ended(code) if is_late => std::process::exit((*code).into()),
+                Stage::Running { .. } | Stage::Ended(_) => {}
+            }
+            drop(stage);
+            thread::sleep(TICK);
+        }
+    }
+
+    fn end_process(&self, stop: Stop, registries: Option<&Arc<Registries>>) -> ! {
+        let mut error = PhaseError::Stopped(stop);
+        if registries.is_some_and(|registries| registries.has_written()) {
+            error = PhaseError::InPart(Box::new(error));
+        }
+        let failure = Failure::Phase(error);
+        report(&failure);
+        if let Some(log) = &self.0.log {
+            log.finish(|| READING_WHEN_STOPPED);
+        }
+        std::process::exit(failure.exit_code().into());
+    }
+}
+
+/// On a runtime of its own: the run's may be busy.
+fn cancel_sessions(registries: &Registries) {
+    registries.stop();
+    let cancel = || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let _ = runtime.block_on(async { timeout(CANCELLING, registries.cancel_sessions()).await });
+        std::io::Result::Ok(())
+    };
+    // A registry drops sessions by itself, later.
+    let _ = catch_unwind(AssertUnwindSafe(cancel));
+}
+
+struct Hearing<'a>(&'a Watch);
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        if let Stage::Running { has_heard, .. } = &mut *self.0.stage() {
+            *has_heard = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Files that may be no plain ones: pipes, terminals, devices. A pipe is waited
+//! for, but not for ever.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zeroize::Zeroizing;
+
+/// Opened so, no pipe and no device makes the opener wait.
+pub const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
+
+/// Reads the file at `path` until `until`, at most one byte more than `most`,
+/// so that the caller can tell a file that is too large. A file that is a pipe
+/// is read to where its last writer closes it.
+///
+/// # Errors
+/// On a file that cannot be read, and as [`io::ErrorKind::TimedOut`] on one that
+/// does not end in time.
+pub fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(WITHOUT_WAITING)
+        .open(path)?;
+    // The whole buffer from the start: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    loop {
+        if !wait(file.as_fd(), PollFlags::POLLIN, until)? {
+            let words = "it is a pipe or a device, and did not end in time";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, words));
+        }
+        let room = (most + 1 - bytes.len()) as u64;
+        match file.by_ref().take(room).read_to_end(&mut bytes) {
+            Ok(_) => return Ok(bytes),
+            // A pipe that is empty for now; what it held has been kept.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until `file` is ready for `flags`, or broken, which reading or writing
+/// then tells; `false` if that is not so by `until`.
+///
+/// # Errors
+/// On a file that nobody can wait for.
+pub fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io::Result<bool> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        // To the next millisecond, so that it does not spin through the last one.
+        let left = left.as_micros().div_ceil(1000).min(60_000);
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut [PollFd::new(file, flags)], left) {
+            Ok(0) if Instant::now() >= until => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Which file it is, by whatever name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::thread;
+    use std::time::Duration;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(300)
+    }
+
+    fn fifo() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        mkfifo(&path, Mode::from_bits_truncate(0o600)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_is_read_to_one_byte_beyond_what_it_may_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for (length, read_length) in [(0, 0), (9, 9), (10, 10), (11, 11), (12, 11)] {
+            std::fs::write(&path, vec![7; length]).unwrap();
+            let read = read(&path, 10, soon()).unwrap();
+            assert_eq!(*read, vec![7; read_length]);
+        }
+        assert!(read(folder.path(), 10, soon()).is_err());
+        assert_eq!(
+            read(Path::new("/dev/zero"), 10, soon()).unwrap().as_slice(),
+            [0; 11]
+        );
+        assert!(read(Path::new("/dev/null"), 10, soon()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_where_its_writer_closes_it() {
+        let (_folder, path) = fifo();
+        let writer = {
+            let path = path.clone();
+            thread::spawn(move || {
+                let mut pipe = OpenOptions::new().write(true).open(path).unwrap();
+                for part in ["a key", " in two", " parts"] {
+                    pipe.write_all(part.as_bytes()).unwrap();
+                    thread::sleep(Duration::from_millis(30));
+                }
+            })
+        };
+        let late = Instant::now() + Duration::from_secs(60);
+        let read = read(&path, 100, late).unwrap();
+        assert_eq!(*read, b"a key in two parts");
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_feeds_or_closes_is_not_waited_for_for_ever() {
+        let (_folder, path) = fifo();
+        let error = read(&path, 100, soon()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let mut both_ends = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        both_ends.write_all(b"a half").unwrap();
+        let error = read(&path, 100, soon()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
