@@ -25,8 +25,13 @@ fn json(error: &serde_json::Error) -> String {
         _ => format!(" at line {line}, column {column}"),
     };
     let text = error.to_string();
-    let names_a_field = ["missing field `", "duplicate field `"];
-    if names_a_field.iter().any(|words| text.starts_with(words)) {
+    // Names of fields are ours, and so are the last words.
+    let without_input = [
+        "missing field `",
+        "duplicate field `",
+        "it has too many fields",
+    ];
+    if without_input.iter().any(|words| text.starts_with(words)) {
         return text;
     }
     let wants = ["invalid type: ", "invalid value: ", "invalid length "];
@@ -85,6 +90,8 @@ mod tests {
         }
         let own = <serde_json::Error as serde::de::Error>::custom("`canary` is no digest");
         assert_eq!(words(&own), "another value is needed");
+        let own = <serde_json::Error as serde::de::Error>::custom("it has too many fields");
+        assert_eq!(words(&own), "it has too many fields");
     }
 
     #[test]
