@@ -463,10 +463,12 @@ fn case_43_manifests_of_a_million_parts_are_refused_in_little_memory() {
             r#"{{{fields}"schemaVersion":2,"mediaType":"{MEDIA_TYPE}","config":{descriptor},"layers":[{layers}]}}"#
         )
     };
-    let layers = vec!["0"; 2_000_000].join(",");
+    let nothing = vec!["0"; 2_000_000].join(",");
+    let layers = vec![descriptor.as_str(); 30_000].join(",");
     for (text, words) in [
         (manifest(&fields, ""), "too many fields"),
-        (manifest("", &layers), "2000000 layers"),
+        (manifest("", &nothing), "`layers[0]` is no object"),
+        (manifest("", &layers), "30000 layers"),
     ] {
         let image = Image::recorded("no-sbom-layer");
         let registry = seeded(&image);
