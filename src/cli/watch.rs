@@ -157,7 +157,10 @@ impl Watch {
             let stage = self.stage();
             let is_late = since.elapsed() > ENDING;
             match &*stage {
-                Stage::Preparing => self.end_process(stop, None),
+                // What it waits for fails by itself when the time is over.
+                Stage::Preparing if is_late || !matches!(stop, Stop::OutOfTime(_)) => {
+                    self.end_process(stop, None);
+                }
                 Stage::Running {
                     registries,
                     has_heard: false,
@@ -169,7 +172,7 @@ impl Watch {
                     self.end_process(stop, Some(registries));
                 }
                 Stage::Ended(code) if is_late => std::process::exit((*code).into()),
-                Stage::Running { .. } | Stage::Ended(_) => {}
+                Stage::Preparing | Stage::Running { .. } | Stage::Ended(_) => {}
             }
             drop(stage);
             thread::sleep(TICK);
