@@ -88,6 +88,7 @@ pub enum ExportSbom {
 }
 
 impl ExportSbom {
+    pub const ALL: [Self; 3] = [Self::Attestation, Self::Attachment, Self::None];
     const NAMES: [&'static str; 3] = ["attestation", "attachment", "none"];
 
     fn named(name: &str) -> Option<Self> {

@@ -83,7 +83,12 @@ struct Document<'a> {
     text: &'a str,
     /// Where each line starts.
     lines: Vec<usize>,
+    /// How many characters start before each [`BLOCK`] of bytes: a whole file
+    /// may be one line, with the position of each of its values asked for.
+    characters: Vec<usize>,
 }
+
+const BLOCK: usize = 256;
 
 impl<'a> Document<'a> {
     fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DocumentError> {
@@ -102,10 +107,16 @@ impl<'a> Document<'a> {
         // Editors on Windows write a byte order mark; Go's TOML readers skip it.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line_ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let blocks = text.as_bytes().chunks(BLOCK);
+        let after = blocks.scan(0, |count, block| {
+            *count += characters(block);
+            Some(*count)
+        });
         Ok(Self {
             path,
             text,
             lines: iter::once(0).chain(line_ends).collect(),
+            characters: iter::once(0).chain(after).collect(),
         })
     }
 
@@ -122,13 +133,26 @@ impl<'a> Document<'a> {
     fn position(&self, span: Range<usize>) -> Position {
         let line = self.lines.partition_point(|start| *start <= span.start);
         let line_start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(line_start..span.start).unwrap_or("");
+        let before = self.characters_before(line_start);
         Position {
             path: self.path.to_owned(),
             line,
-            column: before.chars().count() + 1,
+            column: self.characters_before(span.start) - before + 1,
         }
     }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let offset = offset.min(self.text.len());
+        let block = offset / BLOCK;
+        let before = self.characters.get(block).copied().unwrap_or(0);
+        let rest = self.text.as_bytes().get(block * BLOCK..offset);
+        before + characters(rest.unwrap_or_default())
+    }
+}
+
+/// How many characters start in a part of a text.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
 /// The type of a value as a sentence names it.
@@ -233,6 +257,12 @@ mod tests {
         assert_eq!(at("= 1"), "f:2:4");
         assert_eq!(document.position(0..0).to_string(), "f:1:1");
         assert_eq!(document.position(999..1000).line, 3);
+        let text = format!("a = \"{}\"", "ä".repeat(10 * BLOCK));
+        let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+        for (start, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            let column = text[..start].chars().count() + 1;
+            assert_eq!(document.position(start..start).column, column);
+        }
     }
 
     /// CFG-1

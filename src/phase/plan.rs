@@ -3,6 +3,7 @@
 //! Both files are parsed by now; here every key and password file is read,
 //! images and places are named, and contradictions are found.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use tracing::warn;
 
 use super::error::PhaseError;
 use crate::attach::{Kind, Place};
-use crate::config::{Config, CosignConfig, ExportSbom, Format, MediaTypes, Report};
+use crate::config::{CosignConfig, ExportSbom, Format, MediaTypes, Report};
 use crate::file;
 use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
@@ -89,14 +90,6 @@ impl Signatory {
     pub fn place(&self, image: &Image, kind: Kind) -> Place {
         let repository = self.repository.as_ref().unwrap_or(&image.repository);
         Place::new(repository.clone(), image.digest.clone(), kind)
-    }
-
-    /// Every repository that the signatory writes to.
-    fn repositories<'a>(&'a self, images: &'a [Image]) -> HashSet<&'a Repository> {
-        match &self.repository {
-            Some(repository) => HashSet::from([repository]),
-            None => images.iter().map(|image| &image.repository).collect(),
-        }
     }
 
     /// What the signatory hangs on an image. An attachment is not signed, and
@@ -216,18 +209,22 @@ impl Plan {
 
 fn images(report: &Report) -> Vec<Image> {
     let mut images: Vec<Image> = Vec::new();
-    for tag in report.tags() {
-        match images
-            .iter_mut()
-            .find(|image| image.repository == *tag.repository())
-        {
-            Some(image) if image.tags.contains(tag) => {}
-            Some(image) => image.tags.push(tag.clone()),
-            None => images.push(Image {
-                repository: tag.repository().clone(),
-                digest: report.digest().clone(),
-                tags: vec![tag.clone()],
-            }),
+    let mut places: HashMap<&Repository, usize> = HashMap::new();
+    let mut known: HashSet<&Reference> = HashSet::new();
+    for tag in report.tags().iter().filter(|tag| known.insert(tag)) {
+        let place = match places.entry(tag.repository()) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(place) => {
+                images.push(Image {
+                    repository: tag.repository().clone(),
+                    digest: report.digest().clone(),
+                    tags: Vec::new(),
+                });
+                *place.insert(images.len() - 1)
+            }
+        };
+        if let Some(image) = images.get_mut(place) {
+            image.tags.push(tag.clone());
         }
     }
     images
@@ -262,28 +259,10 @@ fn refuse_own_tags(plan: &Plan) -> Result<(), PhaseError> {
 
 /// Two configs that write the same place must agree on how.
 fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), PhaseError> {
-    let signatories: Vec<(&Signatory, &Config)> =
-        plan.signatories.iter().zip(config.configs()).collect();
-    for (index, (second, entry)) in signatories.iter().enumerate() {
-        let destinations = second.repositories(&plan.images);
-        for (first, _) in signatories.iter().take(index) {
-            // All images of a report have one digest.
-            let shares_place = !first.repositories(&plan.images).is_disjoint(&destinations);
-            if !shares_place {
-                continue;
-            }
-            // One bundle makes verifiers of bundles blind for what has none.
-            let is_hidden = first.format.has_bundles() != second.format.has_bundles();
-            let share_tags = first.format.has_tags() && second.format.has_tags();
-            let key = if is_hidden {
-                "format"
-            } else if share_tags && first.media_types != second.media_types {
-                "docker-media-types"
-            } else if first.key == second.key && first.export_sbom != second.export_sbom {
-                "export-sbom"
-            } else {
-                continue;
-            };
+    let mut said = Said::of(&plan.images);
+    for (second, entry) in plan.signatories.iter().zip(config.configs()) {
+        let first = said.against(second);
+        if let Some((first, key)) = first.and_then(|first| contradiction(first, second)) {
             return Err(PhaseError::Contradiction {
                 position: entry.position.to_string(),
                 first: first.name.clone(),
@@ -291,8 +270,122 @@ fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), Phase
                 key,
             });
         }
+        said.note(second);
     }
     Ok(())
+}
+
+/// What two configs that share a place say differently.
+fn contradiction<'a>(
+    first: &'a Signatory,
+    second: &Signatory,
+) -> Option<(&'a Signatory, &'static str)> {
+    let share_tags = first.format.has_tags() && second.format.has_tags();
+    // One bundle makes verifiers of bundles blind for what has none.
+    let key = if first.format.has_bundles() != second.format.has_bundles() {
+        "format"
+    } else if share_tags && first.media_types != second.media_types {
+        "docker-media-types"
+    } else if first.key == second.key && first.export_sbom != second.export_sbom {
+        "export-sbom"
+    } else {
+        return None;
+    };
+    Some((first, key))
+}
+
+/// Something that configs of one place have to agree on.
+#[derive(PartialEq, Eq, Hash)]
+enum Fact<'a> {
+    Bundles(bool),
+    MediaTypes(MediaTypes),
+    ExportSbom(&'a Path, ExportSbom),
+}
+
+/// The first config that says something of a place. The configs are not compared
+/// pair by pair: a file may hold very many.
+type Facts<'a> = HashMap<Fact<'a>, (usize, &'a Signatory)>;
+
+/// What the configs so far say.
+struct Said<'a> {
+    images: HashSet<&'a Repository>,
+    count: usize,
+    /// Of the repositories of all images.
+    of_images: Facts<'a>,
+    /// Of some of them, by name.
+    of_some: Facts<'a>,
+    by_name: HashMap<&'a Repository, Facts<'a>>,
+}
+
+impl<'a> Said<'a> {
+    fn of(images: &'a [Image]) -> Self {
+        // All images of a report have one digest.
+        Self {
+            images: images.iter().map(|image| &image.repository).collect(),
+            count: 0,
+            of_images: Facts::new(),
+            of_some: Facts::new(),
+            by_name: HashMap::new(),
+        }
+    }
+
+    /// The first config that contradicts this one.
+    fn against(&self, signatory: &'a Signatory) -> Option<&'a Signatory> {
+        let (all, named) = match &signatory.repository {
+            None => (Some(&self.of_images), Some(&self.of_some)),
+            Some(repository) => (
+                (self.images.contains(repository)).then_some(&self.of_images),
+                self.by_name.get(repository),
+            ),
+        };
+        let others = [
+            Some(Fact::Bundles(!signatory.format.has_bundles())),
+            (signatory.format.has_tags()).then_some(Fact::MediaTypes(
+                match signatory.media_types {
+                    MediaTypes::Oci => MediaTypes::Docker,
+                    MediaTypes::Docker => MediaTypes::Oci,
+                },
+            )),
+        ];
+        let exports = ExportSbom::ALL.into_iter();
+        let exports = exports.filter(|export| *export != signatory.export_sbom);
+        let exports = exports.map(|export| Fact::ExportSbom(&signatory.key, export));
+        let others = others.into_iter().flatten().chain(exports);
+        let found = others.flat_map(|fact| {
+            let places = [all, named].into_iter().flatten();
+            let found: Vec<_> = places.filter_map(|facts| facts.get(&fact)).collect();
+            found
+        });
+        let first = found.min_by_key(|(index, _)| *index);
+        first.map(|(_, signatory)| *signatory)
+    }
+
+    fn note(&mut self, signatory: &'a Signatory) {
+        let said = (self.count, signatory);
+        self.count += 1;
+        match &signatory.repository {
+            None => note(&mut self.of_images, said),
+            Some(repository) => {
+                if self.images.contains(repository) {
+                    note(&mut self.of_some, said);
+                }
+                note(self.by_name.entry(repository).or_default(), said);
+            }
+        }
+    }
+}
+
+fn note<'a>(facts: &mut Facts<'a>, (index, signatory): (usize, &'a Signatory)) {
+    let (format, export) = (signatory.format, signatory.export_sbom);
+    let media_types = Fact::MediaTypes(signatory.media_types);
+    let new = [
+        Some(Fact::Bundles(format.has_bundles())),
+        format.has_tags().then_some(media_types),
+        Some(Fact::ExportSbom(&signatory.key, export)),
+    ];
+    for fact in new.into_iter().flatten() {
+        facts.entry(fact).or_insert((index, signatory));
+    }
 }
 
 fn read_keys(
@@ -407,3 +500,6 @@ fn warn_of_readers(path: &Path) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

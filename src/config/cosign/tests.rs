@@ -459,3 +459,23 @@ fn a_large_hostile_file_is_refused_in_time() {
     let (message, _) = refusal(&line.repeat(super::super::MAX_BYTES / line.len()));
     assert!(message.contains("the second of that name"), "{message}");
 }
+
+/// All in one line, each with its position. Counted from the start of the line
+/// for each, the characters take half a minute.
+#[test]
+fn a_line_of_very_many_annotations_is_read_at_once() {
+    let annotations: Vec<_> = (0..30_000)
+        .map(|name| format!("{{name=\"{name:x}\",value=\"é\"}}"))
+        .collect();
+    let text = format!(
+        "annotations=[{}]\n[[configs]]\nkey=\"k\"\n",
+        annotations.join(",")
+    );
+    let started = std::time::Instant::now();
+    let config = CosignConfig::parse(Path::new("f"), text.as_bytes()).unwrap();
+    let last = &config.annotations()[29_999].position;
+    let before = text.lines().next().unwrap().rfind("\"752f\"").unwrap();
+    let column = text[..before].chars().count() + 1;
+    assert_eq!((last.line, last.column), (1, column));
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}

@@ -1,6 +1,6 @@
 //! Keys of a credential file: what part of which registry they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::docker;
@@ -38,13 +38,18 @@ impl Scope {
         })
     }
 
-    /// Whether it covers `repository`; a path ends at a slash or at the end.
-    fn covers(&self, repository: &Repository) -> bool {
-        let same_host = (self.host.as_str()).eq_ignore_ascii_case(repository.registry().as_str());
-        let rest = repository.path().strip_prefix(&self.path);
-        let under = |rest: &str| self.path.is_empty() || rest.is_empty() || rest.starts_with('/');
-        same_host && rest.is_some_and(under)
+    /// Host, in lower case, and path.
+    fn into_key(self) -> (String, String) {
+        (self.host.as_str().to_ascii_lowercase(), self.path)
     }
+}
+
+/// The paths of all scopes that cover a repository, the narrowest first: they
+/// end at a slash or at its end.
+fn covering(path: &str) -> impl Iterator<Item = &str> {
+    let above = path.rmatch_indices('/');
+    let above = above.filter_map(|(slash, _)| path.get(..slash));
+    [path].into_iter().chain(above).chain([""])
 }
 
 /// Host with port, and what follows it, of a key with or without a scheme.
@@ -56,37 +61,43 @@ fn split(key: &str) -> (&str, &str) {
     key.split_once('/').unwrap_or((key, ""))
 }
 
-/// Values under keys, the narrowest scope first.
-pub(super) struct Scoped<T>(Vec<(Scope, String, T)>);
+/// Keys with their values, by host and path.
+pub(super) struct Scoped<T>(HashMap<(String, String), Vec<(String, T)>>);
 
 impl<T> Scoped<T> {
     /// Of two keys with the same scope, the one that docker itself would write
     /// goes first, then the alphabet decides.
     pub(super) fn new(values: BTreeMap<String, T>, scope: fn(&str) -> Option<Scope>) -> Self {
-        let mut all: Vec<_> = values
-            .into_iter()
-            .filter_map(|(key, value)| Some((scope(&key)?, key, value)))
-            .collect();
-        all.sort_by_key(|(scope, key, _)| {
-            let is_plain = *key == docker::server(&scope.host);
-            (usize::MAX - scope.path.len(), !is_plain)
-        });
+        let mut all: HashMap<(String, String), Vec<(String, T)>> = HashMap::new();
+        let (mut plain, mut others) = (Vec::new(), Vec::new());
+        for (key, value) in values {
+            if let Some(scope) = scope(&key) {
+                match key == docker::server(&scope.host) {
+                    true => plain.push((scope, key, value)),
+                    false => others.push((scope, key, value)),
+                }
+            }
+        }
+        for (scope, key, value) in plain.into_iter().chain(others) {
+            all.entry(scope.into_key()).or_default().push((key, value));
+        }
         Self(all)
     }
 
     /// The keys that cover `repository` with their values, best first.
     pub(super) fn find(&self, repository: &Repository) -> impl Iterator<Item = (&str, &T)> {
-        self.0
-            .iter()
-            .filter(|(scope, _, _)| scope.covers(repository))
-            .map(|(_, key, value)| (key.as_str(), value))
+        let host = repository.registry().as_str().to_ascii_lowercase();
+        covering(repository.path())
+            .filter_map(move |path| self.0.get(&(host.clone(), path.to_owned())))
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value))
     }
 }
 
 impl<T> fmt::Debug for Scoped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|(_, key, _)| key))
+            .entries(self.0.values().flatten().map(|(key, _)| key))
             .finish()
     }
 }

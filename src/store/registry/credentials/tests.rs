@@ -816,3 +816,23 @@ async fn a_registry_of_any_length_fits_in_a_message() {
         );
     }
 }
+
+/// As many as fit into a file, looked at from as many repositories. One after
+/// the other they take minutes.
+#[tokio::test]
+async fn very_many_entries_are_looked_up_at_once() {
+    let auth = basic_auth("me:hush");
+    let entries: Vec<_> = (0..20_000)
+        .map(|name| format!(r#""r.io/{name:x}":{{"auth":"{auth}"}}"#))
+        .collect();
+    let sources = docker(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
+    let credentials = Credentials::parse(sources).unwrap();
+    let started = Instant::now();
+    for name in 0..20_001 {
+        let repository = format!("R.io/{name:x}/app").parse().unwrap();
+        let credential = credentials.for_repository(&repository).await.unwrap();
+        let is_anonymous = matches!(credential.identity, Identity::Anonymous);
+        assert_eq!(is_anonymous, name == 20_000, "{name}");
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
