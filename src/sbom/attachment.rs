@@ -3,10 +3,12 @@
 //! Cosign's readers take a tag with exactly one layer, so one document stands
 //! for all: see `spec/sbom.md`, "Attachments".
 
+use std::collections::HashSet;
+
 use super::cyclonedx::{self, Source};
 use super::documents::{Document, Format};
 use super::error::SbomError;
-use crate::oci::{Content, MediaType};
+use crate::oci::{Content, Digest, MediaType};
 
 /// How many bytes of CycloneDX documents are merged, which is done in memory.
 pub const MAX_MERGED: u64 = 32 << 20;
@@ -88,9 +90,10 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
         )));
     }
     let mut sources: Vec<Source> = Vec::new();
+    let mut known = HashSet::new();
     for document in documents {
         let source = source(document)?;
-        if sources.iter().all(|known| known.text() != source.text()) {
+        if known.insert(Digest::of(source.text().as_bytes())) {
             sources.push(source);
         }
     }

@@ -4,6 +4,7 @@
 //! is deterministic, and changes no token of a component: whitespace goes, and a
 //! `bom-ref` that two documents use for two things is renamed in the later one.
 
+mod ordered;
 mod parts;
 mod references;
 mod text;
@@ -12,9 +13,10 @@ mod write;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use parts::{BadPart, MAX_MEMBERS, Parts, Place};
+use ordered::Ordered;
+use parts::{BadPart, Parts, Place};
 use references::Names;
-use text::Members;
+use text::{MAX_MEMBERS, Members};
 
 use super::error::SbomError;
 
@@ -66,7 +68,7 @@ fn refused(path: &str, bad: BadPart) -> SbomError {
     let reason = match bad {
         BadPart::Json(source) => return SbomError::Merge { path, source },
         BadPart::WrongType => "a member has another type than CycloneDX gives it",
-        BadPart::TooMany => "it has too many members that CycloneDX does not know",
+        BadPart::TooMany => "it has more members, items or names than are merged",
     };
     SbomError::NotMergeable { path, reason }
 }
@@ -76,10 +78,15 @@ fn refused(path: &str, bad: BadPart) -> SbomError {
 struct Merged<'a> {
     /// `N` of the highest `specVersion`, `1.N`.
     minor_version: u32,
-    lists: Vec<(Place<'a>, List<'a>)>,
-    singles: Vec<(Place<'a>, Vec<Said<'a>>)>,
+    lists: Ordered<Place<'a>, List<'a>>,
+    singles: Ordered<Place<'a>, Vec<Said<'a>>>,
     properties: Vec<String>,
+    /// What the names of properties take if the documents agree on nothing.
+    names: usize,
 }
+
+/// What the names of properties may take: each holds the path of its document.
+const MAX_NAMES: usize = 8 << 20;
 
 /// Items, each once.
 #[derive(Default)]
@@ -124,12 +131,14 @@ impl<'a> Merged<'a> {
         }
         let parts = Parts::of(text).map_err(|bad| refused(path, bad))?;
         for (place, items) in parts.lists {
-            at(&mut self.lists, place).join(items);
+            self.lists.at(place).join(items);
         }
         for (place, text) in parts.singles {
-            at(&mut self.singles, place).push(Said { path, text });
+            self.names += path.len() + place.iter().map(|name| name.len()).sum::<usize>();
+            self.singles.at(place).push(Said { path, text });
         }
-        match self.lists.len() + self.singles.len() > MAX_MEMBERS {
+        let members = self.lists.len() + self.singles.len();
+        match members > MAX_MEMBERS || self.names > MAX_NAMES {
             true => Err(refused(path, BadPart::TooMany)),
             false => Ok(()),
         }
@@ -145,17 +154,4 @@ impl<'a> Merged<'a> {
         self.properties
             .push(format!(r#"{{"name":{name},"value":{value}}}"#));
     }
-}
-
-/// The value of a key; an empty one if there was none.
-fn at<K: PartialEq, T: Default>(known: &mut Vec<(K, T)>, key: K) -> &mut T {
-    let index = match known.iter().position(|(known, _)| *known == key) {
-        Some(index) => index,
-        None => {
-            known.push((key, T::default()));
-            known.len() - 1
-        }
-    };
-    #[expect(clippy::indexing_slicing, reason = "the index was just found or made")]
-    &mut known[index].1
 }

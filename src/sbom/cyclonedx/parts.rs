@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::{self, Members};
+use super::text::{self, MAX_MEMBERS, Members};
 
 /// The names from the BOM down to a member.
 pub(super) type Place<'a> = Vec<Cow<'a, str>>;
@@ -44,9 +44,6 @@ pub(super) enum BadPart {
     TooMany,
 }
 
-/// How many different members are merged; CycloneDX 1.7 knows fewer than 50.
-pub(super) const MAX_MEMBERS: usize = 1_000;
-
 impl From<serde_json::Error> for BadPart {
     fn from(error: serde_json::Error) -> Self {
         Self::Json(error)
@@ -58,10 +55,7 @@ impl<'a> Parts<'a> {
     pub(super) fn of(bom: &'a str) -> Result<Self, BadPart> {
         let mut parts = Self::default();
         parts.add(Vec::new(), bom)?;
-        match parts.lists.len() + parts.singles.len() > MAX_MEMBERS {
-            true => Err(BadPart::TooMany),
-            false => Ok(parts),
-        }
+        Ok(parts)
     }
 
     /// Every part on its own, with its place.
@@ -74,6 +68,9 @@ impl<'a> Parts<'a> {
     }
 
     fn add(&mut self, place: Place<'a>, text: &'a str) -> Result<(), BadPart> {
+        if self.lists.len() + self.singles.len() > MAX_MEMBERS {
+            return Err(BadPart::TooMany);
+        }
         let is_container = CONTAINERS.iter().any(|container| *container == place);
         match text.as_bytes().first() {
             Some(b'{') if is_container => {

@@ -4,11 +4,13 @@
 //! then, wherever its document names it; all else keeps its bytes. The same
 //! thing in two documents keeps its name and stands in the merged BOM once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sha2::{Digest as _, Sha256};
+
 use super::parts::{BadPart, Parts, Place};
-use super::text;
-use crate::oci::Digest;
+use super::text::{self, MAX_ITEMS};
 
 const DEFINITION: &str = "bom-ref";
 
@@ -53,44 +55,56 @@ const REFERENCES: [&str; 31] = [
 /// element does. What is not settled by then is renamed altogether.
 const ROUNDS: usize = 16;
 
-/// The names that the documents so far define, each with the element that does.
+/// SHA-256 of an element and its place.
+type Fingerprint = [u8; 32];
+
+/// The names that the documents so far define.
 #[derive(Default)]
-pub(super) struct Names(HashMap<String, Digest>);
+pub(super) struct Names {
+    /// Each with the element that defines it.
+    known: HashMap<String, Fingerprint>,
+    /// The next number of a name that was renamed.
+    numbers: HashMap<String, u64>,
+    /// Items and names of all documents so far.
+    count: usize,
+}
 
 impl Names {
     /// Renames what a minified document calls as an earlier one calls something
     /// else, and learns its names.
     pub(super) fn adopt(&mut self, bom: String) -> Result<String, BadPart> {
-        let elements = elements(&Parts::of(&bom)?);
-        let colliding = self.colliding(&elements);
+        let room = MAX_ITEMS.saturating_sub(self.count);
+        let elements = elements(&Parts::of(&bom)?, room)?;
+        self.count += elements.count;
+        let colliding = self.colliding(&elements.named);
         if colliding.is_empty() {
-            self.learn(elements);
+            self.learn(&elements);
             return Ok(bom);
         }
-        let bom = rename(&bom, &self.fresh(colliding, &elements));
-        self.learn(self::elements(&Parts::of(&bom)?));
+        let names = self.fresh(colliding, &elements.named);
+        let bom = rename(&bom, &names);
+        self.learn(&self::elements(&Parts::of(&bom)?, room)?);
         Ok(bom)
     }
 
-    fn learn(&mut self, elements: Vec<Element>) {
-        for element in elements {
-            for name in element.defines {
-                self.0.insert(name, element.digest.clone());
+    fn learn(&mut self, elements: &Elements<'_>) {
+        for element in &elements.named {
+            for name in &element.defines {
+                self.known.insert(name.to_string(), element.fingerprint);
             }
         }
     }
 
     /// The names that an earlier document gave to something else.
-    fn colliding<'e>(&self, elements: &'e [Element]) -> BTreeSet<&'e str> {
+    fn colliding<'e>(&self, elements: &'e [Element<'_>]) -> BTreeSet<&'e str> {
         let mut colliding = BTreeSet::new();
         for round in 0..=ROUNDS {
             let before = colliding.len();
             for element in elements {
-                let is_renamed = |name: &String| colliding.contains(name.as_str());
-                let is_other = |name: &String| {
-                    self.0
-                        .get(name)
-                        .is_some_and(|known| *known != element.digest)
+                let is_renamed = |name: &Cow<'_, str>| colliding.contains(&**name);
+                let is_other = |name: &Cow<'_, str>| {
+                    let known = self.known.get(&**name);
+                    known.is_some_and(|known| *known != element.fingerprint)
                 };
                 if round == ROUNDS
                     || element.defines.iter().any(is_other)
@@ -99,8 +113,8 @@ impl Names {
                     let known = element
                         .defines
                         .iter()
-                        .filter(|name| self.0.contains_key(*name));
-                    colliding.extend(known.map(String::as_str));
+                        .filter(|name| self.known.contains_key(&***name));
+                    colliding.extend(known.map(AsRef::<str>::as_ref));
                 }
             }
             if colliding.len() == before {
@@ -112,41 +126,67 @@ impl Names {
 
     /// New names: `<name>#2`, or the next number that no document uses.
     fn fresh<'e>(
-        &self,
+        &mut self,
         colliding: BTreeSet<&'e str>,
-        elements: &'e [Element],
+        elements: &'e [Element<'_>],
     ) -> BTreeMap<&'e str, String> {
-        let used: BTreeSet<&str> = elements
-            .iter()
-            .flat_map(|element| element.refers.iter().map(String::as_str))
-            .collect();
-        let is_free = |name: &String| !self.0.contains_key(name) && !used.contains(name.as_str());
-        colliding
-            .into_iter()
-            .filter_map(|name| {
-                let mut candidates = (2u64..).map(|number| format!("{name}#{number}"));
-                Some((name, candidates.find(is_free)?))
-            })
-            .collect()
+        let refers = elements.iter().flat_map(|element| &element.refers);
+        let used: BTreeSet<&str> = refers.map(AsRef::<str>::as_ref).collect();
+        let mut names = BTreeMap::new();
+        for name in colliding {
+            // Counted on from document to document: many may use one name.
+            let number = self.numbers.entry(name.to_owned()).or_insert(1);
+            let fresh = loop {
+                *number += 1;
+                let fresh = format!("{name}#{number}");
+                if !self.known.contains_key(&fresh) && !used.contains(fresh.as_str()) {
+                    break fresh;
+                }
+            };
+            names.insert(name, fresh);
+        }
+        names
     }
 }
 
+/// The parts of a BOM.
+struct Elements<'a> {
+    /// Those that have names in them.
+    named: Vec<Element<'a>>,
+    /// Of all parts, and of their names.
+    count: usize,
+}
+
 /// A part of a BOM with the names in it.
-struct Element {
-    digest: Digest,
-    defines: Vec<String>,
+struct Element<'a> {
+    fingerprint: Fingerprint,
+    defines: Vec<Cow<'a, str>>,
     /// What it refers to, its own definitions included.
-    refers: Vec<String>,
+    refers: Vec<Cow<'a, str>>,
 }
 
-fn elements(parts: &Parts<'_>) -> Vec<Element> {
-    parts
-        .elements()
-        .map(|(place, text)| element(place, text))
-        .collect()
+/// # Errors
+/// On more than `most` parts and names.
+fn elements<'a>(parts: &Parts<'a>, most: usize) -> Result<Elements<'a>, BadPart> {
+    let mut elements = Elements {
+        named: Vec::new(),
+        count: 0,
+    };
+    for (place, text) in parts.elements() {
+        let element = element(place, text, most);
+        elements.count += 1 + element.defines.len() + element.refers.len();
+        if elements.count > most {
+            return Err(BadPart::TooMany);
+        }
+        if !element.refers.is_empty() {
+            elements.named.push(element);
+        }
+    }
+    Ok(elements)
 }
 
-fn element(place: &Place<'_>, text: &str) -> Element {
+/// No more than `most` names of a part are looked for.
+fn element<'a>(place: &Place<'_>, text: &'a str, most: usize) -> Element<'a> {
     let (mut defines, mut refers) = (Vec::new(), Vec::new());
     // An array of names alone is not wrapped in the member that holds it.
     let parent = place.last().map(AsRef::as_ref).unwrap_or_default();
@@ -156,14 +196,22 @@ fn element(place: &Place<'_>, text: &str) -> Element {
             name => name,
         };
         if name == DEFINITION {
-            defines.push(found.value.clone().into_owned());
+            defines.push(found.value.clone());
         }
         if REFERENCES.contains(&name) {
-            refers.push(found.value.into_owned());
+            refers.push(found.value);
+        }
+        if refers.len() > most {
+            break;
         }
     }
+    let mut hasher = Sha256::new();
+    if !defines.is_empty() {
+        hasher.update(format!("{place:?}"));
+        hasher.update(text);
+    }
     Element {
-        digest: Digest::of(format!("{place:?}{text}").as_bytes()),
+        fingerprint: hasher.finalize().into(),
         defines,
         refers,
     }

@@ -9,15 +9,28 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// How many members are merged, of an object and in all; CycloneDX 1.7 knows
+/// fewer than 50.
+pub(super) const MAX_MEMBERS: usize = 1_000;
+
+/// How many items, and names that they define or refer to, are merged in all.
+/// 32 MiB of honest documents have fewer; what is kept of each takes more than
+/// the two bytes that an item may have.
+pub(super) const MAX_ITEMS: usize = 500_000;
+
+/// A name is compared with those that CycloneDX knows, none of which has more,
+/// however it is escaped.
+const LONGEST_NAME: usize = 256;
 
 /// An object's members in their order, each value as it was written.
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     /// # Errors
-    /// On text that is no object, or holds a name twice.
+    /// On text that is no object, holds a name twice, or more than [`MAX_MEMBERS`].
     pub(super) fn parse(text: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
@@ -46,6 +59,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                     if !names.insert(name.clone()) {
                         return Err(serde::de::Error::custom("a name stands twice"));
                     }
+                    if names.len() > MAX_MEMBERS {
+                        return Err(serde::de::Error::custom("it has too many members"));
+                    }
                     members.push((name, value.get()));
                 }
                 Ok(members)
@@ -62,10 +78,39 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// The items of an array, each as it was written.
 ///
 /// # Errors
-/// On text that is no array.
+/// On text that is no array, and on more than [`MAX_ITEMS`] items.
 pub(super) fn items(text: &str) -> serde_json::Result<Vec<&str>> {
-    let items: Vec<&RawValue> = serde_json::from_str(text)?;
-    Ok(items.into_iter().map(RawValue::get).collect())
+    let Items(items) = serde_json::from_str(text)?;
+    Ok(items)
+}
+
+struct Items<'a>(Vec<&'a str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Vec<&'de str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = array.next_element::<&RawValue>()? {
+                    if items.len() == MAX_ITEMS {
+                        return Err(serde::de::Error::custom("it has too many items"));
+                    }
+                    items.push(item.get());
+                }
+                Ok(items)
+            }
+        }
+
+        deserializer.deserialize_seq(ItemsVisitor).map(Items)
+    }
 }
 
 /// The text of a JSON string. `None`: it is no string, or no Unicode text.
@@ -111,7 +156,8 @@ fn string_length(text: &str) -> usize {
 
 /// A string that is a value of minified text.
 pub(super) struct StringValue<'a> {
-    /// The name it stands under, directly or in an array.
+    /// The name it stands under, directly or in an array; one that is too long
+    /// for any that is known, in quotes.
     pub(super) name: Cow<'a, str>,
     pub(super) value: Cow<'a, str>,
     /// Where it stands in the text, quotes included.
@@ -126,6 +172,15 @@ pub(super) fn string_values(text: &str) -> impl Iterator<Item = StringValue<'_>>
         at: 0,
         name: "\"\"",
         outer: Vec::new(),
+    }
+}
+
+/// The text of a name. It is asked for each value in an array, so that a long
+/// one is not read again and again.
+fn known_name(token: &str) -> Option<Cow<'_, str>> {
+    match token.len() > LONGEST_NAME {
+        true => Some(token.into()),
+        false => string(token),
     }
 }
 
@@ -168,7 +223,7 @@ impl<'a> Iterator for StringValues<'a> {
                 self.name = token;
                 continue;
             }
-            if let (Some(name), Some(value)) = (string(self.name), string(token)) {
+            if let (Some(name), Some(value)) = (known_name(self.name), string(token)) {
                 return Some(StringValue {
                     name,
                     value,

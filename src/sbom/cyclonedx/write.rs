@@ -1,14 +1,15 @@
 //! The parts of all documents, written as one BOM.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::ordered::Ordered;
 use super::parts::Place;
 use super::text::{self, Members};
-use super::{List, Merged, Said, at};
+use super::{List, Merged, Said};
 use crate::oci::Digest;
 
 /// The lowest version that is written: the first whose schema knows `$schema`
@@ -21,20 +22,20 @@ const TOOL_COMPONENTS: [&str; 3] = ["metadata", "tools", "components"];
 pub(super) fn bom(mut merged: Merged<'_>) -> String {
     let mut bom = Node::default();
     bom.put(&["metadata".into()], Node::default());
-    write_singles(&mut merged, &mut bom);
-    let has_tool_object = merged
-        .lists
+    let mut lists = std::mem::take(&mut merged.lists).into_entries();
+    write_singles(&mut merged, &lists, &mut bom);
+    let has_tool_object = lists
         .iter()
         .any(|(place, _)| place.len() > TOOLS.len() && starts_with_tools(place));
     if has_tool_object {
         // Before 1.5 `metadata.tools` is an array of tools, since then it may be an
         // object: where both occur, the tools become components of the object.
-        let tools = take(&mut merged.lists, &TOOLS).items;
-        let mut components = as_they_are(take(&mut merged.lists, &TOOL_COMPONENTS).items);
+        let tools = take(&mut lists, &TOOLS).items;
+        let mut components = as_they_are(take(&mut lists, &TOOL_COMPONENTS).items);
         components.extend(tools.into_iter().map(tool_component));
         bom.put(&TOOL_COMPONENTS.map(Cow::from), Node::Array(components));
     }
-    for (place, list) in std::mem::take(&mut merged.lists) {
+    for (place, list) in lists {
         let mut items = match place == ["dependencies"] {
             true => dependencies(&list.items),
             false => as_they_are(list.items),
@@ -76,12 +77,12 @@ fn with_head(minor: u32, bom: &Node<'_>) -> String {
 }
 
 /// What the documents agree on is said once; the rest is kept as properties.
-fn write_singles<'a>(merged: &mut Merged<'a>, bom: &mut Node<'a>) {
-    for (place, mut said) in std::mem::take(&mut merged.singles) {
+fn write_singles<'a>(merged: &mut Merged<'a>, lists: &[(Place<'a>, List<'a>)], bom: &mut Node<'a>) {
+    for (place, mut said) in std::mem::take(&mut merged.singles).into_entries() {
         if place == ["metadata", "timestamp"] {
             keep_newest(&mut said);
         }
-        let is_list = merged.lists.iter().any(|(list, _)| *list == place);
+        let is_list = lists.iter().any(|(list, _)| *list == place);
         match said.as_slice() {
             [first, rest @ ..] if !is_list && rest.iter().all(|said| said.text == first.text) => {
                 bom.put(&place, Node::Text(first.text));
@@ -165,22 +166,32 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     if let [entry] = entries {
         return (*entry).into();
     }
-    let mut merged = Node::default();
-    let mut lists: Vec<(Cow<'_, str>, List<'_>)> = Vec::new();
+    // What is no list stays as it was said first.
+    let mut texts: Ordered<Cow<'_, str>, Option<&str>> = Ordered::default();
+    let mut lists: Ordered<Cow<'_, str>, List<'_>> = Ordered::default();
     let entries = entries
         .iter()
         .filter_map(|entry| Members::parse(entry).ok());
     for (name, value) in entries.flat_map(|entry| entry.0) {
-        let Ok(items) = text::items(value) else {
-            merged.put(&[name], Node::Text(value));
-            continue;
-        };
-        at(&mut lists, name).join(items);
+        match text::items(value) {
+            Ok(items) => lists.at(name).join(items),
+            Err(_) => {
+                texts.at(name).get_or_insert(value);
+            }
+        }
     }
-    for (name, list) in lists {
-        merged.put(&[name], Node::Array(as_they_are(list.items)));
-    }
-    merged.to_string().into()
+    let texts = texts.into_entries().into_iter();
+    let mut members: Vec<(String, Node<'_>)> = texts
+        .filter_map(|(name, text)| Some((name.into_owned(), Node::Text(text?))))
+        .collect();
+    let names: HashSet<String> = members.iter().map(|(name, _)| name.clone()).collect();
+    let lists = lists.into_entries().into_iter();
+    let lists = lists.filter(|(name, _)| !names.contains(&**name));
+    members.extend(lists.map(|(name, list)| {
+        let items = as_they_are(list.items);
+        (name.into_owned(), Node::Array(items))
+    }));
+    Node::Object(members).to_string().into()
 }
 
 /// A UUID that says nothing but which BOM it is (RFC 9562, section 5.8).

@@ -9,7 +9,7 @@ fn launch(name: &str) -> String {
 }
 
 /// Documents of an image with these files.
-fn documents(files: &[(&str, String)]) -> Vec<Document> {
+pub(super) fn documents(files: &[(&str, String)]) -> Vec<Document> {
     let archive = files.iter().fold(Tar::new(), |archive, (name, text)| {
         archive.file(launch(name), text)
     });
@@ -36,7 +36,7 @@ fn boms(boms: &[Value]) -> Vec<Document> {
     documents(&files)
 }
 
-fn json_of(attachment: &Attachment) -> Value {
+pub(super) fn json_of(attachment: &Attachment) -> Value {
     serde_json::from_slice(&attachment.content.to_bytes().unwrap()).unwrap()
 }
 
@@ -49,11 +49,13 @@ fn merged(of: &[Value]) -> Value {
 fn not_merged(of: &[Value]) -> String {
     let error = attachment(&boms(of)).unwrap_err();
     assert!(error.hint().unwrap().contains("attestation"));
-    error.to_string()
+    let source = std::error::Error::source(&error);
+    let source = source.map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
 }
 
 /// Every `bom-ref` of a BOM.
-fn names(bom: &Value) -> Vec<String> {
+pub(super) fn names(bom: &Value) -> Vec<String> {
     match bom {
         Value::Array(items) => items.iter().flat_map(names).collect(),
         Value::Object(members) => {
