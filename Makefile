@@ -61,6 +61,7 @@ cosign2 := .tools/cosign-$(COSIGN_2)/cosign
 cosign3 := .tools/cosign-$(COSIGN_3)/cosign
 distribution := .tools/distribution-$(DISTRIBUTION)/registry
 referrers := .tools/referrers-registry/referrers-registry
+tar_reader := .tools/tar-reader/tar-reader
 ferro := .tools/ferro-oci-server-$(FERRO)/bin/ferro-oci-server
 regctl := .tools/regctl-$(REGCTL)/regctl
 kyverno := .tools/kyverno-$(KYVERNO)/reader
@@ -221,7 +222,7 @@ publish: ## Push dist/'s image to IMAGE (host/path) and sign it with itself, by 
 		acceptance/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
 
 .PHONY: tools
-tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
+tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(tar_reader) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
 
 .PHONY: readers
 readers: $(kyverno) $(policy_controller) $(sigstore_js) $(sigstore_rust) ## Install verifiers that are not cosign, which the tests leave out where they are missing (needs Node.js)
@@ -256,6 +257,10 @@ $(distribution):
 $(referrers): $(wildcard acceptance/referrers-registry/*)
 	@echo "> Building the registry with a referrers API..."
 	cd acceptance/referrers-registry && $(GO) build -o "$(CURDIR)/$@" .
+
+$(tar_reader): $(wildcard acceptance/tar-reader/*)
+	@echo "> Building the reader of archives..."
+	cd acceptance/tar-reader && $(GO) build -o "$(CURDIR)/$@" .
 
 $(ferro):
 	@echo "> Installing ferro-oci-server $(FERRO) (about 1 minute)..."

@@ -14,6 +14,7 @@
 
 mod support;
 
+mod archives;
 mod baselines;
 mod big;
 mod bundles;

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::{Exceeded, SbomError, shown};
-use super::extended::{Extension, global_header, is_ambiguous};
+use super::extended::Extension;
+use super::header::doubt;
 use super::json::{Remarks, Validator};
 use super::keep::Keeper;
 use super::label::SbomLayer;
@@ -133,6 +134,7 @@ pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Docum
         return Err(failure);
     }
     walked?;
+    metered.check_end()?;
     metered.verify(&layer.diff_id)?;
     Ok(walk.documents())
 }
@@ -174,14 +176,12 @@ impl Walk<'_> {
     }
 
     fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
-        if is_ambiguous(entry.header()) {
-            return Err(SbomError::Entry {
-                path: shown(&entry.path_bytes()),
-                reason: "its header has a layout that readers understand differently",
-            });
+        if let Some(reason) = doubt(entry.header()) {
+            let path = shown(&entry.path_bytes());
+            return Err(SbomError::Entry { path, reason });
         }
         match entry.header().entry_type() {
-            EntryType::XGlobalHeader => global_header(entry),
+            EntryType::XGlobalHeader => self.extension.read_global(entry),
             EntryType::XHeader => self.extension.read_pax(entry),
             EntryType::GNULongName => self.extension.read_long_name(entry),
             EntryType::GNULongLink => self.extension.pass_over_link_name(entry),
@@ -221,7 +221,7 @@ impl Walk<'_> {
         if header.entry_type().is_dir() {
             return Ok(());
         }
-        if !header.entry_type().is_file() || extension.is_sparse {
+        if !header.entry_type().is_file() {
             return Err(refuse("an SBOM document must be a regular file"));
         }
         if !self.paths.insert(path.clone()) {
@@ -274,10 +274,7 @@ impl Walk<'_> {
         if length != size {
             return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
-        let content = self
-            .keeper
-            .finish(keeping, offset, size)
-            .map_err(SbomError::Tar)?;
+        let content = self.keeper.finish(keeping, offset, size)?;
         Ok(Document {
             path,
             format,
@@ -334,7 +331,7 @@ fn format_of(name: &[u8]) -> Option<Format> {
 fn check(
     document: &mut impl Read,
     path: &str,
-    mut keep: impl FnMut(&[u8]) -> io::Result<()>,
+    mut keep: impl FnMut(&[u8]) -> Result<(), SbomError>,
 ) -> Result<(Remarks, u64), SbomError> {
     let refuse = |source| SbomError::Json {
         path: shown(path.as_bytes()),
@@ -350,7 +347,7 @@ fn check(
             return Ok((validator.finish().map_err(refuse)?, length));
         }
         validator.feed(bytes).map_err(refuse)?;
-        keep(bytes).map_err(SbomError::Tar)?;
+        keep(bytes)?;
         length += count as u64;
     }
 }

@@ -84,6 +84,11 @@ pub enum Exceeded {
     Path(usize),
     #[error("the extended header of an entry has more than {0} bytes")]
     ExtendedHeader(u64),
+    #[error(
+        "its documents take more than {0} bytes when they are compressed each by itself, \
+         which is far more than the layer has"
+    )]
+    Kept(u64),
 }
 
 impl SbomError {
@@ -114,7 +119,7 @@ impl Exceeded {
             Self::Expanded(_) => Some("-sbom-expanded-limit <size>"),
             Self::Ratio { .. } => Some("-sbom-ratio-limit <times>"),
             Self::Entries(_) => Some("-sbom-entries-limit <count>"),
-            Self::Path(_) | Self::ExtendedHeader(_) => None,
+            Self::Path(_) | Self::ExtendedHeader(_) | Self::Kept(_) => None,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Extended headers of a tar archive: what PAX and GNU say of the next entry.
 //!
 //! Implements POSIX.1-2017, pax, "pax Extended Header", and GNU tar's `L` and
-//! `K` entries. Only names, sizes and sparseness matter here. What Go's
-//! `archive/tar`, GNU tar and the `tar` crate could read differently is refused.
+//! `K` entries. Only names and sizes matter here. What Go's `archive/tar`, GNU tar
+//! and the `tar` crate could read differently, or one of them refuses, is refused.
 
 use std::io::{self, Read};
 
-use tar::{Entry, Header};
+use tar::Entry;
 
 use super::error::{Exceeded, SbomError, shown};
 
@@ -18,7 +18,6 @@ const MAX_EXTENDED_HEADER: u64 = 1 << 20;
 pub(super) struct Extension {
     pub(super) path: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
-    pub(super) is_sparse: bool,
     /// The kinds of extended header seen, each allowed once.
     kinds: Vec<u8>,
 }
@@ -31,7 +30,18 @@ impl Extension {
 
     pub(super) fn read_pax<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
         self.note(b'x', entry)?;
-        self.pax(&extended_header(entry)?)
+        let records = extended_header(entry)?;
+        for (key, value) in pax_records(&records)? {
+            if let Some(reason) = doubt(key, value) {
+                return Err(refused(entry, reason));
+            }
+            match key {
+                b"path" => self.name(value.to_vec())?,
+                b"size" => self.size(decimal(value).ok_or_else(malformed_pax)?)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn read_long_name<R: Read>(
@@ -43,23 +53,36 @@ impl Extension {
         if name.last() == Some(&0) {
             name.pop();
         }
+        if name.is_empty() {
+            // Go keeps the name of the entry.
+            return Err(refused(entry, "a long name is empty"));
+        }
         self.name(name)
     }
 
     pub(super) fn pass_over_link_name<R: Read>(
         &mut self,
-        entry: &Entry<'_, R>,
+        entry: &mut Entry<'_, R>,
     ) -> Result<(), SbomError> {
-        self.note(b'K', entry)
+        self.note(b'K', entry)?;
+        extended_header(entry).map(drop)
+    }
+
+    /// A global header stands before the entry's own: Go forgets those that it
+    /// read before one.
+    pub(super) fn read_global<R: Read>(&self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
+        if !self.is_empty() {
+            let reason = "a global header stands between an entry and its extended header";
+            return Err(refused(entry, reason));
+        }
+        global_header(entry)
     }
 
     /// Remembers that an extended header of a kind was seen.
     fn note<R: Read>(&mut self, kind: u8, entry: &Entry<'_, R>) -> Result<(), SbomError> {
         if self.kinds.contains(&kind) {
-            return Err(SbomError::Entry {
-                path: shown(&entry.path_bytes()),
-                reason: "an entry has two extended headers of one kind",
-            });
+            let reason = "an entry has two extended headers of one kind";
+            return Err(refused(entry, reason));
         }
         self.kinds.push(kind);
         Ok(())
@@ -76,46 +99,72 @@ impl Extension {
         Ok(())
     }
 
-    fn pax(&mut self, records: &[u8]) -> Result<(), SbomError> {
-        for (key, value) in pax_records(records)? {
-            match key {
-                b"path" | b"GNU.sparse.name" => self.name(value.to_vec())?,
-                b"size" => self.size = Some(decimal(value).ok_or_else(malformed_pax)?),
-                _ => {}
-            }
-            self.is_sparse |= key.starts_with(b"GNU.sparse.");
+    fn size(&mut self, size: u64) -> Result<(), SbomError> {
+        if self.size.is_some_and(|known| known != size) {
+            return Err(malformed_pax());
         }
+        self.size = Some(size);
         Ok(())
     }
 }
 
-/// Whether readers disagree on what the fields of a header are. With the magic
-/// of POSIX and another version than `00`, Go and GNU tar read a prefix, the
-/// `tar` crate none; extended headers of no known layout are none to it. With
-/// the trailer of `star`, Go's prefix ends after 131 bytes and not after 155.
-pub(super) fn is_ambiguous(header: &Header) -> bool {
-    let bytes = header.as_bytes();
-    if header.as_ustar().is_none() && header.as_gnu().is_none() {
-        let is_posix = bytes.get(257..263) == Some(b"ustar\0".as_slice());
-        return is_posix || matches!(header.as_old().linkflag, [b'x' | b'g' | b'L' | b'K']);
+/// Why readers could understand a record of an extended header differently.
+/// `None`: they do not. Go refuses an archive for a number or a time that is
+/// none, and for a NUL in a key or a name; it passes over what is empty.
+fn doubt(key: &[u8], value: &[u8]) -> Option<&'static str> {
+    if key.is_empty() || key.contains(&0) {
+        return Some("a PAX key is empty or holds a NUL byte");
     }
-    let is_star = bytes.get(508..) == Some(b"tar\0".as_slice());
-    let prefix = bytes.get(345..476).unwrap_or_default();
-    is_star && header.as_ustar().is_some() && !prefix.contains(&0)
+    if key.starts_with(b"GNU.sparse.") {
+        return Some("it is sparse, which readers understand differently");
+    }
+    let is_good = match key {
+        b"path" | b"size" | b"linkpath" if value.is_empty() => {
+            return Some("a PAX header leaves its name or size empty");
+        }
+        // A name of a document is judged as such.
+        b"linkpath" | b"uname" | b"gname" => !value.contains(&0),
+        b"uid" | b"gid" => value.is_empty() || is_integer(value),
+        b"atime" | b"mtime" | b"ctime" => value.is_empty() || is_time(value),
+        _ => true,
+    };
+    (!is_good).then_some("a PAX header holds a value that some readers refuse")
+}
+
+/// What Go's `strconv.ParseInt` takes, in base 10 and 64 bits.
+fn is_integer(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok())
+}
+
+/// Seconds, and after a point any digits.
+fn is_time(text: &[u8]) -> bool {
+    let point = text.iter().position(|byte| *byte == b'.');
+    let (seconds, rest) = text.split_at(point.unwrap_or(text.len()));
+    is_integer(seconds) && rest.iter().skip(1).all(u8::is_ascii_digit)
+}
+
+fn refused<R: Read>(entry: &Entry<'_, R>, reason: &'static str) -> SbomError {
+    SbomError::Entry {
+        path: shown(&entry.path_bytes()),
+        reason,
+    }
 }
 
 /// A global header changes all entries after it, for some readers. Only one
 /// that changes nothing of theirs that matters here is passed over.
-pub(super) fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
+fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
     let records = extended_header(entry)?;
     let matters = |key: &[u8]| {
         matches!(key, b"path" | b"size" | b"linkpath") || key.starts_with(b"GNU.sparse.")
     };
-    if pax_records(&records)?.iter().any(|(key, _)| matters(key)) {
-        return Err(SbomError::Entry {
-            path: shown(&entry.path_bytes()),
-            reason: "a global header names or sizes the entries after it",
-        });
+    let records = pax_records(&records)?;
+    let is_doubtful = |key: &[u8]| key.is_empty() || key.contains(&0);
+    if records.iter().any(|(key, _)| is_doubtful(key)) {
+        return Err(refused(entry, "a PAX key is empty or holds a NUL byte"));
+    }
+    if records.iter().any(|(key, _)| matters(key)) {
+        let reason = "a global header names or sizes the entries after it";
+        return Err(refused(entry, reason));
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //!
 //! Neither memory nor time may grow beyond what the layer costs anyway. So a
 //! document that lies behind much else is packed: reading it from the layer
-//! means decompressing all that lies before it, every time.
+//! means decompressing all that lies before it, every time. A layer whose
+//! documents, packed, take many times its own size is refused.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -12,6 +13,7 @@ use flate2::Compression;
 use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use super::error::{Exceeded, SbomError};
 use super::layer::{Compressed, inflate};
 use crate::oci::{Content, Reread};
 
@@ -23,8 +25,9 @@ const PLAIN_IN_TOTAL: u64 = 4 << 20;
 /// before it.
 const NEAR: u64 = 3;
 /// What all packed documents together may take beyond twice the blob's size.
-/// More is needed only if the blob was packed with a larger window than ours.
-const PACKED_BESIDE: u64 = 16 << 20;
+/// More is needed only if the blob was packed with a larger window than ours,
+/// and says the same many times over.
+const PACKED_BESIDE: u64 = 24 << 20;
 
 /// Decides for each document of a blob, and counts what is in memory.
 pub(super) struct Keeper<'a> {
@@ -40,8 +43,8 @@ pub(super) struct Keeper<'a> {
 /// A document on its way.
 pub(super) enum Keeping {
     Plain(Vec<u8>),
-    /// Into the keeper's encoder; with the most bytes that it may take there.
-    Packed(u64),
+    /// Into the keeper's encoder.
+    Packed,
     InTheLayer,
 }
 
@@ -67,41 +70,53 @@ impl<'a> Keeper<'a> {
         } else if is_near {
             Keeping::InTheLayer
         } else {
-            let most = 2 * self.blob.len() as u64 + PACKED_BESIDE;
-            Keeping::Packed(most.saturating_sub(self.packed))
+            Keeping::Packed
         }
     }
 
     /// The next bytes of the document.
-    pub(super) fn add(&mut self, keeping: &mut Keeping, piece: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If all packed documents take too much.
+    pub(super) fn add(&mut self, keeping: &mut Keeping, piece: &[u8]) -> Result<(), SbomError> {
         match keeping {
             Keeping::Plain(bytes) => bytes.extend_from_slice(piece),
-            Keeping::Packed(most) if self.encoder.get_ref().len() as u64 <= *most => {
-                self.encoder.write_all(piece)?;
-            }
-            Keeping::Packed(_) => {
-                self.encoder.reset(Vec::new())?;
-                *keeping = Keeping::InTheLayer;
+            Keeping::Packed => {
+                self.encoder.write_all(piece).map_err(SbomError::Tar)?;
+                self.check_packed(self.encoder.get_ref().len())?;
             }
             Keeping::InTheLayer => {}
         }
         Ok(())
     }
 
+    fn check_packed(&self, more: usize) -> Result<(), SbomError> {
+        let most = 2 * self.blob.len() as u64 + PACKED_BESIDE;
+        match self.packed + more as u64 > most {
+            true => Err(SbomError::Limit(Exceeded::Kept(most))),
+            false => Ok(()),
+        }
+    }
+
     /// The content of a document that was read to its end.
+    ///
+    /// # Errors
+    /// If all packed documents take too much.
     pub(super) fn finish(
         &mut self,
         keeping: Keeping,
         offset: u64,
         length: u64,
-    ) -> io::Result<Content> {
+    ) -> Result<Content, SbomError> {
         match keeping {
             Keeping::Plain(bytes) => {
                 self.plain += length;
                 Ok(bytes.into())
             }
-            Keeping::Packed(_) => {
-                let bytes = Bytes::from(self.encoder.reset(Vec::new())?.into_boxed_slice());
+            Keeping::Packed => {
+                let packed = self.encoder.reset(Vec::new()).map_err(SbomError::Tar)?;
+                self.check_packed(packed.len())?;
+                let bytes = Bytes::from(packed.into_boxed_slice());
                 self.packed += bytes.len() as u64;
                 Ok(Content::from_source(Packed { bytes, length }))
             }
@@ -205,7 +220,7 @@ mod tests {
             assert!(matches!(keeper.begin(offset, size), Keeping::InTheLayer));
         }
         for (offset, size) in [(NEAR * LARGE + 1, LARGE), (1 << 30, LARGE)] {
-            assert!(matches!(keeper.begin(offset, size), Keeping::Packed(_)));
+            assert!(matches!(keeper.begin(offset, size), Keeping::Packed));
         }
         assert!(matches!(keeper.begin(1 << 30, 1000), Keeping::Plain(_)));
     }
@@ -219,7 +234,7 @@ mod tests {
             assert!(matches!(keeping, Keeping::Plain(_)));
             keep(&mut keeper, keeping, 0, PLAIN_DOCUMENT as usize);
         }
-        assert!(matches!(keeper.begin(9, 1), Keeping::Packed(_)));
+        assert!(matches!(keeper.begin(9, 1), Keeping::Packed));
     }
 
     #[test]
@@ -231,15 +246,13 @@ mod tests {
         for (blob, keeping) in [
             (&gzip, Keeping::Plain(Vec::new())),
             (&gzip, Keeping::InTheLayer),
-            (&gzip, Keeping::Packed(u64::MAX)),
-            // Packing stops on the way.
-            (&gzip, Keeping::Packed(100)),
+            (&gzip, Keeping::Packed),
             (&identity, Keeping::InTheLayer),
         ] {
             let mut keeper = Keeper::new(blob);
             let content = keep(&mut keeper, keeping, offset, size);
             // Nothing of it is in the next one.
-            let next = keep(&mut keeper, Keeping::Packed(u64::MAX), 5, 10);
+            let next = keep(&mut keeper, Keeping::Packed, 5, 10);
             for _ in 0..2 {
                 assert_eq!(content.to_bytes().unwrap(), expected);
                 assert_eq!(next.to_bytes().unwrap(), archive()[5..15]);
@@ -262,9 +275,21 @@ mod tests {
     #[test]
     fn zstd_is_packed_until_that_takes_too_much() {
         let blob = Bytes::from_static(b"\x28\xb5\x2f\xfd");
+        let most = 2 * blob.len() as u64 + PACKED_BESIDE;
+        let refused = |result| {
+            let limit = Exceeded::Kept(most);
+            matches!(result, Err(SbomError::Limit(exceeded)) if exceeded == limit)
+        };
         let mut keeper = Keeper::new(&blob);
-        assert!(matches!(keeper.begin(0, 1 << 30), Keeping::Packed(_)));
-        keeper.packed = 2 * blob.len() as u64 + PACKED_BESIDE;
-        assert!(matches!(keeper.begin(0, 1 << 30), Keeping::Packed(0)));
+        let mut keeping = keeper.begin(0, 1 << 30);
+        assert!(matches!(keeping, Keeping::Packed));
+        keeper.packed = most;
+        // Nothing comes out of the encoder yet.
+        assert!(keeper.add(&mut keeping, b"x").is_ok());
+        assert!(refused(keeper.finish(keeping, 0, 1).map(drop)));
+        let mut keeping = Keeping::Packed;
+        let mut random = fastrand::Rng::with_seed(1);
+        let noise: Vec<u8> = (0..1 << 20).map(|_| random.u8(..)).collect();
+        assert!(refused(keeper.add(&mut keeping, &noise)));
     }
 }

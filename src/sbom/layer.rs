@@ -41,12 +41,17 @@ pub const MAX_PATH: usize = 4 << 10;
 /// documents may shrink to anything without being a bomb.
 pub const RATIO_FLOOR: u64 = 64 << 20;
 
+/// Of a tar archive.
+const BLOCK: u64 = 512;
+
 /// A blob that is worth a thread that decompresses it.
 const LARGE: u64 = 256 << 10;
 
-/// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, and
-/// RFC 8878, section 3.1.1.1.2, asks for no more.
-const MAX_ZSTD_WINDOW: u64 = 32 << 20;
+/// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, the
+/// encoders of registries' clients as much unless told otherwise, and RFC 8878,
+/// section 3.1.1.1.2, asks for no more. The decoder takes up to three times as
+/// much while its buffer grows.
+const MAX_ZSTD_WINDOW: u64 = 8 << 20;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -131,6 +136,21 @@ impl Metered {
     /// Why reading failed, if it was not the archive's fault.
     pub(super) fn failure(&mut self) -> Option<SbomError> {
         self.failure.take()
+    }
+
+    /// Reads one block more, after the end of the archive was read: a block of
+    /// zeros. Go refuses one that is followed by another of something, or that
+    /// ends within it.
+    pub(super) fn check_end(&mut self) -> Result<(), SbomError> {
+        let mut block = Vec::new();
+        if let Err(error) = self.by_ref().take(BLOCK).read_to_end(&mut block) {
+            return Err(self.failure().unwrap_or(SbomError::Inflate(error)));
+        }
+        let is_whole = block.is_empty() || block.len() as u64 == BLOCK;
+        if !is_whole || block.iter().any(|byte| *byte != 0) {
+            return Err(SbomError::Tar(broken("its end is not two blocks of zeros")));
+        }
+        Ok(())
     }
 
     /// Reads what is left and checks that the whole is the archive with `diff_id`.
@@ -234,7 +254,7 @@ impl ZstdFrames {
                 let window =
                     zstd_window(rest).ok_or_else(|| broken("a frame header is cut off"))?;
                 if window > MAX_ZSTD_WINDOW {
-                    return Err(broken("a zstd frame asks for too large a window"));
+                    return Err(broken("a zstd frame asks for a window of more than 8 MiB"));
                 }
                 self.decoder
                     .reset(&mut self.source)

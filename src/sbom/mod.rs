@@ -12,6 +12,7 @@ mod error;
 mod extended;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod header;
 mod json;
 mod keep;
 mod label;

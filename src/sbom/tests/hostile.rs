@@ -1,14 +1,14 @@
 use super::*;
 use crate::sbom::{Exceeded, MAX_ENTRIES, MAX_PATH, MAX_RATIO, RATIO_FLOOR, Reason};
 
-const PATH: &str = "/layers/sbom/launch/x/sbom.cdx.json";
+pub(super) const PATH: &str = "/layers/sbom/launch/x/sbom.cdx.json";
 
-fn one_document() -> Vec<u8> {
+pub(super) fn one_document() -> Vec<u8> {
     Tar::new().file(PATH, "{}").done()
 }
 
 /// The reason why an entry is refused.
-fn refused(archive: Tar) -> &'static str {
+pub(super) fn refused(archive: Tar) -> &'static str {
     match read_archive(&archive.done()) {
         Err(SbomError::Entry { reason, .. }) => reason,
         other => panic!("{other:?}"),
@@ -334,7 +334,7 @@ fn paths_that_mean_two_things_are_refused() {
 /// SBOM-6
 #[test]
 fn a_document_that_is_no_regular_file_is_refused() {
-    for kind in *b"123467S" {
+    for kind in *b"123467" {
         let archive = Tar::new().entry(kind, PATH, "");
         assert_eq!(
             refused(archive),
@@ -343,14 +343,39 @@ fn a_document_that_is_no_regular_file_is_refused() {
             char::from(kind)
         );
     }
-    let sparse = [
-        ("GNU.sparse.major", b"1".as_slice()),
-        ("GNU.sparse.name", PATH.as_bytes()),
-    ];
-    let archive = Tar::new()
-        .pax(b'x', &sparse)
-        .file("GNUSparseFile.0/x", "{}");
-    assert_eq!(refused(archive), "an SBOM document must be a regular file");
+}
+
+/// SBOM-4
+#[test]
+fn a_zstd_window_of_eight_mebibytes_is_read_and_no_larger_one() {
+    let archive = one_document();
+    // A frame without a checksum and of unknown length, with one raw block.
+    let frame = |window: u8| {
+        let block = (archive.len() << 3 | 1).to_le_bytes();
+        let head = [0x28, 0xB5, 0x2F, 0xFD, 0, window];
+        [&head, &block[..3], archive.as_slice()].concat()
+    };
+    let eight_mebibytes = 13 << 3;
+    let read = read_blob(&archive, frame(eight_mebibytes));
+    assert_eq!(read.unwrap().len(), 1);
+    for window in [eight_mebibytes + 1, 15 << 3] {
+        let result = read_blob(&archive, frame(window));
+        assert!(matches!(result, Err(SbomError::Inflate(_))), "{result:?}");
+    }
+}
+
+/// SBOM-11. Repetitions that only zstd sees: each document would have to be read
+/// with all that lies before it.
+#[test]
+fn a_zstd_layer_whose_documents_cannot_be_kept_is_refused() {
+    let blob = std::fs::read(testdata("sbom/zstd/long-repeats.tar.zst")).unwrap();
+    let diff_id = std::fs::read_to_string(testdata("sbom/zstd/long-repeats.diffid")).unwrap();
+    let layer = SbomLayer {
+        diff_id: diff_id.trim().parse().unwrap(),
+        ..layer(b"", &blob)
+    };
+    let result = read(&layer, blob.into(), &Limits::default());
+    assert!(matches!(exceeded(result), Exceeded::Kept(_)));
 }
 
 /// SBOM-6

@@ -1,5 +1,7 @@
 //! Layers of the real lifecycle, hostile ones, and merged BOMs.
 
+mod ambiguous;
+mod bulk;
 mod hostile;
 mod images;
 mod merging;
