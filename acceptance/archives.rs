@@ -267,7 +267,7 @@ fn honest() -> Vec<(&'static str, Vec<u8>)> {
             "GNU's times",
             archive(&[file(|bytes| {
                 gnu(bytes);
-                put(bytes, 345, b"14000000000\014000000000\0");
+                put(bytes, 345, b"14000000000\x0014000000000\0");
             })]),
         ),
         (

@@ -134,7 +134,7 @@ mod tests {
             (b"        ", Some(0)),
             (b"+000644\0", None),
             (b"\t000644\0", None),
-            (b"00\0644\0\0", None),
+            (b"00\x00644\0\0", None),
             (b"0000648\0", None),
             (b"\x80\0\0\0\0\0\x01\0", Some(256)),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff", Some(-1)),
