@@ -5,6 +5,8 @@
 //! program's own pages included. scrypt needs 64 MiB for each key that is being
 //! unlocked, and a run unlocks as many keys at a time as there are processors.
 
+mod hostile;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Child;

@@ -49,24 +49,28 @@ pub async fn check_read(
     registries: &Registries,
     limits: &Limits,
 ) -> Result<Readable, PhaseError> {
-    let patience = Patience::new(registries);
-    let checks = plan.images().iter();
-    let checks = join_all(checks.map(|image| check_image(image, registries, &patience)));
-    let checked = checks.await.into_iter().collect::<Result<Vec<_>, _>>()?;
-    // All images of a report are the same bytes, so one SBOM serves for all.
-    let documents = match (plan.images().first(), checked.first()) {
-        (Some(image), Some((_, subject))) if plan.exports_sbom() => {
-            read_sbom(image, subject, registries, limits, &patience).await?
+    let patience = &Patience::new(registries);
+    let checks = plan.images().iter().enumerate();
+    let checks = join_all(checks.map(|(index, image)| async move {
+        let (manifest, subject) = check_image(image, registries, patience).await?;
+        let described = Descriptor::of_manifest(&manifest);
+        // All images of a report are the same bytes, so one SBOM serves for
+        // all, and one manifest is enough to hold.
+        Ok((described, (index == 0).then_some(subject)))
+    }));
+    let checks = checks.await.into_iter();
+    let checks = checks.collect::<Result<Vec<_>, PhaseError>>()?;
+    let (images, subjects): (Vec<_>, Vec<_>) = checks.into_iter().unzip();
+    let documents = match (
+        plan.images().first(),
+        subjects.into_iter().flatten().next(),
+    ) {
+        (Some(image), Some(subject)) if plan.exports_sbom() => {
+            read_sbom(image, &subject, registries, limits, patience).await?
         }
         _ => Vec::new(),
     };
-    let images = checked
-        .iter()
-        .map(|(manifest, _)| Descriptor::of_manifest(manifest));
-    Ok(Readable {
-        images: images.collect(),
-        documents,
-    })
+    Ok(Readable { images, documents })
 }
 
 async fn check_image(
