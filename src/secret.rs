@@ -1,6 +1,12 @@
-//! Bytes that must not leak: passwords, key files, tokens.
+//! Bytes that must not leak: passwords, key files, tokens; and text of others
+//! without them.
+
+mod forms;
+mod scrub;
 
 use std::fmt;
+
+pub use scrub::{Secrets, Voice};
 
 use zeroize::Zeroizing;
 

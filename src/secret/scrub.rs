@@ -1,0 +1,339 @@
+//! Text of others without the secrets of this run (`spec/decisions/0015`).
+//!
+//! A registry, its token service and a proxy are shown passwords and tokens,
+//! and some of them repeat in an error what they were shown. So what they say
+//! is compared with everything that they were shown, byte by byte, in all the
+//! ways in which it may have been written down, whole or cut.
+//!
+//! Every comparison takes time in proportion to the text and to the secrets, and
+//! not to their product, whatever the text is.
+
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::Secret;
+use super::forms::{self, Form, View, folded};
+
+/// What stands in the place of a secret.
+const HIDDEN: char = '…';
+/// Shorter secrets cannot be told from ordinary text.
+const SHORTEST: usize = 4;
+/// Shorter ones are hidden only where they stand as a word of their own.
+const SHORTEST_PIECE: usize = 6;
+/// The bytes of a secret in a row that are hidden in our own lines too if
+/// there are letters and digits among them.
+const MIXED_PIECE: usize = 8;
+/// Those that are hidden there if they are most of it, and no plain word.
+const MOST_PIECE: usize = 10;
+/// Those that are hidden there whatever they are.
+const LONG_PIECE: usize = 16;
+/// A secret of this length is a token: its pieces are hidden from
+/// [`LONG_PIECE`] on in our own lines.
+const TOKEN: usize = 64;
+/// Servers take no longer header, so that nothing behind is ever sent.
+const LONGEST: usize = 8 * 1024;
+/// How many times text is escaped at most.
+const LAYERS: usize = 3;
+/// The bytes of a piece that are looked up before the piece is looked for.
+const ANCHOR: usize = 6;
+
+/// Whose words a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// A line of ours, which may quote others. A secret that is a plain word
+    /// may be one of ours.
+    Ours,
+    /// Somebody else's alone.
+    Theirs,
+}
+
+/// The secrets that this run shows to others, wiped when they are forgotten.
+/// Clones are the same secrets.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    values: Vec<Secret>,
+    /// Hashes of pieces such that every piece that is hidden in a line of ours
+    /// holds one; the shorter ones for secrets that are short themselves.
+    anchors: HashSet<u64>,
+    short_anchors: HashSet<u64>,
+}
+
+impl Secrets {
+    /// From now on, this is hidden. Of a very long value, its beginning is.
+    pub fn remember(&self, value: &[u8]) {
+        let value = value.get(..LONGEST).unwrap_or(value);
+        if value.len() < SHORTEST {
+            return;
+        }
+        let mut known = self.known();
+        let is_known = known.values.iter().any(|other| other.expose() == value);
+        if is_known {
+            return;
+        }
+        let Known {
+            anchors,
+            short_anchors,
+            ..
+        } = &mut *known;
+        forms::each(value, |form, bytes| {
+            for Rule { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
+                let (anchor, anchors) = match length {
+                    ..ANCHOR => (SHORTEST, &mut *short_anchors),
+                    _ => (ANCHOR, &mut *anchors),
+                };
+                anchors.extend(windows(bytes, anchor).step_by(length - anchor + 1));
+            }
+        });
+        known.values.push(Secret::new(value.to_vec()));
+    }
+
+    /// Wipes all of them. From now on, nothing is hidden.
+    pub fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
+    /// Hides a password, and the base64 of both as HTTP carries it. The user
+    /// too, if that may be the secret: some registries take a token there.
+    pub fn remember_login(&self, user: &str, password: &[u8]) {
+        let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
+        pair.extend_from_slice(user.as_bytes());
+        pair.push(b':');
+        pair.extend_from_slice(password);
+        self.remember(Zeroizing::new(STANDARD.encode(&*pair)).as_bytes());
+        self.remember(password);
+        let looks_made = user.len() >= 20 && user.bytes().any(|byte| byte.is_ascii_digit());
+        if password.len() < SHORTEST || looks_made {
+            self.remember(user.as_bytes());
+        }
+    }
+
+    /// `text` with `…` in the place of every secret, and of every piece of one
+    /// that is too long to be there by chance. `also` are hidden this once.
+    pub fn scrubbed<'a>(&self, text: &'a str, voice: Voice, also: &[Secret]) -> Cow<'a, str> {
+        let known = self.known();
+        if text.is_empty() || (known.values.is_empty() && also.is_empty()) {
+            return Cow::Borrowed(text);
+        }
+        let views = views(text);
+        if voice == Voice::Ours && also.is_empty() && !known.may_be_in(&views) {
+            return Cow::Borrowed(text);
+        }
+        let mut is_hidden = vec![false; text.len()];
+        for view in &views {
+            let values = known.values.iter().chain(also);
+            hide(view, values, voice, &mut is_hidden);
+        }
+        if is_hidden.contains(&true) {
+            Cow::Owned(shown(text, &is_hidden))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(…)")
+    }
+}
+
+impl Known {
+    fn may_be_in(&self, views: &[View]) -> bool {
+        let any = |bytes: &[u8], length, anchors: &HashSet<u64>| {
+            !anchors.is_empty() && windows(bytes, length).any(|window| anchors.contains(&window))
+        };
+        views.iter().any(|view| {
+            let bytes = folded(&view.bytes);
+            any(&bytes, ANCHOR, &self.anchors) || any(&bytes, SHORTEST, &self.short_anchors)
+        })
+    }
+}
+
+/// The text as it is, and without each layer of its escapes.
+fn views(text: &str) -> Vec<View> {
+    let mut views = vec![View::of(text)];
+    for _ in 0..LAYERS {
+        let Some(plain) = views.last().and_then(View::unescaped) else {
+            break;
+        };
+        views.push(plain);
+    }
+    views
+}
+
+/// A piece of a form that is hidden.
+#[derive(Clone, Copy)]
+struct Rule {
+    length: usize,
+    place: Place,
+}
+
+/// Where a piece is hidden. The later one includes those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Where it has letters and digits.
+    Mixed,
+    /// Where no letter or digit is beside it.
+    Word,
+    /// Where it does not consist of letters.
+    NoWord,
+    Anywhere,
+}
+
+/// Which pieces of a form of `value` are hidden. `length` is the form's.
+fn rules(form: Form, value: &[u8], length: usize, voice: Voice) -> impl Iterator<Item = Rule> {
+    let whole = value.len();
+    let of = |length, place| Some(Rule { length, place });
+    let [first, second] = match (form, voice) {
+        (Form::Plain, Voice::Theirs) if whole < SHORTEST_PIECE => [of(whole, Place::Word), None],
+        (Form::Plain, Voice::Theirs) => [of(SHORTEST_PIECE, Place::Anywhere), None],
+        (Form::Plain, Voice::Ours) => {
+            let most = whole / 4 * 3;
+            let main = match whole {
+                ..LONG_PIECE if is_word(value) => None,
+                ..SHORTEST_PIECE => of(whole, Place::Word),
+                SHORTEST_PIECE..MOST_PIECE => of(whole, Place::Anywhere),
+                _ if most < LONG_PIECE => of(most.max(MOST_PIECE), Place::NoWord),
+                _ => of(LONG_PIECE, Place::Anywhere),
+            };
+            let has_pieces = (MIXED_PIECE..TOKEN).contains(&whole);
+            [main, of(MIXED_PIECE, Place::Mixed).filter(|_| has_pieces)]
+        }
+        // So little, encoded, is no more than a few letters.
+        (_, Voice::Ours) if whole < SHORTEST_PIECE => [None, None],
+        // Nothing else that is encoded is a word.
+        (Form::Base64 | Form::Hexadecimal, _) => {
+            let bytes = match voice {
+                Voice::Theirs => whole.min(SHORTEST_PIECE),
+                Voice::Ours if whole < TOKEN => whole.min(MIXED_PIECE),
+                Voice::Ours => LONG_PIECE,
+            };
+            let piece = match form {
+                Form::Hexadecimal => 2 * bytes,
+                _ => (4 * bytes).div_ceil(3),
+            };
+            [of(piece.min(length), Place::Anywhere), None]
+        }
+    };
+    let fits = move |rule: &Rule| whole >= SHORTEST && (SHORTEST..=length).contains(&rule.length);
+    [first, second].into_iter().flatten().filter(fits)
+}
+
+/// Whether it may stand in a line of ours by chance.
+fn is_word(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_alphabetic) || value.iter().all(u8::is_ascii_digit)
+}
+
+/// Marks the bytes of the original that hold pieces of `values`.
+fn hide<'a>(
+    view: &View,
+    values: impl Iterator<Item = &'a Secret>,
+    voice: Voice,
+    is_hidden: &mut [bool],
+) {
+    let bytes = folded(&view.bytes);
+    let mut there: HashMap<usize, HashSet<u64>> = HashMap::new();
+    let mut found: HashMap<(usize, u64), Place> = HashMap::new();
+    for value in values.map(Secret::expose) {
+        forms::each(value, |form, form_bytes| {
+            for Rule { length, place } in rules(form, value, form_bytes.len(), voice) {
+                let there = match there.entry(length) {
+                    Entry::Occupied(there) => there.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(windows(&bytes, length).collect()),
+                };
+                for window in windows(form_bytes, length).filter(|window| there.contains(window)) {
+                    let known = found.entry((length, window)).or_insert(place);
+                    *known = place.max(*known);
+                }
+            }
+        });
+    }
+    let lengths: HashSet<usize> = found.keys().map(|(length, _)| *length).collect();
+    for length in lengths {
+        for (start, window) in windows(&bytes, length).enumerate() {
+            let range = start..start + length;
+            let hides = found
+                .get(&(length, window))
+                .is_some_and(|place| place.holds(&bytes, start, length));
+            if hides && let Some(hidden) = is_hidden.get_mut(view.origin(range)) {
+                hidden.fill(true);
+            }
+        }
+    }
+}
+
+impl Place {
+    fn holds(self, text: &[u8], start: usize, length: usize) -> bool {
+        let is_alphanumeric = |at: Option<usize>| {
+            let byte = at.and_then(|at| text.get(at));
+            byte.is_some_and(u8::is_ascii_alphanumeric)
+        };
+        let piece = text.get(start..start + length).unwrap_or_default();
+        match self {
+            Self::Anywhere => true,
+            Self::NoWord => !piece.iter().all(u8::is_ascii_alphabetic),
+            Self::Word => {
+                !is_alphanumeric(start.checked_sub(1)) && !is_alphanumeric(Some(start + length))
+            }
+            Self::Mixed => {
+                piece.iter().any(u8::is_ascii_digit) && piece.iter().any(u8::is_ascii_alphabetic)
+            }
+        }
+    }
+}
+
+/// The text with one mark for every row of hidden characters.
+fn shown(text: &str, is_hidden: &[bool]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut was_hidden = false;
+    for (start, character) in text.char_indices() {
+        let bytes = is_hidden.get(start..start + character.len_utf8());
+        let hides = bytes.unwrap_or_default().contains(&true);
+        match (hides, was_hidden) {
+            (false, _) => shown.push(character),
+            (true, false) => shown.push(HIDDEN),
+            (true, true) => {}
+        }
+        was_hidden = hides;
+    }
+    shown
+}
+
+const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A hash of every row of `length` bytes, each made from the one before.
+fn windows(bytes: &[u8], length: usize) -> impl Iterator<Item = u64> {
+    let next = |hash: u64, byte: u8| hash.wrapping_mul(BASE).wrapping_add(u64::from(byte) + 1);
+    let leaving = (0..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));
+    let mut hash = bytes
+        .iter()
+        .take(length)
+        .fold(0, |hash, byte| next(hash, *byte));
+    let (first, pairs) = match bytes.len() >= length {
+        true => (Some(hash), bytes.get(length..).unwrap_or_default()),
+        false => (None, [].as_slice()),
+    };
+    let others = pairs.iter().zip(bytes).map(move |(entering, left)| {
+        let gone = leaving.wrapping_mul(u64::from(*left) + 1);
+        hash = next(hash, *entering).wrapping_sub(gone);
+        hash
+    });
+    first.into_iter().chain(others)
+}
+
+#[cfg(test)]
+mod tests;
