@@ -151,6 +151,31 @@ fn case_52_a_412_after_somebody_else_s_write_is_a_lost_race() {
     both_verify(&registry, &image);
 }
 
+/// Not everybody says it with 412: gateways know other words.
+#[test]
+fn a_condition_that_is_refused_is_not_the_last_word() {
+    for status in [304, 400, 403, 409, 412, 417, 428, 501] {
+        let (registry, image, signer) = seeded();
+        registry.inject(When::first("PUT", ".sig"), Action::status(status));
+        signer.run().succeeded();
+        assert_eq!(signatures(&registry, &image), 1, "{status}");
+        let puts = registry.exchanges().of("PUT", ".sig").len();
+        assert_eq!(puts, 2, "{status}");
+    }
+}
+
+/// What is refused without a condition too is refused.
+#[test]
+fn a_refusal_without_a_condition_is_the_last_word() {
+    for (status, code) in [(304, 118), (403, 113), (409, 118), (417, 118), (428, 118)] {
+        let (registry, _, signer) = seeded();
+        registry.inject(When::every("PUT", ".sig"), Action::status(status));
+        signer.run().ended_with(code);
+        let puts = registry.exchanges().of("PUT", ".sig").len();
+        assert_eq!(puts, 2, "{status}");
+    }
+}
+
 /// WIRE-52
 #[test]
 fn what_somebody_prunes_during_our_run_is_not_brought_back() {

@@ -265,6 +265,37 @@ fn case_35_blobs_that_the_registry_always_loses_are_given_up() {
     assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 4);
 }
 
+/// Harbor opens a session, and finds out later that there is no room.
+#[test]
+fn a_quota_that_is_used_up_is_named_and_no_login_is_asked_for() {
+    let words = "adding 1.1 KiB of storage resource, which when updated to current usage of \
+                 1.0 GiB will exceed the configured upper limit of 1.0 GiB.";
+    for (method, part) in [
+        ("POST", "/blobs/uploads/"),
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", "/manifests/"),
+    ] {
+        let (registry, image, signer) = plain();
+        let answer = Answer::error(403, "DENIED", words);
+        registry.inject(When::every(method, part), Action::Answer(answer));
+        let run = signer.run().ended_with(118);
+        let run = run.says(&["hint: the storage quota is used up", "upper limit"]);
+        run.does_not_say(&["CNB_REGISTRY_AUTH"]);
+        assert_eq!(registry.tags(image.repository()), ["v1"]);
+        assert_eq!(registry.open_uploads(), 0);
+    }
+}
+
+/// Another 403 for a manifest is about access still.
+#[test]
+fn a_manifest_that_is_denied_without_a_word_of_room_is_about_access() {
+    let (registry, _, signer) = plain();
+    registry.inject(When::every("PUT", ".sig"), Action::error(403, "DENIED"));
+    signer.run().ended_with(113);
+    // With its condition, and without.
+    assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 2);
+}
+
 /// Case 36, F.
 #[test]
 fn case_36_a_manifest_that_the_registry_calls_otherwise_is_an_error() {

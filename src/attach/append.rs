@@ -158,9 +158,12 @@ impl<'a> Append<'a> {
         self.state = match answer {
             Put::Written | Put::Indexed => State::Proving(digest, Wait::No),
             Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
-            Put::Refused { status: 412, .. } if is_conditional => {
-                State::Lost(Setback::ConditionFailed)
-            }
+            // Not every registry, nor every gateway, says with 412 that it will
+            // not have the condition.
+            Put::Refused {
+                status: 304 | 403 | 409 | 412 | 417 | 428,
+                ..
+            } if is_conditional => State::Lost(Setback::ConditionFailed),
             // "Not implemented": some registries know no conditions at all.
             Put::Refused {
                 status: 400 | 501, ..

@@ -2,7 +2,7 @@
 
 use super::place::{Kind, Place};
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
-use crate::store::registry::{Answer, StoreError};
+use crate::store::registry::{Answer, QUOTA_HINT, StoreError};
 
 /// A place that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,7 @@ impl AttachError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store { source, .. } => source.hint(),
+            Self::Refused { answer, .. } if answer.speaks_of_quota() => Some(QUOTA_HINT.to_owned()),
             Self::Refused { place, answer, .. }
                 if answer.code == "MANIFEST_INVALID" && place.kind() != Kind::Referrers =>
             {

@@ -298,7 +298,9 @@ impl<'a> Hanging<'a> {
             Put::Refused {
                 status: 403,
                 answer,
-            } if !self.is_overwrite() => return Err(denied(self.place, answer.clone())),
+            } if !self.is_overwrite() && *condition == Condition::Always => {
+                return Err(denied(self.place, answer.clone()));
+            }
             Put::Refused { status, answer } => {
                 debug!("{} was refused with {status}{answer}", self.place)
             }
@@ -389,7 +391,15 @@ pub(super) fn may_write(answer: &Result<Put, StoreError>) -> bool {
     )
 }
 
+/// What a 403 means for a manifest whose blobs were taken.
 pub(super) fn denied(place: &Place, answer: Answer) -> AttachError {
+    if answer.speaks_of_quota() {
+        return AttachError::Refused {
+            place: place.clone(),
+            status: 403,
+            answer,
+        };
+    }
     AttachError::Store {
         place: place.clone(),
         source: StoreError::Denied {

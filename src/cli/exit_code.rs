@@ -168,6 +168,7 @@ fn of_store(error: &StoreError, content: u8) -> u8 {
         | StoreError::Denied { .. }
         | StoreError::DeniedElsewhere { .. }
         | StoreError::Realm { .. } => ACCESS_DENIED,
+        StoreError::Quota { .. } => REFUSED,
         StoreError::Status { status, .. } if *status >= 500 => UNREACHABLE,
         StoreError::Status { .. }
         | StoreError::Digest { .. }

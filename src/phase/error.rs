@@ -142,7 +142,7 @@ impl PhaseError {
                 | AttachError::Full { .. },
             ) => true,
             Self::Place(AttachError::Store { source, .. }) => {
-                matches!(source, StoreError::Status { .. })
+                matches!(source, StoreError::Status { .. } | StoreError::Quota { .. })
             }
             Self::InPart(source) => source.is_refusal(),
             _ => false,

@@ -376,7 +376,7 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
         status,
         answer: Answer::default(),
     };
-    for status in [412, 501] {
+    for status in [304, 400, 403, 409, 412, 417, 428, 501] {
         let mut append = Append::new(
             &place,
             &layers,

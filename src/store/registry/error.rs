@@ -46,6 +46,8 @@ pub enum StoreError {
         "the token service `{realm}` must not be shown credentials: the registry leads {reason}"
     )]
     Realm { realm: String, reason: Astray },
+    #[error("{action}: the registry has no room{answer}")]
+    Quota { action: String, answer: Answer },
     #[error("the token service `{realm}` gave no token: {reason}")]
     Token { realm: String, reason: String },
     #[error("{action}: unexpected status {status}{answer}")]
@@ -102,10 +104,12 @@ impl StoreError {
                  address that it signs may have expired"
                     .to_owned(),
             ),
+            Self::Credentials { source, .. } => source.hint(),
             Self::TooLarge { limit, .. } => Some(format!(
                 "if its size is meant, raise the limit with `{} <size>`",
                 limit.flag
             )),
+            Self::Quota { .. } => Some(QUOTA_HINT.to_owned()),
             Self::Denied { .. } => Some(
                 "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
                  signing needs push access where signatures go"
@@ -116,12 +120,32 @@ impl StoreError {
     }
 }
 
+pub const QUOTA_HINT: &str = "the storage quota is used up: have it raised, or delete artifacts \
+                              that nobody needs; running again then is safe";
+
 /// A registry's own words about an error, if it said something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The code of the distribution specification, or the registry's own.
     pub code: String,
     pub message: String,
+}
+
+impl Answer {
+    /// Whether there is no room for what was sent. Harbor says so with 403 and
+    /// `DENIED`, and so do others, each in its own words.
+    pub fn speaks_of_quota(&self) -> bool {
+        let words = format!("{} {}", self.code, self.message).to_lowercase();
+        let speaks = |of: &str| words.contains(of);
+        let is_about_room = [
+            "quota",
+            "upper limit",
+            "storage limit",
+            "insufficient storage",
+        ];
+        let is_about_requests = ["rate limit", "toomanyrequests", "too many requests"];
+        is_about_room.into_iter().any(speaks) && !is_about_requests.into_iter().any(speaks)
+    }
 }
 
 impl std::fmt::Display for Answer {

@@ -9,7 +9,7 @@ use super::limit::Limit;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use crate::http::{HttpError, Method, Replay, Response};
+use crate::http::{HttpError, Method, Replay, Response, StatusCode};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
 
@@ -236,7 +236,10 @@ impl Registries {
 /// Whether a manifest may stand there now.
 fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
     match sent {
-        Ok(response) => !response.status.is_client_error(),
+        Ok(response) => {
+            let status = response.status;
+            !status.is_client_error() && status != StatusCode::NOT_MODIFIED
+        }
         Err(StoreError::Http(error)) => !matches!(
             error,
             HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }

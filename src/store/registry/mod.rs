@@ -29,7 +29,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use error::{Answer, StoreError};
+pub use error::{Answer, QUOTA_HINT, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
@@ -245,7 +245,9 @@ impl Registries {
         let is_elsewhere = cell
             .get()
             .is_some_and(|endpoint| endpoint.base.origin() != origin);
+        let reads = ask.method == Method::GET || ask.method == Method::HEAD;
         match response.status.as_u16() {
+            _ if !reads && answer.speaks_of_quota() => StoreError::Quota { action, answer },
             status @ (401 | 403) if is_elsewhere => StoreError::DeniedElsewhere {
                 action,
                 host: origin.ascii_serialization(),
