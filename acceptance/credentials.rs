@@ -58,6 +58,60 @@ fn a_docker_configuration_is_found_at_home_and_where_its_variable_says() {
 }
 
 #[test]
+fn base64_that_was_folded_is_one_credential() {
+    let (registry, image) = seeded(Auth::basic("pass"));
+    let signer = signer(&registry, &image);
+    let config = json!({ "auths": { registry.host(): { "auth": "cm9ib3Q6\r\ncGFz cw==\n" } } });
+    docker_config(&signer, ".docker", &config);
+    signer.run().succeeded();
+}
+
+/// Each is no use in a way of its own; none counts as "no credentials".
+/// SIG-70
+#[test]
+fn a_docker_configuration_that_cannot_be_used_is_named_with_its_reason() {
+    let (registry, image) = seeded(Auth::basic("pass"));
+    for (reason, make) in [
+        ("it is a folder", "mkdir -p d/config.json"),
+        ("is a file", "echo {} > d"),
+        (
+            "`.dockerconfigjson` beside it",
+            "mkdir d; echo {} > d/.dockerconfigjson",
+        ),
+        ("`.dockercfg` beside it", "mkdir d; echo {} > d/.dockercfg"),
+    ] {
+        for is_named in [true, false] {
+            let mut signer = signer(&registry, &image);
+            let home = signer.folder().to_owned();
+            let folder = if is_named { "d" } else { ".docker" };
+            let script = make.replace(" d", &format!(" {folder}"));
+            let made = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .current_dir(&home)
+                .status();
+            assert!(made.unwrap().success());
+            if is_named {
+                let folder = home.join(folder).display().to_string();
+                signer = signer.environment("DOCKER_CONFIG", &folder);
+            }
+            let run = signer.run();
+            assert!(
+                matches!(run.code, Some(1 | 113)),
+                "{script}: {:?}",
+                run.code
+            );
+            let path = home.join(folder).join("config.json");
+            run.says(&[reason, path.to_str().unwrap()])
+                .does_not_say(&["no credentials are configured"]);
+            // Who needs none of it is not held up by what lies at home.
+            if !is_named {
+                signer.credential(registry.host(), BASIC).run().succeeded();
+            }
+        }
+    }
+}
+
+#[test]
 fn the_lifecycle_s_variable_wins_over_the_docker_configuration() {
     let (registry, image) = seeded(Auth::basic("pass"));
     let signer = signer(&registry, &image);
@@ -133,8 +187,10 @@ fn the_token_service_s_own_words_are_shown() {
         .ended_with(113);
     run.says(&[
         "incorrect username or password",
-        "CNB_REGISTRY_AUTH",
-        "robot",
+        &format!(
+            "the password for `{}` in CNB_REGISTRY_AUTH",
+            registry.host()
+        ),
     ]);
 }
 

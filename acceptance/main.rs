@@ -23,6 +23,7 @@ mod command_line;
 mod credentials;
 mod crowd;
 mod docs;
+mod echoes;
 mod exit_codes;
 mod faults;
 mod harness;

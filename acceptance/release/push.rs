@@ -8,9 +8,7 @@ use signer::cli::Environment;
 use signer::http::roots::LazyRoots;
 use signer::http::{Client, Settings};
 use signer::oci::{Digest, Manifest, Reference, Repository};
-use signer::store::registry::credentials::{
-    ConfigLocations, Credentials, DockerConfigFile, Sources,
-};
+use signer::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
 use signer::store::registry::{Access, Condition, MAX_MANIFEST, Put, Registries};
 
 use super::layout::Layout;
@@ -95,7 +93,7 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
     let credentials = Credentials::parse(Sources {
         cnb_registry_auth: environment.registry_auth.as_ref().map(copy),
         docker_auth_config: environment.docker_auth_config.as_ref().map(copy),
-        docker_config: DockerConfigFile::read_first(&locations.candidates())?,
+        docker_config: Located::first_of(&locations.candidates())?,
         helper_path: environment.path.clone(),
     });
     let roots = LazyRoots::new(
@@ -105,6 +103,7 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
     let client = Client::new(Settings {
         roots,
         proxies: environment.proxies.copy(),
+        secrets: Default::default(),
         user_agent: concat!("cnb-signer-release/", env!("CARGO_PKG_VERSION")).to_owned(),
         retry_budget: Duration::from_secs(60),
         time: TIME,

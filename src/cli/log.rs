@@ -9,6 +9,8 @@
 //! - `lines` is text whose line breaks are ours: who passes it has escaped the
 //!   foreign parts of it with [`escaped`];
 //! - other fields follow the message as ` name=value`.
+//!
+//! No line shows a secret of the run, wherever its text comes from.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -26,6 +28,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::output::Output;
+use crate::secret::{Secrets, Voice};
 
 /// The least important lines that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +95,8 @@ pub struct Log {
     level: Arc<AtomicU8>,
     coloured: Arc<AtomicBool>,
     output: Output,
+    /// What no line may show.
+    secrets: Secrets,
 }
 
 impl Log {
@@ -100,8 +105,8 @@ impl Log {
     ///
     /// # Errors
     /// If this process has a log already.
-    pub fn install() -> Result<Self, AlreadyInstalled> {
-        let log = Self::new();
+    pub fn install(secrets: Secrets) -> Result<Self, AlreadyInstalled> {
+        let log = Self::new(secrets);
         tracing::subscriber::set_global_default(log.subscriber(log.output.clone()))
             .map_err(|_| AlreadyInstalled)?;
         Ok(log)
@@ -124,11 +129,12 @@ impl Log {
         self.output.finish(patience);
     }
 
-    fn new() -> Self {
+    fn new(secrets: Secrets) -> Self {
         Self {
             level: Arc::new(AtomicU8::new(Level::default() as u8)),
             coloured: Arc::new(AtomicBool::new(true)),
             output: Output::default(),
+            secrets,
         }
     }
 
@@ -186,19 +192,27 @@ where
         } else {
             writer.write_str(prefix)?;
         }
-        writeln!(
-            writer,
-            "{}{}",
-            escaped(parts.message.trim_end_matches('\n')),
-            escaped(&parts.fields)
-        )?;
+        self.print(&mut writer, parts.message.trim_end_matches('\n'))?;
+        self.print(&mut writer, &parts.fields)?;
+        writer.write_char('\n')?;
         for line in parts.lines.lines() {
-            writeln!(writer, "{}", escaped(line))?;
+            self.print(&mut writer, line)?;
+            writer.write_char('\n')?;
         }
         if !parts.hint.is_empty() {
-            writeln!(writer, "hint: {}", escaped(&parts.hint))?;
+            writer.write_str("hint: ")?;
+            self.print(&mut writer, &parts.hint)?;
+            writer.write_char('\n')?;
         }
         Ok(())
+    }
+}
+
+impl Lines {
+    /// Whoever the text comes from, it shows no secret of the run.
+    fn print(&self, writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+        let text = self.0.secrets.scrubbed(text, Voice::Ours, &[]);
+        writer.write_str(&escaped(&text))
     }
 }
 
@@ -286,7 +300,7 @@ mod tests {
     }
 
     fn logged_at(level: Level, colour: Colour, events: impl FnOnce()) -> String {
-        let log = Log::new();
+        let log = Log::new(Secrets::default());
         log.configure(level, colour);
         logged(&log, events)
     }
@@ -324,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_log_starts_in_colour_at_info_and_can_be_configured_later() {
-        let log = Log::new();
+        let log = Log::new(Secrets::default());
         let shown = logged(&log, || {
             every_level();
             log.configure(Level::Error, Colour::Off);
@@ -365,6 +379,18 @@ mod tests {
             "the registry says: no\\nERROR: all is lost\\r\\u{1b}[2J\\u{0}\\u{9b}1m\\u{202e}\
              \\u{2028}\\u{7f}\ttab ä 😀\n"
         );
+    }
+
+    /// SIG-15
+    #[test]
+    fn no_part_of_a_line_shows_a_secret_whoever_wrote_it() {
+        let secrets = Secrets::default();
+        secrets.remember(b"canary-password");
+        let shown = logged(&Log::new(secrets), || {
+            let word = "canary-password";
+            info!(%word, lines = format!("a {word}"), hint = word, "see {word}\n{word}");
+        });
+        assert_eq!(shown, "see …\\n… word=…\na …\nhint: …\n");
     }
 
     #[test]

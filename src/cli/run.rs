@@ -21,26 +21,26 @@ use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::Origin;
 use crate::phase::{self, Destination, Input, Locked, Plan, Receipt};
-use crate::secret::Secret;
-use crate::store::registry::credentials::{
-    ConfigLocations, Credentials, DockerConfigFile, Sources,
-};
+use crate::secret::{Secret, Secrets};
+use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
 use crate::store::registry::{Access, Registries};
 
 /// Runs the phase; gives the exit code. Everything that is said goes to stdout,
 /// except Go's words about flags, which go to stderr as the lifecycle's do.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let log = Log::install().ok();
+    let secrets = Secrets::default();
+    let log = Log::install(secrets.clone()).ok();
     let watch = Watch::start(log.clone());
     hide_panics();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let running = AssertUnwindSafe(|| run(arguments, log.as_ref(), &watch));
+    let running = AssertUnwindSafe(|| run(arguments, log.as_ref(), &watch, &secrets));
     let outcome = catch_unwind(running).unwrap_or(Err(Failure::Panic));
     let code = outcome.as_ref().map_or_else(Failure::exit_code, |_| 0);
     watch.end(code);
     if let Err(failure) = &outcome {
         report(failure);
     }
+    secrets.forget();
     if let Some(log) = &log {
         log.finish(|| watch.patience());
     }
@@ -82,14 +82,19 @@ fn chain(failure: &Failure) -> String {
     clippy::print_stdout,
     reason = "as Go's flag package and the lifecycle do"
 )]
-fn run(arguments: Vec<OsString>, log: Option<&Log>, watch: &Watch) -> Result<(), Failure> {
+fn run(
+    arguments: Vec<OsString>,
+    log: Option<&Log>,
+    watch: &Watch,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
     let mut environment = Environment::of_process();
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Request::parse(arguments).map_err(Failure::Flag)? {
         Request::Help => eprint!("{}", flags::usage()),
         Request::Version => println!("{}", version()),
-        Request::Run(flags) => sign(flags, &mut environment, api, log, watch)?,
+        Request::Run(flags) => sign(flags, &mut environment, api, log, watch, secrets)?,
     }
     Ok(())
 }
@@ -108,6 +113,7 @@ fn sign(
     api: Negotiated,
     log: Option<&Log>,
     watch: &Watch,
+    secrets: &Secrets,
 ) -> Result<(), Failure> {
     let (level, colour) = log_settings(&flags, environment).map_err(Failure::LogLevel)?;
     if let Some(log) = log {
@@ -133,7 +139,7 @@ fn sign(
     let password = environment.cosign_password.take();
     let (plan, locked) = plan(&inputs, password.as_ref(), until)?;
     drop(password);
-    let registries = Arc::new(registries(&inputs, environment, &plan, until)?);
+    let registries = Arc::new(registries(&inputs, environment, &plan, secrets, until)?);
     let read = files_read(&inputs, environment, &plan, &locked);
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
     let destination = inputs.receipt.as_deref();
@@ -142,7 +148,7 @@ fn sign(
         .transpose()?;
     let runtime = runtime::start().map_err(Failure::Start)?;
     watch.run(&registries);
-    let (receipt, outcome) = runtime.block_on(async {
+    let (mut receipt, outcome) = runtime.block_on(async {
         let (limits, settle) = (&inputs.limits, settle(&inputs));
         phase::run(&plan, locked, &registries, limits, settle, watch.stopped()).await
     });
@@ -154,6 +160,7 @@ fn sign(
     });
     // A key that is still being unlocked is not waited for.
     runtime.shutdown_background();
+    receipt.scrub(secrets);
     let written = match destination {
         Some(destination) => write_receipt(destination, &receipt, has_written),
         None => Ok(()),
@@ -190,10 +197,11 @@ fn registries(
     inputs: &Inputs,
     environment: &Environment,
     plan: &Plan,
+    secrets: &Secrets,
     until: Instant,
 ) -> Result<Registries, Failure> {
     let candidates = locations(environment).candidates();
-    let credentials = DockerConfigFile::read_first(&candidates).and_then(|docker_config| {
+    let credentials = Located::first_of(&candidates).and_then(|docker_config| {
         Credentials::parse(Sources {
             cnb_registry_auth: environment.registry_auth.as_ref().map(Secret::copy),
             docker_auth_config: environment.docker_auth_config.as_ref().map(Secret::copy),
@@ -215,6 +223,7 @@ fn registries(
     let client = Client::new(Settings {
         roots,
         proxies: environment.proxies.copy(),
+        secrets: secrets.clone(),
         user_agent: format!("cnb-signer/{}", version()),
         retry_budget: inputs.retry_budget,
         time: inputs.timeout,

@@ -29,6 +29,7 @@ pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> O
         headers,
         body,
         attempts: 1,
+        secrets: Default::default(),
     })
 }
 
@@ -115,13 +116,14 @@ pub fn retry_after(data: &[u8]) {
 
 /// One `Warning` per line; each text that is shown fits in a line.
 pub fn warning(data: &[u8]) {
-    let mut headers = HeaderMap::new();
+    let url: Url = "https://r.io/v2/".parse().expect("it is one");
+    let mut response = answer(url, StatusCode::OK, WARNING, b"").expect("an empty header");
     for line in data.split(|byte| *byte == b'\n').take(64) {
         if let Ok(value) = HeaderValue::from_bytes(line) {
-            headers.append(WARNING, value);
+            response.headers.append(WARNING, value);
         }
     }
-    for text in warning::texts(&headers) {
+    for text in warning::texts(&response) {
         assert!(!text.is_empty() && text.chars().count() < 330);
         assert!(!text.contains(char::is_control), "{text}");
     }
@@ -131,7 +133,15 @@ pub fn warning(data: &[u8]) {
 /// could be one.
 pub fn redacted(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    for shown in [printable(&text), quoted(data)] {
+    let url: Url = "https://r.io/v2/".parse().expect("it is one");
+    let response = answer(url, StatusCode::BAD_REQUEST, WARNING, b"").map(|answer| Response {
+        body: Bytes::copy_from_slice(data),
+        ..answer
+    });
+    for shown in [
+        printable(&text),
+        quoted(&response.expect("an empty header")),
+    ] {
         assert!(!shown.contains(char::is_control) && shown.chars().count() < 330);
     }
     let Ok(mut url) = text.parse::<Url>() else {

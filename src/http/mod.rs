@@ -41,6 +41,7 @@ pub use redact::{Redacted, printable};
 pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
+use crate::secret::{Secrets, Voice};
 use clients::{Clients, streamed};
 use host::Host;
 use retry::{Failure, Pace};
@@ -56,6 +57,8 @@ const SLOWEST: u64 = 32 * 1024;
 pub struct Settings {
     pub roots: LazyRoots,
     pub proxies: Proxies,
+    /// What hosts are shown; a proxy's password is added.
+    pub secrets: Secrets,
     pub user_agent: String,
     /// For how long a failing host is asked again.
     pub retry_budget: Duration,
@@ -133,6 +136,8 @@ pub struct Response {
     pub body: Bytes,
     /// How often the request was sent before this answer came.
     pub attempts: u32,
+    /// What a host may repeat of what it was shown.
+    pub secrets: Secrets,
 }
 
 impl Response {
@@ -142,12 +147,25 @@ impl Response {
         let value = values.next()?.to_str().ok()?;
         values.next().is_none().then_some(value)
     }
+
+    /// The host's own words in its body, fit to print; empty if it said nothing.
+    pub fn words(&self) -> String {
+        self.printable(String::from_utf8_lossy(&self.body).trim())
+    }
+
+    /// Text of this answer, fit to print: without what the host was shown, in
+    /// the URL too, then [as all text of others](printable).
+    pub fn printable(&self, text: &str) -> String {
+        let shown = redact::secrets_of(&self.url);
+        printable(&self.secrets.scrubbed(text, Voice::Theirs, &shown))
+    }
 }
 
 /// The client. One for the whole run: it holds the connections and what is
 /// known of each host.
 pub struct Client {
     clients: Clients,
+    secrets: Secrets,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     retry_budget: Duration,
     time: Duration,
@@ -164,7 +182,9 @@ struct Leg {
 
 impl Client {
     pub fn new(settings: Settings) -> Self {
+        settings.proxies.remember(&settings.secrets);
         Self {
+            secrets: settings.secrets,
             clients: Clients::new(settings.roots, settings.proxies, settings.user_agent),
             hosts: Mutex::default(),
             retry_budget: settings.retry_budget,
@@ -179,6 +199,11 @@ impl Client {
     pub fn patience(&self, longest: Duration) -> Duration {
         let left = self.deadline.saturating_duration_since(Instant::now());
         longest.min(self.retry_budget).min(left / 2)
+    }
+
+    /// What hosts are shown, and must not be printed when they repeat it.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Sends `request` until an answer is there that is worth having, or the
@@ -371,11 +396,12 @@ impl Client {
             headers,
             body,
             attempts: 1,
+            secrets: self.secrets.clone(),
         })
     }
 
     fn show_warnings(&self, response: &Response) {
-        for text in warning::texts(&response.headers) {
+        for text in warning::texts(response) {
             let host = self.host(&response.url);
             if host.is_news(&text) {
                 let name = response.url.origin().ascii_serialization();

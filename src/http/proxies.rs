@@ -8,10 +8,11 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
+use zeroize::Zeroizing;
 
 use super::error::HttpError;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// A variable that names a proxy. Its URL may hold a password.
 #[derive(Debug)]
@@ -50,6 +51,23 @@ impl Proxies {
         }
     }
 
+    /// Remembers the passwords of the proxies: one that answers in a registry's
+    /// place may repeat them.
+    pub(super) fn remember(&self, secrets: &Secrets) {
+        let variables = [&self.http, &self.https].into_iter().flatten();
+        for text in variables.filter_map(|variable| variable.value.expose_str()) {
+            let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let authority = authority.split('/').next().unwrap_or_default();
+            let Some((login, _)) = authority.rsplit_once('@') else {
+                continue;
+            };
+            let (user, password) = login.split_once(':').unwrap_or((login, ""));
+            secrets.remember(password.as_bytes());
+            let (user, password) = (percent_decoded(user), percent_decoded(password));
+            secrets.remember_login(user.expose_str().unwrap_or_default(), password.expose());
+        }
+    }
+
     /// The proxy for `url`, or none if it is asked directly.
     ///
     /// # Errors
@@ -78,6 +96,18 @@ impl Proxies {
         let mut exceptions = list.split(',').filter_map(Exception::parse);
         !target.is_this_machine() && !exceptions.any(|exception| exception.covers(&target))
     }
+}
+
+/// A user or a password of a URL as it is meant.
+fn percent_decoded(text: &str) -> Secret {
+    // Forms have three characters more with a meaning.
+    let text = Zeroizing::new(
+        text.replace('+', "%2B")
+            .replace('&', "%26")
+            .replace('=', "%3D"),
+    );
+    let name = form_urlencoded::parse(text.as_bytes()).next();
+    Secret::from(name.unwrap_or_default().0.into_owned())
 }
 
 impl ProxyVariable {

@@ -4,6 +4,9 @@ use std::fmt;
 
 use url::{Origin, Url};
 
+use super::Response;
+use crate::secret::Secret;
+
 /// Query parameters that say nothing secret.
 const PLAIN: [&str; 8] = [
     "digest",
@@ -43,6 +46,15 @@ impl fmt::Display for Redacted<'_> {
     }
 }
 
+/// The values that [`Redacted`] leaves out of a URL's query.
+pub(super) fn secrets_of(url: &Url) -> Vec<Secret> {
+    let values = url.query_pairs();
+    let secret = values.filter(|(name, _)| !PLAIN.contains(&&**name));
+    secret
+        .map(|(_, value)| Secret::from(value.into_owned()))
+        .collect()
+}
+
 /// `text` in one line without control characters, cut to a readable length.
 pub fn printable(text: &str) -> String {
     let cleaned = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -55,12 +67,12 @@ pub fn printable(text: &str) -> String {
 }
 
 /// A host's own words, marked as such; empty if it said nothing.
-pub(super) fn quoted(body: &[u8]) -> String {
-    let text = printable(String::from_utf8_lossy(body).trim());
-    if text.is_empty() {
-        text
+pub(super) fn quoted(response: &Response) -> String {
+    let words = response.words();
+    if words.is_empty() {
+        words
     } else {
-        format!(", last with `{text}`")
+        format!(", last with `{words}`")
     }
 }
 

@@ -160,7 +160,7 @@ fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpErro
             url: Redacted(&response.url).to_string(),
             status: response.status.as_u16(),
             attempts,
-            answer: quoted(&response.body),
+            answer: quoted(&response),
         },
     }
 }
@@ -213,6 +213,7 @@ mod tests {
             headers,
             body: Default::default(),
             attempts: 1,
+            secrets: Default::default(),
         })
     }
 

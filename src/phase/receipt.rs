@@ -8,6 +8,7 @@ use super::error::PhaseError;
 use super::plan::Plan;
 use super::sign::{Entry, SignedPlace};
 use crate::oci::Digest;
+use crate::secret::{Secrets, Voice};
 
 /// A run's receipt. It holds no secret.
 #[derive(Debug, Serialize)]
@@ -120,6 +121,13 @@ impl Receipt {
     pub(super) fn close(&mut self, outcome: &Result<(), PhaseError>) {
         self.complete = outcome.is_ok();
         self.error = outcome.as_ref().err().map(ToString::to_string);
+    }
+
+    /// Takes out what hosts repeated of the secrets that they were shown.
+    pub fn scrub(&mut self, secrets: &Secrets) {
+        if let Some(error) = &mut self.error {
+            *error = secrets.scrubbed(error, Voice::Ours, &[]).into_owned();
+        }
     }
 
     /// Writes the receipt, readable by all.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::Answer;
-use crate::http::{Response, printable};
+use crate::http::Response;
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -24,21 +24,18 @@ pub(super) fn read(response: &Response) -> Answer {
     let envelope: Option<Envelope> = serde_json::from_slice(&response.body).ok();
     match envelope.and_then(|envelope| envelope.errors.into_iter().next()) {
         Some(entry) => Answer {
-            code: printable(&entry.code),
-            message: printable(&entry.message),
+            code: response.printable(&entry.code),
+            message: response.printable(&entry.message),
         },
         None => Answer {
             code: String::new(),
-            message: printable(String::from_utf8_lossy(&response.body).trim()),
+            message: response.words(),
         },
     }
 }
 
 /// The identifier that some registries give a session, for their logs.
 pub(super) fn session_id(response: &Response) -> String {
-    printable(
-        response
-            .header("docker-upload-uuid")
-            .unwrap_or("no identifier"),
-    )
+    let id = response.header("docker-upload-uuid");
+    id.map_or_else(|| "no identifier".to_owned(), |id| response.printable(id))
 }

@@ -193,6 +193,9 @@ impl Registries {
         let cell = self.credential_cell(repository);
         let resolve = || async {
             let resolved = self.access.credentials.for_repository(repository).await;
+            if let Ok(credential) = &resolved {
+                credential.remember(self.client.secrets());
+            }
             resolved.map(Arc::new).map_err(Arc::new)
         };
         let resolved = cell.get_or_init(resolve).await;

@@ -27,12 +27,12 @@ use serde::de::{Deserializer, Visitor};
 use docker::{DockerConfig, HelperKind};
 use scope::{Scope, Scoped};
 
-pub use docker::{ConfigLocations, DockerConfigFile};
+pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming, Unusable};
 pub use error::CredentialsError;
 
 use crate::http::printable;
 use crate::oci::Repository;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// The most bytes that one source may have.
 pub const MAX_LENGTH: usize = 1024 * 1024;
@@ -47,17 +47,20 @@ pub struct Sources {
     /// its `auths` count, as with docker.
     pub docker_auth_config: Option<Secret>,
     /// Docker's `config.json` or podman's `auth.json`.
-    pub docker_config: Option<DockerConfigFile>,
+    pub docker_config: Located,
     /// `PATH`: where credential helpers are looked for. Relative folders in it
     /// are left out.
     pub helper_path: Option<OsString>,
 }
 
-/// How to identify oneself to a registry, and where that was configured.
+/// How to identify oneself to a registry, and where that was configured. It
+/// prints as the latter: some registries take a token as the user's name.
 #[derive(Debug)]
 pub struct Credential {
     pub identity: Identity,
     pub source: Source,
+    /// Under which key it stands there.
+    pub entry: Option<String>,
 }
 
 /// What proves who one is.
@@ -96,6 +99,8 @@ pub struct Credentials {
     cnb: Scoped<Text>,
     docker_auth_config: Option<DockerConfig>,
     docker_config: Option<(PathBuf, DockerConfig)>,
+    /// Files that nobody can read credentials from.
+    unusable: Vec<(PathBuf, Unusable)>,
     cnb_given: bool,
     helper_path: OsString,
 }
@@ -117,8 +122,8 @@ impl Credentials {
             .docker_auth_config
             .map(|text| DockerConfig::parse(&text, &Source::DockerAuthConfig))
             .transpose()?;
-        let docker_config = sources
-            .docker_config
+        let Located { file, unusable } = sources.docker_config;
+        let docker_config = file
             .map(|file| {
                 let source = Source::DockerConfig(file.path.clone());
                 let config = DockerConfig::parse(&file.bytes, &source)?;
@@ -129,6 +134,7 @@ impl Credentials {
             cnb: Scoped::new(cnb, Scope::of_host),
             docker_auth_config,
             docker_config,
+            unusable,
             cnb_given,
             helper_path: sources.helper_path.unwrap_or_default(),
         })
@@ -138,8 +144,9 @@ impl Credentials {
     /// most ten seconds; asking again runs it again.
     ///
     /// # Errors
-    /// On an entry for this repository that makes no sense, and on a helper
-    /// that fails.
+    /// On an entry for this repository that makes no sense, on a helper that
+    /// fails, and on a file that is there, cannot be used, and might have had
+    /// what no other place has.
     pub async fn for_repository(
         &self,
         repository: &Repository,
@@ -154,8 +161,8 @@ impl Credentials {
         if let Some(config) = &self.docker_auth_config {
             let source = Source::DockerAuthConfig;
             looked_in.push(source.to_string());
-            if let Some(identity) = config.identity(repository, &source)? {
-                return Ok(Credential { identity, source });
+            if let Some(credential) = config.credential(repository, source)? {
+                return Ok(credential);
             }
         }
         if let Some((path, config)) = &self.docker_config {
@@ -165,27 +172,38 @@ impl Credentials {
             }
             let source = Source::DockerConfig(path.clone());
             looked_in.push(source.to_string());
-            if let Some(identity) = config.identity(repository, &source)? {
-                return Ok(Credential { identity, source });
+            if let Some(credential) = config.credential(repository, source)? {
+                return Ok(credential);
             }
+        }
+        for (path, reason) in &self.unusable {
+            if reason.is_there() {
+                return Err(CredentialsError::Unusable {
+                    path: path.clone(),
+                    reason: reason.clone(),
+                });
+            }
+            looked_in.push(format!("`{}` ({reason})", path.display()));
         }
         Ok(Credential {
             identity: Identity::Anonymous,
             source: Source::Nowhere(looked_in),
+            entry: None,
         })
     }
 
     /// Whether there may be a credential for `repository`. Runs nothing.
     pub fn may_know(&self, repository: &Repository) -> bool {
-        let names = |config: &DockerConfig, source: &Source| {
+        let names = |config: &DockerConfig, source: Source| {
             config.helper(repository).is_some()
-                || !matches!(config.identity(repository, source), Ok(None))
+                || !matches!(config.credential(repository, source), Ok(None))
         };
         let variable = self.docker_auth_config.as_ref();
         let file = self.docker_config.as_ref();
         self.cnb.find(repository).next().is_some()
-            || variable.is_some_and(|config| names(config, &Source::DockerAuthConfig))
-            || file.is_some_and(|(path, config)| names(config, &Source::DockerConfig(path.clone())))
+            || variable.is_some_and(|config| names(config, Source::DockerAuthConfig))
+            || file.is_some_and(|(path, config)| names(config, Source::DockerConfig(path.clone())))
+            || self.unusable.iter().any(|(_, reason)| reason.is_there())
     }
 
     /// Asks the helper that is configured for this registry, if one is. A
@@ -216,7 +234,11 @@ impl Credentials {
         looked_in.push(source.to_string());
         let server = docker::server(repository.registry());
         let identity = helper::ask(&file, server, &source).await?;
-        Ok(identity.map(|identity| Credential { identity, source }))
+        Ok(identity.map(|identity| Credential {
+            identity,
+            source,
+            entry: None,
+        }))
     }
 }
 
@@ -233,7 +255,11 @@ fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsE
         "x-identity" => Identity::RefreshToken(docker::token(&value, registry, &source)?),
         _ => return Err(unknown()),
     };
-    Ok(Credential { identity, source })
+    Ok(Credential {
+        identity,
+        source,
+        entry: Some(printable(registry)),
+    })
 }
 
 /// Reads JSON without serde's messages, which quote what they read. Blank text
@@ -258,16 +284,31 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
     Ok(value.unwrap_or_default())
 }
 
+impl Credential {
+    /// Has everything of it hidden that hosts may repeat.
+    pub fn remember(&self, secrets: &Secrets) {
+        match &self.identity {
+            Identity::Anonymous => {}
+            Identity::Basic { user, password } => secrets.remember_login(user, password.expose()),
+            Identity::Bearer(token) | Identity::RefreshToken(token) => {
+                secrets.remember(token.expose());
+            }
+        }
+    }
+}
+
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = &self.source;
-        match &self.identity {
-            Identity::Anonymous => write!(f, "anonymous: {source}"),
-            Identity::Basic { user, .. } => {
-                write!(f, "user `{}` of {source}", user.escape_debug())
-            }
-            Identity::Bearer(_) => write!(f, "the registry token of {source}"),
-            Identity::RefreshToken(_) => write!(f, "the identity token of {source}"),
+        let what = match &self.identity {
+            Identity::Anonymous => return write!(f, "anonymous: {source}"),
+            Identity::Basic { .. } => "the password",
+            Identity::Bearer(_) => "the registry token",
+            Identity::RefreshToken(_) => "the identity token",
+        };
+        match &self.entry {
+            Some(entry) => write!(f, "{what} for `{entry}` in {source}"),
+            None => write!(f, "{what} of {source}"),
         }
     }
 }

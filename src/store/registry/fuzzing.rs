@@ -31,6 +31,7 @@ pub fn challenge(data: &[u8]) {
     let credential = Credential {
         identity: Identity::Anonymous,
         source: Source::CnbRegistryAuth,
+        entry: None,
     };
     let wanted = TokenRequest {
         realm: &realm,

@@ -21,6 +21,7 @@ use crate::http::{
 };
 use crate::secret::Secret;
 
+const BEARER: &str = "Bearer ";
 const CLIENT_ID: &str = "cnb-signer";
 /// How long a token lives if its service does not say (spec/auth/token.md).
 const DEFAULT_LIFE: u64 = 60;
@@ -118,10 +119,14 @@ pub(super) async fn fetch(
             });
         }
     }
-    read(&response.body).map_err(|reason| StoreError::Token {
+    let token = read(&response.body).map_err(|reason| StoreError::Token {
         realm: realm(),
         reason: reason.to_owned(),
-    })
+    })?;
+    let shown = token.header.as_bytes();
+    let shown = shown.strip_prefix(BEARER.as_bytes()).unwrap_or(shown);
+    client.secrets().remember(shown);
+    Ok(token)
 }
 
 /// Reads a token service's answer. The error is in words alone: a cause could
@@ -150,7 +155,7 @@ pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
 
 /// The header that shows `token`, never printed by the HTTP library.
 pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
-    let text = Zeroizing::new(format!("Bearer {token}"));
+    let text = Zeroizing::new(format!("{BEARER}{token}"));
     sensitive(&text)
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::scope::{Scope, Scoped};
-use super::{CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
+use super::{Credential, CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
 use crate::http::printable;
 use crate::oci::{Registry, Repository};
 use crate::secret::Secret;
@@ -49,17 +49,101 @@ pub struct ConfigLocations {
     pub xdg_config_home: Option<PathBuf>,
 }
 
+/// Where the file may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub path: PathBuf,
+    pub naming: Naming,
+}
+
+/// Who says that the file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// A variable that has no other purpose.
+    Variable,
+    /// Custom: a platform sets `HOME` for other reasons than ours, and it may
+    /// be no folder, or one that we may not enter.
+    Custom,
+}
+
+/// What was found where the file may be.
+#[derive(Debug, Default)]
+pub struct Located {
+    pub file: Option<DockerConfigFile>,
+    /// What was passed over, and why.
+    pub unusable: Vec<(PathBuf, Unusable)>,
+}
+
+/// Why a file cannot be read. It prints as what is the matter with the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("it is not there")]
+    Absent,
+    #[error("it is a link to nothing")]
+    Dangling,
+    #[error("what should be its folder is a file")]
+    BehindAFile,
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("it is a folder")]
+    Folder,
+    #[error("it is not a file")]
+    NoFile,
+    #[error("{0}")]
+    Unreadable(String),
+    /// A secret of Kubernetes that was mounted as it is.
+    #[error("it is not there, but `{0}` beside it is")]
+    OtherName(&'static str),
+}
+
+/// What Kubernetes calls the file in its secrets.
+const OTHER_NAMES: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
+const CONFIG_NAME: &str = "config.json";
+
+impl Unusable {
+    /// Whether there is something that was meant to be read.
+    pub(super) fn is_there(&self) -> bool {
+        match self {
+            Self::Absent | Self::Dangling | Self::BehindAFile | Self::Unreachable(_) => false,
+            Self::Folder | Self::NoFile | Self::Unreadable(_) | Self::OtherName(_) => true,
+        }
+    }
+
+    /// Why there is no file behind `path`.
+    fn of_path(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotADirectory => Self::BehindAFile,
+            io::ErrorKind::NotFound if path.is_symlink() => Self::Dangling,
+            io::ErrorKind::NotFound if path.ends_with(CONFIG_NAME) => {
+                let mut names = OTHER_NAMES.into_iter();
+                let other = names.find(|name| path.with_file_name(name).is_file());
+                other.map_or(Self::Absent, Self::OtherName)
+            }
+            io::ErrorKind::NotFound => Self::Absent,
+            _ => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
 impl ConfigLocations {
     /// Where the file may be; the first one that is a file counts
     /// (go-containerregistry `pkg/authn/keychain.go`).
-    pub fn candidates(&self) -> Vec<PathBuf> {
+    pub fn candidates(&self) -> Vec<Candidate> {
         fn set(path: &Option<PathBuf>) -> Option<&Path> {
             path.as_deref().filter(|path| !path.as_os_str().is_empty())
         }
+        let named = |path: PathBuf| Candidate {
+            path,
+            naming: Naming::Variable,
+        };
+        let custom = |path: PathBuf| Candidate {
+            path,
+            naming: Naming::Custom,
+        };
         let home = set(&self.home);
         let docker = match set(&self.docker_config) {
-            Some(folder) => Some(folder.to_owned()),
-            None => home.map(|home| home.join(".docker")),
+            Some(folder) => Some(named(folder.join(CONFIG_NAME))),
+            None => home.map(|home| custom(home.join(".docker").join(CONFIG_NAME))),
         };
         let config_home = match set(&self.xdg_config_home) {
             Some(folder) => Some(folder.to_owned()),
@@ -67,10 +151,10 @@ impl ConfigLocations {
         };
         let runtime = set(&self.xdg_runtime_dir);
         [
-            docker.map(|folder| folder.join("config.json")),
-            set(&self.registry_auth_file).map(Path::to_owned),
-            runtime.map(|folder| folder.join("containers/auth.json")),
-            config_home.map(|folder| folder.join("containers/auth.json")),
+            docker,
+            set(&self.registry_auth_file).map(|path| named(path.to_owned())),
+            runtime.map(|folder| custom(folder.join("containers/auth.json"))),
+            config_home.map(|folder| custom(folder.join("containers/auth.json"))),
         ]
         .into_iter()
         .flatten()
@@ -78,16 +162,16 @@ impl ConfigLocations {
     }
 }
 
-impl DockerConfigFile {
-    /// Reads the first of `candidates` that is a readable file. Others are
-    /// passed over: a platform sets `HOME` for other reasons than ours, and
-    /// it may be no folder, or one that we may not enter.
+impl Located {
+    /// Reads the first of `candidates` that is a readable file.
     ///
     /// # Errors
-    /// On a file of more than [`MAX_LENGTH`] bytes.
-    pub fn read_first(candidates: &[PathBuf]) -> Result<Option<Self>, CredentialsError> {
-        for path in candidates {
-            match read(path) {
+    /// On a file of more than [`MAX_LENGTH`] bytes, and on one that a variable
+    /// names and that cannot be read, unless it is just not there.
+    pub fn first_of(candidates: &[Candidate]) -> Result<Self, CredentialsError> {
+        let mut located = Self::default();
+        for Candidate { path, naming } in candidates {
+            let reason = match read(path) {
                 Ok(bytes) if bytes.expose().len() > MAX_LENGTH => {
                     return Err(CredentialsError::TooLong(Source::DockerConfig(
                         path.clone(),
@@ -95,29 +179,41 @@ impl DockerConfigFile {
                 }
                 Ok(bytes) => {
                     let path = path.clone();
-                    return Ok(Some(Self { path, bytes }));
+                    located.file = Some(DockerConfigFile { path, bytes });
+                    break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    tracing::debug!("passed over `{}`: {error}", path.display());
+                Err(reason) => reason,
+            };
+            match (naming, &reason) {
+                (Naming::Custom, Unusable::Absent) => continue,
+                (Naming::Custom, _)
+                | (_, Unusable::Absent | Unusable::Dangling | Unusable::OtherName(_)) => {}
+                (Naming::Variable, _) => {
+                    let path = path.clone();
+                    return Err(CredentialsError::Unusable { path, reason });
                 }
             }
+            tracing::debug!("passed over `{}`: {reason}", path.display());
+            located.unusable.push((path.clone(), reason));
         }
-        Ok(None)
+        Ok(located)
     }
 }
 
 /// At most one byte more than may be, into a buffer that does not grow.
-fn read(path: &Path) -> io::Result<Secret> {
-    let metadata = std::fs::metadata(path)?;
+fn read(path: &Path) -> Result<Secret, Unusable> {
+    let metadata = std::fs::metadata(path).map_err(|error| Unusable::of_path(path, &error))?;
+    if metadata.is_dir() {
+        return Err(Unusable::Folder);
+    }
     if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(Unusable::NoFile);
     }
     let most = usize::try_from(metadata.len()).map_or(MAX_LENGTH, |length| length.min(MAX_LENGTH));
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
-    File::open(path)?
-        .take(MAX_LENGTH as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)
+        .and_then(|file| file.take(MAX_LENGTH as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| Unusable::Unreadable(error.to_string()))?;
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
 
@@ -169,15 +265,19 @@ impl DockerConfig {
 
     /// What `auths` holds. An entry that holds nothing counts as none: docker
     /// leaves those behind when a helper keeps the secret.
-    pub(super) fn identity(
+    pub(super) fn credential(
         &self,
         repository: &Repository,
-        source: &Source,
-    ) -> Result<Option<Identity>, CredentialsError> {
+        source: Source,
+    ) -> Result<Option<Credential>, CredentialsError> {
         for (key, entry) in self.auths.find(repository) {
             let Some(entry) = entry else { continue };
-            if let Some(identity) = entry.identity(key, source)? {
-                return Ok(Some(identity));
+            if let Some(identity) = entry.identity(key, &source)? {
+                return Ok(Some(Credential {
+                    identity,
+                    source,
+                    entry: Some(printable(key)),
+                }));
             }
         }
         Ok(None)
@@ -235,8 +335,9 @@ pub(super) fn server(registry: &Registry) -> &str {
     }
 }
 
-/// Base64 of `user:password`, padded or not. Zero bytes at the end of the
-/// password do not count, as with docker.
+/// Base64 of `user:password`, padded or not, in one line or in several as
+/// `base64` and YAML fold it. Zero bytes at the end of the password do not
+/// count, as with docker.
 pub(super) fn basic(
     encoded: &Secret,
     key: &str,
@@ -246,9 +347,12 @@ pub(super) fn basic(
         key: printable(key),
         source_of: source.clone(),
     };
-    let mut bytes = Zeroizing::new(vec![0; encoded.expose().len()]);
+    let mut digits = Zeroizing::new(Vec::with_capacity(encoded.expose().len()));
+    let written = encoded.expose().iter();
+    digits.extend(written.filter(|byte| !byte.is_ascii_whitespace()));
+    let mut bytes = Zeroizing::new(vec![0; digits.len()]);
     let length = BASE64
-        .decode_slice(encoded.expose().trim_ascii(), &mut bytes)
+        .decode_slice(&*digits, &mut bytes)
         .map_err(|_| refuse())?;
     let text = bytes.get(..length).unwrap_or_default();
     let text = std::str::from_utf8(text).map_err(|_| refuse())?;

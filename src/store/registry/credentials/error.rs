@@ -1,9 +1,10 @@
 //! Why there is no telling which credential a registry gets.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::helper::LIMIT;
-use super::{MAX_LENGTH, Source};
+use super::{MAX_LENGTH, Source, Unusable};
 
 /// A source of credentials that makes no sense. No message holds a byte of a
 /// password or token, nor what a helper said.
@@ -17,6 +18,8 @@ pub enum CredentialsError {
         line: usize,
         column: usize,
     },
+    #[error("cannot read credentials from `{}`: {reason}", path.display())]
+    Unusable { path: PathBuf, reason: Unusable },
     #[error("CNB_REGISTRY_AUTH has an unknown kind of header for `{0}`")]
     UnknownHeader(String),
     #[error("the credential for `{key}` in {source_of} is not base64 of `user:password`")]
@@ -49,6 +52,25 @@ impl CredentialsError {
                 source_of: Source::CnbRegistryAuth,
                 ..
             } => r#"it must be like {"registry.example": "Basic <base64>"}"#,
+            Self::Unusable { reason, .. } => match reason {
+                Unusable::BehindAFile => {
+                    "`DOCKER_CONFIG` is the folder that holds `config.json`, not the file"
+                }
+                Unusable::Folder => {
+                    "docker makes a folder where it is told to mount a file that is not there"
+                }
+                Unusable::OtherName(".dockercfg") => {
+                    "this is docker's old form: use a secret of type \
+                     `kubernetes.io/dockerconfigjson`, mounted under the name `config.json`"
+                }
+                Unusable::OtherName(_) => {
+                    "mount the secret's key `.dockerconfigjson` under the name `config.json`"
+                }
+                Unusable::Unreadable(_) | Unusable::Unreachable(_) => {
+                    "the file must be readable by the user that starts the phase"
+                }
+                Unusable::NoFile | Unusable::Absent | Unusable::Dangling => return None,
+            },
             Self::UnknownHeader(_) => {
                 "a header is `Basic <base64>`, `Bearer <token>` or `X-Identity <token>`"
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
-use super::{Credentials, CredentialsError, DockerConfigFile, Identity, Sources, helper};
+use super::{Credentials, CredentialsError, DockerConfigFile, Identity, Located, Sources, helper};
 use crate::oci::fuzzing::assert_readable;
 use crate::secret::Secret;
 
@@ -33,10 +33,13 @@ pub fn registry_auth(data: &[u8]) {
 /// `config.json` and `DOCKER_AUTH_CONFIG`. No helper is found: `PATH` is empty.
 pub fn docker_config(data: &[u8]) {
     find(data, |bytes| Sources {
-        docker_config: Some(DockerConfigFile {
-            path: "/d/config.json".into(),
-            bytes,
-        }),
+        docker_config: Located {
+            file: Some(DockerConfigFile {
+                path: "/d/config.json".into(),
+                bytes,
+            }),
+            unusable: Vec::new(),
+        },
         ..Sources::default()
     });
     find(data, |secret| Sources {

@@ -22,10 +22,13 @@ fn cnb(json: &str) -> Sources {
 
 fn docker(json: &str) -> Sources {
     Sources {
-        docker_config: Some(DockerConfigFile {
-            path: "/home/me/.docker/config.json".into(),
-            bytes: secret(json),
-        }),
+        docker_config: Located {
+            file: Some(DockerConfigFile {
+                path: "/home/me/.docker/config.json".into(),
+                bytes: secret(json),
+            }),
+            unusable: Vec::new(),
+        },
         ..Sources::default()
     }
 }
@@ -222,29 +225,42 @@ async fn the_first_source_that_has_the_registry_wins() {
 }
 
 #[tokio::test]
-async fn the_source_is_named_and_the_secret_is_not() {
+async fn the_source_is_named_and_neither_secret_nor_user_is() {
     let shown = async |sources| {
         let credential = find(sources, "r.io/app").await.unwrap();
         assert!(!format!("{credential:?}").contains("hush"));
         credential.to_string()
     };
+    // DigitalOcean's registry takes the token as both, others as the user.
+    for token in ["hush-token:hush-token", "hush-token:", "hush-token:x"] {
+        let json = format!(r#"{{"r.io": "Basic {}"}}"#, basic_auth(token));
+        let sources = cnb(&json);
+        let credential = find(sources, "r.io/app").await.unwrap();
+        assert_eq!(
+            credential.to_string(),
+            "the password for `r.io` in CNB_REGISTRY_AUTH"
+        );
+    }
     let auth = basic_auth("me:hush");
     let json = format!(r#"{{"r.io": "Basic {auth}"}}"#);
-    assert_eq!(shown(cnb(&json)).await, "user `me` of CNB_REGISTRY_AUTH");
+    assert_eq!(
+        shown(cnb(&json)).await,
+        "the password for `r.io` in CNB_REGISTRY_AUTH"
+    );
     let json = format!(r#"{{"auths": {{"r.io": {{"auth": "{auth}"}}}}}}"#);
     assert_eq!(
         shown(docker(&json)).await,
-        "user `me` of `/home/me/.docker/config.json`"
+        "the password for `r.io` in `/home/me/.docker/config.json`"
     );
     let json = r#"{"r.io": "Bearer hush"}"#;
     assert_eq!(
         shown(cnb(json)).await,
-        "the registry token of CNB_REGISTRY_AUTH"
+        "the registry token for `r.io` in CNB_REGISTRY_AUTH"
     );
     let json = r#"{"r.io": "X-Identity hush"}"#;
     assert_eq!(
         shown(cnb(json)).await,
-        "the identity token of CNB_REGISTRY_AUTH"
+        "the identity token for `r.io` in CNB_REGISTRY_AUTH"
     );
     let sources = Sources {
         cnb_registry_auth: Some(secret(r#"{"other.io": "Bearer hush"}"#)),
@@ -414,7 +430,7 @@ fn the_file_is_looked_for_where_go_containerregistry_does() {
         let candidates = locations.candidates();
         candidates
             .iter()
-            .map(|path| path.display().to_string())
+            .map(|candidate| candidate.path.display().to_string())
             .collect()
     };
     let home = || ConfigLocations {
@@ -453,6 +469,15 @@ fn the_file_is_looked_for_where_go_containerregistry_does() {
     );
 }
 
+/// What is found where these files are looked for.
+fn locate(naming: Naming, paths: &[PathBuf]) -> Result<Located, CredentialsError> {
+    let candidates = paths.iter().map(|path| Candidate {
+        path: path.clone(),
+        naming,
+    });
+    Located::first_of(&candidates.collect::<Vec<_>>())
+}
+
 #[test]
 fn the_first_readable_file_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -460,8 +485,9 @@ fn the_first_readable_file_is_read() {
     fs::write(path("file"), "{}").unwrap();
     fs::write(path("long"), vec![b' '; MAX_LENGTH + 1]).unwrap();
     let read = |names: &[&str]| {
-        let candidates: Vec<_> = names.iter().map(|name| path(name)).collect();
-        let file = DockerConfigFile::read_first(&candidates)?;
+        let paths: Vec<_> = names.iter().map(|name| path(name)).collect();
+        let located = locate(Naming::Custom, &paths)?;
+        let file = located.file;
         Ok::<_, CredentialsError>(file.map(|file| (file.path, file.bytes.expose().to_vec())))
     };
     let the_file = Some((path("file"), b"{}".to_vec()));
@@ -477,13 +503,115 @@ fn the_first_readable_file_is_read() {
     ));
 }
 
-#[test]
-fn a_pipe_is_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pipe");
-    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+/// Every way in which a file can be no use, with the words for it, and whether
+/// there is something that was meant to be read.
+fn unusable_files(folder: &Path) -> Vec<(PathBuf, &'static str, bool)> {
+    let make = |name: &str| {
+        let folder = folder.join(name);
+        fs::create_dir(&folder).unwrap();
+        folder.join("config.json")
+    };
+    let (file, pipe, other, old) = (make("file"), make("pipe"), make("other"), make("old"));
+    let (config, link) = (make("folder"), make("link"));
+    fs::create_dir(&config).unwrap();
+    fs::write(&file, "{}").unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    assert!(DockerConfigFile::read_first(&[path]).unwrap().is_none());
+    std::os::unix::fs::symlink("/nothing/here", &link).unwrap();
+    fs::write(other.with_file_name(".dockerconfigjson"), "{}").unwrap();
+    fs::write(old.with_file_name(".dockercfg"), "{}").unwrap();
+    let looped = folder.join("loop");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    vec![
+        (config, "it is a folder", true),
+        (pipe, "it is not a file", true),
+        (file.join("config.json"), "its folder is a file", false),
+        (link, "it is a link to nothing", false),
+        (looped, "too many", false),
+        (other, "`.dockerconfigjson` beside it is", true),
+        (old, "`.dockercfg` beside it is", true),
+    ]
+}
+
+#[tokio::test]
+async fn a_file_of_a_home_that_is_no_use_is_named_when_a_credential_is_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, reason, is_there) in unusable_files(folder.path()) {
+        let sources = || Sources {
+            docker_config: locate(Naming::Custom, std::slice::from_ref(&path)).unwrap(),
+            ..cnb(r#"{"r.io": "Bearer t"}"#)
+        };
+        // Whoever has another credential needs no file.
+        assert_eq!(found(sources(), "r.io/app").await, "bearer t");
+        let shown = match find(sources(), "other.io/app").await {
+            Ok(credential) => {
+                assert!(!is_there, "{credential}");
+                credential.to_string()
+            }
+            Err(error) => {
+                assert!(is_there, "{error}");
+                error.to_string()
+            }
+        };
+        for words in [reason, path.to_str().unwrap()] {
+            assert!(
+                shown.to_lowercase().contains(&words.to_lowercase()),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_a_variable_names_and_that_is_no_use_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, reason, _) in unusable_files(folder.path()) {
+        let located = locate(Naming::Variable, std::slice::from_ref(&path));
+        let error = match located {
+            Err(error) => error.to_string(),
+            // Docker takes an absent file for an empty one.
+            Ok(docker_config) => {
+                let sources = Sources {
+                    docker_config,
+                    ..Sources::default()
+                };
+                match find(sources, "r.io/app").await {
+                    Err(error) => error.to_string(),
+                    Ok(credential) if reason.contains("link") => credential.to_string(),
+                    Ok(credential) => panic!("{credential}"),
+                }
+            }
+        };
+        for words in [reason, path.to_str().unwrap()] {
+            assert!(
+                error.to_lowercase().contains(&words.to_lowercase()),
+                "{error}"
+            );
+        }
+    }
+    let absent = folder.path().join("absent/config.json");
+    let sources = Sources {
+        docker_config: locate(Naming::Variable, &[absent]).unwrap(),
+        ..Sources::default()
+    };
+    assert_eq!(found(sources, "r.io/app").await, "anonymous");
+}
+
+#[tokio::test]
+async fn base64_in_several_lines_is_read() {
+    let encoded = basic_auth("me:hush-hush-hush");
+    for broken in [
+        format!("{}\\n{}\\n", &encoded[..8], &encoded[8..]),
+        format!("{}\\r\\n{}", &encoded[..9], &encoded[9..]),
+        format!(" {} {}\\t", &encoded[..10], &encoded[10..]),
+    ] {
+        assert_eq!(
+            entry(&format!(r#"{{"auth": "{broken}"}}"#)).await,
+            "me:hush-hush-hush"
+        );
+        let header = cnb(&format!(r#"{{"r.io": "Basic {broken}"}}"#));
+        assert_eq!(found(header, "r.io/app").await, "me:hush-hush-hush");
+    }
 }
 
 // --- Helpers ----------------------------------------------------------------
@@ -550,7 +678,7 @@ async fn a_helper_is_asked_with_the_server_on_its_input() {
     let credential = find(with_helper(&folder, STORE), "r.io/app").await.unwrap();
     assert_eq!(
         credential.to_string(),
-        "user `r.io` of helper `docker-credential-test` of `/home/me/.docker/config.json`"
+        "the password of helper `docker-credential-test` of `/home/me/.docker/config.json`"
     );
 }
 
