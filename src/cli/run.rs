@@ -209,6 +209,9 @@ fn registries(
             helper_path: environment.path.clone(),
         })
     });
+    if let Ok(credentials) = &credentials {
+        credentials.remember(secrets);
+    }
     for registry in &inputs.insecure_registries {
         warn!("{registry} is used without verifying its certificate, or without TLS");
     }

@@ -194,7 +194,7 @@ impl Registries {
         let resolve = || async {
             let resolved = self.access.credentials.for_repository(repository).await;
             if let Ok(credential) = &resolved {
-                credential.remember(self.client.secrets());
+                credential.identity.remember(self.client.secrets());
             }
             resolved.map(Arc::new).map_err(Arc::new)
         };

@@ -192,6 +192,22 @@ impl Credentials {
         })
     }
 
+    /// Has everything hidden that hosts may repeat, from the first answer on: they
+    /// may know it from an earlier run. What helpers know is not asked for.
+    pub fn remember(&self, secrets: &Secrets) {
+        for (key, header) in self.cnb.iter() {
+            if let Ok(credential) = from_header(key, header) {
+                credential.identity.remember(secrets);
+            }
+        }
+        if let Some(config) = &self.docker_auth_config {
+            config.remember(&Source::DockerAuthConfig, secrets);
+        }
+        if let Some((path, config)) = &self.docker_config {
+            config.remember(&Source::DockerConfig(path.clone()), secrets);
+        }
+    }
+
     /// Whether there may be a credential for `repository`. Runs nothing.
     pub fn may_know(&self, repository: &Repository) -> bool {
         let names = |config: &DockerConfig, source: Source| {
@@ -284,13 +300,13 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
     Ok(value.unwrap_or_default())
 }
 
-impl Credential {
+impl Identity {
     /// Has everything of it hidden that hosts may repeat.
     pub fn remember(&self, secrets: &Secrets) {
-        match &self.identity {
-            Identity::Anonymous => {}
-            Identity::Basic { user, password } => secrets.remember_login(user, password.expose()),
-            Identity::Bearer(token) | Identity::RefreshToken(token) => {
+        match self {
+            Self::Anonymous => {}
+            Self::Basic { user, password } => secrets.remember_login(user, password.expose()),
+            Self::Bearer(token) | Self::RefreshToken(token) => {
                 secrets.remember(token.expose());
             }
         }

@@ -18,7 +18,7 @@ use super::scope::{Scope, Scoped};
 use super::{Credential, CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
 use crate::http::printable;
 use crate::oci::{Registry, Repository};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// Padded or not: docker writes the first, people the second too.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -281,6 +281,16 @@ impl DockerConfig {
             }
         }
         Ok(None)
+    }
+
+    /// Has everything in `auths` hidden that hosts may repeat.
+    pub(super) fn remember(&self, source: &Source, secrets: &Secrets) {
+        for (key, entry) in self.auths.iter() {
+            let identity = entry.as_ref().map(|entry| entry.identity(key, source));
+            if let Some(Ok(Some(identity))) = identity {
+                identity.remember(secrets);
+            }
+        }
     }
 
     /// The helper to ask. It goes before `auths`, as with docker.

@@ -84,6 +84,11 @@ impl<T> Scoped<T> {
         Self(all)
     }
 
+    /// All keys with their values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(_, key, value)| (key.as_str(), value))
+    }
+
     /// The keys that cover `repository` with their values, best first.
     pub(super) fn find(&self, repository: &Repository) -> impl Iterator<Item = (&str, &T)> {
         let host = repository.registry().as_str().to_ascii_lowercase();
