@@ -86,7 +86,8 @@ impl<T> Scoped<T> {
 
     /// All keys with their values.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.0.iter().map(|(_, key, value)| (key.as_str(), value))
+        let all = self.0.values().flatten();
+        all.map(|(key, value)| (key.as_str(), value))
     }
 
     /// The keys that cover `repository` with their values, best first.
