@@ -112,6 +112,21 @@ fn case_03_a_registry_that_says_nothing_costs_no_more_than_the_time_given() {
     assert!(run.took < Duration::from_secs(25), "{:?}", run.took);
 }
 
+/// D16, F. SIG-45: one budget for all requests that wait for the same registry,
+/// and for each way to reach it.
+#[test]
+fn a_registry_that_says_nothing_costs_the_budget_and_one_silence_however_many_wait() {
+    let front = Front::start("127.0.0.1:0", "", |_| Fate::Silent);
+    let image = Image::recorded("no-sbom-layer");
+    let signer = Signer::of(&image, &front.host()).key(KEY);
+    let run = signer
+        .arguments(&["-retry-budget=5s"])
+        .run()
+        .ended_with(111);
+    let run = run.says(&["did not answer within 30 s", "hint:"]);
+    assert!(run.took < Duration::from_secs(45), "{:?}", run.took);
+}
+
 /// Cases 3 and 4: after half a minute a connection is given up, and the
 /// request made anew.
 #[test]

@@ -86,6 +86,9 @@ pub enum HttpError {
     OutOfTime { url: String, time: Duration },
     #[error("`{url}` did not answer within {0:.0} s", patience.as_secs_f64())]
     Silence { url: String, patience: Duration },
+    /// Another request of the run has used up the retry budget of the host.
+    #[error("`{url}` was not asked any more: {failure}")]
+    GivenUp { url: String, failure: String },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
     TooLarge { url: String, limit: u64 },
     #[error("`{url}` redirects where it must not: {reason}{}", named(to))]
@@ -118,6 +121,13 @@ impl HttpError {
         Self::Silence {
             url: Redacted(url).to_string(),
             patience,
+        }
+    }
+
+    pub(super) fn given_up(url: &Url, failure: String) -> Self {
+        Self::GivenUp {
+            url: Redacted(url).to_string(),
+            failure,
         }
     }
 
@@ -258,7 +268,10 @@ impl HttpError {
             Self::Tls { .. } => Some(
                 "if the registry speaks plain HTTP, list it with `-insecure-registry`".to_owned(),
             ),
-            Self::Connect { .. } | Self::Dns { .. } | Self::Silence { .. } => Some(
+            Self::Connect { .. }
+            | Self::Dns { .. }
+            | Self::Silence { .. }
+            | Self::GivenUp { .. } => Some(
                 "check the name, the network and `HTTPS_PROXY`; running again is safe".to_owned(),
             ),
             Self::Broken { .. } | Self::Overloaded { .. } | Self::WaitTooLong { .. } => {

@@ -35,7 +35,7 @@ pub(super) struct Host {
 }
 
 struct State {
-    failing_since: Option<Instant>,
+    trouble: Trouble,
     not_before: Option<Instant>,
     at_once: usize,
     /// Permits that are to be taken out of circulation.
@@ -48,6 +48,44 @@ struct State {
     /// When the last requests that were answered began.
     recent: VecDeque<Instant>,
     warnings: HashSet<String>,
+}
+
+/// How long a host has been failing in this run. All requests share it.
+#[derive(Default)]
+struct Trouble {
+    /// When the host began to fail, as if it had done so without a break.
+    since: Option<Instant>,
+    /// When it answered again.
+    better_since: Option<Instant>,
+    /// The last failure, if nobody answered at all.
+    silence: Option<String>,
+}
+
+impl Trouble {
+    /// Notes a failed request that began at `began`. A host that has answered
+    /// for as long as it had failed begins anew; until then the time that it
+    /// answered is merely not counted.
+    fn failed(&mut self, began: Instant) {
+        self.since = Some(match (self.since, self.better_since.take()) {
+            (None, _) => began,
+            (Some(since), None) => since,
+            (Some(since), Some(better)) => {
+                let failed = better.saturating_duration_since(since);
+                let answered = began.saturating_duration_since(better);
+                match answered < failed {
+                    true => since + answered,
+                    false => began,
+                }
+            }
+        });
+    }
+
+    fn answered(&mut self) {
+        self.silence = None;
+        if self.since.is_some() {
+            self.better_since.get_or_insert_with(Instant::now);
+        }
+    }
 }
 
 /// The right to send one request.
@@ -74,7 +112,7 @@ impl Default for Host {
         Self {
             permits: Semaphore::new(AT_ONCE),
             state: Mutex::new(State {
-                failing_since: None,
+                trouble: Trouble::default(),
                 not_before: None,
                 at_once: AT_ONCE,
                 debt: 0,
@@ -117,7 +155,7 @@ impl Host {
     /// Notes an answer to a request that began at `began`.
     pub(super) fn answered(&self, began: Instant) {
         let mut state = self.state();
-        state.failing_since = None;
+        state.trouble.answered();
         state.recent.push_back(began);
         let now = Instant::now();
         state.forget_before(now);
@@ -169,12 +207,30 @@ impl Host {
 
     /// What the host asked for is not held against it.
     pub(super) fn excused(&self) {
-        self.state().failing_since = None;
+        self.state().trouble = Trouble::default();
     }
 
-    /// Notes a failure; says since when the host has been failing.
-    pub(super) fn failed(&self) -> Instant {
-        *self.state().failing_since.get_or_insert_with(Instant::now)
+    /// Notes a failed request that began at `began`, and its words if nobody
+    /// answered.
+    pub(super) fn failed(&self, began: Instant, silence: Option<String>) {
+        let mut state = self.state();
+        state.trouble.silence = silence;
+        state.trouble.failed(began);
+    }
+
+    /// Since when the host has been failing, if it has not answered since.
+    pub(super) fn failing_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let is_better = state.trouble.better_since.is_some();
+        state.trouble.since.filter(|_| !is_better)
+    }
+
+    /// The last failure of a host that nobody has answered for, for at least
+    /// `budget`: another request would only wait as long again.
+    pub(super) fn given_up(&self, budget: Duration) -> Option<String> {
+        let state = self.state();
+        let is_spent = state.trouble.since?.elapsed() >= budget;
+        state.trouble.silence.clone().filter(|_| is_spent)
     }
 
     /// Nobody asks this host before `instant`.
@@ -295,6 +351,48 @@ mod tests {
             permits.clear();
         });
         assert!(permit.began >= until);
+    }
+
+    #[test]
+    fn a_host_that_answers_is_forgiven_as_slowly_as_it_failed() {
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        let failed = |trouble: &mut Trouble, began| {
+            trouble.failed(began);
+            trouble.since.unwrap()
+        };
+        assert_eq!(failed(&mut trouble, start), start);
+        assert_eq!(failed(&mut trouble, start + 5 * second), start);
+        // Ten seconds of failing, four of answers: the four do not count.
+        trouble.better_since = Some(start + 10 * second);
+        let began = start + 14 * second;
+        assert_eq!(failed(&mut trouble, began), start + 4 * second);
+        assert_eq!(failed(&mut trouble, began + second), start + 4 * second);
+        // A request that began before the host answered makes nothing better.
+        trouble.better_since = Some(start + 16 * second);
+        assert_eq!(failed(&mut trouble, began), start + 4 * second);
+        // Twelve seconds of failing, twelve of answers.
+        trouble.better_since = Some(start + 16 * second);
+        let began = start + 28 * second;
+        assert_eq!(failed(&mut trouble, began), began);
+    }
+
+    #[test]
+    fn a_host_is_given_up_when_nobody_has_answered_for_the_whole_budget() {
+        let host = Host::default();
+        let (budget, began) = (Duration::from_secs(1), Instant::now());
+        let words = || Some("silence".to_owned());
+        assert_eq!(host.given_up(Duration::ZERO), None);
+        host.failed(began, words());
+        assert_eq!(host.given_up(budget), None);
+        assert_eq!(host.given_up(Duration::ZERO), words());
+        // It answers, if only that it cannot.
+        host.failed(began, None);
+        assert_eq!(host.given_up(Duration::ZERO), None);
+        host.failed(began, words());
+        host.answered(Instant::now());
+        assert_eq!(host.given_up(Duration::ZERO), None);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Settings {
     /// What hosts are shown; a proxy's password is added.
     pub secrets: Secrets,
     pub user_agent: String,
-    /// For how long a failing host is asked again.
+    /// For how long a failing host is asked again, by all requests together.
     pub retry_budget: Duration,
     /// How long the run may take.
     pub time: Duration,
@@ -214,7 +214,7 @@ impl Client {
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         self.in_time(
             request,
-            self.persist(request, async || self.attempt(request).await),
+            self.persist(request, async |_| self.attempt(request).await),
         )
         .await
     }
@@ -235,7 +235,7 @@ impl Client {
         is_answer: impl Fn(&Response) -> bool,
     ) -> Result<(usize, Response), HttpError> {
         let chosen = Cell::new(0);
-        let attempt = async || {
+        let attempt = async |end: Instant| {
             let mut failed: Option<HttpError> = None;
             for (index, way) in std::iter::once(first).chain(others).enumerate() {
                 chosen.set(index);
@@ -252,6 +252,10 @@ impl Client {
                         | HttpError::Inward { .. }
                         | HttpError::TooLarge { .. }),
                     ) => return Err(error),
+                    // Another way may be as silent as long.
+                    Err(error @ HttpError::Silence { .. }) if Instant::now() >= end => {
+                        return Err(error);
+                    }
                     Err(error) => error,
                 };
                 failed = match failed {
@@ -291,14 +295,18 @@ impl Client {
     async fn persist(
         &self,
         request: &Request,
-        attempt: impl AsyncFn() -> Result<Response, HttpError>,
+        attempt: impl AsyncFn(Instant) -> Result<Response, HttpError>,
     ) -> Result<Response, HttpError> {
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
         loop {
             let (began, outcome) = {
                 let permit = host.enter().await;
-                (permit.began, attempt().await)
+                if let Some(failure) = host.given_up(self.retry_budget) {
+                    return Err(HttpError::given_up(&request.url, failure));
+                }
+                let end = pace.end(&host, permit.began);
+                (permit.began, attempt(end).await)
             };
             let failure = match outcome {
                 Ok(response) => match Failure::of_answer(response, request.replay) {

@@ -56,6 +56,14 @@ impl Failure {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
     }
 
+    /// The failure in words, if nobody answered.
+    fn silence(&self) -> Option<String> {
+        match self {
+            Self::Answer(_) => None,
+            Self::Error(error) => Some(error.to_string()),
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Answer(response) => {
@@ -102,6 +110,12 @@ impl Pace {
         self.attempts
     }
 
+    /// When an attempt that begins at `began` is the last one.
+    pub(super) fn end(&self, host: &Host, began: Instant) -> Instant {
+        let since = host.failing_since().into_iter().chain(self.failing_since);
+        (since.fold(began, Instant::min) + self.budget).min(self.deadline)
+    }
+
     /// How long to wait before the attempt after one that began at `began`.
     pub(super) fn next(
         &mut self,
@@ -110,8 +124,9 @@ impl Pace {
         began: Instant,
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
-        let own = *self.failing_since.get_or_insert_with(Instant::now);
-        let end = (host.failed().min(own) + self.budget).min(self.deadline);
+        self.failing_since.get_or_insert(began);
+        host.failed(began, failure.silence());
+        let end = self.end(host, began);
         let asked = match &failure {
             Failure::Answer(response) => retry_after(response),
             Failure::Error(_) => None,

@@ -242,7 +242,10 @@ fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
         }
         Err(StoreError::Http(error)) => !matches!(
             error,
-            HttpError::Connect { .. } | HttpError::Dns { .. } | HttpError::Certificate { .. }
+            HttpError::Connect { .. }
+                | HttpError::Dns { .. }
+                | HttpError::Certificate { .. }
+                | HttpError::GivenUp { .. }
         ),
         Err(_) => false,
     }
