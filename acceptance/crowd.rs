@@ -5,9 +5,10 @@
 //! which `-settle` it uses; with `0` losses are to be expected.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::cosign::{Cosign, public_key};
 use crate::support::images::{Document, Image};
@@ -157,20 +158,93 @@ fn rounds(unless_told: usize) -> usize {
 
 /// Eight of ours, in a registry that takes `delay` for each request.
 fn eight_signers(what: &str, delay: Duration) {
+    eight_signers_in(what, 5, |registry| {
+        if !delay.is_zero() {
+            registry.inject(When::every("*", "/"), Action::Delay(delay));
+        }
+    });
+}
+
+/// Eight of ours, in a registry that is `disturbed` once the keys are known.
+fn eight_signers_in(what: &str, unless_told: usize, disturbed: impl FnOnce(&Registry)) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = Registry::start();
     let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
     let clear = || registry.remove(image.repository(), &image.attached("sig"));
     let meeting = Meeting::new(image.clone(), registry.host(), &registry, &clear);
-    if !delay.is_zero() {
-        registry.inject(When::every("*", "/"), Action::Delay(delay));
-    }
+    disturbed(&registry);
     let mut tally = Tally::default();
-    let rounds = rounds(5);
+    let rounds = rounds(unless_told);
     (0..rounds).for_each(|_| meeting.round(KEYS.len(), &mut tally));
     assert_eq!(registry.open_uploads(), 0);
     tally.without_failures().close(what, rounds);
+}
+
+/// Every manifest is stored after a time that `of` makes from a number below a
+/// thousand, as it happens.
+fn storing_slowly(registry: &Registry, of: impl Fn(u64) -> u64 + Send + Sync + 'static) {
+    let state = Mutex::new(11_u64);
+    let next = move || {
+        let mut state = state.lock().unwrap();
+        // Knuth's MMIX generator; its high bits are good.
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % 1000
+    };
+    let wait = move || thread::sleep(Duration::from_millis(of(next())));
+    registry.inject(When::every("PUT", ".sig"), Action::before(wait));
+}
+
+/// One signer after the other is stopped for 0.8 s: at a look at the place, but
+/// no more than one in three seconds.
+#[derive(Clone, Default)]
+struct Stopped(Arc<Mutex<Vec<Instant>>>);
+
+impl Stopped {
+    fn action(&self, host: &str) -> Action {
+        let (stopped, host) = (self.0.clone(), host.to_owned());
+        Action::after(move || {
+            let mut stopped = stopped.lock().unwrap();
+            let is_due = |last: &Instant| last.elapsed() > Duration::from_secs(3);
+            let Some(signer) = signers(&host).into_iter().next() else {
+                return;
+            };
+            if stopped.last().is_none_or(is_due) && signal("-STOP", &signer) {
+                stopped.push(Instant::now());
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(800));
+                    signal("-CONT", &signer);
+                });
+            }
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// The processes whose report names `host`.
+fn signers(host: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let is_one = |process: &String| {
+        let arguments = std::fs::read_to_string(format!("/proc/{process}/cmdline"));
+        let arguments = arguments.unwrap_or_default();
+        let mut reports = arguments.split('\0').filter(|a| a.ends_with("report.toml"));
+        let report = reports.next().map(std::fs::read_to_string);
+        report.is_some_and(|report| report.is_ok_and(|report| report.contains(host)))
+    };
+    let names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(is_one).collect()
+}
+
+fn signal(signal: &str, process: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args([signal, process])
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 #[test]
@@ -192,6 +266,41 @@ fn eight_signers_of_a_fast_registry_all_keep_their_signatures() {
 #[test]
 fn eight_signers_of_a_slower_registry_all_keep_their_signatures() {
     eight_signers("5 ms per request", Duration::from_millis(5));
+}
+
+/// SIG-38, WIRE-50
+#[test]
+fn eight_signers_of_a_registry_that_stores_slowly_now_and_then_all_keep_their_signatures() {
+    eight_signers_in("a tenth of the puts takes 500 ms", 2, |registry| {
+        storing_slowly(registry, |number| if number < 100 { 500 } else { 0 });
+    });
+}
+
+/// SIG-38, WIRE-50
+#[test]
+fn eight_signers_of_a_registry_that_stores_slowly_more_often_all_keep_their_signatures() {
+    eight_signers_in("a fifth of the puts takes 1 s", 2, |registry| {
+        storing_slowly(registry, |number| if number < 200 { 1000 } else { 0 });
+    });
+}
+
+/// SIG-38, WIRE-50
+#[test]
+fn eight_signers_of_a_registry_that_stores_slowly_all_keep_their_signatures() {
+    eight_signers_in("puts take 0 to 500 ms", 2, |registry| {
+        storing_slowly(registry, |number| number / 2);
+    });
+}
+
+/// SIG-38, WIRE-50
+#[test]
+fn eight_signers_of_whom_one_is_stopped_all_keep_their_signatures() {
+    let stopped = Stopped::default();
+    eight_signers_in("one is stopped for 0.8 s", 2, |registry| {
+        let action = stopped.action(registry.host());
+        registry.inject(When::every("HEAD", ".sig"), action);
+    });
+    assert!(stopped.count() > 0);
 }
 
 /// SIG-34, SIG-38, WIRE-50

@@ -14,6 +14,7 @@ mod proxies;
 mod reach;
 mod redirects;
 mod retries;
+mod slow_commits;
 mod tls;
 mod tokens;
 mod transport;

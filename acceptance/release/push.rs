@@ -67,7 +67,7 @@ async fn put(
     let name = format!("{repository}:{tag}");
     let reference: Reference = name.parse()?;
     let outcome = registries
-        .put_manifest(&reference, manifest, &Condition::Always)
+        .put_manifest(&reference, manifest, &Condition::Always, Duration::MAX)
         .await?;
     match outcome {
         Put::Written => {}

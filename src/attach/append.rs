@@ -12,6 +12,7 @@ use super::found::{Found, Layer};
 use super::place::Place;
 use super::union::{Union, union};
 use crate::config::MediaTypes;
+use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Descriptor, Digest};
 use crate::store::registry::{Condition, Put};
 
@@ -60,6 +61,8 @@ pub(super) struct Append<'a> {
     trusts_conditions: bool,
     /// Manifests that the place lists and the registry does not have.
     gone: Vec<Digest>,
+    /// What others hung there and a put of ours has erased, or may have.
+    erased: Vec<Descriptor>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +100,21 @@ impl<'a> Append<'a> {
             settling: Settling::Over,
             trusts_conditions: true,
             gone: Vec::new(),
+            erased: Vec::new(),
         }
+    }
+
+    /// Layers of others that a put of ours has erased, or may have: whoever hung
+    /// them has looked after them for the last time, so that it is up to us to
+    /// hang them again.
+    pub(super) fn restore(&mut self, erased: impl IntoIterator<Item = Descriptor>) {
+        let ours = self.layers.iter().map(|layer| &layer.descriptor);
+        let mut known: HashSet<Descriptor> = ours.chain(&self.erased).cloned().collect();
+        let new = erased
+            .into_iter()
+            .filter(|layer| known.insert(layer.clone()));
+        let left = MAX_LAYERS.saturating_sub(self.erased.len());
+        self.erased.extend(new.take(left));
     }
 
     /// Manifests that are not to be listed any more, because they are not there.
@@ -108,6 +125,14 @@ impl<'a> Append<'a> {
     /// Everything that is to hang at the place, whether it is there or not.
     pub(super) fn layers(&self) -> &'a [Layer] {
         self.layers
+    }
+
+    /// The digest of what stands there, as far as is known.
+    pub(super) fn stands(&self) -> Option<&Digest> {
+        match &self.state {
+            State::Proving(digest, _) => Some(digest),
+            State::Merging | State::Lost(_) => self.found.digest(),
+        }
     }
 
     /// What was read last.
@@ -130,6 +155,7 @@ impl<'a> Append<'a> {
                 let union = union(
                     self.place,
                     &self.found,
+                    &self.erased,
                     self.layers,
                     self.media_types,
                     &self.gone,
@@ -157,7 +183,7 @@ impl<'a> Append<'a> {
         }
         self.state = match answer {
             Put::Written | Put::Indexed => State::Proving(digest, Wait::No),
-            Put::BlobUnknown | Put::Unclear(_) => State::Lost(Setback::Unclear),
+            Put::BlobUnknown | Put::Unclear(_) | Put::Outdated => State::Lost(Setback::Unclear),
             // Not every registry, nor every gateway, says with 412 that it will
             // not have the condition.
             Put::Refused {
@@ -182,16 +208,16 @@ impl<'a> Append<'a> {
         Ok(())
     }
 
-    /// Takes what a [`Next::Read`] found. Says how many layers of others were
+    /// Takes what a [`Next::Read`] found. Gives the layers of others that were
     /// there before and are not any more.
-    pub(super) fn read(&mut self, now: Found) -> usize {
+    pub(super) fn read(&mut self, now: Found) -> Vec<Descriptor> {
         let before = self.found.digest();
         match &self.state {
             State::Proving(digest, _) if now.digest() != Some(digest) => {
                 let is_stale = now.digest().is_none() || now.digest() == before;
                 if is_stale {
                     self.state = State::Proving(digest.clone(), Wait::Consistency);
-                    return 0;
+                    return Vec::new();
                 }
             }
             // Nobody has written since, for as long as it takes.
@@ -225,10 +251,10 @@ impl<'a> Append<'a> {
 
 /// What others removed on purpose is not brought back; what they lost by
 /// accident they bring back themselves.
-fn lost(before: &Found, now: &Found) -> usize {
+fn lost(before: &Found, now: &Found) -> Vec<Descriptor> {
     let now: HashSet<&Descriptor> = now.layers().iter().collect();
     let is_gone = |there: &&Descriptor| !now.contains(there);
-    before.layers().iter().filter(is_gone).count()
+    before.layers().iter().filter(is_gone).cloned().collect()
 }
 
 #[cfg(test)]

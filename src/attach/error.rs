@@ -55,6 +55,26 @@ pub enum AttachError {
 }
 
 impl AttachError {
+    /// Writing `place` is denied to whom an upload was granted: by the rights, or
+    /// by a quota.
+    pub(super) fn denied(place: &Place, answer: Answer) -> Self {
+        if answer.speaks_of_quota() {
+            return Self::Refused {
+                place: place.clone(),
+                status: 403,
+                answer,
+            };
+        }
+        Self::Store {
+            place: place.clone(),
+            source: StoreError::Denied {
+                action: format!("writing `{place}`"),
+                identity: "the credentials that were granted an upload".to_owned(),
+                answer,
+            },
+        }
+    }
+
     /// What to try, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {

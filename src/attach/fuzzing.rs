@@ -36,7 +36,7 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
     let found = Found::of(kind, manifest);
-    let union_of = |found| union::union(&place, found, layers, MediaTypes::Oci, &[]);
+    let union_of = |found| union::union(&place, found, &[], layers, MediaTypes::Oci, &[]);
     match union_of(&found) {
         Ok(Some(written)) => {
             let now = Found::of(kind, written.manifest);

@@ -15,6 +15,7 @@ mod referrer;
 mod settle;
 mod tag;
 mod union;
+mod watch;
 
 pub use error::AttachError;
 pub use found::{Found, Layer};

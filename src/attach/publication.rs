@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::error::AttachError;
 use super::lateness::Lateness;
-use super::place::Place;
+use super::place::{Kind, Place};
 use super::settle::Settle;
 use crate::http::AT_ONCE;
-use crate::oci::{Content, Digest, Repository};
+use crate::oci::{Content, Digest, Registry, Repository};
 use crate::store::registry::Registries;
 
 /// Uploads end together when no more are left than a host takes at a time, none
@@ -27,6 +27,18 @@ pub struct Publication<'a> {
     pub(super) settle: Settle,
     lateness: Lateness,
     outstanding: Arc<Outstanding>,
+    turns: Mutex<HashMap<(String, Digest, Kind), PutAt>>,
+    writers: Mutex<HashMap<Registry, Arc<Semaphore>>>,
+}
+
+/// When a place of a path was put last.
+type PutAt = Arc<AsyncMutex<Option<Instant>>>;
+
+/// The right to look at a place for the last time and to put it.
+pub(super) struct PlaceTurn {
+    /// When a place of the same path was put last.
+    pub(super) put_at: OwnedMutexGuard<Option<Instant>>,
+    _writer: Option<OwnedSemaphorePermit>,
 }
 
 impl<'a> Publication<'a> {
@@ -37,6 +49,34 @@ impl<'a> Publication<'a> {
             settle,
             lateness,
             outstanding: Arc::default(),
+            turns: Mutex::default(),
+            writers: Mutex::default(),
+        }
+    }
+
+    /// Waits for the turn of a place. Registries have several names, and nobody
+    /// can tell which of them are one's: places that differ in the registry's
+    /// name alone are put one after the other. A registry is written by as many
+    /// as it is asked by at a time: a put that waits for others is old when it
+    /// is sent.
+    pub(super) async fn turn(&self, place: &Place) -> PlaceTurn {
+        let path = place.repository().path().to_owned();
+        let key = (path, place.subject().clone(), place.kind());
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(key).or_default())
+        };
+        let put_at = turn.lock_owned().await;
+        let writers = {
+            let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            let registry = place.repository().registry().clone();
+            let new = || Arc::new(Semaphore::new(AT_ONCE));
+            Arc::clone(writers.entry(registry).or_insert_with(new))
+        };
+        PlaceTurn {
+            put_at,
+            // The semaphore is never closed.
+            _writer: writers.acquire_owned().await.ok(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::publication::{Expected, Publication};
 use super::tag::{self, CONSISTENCY, Turn, UPLOADS, may_write};
 use crate::config::MediaTypes;
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Content, Digest, Manifest, Reference};
+use crate::oci::{Content, Descriptor, Digest, Manifest, Reference};
 use crate::store::registry::{Condition, Put, Registries, StoreError};
 
 /// Between two looks at a list that does not show yet what was put.
@@ -252,6 +252,25 @@ fn tag_of<'a>(
     tag::Hanging::new(publication, place, layers, MediaTypes::Oci, found)
 }
 
+/// What is `listed` at `place` and not there.
+///
+/// # Errors
+/// On a registry that does not answer or refuses.
+pub(super) async fn gone(
+    registries: &Registries,
+    place: &Place,
+    listed: &[Descriptor],
+) -> Result<Vec<Digest>, AttachError> {
+    let looks = listed.iter().map(|entry| async {
+        let reference = Reference::new(place.repository().clone(), entry.digest.clone());
+        let there = registries.head_manifest(&reference).await?;
+        Ok::<_, StoreError>(there.is_none().then(|| entry.digest.clone()))
+    });
+    let gone = try_join_all(looks).await;
+    let gone = gone.map_err(|source| store_error(place, source))?;
+    Ok(gone.into_iter().flatten().collect())
+}
+
 /// The blobs of manifests.
 fn parts(layers: &[&Layer]) -> Vec<(Digest, Content)> {
     let parts = layers.iter().flat_map(|layer| &layer.parts);
@@ -280,7 +299,7 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
         for _ in 0..=UPLOADS {
             let answer = publication
                 .registries
-                .put_manifest(&reference, &manifest, &Condition::Always)
+                .put_manifest(&reference, &manifest, &Condition::Always, Duration::MAX)
                 .await;
             may_have_written |= may_write(&answer);
             let place = place.clone();
@@ -288,6 +307,7 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
                 Put::Written => return Ok(false),
                 Put::Indexed => return Ok(true),
                 Put::BlobUnknown => publication.upload(&place, &parts(&[layer])).await?,
+                Put::Outdated => {}
                 Put::Unclear(reason) => {
                     debug!("It is not clear whether {reference} was written: {reason}");
                     return Err(AttachError::GaveUp { place });
@@ -295,7 +315,7 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
                 Put::Refused {
                     status: 403,
                     answer,
-                } => return Err(tag::denied(&place, answer)),
+                } => return Err(AttachError::denied(&place, answer)),
                 Put::Refused { status, answer } => {
                     return Err(AttachError::Refused {
                         place,

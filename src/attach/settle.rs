@@ -11,6 +11,11 @@ const QUIET_HALF_WINDOWS: u32 = 6;
 const SOON: Duration = Duration::from_millis(180);
 /// … and where somebody was.
 const CONTENDED_HALF_WINDOWS: u32 = 10;
+/// A registry may take longer for what others put than for anything of ours:
+/// where somebody was seen, this is the least, and …
+const CONTENDED: Duration = Duration::from_secs(1);
+/// … so many halves of the slowest answer.
+const CONTENDED_HALF_ANSWERS: u32 = 3;
 /// How often the time by which we were woken late is added.
 const LATENESSES: u32 = 6;
 const AT_LEAST: Duration = Duration::from_millis(30);
@@ -23,14 +28,27 @@ pub(super) enum Others {
     Unseen,
     /// The place changed while we were at it.
     Seen,
+    /// The place changes again and again: it is never left alone for a second.
+    Restless,
+}
+
+/// What a run has measured so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Measured {
+    /// Between the last read of the place and the end of the put.
+    pub(super) window: Duration,
+    /// The registry's slowest answer.
+    pub(super) slowest: Duration,
+    /// How late the process was woken.
+    pub(super) lateness: Duration,
 }
 
 /// How long after a place was written it is looked at again: a signer that had
 /// read before may have written over it by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settle {
-    /// As long as follows from the time that our own write took, and from how
-    /// late we are woken.
+    /// As long as follows from the time that our own write took, from the
+    /// registry's slowest answer, and from how late we are woken.
     #[default]
     Measured,
     Fixed(Duration),
@@ -39,24 +57,42 @@ pub enum Settle {
 }
 
 impl Settle {
-    /// The time after a put that came `window` after the last read, if this
-    /// process is woken that late.
-    pub(super) fn time(self, window: Duration, lateness: Duration, others: Others) -> Duration {
-        let halves = |count: u32| window.saturating_mul(count) / 2;
-        match self {
-            Self::Measured => {
-                let time = match others {
-                    Others::Unseen => halves(QUIET_HALF_WINDOWS)
-                        .min(SOON)
-                        .max(halves(HALF_WINDOWS)),
-                    Others::Seen => halves(CONTENDED_HALF_WINDOWS),
-                };
-                let time = time.saturating_add(lateness.saturating_mul(LATENESSES));
-                time.clamp(AT_LEAST, AT_MOST)
-            }
-            Self::Fixed(time) => time,
-            Self::Off => Duration::ZERO,
-        }
+    /// The time after a put.
+    pub(super) fn time(self, measured: Measured, others: Others) -> Duration {
+        let halves = |time: Duration, count: u32| time.saturating_mul(count) / 2;
+        let Measured {
+            window, slowest, ..
+        } = measured;
+        let own = halves(window, HALF_WINDOWS);
+        let time = match self {
+            Self::Fixed(time) => return time,
+            Self::Off => return Duration::ZERO,
+            Self::Measured => match others {
+                Others::Unseen => {
+                    let quiet = halves(window, QUIET_HALF_WINDOWS).min(SOON);
+                    own.max(quiet).max(slowest)
+                }
+                Others::Seen => {
+                    let contended = halves(window, CONTENDED_HALF_WINDOWS).min(CONTENDED);
+                    let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
+                    CONTENDED.max(contended).max(own).max(slow)
+                }
+                Others::Restless => halves(window, CONTENDED_HALF_WINDOWS),
+            },
+        };
+        let late = measured.lateness.saturating_mul(LATENESSES);
+        time.saturating_add(late).clamp(AT_LEAST, AT_MOST)
+    }
+
+    /// The shortest time after which another of ours may have put, have looked
+    /// back and be gone, if the registry answers it within `fastest`.
+    /// How late we are woken says nothing of it: others may not be.
+    pub(super) fn shortest(self, fastest: Duration) -> Duration {
+        let measured = Measured {
+            window: fastest.saturating_mul(2),
+            ..Measured::default()
+        };
+        self.time(measured, Others::Unseen)
     }
 }
 
@@ -64,19 +100,58 @@ impl Settle {
 mod tests {
     use super::*;
 
+    fn measured(window: u64, slowest: u64, lateness: u64) -> Measured {
+        let [window, slowest, lateness] = [window, slowest, lateness].map(Duration::from_millis);
+        Measured {
+            window,
+            slowest,
+            lateness,
+        }
+    }
+
     #[test]
     fn the_time_follows_from_window_and_lateness_within_bounds() {
         let time = |window, lateness, others| {
-            let [window, lateness] = [window, lateness].map(Duration::from_millis);
-            Settle::Measured.time(window, lateness, others).as_millis()
+            let measured = measured(window, 0, lateness);
+            Settle::Measured.time(measured, others).as_millis()
         };
         assert_eq!(time(1, 1, Others::Unseen), 30);
         assert_eq!(time(40, 1, Others::Unseen), 126);
         assert_eq!(time(100, 1, Others::Unseen), 186);
         assert_eq!(time(200, 1, Others::Unseen), 306);
-        assert_eq!(time(40, 1, Others::Seen), 206);
+        assert_eq!(time(40, 1, Others::Seen), 1006);
+        assert_eq!(time(1000, 0, Others::Seen), 1500);
+        assert_eq!(time(40, 1, Others::Restless), 206);
         assert_eq!(time(60_000, 0, Others::Seen), 5_000);
-        let longest = Settle::Measured.time(Duration::MAX, Duration::MAX, Others::Unseen);
+        let longest = Measured {
+            window: Duration::MAX,
+            slowest: Duration::MAX,
+            lateness: Duration::MAX,
+        };
+        let longest = Settle::Measured.time(longest, Others::Unseen);
         assert_eq!(longest, AT_MOST);
+    }
+
+    #[test]
+    fn the_time_is_no_shorter_than_the_slowest_answer() {
+        let time = |slowest, others| {
+            let measured = measured(2, slowest, 0);
+            Settle::Measured.time(measured, others).as_millis()
+        };
+        assert_eq!(time(20, Others::Unseen), 30);
+        assert_eq!(time(700, Others::Unseen), 700);
+        assert_eq!(time(700, Others::Seen), 1050);
+        assert_eq!(time(20, Others::Seen), 1000);
+    }
+
+    #[test]
+    fn another_of_ours_waits_no_shorter_than_it_would_at_an_even_registry() {
+        let [fastest, fixed] = [20, 1].map(Duration::from_millis);
+        let shortest = Settle::Measured.shortest(fastest);
+        assert_eq!(
+            shortest,
+            Settle::Measured.time(measured(40, 0, 0), Others::Unseen)
+        );
+        assert_eq!(Settle::Fixed(fixed).shortest(fastest), fixed);
     }
 }

@@ -11,23 +11,26 @@ use super::error::AttachError;
 use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use super::publication::{Expected, Publication};
-use super::settle::{Others, Settle};
+use super::referrer;
+use super::settle::{Measured, Others, Settle};
 use super::union::Union;
+use super::watch::{Doubt, Watch};
 use crate::config::MediaTypes;
-use crate::oci::{Digest, Reference};
-use crate::store::registry::{Answer, Condition, Put, Registries, StoreError};
+use crate::oci::{Descriptor, Digest};
+use crate::store::registry::{Condition, Put, Registries, StoreError};
 
 /// How long a registry may take to show what it accepted.
 pub(super) const CONSISTENCY: Duration = Duration::from_secs(5);
 /// How long a place is fought for: other signers, and answers that leave open
 /// what happened.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(90);
+/// After this time a place that never settles is one where somebody writes all
+/// the time.
+const RESTLESS: Duration = Duration::from_secs(40);
 /// How often blobs that the registry took and does not know are uploaded again.
 pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
-/// What was read longer ago is not written on: others have had time to write.
-const STALE: Duration = Duration::from_secs(1);
 
 /// Whether a place is written as soon as its blobs are there, or after other
 /// places.
@@ -57,6 +60,16 @@ pub async fn read(registries: &Registries, place: &Place) -> Result<Found, Attac
     Found::at(place, served)
 }
 
+/// What became of an attempt to put.
+enum Attempt {
+    /// It was sent.
+    Put,
+    /// The place has changed before.
+    Changed,
+    /// The registry had no time for it until it was too old.
+    Outdated,
+}
+
 /// Layers on their way to a place.
 pub struct Hanging<'a> {
     publication: &'a Publication<'a>,
@@ -67,11 +80,14 @@ pub struct Hanging<'a> {
     expected: Option<Expected>,
     /// When the place was read last.
     read_at: Instant,
+    /// Whether it is to be looked at before it is put, however short that is ago.
+    is_unseen: bool,
     /// Between the last read and the end of the put.
     window: Duration,
     uploaded: HashSet<Digest>,
     /// How often the registry did not know one of them.
     lost: usize,
+    doubt: Option<Doubt>,
     has_written: bool,
 }
 
@@ -107,9 +123,11 @@ impl<'a> Hanging<'a> {
             others: Others::Unseen,
             expected,
             read_at: Instant::now(),
+            is_unseen: false,
             window: Duration::ZERO,
             uploaded: HashSet::new(),
             lost: 0,
+            doubt: None,
             has_written: false,
         }
     }
@@ -164,18 +182,18 @@ impl<'a> Hanging<'a> {
 
     /// Looks at a place that is about to be written and was read long ago.
     pub(super) async fn look_again(&mut self) -> Result<(), AttachError> {
-        if self.settle == Settle::Off || !matches!(self.append.next()?, Next::Put(..)) {
-            return Ok(());
+        if self.settle != Settle::Off && matches!(self.append.next()?, Next::Put(..)) {
+            self.has_changed().await?;
         }
-        let looked_at = Instant::now();
-        let now = self.look().await?;
-        self.looked(looked_at, now.as_ref()).await
+        Ok(())
     }
 
     /// Whether the place was read again, because it is not as it was read.
     async fn has_changed(&mut self) -> Result<bool, AttachError> {
         let before = self.append.found().digest().cloned();
-        self.look_again().await?;
+        let looked_at = Instant::now();
+        let now = self.look().await?;
+        self.looked(looked_at, now.as_ref()).await?;
         Ok(self.append.found().digest() != before.as_ref())
     }
 
@@ -200,10 +218,8 @@ impl<'a> Hanging<'a> {
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
     pub async fn write(&mut self, turn: Turn) -> Result<Digest, AttachError> {
-        if turn == Turn::Later {
-            self.look_again().await?;
-        }
-        let started = Instant::now();
+        self.is_unseen = turn == Turn::Later;
+        let mut started = Instant::now();
         let mut written_at = started;
         // Since when everything of ours has stood there, as far as is known.
         let mut quiet_since = started;
@@ -213,12 +229,16 @@ impl<'a> Hanging<'a> {
                 Next::Done(digest) => return Ok(digest),
                 Next::Put(union, condition) => {
                     self.upload_blobs(&union).await?;
-                    let is_stale = self.read_at.elapsed() > STALE;
-                    if !(is_stale && self.has_changed().await?) {
-                        self.put(&union, &condition).await?;
-                        written = Some(union.manifest.digest().clone());
-                        written_at = Instant::now();
-                        quiet_since = written_at;
+                    let asked_at = Instant::now();
+                    match self.put_in_turn(&union, &condition).await? {
+                        Attempt::Put => {
+                            written = Some(union.manifest.digest().clone());
+                            written_at = Instant::now();
+                            quiet_since = written_at;
+                        }
+                        // A registry may have asked for this time.
+                        Attempt::Outdated => started += asked_at.elapsed(),
+                        Attempt::Changed => {}
                     }
                 }
                 Next::Read(wait) => {
@@ -227,14 +247,21 @@ impl<'a> Hanging<'a> {
                             place: self.place.clone(),
                         });
                     }
+                    let mut seen = Vec::new();
                     match wait {
                         Wait::No => {}
                         Wait::Consistency | Wait::Collision => {
                             tokio::time::sleep(jittered(round)).await;
                         }
-                        Wait::Settled => self.settled(quiet_since).await,
+                        Wait::Settled => {
+                            seen = self.unchanged().await;
+                            if seen.is_empty() {
+                                self.settled(started, quiet_since).await;
+                            }
+                        }
                     }
                     self.reread().await?;
+                    self.restore(seen);
                     // Others wrote since: what they wrote over is not known.
                     if self.append.found().digest() != written.as_ref() {
                         self.others = Others::Seen;
@@ -256,27 +283,99 @@ impl<'a> Hanging<'a> {
         let lost = self
             .append
             .read(read(self.publication.registries, self.place).await?);
-        if lost > 0 {
+        let now = self.append.found().digest();
+        let was_in_doubt = self.doubt.is_some();
+        self.doubt.take_if(|doubt| doubt.is_over(now));
+        if was_in_doubt {
+            self.restore(lost);
+        } else if !lost.is_empty() {
             warn!(
-                "{lost} layers that others had hung at {} are gone",
+                "{} layers that others had hung at {} are gone",
+                lost.len(),
                 self.place
             );
         }
         Ok(())
     }
 
-    async fn put(&mut self, union: &Union, condition: &Condition) -> Result<(), AttachError> {
+    /// A put erased what others had hung while it was under way, or is going to.
+    fn erased(&mut self, seen: Vec<Descriptor>) {
+        if !seen.is_empty() {
+            self.others = Others::Seen;
+            self.restore(seen);
+        }
+    }
+
+    /// Hangs again what others had hung, as far as it does not hang there.
+    fn restore(&mut self, seen: Vec<Descriptor>) {
+        let there: HashSet<&Descriptor> = self.append.found().layers().iter().collect();
+        let gone = seen.into_iter().filter(|layer| !there.contains(layer));
+        let gone: Vec<Descriptor> = gone.collect();
+        self.append.restore(gone);
+    }
+
+    /// Puts the union, unless the place has changed since it was read: it is
+    /// looked at once more if others have had time to write and be gone, or if
+    /// it may have been written by another name.
+    async fn put_in_turn(
+        &mut self,
+        union: &Union,
+        condition: &Condition,
+    ) -> Result<Attempt, AttachError> {
+        let mut turn = self.publication.turn(self.place).await;
+        let is_old = self.is_unseen || self.read_at.elapsed() > self.shortest();
+        let is_old = is_old && self.settle != Settle::Off;
+        let is_overtaken = turn.put_at.is_some_and(|put_at| put_at > self.read_at);
+        if (is_old || is_overtaken) && self.has_changed().await? {
+            return Ok(Attempt::Changed);
+        }
+        self.is_unseen = false;
+        let attempt = self.put(union, condition).await;
+        *turn.put_at = Some(Instant::now());
+        attempt
+    }
+
+    /// The shortest time in which another signer comes and goes.
+    fn shortest(&self) -> Duration {
+        let registries = self.publication.registries;
+        let times = registries.times(self.place.repository());
+        self.settle.shortest(times.fastest)
+    }
+
+    /// A watch on the place, which now has what stands there, or soon `ours`.
+    fn watch(&self, ours: Option<&Digest>, first: Instant) -> Watch<'a> {
+        let digests = [self.append.stands(), ours].map(|digest| digest.cloned());
+        let registries = self.publication.registries;
+        Watch::new(registries, self.place, digests, first, self.shortest() / 2)
+    }
+
+    async fn put(&mut self, union: &Union, condition: &Condition) -> Result<Attempt, AttachError> {
         let reference = self.place.reference();
-        let answer = self
-            .publication
-            .registries
-            .put_manifest(&reference, &union.manifest, condition)
-            .await;
-        self.has_written |= may_write(&answer);
+        let registries = self.publication.registries;
+        let fresh_for = match self.settle {
+            Settle::Off => Duration::MAX,
+            Settle::Measured | Settle::Fixed(_) => self.shortest(),
+        };
+        let putting = registries.put_manifest(&reference, &union.manifest, condition, fresh_for);
+        let ours = Some(union.manifest.digest());
+        let mut watch = self.watch(ours, self.read_at + self.shortest());
+        let answer = match self.settle {
+            Settle::Off => putting.await,
+            Settle::Measured | Settle::Fixed(_) => watch.during(putting).await,
+        };
+        if may_write(&answer) {
+            self.has_written = true;
+            self.erased(watch.seen());
+            let digest = union.manifest.digest();
+            self.doubt = match answer {
+                Ok(Put::Unclear(_)) => Some(Doubt::of(digest, self.doubt.as_ref())),
+                _ => self.doubt.take().map(Doubt::and_another_put),
+            };
+        }
         self.window = self.read_at.elapsed();
         let answer = answer.map_err(|source| self.store_error(source))?;
         match &answer {
-            Put::Written | Put::Indexed => {}
+            Put::Written | Put::Indexed | Put::Outdated => {}
             Put::BlobUnknown if self.lost == UPLOADS => {
                 return Err(AttachError::BlobsLost {
                     place: self.place.clone(),
@@ -299,32 +398,25 @@ impl<'a> Hanging<'a> {
                 status: 403,
                 answer,
             } if !self.is_overwrite() && *condition == Condition::Always => {
-                return Err(denied(self.place, answer.clone()));
+                return Err(AttachError::denied(self.place, answer.clone()));
             }
             Put::Refused { status, answer } => {
                 debug!("{} was refused with {status}{answer}", self.place)
             }
         }
-        self.append.put(union.manifest.digest().clone(), answer)
+        let attempt = match answer {
+            Put::Outdated => Attempt::Outdated,
+            _ => Attempt::Put,
+        };
+        self.append.put(union.manifest.digest().clone(), answer)?;
+        Ok(attempt)
     }
 
     /// Some registries take no index that lists manifests which are gone; `cosign
     /// clean` leaves such an index behind.
     async fn forget_what_is_gone(&mut self) -> Result<(), AttachError> {
-        let repository = self.place.repository();
         let listed = self.append.found().layers();
-        let looks = listed.iter().map(|entry| async {
-            let reference = Reference::new(repository.clone(), entry.digest.clone());
-            let there = self
-                .publication
-                .registries
-                .head_manifest(&reference)
-                .await?;
-            Ok::<_, StoreError>(there.is_none().then(|| entry.digest.clone()))
-        });
-        let looks = futures_util::future::try_join_all(looks).await;
-        let gone = looks.map_err(|source| self.store_error(source))?;
-        let gone: Vec<Digest> = gone.into_iter().flatten().collect();
+        let gone = referrer::gone(self.publication.registries, self.place, listed).await?;
         if !gone.is_empty() {
             let count = gone.len();
             warn!(
@@ -336,12 +428,32 @@ impl<'a> Hanging<'a> {
         Ok(())
     }
 
+    /// Watches the place until it is certain that no put of ours will be made any
+    /// more. If the place changes before, gives what hung there.
+    async fn unchanged(&self) -> Vec<Descriptor> {
+        let Some(doubt) = &self.doubt else {
+            return Vec::new();
+        };
+        let mut watch = self.watch(None, Instant::now());
+        watch.until_changed(doubt.until()).await;
+        watch.seen()
+    }
+
     /// Waits until the place has been left alone for long enough. How long that
     /// is may grow meanwhile.
-    async fn settled(&self, quiet_since: Instant) {
+    async fn settled(&self, started: Instant, quiet_since: Instant) {
         loop {
-            let lateness = self.publication.lateness();
-            let time = self.settle.time(self.window, lateness, self.others);
+            let registries = self.publication.registries;
+            let measured = Measured {
+                window: self.window,
+                slowest: registries.times(self.place.repository()).slowest,
+                lateness: self.publication.lateness(),
+            };
+            let others = match self.others {
+                Others::Seen if started.elapsed() > RESTLESS => Others::Restless,
+                others => others,
+            };
+            let time = self.settle.time(measured, others);
             match time.checked_sub(quiet_since.elapsed()) {
                 None | Some(Duration::ZERO) => return,
                 Some(left) => tokio::time::sleep(left).await,
@@ -389,25 +501,6 @@ pub(super) fn may_write(answer: &Result<Put, StoreError>) -> bool {
         answer,
         Ok(Put::Written | Put::Indexed | Put::Unclear(_)) | Err(StoreError::Digest { .. })
     )
-}
-
-/// What a 403 means for a manifest whose blobs were taken.
-pub(super) fn denied(place: &Place, answer: Answer) -> AttachError {
-    if answer.speaks_of_quota() {
-        return AttachError::Refused {
-            place: place.clone(),
-            status: 403,
-            answer,
-        };
-    }
-    AttachError::Store {
-        place: place.clone(),
-        source: StoreError::Denied {
-            action: format!("writing `{place}`"),
-            identity: "the credentials that were granted an upload".to_owned(),
-            answer,
-        },
-    }
 }
 
 /// Full jitter: signers that collided once must not collide again.

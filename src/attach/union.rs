@@ -34,12 +34,13 @@ impl Union {
     }
 }
 
-/// The union of what was `found` at `place` and `layers`, without manifests that
-/// are listed and `gone`. None: nothing of ours is missing there, and readers
-/// find it.
+/// The union of what was `found` at `place`, what others `erased` had hung there,
+/// and `layers`, without manifests that are listed and `gone`. None: nothing of
+/// it is missing there, and readers find it.
 pub(super) fn union(
     place: &Place,
     found: &Found,
+    erased: &[Descriptor],
     layers: &[Layer],
     media_types: MediaTypes,
     gone: &[Digest],
@@ -56,36 +57,45 @@ pub(super) fn union(
         .filter(|layer| !found.holds(layer))
         .cloned()
         .collect();
-    let is_right = missing.is_empty() && found.reading() == Reading::Plain;
+    let there: HashSet<&Descriptor> = found.layers().iter().collect();
+    let erased = erased.iter().filter(|erased| !there.contains(erased));
+    let erased: Vec<Descriptor> = erased.cloned().collect();
+    let is_right = missing.is_empty() && erased.is_empty() && found.reading() == Reading::Plain;
     match place.kind() {
         Kind::Sbom if is_right && found.layers().len() == ours.len() => Ok(None),
         // One document: what stood there before is replaced. cosign writes it
         // with OCI types whatever was asked for.
-        Kind::Sbom => append(place, None, ours, MediaTypes::Oci).map(Some),
+        Kind::Sbom => append(place, None, Vec::new(), ours, MediaTypes::Oci).map(Some),
         Kind::Signatures | Kind::Attestations | Kind::Referrers if is_right => Ok(None),
         Kind::Signatures | Kind::Attestations => {
-            let mut union = append(place, found.image(), missing, media_types)?;
+            let mut union = append(place, found.image(), erased, missing, media_types)?;
             // Somebody who hid our layers may have removed their blobs as well.
             if found.reading() == Reading::Mended {
                 union.missing = ours;
             }
             Ok(Some(union))
         }
-        Kind::Referrers => list(place, found.index(), missing, gone).map(Some),
+        Kind::Referrers => list(place, found.index(), erased, missing, gone).map(Some),
     }
 }
 
-/// An index that lists `missing` as well, and nothing that is `gone`.
+/// What is hung at a place anew: `erased` again, and `missing`.
+fn added(erased: Vec<Descriptor>, missing: &[Layer]) -> Vec<Descriptor> {
+    let missing = missing.iter().map(|layer| layer.descriptor.clone());
+    erased.into_iter().chain(missing).collect()
+}
+
+/// An index that lists `erased` and `missing` as well, and nothing that is
+/// `gone`.
 fn list(
     place: &Place,
     base: Option<&IndexManifest>,
+    mut erased: Vec<Descriptor>,
     missing: Vec<Layer>,
     gone: &[Digest],
 ) -> Result<Union, AttachError> {
-    let added: Vec<Descriptor> = missing
-        .iter()
-        .map(|layer| layer.descriptor.clone())
-        .collect();
+    erased.retain(|erased| !gone.contains(&erased.digest));
+    let added = added(erased, &missing);
     let index = base.cloned().unwrap_or_else(IndexManifest::empty);
     let manifest = index.with(&added, gone).map_err(|source| match source {
         ManifestError::TooManyManifests(layers) => AttachError::Full {
@@ -109,19 +119,17 @@ fn list(
 fn append(
     place: &Place,
     base: Option<&ImageManifest>,
+    erased: Vec<Descriptor>,
     missing: Vec<Layer>,
     media_types: MediaTypes,
 ) -> Result<Union, AttachError> {
-    let layers = base.map_or(0, |image| image.layers().len()) + missing.len();
+    let added = added(erased, &missing);
+    let layers = base.map_or(0, |image| image.layers().len()) + added.len();
     if layers > MAX_LAYERS {
         let place = place.clone();
         return Err(AttachError::Full { place, layers });
     }
-    let (config, bytes) = config(base, &missing, media_types);
-    let added: Vec<Descriptor> = missing
-        .iter()
-        .map(|layer| layer.descriptor.clone())
-        .collect();
+    let (config, bytes) = config(base, &added, media_types);
     let manifest = match base {
         Some(image) => image.append(&added, &config),
         None => {
@@ -151,7 +159,7 @@ fn distinct(layers: &[Layer]) -> Vec<Layer> {
 /// config of an unknown type says nothing of layers and stays.
 fn config(
     base: Option<&ImageManifest>,
-    missing: &[Layer],
+    added: &[Descriptor],
     media_types: MediaTypes,
 ) -> (Descriptor, Option<Bytes>) {
     let media_type = match base.map(ImageManifest::config) {
@@ -160,9 +168,7 @@ fn config(
         None => config_type(media_types),
     };
     let there = base.map(ImageManifest::layers).unwrap_or_default();
-    let digests = there
-        .iter()
-        .chain(missing.iter().map(|layer| &layer.descriptor));
+    let digests = there.iter().chain(added);
     let bytes = config_bytes(digests.map(|descriptor| &descriptor.digest));
     (Descriptor::of(media_type, &bytes), Some(bytes))
 }
@@ -291,6 +297,7 @@ mod tests {
             let union = union(
                 &place(kind),
                 &Found::nothing(),
+                &[],
                 &layers(object, &image),
                 media_types,
                 &[],
@@ -316,6 +323,7 @@ mod tests {
             let union = union(
                 &place(Kind::Signatures),
                 &found,
+                &[],
                 &all[..count],
                 MediaTypes::Oci,
                 &[],
@@ -327,10 +335,35 @@ mod tests {
         }
         assert_eq!(found.digest(), Some(whole.digest()));
         assert!(
-            union(&place(Kind::Signatures), &found, &all, MediaTypes::Oci, &[])
-                .unwrap()
-                .is_none()
+            union(
+                &place(Kind::Signatures),
+                &found,
+                &[],
+                &all,
+                MediaTypes::Oci,
+                &[]
+            )
+            .unwrap()
+            .is_none()
         );
+    }
+
+    #[test]
+    fn what_others_hung_and_we_erased_is_hung_again_where_it_is_missing() {
+        let object = "legacy-three-keys-cosign2";
+        let whole = recorded(object, ".sig");
+        let all = layers(object, &whole.to_image().unwrap());
+        let erased: Vec<Descriptor> = all[..2].iter().map(|l| l.descriptor.clone()).collect();
+        let place = place(Kind::Signatures);
+        let union = |found: &Found| {
+            let ours = &all[2..];
+            union(&place, found, &erased, ours, MediaTypes::Oci, &[]).unwrap()
+        };
+        let written = union(&Found::nothing()).unwrap();
+        assert_eq!(written.manifest.bytes(), whole.bytes());
+        // Their blobs are there.
+        assert_eq!(written.missing.len(), 1);
+        assert!(union(&Found::of(Kind::Signatures, whole)).is_none());
     }
 
     #[test]
@@ -347,6 +380,7 @@ mod tests {
         let union = union(
             &place(Kind::Signatures),
             &Found::of(Kind::Signatures, there),
+            &[],
             &[ours],
             MediaTypes::Oci,
             &[],
@@ -369,6 +403,7 @@ mod tests {
         let refused = union(
             &place(Kind::Signatures),
             &Found::nothing(),
+            &[],
             &many,
             MediaTypes::Oci,
             &[],

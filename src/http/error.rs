@@ -89,6 +89,9 @@ pub enum HttpError {
     /// Another request of the run has used up the retry budget of the host.
     #[error("`{url}` was not asked any more: {failure}")]
     GivenUp { url: String, failure: String },
+    /// It was not sent, or refused for now, until it was too old.
+    #[error("`{url}` had too much to do until it was too late")]
+    Outdated { url: String },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
     TooLarge { url: String, limit: u64 },
     #[error("`{url}` redirects where it must not: {reason}{}", named(to))]
@@ -128,6 +131,12 @@ impl HttpError {
         Self::GivenUp {
             url: Redacted(url).to_string(),
             failure,
+        }
+    }
+
+    pub(super) fn outdated(url: &Url) -> Self {
+        Self::Outdated {
+            url: Redacted(url).to_string(),
         }
     }
 
@@ -274,7 +283,10 @@ impl HttpError {
             | Self::GivenUp { .. } => Some(
                 "check the name, the network and `HTTPS_PROXY`; running again is safe".to_owned(),
             ),
-            Self::Broken { .. } | Self::Overloaded { .. } | Self::WaitTooLong { .. } => {
+            Self::Broken { .. }
+            | Self::Overloaded { .. }
+            | Self::Outdated { .. }
+            | Self::WaitTooLong { .. } => {
                 Some("running again later is safe and completes what is missing".to_owned())
             }
             Self::TooLarge { .. }

@@ -28,6 +28,17 @@ const FASTER: f64 = 0.993;
 /// The most distinct warnings of one host that are shown.
 const WARNINGS: usize = 8;
 
+/// Requests and answers of at most this many bytes say how long a host takes;
+/// larger ones say more of the line.
+pub(super) const LITTLE: u64 = 64 * 1024;
+
+/// How long a host took to answer requests with little content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    pub fastest: Duration,
+    pub slowest: Duration,
+}
+
 /// A host's limiter and its failures, shared by all tasks that ask it.
 pub(super) struct Host {
     permits: Semaphore,
@@ -45,6 +56,7 @@ struct State {
     last_start: Option<Instant>,
     last_complaint: Option<Instant>,
     answers: u32,
+    times: Option<Times>,
     /// When the last requests that were answered began.
     recent: VecDeque<Instant>,
     warnings: HashSet<String>,
@@ -120,6 +132,7 @@ impl Default for Host {
                 last_start: None,
                 last_complaint: None,
                 answers: 0,
+                times: None,
                 recent: VecDeque::new(),
                 warnings: HashSet::new(),
             }),
@@ -171,6 +184,22 @@ impl Host {
         if state.interval < SHORTEST_INTERVAL {
             state.interval = Duration::ZERO;
         }
+    }
+
+    /// Notes how long an answer took.
+    pub(super) fn took(&self, time: Duration) {
+        let mut state = self.state();
+        let times = state.times.get_or_insert(Times {
+            fastest: time,
+            slowest: time,
+        });
+        times.fastest = times.fastest.min(time);
+        times.slowest = times.slowest.max(time);
+    }
+
+    /// The shortest and the longest time of an answer so far.
+    pub(super) fn times(&self) -> Times {
+        self.state().times.unwrap_or_default()
     }
 
     /// The host has had enough (429) of a request that began at `began`, and
@@ -393,6 +422,17 @@ mod tests {
         host.failed(began, words());
         host.answered(Instant::now());
         assert_eq!(host.given_up(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn the_fastest_and_the_slowest_answer_are_known() {
+        let host = Host::default();
+        assert_eq!(host.times(), Times::default());
+        let [fastest, slowest] = [20, 700].map(Duration::from_millis);
+        for time in [fastest * 2, slowest, fastest] {
+            host.took(time);
+        }
+        assert_eq!(host.times(), Times { fastest, slowest });
     }
 
     #[test]

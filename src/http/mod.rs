@@ -34,7 +34,7 @@ use url::Url;
 
 pub use clients::Trust;
 pub use error::HttpError;
-pub use host::AT_ONCE;
+pub use host::{AT_ONCE, Times};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, printable};
@@ -95,6 +95,8 @@ pub struct Request {
     pub trust: Trust,
     pub reach: Reach,
     pub replay: Replay,
+    /// It is not sent, nor sent again, when it has waited for longer.
+    pub fresh_for: Duration,
     pub redirects: Redirects,
     /// The most bytes that an answer's body may have.
     pub body_limit: u64,
@@ -112,6 +114,7 @@ impl Request {
             trust,
             reach: Reach::Any,
             replay: Replay::Safe,
+            fresh_for: Duration::MAX,
             redirects: Redirects::Followed,
             body_limit: 64 * 1024,
         }
@@ -269,6 +272,11 @@ impl Client {
         Ok((chosen.get(), answer))
     }
 
+    /// How long the host of `url` has taken to answer so far.
+    pub fn times(&self, url: &Url) -> Times {
+        self.host(url).times()
+    }
+
     /// Sends `request` once, also after the run's time is over: for tidying up.
     ///
     /// # Errors
@@ -299,9 +307,13 @@ impl Client {
     ) -> Result<Response, HttpError> {
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
+        let asked_at = Instant::now();
         loop {
             let (began, outcome) = {
                 let permit = host.enter().await;
+                if asked_at.elapsed() > request.fresh_for {
+                    return Err(HttpError::outdated(&request.url));
+                }
                 if let Some(failure) = host.given_up(self.retry_budget) {
                     return Err(HttpError::given_up(&request.url, failure));
                 }
@@ -312,6 +324,10 @@ impl Client {
                 Ok(response) => match Failure::of_answer(response, request.replay) {
                     Ok(mut response) => {
                         host.answered(began);
+                        let sent = request.body.as_ref().map_or(0, Content::length);
+                        if sent.max(response.body.len() as u64) <= host::LITTLE {
+                            host.took(began.elapsed());
+                        }
                         response.attempts = pace.attempts() + 1;
                         return Ok(response);
                     }

@@ -8,6 +8,7 @@ use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::sign::{Signed, SignedPlace};
 use crate::attach::{AttachError, Hanging, Lateness, Layer, Publication, Settle, Turn};
+use crate::http::AT_ONCE;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 
@@ -34,8 +35,10 @@ pub async fn publish(
         hanging.push((prepared, prepared.hanging(&publication)));
     }
     let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
+    // Of so many places the last one would be put long after it was looked at.
+    let is_crowd = hanging.len() > AT_ONCE;
     let uploads = hanging.iter_mut().map(|(_, hanging)| {
-        let is_first = hanging.is_overwrite() || !has_overwrites;
+        let is_first = (hanging.is_overwrite() || !has_overwrites) && !is_crowd;
         hanging.upload(if is_first { Turn::Next } else { Turn::Later })
     });
     let uploads = join_all(uploads).await;
@@ -47,13 +50,14 @@ pub async fn publish(
     let (overwrites, new): (Vec<_>, Vec<_>) = hanging
         .into_iter()
         .partition(|(_, hanging)| hanging.is_overwrite());
-    let turn = match overwrites.is_empty() {
-        true => Turn::Next,
-        false => Turn::Later,
+    let [first, second] = match (is_crowd, overwrites.is_empty()) {
+        (true, _) => [Turn::Later; 2],
+        (false, true) => [Turn::Next; 2],
+        (false, false) => [Turn::Next, Turn::Later],
     };
     let mut failures = Vec::new();
     let mut has_written = false;
-    for (round, turn) in [(overwrites, Turn::Next), (new, turn)] {
+    for (round, turn) in [(overwrites, first), (new, second)] {
         if !failures.is_empty() {
             break;
         }

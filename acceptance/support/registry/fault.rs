@@ -74,6 +74,9 @@ pub enum Action {
     Cut,
     /// The request is handled, then the connection is closed without an answer.
     HandleThenCut,
+    /// This is answered, or nothing and the connection closed, and the request
+    /// handled after this time.
+    Late(Duration, Option<Answer>),
     /// The answer's body breaks off in the middle.
     Truncate,
     /// The answer's body comes one byte at a time, so long after each other.

@@ -10,6 +10,7 @@ use super::{Registry, Switch, lock};
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A request, taken apart.
+#[derive(Clone)]
 pub struct Call {
     pub method: String,
     pub path: String,

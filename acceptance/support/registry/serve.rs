@@ -194,6 +194,10 @@ impl Registry {
                     return Err(cut());
                 }
                 Action::Delay(time) => tokio::time::sleep(*time).await,
+                Action::Late(time, answer) => {
+                    self.handle_late(*time, &call);
+                    instead = Some(answer.clone().ok_or_else(cut)?);
+                }
                 Action::Answer(answer) => instead = Some(answer.clone()),
                 Action::Unless(reply) => instead = reply(),
                 Action::Before(hook) => run(hook.clone()).await,
@@ -222,6 +226,14 @@ impl Registry {
             exchange.ended = Some(Instant::now());
         }
         Ok(respond(answer, pace))
+    }
+
+    fn handle_late(&self, time: Duration, call: &Call) {
+        let (registry, call) = (self.clone(), call.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            registry.handle(&call);
+        });
     }
 
     /// Notes the request; gives its number.

@@ -37,6 +37,13 @@ enum Patience {
 enum Writer<'a> {
     NotStarted(&'a [Layer]),
     Ours(Append<'a>),
+    /// One of ours whose put is under way for as long as it takes. Nobody waits
+    /// for it; whatever stands long enough for somebody to be done is `seen`.
+    Putting {
+        append: Append<'a>,
+        union: std::rc::Rc<Union>,
+        seen: Vec<Descriptor>,
+    },
     /// cosign: reads, puts, and looks no more.
     Foreign {
         layers: &'a [Layer],
@@ -56,6 +63,17 @@ struct World<'a> {
     /// How many puts may still end without an answer.
     faults: u8,
     settle: Waits,
+    puts: Puts,
+}
+
+/// How long the registry takes for a put of ours.
+#[derive(Clone, Copy, PartialEq)]
+enum Puts {
+    AtOnce,
+    /// As long as it likes.
+    Slow {
+        are_watched: bool,
+    },
 }
 
 /// Whether the settle time is waited for.
@@ -75,6 +93,7 @@ impl<'a> World<'a> {
             stale,
             faults,
             settle: Waits::Yes,
+            puts: Puts::AtOnce,
         }
     }
 
@@ -82,12 +101,8 @@ impl<'a> World<'a> {
     fn key(&self) -> String {
         let writers = self.writers.iter().map(|writer| match writer {
             Writer::NotStarted(_) => "not started".to_owned(),
-            Writer::Ours(append) => format!(
-                "{:?} {:?} {:?}",
-                append.state,
-                append.settling,
-                append.found.digest()
-            ),
+            Writer::Ours(append) => key_of(append),
+            Writer::Putting { append, seen, .. } => format!("{} {seen:?}", key_of(append)),
             Writer::Foreign { read, .. } => {
                 format!("{:?}", read.as_ref().map(|found| found.digest().cloned()))
             }
@@ -142,7 +157,7 @@ impl<'a> World<'a> {
                 read: Some(found),
                 ..
             } => {
-                let union = union(self.place, found, layers, MediaTypes::Oci, &[])
+                let union = union(self.place, found, &[], layers, MediaTypes::Oci, &[])
                     .unwrap()
                     .unwrap();
                 let mut world = self.with(index, Writer::Done(layers));
@@ -150,6 +165,27 @@ impl<'a> World<'a> {
                 vec![world]
             }
             Writer::Ours(append) => self.step_of_ours(index, append),
+            Writer::Putting {
+                append,
+                union,
+                seen,
+            } => {
+                let mut append = append.clone();
+                let gone = seen.iter().filter(|l| !append.found.layers().contains(l));
+                append.restore(gone.cloned().collect::<Vec<_>>());
+                vec![self.after_put(index, &append, union, Put::Written, true)]
+            }
+        }
+    }
+
+    /// Everybody whose put is under way sees what stands there.
+    fn see(&mut self) {
+        for writer in &mut self.writers {
+            if let Writer::Putting { seen, .. } = writer {
+                let new = self.tag.layers().iter().filter(|l| !seen.contains(l));
+                let new: Vec<Descriptor> = new.cloned().collect();
+                seen.extend(new);
+            }
         }
     }
 
@@ -171,8 +207,24 @@ impl<'a> World<'a> {
                 };
                 append.read(self.tag.clone());
                 let mut world = self.with(index, Writer::Ours(append));
+                // It has stood there for as long as anybody waits.
+                if is_proof && self.puts == (Puts::Slow { are_watched: true }) {
+                    world.see();
+                }
                 if !is_proof {
                     world.stale[index] = world.holding_a_read(index);
+                }
+                vec![world]
+            }
+            Next::Put(union, _) if self.puts != Puts::AtOnce => {
+                let putting = Writer::Putting {
+                    append: append.clone(),
+                    union: (*union).into(),
+                    seen: Vec::new(),
+                };
+                let mut world = self.with(index, putting);
+                for stale in &mut world.stale {
+                    stale.remove(&index);
                 }
                 vec![world]
             }
@@ -226,7 +278,7 @@ impl<'a> World<'a> {
             Writer::Foreign { read, patience, .. } => {
                 read.is_some() && *patience == Patience::Settled
             }
-            Writer::NotStarted(_) | Writer::Done(_) => false,
+            Writer::NotStarted(_) | Writer::Putting { .. } | Writer::Done(_) => false,
         };
         let others = self.writers.iter().enumerate();
         others
@@ -252,6 +304,16 @@ impl<'a> World<'a> {
             .flatten()
             .any(|layer| !self.tag.holds(layer))
     }
+}
+
+fn key_of(append: &Append<'_>) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        append.state,
+        append.settling,
+        append.found.digest(),
+        append.erased
+    )
 }
 
 /// Explores everything; gives the number of worlds and those at the end of
@@ -292,6 +354,23 @@ fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
         let (worlds, losses) = explore(World::new(&place, writers.collect(), faults));
         assert_eq!(losses, 0, "{count} writers, {faults} faults");
         assert!(count == 1 || worlds > 10, "{worlds}");
+    }
+}
+
+/// WIRE-50, WIRE-52.
+#[test]
+fn our_writers_lose_nothing_however_long_their_puts_take_if_they_are_watched() {
+    let place = place();
+    let layers: Vec<[Layer; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    for count in [2, 3] {
+        let losses = [true, false].map(|are_watched| {
+            let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
+            let mut start = World::new(&place, writers.collect(), 0);
+            start.puts = Puts::Slow { are_watched };
+            explore(start).1
+        });
+        assert_eq!(losses[0], 0, "{count} writers");
+        assert!(losses[1] > 0, "{count} writers");
     }
 }
 

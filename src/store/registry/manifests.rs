@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error::{Answer, StoreError};
 use super::limit::Limit;
@@ -46,6 +47,8 @@ pub enum Put {
     BlobUnknown,
     /// Nobody knows: the connection broke, or something between failed.
     Unclear(String),
+    /// It was not sent while it was fresh.
+    Outdated,
     /// The registry will not have it.
     Refused {
         status: u16,
@@ -153,7 +156,8 @@ impl Registries {
     }
 
     /// Writes a manifest over whatever stands there, if the registry finds the
-    /// condition true or does not look at it.
+    /// condition true or does not look at it, and if it takes it within
+    /// `fresh_for`: a registry may want to be asked later.
     ///
     /// # Errors
     /// On a registry that cannot be reached or denies access; every other
@@ -163,6 +167,7 @@ impl Registries {
         reference: &Reference,
         manifest: &Manifest,
         condition: &Condition,
+        fresh_for: Duration,
     ) -> Result<Put, StoreError> {
         let action = format!("writing `{reference}`");
         let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
@@ -182,6 +187,7 @@ impl Registries {
             Version::Digest(_) => Replay::Safe,
             Version::Tag(_) => Replay::Ask,
         };
+        ask.fresh_for = fresh_for;
         ask.when_stopped = WhenStopped::Await;
         self.absent.forget(reference);
         let sent = self.send(reference.repository(), &ask).await;
@@ -199,6 +205,7 @@ impl Registries {
             )) => {
                 return Ok(Put::Unclear(error.to_string()));
             }
+            Err(StoreError::Http(HttpError::Outdated { .. })) => return Ok(Put::Outdated),
             Err(error) => return Err(error),
         };
         let answer = answer::read(&response);
@@ -246,6 +253,7 @@ fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
                 | HttpError::Dns { .. }
                 | HttpError::Certificate { .. }
                 | HttpError::GivenUp { .. }
+                | HttpError::Outdated { .. }
         ),
         Err(_) => false,
     }

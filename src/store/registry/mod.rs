@@ -35,7 +35,7 @@ pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use crate::http::{Client, Lead, Method, Reach, Redacted, Replay, Request, Response, Trust};
+use crate::http::{Client, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust};
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
@@ -134,6 +134,13 @@ impl Registries {
         }
         check_digest(&action, &descriptor.digest, &response.body)?;
         Ok(response.body)
+    }
+
+    /// How long the registry of `repository` has taken to answer so far.
+    pub fn times(&self, repository: &Repository) -> Times {
+        let (cell, _) = self.endpoint_of(repository);
+        let times = |endpoint: &Endpoint| self.client.times(&endpoint.base);
+        cell.get().map(times).unwrap_or_default()
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Repository, Vec<Session>>> {
@@ -278,6 +285,7 @@ struct Ask<'a> {
     headers: HeaderMap,
     body: Option<Content>,
     replay: Replay,
+    fresh_for: Duration,
     when_stopped: WhenStopped,
     body_limit: u64,
 }
@@ -299,6 +307,7 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             replay: Replay::Safe,
+            fresh_for: Duration::MAX,
             when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
         }
@@ -340,6 +349,7 @@ impl<'a> Ask<'a> {
         request.headers = self.headers.clone();
         request.body = self.body.clone();
         request.replay = self.replay;
+        request.fresh_for = self.fresh_for;
         request.body_limit = self.body_limit;
         request
     }
