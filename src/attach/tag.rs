@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const RESTLESS: Duration = Duration::from_secs(40);
 /// How often blobs that the registry took and does not know are uploaded again.
 pub(super) const UPLOADS: usize = 3;
+/// A look that is no older than this is good enough: most runs look and put
+/// within it, however busy the machine.
+const STALE: Duration = Duration::from_millis(200);
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 
@@ -323,7 +326,7 @@ impl<'a> Hanging<'a> {
         condition: &Condition,
     ) -> Result<Attempt, AttachError> {
         let mut turn = self.publication.turn(self.place).await;
-        let is_old = self.is_unseen || self.read_at.elapsed() > self.shortest();
+        let is_old = self.is_unseen || self.read_at.elapsed() > self.shortest().max(STALE);
         let is_old = is_old && self.settle != Settle::Off;
         let is_overtaken = turn.put_at.is_some_and(|put_at| put_at > self.read_at);
         if (is_old || is_overtaken) && self.has_changed().await? {
@@ -358,7 +361,7 @@ impl<'a> Hanging<'a> {
         };
         let putting = registries.put_manifest(&reference, &union.manifest, condition, fresh_for);
         let ours = Some(union.manifest.digest());
-        let mut watch = self.watch(ours, self.read_at + self.shortest());
+        let mut watch = self.watch(ours, Instant::now() + self.shortest());
         let answer = match self.settle {
             Settle::Off => putting.await,
             Settle::Measured | Settle::Fixed(_) => watch.during(putting).await,

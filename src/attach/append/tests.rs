@@ -538,7 +538,7 @@ fn lost_layers_are_counted_at_once() {
     };
     let (before, now) = (found("before"), found("now"));
     let started = std::time::Instant::now();
-    assert_eq!(lost(&before, &now), 1);
-    assert_eq!(lost(&before, &before), 0);
+    assert_eq!(lost(&before, &now).len(), 1);
+    assert!(lost(&before, &before).is_empty());
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
