@@ -270,8 +270,8 @@ fn files_read(
             add(path, format!("the password of `{}`", locked.name));
         }
     }
-    for path in locations(environment).candidates() {
-        add(&path, "a file with credentials".to_owned());
+    for candidate in locations(environment).candidates() {
+        add(&candidate.path, "a file with credentials".to_owned());
     }
     let folders = environment
         .ssl_cert_dir

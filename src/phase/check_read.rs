@@ -61,10 +61,7 @@ pub async fn check_read(
     let checks = checks.await.into_iter();
     let checks = checks.collect::<Result<Vec<_>, PhaseError>>()?;
     let (images, subjects): (Vec<_>, Vec<_>) = checks.into_iter().unzip();
-    let documents = match (
-        plan.images().first(),
-        subjects.into_iter().flatten().next(),
-    ) {
+    let documents = match (plan.images().first(), subjects.into_iter().flatten().next()) {
         (Some(image), Some(subject)) if plan.exports_sbom() => {
             read_sbom(image, &subject, registries, limits, patience).await?
         }

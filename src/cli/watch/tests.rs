@@ -3,6 +3,7 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Proxies, Settings};
+use crate::secret::Secrets;
 use crate::store::registry::credentials::{Credentials, Sources};
 use crate::store::registry::{Access, MAX_MANIFEST};
 
@@ -16,6 +17,7 @@ fn registries(until: Instant) -> Arc<Registries> {
     let client = Client::new(Settings {
         roots: LazyRoots::new(None, None),
         proxies: Proxies::default(),
+        secrets: Secrets::default(),
         user_agent: String::new(),
         retry_budget: Duration::ZERO,
         time: FOR_EVER,
