@@ -21,6 +21,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use strsim::osa_distance;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
@@ -177,7 +178,7 @@ fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     let written = written.to_lowercase().replace(['_', ' '], "-");
     let (distance, candidate) = known
         .iter()
-        .map(|candidate| (edit_distance(&written, candidate), *candidate))
+        .map(|candidate| (osa_distance(&written, candidate), *candidate))
         .min_by_key(|(distance, _)| *distance)?;
     if distance <= (written.chars().count() / 3).max(1) {
         return Some(candidate);
@@ -185,36 +186,6 @@ fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     // An abbreviation: `repo`, `docker`, `sbom`.
     let is_part = |candidate: &&&str| written.len() >= 3 && candidate.contains(&written);
     known.iter().find(is_part).copied()
-}
-
-/// How many characters must be inserted, deleted, replaced or swapped with their
-/// neighbour to get from one text to the other ("optimal string alignment").
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    let mut last = None;
-    for (deleted, a) in from.chars().enumerate() {
-        let mut next = vec![deleted + 1];
-        for (column, b) in to.iter().enumerate() {
-            let of =
-                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-            let mut least = of(&row, column) + usize::from(a != *b);
-            least = least
-                .min(of(&row, column + 1) + 1)
-                .min(of(&next, column) + 1);
-            if let Some(left) = column.checked_sub(1)
-                && last == Some(*b)
-                && to.get(left) == Some(&a)
-            {
-                least = least.min(of(&before, left) + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-        last = Some(a);
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// What was written, short enough for a message.
@@ -229,20 +200,6 @@ fn shortened(written: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_edit_distance_counts_insertions_deletions_replacements_and_swaps() {
-        for (from, to, distance) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("exportsbom", "export-sbom", 1),
-            ("kye", "key", 1),
-        ] {
-            assert_eq!(edit_distance(from, to), distance, "{from} {to}");
-        }
-    }
 
     #[test]
     fn a_position_counts_lines_and_characters_from_one() {

@@ -4,8 +4,6 @@
 //! of any size is checked while it flows by. It accepts exactly the grammar in
 //! strict UTF-8, and reports what no reader written in Go will take.
 
-use super::magnitude::Magnitude;
-
 /// The deepest nesting that is accepted. Go's `encoding/json` and protobuf stop
 /// at 10 000, and a document is embedded in a statement before they read it.
 pub const MAX_DEPTH: usize = 9_990;
@@ -52,11 +50,21 @@ pub struct Remarks {
     pub lone_surrogate: bool,
 }
 
+/// The most characters of a number that are kept to see whether it is infinite as
+/// a float64; the others do not count.
+const LONGEST_NUMBER: usize = 4096;
+
+fn is_infinite(number: &[u8]) -> bool {
+    let number = std::str::from_utf8(number).unwrap_or_default();
+    number.parse().is_ok_and(f64::is_infinite)
+}
+
 /// Checks bytes as they come.
 pub struct Validator {
     state: State,
     open: Open,
-    magnitude: Magnitude,
+    /// The number that is being read, as far as it is kept.
+    number: Vec<u8>,
     high_surrogate: bool,
     remarks: Remarks,
     offset: u64,
@@ -120,7 +128,7 @@ impl Default for Validator {
         Self {
             state: State::Start,
             open: Open::default(),
-            magnitude: Magnitude::default(),
+            number: Vec::new(),
             high_surrogate: false,
             remarks: Remarks::default(),
             offset: 0,
@@ -210,8 +218,8 @@ impl Validator {
             b'f' => self.go(State::Literal(b"alse")),
             b'n' => self.go(State::Literal(b"ull")),
             b'-' | b'0'..=b'9' => {
-                self.magnitude = Magnitude::default();
-                self.magnitude.integer(byte);
+                self.number.clear();
+                self.number.push(byte);
                 self.go(State::Number(match byte {
                     b'-' => Number::Minus,
                     b'0' => Number::Zero,
@@ -265,18 +273,14 @@ impl Validator {
             (Mark, b'+' | b'-') => Sign,
             (Mark | Sign | Exponent, b'0'..=b'9') => Exponent,
             _ if number.is_complete() => {
-                self.remarks.exceeds_float64 |= self.magnitude.is_infinite();
+                self.remarks.exceeds_float64 |= is_infinite(&self.number);
                 self.state = State::AfterValue;
                 return self.step(byte);
             }
             _ => return Err(Reason::Number),
         };
-        match next {
-            Integer => self.magnitude.integer(byte),
-            Fraction => self.magnitude.fraction(byte),
-            Sign => self.magnitude.negative_exponent = byte == b'-',
-            Exponent => self.magnitude.exponent(byte),
-            _ => {}
+        if self.number.len() < LONGEST_NUMBER {
+            self.number.push(byte);
         }
         self.go(State::Number(next))
     }

@@ -17,7 +17,6 @@ mod json;
 mod keep;
 mod label;
 mod layer;
-mod magnitude;
 #[cfg(test)]
 mod tests;
 

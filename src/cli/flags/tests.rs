@@ -44,7 +44,7 @@ fn every_flag_arrives() {
         "-no-color",
         "-uid",
         "1000",
-        "-gid=0x3e9",
+        "-gid=1001",
         "-insecure-registry",
         "a",
         "-insecure-registry=b,c",
