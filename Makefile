@@ -141,7 +141,7 @@ lint: components ## Check the format and run clippy; a warning is an error
 	$(CARGO) fmt --all --check
 	rustfmt --check --edition 2024 acceptance/fuzz/fuzz_targets/*.rs acceptance/readers/*/src/*.rs
 	@echo "> Linting code..."
-	$(CARGO) clippy --locked --all-targets -p signer -p romix -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 .PHONY: deny
 deny: $(deny) ## Check licences, banned crates and sources of all dependencies

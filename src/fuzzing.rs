@@ -9,6 +9,7 @@
 pub use crate::attach::fuzzing::union;
 pub use crate::cli::fuzzing::{command_line, go_values};
 pub use crate::config::fuzzing::{cosign_config, report};
+pub use crate::envelope::fuzzing::sealed;
 pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
 pub use crate::keys::fuzzing::{key_file, private_key};
 pub use crate::oci::fuzzing::{manifest, reference};
@@ -23,7 +24,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 28] = [
     ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),
@@ -48,6 +49,7 @@ pub const TARGETS: [Target; 27] = [
     ("retry_after", retry_after),
     ("sbom_archive", sbom_archive),
     ("sbom_blob", sbom_blob),
+    ("sealed", sealed),
     ("token", token),
     ("union", union),
     ("warning", warning),

@@ -19,6 +19,17 @@
 #[doc(hidden)]
 pub mod fuzzing;
 
+/// The registry of the acceptance tests, for what only this crate can be made to
+/// do: a key whose signatures differ each time.
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the acceptance tests use all of it"
+)]
+#[path = "../acceptance/support/mod.rs"]
+mod support;
+
 pub mod cli;
 
 pub mod phase;

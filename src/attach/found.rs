@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
+use crate::envelope::Sealed;
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
@@ -24,6 +25,23 @@ impl Layer {
             descriptor,
             content,
             parts: Vec::new(),
+        }
+    }
+}
+
+impl From<&Sealed> for Layer {
+    fn from(sealed: &Sealed) -> Self {
+        match sealed {
+            Sealed::Layer(layer) => Self::blob(layer.descriptor.clone(), layer.content.clone()),
+            Sealed::Referrer(referrer) => Self {
+                descriptor: referrer.descriptor.clone(),
+                content: referrer.manifest.bytes().clone().into(),
+                parts: referrer
+                    .blobs
+                    .iter()
+                    .map(|blob| Self::blob(blob.descriptor.clone(), blob.content.clone()))
+                    .collect(),
+            },
         }
     }
 }
@@ -195,6 +213,13 @@ impl Found {
             Body::Index(index) => Some(index),
             Body::Nothing | Body::Image(_) => None,
         }
+    }
+
+    /// What hung there, by a tag's manifest or by the registry's own list, of which
+    /// the last are known; last first.
+    pub(super) fn last_first(&self) -> impl Iterator<Item = &Descriptor> {
+        let listed = self.listed.iter().flat_map(Referrers::recent);
+        self.descriptors.iter().chain(listed).rev()
     }
 
     /// What hung there, as far as it can be read.

@@ -2,7 +2,6 @@
 //! others hung there.
 
 mod append;
-pub mod artifact;
 mod error;
 mod found;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -11,6 +10,7 @@ mod hanging;
 mod lateness;
 pub mod place;
 mod publication;
+mod recall;
 mod referrer;
 mod settle;
 mod tag;
@@ -23,5 +23,6 @@ pub use hanging::{Hanging, read};
 pub use lateness::Lateness;
 pub use place::{Kind, Place};
 pub use publication::Publication;
+pub use recall::{Sought, recall};
 pub use settle::Settle;
 pub use tag::Turn;

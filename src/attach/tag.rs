@@ -32,6 +32,8 @@ pub(super) const UPLOADS: usize = 3;
 /// A look that is no older than this is good enough: most runs look and put
 /// within it, however busy the machine.
 const STALE: Duration = Duration::from_millis(200);
+/// How often the time that a put may wait is doubled.
+const MOST_OFTEN: u32 = 8;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 
@@ -81,6 +83,8 @@ pub struct Hanging<'a> {
     settle: Settle,
     others: Others,
     expected: Option<Expected>,
+    /// How often a put has waited for too long.
+    outdated: u32,
     /// When the place was read last.
     read_at: Instant,
     /// Whether it is to be looked at before it is put, however short that is ago.
@@ -125,6 +129,7 @@ impl<'a> Hanging<'a> {
             settle,
             others: Others::Unseen,
             expected,
+            outdated: 0,
             read_at: Instant::now(),
             is_unseen: false,
             window: Duration::ZERO,
@@ -345,6 +350,13 @@ impl<'a> Hanging<'a> {
         self.settle.shortest(times.fastest)
     }
 
+    /// How long a put may wait for its turn and still be sent as it is. A host
+    /// that takes few requests a second gets there in the end, because it grows.
+    fn fresh_for(&self) -> Duration {
+        let least = self.shortest().max(STALE);
+        least.saturating_mul(1 << self.outdated.min(MOST_OFTEN))
+    }
+
     /// A watch on the place, which now has what stands there, or soon `ours`.
     fn watch(&self, ours: Option<&Digest>, first: Instant) -> Watch<'a> {
         let digests = [self.append.stands(), ours].map(|digest| digest.cloned());
@@ -357,7 +369,7 @@ impl<'a> Hanging<'a> {
         let registries = self.publication.registries;
         let fresh_for = match self.settle {
             Settle::Off => Duration::MAX,
-            Settle::Measured | Settle::Fixed(_) => self.shortest(),
+            Settle::Measured | Settle::Fixed(_) => self.fresh_for(),
         };
         let putting = registries.put_manifest(&reference, &union.manifest, condition, fresh_for);
         let ours = Some(union.manifest.digest());
@@ -378,7 +390,8 @@ impl<'a> Hanging<'a> {
         self.window = self.read_at.elapsed();
         let answer = answer.map_err(|source| self.store_error(source))?;
         match &answer {
-            Put::Written | Put::Indexed | Put::Outdated => {}
+            Put::Written | Put::Indexed => {}
+            Put::Outdated => self.outdated += 1,
             Put::BlobUnknown if self.lost == UPLOADS => {
                 return Err(AttachError::BlobsLost {
                     place: self.place.clone(),

@@ -130,8 +130,13 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
         PhaseError::Sign { .. } => SIGNING,
+        PhaseError::Seal(_) => SIGNING,
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
-        PhaseError::Crashed(_) | PhaseError::Stopped(_) => UNEXPECTED,
+        PhaseError::NoKey(_)
+        | PhaseError::NoPlace(_)
+        | PhaseError::NoSignature(_)
+        | PhaseError::Crashed(_)
+        | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_attach(error),
         PhaseError::InPart(_) if error.is_refusal() => REFUSED,
         PhaseError::InPart(_) => IN_PART,

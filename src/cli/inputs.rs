@@ -244,7 +244,7 @@ fn path(flag: Option<PathBuf>, variable: &Option<OsString>) -> Option<PathBuf> {
 
 /// An id from a variable. The lifecycle takes garbage for 0.
 fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
-    go::decimal_id(text).unwrap_or_else(|_| {
+    go::id(text).unwrap_or_else(|_| {
         let text = text.to_string_lossy();
         warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
         0

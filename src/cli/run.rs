@@ -267,7 +267,7 @@ fn files_read(
     }
     for locked in locked {
         if let Origin::File(path) = &locked.password.origin {
-            add(path, format!("the password of `{}`", locked.name));
+            add(path, format!("the password of `{}`", locked.name()));
         }
     }
     for candidate in locations(environment).candidates() {

@@ -1,27 +1,28 @@
 //! Sigstore bundles v0.3 (protobuf-specs v0.5 `sigstore_bundle.proto`) around a
-//! DSSE envelope with one signature by a key, in the field order of cosign v3.
+//! DSSE envelope with one signature, in the field order of cosign v3.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::dsse::{IN_TOTO, Payload};
 use super::json;
+use super::signed::{Evidence, Signed, Verifier};
 use crate::oci::{Content, MediaType};
-use crate::signature::{PublicKey, Signature};
 
 /// The bundle of one signature of `payload`.
 ///
-/// The hint names the key: base64 of the SHA-256 of its DER. No `keyid`, which
-/// verifiers would compare, and no transparency log entry.
-pub fn bundle(payload: &Payload, signature: &Signature, key: &PublicKey) -> Content {
+/// The hint names the key: base64 of the SHA-256 of its DER. There is no `keyid`,
+/// which verifiers would compare. Of certificates a bundle holds the leaf alone:
+/// cosign up to v3.1.2 takes a bundle with a chain for none.
+pub(super) fn bundle(payload: &Payload, signed: &Signed) -> Content {
     let media_type = json::string(MediaType::SIGSTORE_BUNDLE.as_str());
-    let hint = json::string(&STANDARD.encode(key.sha256()));
+    let material = material(signed).join(",");
     let head = format!(
-        r#"{{"mediaType":{media_type},"verificationMaterial":{{"publicKey":{{"hint":{hint}}}}},"dsseEnvelope":{{"payload":""#
+        r#"{{"mediaType":{media_type},"verificationMaterial":{{{material}}},"dsseEnvelope":{{"payload":""#
     );
     let tail = format!(
         r#"","payloadType":"{IN_TOTO}","signatures":[{{"sig":"{}"}}]}}}}"#,
-        signature.to_base64()
+        signed.signature.to_base64()
     );
     Content::concat([
         head.into_bytes().into(),
@@ -30,46 +31,47 @@ pub fn bundle(payload: &Payload, signature: &Signature, key: &PublicKey) -> Cont
     ])
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::envelope::statement;
-    use crate::oci::Digest;
-
-    /// testdata/objects/bundle-one-key-cosign3 and bundle-attestation-cosign3,
-    /// both signed with testdata/keys/p256-cosign3.
-    #[test]
-    fn bundles_equal_those_of_cosign_three() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
-        let digest: Digest =
-            "sha256:43d8a97a8b53b5912b71dd52f46ba33d6151a858f813b50f3312bf2491ab5939"
-                .parse()
-                .unwrap();
-        let pem = std::fs::read_to_string(format!("{root}/keys/p256-cosign3.pub")).unwrap();
-        let (_, der) = pem_rfc7468::decode_vec(pem.as_bytes()).unwrap();
-        let key = PublicKey::from_der(der);
-        for (object, annotations, blob) in [
-            (
-                "bundle-one-key-cosign3",
-                vec![("env".to_owned(), "prod".to_owned())],
-                "ef667aa3854dfbc40b1b8cad8cd0d6453a67996ac2625f382be37699549e6811",
-            ),
-            (
-                "bundle-attestation-cosign3",
-                Vec::new(),
-                "573c098f517df3830d3d77f63835d4f95fae47c29ca4a5e7ddb406429294eab3",
-            ),
-        ] {
-            let path = format!("{root}/objects/{object}/blobs/sha256/{blob}");
-            let recorded = std::fs::read_to_string(path).unwrap();
-            // ECDSA signatures of cosign are random.
-            let (_, signature) = recorded.rsplit_once(r#""sig":""#).unwrap();
-            let signature = signature.split('"').next().unwrap();
-            let signature = Signature::new(STANDARD.decode(signature).unwrap());
-            let claim = statement::signature(&digest, &annotations.into_iter().collect());
-            let payload = Payload::read(claim).unwrap();
-            let ours = bundle(&payload, &signature, &key).to_bytes().unwrap();
-            assert_eq!(ours, recorded, "{object}");
+/// The members of `verificationMaterial`.
+fn material(signed: &Signed) -> Vec<String> {
+    let mut members: Vec<String> = verifier(&signed.verifier).into_iter().collect();
+    let (mut entries, mut timestamps, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for evidence in &signed.evidence {
+        match evidence {
+            Evidence::LogEntry(entry) => entries.push(entry.clone()),
+            Evidence::Timestamp(response) => {
+                let response = json::string(&STANDARD.encode(response));
+                timestamps.push(format!(r#"{{"signedTimestamp":{response}}}"#));
+            }
+            Evidence::Other { name, value } => {
+                others.push(format!("{}:{value}", json::proto_string(name)));
+            }
         }
     }
+    if !entries.is_empty() {
+        members.push(format!(r#""tlogEntries":[{}]"#, entries.join(",")));
+    }
+    if !timestamps.is_empty() {
+        let timestamps = timestamps.join(",");
+        members.push(format!(
+            r#""timestampVerificationData":{{"rfc3161Timestamps":[{timestamps}]}}"#
+        ));
+    }
+    members.extend(others);
+    members
+}
+
+fn verifier(verifier: &Verifier) -> Option<String> {
+    let hint = match verifier {
+        Verifier::Key(key) => STANDARD.encode(key.sha256()),
+        Verifier::Hint(hint) => hint.clone(),
+        Verifier::Certificates(certificates) => {
+            let leaf = json::string(&STANDARD.encode(certificates.first()?));
+            return Some(format!(r#""certificate":{{"rawBytes":{leaf}}}"#));
+        }
+        Verifier::Unnamed => return None,
+    };
+    Some(format!(
+        r#""publicKey":{{"hint":{}}}"#,
+        json::proto_string(&hint)
+    ))
 }

@@ -51,6 +51,11 @@ impl Payload {
         })
     }
 
+    /// The payload's own bytes.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// The bytes that a signature covers; their digest is known.
     pub fn message(&self) -> &Content {
         &self.message

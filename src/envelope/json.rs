@@ -1,6 +1,14 @@
 //! JSON strings as Go writes them, so that payloads equal those of cosign byte
 //! for byte.
 
+use crate::oci::Repository;
+
+/// The name by which payloads call a repository; a claim that names none has the
+/// empty one.
+pub(super) fn name(repository: Option<&Repository>) -> String {
+    repository.map(ToString::to_string).unwrap_or_default()
+}
+
 /// `text` as `encoding/json` writes it (Go 1.22 and later): `<`, `>`, `&`,
 /// U+2028 and U+2029 escaped, other characters above ASCII raw.
 pub(super) fn string(text: &str) -> String {

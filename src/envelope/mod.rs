@@ -1,7 +1,33 @@
 //! The formats that are signed and stored: bytes in, bytes out. No I/O.
+//!
+//! A [`Claim`] becomes a [`Payload`], the payload's signature makes a [`Signed`]
+//! value of it, and [`seal()`] puts that into the [`Form`] in which it is stored.
+//! [`open()`] is the way back.
 
-pub mod bundle;
+mod bundle;
+mod claim;
 pub mod dsse;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod json;
-pub mod simple_signing;
-pub mod statement;
+mod layer;
+mod members;
+mod open;
+mod payload;
+mod referrer;
+mod seal;
+mod signed;
+mod simple_signing;
+mod statement;
+
+pub use claim::{Claim, Form};
+pub use layer::{Layer, Referrer, Sealed};
+pub use open::{OpenError, last_signature, open, signature_of};
+pub use payload::Payload;
+pub use referrer::PREDICATE_TYPE as REFERRER_PREDICATE_TYPE;
+pub use seal::PREDICATE_TYPE as LAYER_PREDICATE_TYPE;
+pub use seal::{Reference, SealError, attachment, seal, sealed_length};
+pub use signed::{Evidence, Signed, Verifier};
+
+#[cfg(test)]
+mod tests;

@@ -4,25 +4,70 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
 
+use super::claim::Claim;
 use super::json;
 use crate::oci::{Digest, Repository};
 
 /// The payload that says "`digest` in `repository` is ours". `repository` is
 /// the image's own, also where the signature is stored elsewhere. No whitespace
 /// and no trailing newline; annotations sorted bytewise by name.
-pub fn payload(
-    repository: &Repository,
+pub(super) fn payload(
+    repository: Option<&Repository>,
     digest: &Digest,
     annotations: &BTreeMap<String, String>,
 ) -> Bytes {
-    let repository = json::string(&repository.to_string());
+    let repository = json::string(&json::name(repository));
     let digest = json::string(&digest.to_string());
     let optional = optional(annotations);
     format!(
         r#"{{"critical":{{"identity":{{"docker-reference":{repository}}},"image":{{"docker-manifest-digest":{digest}}},"type":"cosign container image signature"}},"optional":{optional}}}"#
     )
     .into()
+}
+
+/// The claim that a payload makes; none if it names no digest. Read as leniently
+/// as cosign does (v3.1.2 `pkg/cosign/verifiers.go`).
+pub(super) fn claim(payload: &[u8]) -> Option<Claim> {
+    let payload: Simple = serde_json::from_slice(payload).ok()?;
+    let Critical { identity, image } = payload.critical;
+    let annotations = payload.optional.unwrap_or_default().into_iter();
+    let annotations = annotations.filter_map(|(name, value)| match value {
+        Value::String(value) => Some((name, value)),
+        _ => None,
+    });
+    Some(Claim::Image {
+        repository: identity.reference.parse().ok(),
+        digest: image.digest.parse().ok()?,
+        annotations: annotations.collect(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Simple {
+    critical: Critical,
+    optional: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Critical {
+    #[serde(default)]
+    identity: Identity,
+    image: Image,
+}
+
+#[derive(Default, Deserialize)]
+struct Identity {
+    #[serde(rename = "docker-reference", default)]
+    reference: String,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    #[serde(rename = "docker-manifest-digest")]
+    digest: String,
 }
 
 /// Go writes a map without entries that was never made as `null`.
@@ -74,7 +119,7 @@ mod tests {
             let repository = format!("127.0.0.1:5055/obj/{object}").parse().unwrap();
             let recorded =
                 std::fs::read(format!("{objects}/{object}/blobs/sha256/{blob}")).unwrap();
-            assert_eq!(payload(&repository, &digest, &annotations), recorded);
+            assert_eq!(payload(Some(&repository), &digest, &annotations), recorded);
         }
     }
 }

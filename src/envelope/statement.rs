@@ -3,18 +3,23 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::claim::Claim;
 use super::json;
 use crate::oci::{Content, Digest, Repository};
 
 /// The predicate type of a signature in a bundle.
-pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+pub(super) const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// The statement that says "`predicate` describes `digest`". `predicate` must
 /// be JSON; its bytes are embedded as they are.
 ///
 /// cosign names the digest `sha256` whatever its algorithm, and looks for that.
-pub fn statement(
-    repository: &Repository,
+pub(super) fn statement(
+    repository: Option<&Repository>,
     digest: &Digest,
     predicate_type: &str,
     predicate: &Content,
@@ -22,7 +27,7 @@ pub fn statement(
     let head = format!(
         r#"{{"_type":"https://in-toto.io/Statement/v0.1","predicateType":{},"subject":[{{"name":{},"digest":{{"sha256":{}}}}}],"predicate":"#,
         json::string(predicate_type),
-        json::string(&repository.to_string()),
+        json::string(&json::name(repository)),
         json::string(digest.hex()),
     );
     Content::concat([
@@ -35,7 +40,7 @@ pub fn statement(
 /// The statement of a signature in a bundle, as `cosign sign` v3 writes it
 /// (Statement v1): "`digest` is ours", with the annotations in its subject. It
 /// names no repository.
-pub fn signature(digest: &Digest, annotations: &BTreeMap<String, String>) -> Content {
+pub(super) fn signature(digest: &Digest, annotations: &BTreeMap<String, String>) -> Content {
     let algorithm = digest.algorithm().name();
     let annotations: Vec<String> = annotations
         .iter()
@@ -49,6 +54,46 @@ pub fn signature(digest: &Digest, annotations: &BTreeMap<String, String>) -> Con
     statement.into_bytes().into()
 }
 
+/// The claim that a statement makes; none if it is not about exactly one digest.
+pub(super) fn claim(statement: &Bytes) -> Option<Claim> {
+    let read: Statement<'_> = serde_json::from_slice(statement).ok()?;
+    let [subject] = <[Subject; 1]>::try_from(read.subject).ok()?;
+    let (algorithm, hex) = subject.digest.into_iter().next()?;
+    let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
+    if read.predicate_type == SIGNATURE {
+        return Some(Claim::Image {
+            repository: None,
+            digest,
+            annotations: subject.annotations,
+        });
+    }
+    Some(Claim::Document {
+        repository: subject.name.parse().ok(),
+        digest,
+        predicate_type: read.predicate_type,
+        document: statement.slice_ref(read.predicate?.get().as_bytes()).into(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Statement<'a> {
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    subject: Vec<Subject>,
+    /// cosign 2.6 writes signatures without.
+    #[serde(borrow)]
+    predicate: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    #[serde(default)]
+    name: String,
+    digest: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,7 +104,7 @@ mod tests {
         let digest = Digest::of(b"");
         let repository = "r.io/app".parse().unwrap();
         let statement = statement(
-            &repository,
+            Some(&repository),
             &digest,
             "https://cyclonedx.org/bom",
             &predicate.into(),

@@ -100,6 +100,16 @@ pub struct Request {
     pub redirects: Redirects,
     /// The most bytes that an answer's body may have.
     pub body_limit: u64,
+    /// How much of a body is kept.
+    pub keep: Keep,
+}
+
+/// What is kept of an answer's body. All of it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    All,
+    /// As many of its last bytes.
+    Last(usize),
 }
 
 impl Request {
@@ -117,6 +127,7 @@ impl Request {
             fresh_for: Duration::MAX,
             redirects: Redirects::Followed,
             body_limit: 64 * 1024,
+            keep: Keep::All,
         }
     }
 
@@ -411,7 +422,7 @@ impl Client {
         let status = answer.status();
         let headers = answer.headers().clone();
         let peer = answer.remote_addr().as_ref().map(SocketAddr::ip);
-        let body = self.read_body(url, &mut answer, request.body_limit).await?;
+        let body = self.read_body(url, &mut answer, request).await?;
         Ok(Response {
             url: url.clone(),
             reach: leg.reach,
@@ -440,14 +451,15 @@ impl Client {
         Arc::clone(hosts.entry(name).or_default())
     }
 
-    /// Reads a body of at most `limit` bytes, whatever its header promises, as
-    /// long as it does not come too slowly.
+    /// Reads a body of at most so many bytes as `request` allows, whatever its
+    /// header promises, as long as it does not come too slowly.
     async fn read_body(
         &self,
         url: &Url,
         answer: &mut reqwest::Response,
-        limit: u64,
+        request: &Request,
     ) -> Result<Bytes, HttpError> {
+        let limit = request.body_limit;
         let too_large = || HttpError::TooLarge {
             url: Redacted(url).to_string(),
             limit,
@@ -459,6 +471,7 @@ impl Client {
         let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
         let started = Instant::now();
         let mut body = BytesMut::new();
+        let mut length = 0;
         loop {
             let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
             let chunk = timeout(left, answer.chunk())
@@ -468,10 +481,15 @@ impl Client {
             let Some(chunk) = chunk else {
                 return Ok(body.freeze());
             };
-            if body.len() as u64 + chunk.len() as u64 > limit {
+            length += chunk.len() as u64;
+            if length > limit {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
+            if let Keep::Last(count) = request.keep {
+                let surplus = body.len().saturating_sub(count);
+                drop(body.split_to(surplus));
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_secretbox::{AeadInPlace as _, KeyInit as _, XSalsa20Poly1305};
-use romix::Cost;
+use scrypt::{Params, scrypt};
 use serde::Deserialize;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
@@ -27,10 +27,12 @@ const LABELS: [&str; 2] = [
 ];
 const KDF: &str = "scrypt";
 const CIPHER: &str = "nacl/secretbox";
-/// scrypt's N, r and p.
-const ACCEPTED: [u64; 3] = [32_768, 65_536, 131_072];
-const R: u64 = 8;
-const P: u64 = 1;
+/// scrypt's N, and its base-2 logarithm; r and p.
+const ACCEPTED: [(u64, u8); 3] = [(32_768, 15), (65_536, 16), (131_072, 17)];
+const R: u32 = 8;
+const P: u32 = 1;
+/// What scrypt takes beside its table.
+const SCRATCH: usize = 64 * 1024;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
 /// How much of a name from the file a message repeats.
@@ -38,7 +40,8 @@ const SHOWN: usize = 64;
 
 /// A key file that has been read and found acceptable, still locked.
 pub struct KeyFile {
-    cost: Cost,
+    /// The base-2 logarithm of scrypt's N.
+    log_n: u8,
     salt: Vec<u8>,
     nonce: [u8; NONCE_LENGTH],
     /// The tag, then the encrypted key.
@@ -76,9 +79,13 @@ impl KeyFile {
         if password.expose().len() > MAX_LENGTH {
             return Err(KeyError::PasswordTooLong);
         }
+        if !has_memory(self.log_n) {
+            return Err(KeyError::Memory);
+        }
         let mut key = Zeroizing::new([0; XSalsa20Poly1305::KEY_SIZE]);
-        romix::scrypt(password.expose(), &self.salt, self.cost, &mut *key)
-            .map_err(|_| KeyError::Memory)?;
+        let parameters = Params::new(self.log_n, R, P).map_err(|_| KeyError::Damaged)?;
+        scrypt(password.expose(), &self.salt, &parameters, &mut *key)
+            .map_err(|_| KeyError::Damaged)?;
         let (tag, encrypted) = self
             .ciphertext
             .split_at_checked(TAG_LENGTH)
@@ -91,9 +98,16 @@ impl KeyFile {
     }
 }
 
+/// Whether scrypt's memory can be had. The crate would end the process where it
+/// cannot.
+fn has_memory(log_n: u8) -> bool {
+    let table = (128 * R as usize) << log_n;
+    Vec::<u8>::new().try_reserve_exact(table + SCRATCH).is_ok()
+}
+
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyFile(scrypt N={})", self.cost.n())
+        write!(f, "KeyFile(scrypt N=2^{})", self.log_n)
     }
 }
 
@@ -139,7 +153,7 @@ impl Written {
         if self.cipher.name != CIPHER {
             return Err(KeyError::Cipher(shown(&self.cipher.name)));
         }
-        let cost = self.kdf.params.check()?;
+        let log_n = self.kdf.params.check()?;
         let nonce = base64("cipher.nonce", &self.cipher.nonce)?;
         let nonce = nonce
             .try_into()
@@ -149,7 +163,7 @@ impl Written {
             return Err(KeyError::CiphertextLength(ciphertext.len()));
         }
         Ok(KeyFile {
-            cost,
+            log_n,
             salt: base64("kdf.salt", &self.kdf.salt)?,
             nonce,
             ciphertext,
@@ -161,16 +175,17 @@ impl WrittenParameters {
     /// Only the sets that cosign accepts. Others could ask for memory that
     /// cannot be had (go-securesystemslib `CheckParams` refuses them for the
     /// same reason).
-    fn check(&self) -> Result<Cost, KeyError> {
+    fn check(&self) -> Result<u8, KeyError> {
         let refused = KeyError::ScryptParameters {
             n: self.n,
             r: self.r,
             p: self.p,
         };
-        if !ACCEPTED.contains(&self.n) || (self.r, self.p) != (R, P) {
-            return Err(refused);
+        let accepted = ACCEPTED.iter().find(|(n, _)| *n == self.n);
+        match accepted {
+            Some((_, log_n)) if (self.r, self.p) == (u64::from(R), u64::from(P)) => Ok(*log_n),
+            _ => Err(refused),
         }
-        Cost::of(self.n).ok_or(refused)
     }
 }
 

@@ -22,7 +22,7 @@ use pkcs8::{EncodePublicKey, ObjectIdentifier, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::error::KeyError;
-use super::public_half::PublicHalf;
+use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
@@ -91,6 +91,15 @@ impl LocalKey {
         self.algorithm
     }
 
+    /// Checks a signature of `message` by this key, whenever it was made.
+    ///
+    /// # Errors
+    /// On a message that cannot be read, and on a signature that is not this
+    /// key's.
+    pub fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
+        self.public_half.verify(message, signature)
+    }
+
     /// Signs `message` and checks the signature with the public half. The same
     /// message always gets the same signature. An ECDSA or RSA key reads it
     /// once, or not at all if its digest is known; an Ed25519 key three times.
@@ -141,6 +150,24 @@ impl LocalKey {
         let signature = Signature::new(signed.map_err(|_| SignError::Refused)?.to_vec());
         self.public_half
             .verify_message(message, &first, &signature)?;
+        Ok(signature)
+    }
+}
+
+#[cfg(test)]
+impl LocalKey {
+    /// As [`sign`](Self::sign), with a nonce that differs each time (RFC 6979,
+    /// section 3.6). P-256 alone.
+    pub(super) fn sign_at_random(&self, message: &Content) -> Result<Signature, SignError> {
+        let Private::P256(key) = &self.private else {
+            return self.sign(message);
+        };
+        let prehash = sha256(message)?;
+        let more: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
+        let key = key.as_nonzero_scalar();
+        let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(key, &prehash, &more);
+        let signature = Signature::new(signature.to_der().as_bytes().to_vec());
+        self.public_half.verify_prehash(&prehash, &signature)?;
         Ok(signature)
     }
 }
@@ -259,7 +286,7 @@ pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
     aws_lc_rs::digest::Digest::import_less_safe(prehash, &aws_lc_rs::digest::SHA256).ok()
 }
 
-fn sha256(message: &Content) -> Result<Prehash, SignError> {
+pub(super) fn sha256(message: &Content) -> Result<Prehash, SignError> {
     let digest = message.digest().map_err(SignError::Read)?;
     let mut prehash = Prehash::default();
     hex::decode_to_slice(digest.hex(), &mut prehash).map_err(|_| SignError::Refused)?;

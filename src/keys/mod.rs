@@ -14,7 +14,7 @@ mod key_file;
 mod local;
 mod password;
 mod pem;
-mod public_half;
+mod verify;
 
 use std::fmt;
 use std::io;
@@ -31,12 +31,17 @@ use crate::signature::{PublicKey, Signature};
 #[derive(Debug)]
 pub enum Signer {
     Local(LocalKey),
+    /// A key whose signatures differ each time, as those of services do.
+    #[cfg(test)]
+    Random(LocalKey),
 }
 
 impl Signer {
     pub fn public_key(&self) -> &PublicKey {
         match self {
             Self::Local(key) => key.public_key(),
+            #[cfg(test)]
+            Self::Random(key) => key.public_key(),
         }
     }
 
@@ -48,12 +53,35 @@ impl Signer {
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Local(key) => key.algorithm(),
+            #[cfg(test)]
+            Self::Random(key) => key.algorithm(),
         }
     }
 
-    /// Signs `message` and checks the signature with the public half. The same
-    /// message always gets the same signature. The message is streamed, up to
-    /// three times.
+    /// Whether the same message always gets the same signature.
+    pub fn is_deterministic(&self) -> bool {
+        match self {
+            Self::Local(_) => true,
+            #[cfg(test)]
+            Self::Random(_) => false,
+        }
+    }
+
+    /// Checks a signature of `message` by this key, whoever made it and when.
+    ///
+    /// # Errors
+    /// On a message that cannot be read, and on a signature that is not this
+    /// key's.
+    pub fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
+        match self {
+            Self::Local(key) => key.verify(message, signature),
+            #[cfg(test)]
+            Self::Random(key) => key.verify(message, signature),
+        }
+    }
+
+    /// Signs `message` and checks the signature with the public half. The
+    /// message is streamed, up to three times.
     ///
     /// # Errors
     /// On a message that cannot be read or that changes while it is read, and
@@ -61,6 +89,8 @@ impl Signer {
     pub fn sign(&self, message: &Content) -> Result<Signature, SignError> {
         match self {
             Self::Local(key) => key.sign(message),
+            #[cfg(test)]
+            Self::Random(key) => key.sign_at_random(message),
         }
     }
 }
@@ -81,6 +111,21 @@ pub enum Algorithm {
     Rsa3072,
     Rsa4096,
     Ed25519,
+}
+
+impl Algorithm {
+    /// The most bytes of a signature: of ECDSA in DER, which may be shorter.
+    pub fn signature_length(self) -> usize {
+        match self {
+            Self::EcdsaP256 => 72,
+            Self::EcdsaP384 => 104,
+            Self::EcdsaP521 => 139,
+            Self::Rsa2048 => 256,
+            Self::Rsa3072 => 384,
+            Self::Rsa4096 => 512,
+            Self::Ed25519 => 64,
+        }
+    }
 }
 
 impl fmt::Display for Algorithm {

@@ -13,29 +13,23 @@ use super::error::PhaseError;
 use super::just_pushed::Patience;
 use super::limits::Limits;
 use super::plan::{Image, Plan};
+use super::subject::Subject;
 use crate::beside;
 use crate::oci::digest::Algorithm;
 use crate::oci::reference::Version;
-use crate::oci::{Descriptor, Digest, Manifest, Reference, Subject};
+use crate::oci::{self, Descriptor, Digest, Manifest, Reference};
 use crate::sbom::{self, Document};
 use crate::store::registry::{Limit, Registries, StoreError};
 
 /// Proof of step 1, with the SBOM documents if a signatory exports them.
 pub struct Readable {
-    documents: Vec<Document>,
-    /// In the order of the plan.
-    images: Vec<Descriptor>,
+    subjects: Vec<Arc<Subject>>,
 }
 
 impl Readable {
-    /// The images as their registries describe them, in the order of the plan.
-    pub fn images(&self) -> &[Descriptor] {
-        &self.images
-    }
-
-    /// The image's SBOM documents; empty if it has none or none is exported.
-    pub fn documents(&self) -> &[Document] {
-        &self.documents
+    /// Every image of the report, in its order.
+    pub fn subjects(&self) -> &[Arc<Subject>] {
+        &self.subjects
     }
 }
 
@@ -67,14 +61,21 @@ pub async fn check_read(
         }
         _ => Vec::new(),
     };
-    Ok(Readable { images, documents })
+    let documents: Arc<[Document]> = documents.into();
+    let read = plan.images().iter().zip(images);
+    let read = read.map(|(image, descriptor)| {
+        Arc::new(Subject::new(image, descriptor, Arc::clone(&documents)))
+    });
+    Ok(Readable {
+        subjects: read.collect(),
+    })
 }
 
 async fn check_image(
     image: &Image,
     registries: &Registries,
     patience: &Patience<'_>,
-) -> Result<(Manifest, Subject), PhaseError> {
+) -> Result<(Manifest, oci::Subject), PhaseError> {
     let Some((first, others)) = image.tags.split_first() else {
         return Err(PhaseError::NoTags);
     };
@@ -232,12 +233,12 @@ async fn why_not(
 
 async fn read_sbom(
     image: &Image,
-    subject: &Subject,
+    subject: &oci::Subject,
     registries: &Registries,
     limits: &Limits,
     patience: &Patience<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
-    let Subject::Image(manifest) = subject else {
+    let oci::Subject::Image(manifest) = subject else {
         info!("{image} is an index of several images: it has no SBOM of its own to export");
         return Ok(Vec::new());
     };

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use tracing::info;
 
-use super::check_read::Readable;
+use super::claims::Claims;
 use super::error::PhaseError;
-use super::plan::{Form, Item, Plan};
+use super::plan::Plan;
 use crate::attach::{self, Found, Place};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
@@ -22,11 +22,18 @@ const SESSIONS_AT_MOST: usize = 32;
 
 /// Proof of step 2, with what hangs at each place.
 pub struct Writable {
-    places: BTreeMap<Place, (Found, MediaTypes)>,
+    places: BTreeMap<Place, WritablePlace>,
+}
+
+/// A place as it was read.
+pub(super) struct WritablePlace {
+    pub(super) found: Found,
+    /// Those of a tag that is newly made.
+    pub(super) media_types: MediaTypes,
 }
 
 impl Writable {
-    pub(super) fn into_places(self) -> BTreeMap<Place, (Found, MediaTypes)> {
+    pub(super) fn into_places(self) -> BTreeMap<Place, WritablePlace> {
         self.places
     }
 }
@@ -50,7 +57,8 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut places = BTreeMap::new();
     for ((place, media_types), found) in wanted.into_iter().zip(found) {
-        places.insert(place, (found.map_err(PhaseError::Place)?, media_types));
+        let found = found.map_err(PhaseError::Place)?;
+        places.insert(place, WritablePlace { found, media_types });
     }
     Ok(Writable { places })
 }
@@ -63,7 +71,7 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
 /// On a registry that does not answer or refuses.
 pub async fn open_more(
     plan: &Plan,
-    readable: &Readable,
+    claims: &Claims,
     writable: &Writable,
     registries: &Registries,
 ) -> Result<(), PhaseError> {
@@ -71,39 +79,22 @@ pub async fn open_more(
     let (Some(repository), None) = (destinations.next(), destinations.next()) else {
         return Ok(());
     };
-    let wanted = blobs(plan, readable, writable).min(SESSIONS_AT_MOST);
+    let wanted = blobs(claims, writable)?.min(SESSIONS_AT_MOST);
     open_sessions(&repository, wanted.saturating_sub(SESSIONS), registries).await
 }
 
-/// How many blobs will hang at places where nothing hangs yet.
-fn blobs(plan: &Plan, readable: &Readable, writable: &Writable) -> usize {
-    let mut payloads = BTreeSet::new();
-    let mut places = BTreeSet::new();
-    for image in plan.images() {
-        for signatory in plan.signatories() {
-            for item in signatory.items() {
-                let place = signatory.place(image, item.kind());
-                let found = writable.places.get(&place);
-                if !found.is_some_and(|(found, _)| found.is_nothing()) {
-                    continue;
-                }
-                let (key, documents) = (&signatory.key, readable.documents().len());
-                // Signatures at a tag share one payload.
-                let (key, count) = match item {
-                    Item::Signature(Form::Tag) => (None, 1),
-                    Item::Attachment => (None, documents.min(1)),
-                    Item::Signature(Form::Bundle) => (Some(key), 1),
-                    Item::Attestations(_) => (Some(key), documents),
-                };
-                payloads.extend((0..count).map(|number| (place.clone(), item, key, number)));
-                if count > 0 {
-                    places.insert(place);
-                }
-            }
+/// How many blobs will hang at places where nothing hangs yet: a config for each
+/// place, and what the claims become.
+fn blobs(claims: &Claims, writable: &Writable) -> Result<usize, PhaseError> {
+    let (mut blobs, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for want in claims.wanted() {
+        let there = writable.places.get(&want.place);
+        if there.is_some_and(|there| there.found.is_nothing()) {
+            blobs.insert((&want.place, want.blob()?));
+            places.insert(&want.place);
         }
     }
-    // A config for each place.
-    payloads.len() + places.len()
+    Ok(blobs.len() + places.len())
 }
 
 async fn open_sessions(

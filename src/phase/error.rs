@@ -5,7 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::attach::{AttachError, Kind};
+use crate::attach::{AttachError, Kind, Place};
+use crate::envelope::SealError;
 use crate::keys::{KeyError, SignError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
@@ -120,6 +121,14 @@ pub enum PhaseError {
     },
     #[error("cannot read what is to be stored")]
     Content(#[source] io::Error),
+    #[error("cannot put what was signed into its form")]
+    Seal(#[source] SealError),
+    #[error("`{0}` has no key that was opened")]
+    NoKey(String),
+    #[error("`{0}` was not checked")]
+    NoPlace(Place),
+    #[error("something for `{0}` was not signed")]
+    NoSignature(Place),
     #[error("{0} ended unexpectedly")]
     Crashed(&'static str),
     #[error(transparent)]
@@ -187,7 +196,14 @@ impl PhaseError {
                 Some("`-timeout` sets the time; running again is safe".to_owned())
             }
             Self::Stopped(_) => Some("running again is safe".to_owned()),
-            Self::NoTags | Self::Manifest { .. } | Self::Content(_) | Self::Crashed(_) => None,
+            Self::NoTags
+            | Self::Manifest { .. }
+            | Self::Content(_)
+            | Self::Seal(_)
+            | Self::NoKey(_)
+            | Self::NoPlace(_)
+            | Self::NoSignature(_)
+            | Self::Crashed(_) => None,
         }
     }
 }

@@ -2,43 +2,52 @@
 //! run (`spec/signer.md`).
 //!
 //! ```text
-//! Plan ──check_read──▶ Readable ─┐
-//!      ──check_write─▶ Writable ─┴─sign──▶ Signed ──publish──▶ Receipt
+//! Plan ─open_keys───▶ Keys ──────────────┐
+//!   ├───check_read──▶ Readable ─▶ Claims ─┼─▶ recognise ─▶ sign ─▶ seal ─▶ publish ─▶ Receipt
+//!   └───check_write─▶ Writable ───────────┘
 //! ```
 //!
 //! A stage can only be made by its step: leaving one out does not compile.
 //!
 //! ```compile_fail,E0451
-//! let forged = signer::phase::Readable { documents: Vec::new(), images: Vec::new() };
+//! let forged = signer::phase::Readable { subjects: Vec::new() };
 //! ```
 //!
 //! ```compile_fail,E0451
-//! let forged = signer::phase::Signed { places: Vec::new() };
+//! let forged = signer::phase::Sealed { places: Vec::new() };
 //! ```
 
 mod check_read;
 mod check_write;
+mod claims;
 mod destination;
 mod error;
 mod just_pushed;
 mod limits;
+mod open_keys;
 mod plan;
+mod processors;
 mod publish;
 mod receipt;
+mod recognise;
 mod seal;
 mod sign;
-mod unlock;
+mod subject;
 
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
+pub use claims::Claims;
 pub use destination::{Destination, DestinationError, Input};
 pub use error::{PhaseError, Stop};
 pub use limits::Limits;
-pub use plan::{Form, Image, Item, Locked, Plan, Signatory, prepare};
+pub use open_keys::{Keys, Opening, open_keys};
+pub use plan::{Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::Receipt;
+pub use recognise::{Recognised, recognise};
+pub use seal::{Sealed, seal};
 pub use sign::{Signed, sign};
-pub use unlock::{Unlocking, unlock};
+pub use subject::Subject;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -113,7 +122,7 @@ async fn steps(
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let lateness = Lateness::watch();
-    let unlocking = unlock(locked);
+    let opening = open_keys(locked);
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
     let checks = futures_util::join!(
@@ -121,13 +130,19 @@ async fn steps(
         check_write(plan, registries)
     );
     let (readable, writable) = (checks.0?, checks.1?);
-    let unlocked = futures_util::join!(
-        or_stopped(registries, unlocking.finish()),
-        open_more(plan, &readable, &writable, registries)
+    let claims = or_stopped(registries, Claims::read(plan, &readable)).await?;
+    let (keys, more) = futures_util::join!(
+        or_stopped(registries, opening.finish()),
+        open_more(plan, &claims, &writable, registries)
     );
-    let (signers, ()) = (unlocked.0?, unlocked.1?);
-    let signed = or_stopped(registries, sign(plan, readable, writable, signers)).await?;
-    let publishing = publish(signed, registries, settle, lateness, receipt);
+    let (keys, ()) = (keys?, more?);
+    let computing = async {
+        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        let signed = sign(recognised, keys).await?;
+        seal(plan, signed).await
+    };
+    let sealed = or_stopped(registries, computing).await?;
+    let publishing = publish(sealed, registries, settle, lateness, receipt);
     match settle {
         Settle::Off => publishing.await,
         Settle::Measured | Settle::Fixed(_) => watching_tags(publishing, plan, registries).await,
@@ -168,3 +183,6 @@ async fn or_stopped<T>(
         () = registries.stopped() => Err(PhaseError::Crashed("a step that was stopped")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use tracing::warn;
 use super::error::PhaseError;
 use crate::attach::{Kind, Place};
 use crate::config::{CosignConfig, ExportSbom, Format, MediaTypes, Report};
+use crate::envelope::Form;
 use crate::file;
 use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
@@ -23,7 +25,7 @@ use crate::secret::Secret;
 /// What a run is going to do.
 pub struct Plan {
     images: Vec<Image>,
-    signatories: Vec<Signatory>,
+    signatories: Vec<Arc<Signatory>>,
     annotations: BTreeMap<String, String>,
     created: Option<Timestamp>,
 }
@@ -64,15 +66,6 @@ pub enum Item {
     Attachment,
 }
 
-/// In which form a signature or an attestation is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Form {
-    /// A layer at a tag.
-    Tag,
-    /// A sigstore bundle.
-    Bundle,
-}
-
 impl Item {
     /// What kind of place it hangs at.
     pub fn kind(self) -> Kind {
@@ -86,10 +79,10 @@ impl Item {
 }
 
 impl Signatory {
-    /// Where `kind` hangs for `image`.
-    pub fn place(&self, image: &Image, kind: Kind) -> Place {
-        let repository = self.repository.as_ref().unwrap_or(&image.repository);
-        Place::new(repository.clone(), image.digest.clone(), kind)
+    /// Where `kind` hangs for an image.
+    pub fn place(&self, repository: &Repository, digest: &Digest, kind: Kind) -> Place {
+        let repository = self.repository.as_ref().unwrap_or(repository);
+        Place::new(repository.clone(), digest.clone(), kind)
     }
 
     /// What the signatory hangs on an image. An attachment is not signed, and
@@ -116,12 +109,18 @@ impl Signatory {
 
 /// A key that waits to be unlocked, for one or more signatories.
 pub struct Locked {
-    pub signatories: Vec<usize>,
-    /// The first signatory's name and the key's path, for messages.
-    pub name: String,
+    pub signatories: Vec<Arc<Signatory>>,
     pub path: PathBuf,
     pub key: KeyFile,
     pub password: Password,
+}
+
+impl Locked {
+    /// The first signatory's name, for messages.
+    pub fn name(&self) -> &str {
+        let first = self.signatories.first();
+        first.map_or("", |first| first.name.as_str())
+    }
 }
 
 /// Makes the plan. Reads key and password files, until `until` at most, and
@@ -137,18 +136,17 @@ pub fn prepare(
     created: Option<Timestamp>,
     until: Instant,
 ) -> Result<(Plan, Vec<Locked>), PhaseError> {
-    let signatories = config
-        .configs()
-        .iter()
-        .enumerate()
-        .map(|(index, entry)| Signatory {
+    let signatories = config.configs().iter().enumerate();
+    let signatories = signatories.map(|(index, entry)| {
+        Arc::new(Signatory {
             name: format!("configs[{index}]"),
             key: config.resolve(&entry.key),
             repository: entry.repository.clone(),
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
             format: entry.format,
-        });
+        })
+    });
     let plan = Plan {
         images: images(report),
         signatories: signatories.collect(),
@@ -166,7 +164,7 @@ impl Plan {
         &self.images
     }
 
-    pub fn signatories(&self) -> &[Signatory] {
+    pub fn signatories(&self) -> &[Arc<Signatory>] {
         &self.signatories
     }
 
@@ -185,7 +183,8 @@ impl Plan {
         for image in &self.images {
             for signatory in &self.signatories {
                 for item in signatory.items() {
-                    places.insert(signatory.place(image, item.kind()), signatory.media_types);
+                    let place = signatory.place(&image.repository, &image.digest, item.kind());
+                    places.insert(place, signatory.media_types);
                 }
             }
         }
@@ -198,6 +197,12 @@ impl Plan {
             .into_keys()
             .map(|place| place.repository().clone())
             .collect()
+    }
+
+    /// Whether a signatory hangs such an item on images.
+    pub(super) fn hangs(&self, is_wanted: impl Fn(&Item) -> bool) -> bool {
+        let mut signatories = self.signatories.iter();
+        signatories.any(|signatory| signatory.items().iter().any(&is_wanted))
     }
 
     pub fn exports_sbom(&self) -> bool {
@@ -396,14 +401,14 @@ fn read_keys(
 ) -> Result<Vec<Locked>, PhaseError> {
     let mut locked: Vec<Locked> = Vec::new();
     let mut known: HashMap<(PathBuf, Option<PathBuf>), usize> = HashMap::new();
-    for (index, (signatory, entry)) in plan.signatories.iter().zip(config.configs()).enumerate() {
+    for (signatory, entry) in plan.signatories.iter().zip(config.configs()) {
         let password_path = entry.password.as_ref().map(|path| config.resolve(path));
         let identity = (signatory.key.clone(), password_path.clone());
         if let Some(same) = known
             .get(&identity)
             .and_then(|position| locked.get_mut(*position))
         {
-            same.signatories.push(index);
+            same.signatories.push(Arc::clone(signatory));
             continue;
         }
         known.insert(identity, locked.len());
@@ -417,8 +422,7 @@ fn read_keys(
             source,
         })?;
         locked.push(Locked {
-            signatories: vec![index],
-            name: signatory.name.clone(),
+            signatories: vec![Arc::clone(signatory)],
             path: signatory.key.clone(),
             key,
             password,

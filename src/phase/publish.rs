@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
-use super::sign::{Signed, SignedPlace};
+use super::seal::{Sealed, SealedPlace};
 use crate::attach::{AttachError, Hanging, Lateness, Layer, Publication, Settle, Turn};
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
@@ -18,13 +18,13 @@ use crate::store::registry::Registries;
 /// On the first place that cannot be written or read back. If something
 /// visible has changed by then, as [`PhaseError::InPart`].
 pub async fn publish(
-    signed: Signed,
+    sealed: Sealed,
     registries: &Registries,
     settle: Settle,
     lateness: Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
-    let places: Vec<Prepared> = signed
+    let places: Vec<Prepared> = sealed
         .into_places()
         .into_iter()
         .map(Prepared::new)
@@ -103,32 +103,31 @@ async fn write<'a>(
 
 /// A place with its layers in a row.
 struct Prepared {
-    signed: SignedPlace,
+    sealed: SealedPlace,
     layers: Vec<Layer>,
     before: Option<Digest>,
 }
 
 impl Prepared {
-    fn new(signed: SignedPlace) -> Self {
-        let layers: Vec<Layer> = signed
+    fn new(sealed: SealedPlace) -> Self {
+        let layers = sealed
             .entries
             .iter()
-            .map(|entry| entry.layer.clone())
-            .collect();
+            .map(|entry| Layer::from(&entry.sealed));
         Self {
-            before: signed.found.digest().cloned(),
-            layers,
-            signed,
+            before: sealed.before.found.digest().cloned(),
+            layers: layers.collect(),
+            sealed,
         }
     }
 
     fn hanging<'a>(&'a self, publication: &'a Publication<'a>) -> Hanging<'a> {
         Hanging::new(
             publication,
-            &self.signed.place,
+            &self.sealed.place,
             &self.layers,
-            self.signed.media_types,
-            self.signed.found.clone(),
+            self.sealed.before.media_types,
+            self.sealed.before.found.clone(),
         )
     }
 
@@ -138,19 +137,19 @@ impl Prepared {
         hanging: &Hanging<'_>,
         receipt: &mut Receipt,
     ) {
-        let place = &self.signed.place;
+        let place = &self.sealed.place;
         let state = match (outcome, hanging.has_written()) {
             (Ok(_), true) => PlaceState::Written,
             (Ok(_), false) => PlaceState::Unchanged,
             (Err(_), _) => PlaceState::Failed,
         };
-        let is_there = |layer| self.signed.found.holds(layer) && hanging.has_kept(layer);
+        let is_there = |layer| self.sealed.before.found.holds(layer) && hanging.has_kept(layer);
         let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(
             state,
             outcome.as_ref().ok().and_then(Option::as_ref),
             self.before.as_ref(),
-            &self.signed,
+            &self.sealed,
             &was_there,
         );
         let there = was_there.iter().filter(|there| **there).count();

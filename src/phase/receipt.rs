@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::destination::{Destination, DestinationError};
 use super::error::PhaseError;
 use super::plan::Plan;
-use super::sign::{Entry, SignedPlace};
+use super::seal::{Entry, SealedPlace};
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};
 
@@ -98,17 +98,17 @@ impl Receipt {
         state: PlaceState,
         digest: Option<&Digest>,
         before: Option<&Digest>,
-        signed: &SignedPlace,
+        sealed: &SealedPlace,
         was_there: &[bool],
     ) {
-        let layers = signed
+        let layers = sealed
             .entries
             .iter()
             .zip(was_there)
             .map(|(entry, was_there)| layer(entry, state, *was_there));
         self.places.push(PlaceReceipt {
-            reference: signed.place.name(),
-            kind: signed.place.kind().to_string(),
+            reference: sealed.place.name(),
+            kind: sealed.place.kind().to_string(),
             state,
             digest: digest.map(ToString::to_string),
             replaced: before
@@ -141,11 +141,11 @@ impl Receipt {
 }
 
 fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
-    let descriptor = &entry.layer.descriptor;
+    let descriptor = entry.sealed.descriptor();
     LayerReceipt {
-        image: entry.image.to_string(),
-        key: entry.key.display().to_string(),
-        public_key: entry.public_key.to_string(),
+        image: entry.subject.to_string(),
+        key: entry.key.path.display().to_string(),
+        public_key: entry.key.fingerprint.to_string(),
         document: entry.document.clone(),
         predicate_type: entry.predicate_type.clone(),
         media_type: descriptor.media_type.to_string(),

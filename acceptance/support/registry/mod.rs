@@ -42,6 +42,8 @@ pub struct Settings {
     /// Whether `POST …/uploads/?digest=` with a body stores a blob at once.
     pub single_post: Switch,
     pub mount: Switch,
+    /// Whether `Range: bytes=N-` of a blob is answered with its end alone.
+    pub ranges: Switch,
     pub immutable_tags: Switch,
     pub tls: Switch,
     /// HTTP/2 instead of HTTP/1.1, one stream at a time on each connection.

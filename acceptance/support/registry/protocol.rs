@@ -65,6 +65,31 @@ impl Call {
 }
 
 impl Registry {
+    /// A blob, or its end from the byte that `Range: bytes=N-` names.
+    fn get_blob(&self, contents: &Contents, call: &Call, route: &Route) -> Answer {
+        let Some(bytes) = contents.blob(route.repository, route.rest) else {
+            return Answer::error(404, "BLOB_UNKNOWN", "blob unknown");
+        };
+        let first: Option<usize> = call
+            .header("range")
+            .filter(|_| self.0.settings.ranges == Switch::On)
+            .and_then(|range| {
+                range
+                    .strip_prefix("bytes=")?
+                    .strip_suffix('-')?
+                    .parse()
+                    .ok()
+            });
+        let (status, bytes) = match first {
+            None => (200, bytes),
+            Some(first) if first < bytes.len() => (206, bytes.slice(first..)),
+            Some(_) => return Answer::new(416),
+        };
+        Answer::new(status)
+            .with("docker-content-digest", route.rest)
+            .body("application/octet-stream", bytes)
+    }
+
     /// Handles a call that nothing went wrong with.
     pub(super) fn handle(&self, call: &Call) -> Answer {
         if call.path == "/token" {
@@ -83,7 +108,7 @@ impl Registry {
         match (call.method.as_str(), route.kind) {
             ("GET" | "HEAD", "manifests") => get_manifest(&contents, &route),
             ("PUT", "manifests") => self.put_manifest(&mut contents, call, &route),
-            ("GET" | "HEAD", "blobs") => get_blob(&contents, &route),
+            ("GET" | "HEAD", "blobs") => self.get_blob(&contents, call, &route),
             ("DELETE", "manifests" | "blobs") => {
                 let removed = contents.remove(route.repository, route.rest);
                 Answer::new(if removed { 202 } else { 404 })
@@ -173,15 +198,6 @@ fn get_manifest(contents: &Contents, route: &Route) -> Answer {
         .with("etag", format!("\"{digest}\""))
         .with("docker-content-digest", digest)
         .body(&stored.media_type, stored.bytes)
-}
-
-fn get_blob(contents: &Contents, route: &Route) -> Answer {
-    match contents.blob(route.repository, route.rest) {
-        None => Answer::error(404, "BLOB_UNKNOWN", "blob unknown"),
-        Some(bytes) => Answer::new(200)
-            .with("docker-content-digest", route.rest)
-            .body("application/octet-stream", bytes),
-    }
 }
 
 /// The digest of the first blob or manifest that a manifest needs and the

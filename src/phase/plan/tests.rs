@@ -13,13 +13,15 @@ fn report(tags: impl Iterator<Item = String>) -> Report {
 fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
     let config = CosignConfig::parse(Path::new("cosign.toml"), configs.as_bytes()).unwrap();
     let signatories = config.configs().iter().enumerate();
-    let signatories = signatories.map(|(index, entry)| Signatory {
-        name: format!("configs[{index}]"),
-        key: entry.key.clone(),
-        repository: entry.repository.clone(),
-        media_types: entry.media_types,
-        export_sbom: entry.export_sbom,
-        format: entry.format,
+    let signatories = signatories.map(|(index, entry)| {
+        Arc::new(Signatory {
+            name: format!("configs[{index}]"),
+            key: entry.key.clone(),
+            repository: entry.repository.clone(),
+            media_types: entry.media_types,
+            export_sbom: entry.export_sbom,
+            format: entry.format,
+        })
     });
     let plan = Plan {
         images: images(report),

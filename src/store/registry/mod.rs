@@ -7,6 +7,7 @@
 
 mod answer;
 mod authorization;
+mod blobs;
 mod challenge;
 pub mod credentials;
 mod endpoint;
@@ -35,7 +36,9 @@ pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use crate::http::{Client, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust};
+use crate::http::{
+    Client, Keep, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust,
+};
 use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
@@ -288,6 +291,7 @@ struct Ask<'a> {
     fresh_for: Duration,
     when_stopped: WhenStopped,
     body_limit: u64,
+    keep: Keep,
 }
 
 enum Target {
@@ -310,6 +314,7 @@ impl<'a> Ask<'a> {
             fresh_for: Duration::MAX,
             when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
+            keep: Keep::All,
         }
     }
 
@@ -351,6 +356,7 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.fresh_for = self.fresh_for;
         request.body_limit = self.body_limit;
+        request.keep = self.keep;
         request
     }
 }

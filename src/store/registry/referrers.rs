@@ -1,6 +1,6 @@
 //! What refers to a manifest (distribution-spec v1.1, "Listing Referrers").
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use tracing::warn;
 
@@ -11,11 +11,15 @@ use super::{Ask, Registries, Target};
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
 use crate::http::{Lead, Method, Response};
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Digest, Manifest, MediaType, Reading, Repository};
+use crate::oci::{Annotations, Descriptor, Digest, Manifest, MediaType, Reading, Repository};
 
 /// The most pages of one list that are read, and the most entries.
 const MOST_PAGES: usize = 100;
 const MOST_ENTRIES: usize = 10_000;
+
+/// The last entries that are kept, and the most bytes of annotations of each.
+const RECENT: usize = 256;
+const LONGEST_ANNOTATIONS: usize = 1024;
 
 /// The list that a registry keeps of what refers to a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Referrers {
     /// Of those that can be read; what others wrote may say anything. Nothing
     /// else of them is needed, and they may come with megabytes.
     digests: HashSet<Digest>,
+    /// The last of them, oldest first, for who looks for one of its own.
+    recent: VecDeque<Descriptor>,
     /// How many were read.
     count: usize,
     /// Whether this is all of it.
@@ -113,6 +119,12 @@ impl Referrers {
         self.digests.contains(digest)
     }
 
+    /// The last entries that can be read, oldest first. Long annotations are left
+    /// out.
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Descriptor> {
+        self.recent.iter()
+    }
+
     /// Whether nothing is listed that can be read.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
@@ -136,9 +148,25 @@ impl Referrers {
         let room = MOST_ENTRIES - self.count.min(MOST_ENTRIES);
         for entry in index.entries().take(room) {
             self.digests.insert(entry.digest.clone());
+            self.remember(entry);
             self.count += 1;
         }
         Ok(index.is_whole() && index.count() <= room)
+    }
+
+    fn remember(&mut self, entry: &Descriptor) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        let mut entry = entry.clone();
+        let lengths = entry
+            .annotations
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        if lengths.sum::<usize>() > LONGEST_ANNOTATIONS {
+            entry.annotations = Annotations::default();
+        }
+        self.recent.push_back(entry);
     }
 }
 
@@ -152,20 +180,79 @@ pub(super) enum Next {
 
 /// Where the list goes on (RFC 8288, relation `next`).
 pub(super) fn next_page(response: &Response) -> Next {
-    let links = response.header(LINK.as_str()).unwrap_or_default();
-    let next = links.split(',').find(|link| {
-        let parameters = link.split(';').skip(1).map(str::trim);
-        let mut relations = parameters.filter_map(|parameter| parameter.strip_prefix("rel="));
-        relations.any(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
-    });
-    let Some(next) = next else {
+    let header = response.header(LINK.as_str()).unwrap_or_default();
+    let mut links = links(header);
+    let Some((target, _)) = links.find(|(_, parameters)| is_next(parameters)) else {
         return Next::End;
     };
-    let target = next.trim().strip_prefix('<');
-    let target = target.and_then(|target| target.split('>').next());
     let lead = target.and_then(|target| response.leads_to(target).ok());
     let is_same = |lead: &Lead| {
         lead.url.origin() == response.url.origin() && lead.url.path() == response.url.path()
     };
     lead.filter(is_same).map_or(Next::Elsewhere, Next::Page)
+}
+
+/// The links of a header, each with its target, if that stands in `<…>`, and its
+/// parameters. A comma inside of `<…>` or of quotes separates nothing.
+fn links(header: &str) -> impl Iterator<Item = (Option<&str>, &str)> {
+    let mut rest = header;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return None;
+        }
+        let target = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        let (target, parameters) = match target {
+            Some((target, parameters)) => (Some(target), parameters),
+            None => (None, rest),
+        };
+        let mut is_quoted = false;
+        let end = parameters.find(|character| {
+            is_quoted ^= character == '"';
+            character == ',' && !is_quoted
+        });
+        let (parameters, others) = parameters.split_at(end.unwrap_or(parameters.len()));
+        rest = others;
+        Some((target, parameters))
+    })
+}
+
+fn is_next(parameters: &str) -> bool {
+    let parameters = parameters.split(';').map(str::trim);
+    let mut relations = parameters.filter_map(|parameter| parameter.strip_prefix("rel="));
+    relations.any(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The target of the first link that is the next page.
+    fn next(header: &str) -> Option<&str> {
+        links(header).find(|(_, parameters)| is_next(parameters))?.0
+    }
+
+    /// WIRE-79
+    #[test]
+    fn links_are_separated_where_rfc_8288_says() {
+        for (header, target) in [
+            (r#"</v2/a?last=a,b>; rel="next""#, Some("/v2/a?last=a,b")),
+            (
+                r#"</first>; rel="first", </n?a=1,2>;rel=next"#,
+                Some("/n?a=1,2"),
+            ),
+            (
+                r#"</x>; title="a, </y>; rel=next", </z>; rel=NEXT"#,
+                Some("/z"),
+            ),
+            (r#"</x>, , </z>; rel="next""#, Some("/z")),
+            ("</x>; rel=prev", None),
+            ("/x; rel=next", None),
+            ("</x; rel=next", None),
+            ("", None),
+            (",", None),
+        ] {
+            assert_eq!(next(header), target, "{header}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use pkcs8::DecodePublicKey;
 
-use super::local::{Prehash, imported, sha256_and};
+use super::local::{Prehash, imported, sha256, sha256_and};
 use super::{Algorithm, SignError};
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
@@ -35,6 +35,16 @@ impl PublicHalf {
                 Self::Rsa(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).ok()?)
             }
         })
+    }
+
+    /// Checks a signature of `message`, which is read unless its digest is known
+    /// and the algorithm signs digests.
+    pub(super) fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
+        let prehash = sha256(message)?;
+        match self {
+            Self::Ed25519(_) => self.verify_message(message, &prehash, signature),
+            _ => self.verify_prehash(&prehash, signature),
+        }
     }
 
     /// Checks an ECDSA or RSA signature of the message with this SHA-256.

@@ -2,10 +2,10 @@
 //! (`pkg/oci/remote/write.go`, v3.1.2), but for the time.
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::found::Layer;
+use super::layer::{Layer, Referrer};
+use super::seal::Reference;
 use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 
 /// What the bundle is: there are message signatures as well, not for images.
@@ -26,17 +26,16 @@ struct Artifact<'a> {
     artifact_type: &'a str,
 }
 
-/// `bundle` as a referrer of `subject`. Without `created` it has no time, so
-/// that the same bundle is the same manifest in every run.
+/// `bundle` as a referrer of an image.
 ///
 /// # Errors
 /// On a value that JSON cannot hold (none that a descriptor has).
-pub fn referrer(
-    subject: &Descriptor,
+pub(super) fn referrer(
+    reference: &Reference,
     bundle: Layer,
     predicate_type: &str,
-    created: Option<Timestamp>,
-) -> serde_json::Result<Layer> {
+) -> serde_json::Result<Referrer> {
+    let Reference { subject, created } = reference;
     let artifact_type = bundle.descriptor.media_type.to_string();
     let nothing = Bytes::from_static(b"{}");
     // cosign looks for the type here when it cleans up.
@@ -70,11 +69,23 @@ pub fn referrer(
         artifact_type: Some(artifact_type),
         ..Descriptor::of_manifest(&manifest)
     };
-    Ok(Layer {
+    let config = Layer {
+        descriptor: config,
+        content: nothing.into(),
+    };
+    Ok(Referrer {
         descriptor,
-        content: manifest.bytes().clone().into(),
-        parts: vec![Layer::blob(config, nothing.into()), bundle],
+        manifest,
+        blobs: vec![config, bundle],
     })
+}
+
+/// Whether a layer of this type is a bundle, of whatever version (cosign v3.1.2
+/// `pkg/oci/remote/signatures.go`).
+pub(super) fn is_bundle(media_type: &MediaType) -> bool {
+    media_type
+        .as_str()
+        .starts_with("application/vnd.dev.sigstore.bundle")
 }
 
 #[cfg(test)]
@@ -109,12 +120,20 @@ mod tests {
             let bundle: Digest = bundle.as_str().unwrap().parse().unwrap();
             let bundle = blob(bundle.hex());
             let descriptor = Descriptor::of(MediaType::SIGSTORE_BUNDLE, &bundle);
-            let layer = Layer::blob(descriptor, bundle.into());
-            let time = Some(created.parse().unwrap());
-            let ours = referrer(&subject, layer.clone(), predicate_type, time).unwrap();
-            assert_eq!(ours.content.to_bytes().unwrap(), recorded, "{object}");
-            let timeless = referrer(&subject, layer, predicate_type, None).unwrap();
-            let timeless = timeless.content.to_bytes().unwrap();
+            let layer = Layer {
+                descriptor,
+                content: bundle.into(),
+            };
+            let mut reference = Reference {
+                subject,
+                created: Some(created.parse().unwrap()),
+            };
+            let ours = referrer(&reference, layer.clone(), predicate_type).unwrap();
+            assert_eq!(*ours.manifest.bytes(), recorded, "{object}");
+            reference.created = None;
+            let timeless = referrer(&reference, layer, predicate_type).unwrap();
+            let timeless = timeless.manifest.bytes().to_vec();
+            let timeless = String::from_utf8(timeless).unwrap();
             let with_time = format!(r#","{CREATED}":"{created}""#);
             let recorded = String::from_utf8(recorded.to_vec()).unwrap();
             assert_eq!(timeless, recorded.replace(&with_time, ""), "{object}");

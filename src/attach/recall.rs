@@ -1,0 +1,125 @@
+//! Recall: the signatures that hang at a place and may be ours
+//! (`spec/wire.md`, "Recognition").
+//!
+//! What is found here is only a candidate. Whoever asks verifies it, seals the
+//! claim with it, and compares the digests with those that stand there: the ends
+//! of other people's blobs are never trusted.
+
+use futures_util::future::join_all;
+use tracing::debug;
+
+use super::found::Found;
+use super::place::{Kind, Place};
+use crate::envelope::{self, Form};
+use crate::oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use crate::signature::Signature;
+use crate::store::registry::{Registries, StoreError};
+
+/// The most candidates of a place that are looked at, those that were hung last.
+const CANDIDATES: usize = 64;
+/// How much of an envelope's or bundle's end is read. A signature and what stands
+/// behind it are shorter.
+const END: u32 = 4 * 1024;
+
+/// How a claim's signature would stand there.
+pub struct Sought {
+    pub form: Form,
+    pub predicate_type: Option<String>,
+    /// Of the message. It is the payload's at a tag of signatures.
+    pub digest: Digest,
+    /// Shortest and longest that the sealed value can be, in bytes.
+    pub size: std::ops::RangeInclusive<u64>,
+}
+
+/// The signatures that hang at `place`, where `found` was read, and are of the
+/// kind that is sought. What cannot be read is none.
+pub async fn recall(
+    registries: &Registries,
+    place: &Place,
+    found: &Found,
+    sought: &[Sought],
+) -> Vec<Signature> {
+    let is_sought = |entry: &&Descriptor| sought.iter().any(|sought| sought.fits(entry, place));
+    let candidates: Vec<&Descriptor> = found.last_first().filter(is_sought).collect();
+    if candidates.len() > CANDIDATES {
+        debug!("{place} has more than {CANDIDATES} candidates; the last are looked at");
+    }
+    let looks = candidates.into_iter().take(CANDIDATES).map(|entry| async {
+        let signature = match place.kind() {
+            Kind::Signatures => Ok(envelope::signature_of(entry)),
+            Kind::Attestations => end(registries, place.repository(), entry).await,
+            Kind::Referrers => bundle(registries, place.repository(), entry, sought).await,
+            Kind::Sbom => Ok(None),
+        };
+        signature.unwrap_or_else(|error| {
+            debug!("Could not look at {}: {error}", entry.digest);
+            None
+        })
+    });
+    let mut signatures: Vec<Signature> = join_all(looks).await.into_iter().flatten().collect();
+    // The first in the order of the manifest counts.
+    signatures.reverse();
+    signatures
+}
+
+impl Sought {
+    /// Whether an entry of a place may be it, as far as its descriptor says.
+    fn fits(&self, entry: &Descriptor, place: &Place) -> bool {
+        let annotated = |name: &str| entry.annotations.get(name);
+        match (place.kind(), self.form) {
+            (Kind::Signatures, Form::Tag) => {
+                entry.media_type == MediaType::SIMPLE_SIGNING && entry.digest == self.digest
+            }
+            (Kind::Attestations, Form::Tag) => {
+                entry.media_type == MediaType::DSSE_ENVELOPE
+                    && annotated(envelope::LAYER_PREDICATE_TYPE) == self.predicate_type.as_deref()
+                    && self.size.contains(&entry.size)
+            }
+            (Kind::Referrers, Form::Bundle) => {
+                let is_bundle = |kind: &String| *kind == MediaType::SIGSTORE_BUNDLE.as_str();
+                let predicate_type = annotated(envelope::REFERRER_PREDICATE_TYPE);
+                // Lists of some registries name neither.
+                entry.artifact_type.as_ref().is_none_or(is_bundle)
+                    && (predicate_type.is_none()
+                        || predicate_type == self.predicate_type.as_deref())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The signature at the end of an envelope or bundle.
+async fn end(
+    registries: &Registries,
+    repository: &Repository,
+    blob: &Descriptor,
+) -> Result<Option<Signature>, StoreError> {
+    let end = registries.get_blob_end(repository, blob, END).await?;
+    Ok(envelope::last_signature(&end))
+}
+
+/// The signature of the bundle that a referrer carries.
+async fn bundle(
+    registries: &Registries,
+    repository: &Repository,
+    entry: &Descriptor,
+    sought: &[Sought],
+) -> Result<Option<Signature>, StoreError> {
+    let reference = Reference::new(repository.clone(), entry.digest.clone());
+    let Some(manifest) = registries.get_manifest(&reference).await? else {
+        return Ok(None);
+    };
+    let Ok(referrer) = manifest.to_image() else {
+        return Ok(None);
+    };
+    let [bundle] = referrer.layers() else {
+        return Ok(None);
+    };
+    let is_bundle = bundle.media_type == MediaType::SIGSTORE_BUNDLE;
+    let has_size =
+        |sought: &Sought| sought.form == Form::Bundle && sought.size.contains(&bundle.size);
+    if !is_bundle || !sought.iter().any(has_size) {
+        return Ok(None);
+    }
+    end(registries, repository, bundle).await
+}

@@ -1,0 +1,313 @@
+//! Opening: a stored layer or bundle as the signed value it was sealed from,
+//! the inverse of [`seal`](super::seal::seal).
+//!
+//! The bytes are other people's: opening is total, and evidence is kept without
+//! being judged. The whole value is held in memory, so that the caller bounds its
+//! size.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::dsse::{self, IN_TOTO};
+use super::layer::{Layer, Referrer, Sealed};
+use super::members::{Members, Text};
+use super::payload::Payload;
+use super::seal::{CERTIFICATE, CHAIN, LOG_ENTRY, PREDICATE_TYPE, SIGNATURE, TIMESTAMP};
+use super::signed::{Evidence, Signed, Verifier};
+use super::{referrer, simple_signing, statement};
+use crate::oci::{Descriptor, MediaType};
+use crate::signature::Signature;
+
+/// The most entries, timestamps and certificates of one bundle (sigstore-go
+/// v1.2: 32 of each).
+const MOST: usize = 32;
+
+/// The most characters of a signature in base64.
+const MAX_SIGNATURE: usize = 4096;
+
+/// A stored value that is not what it should be. No message quotes its bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot read it")]
+    Content(#[source] std::io::Error),
+    #[error("a layer of type `{0}` is no signature and no envelope")]
+    MediaType(MediaType),
+    #[error("there is no bundle in it")]
+    NoBundle,
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    #[error("`{0}` is not what it should be")]
+    Malformed(&'static str),
+    #[error("`{0}` has more than {MOST} entries")]
+    TooMany(&'static str),
+    #[error("there are {0} signatures, not one")]
+    Signatures(usize),
+    #[error("the payload is no in-toto statement")]
+    PayloadType,
+    #[error("the payload does not say which digest it is about")]
+    NoClaim,
+}
+
+/// Opens a sealed value.
+///
+/// # Errors
+/// On a value that cannot be read, and on one that is not of a known form.
+pub fn open(sealed: &Sealed) -> Result<Signed, OpenError> {
+    match sealed {
+        Sealed::Layer(layer) if layer.descriptor.media_type == MediaType::SIMPLE_SIGNING => {
+            open_signature(layer)
+        }
+        Sealed::Layer(layer) if layer.descriptor.media_type == MediaType::DSSE_ENVELOPE => {
+            open_envelope(layer)
+        }
+        Sealed::Layer(layer) => Err(OpenError::MediaType(layer.descriptor.media_type.clone())),
+        Sealed::Referrer(referrer) => open_referrer(referrer),
+    }
+}
+
+/// The signature that a layer of a tag of signatures names; none if it names none
+/// that can be read, or one that is longer than any.
+pub fn signature_of(descriptor: &Descriptor) -> Option<Signature> {
+    let annotation = descriptor.annotations.get(SIGNATURE)?;
+    if annotation.len() > MAX_SIGNATURE {
+        return None;
+    }
+    STANDARD.decode(annotation).ok().map(Signature::new)
+}
+
+/// The last signature in the end of an envelope or bundle, both of which the
+/// signer and cosign write with the signature behind everything long.
+pub fn last_signature(end: &[u8]) -> Option<Signature> {
+    let end = String::from_utf8_lossy(end);
+    let (_, rest) = end.rsplit_once(r#""sig":""#)?;
+    let (signature, _) = rest.split_once('"')?;
+    STANDARD.decode(signature).ok().map(Signature::new)
+}
+
+fn annotations(layer: &Layer) -> BTreeMap<String, String> {
+    let all = layer.descriptor.annotations.iter();
+    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn open_signature(layer: &Layer) -> Result<Signed, OpenError> {
+    let payload = layer.content.to_bytes().map_err(OpenError::Content)?;
+    let mut annotations = annotations(layer);
+    let signature = annotations.remove(SIGNATURE);
+    let signature = signature.ok_or(OpenError::Missing(SIGNATURE))?;
+    let signature = STANDARD.decode(signature);
+    let signature = signature.map_err(|_| OpenError::Malformed(SIGNATURE))?;
+    let (verifier, evidence) = annotated(annotations)?;
+    Ok(Signed {
+        claim: Arc::new(simple_signing::claim(&payload).ok_or(OpenError::NoClaim)?),
+        payload: Arc::new(Payload::simple_signing(payload)),
+        signature: Signature::new(signature),
+        verifier,
+        evidence,
+    })
+}
+
+fn open_envelope(layer: &Layer) -> Result<Signed, OpenError> {
+    let envelope = layer.content.to_bytes().map_err(OpenError::Content)?;
+    let envelope = serde_json::from_slice(&envelope).map_err(|_| OpenError::Malformed("envelope"));
+    let (payload, signature) = enveloped(envelope?)?;
+    let mut annotations = annotations(layer);
+    annotations.remove(SIGNATURE);
+    // The statement says it too, and is what counts.
+    annotations.remove(PREDICATE_TYPE);
+    let (verifier, evidence) = annotated(annotations)?;
+    stated(payload, signature, verifier, evidence)
+}
+
+fn open_referrer(referrer: &Referrer) -> Result<Signed, OpenError> {
+    let is_bundle = |blob: &&Layer| referrer::is_bundle(&blob.descriptor.media_type);
+    let mut bundles = referrer.blobs.iter().filter(is_bundle);
+    let (Some(bundle), None) = (bundles.next(), bundles.next()) else {
+        return Err(OpenError::NoBundle);
+    };
+    let bytes = bundle.content.to_bytes().map_err(OpenError::Content)?;
+    open_bundle(&bytes)
+}
+
+fn open_bundle(bytes: &[u8]) -> Result<Signed, OpenError> {
+    let mut bundle: Members<'_> =
+        serde_json::from_slice(bytes).map_err(|_| OpenError::Malformed("bundle"))?;
+    let envelope = bundle.take("dsseEnvelope");
+    let envelope = envelope.ok_or(OpenError::Missing("dsseEnvelope"))?;
+    let (payload, signature) = enveloped(members(envelope, "dsseEnvelope")?)?;
+    let material = bundle.take("verificationMaterial");
+    let material = material.ok_or(OpenError::Missing("verificationMaterial"))?;
+    let (verifier, evidence) = materials(members(material, "verificationMaterial")?)?;
+    stated(payload, signature, verifier, evidence)
+}
+
+fn stated(
+    payload: Vec<u8>,
+    signature: Signature,
+    verifier: Verifier,
+    evidence: Vec<Evidence>,
+) -> Result<Signed, OpenError> {
+    let payload = Bytes::from(payload);
+    let claim = statement::claim(&payload).ok_or(OpenError::NoClaim)?;
+    let payload = dsse::Payload::read(payload.into()).map_err(OpenError::Content)?;
+    Ok(Signed {
+        claim: Arc::new(claim),
+        payload: Arc::new(Payload::Statement(Box::new(payload))),
+        signature,
+        verifier,
+        evidence,
+    })
+}
+
+/// A DSSE envelope's payload, and its only signature.
+fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), OpenError> {
+    let kind = envelope.take("payloadType");
+    let kind = text(
+        kind.ok_or(OpenError::Missing("payloadType"))?,
+        "payloadType",
+    )?;
+    if kind != IN_TOTO {
+        return Err(OpenError::PayloadType);
+    }
+    let payload = base64(envelope.take("payload"), "payload")?;
+    let signatures = list(envelope.take("signatures"), "signatures")?;
+    let [signature] = signatures.as_slice() else {
+        return Err(OpenError::Signatures(signatures.len()));
+    };
+    let signature = base64(members(signature, "signatures")?.take("sig"), "sig")?;
+    Ok((payload, Signature::new(signature)))
+}
+
+/// The annotations of a layer at a tag, without those of the signature.
+fn annotated(
+    annotations: BTreeMap<String, String>,
+) -> Result<(Verifier, Vec<Evidence>), OpenError> {
+    let mut annotations = annotations;
+    let verifier = match annotations.remove(CERTIFICATE) {
+        None => Verifier::Unnamed,
+        Some(leaf) => {
+            let chain = annotations.remove(CHAIN).unwrap_or_default();
+            let certificates = [(leaf, CERTIFICATE), (chain, CHAIN)];
+            let mut all = Vec::new();
+            for (pem, name) in certificates {
+                all.extend(from_pem(&pem, name)?);
+            }
+            Verifier::Certificates(all)
+        }
+    };
+    let evidence = annotations.into_iter().map(|(name, value)| {
+        if name == LOG_ENTRY {
+            return Evidence::LogEntry(value);
+        }
+        let is_timestamp = name == TIMESTAMP;
+        match is_timestamp.then(|| timestamp(&value)).flatten() {
+            Some(response) => Evidence::Timestamp(response),
+            None => Evidence::Other { name, value },
+        }
+    });
+    Ok((verifier, evidence.collect()))
+}
+
+fn from_pem(pem: &str, name: &'static str) -> Result<Vec<Vec<u8>>, OpenError> {
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).take(MOST + 1);
+    let certificates = certificates
+        .map(|certificate| certificate.map(|der| der.as_ref().to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| OpenError::Malformed(name))?;
+    if certificates.len() > MOST {
+        return Err(OpenError::TooMany(name));
+    }
+    Ok(certificates)
+}
+
+/// The response in `{"SignedRFC3161Timestamp":"…"}`.
+fn timestamp(annotation: &str) -> Option<Vec<u8>> {
+    let mut members: Members<'_> = serde_json::from_str(annotation).ok()?;
+    base64(members.take("SignedRFC3161Timestamp"), TIMESTAMP).ok()
+}
+
+/// A bundle's `verificationMaterial`. The order of evidence is that of
+/// [sealing](super::seal::seal): entries, timestamps, others.
+fn materials(mut material: Members<'_>) -> Result<(Verifier, Vec<Evidence>), OpenError> {
+    let verifier = verifier(&mut material)?;
+    let entries = list(material.take("tlogEntries"), "tlogEntries")?;
+    let entry = |entry: &&RawValue| Evidence::LogEntry(entry.get().to_owned());
+    let mut evidence: Vec<Evidence> = entries.iter().map(entry).collect();
+    const TIMESTAMPS: &str = "timestampVerificationData";
+    if let Some(data) = material.take(TIMESTAMPS) {
+        let mut data = members(data, TIMESTAMPS)?;
+        for response in list(data.take("rfc3161Timestamps"), TIMESTAMPS)? {
+            let response = members(response, TIMESTAMPS)?.take("signedTimestamp");
+            evidence.push(Evidence::Timestamp(base64(response, TIMESTAMPS)?));
+        }
+    }
+    evidence.extend(material.rest().map(|(name, value)| Evidence::Other {
+        name: name.into_owned(),
+        value: value.get().to_owned(),
+    }));
+    Ok((verifier, evidence))
+}
+
+fn verifier(material: &mut Members<'_>) -> Result<Verifier, OpenError> {
+    const CHAIN: &str = "x509CertificateChain";
+    if let Some(key) = material.take("publicKey") {
+        let hint = members(key, "publicKey")?.take("hint");
+        let hint = hint.map(|hint| text(hint, "hint")).transpose()?;
+        return Ok(Verifier::Hint(hint.unwrap_or_default()));
+    }
+    if let Some(leaf) = material.take("certificate") {
+        return Ok(Verifier::Certificates(vec![certificate(leaf)?]));
+    }
+    if let Some(chain) = material.take(CHAIN) {
+        let chain = list(members(chain, CHAIN)?.take("certificates"), CHAIN)?;
+        let certificates = chain.into_iter().map(certificate).collect::<Result<_, _>>();
+        return certificates.map(Verifier::Certificates);
+    }
+    Ok(Verifier::Unnamed)
+}
+
+fn certificate(json: &RawValue) -> Result<Vec<u8>, OpenError> {
+    base64(members(json, "certificate")?.take("rawBytes"), "rawBytes")
+}
+
+fn members<'a>(json: &'a RawValue, name: &'static str) -> Result<Members<'a>, OpenError> {
+    read(json, name)
+}
+
+/// The values of a list; none if it is absent or `null`, as protojson reads it.
+fn list<'a>(
+    json: Option<&'a RawValue>,
+    name: &'static str,
+) -> Result<Vec<&'a RawValue>, OpenError> {
+    let Some(json) = json else {
+        return Ok(Vec::new());
+    };
+    let values: Option<Vec<&RawValue>> = read(json, name)?;
+    let values = values.unwrap_or_default();
+    if values.len() > MOST {
+        return Err(OpenError::TooMany(name));
+    }
+    Ok(values)
+}
+
+fn text(json: &RawValue, name: &'static str) -> Result<String, OpenError> {
+    read(json, name).map(|Text(text)| text.into_owned())
+}
+
+fn base64(json: Option<&RawValue>, name: &'static str) -> Result<Vec<u8>, OpenError> {
+    let Text(text) = read(json.ok_or(OpenError::Missing(name))?, name)?;
+    let decoded = STANDARD.decode(text.as_bytes());
+    decoded.map_err(|_| OpenError::Malformed(name))
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, name: &'static str) -> Result<T, OpenError> {
+    serde_json::from_str(json.get()).map_err(|_| OpenError::Malformed(name))
+}

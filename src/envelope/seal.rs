@@ -1,0 +1,133 @@
+//! Sealing: a signed value in the form in which it is stored. [`open`] is the
+//! inverse.
+//!
+//! [`open`]: super::open::open
+
+use std::io;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use pkcs8::der::pem::{LineEnding, encode_string};
+
+use super::claim::Form;
+use super::layer::{Layer, Sealed};
+use super::payload::Payload;
+use super::signed::{Evidence, Signed, Verifier};
+use super::{bundle, json, referrer};
+use crate::oci::{Content, Descriptor, MediaType};
+
+/// cosign's annotations of a layer (cosign v3.1.2 `pkg/oci/static`,
+/// `specs/SIGNATURE_SPEC.md`). The signature is empty on attestations.
+pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+pub(super) const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+pub(super) const CHAIN: &str = "dev.sigstore.cosign/chain";
+pub(super) const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
+pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
+/// The type of a layer's statement.
+pub const PREDICATE_TYPE: &str = "predicateType";
+
+/// What a referrer says beside its bundle.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The image, as its registry describes it.
+    pub subject: Descriptor,
+    /// When the referrer says that it was made. Without it the same bundle is the
+    /// same manifest in every run.
+    pub created: Option<Timestamp>,
+}
+
+/// A signed value that has no such form, or whose bytes cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("cannot read what is to be stored")]
+    Content(#[from] io::Error),
+    #[error("a simple signing payload has no place in a bundle")]
+    NoStatement,
+}
+
+/// Puts `signed` into `form`. A large document is read to hash its bundle; the
+/// envelope of a layer is hashed already.
+///
+/// # Errors
+/// On a document that cannot be read, and on a payload that was made for another
+/// form.
+pub fn seal(signed: &Signed, form: Form, reference: &Reference) -> Result<Sealed, SealError> {
+    let predicate_type = signed.claim.predicate_type(form);
+    match (form, &*signed.payload) {
+        (Form::Tag, Payload::SimpleSigning(payload)) => {
+            let layer = Layer::of(MediaType::SIMPLE_SIGNING, payload.clone())?;
+            let signature = signed.signature.to_base64();
+            Ok(Sealed::Layer(annotated(layer, signed, signature)))
+        }
+        (Form::Tag, Payload::Statement(payload)) => {
+            let envelope = payload.envelope(&signed.signature);
+            let layer = Layer::of(MediaType::DSSE_ENVELOPE, envelope)?;
+            let mut layer = annotated(layer, signed, String::new());
+            if let Some(predicate_type) = predicate_type {
+                let annotations = &mut layer.descriptor.annotations;
+                annotations.insert(PREDICATE_TYPE.to_owned(), predicate_type.to_owned());
+            }
+            Ok(Sealed::Layer(layer))
+        }
+        (Form::Bundle, Payload::Statement(payload)) => {
+            let content = bundle::bundle(payload, signed);
+            let bundle = Layer::of(MediaType::SIGSTORE_BUNDLE, content)?;
+            let predicate_type = predicate_type.unwrap_or_default();
+            let referrer = referrer::referrer(reference, bundle, predicate_type);
+            Ok(Sealed::Referrer(referrer.map_err(io::Error::from)?))
+        }
+        (Form::Bundle, Payload::SimpleSigning(_)) => Err(SealError::NoStatement),
+    }
+}
+
+/// The length of the blob that `signed` becomes in `form`, in bytes, without
+/// reading it.
+pub fn sealed_length(signed: &Signed, form: Form) -> u64 {
+    match (form, &*signed.payload) {
+        (_, Payload::SimpleSigning(payload)) => payload.length(),
+        (Form::Tag, Payload::Statement(payload)) => payload.envelope(&signed.signature).length(),
+        (Form::Bundle, Payload::Statement(payload)) => bundle::bundle(payload, signed).length(),
+    }
+}
+
+/// A document that nobody signs, as a layer of its own.
+///
+/// # Errors
+/// On a document that cannot be read.
+pub fn attachment(media_type: MediaType, document: Content) -> io::Result<Sealed> {
+    Layer::of(media_type, document).map(Sealed::Layer)
+}
+
+fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {
+    let mut annotate = |name: &str, value: String| {
+        layer.descriptor.annotations.insert(name.to_owned(), value);
+    };
+    annotate(SIGNATURE, signature);
+    if let Verifier::Certificates(certificates) = &signed.verifier
+        && let Some((leaf, issuers)) = certificates.split_first()
+    {
+        annotate(CERTIFICATE, pem(leaf));
+        if !issuers.is_empty() {
+            annotate(CHAIN, issuers.iter().map(|issuer| pem(issuer)).collect());
+        }
+    }
+    for evidence in &signed.evidence {
+        match evidence {
+            Evidence::LogEntry(entry) => annotate(LOG_ENTRY, entry.clone()),
+            Evidence::Timestamp(response) => annotate(TIMESTAMP, timestamp(response)),
+            Evidence::Other { name, value } => annotate(name, value.clone()),
+        }
+    }
+    layer
+}
+
+fn timestamp(response: &[u8]) -> String {
+    let response = json::string(&STANDARD.encode(response));
+    format!(r#"{{"SignedRFC3161Timestamp":{response}}}"#)
+}
+
+/// PEM as Go writes it. A label of ASCII letters is always taken.
+fn pem(certificate: &[u8]) -> String {
+    encode_string("CERTIFICATE", LineEnding::LF, certificate).unwrap_or_default()
+}

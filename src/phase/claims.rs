@@ -1,0 +1,277 @@
+//! Claims: everything that is to hang, as bytes, before anybody has signed it.
+//! One value for each layer or bundle, in the order of `cosign.toml`; the steps
+//! after this one count and fulfil this list, and none makes one of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::check_read::Readable;
+use super::error::PhaseError;
+use super::plan::{Item, Plan, Signatory};
+use super::processors::on_all_processors;
+use super::subject::Subject;
+use crate::attach::{AttachError, Place};
+use crate::envelope::{self, Claim, Form, Payload, Sealed};
+use crate::oci::Digest;
+use crate::oci::manifest::MAX_LAYERS;
+use crate::sbom::{self, Document};
+
+/// What the run has to say.
+pub struct Claims {
+    wanted: Vec<Wanted>,
+}
+
+/// What one signatory hangs on one subject at one place.
+pub(super) struct Wanted {
+    pub(super) place: Place,
+    pub(super) signatory: Arc<Signatory>,
+    pub(super) subject: Arc<Subject>,
+    /// The path of the document in its SBOM layer, if it is about one.
+    pub(super) document: Option<String>,
+    pub(super) body: Body,
+}
+
+#[derive(Clone)]
+pub(super) enum Body {
+    Claim(Stated),
+    /// Documents that nobody signs.
+    Attachment(Box<Sealed>),
+}
+
+/// A claim, and its bytes in one form.
+#[derive(Clone)]
+pub(super) struct Stated {
+    pub(super) form: Form,
+    pub(super) claim: Arc<Claim>,
+    pub(super) payload: Arc<Payload>,
+}
+
+impl Claims {
+    /// Reads everything that is to be said, on blocking threads: each document of
+    /// a subject once, however many keys sign it and in however many forms.
+    ///
+    /// # Errors
+    /// On a document that cannot be read or attached, and on more documents than
+    /// a place holds.
+    pub async fn read(plan: &Plan, readable: &Readable) -> Result<Self, PhaseError> {
+        let mut sayings = Vec::new();
+        for subject in readable.subjects() {
+            sayings.push(Sayings::read(plan, subject).await?);
+        }
+        let mut wanted = Vec::new();
+        for signatory in plan.signatories() {
+            for sayings in &sayings {
+                for item in signatory.items() {
+                    wanted.extend(sayings.wanted(signatory, item));
+                }
+            }
+        }
+        Ok(Self { wanted })
+    }
+
+    pub(super) fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    pub(super) fn into_wanted(self) -> Vec<Wanted> {
+        self.wanted
+    }
+}
+
+impl Wanted {
+    /// What tells its blob from others at the same place: the message, and the
+    /// key unless all keys' signatures share the payload's blob.
+    pub(super) fn blob(&self) -> Result<(Digest, Option<&Path>), PhaseError> {
+        match &self.body {
+            Body::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
+            Body::Claim(stated) => {
+                let message = stated.payload.message().digest();
+                let key = match *stated.payload {
+                    Payload::SimpleSigning(_) => None,
+                    Payload::Statement(_) => Some(self.signatory.key.as_path()),
+                };
+                Ok((message.map_err(PhaseError::Content)?, key))
+            }
+        }
+    }
+}
+
+/// What there is to say of one subject, whoever says it.
+struct Sayings {
+    subject: Arc<Subject>,
+    image: BTreeMap<Form, Stated>,
+    documents: Vec<(String, Stated)>,
+    attachment: Option<Sealed>,
+}
+
+impl Sayings {
+    async fn read(plan: &Plan, subject: &Arc<Subject>) -> Result<Self, PhaseError> {
+        let documents = match plan.hangs(|item| matches!(item, Item::Attestations(_))) {
+            true => documents(subject).await?,
+            false => Vec::new(),
+        };
+        refuse_too_many(plan, subject, &documents)?;
+        let attachment = match plan.hangs(|item| *item == Item::Attachment) {
+            true => attachment(subject).await?,
+            false => None,
+        };
+        Ok(Self {
+            image: image(plan, subject)?,
+            documents,
+            attachment,
+            subject: Arc::clone(subject),
+        })
+    }
+
+    /// What `signatory` hangs of it as `item`.
+    fn wanted(&self, signatory: &Arc<Signatory>, item: Item) -> Vec<Wanted> {
+        let subject = &self.subject;
+        let want = |document: Option<&String>, body| Wanted {
+            place: signatory.place(subject.repository(), subject.digest(), item.kind()),
+            signatory: Arc::clone(signatory),
+            subject: Arc::clone(subject),
+            document: document.cloned(),
+            body,
+        };
+        match item {
+            Item::Signature(form) => {
+                let stated = self.image.get(&form).cloned().into_iter();
+                stated
+                    .map(|stated| want(None, Body::Claim(stated)))
+                    .collect()
+            }
+            Item::Attestations(form) => {
+                let documents = self.documents.iter().map(|(path, stated)| {
+                    let stated = stated.clone();
+                    want(Some(path), Body::Claim(Stated { form, ..stated }))
+                });
+                documents.collect()
+            }
+            Item::Attachment => {
+                let attachment = self.attachment.clone().into_iter();
+                attachment
+                    .map(|sealed| want(None, Body::Attachment(Box::new(sealed))))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// "The digest is ours", in every form.
+fn image(plan: &Plan, subject: &Subject) -> Result<BTreeMap<Form, Stated>, PhaseError> {
+    let claim = Arc::new(Claim::Image {
+        repository: Some(subject.repository().clone()),
+        digest: subject.digest().clone(),
+        annotations: plan.annotations().clone(),
+    });
+    let stated = |form| {
+        let payload = claim.payload(form).map_err(PhaseError::Content)?;
+        let (claim, payload) = (Arc::clone(&claim), Arc::new(payload));
+        Ok((
+            form,
+            Stated {
+                form,
+                claim,
+                payload,
+            },
+        ))
+    };
+    [Form::Tag, Form::Bundle].into_iter().map(stated).collect()
+}
+
+/// "This document describes the digest", for every document. Both forms are one
+/// payload.
+async fn documents(subject: &Arc<Subject>) -> Result<Vec<(String, Stated)>, PhaseError> {
+    let tasks = subject.documents().iter().map(|document| {
+        let (path, claim) = (
+            document.path().to_owned(),
+            document_claim(subject, document),
+        );
+        move || {
+            let payload = claim.payload(Form::Tag).map_err(PhaseError::Content)?;
+            let (claim, payload) = (Arc::new(claim), Arc::new(payload));
+            let form = Form::Tag;
+            Ok((
+                path,
+                Stated {
+                    form,
+                    claim,
+                    payload,
+                },
+            ))
+        }
+    });
+    on_all_processors(tasks).await
+}
+
+fn document_claim(subject: &Subject, document: &Document) -> Claim {
+    Claim::Document {
+        repository: Some(subject.repository().clone()),
+        digest: subject.digest().clone(),
+        predicate_type: document.format().predicate_type().to_owned(),
+        document: document.content().clone(),
+    }
+}
+
+/// More documents than a place holds are not worth a signature.
+fn refuse_too_many(
+    plan: &Plan,
+    subject: &Subject,
+    documents: &[(String, Stated)],
+) -> Result<(), PhaseError> {
+    let digests = documents
+        .iter()
+        .map(|(_, stated)| stated.payload.message().digest());
+    let mut digests = digests
+        .collect::<Result<Vec<Digest>, _>>()
+        .map_err(PhaseError::Content)?;
+    digests.sort();
+    digests.dedup();
+    let layers = digests.len();
+    if layers <= MAX_LAYERS {
+        return Ok(());
+    }
+    let is_attested = |item: &Item| matches!(item, Item::Attestations(_));
+    let exporter = plan.signatories().iter().find_map(|signatory| {
+        let item = signatory.items().into_iter().find(is_attested)?;
+        Some(signatory.place(subject.repository(), subject.digest(), item.kind()))
+    });
+    match exporter {
+        Some(place) => Err(PhaseError::Place(AttachError::Full { place, layers })),
+        None => Ok(()),
+    }
+}
+
+async fn attachment(subject: &Arc<Subject>) -> Result<Option<Sealed>, PhaseError> {
+    if subject.documents().is_empty() {
+        return Ok(None);
+    }
+    let subject = Arc::clone(subject);
+    let mut attachments = on_all_processors([move || attach(&subject)]).await?;
+    Ok(attachments.pop())
+}
+
+fn attach(subject: &Subject) -> Result<Sealed, PhaseError> {
+    let attachment = sbom::attachment(subject.documents()).map_err(|source| PhaseError::Sbom {
+        image: subject.to_string(),
+        source,
+    })?;
+    if attachment.merged > 1 {
+        info!(
+            "Merged {} CycloneDX documents for the attachment",
+            attachment.merged
+        );
+    }
+    if !attachment.skipped.is_empty() {
+        let skipped = attachment.skipped.iter();
+        let paths: Vec<&str> = skipped.map(|skipped| skipped.path.as_str()).collect();
+        info!(
+            "The attachment holds CycloneDX only, and not {}",
+            paths.join(", ")
+        );
+    }
+    envelope::attachment(attachment.media_type, attachment.content).map_err(PhaseError::Content)
+}

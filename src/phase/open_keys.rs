@@ -1,0 +1,153 @@
+//! Opening the keys, beside the checks: scrypt is the longest computation of a
+//! run, and it needs 64 MiB or more for each key.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use super::error::PhaseError;
+use super::plan::{Locked, Signatory};
+use crate::beside;
+use crate::keys::{self, KeyError, Signer};
+use crate::oci::Digest;
+use crate::signature::PublicKey;
+
+/// Keys that are being opened, as many at a time as there are processors.
+pub struct Opening {
+    keys: Vec<OpeningKey>,
+}
+
+struct OpeningKey {
+    signatories: Vec<Arc<Signatory>>,
+    path: PathBuf,
+    task: JoinHandle<Result<Signer, KeyError>>,
+}
+
+/// Every key of the run, open.
+pub struct Keys {
+    keys: Vec<Key>,
+}
+
+/// A key, for all signatories that name it.
+pub(super) struct Key {
+    signatories: Vec<Arc<Signatory>>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) signer: Arc<Signer>,
+}
+
+/// What is said of a key once it has signed and is gone.
+pub(super) struct Identity {
+    pub(super) path: PathBuf,
+    pub(super) public_key: PublicKey,
+    /// SHA-256 of the public key's DER.
+    pub(super) fingerprint: Digest,
+}
+
+/// Starts to open the keys.
+pub fn open_keys(locked: Vec<Locked>) -> Opening {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let permits = Arc::new(Semaphore::new(processors));
+    let open = |locked: Locked| OpeningKey {
+        signatories: locked.signatories,
+        path: locked.path,
+        task: {
+            let permits = Arc::clone(&permits);
+            tokio::spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                let (key, password) = (locked.key, locked.password);
+                let opened = beside::run(move || keys::unlock(&key, &password)).await;
+                opened.unwrap_or(Err(KeyError::Damaged)).map(Signer::Local)
+            })
+        },
+    };
+    Opening {
+        keys: locked.into_iter().map(open).collect(),
+    }
+}
+
+impl Opening {
+    /// Waits for all keys.
+    ///
+    /// # Errors
+    /// On the first key, in the order of `cosign.toml`, that does not open.
+    pub async fn finish(self) -> Result<Keys, PhaseError> {
+        let mut keys = Vec::new();
+        for opening in self.keys {
+            keys.push(opening.finish().await?);
+        }
+        Ok(Keys { keys })
+    }
+}
+
+impl OpeningKey {
+    async fn finish(self) -> Result<Key, PhaseError> {
+        let outcome = self.task.await.unwrap_or(Err(KeyError::Damaged));
+        let signer = outcome.map_err(|source| PhaseError::Key {
+            signatory: name(&self.signatories),
+            path: self.path.clone(),
+            source,
+        })?;
+        let fingerprint = signer.fingerprint();
+        info!(
+            "Unlocked key {} ({}, public key {fingerprint})",
+            self.path.display(),
+            signer.algorithm()
+        );
+        Ok(Key {
+            signatories: self.signatories,
+            identity: Arc::new(Identity {
+                path: self.path,
+                public_key: signer.public_key().clone(),
+                fingerprint,
+            }),
+            signer: Arc::new(signer),
+        })
+    }
+}
+
+/// The first signatory's, for messages.
+fn name(signatories: &[Arc<Signatory>]) -> String {
+    let first = signatories.first();
+    first.map(|first| first.name.clone()).unwrap_or_default()
+}
+
+impl Keys {
+    /// The key of a signatory.
+    ///
+    /// # Errors
+    /// On a signatory of another plan.
+    pub(super) fn of(&self, signatory: &Arc<Signatory>) -> Result<&Key, PhaseError> {
+        let is_theirs = |key: &&Key| {
+            let mut theirs = key.signatories.iter();
+            theirs.any(|other| Arc::ptr_eq(other, signatory))
+        };
+        let key = self.keys.iter().find(is_theirs);
+        key.ok_or_else(|| PhaseError::NoKey(signatory.name.clone()))
+    }
+
+    /// The same keys, which sign otherwise each time from now on.
+    #[cfg(test)]
+    pub(super) fn at_random(self) -> Self {
+        let at_random = |key: Key| {
+            let signer = Arc::into_inner(key.signer).expect("nobody else has it");
+            let Signer::Local(local) = signer else {
+                unreachable!("it is not random yet");
+            };
+            Key {
+                signer: Arc::new(Signer::Random(local)),
+                ..key
+            }
+        };
+        Self {
+            keys: self.keys.into_iter().map(at_random).collect(),
+        }
+    }
+
+    pub(super) fn into_keys(self) -> Vec<Key> {
+        self.keys
+    }
+}

@@ -1,0 +1,28 @@
+//! Computing on all processors.
+
+use std::thread::available_parallelism;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::error::PhaseError;
+use crate::beside;
+
+/// Runs tasks beside the requests, as many at a time as there are processors;
+/// gives their outcomes in the order of the tasks.
+pub(super) async fn on_all_processors<T, F>(
+    tasks: impl IntoIterator<Item = F>,
+) -> Result<Vec<T>, PhaseError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, PhaseError> + Send + 'static,
+{
+    let processors = available_parallelism().map_or(1, usize::from);
+    let running = tasks.into_iter().map(|task| async {
+        let outcome = beside::run(task).await;
+        outcome.unwrap_or(Err(PhaseError::Crashed("signing")))
+    });
+    stream::iter(running)
+        .buffered(processors)
+        .try_collect()
+        .await
+}

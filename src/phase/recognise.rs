@@ -1,0 +1,171 @@
+//! Recognition: which signatures of the run hang at their places already
+//! (`spec/wire.md`, "Recognition").
+//!
+//! A signature that stands there counts as ours if it verifies with this run's
+//! public key over exactly this run's message: only the key's holder could have
+//! made it. With that signature the layer or bundle has the bytes that stand
+//! there, so that the rest of the run is as with a key that signs alike every
+//! time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::check_write::{Writable, WritablePlace};
+use super::claims::{Body, Claims, Stated, Wanted};
+use super::error::PhaseError;
+use super::open_keys::{Identity, Key, Keys};
+use super::plan::Plan;
+use super::processors::on_all_processors;
+use super::seal::reference;
+use crate::attach::{Layer, Place, Sought, recall};
+use crate::envelope::{self, Reference, Sealed};
+use crate::keys::Signer;
+use crate::signature::Signature;
+use crate::store::registry::Registries;
+
+/// By how many bytes an ECDSA signature may be shorter than the longest and still
+/// be looked for; one in ten thousand million is.
+const SHORTER: usize = 9;
+
+/// Everything that is to hang, with the signatures that hang there already.
+pub struct Recognised {
+    places: BTreeMap<Place, WritablePlace>,
+    wanted: Vec<Recalled>,
+}
+
+/// A want, and the signature that fulfils it if one stands there.
+pub(super) struct Recalled {
+    pub(super) wanted: Wanted,
+    pub(super) key: Arc<Identity>,
+    pub(super) signature: Option<Signature>,
+}
+
+impl Recognised {
+    pub(super) fn into_parts(self) -> (BTreeMap<Place, WritablePlace>, Vec<Recalled>) {
+        (self.places, self.wanted)
+    }
+}
+
+/// Takes the step. A key that signs alike every time is recognised by bytes, when
+/// its layers are compared with those that hang there: for it nothing is asked.
+///
+/// # Errors
+/// On claims of another plan, and on a claim that cannot be sealed.
+pub async fn recognise(
+    plan: &Plan,
+    claims: Claims,
+    writable: Writable,
+    keys: &Keys,
+    registries: &Registries,
+) -> Result<Recognised, PhaseError> {
+    let places = writable.into_places();
+    let mut wanted = Vec::new();
+    for want in claims.into_wanted() {
+        if !places.contains_key(&want.place) {
+            return Err(PhaseError::NoPlace(want.place));
+        }
+        wanted.push((keys.of(&want.signatory)?, want));
+    }
+    let signatures = standing(&wanted, &places, registries).await?;
+    let compared = wanted.iter().map(|(key, want)| {
+        let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
+        let reference = reference(plan, &want.subject);
+        let (stated, key) = (unrepeatable(want, key), *key);
+        let (stated, identity) = (stated.cloned(), Arc::clone(&key.identity));
+        let signer = Arc::clone(&key.signer);
+        move || match stated {
+            Some(stated) => stated.accepted(&signer, &identity, &candidates, &reference),
+            None => Ok(Vec::new()),
+        }
+    });
+    let compared = on_all_processors(compared).await?;
+    let recalled = wanted
+        .into_iter()
+        .zip(compared)
+        .map(|((key, wanted), ours)| {
+            let found = places.get(&wanted.place).map(|place| &place.found);
+            let hangs = |(_, sealed): &(Signature, Sealed)| {
+                found.is_some_and(|found| found.holds(&Layer::from(sealed)))
+            };
+            let signature = ours.into_iter().find(hangs);
+            Recalled {
+                key: Arc::clone(&key.identity),
+                wanted,
+                signature: signature.map(|(signature, _)| signature),
+            }
+        });
+    let wanted = recalled.collect();
+    Ok(Recognised { places, wanted })
+}
+
+/// The signatures that hang at each place where some could be ours.
+async fn standing(
+    wanted: &[(&Key, Wanted)],
+    places: &BTreeMap<Place, WritablePlace>,
+    registries: &Registries,
+) -> Result<BTreeMap<Place, Vec<Signature>>, PhaseError> {
+    let mut sought: BTreeMap<&Place, Vec<Sought>> = BTreeMap::new();
+    for (key, want) in wanted {
+        if let Some(stated) = unrepeatable(want, key) {
+            let sought = sought.entry(&want.place).or_default();
+            sought.push(stated.sought(key)?);
+        }
+    }
+    let recalls = sought.into_iter().map(|(place, sought)| async move {
+        let signatures = match places.get(place) {
+            Some(there) => recall(registries, place, &there.found, &sought).await,
+            None => Vec::new(),
+        };
+        (place.clone(), signatures)
+    });
+    Ok(join_all(recalls).await.into_iter().collect())
+}
+
+/// The claim of a want, if its key would sign it otherwise each time.
+fn unrepeatable<'a>(want: &'a Wanted, key: &Key) -> Option<&'a Stated> {
+    match &want.body {
+        Body::Claim(stated) if !key.signer.is_deterministic() => Some(stated),
+        Body::Claim(_) | Body::Attachment(_) => None,
+    }
+}
+
+impl Stated {
+    /// Those of `candidates` that the key accepts for this claim, with what they
+    /// make of it.
+    fn accepted(
+        &self,
+        signer: &Signer,
+        identity: &Identity,
+        candidates: &[Signature],
+        reference: &Reference,
+    ) -> Result<Vec<(Signature, Sealed)>, PhaseError> {
+        let message = self.payload.message();
+        let accepted = candidates
+            .iter()
+            .filter(|signature| signer.verify(message, signature).is_ok());
+        let sealed = |signature: &Signature| {
+            let sealed = self.seal(signature.clone(), identity, reference)?;
+            Ok((signature.clone(), sealed))
+        };
+        accepted.map(sealed).collect()
+    }
+
+    /// How a signature of this claim would stand there. ECDSA signatures differ by
+    /// a few bytes in length.
+    fn sought(&self, key: &Key) -> Result<Sought, PhaseError> {
+        let longest = key.signer.algorithm().signature_length();
+        let length = |count: usize| {
+            let signature = Signature::new(vec![0; count]);
+            envelope::sealed_length(&self.signed(signature, &key.identity), self.form)
+        };
+        let digest = self.payload.message().digest();
+        Ok(Sought {
+            form: self.form,
+            predicate_type: self.claim.predicate_type(self.form).map(str::to_owned),
+            digest: digest.map_err(PhaseError::Content)?,
+            size: length(longest.saturating_sub(SHORTER))..=length(longest),
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Subjects: images that were read, with everything that is known of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::plan::Image;
+use crate::oci::{Descriptor, Digest, Reference, Repository};
+use crate::sbom::Document;
+
+/// An image as its registry serves it, and as the report names it.
+#[derive(Debug)]
+pub struct Subject {
+    repository: Repository,
+    /// The digest is of the report's algorithm.
+    descriptor: Descriptor,
+    tags: Vec<Reference>,
+    documents: Arc<[Document]>,
+}
+
+impl Subject {
+    /// `documents` are those of its SBOM that are exported.
+    pub(super) fn new(image: &Image, descriptor: Descriptor, documents: Arc<[Document]>) -> Self {
+        Self {
+            repository: image.repository.clone(),
+            descriptor,
+            tags: image.tags.clone(),
+            documents,
+        }
+    }
+
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub fn digest(&self) -> &Digest {
+        &self.descriptor.digest
+    }
+
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    pub fn tags(&self) -> &[Reference] {
+        &self.tags
+    }
+
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.repository, self.descriptor.digest)
+    }
+}
