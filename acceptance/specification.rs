@@ -91,6 +91,7 @@ impl Named {
             Some(start) => format!("fn {start}"),
         };
         let found = text.lines().map(str::trim_start);
+        let found = found.map(|line| line.strip_prefix("async ").unwrap_or(line));
         let found = found.filter(|line| line.starts_with(&wanted)).count();
         self.count.map_or(found > 0, |count| found == count)
     }

@@ -206,21 +206,36 @@ fn links(header: &str) -> impl Iterator<Item = (Option<&str>, &str)> {
             Some((target, parameters)) => (Some(target), parameters),
             None => (None, rest),
         };
-        let mut is_quoted = false;
-        let end = parameters.find(|character| {
-            is_quoted ^= character == '"';
-            character == ',' && !is_quoted
-        });
+        let end = unquoted(parameters, ',');
         let (parameters, others) = parameters.split_at(end.unwrap_or(parameters.len()));
         rest = others;
         Some((target, parameters))
     })
 }
 
+/// Where a separator stands first, outside of quotes.
+fn unquoted(text: &str, separator: char) -> Option<usize> {
+    let mut is_quoted = false;
+    text.find(|character| {
+        is_quoted ^= character == '"';
+        character == separator && !is_quoted
+    })
+}
+
 fn is_next(parameters: &str) -> bool {
-    let parameters = parameters.split(';').map(str::trim);
-    let mut relations = parameters.filter_map(|parameter| parameter.strip_prefix("rel="));
-    relations.any(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
+    let mut rest = parameters;
+    loop {
+        let end = unquoted(rest, ';').unwrap_or(rest.len());
+        let (parameter, others) = rest.split_at(end);
+        let relation = parameter.trim().strip_prefix("rel=");
+        if relation.is_some_and(|rel| rel.trim_matches('"').eq_ignore_ascii_case("next")) {
+            return true;
+        }
+        match others.strip_prefix(';') {
+            Some(others) => rest = others,
+            None => return false,
+        }
+    }
 }
 
 #[cfg(test)]
