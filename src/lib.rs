@@ -25,6 +25,11 @@ pub mod fuzzing;
 #[allow(
     dead_code,
     unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "the acceptance tests use all of it"
 )]
 #[path = "../acceptance/support/mod.rs"]
