@@ -1,7 +1,7 @@
 //! Steps 3 and 4 of the RFC, in memory: every signatory signs every claim that
 //! has no signature yet. No network; nothing of a key that fails is left behind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tracing::info;
@@ -105,6 +105,7 @@ fn messages(
     signatures: &HashMap<Job, Signature>,
 ) -> Result<Vec<Message>, PhaseError> {
     let mut messages: Vec<Message> = Vec::new();
+    let mut known: HashSet<Job> = HashSet::new();
     let theirs = recalled
         .iter()
         .filter(|recalled| Arc::ptr_eq(&recalled.key, &key.identity));
@@ -112,8 +113,7 @@ fn messages(
         let (Body::Claim(stated), Some(job)) = (&wanted.body, job(wanted, key)?) else {
             continue;
         };
-        let is_known = messages.iter().any(|message| message.job == job);
-        if is_known || signatures.contains_key(&job) {
+        if signatures.contains_key(&job) || !known.insert(job.clone()) {
             continue;
         }
         messages.push(Message {
