@@ -13,6 +13,9 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
+/// The least room for a file, in bytes: pipes do not say how long they are.
+const FIRST: usize = 4096;
+
 /// Opened so, no pipe and no device makes the opener wait.
 pub const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
 
@@ -28,21 +31,33 @@ pub fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Ve
         .read(true)
         .custom_flags(WITHOUT_WAITING)
         .open(path)?;
-    // The whole buffer from the start: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    // What a plain file says of its length is most often true. All `most` bytes
+    // would have to be wiped afterwards, however few were read.
+    let length = file.metadata()?.len().min(most as u64) as usize;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.max(FIRST) + 1));
     loop {
         if !wait(file.as_fd(), PollFlags::POLLIN, until)? {
             let words = "it is a pipe or a device, and did not end in time";
             return Err(io::Error::new(io::ErrorKind::TimedOut, words));
         }
-        let room = (most + 1 - bytes.len()) as u64;
-        match file.by_ref().take(room).read_to_end(&mut bytes) {
-            Ok(_) => return Ok(bytes),
+        let room = bytes.capacity().min(most + 1) - bytes.len();
+        match file.by_ref().take(room as u64).read_to_end(&mut bytes) {
+            Ok(count) if count < room || bytes.len() > most => return Ok(bytes),
+            Ok(_) => bytes = moved(&bytes, most),
             // A pipe that is empty for now; what it held has been kept.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The bytes in a buffer of twice the size; the old one is wiped, which a vector
+/// that grows by itself does not do.
+fn moved(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
+    let capacity = bytes.len().saturating_mul(2).min(most + 1);
+    let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+    larger.extend_from_slice(bytes);
+    larger
 }
 
 /// Waits until `file` is ready for `flags`, or broken, which reading or writing
@@ -118,6 +133,21 @@ mod tests {
             [0; 11]
         );
         assert!(read(Path::new("/dev/null"), 10, soon()).unwrap().is_empty());
+    }
+
+    /// All of the buffer is wiped.
+    #[test]
+    fn a_buffer_is_no_larger_than_what_is_read_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 1, FIRST - 1, FIRST, FIRST + 1, 100_000] {
+            std::fs::write(&path, vec![7; length]).unwrap();
+            let read = read(&path, 32 << 20, soon()).unwrap();
+            assert_eq!(read.len(), length);
+            assert!(read.capacity() <= length.max(FIRST) + 1);
+        }
+        let endless = read(Path::new("/dev/zero"), 100_000, soon()).unwrap();
+        assert_eq!((endless.len(), endless.capacity()), (100_001, 100_001));
     }
 
     #[test]
