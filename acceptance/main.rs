@@ -12,6 +12,9 @@
     reason = "a test fails by panicking"
 )]
 
+/// Packs releases; `packaging` tries it.
+#[path = "../tools/release/mod.rs"]
+mod release;
 mod support;
 
 mod archives;
@@ -43,7 +46,6 @@ mod real_registries;
 mod receipt;
 mod receipt_places;
 mod referrers;
-mod release;
 mod rerun;
 mod sbom;
 mod secrets;

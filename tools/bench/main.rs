@@ -19,30 +19,28 @@
 )]
 
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
+#[path = "../../acceptance/support/mod.rs"]
 mod support;
 
-mod bench {
-    pub mod contest;
-    pub mod documents;
-    pub mod line;
-    pub mod loads;
-    pub mod machine;
-    pub mod plot;
-    pub mod programs;
-    pub mod results;
-    pub mod scenarios;
-    pub mod stage;
-    pub mod toll;
-}
+mod contest;
+mod documents;
+mod line;
+mod loads;
+mod machine;
+mod plot;
+mod programs;
+mod results;
+mod scenarios;
+mod stage;
+mod toll;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bench::contest::Runs;
-use bench::programs::Bench;
-use bench::results::{Results, Scenario};
-use bench::{loads, scenarios, toll};
+use contest::Runs;
+use programs::Bench;
+use results::{Results, Scenario};
 
 const HEAD: &str = "\
 <!-- Written by `make bench`. -->
