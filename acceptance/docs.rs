@@ -258,7 +258,7 @@ fn links(text: &str) -> Vec<&str> {
 #[test]
 fn what_the_documents_link_to_is_there() {
     let mut documents: Vec<PathBuf> = files(&package("docs"), "md");
-    documents.extend(["README.md", "CONTRIBUTING.md"].map(package));
+    documents.extend(["README.md", "CONTRIBUTING.md", "tools/README.md"].map(package));
     let mut count = 0;
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();
@@ -269,4 +269,18 @@ fn what_the_documents_link_to_is_there() {
         }
     }
     assert!(count > 10, "{count}");
+}
+
+#[test]
+fn every_program_beside_the_signer_has_a_line() {
+    let text = read("tools/README.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows: BTreeSet<_> = rows
+        .map(|row| row.split('`').next().unwrap().to_owned())
+        .collect();
+    let entries = fs::read_dir(package("tools")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let folders = paths.filter(|path| path.is_dir());
+    let folders = folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(rows, folders.collect());
 }
