@@ -2,6 +2,7 @@
 //! are those of the table in `src/lib.rs`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::support::{files, package};
 
@@ -139,6 +140,93 @@ fn the_environment_is_read_in_one_file() {
         }
     }
     assert_eq!(readers, ["cli/inputs.rs"]);
+}
+
+/// The literals of a text, joined where a line ends in a backslash; comments and
+/// the unit tests at its end are left out.
+fn literals(text: &str) -> Vec<String> {
+    let code: Vec<_> = without_tests(text)
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n").replace("'\"'", "").replace("\\\"", "'");
+    let parts = code.split('"').skip(1).step_by(2);
+    parts.map(str::to_owned).collect()
+}
+
+/// Remedies are written in `cli/hint`: an error below says what failed, and
+/// nothing of the flag or the variable by which it was asked for.
+#[test]
+fn nothing_below_cli_knows_a_flag_or_gives_a_hint() {
+    let source = package("src");
+    let mut wrong = Vec::new();
+    for file in files(&source, "rs") {
+        let path = file.strip_prefix(&source).unwrap();
+        let is_test = path.ends_with("tests.rs")
+            || path.ends_with("fuzzing.rs")
+            || path.components().any(|part| part.as_os_str() == "tests");
+        if path.starts_with("cli") || is_test {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = without_tests(&text);
+        let is_remedy = |line: &str| {
+            line.contains("fn hint") || line.contains("fn remedy") || line.contains("hint = ")
+        };
+        let remedies = code.lines().filter(|line| is_remedy(line));
+        // `let hint = …` is a member of a bundle.
+        let remedies = remedies.filter(|line| !line.contains("let hint = "));
+        wrong.extend(remedies.map(|line| format!("{}: {line}", path.display())));
+        let literals = literals(&text).into_iter();
+        let named = literals.filter(|literal| names_an_input(literal, path));
+        wrong.extend(named.map(|literal| format!("{}: {literal}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a literal names a flag, or a variable that its file is not about.
+fn names_an_input(literal: &str, path: &Path) -> bool {
+    const VARIABLES: [&str; 7] = [
+        "CNB_",
+        "COSIGN_PASSWORD",
+        "DOCKER_",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_",
+    ];
+    // Where they say which source something comes from, or read an image's.
+    const SOURCES: [&str; 4] = [
+        "keys/password.rs",
+        "sbom/label.rs",
+        "store/registry/credentials.rs",
+        "store/registry/credentials",
+    ];
+    let is_flag = |part: &str| {
+        let mut letters = part.strip_prefix('-').unwrap_or_default().chars();
+        letters.next().is_some_and(|c| c.is_ascii_lowercase())
+    };
+    let is_source = SOURCES.iter().any(|source| path.starts_with(source));
+    let names_variable = VARIABLES.iter().any(|name| literal.contains(name));
+    literal.split('`').skip(1).step_by(2).any(is_flag)
+        || literal.starts_with('-') && is_flag(literal) && literal.ends_with("-limit")
+        || names_variable && !is_source
+}
+
+#[test]
+fn a_flag_is_found_in_a_literal_however_it_is_written() {
+    let path = Path::new("http/error.rs");
+    let text = "/// `-x` \"-no\"\nf(\"set `-timeout` \\\n  higher\", '\"', \"a \\\" `-b`\", \"c\")";
+    let found = literals(text);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(names_an_input(&found[0], path));
+    assert!(names_an_input(&found[1], path));
+    assert!(!names_an_input(&found[2], path));
+    assert!(names_an_input("check `HTTPS_PROXY`", path));
+    assert!(!names_an_input(
+        "CNB_REGISTRY_AUTH",
+        Path::new("store/registry/credentials.rs")
+    ));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What can go wrong at a place.
 
-use super::place::{Kind, Place};
+use super::place::Place;
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
-use crate::store::registry::{Answer, QUOTA_HINT, StoreError};
+use crate::store::registry::{Answer, StoreError};
 
 /// A place that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -72,56 +72,6 @@ impl AttachError {
                 identity: "the credentials that were granted an upload".to_owned(),
                 answer,
             },
-        }
-    }
-
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Store { source, .. } => source.hint(),
-            Self::Refused { answer, .. } if answer.speaks_of_quota() => Some(QUOTA_HINT.to_owned()),
-            Self::Refused { place, answer, .. }
-                if answer.code == "MANIFEST_INVALID" && place.kind() != Kind::Referrers =>
-            {
-                Some("try `docker-media-types = true` for this registry".to_owned())
-            }
-            Self::Full { .. } => Some(
-                "store signatures elsewhere with `repository`, or export fewer documents with \
-                 `export-sbom`"
-                    .to_owned(),
-            ),
-            Self::Subject { place } if place.kind() == Kind::Referrers => Some(
-                "this registry takes the tag for the image's digest, or `cosign copy` has left \
-                 the image there: use `format = \"legacy\"`, or store signatures elsewhere with \
-                 `repository`"
-                    .to_owned(),
-            ),
-            Self::Subject { .. } => Some("store signatures elsewhere with `repository`".to_owned()),
-            Self::Foreign { place, .. } if place.kind() == Kind::Referrers => Some(
-                "store signatures elsewhere with `repository`, or use `format = \"legacy\"`"
-                    .to_owned(),
-            ),
-            Self::Foreign {
-                source: ManifestError::Unreadable(_),
-                ..
-            } => Some(
-                "verifiers find no signature at that tag as it stands: put back the manifest that \
-                 stood there before, or store signatures elsewhere with `repository`"
-                    .to_owned(),
-            ),
-            Self::Refused { place, .. } if place.kind() == Kind::Referrers => Some(
-                "this registry may take no manifests with a subject: use `format = \"legacy\"`"
-                    .to_owned(),
-            ),
-            Self::Foreign { .. } | Self::Refused { .. } => Some(
-                "store signatures elsewhere with `repository`, or let the registry overwrite tags \
-                 that end in `.sig`, `.att` and `.sbom`"
-                    .to_owned(),
-            ),
-            Self::NotDurable { .. } | Self::GaveUp { .. } | Self::BlobsLost { .. } => {
-                Some("running again is safe and completes what is missing".to_owned())
-            }
-            Self::Json { .. } | Self::Content { .. } => None,
         }
     }
 }

@@ -80,28 +80,6 @@ impl Failure {
             Self::Phase(error) => of_phase(error),
         }
     }
-
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::PlatformApi(error) => error.hint(),
-            Self::LogLevel(error) => error.hint(),
-            Self::Inputs(error) => error.hint(),
-            Self::Report(error) => error.hint(),
-            Self::Config(error) => error.hint(),
-            Self::Receipt { source, .. } => source.hint(),
-            Self::Unreported { .. } => {
-                Some("the log says what is where; running again is safe".to_owned())
-            }
-            Self::Credentials(error) => error.hint(),
-            Self::Privileges(error) => error.hint(),
-            Self::Phase(error) => error.hint(),
-            Self::Start(_) => Some(
-                "raise the limit on open files (`ulimit -n`): a run needs ten at least".to_owned(),
-            ),
-            Self::Flag(_) | Self::Panic => None,
-        }
-    }
 }
 
 /// The code of a run that succeeded, but for a receipt that is still to be

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use super::inputs::log_settings;
 use super::log::escaped;
 use super::platform_api::negotiate;
-use super::{Environment, Inputs, Request, go};
+use super::{Environment, Failure, Inputs, Request, go, hint};
 use crate::oci::fuzzing::assert_readable;
 
 /// One argument per line; `$NAME=value` is a variable.
@@ -27,7 +27,7 @@ pub fn command_line(data: &[u8]) {
     }
     let environment = Environment::collect(&|name| variables.get(name).cloned());
     if let Err(error) = negotiate(environment.platform_api.as_deref()) {
-        assert!(error.hint().is_some());
+        assert!(hint::of(&Failure::PlatformApi(error)).is_some());
     }
     let flags = match Request::parse(arguments) {
         Ok(Request::Run(flags)) => flags,
@@ -49,7 +49,7 @@ pub fn command_line(data: &[u8]) {
         }
         Err(error) => {
             assert_readable(&error);
-            assert!(error.hint().is_some());
+            assert!(hint::of(&Failure::Inputs(error)).is_some());
         }
     }
 }

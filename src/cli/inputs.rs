@@ -324,22 +324,5 @@ pub enum InputsError {
     },
 }
 
-impl InputsError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Arguments(_) => "the signer takes flags only; `-h` lists them",
-            Self::NoCosignConfig => {
-                "pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`"
-            }
-            Self::Limit { .. } => "write a number, of bytes also as `512MiB` or `2GiB`",
-            Self::InsecureRegistry(_) => {
-                "write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme"
-            }
-        };
-        Some(hint.to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -73,13 +73,6 @@ impl FromStr for Level {
 #[error("failed to parse log level: invalid level")]
 pub struct InvalidLevel;
 
-impl InvalidLevel {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some("write `debug`, `info`, `warn`, `error` or `fatal`".to_owned())
-    }
-}
-
 /// Whether escape sequences are written. On by default, also when stdout is no
 /// terminal: platforms pass the lines on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub mod flags;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod go;
+mod hint;
 pub mod inputs;
 mod limits;
 pub mod log;

@@ -75,18 +75,12 @@ pub enum PlatformApiError {
     NotSupported(String),
 }
 
-impl PlatformApiError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some("set `CNB_PLATFORM_API` to a version from 0.7 to 0.15".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
+    use crate::cli::{Failure, hint};
 
     fn check(text: &str) -> Result<Negotiated, PlatformApiError> {
         negotiate(Some(OsStr::new(text)))
@@ -152,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_hint_names_what_is_supported() {
-        let hint = check("0.6").unwrap_err().hint().unwrap();
+        let failure = Failure::PlatformApi(check("0.6").unwrap_err());
+        let hint = hint::of(&failure).unwrap();
         assert!(hint.contains(&format!("{}.{}", OLDEST.major, OLDEST.minor)));
         assert!(hint.contains(&format!("{}.{}", NEWEST.major, NEWEST.minor)));
     }

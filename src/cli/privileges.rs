@@ -79,20 +79,6 @@ pub enum PrivilegesError {
     Harden(#[source] Refusal),
 }
 
-impl PrivilegesError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::RunAs { .. } => Some(
-                "only root can become another user: leave out `-uid`, `-gid`, `CNB_USER_ID` and \
-                 `CNB_GROUP_ID`, or give the ids that the process has"
-                    .to_owned(),
-            ),
-            Self::Harden(_) => None,
-        }
-    }
-}
-
 /// The kernel's reason, in the words of Go: `operation not permitted`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal(Errno);
@@ -113,6 +99,7 @@ mod tests {
     use nix::sys::resource::getrlimit;
 
     use super::*;
+    use crate::cli::{Failure, hint};
 
     /// Ids and limits belong to the whole process: each situation runs in a
     /// process of its own, which is this test again with the name of the
@@ -189,7 +176,8 @@ mod tests {
                     error.to_string(),
                     format!("failed to exec as user {}:{gid}", uid + 1)
                 );
-                assert!(error.hint().unwrap().contains("only root"));
+                let failure = Failure::Privileges(error);
+                assert!(hint::of(&failure).unwrap().contains("only root"));
             }
             other => panic!("{other}"),
         }

@@ -12,8 +12,8 @@ use super::exit_code::{self, Failure};
 use super::inputs::log_settings;
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, causes, flags, platform_api, privileges,
-    runtime,
+    Environment, Flags, Inputs, Log, Negotiated, Request, causes, flags, hint, platform_api,
+    privileges, runtime,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -65,8 +65,8 @@ pub(super) fn report(failure: &Failure) {
         return;
     }
     let causes = chain(failure);
-    match failure.hint() {
-        Some(hint) => error!(hint, "{causes}"),
+    match hint::of(failure) {
+        Some(hint) => error!(hint = &*hint, "{causes}"),
         None => error!("{causes}"),
     }
 }

@@ -320,25 +320,33 @@ fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
     })
 }
 
-fn remedy(key: &str, level: &Level) -> Option<String> {
-    // The first version of the RFC (2021-12) had the secrets in the file.
-    let written_out = match key {
-        "key-data" => Some("key"),
-        "password-data" => Some("password"),
-        _ => None,
-    };
-    if let Some(key) = written_out {
-        return Some(format!(
-            "secrets are not written into this file: write the path of a file to `{key}`"
-        ));
+/// What an unknown key was probably meant to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// A known key of the same level.
+    Key(&'static str),
+    /// The secret itself; this key holds the path of a file with it.
+    PathIn(&'static str),
+    /// The same key, at this level.
+    Under(&'static str),
+}
+
+impl Meant {
+    fn by(key: &str, level: &Level) -> Option<Self> {
+        // The first version of the RFC (2021-12) had the secrets in the file.
+        match key {
+            "key-data" => return Some(Self::PathIn("key")),
+            "password-data" => return Some(Self::PathIn("password")),
+            _ => {}
+        }
+        if let Some(meant) = closest(key, level.keys) {
+            return Some(Self::Key(meant));
+        }
+        [&ANNOTATIONS, &CONFIGS]
+            .iter()
+            .find(|other| other.keys.contains(&key))
+            .map(|other| Self::Under(other.name))
     }
-    if let Some(meant) = closest(key, level.keys) {
-        return Some(format!("did you mean `{meant}`?"));
-    }
-    [&ANNOTATIONS, &CONFIGS]
-        .iter()
-        .find(|other| other.keys.contains(&key))
-        .map(|other| format!("`{key}` belongs under {}", other.name))
 }
 
 /// A file that is not in the schema of `cosign.toml`.
@@ -350,7 +358,7 @@ pub enum ConfigError {
     UnknownKey {
         key: String,
         level: &'static str,
-        remedy: Option<String>,
+        meant: Option<Meant>,
         position: Position,
     },
     #[error("`{key}` must be {wanted}, not {found}, at `{position}`")]
@@ -407,58 +415,6 @@ pub enum ConfigError {
         valid: &'static [&'static str],
         position: Position,
     },
-}
-
-impl ConfigError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Document(error) if error.is_missing() => {
-                "name the file with `-cosign-config` or `CNB_COSIGN_CONFIG_PATH`"
-            }
-            // The RFC's own example has backticks, which TOML does not know.
-            Self::Document(DocumentError::Syntax { .. }) => {
-                "strings are written in quotes, as in `export-sbom = \"none\"`"
-            }
-            Self::Document(_) | Self::DuplicateAnnotation { .. } => return None,
-            Self::UnknownKey { remedy, .. } => return remedy.clone(),
-            Self::WrongType { key: "configs", .. } => "write `[[configs]]`",
-            Self::WrongType {
-                key: "annotations", ..
-            } => "write `[[annotations]]`",
-            Self::WrongType {
-                found: "a string", ..
-            } => "write it without quotes",
-            Self::WrongType {
-                wanted: "a string", ..
-            } => "write it in quotes",
-            Self::WrongType { .. } => return None,
-            Self::MissingKey { key: "key", .. } | Self::NoConfigs { .. } => {
-                "write `[[configs]]` and below it `key = \"<path of a private key>\"`"
-            }
-            Self::MissingKey { .. } => "an annotation has a `name` and a `value`",
-            Self::Empty {
-                key: "key" | "name",
-                ..
-            } => return None,
-            Self::Empty { .. } => "leave the key out if it is not meant",
-            Self::NotAPath { .. } => {
-                "secrets are not written into this file: write the path of the file that holds it"
-            }
-            Self::UnsupportedScheme { .. } => "only the path of a file can be used",
-            Self::RepositoryIsUrl { .. } | Self::Repository { .. } => {
-                "write `<registry>/<path>`, without scheme, credentials, tag and digest"
-            }
-            Self::UnknownValue { written, valid, .. } => {
-                let list = valid.join("`, `");
-                return Some(match closest(written, valid) {
-                    Some(meant) => format!("did you mean `{meant}`? Valid are `{list}`"),
-                    None => format!("valid are `{list}`"),
-                });
-            }
-        };
-        Some(hint.to_owned())
-    }
 }
 
 #[cfg(test)]

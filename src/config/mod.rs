@@ -11,7 +11,9 @@ pub mod cosign;
 pub mod fuzzing;
 pub mod report;
 
-pub use cosign::{Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, MediaTypes};
+pub use cosign::{
+    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Meant, MediaTypes,
+};
 pub use report::{Report, ReportError};
 
 use std::fmt;
@@ -64,7 +66,8 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
-    fn is_missing(&self) -> bool {
+    /// Whether nothing is there.
+    pub fn is_missing(&self) -> bool {
         matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
@@ -170,7 +173,7 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The one of `known` that was probably meant by `written`.
-fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     const LONGEST: usize = 64;
     if written.len() > LONGEST {
         return None;

@@ -232,42 +232,6 @@ impl ReportError {
             position: document.position(value.span()),
         }
     }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Document(error) if error.is_missing() => {
-                "the exporter writes the report only after every tag was pushed; run the signer \
-                 after it with the same `-layers`, or name the file with `-report`"
-            }
-            Self::Document(DocumentError::Unreadable { .. }) => return None,
-            Self::Document(DocumentError::Syntax { .. }) => {
-                "the file may be cut off, or hold the rest of an older, longer report: \
-                 `pack rebase --report-output-dir` does not truncate it; delete it and export again"
-            }
-            Self::Document(_) | Self::NoImage { .. } | Self::WrongType { .. } => {
-                "`-report` names the `report.toml` that the exporter, creator or rebaser wrote"
-            }
-            Self::Daemon { .. } => {
-                "export to a registry: run `pack build --publish`, or the exporter without `-daemon`"
-            }
-            Self::Layout { .. } => {
-                "export to a registry: run the exporter without `-layout`, or push the layout and \
-                 sign it with cosign"
-            }
-            Self::NoDigest { .. } | Self::NoTags { .. } | Self::Digest { .. } => {
-                "the report is incomplete; export again"
-            }
-            Self::Algorithm { .. } => {
-                "push the image by its `sha256` digest, as the exporter does, and report that"
-            }
-            Self::OtherDigest { .. } => {
-                "export to a tag instead of a digest: a digest names one image for ever"
-            }
-            Self::Tag { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
 }
 
 #[cfg(test)]

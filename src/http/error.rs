@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -10,7 +11,7 @@ use url::Url;
 
 use super::reach::{Astray, Inward};
 use super::redact::Redacted;
-use super::roots::LazyRoots;
+use super::roots::{LazyRoots, Roots};
 use super::verifier::UnfitRoot;
 
 /// A request that got no usable answer. URLs are redacted.
@@ -33,8 +34,8 @@ pub enum HttpError {
     #[error("the certificate of `{url}` is not trusted")]
     Certificate {
         url: String,
-        /// What to do about the roots, if it is one that it lacks.
-        remedy: Option<String>,
+        /// Those that are trusted, if it is one that it lacks.
+        roots: Option<Arc<Roots>>,
         #[source]
         source: Cause,
     },
@@ -227,7 +228,7 @@ impl HttpError {
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
                 url,
-                remedy: lacks_root(&reason).then(|| roots.load().remedy()),
+                roots: lacks_root(&reason).then(|| Arc::clone(roots.load())),
                 source: match unfit_root(&reason) {
                     Some(root) => root.into(),
                     None => source,
@@ -239,61 +240,6 @@ impl HttpError {
             (None, None) if is_nonsense => Self::Nonsense { url, source },
             (None, None) if is_connect || is_timeout => Self::Connect { url, source },
             (None, None) => Self::Broken { url, source },
-        }
-    }
-
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Certificate { remedy, .. } => Some(match remedy {
-                Some(remedy) => remedy.clone(),
-                None => "the registry must show another certificate, or be asked by a name that \
-                         its certificate has"
-                    .to_owned(),
-            }),
-            Self::ProxyDenied { .. } => Some(
-                "give user and password in `HTTPS_PROXY`, or list the host in `NO_PROXY`"
-                    .to_owned(),
-            ),
-            Self::Proxy { .. } => {
-                Some("check `HTTPS_PROXY` and `NO_PROXY`; running again is safe".to_owned())
-            }
-            Self::ProxySetting { variable, .. } => Some(format!(
-                "set `{variable}` to `http://<host>:<port>`, or list the registry in `NO_PROXY`"
-            )),
-            Self::Alert { alert, .. } => Some(remedy(*alert).to_owned()),
-            Self::Incompatible { .. } => Some(
-                "the signer speaks TLS 1.2 with ECDHE, and TLS 1.3: set up the registry for one of \
-                 them"
-                    .to_owned(),
-            ),
-            Self::OutOfTime { .. } => Some(
-                "`-timeout` sets the time; running again is safe and completes what is missing"
-                    .to_owned(),
-            ),
-            Self::Descriptors { .. } => Some(
-                "raise the limit on open files (`ulimit -n`); running again is safe".to_owned(),
-            ),
-            Self::Tls { .. } => Some(
-                "if the registry speaks plain HTTP, list it with `-insecure-registry`".to_owned(),
-            ),
-            Self::Connect { .. }
-            | Self::Dns { .. }
-            | Self::Silence { .. }
-            | Self::GivenUp { .. } => Some(
-                "check the name, the network and `HTTPS_PROXY`; running again is safe".to_owned(),
-            ),
-            Self::Broken { .. }
-            | Self::Overloaded { .. }
-            | Self::Outdated { .. }
-            | Self::WaitTooLong { .. } => {
-                Some("running again later is safe and completes what is missing".to_owned())
-            }
-            Self::TooLarge { .. }
-            | Self::Nonsense { .. }
-            | Self::Inward { .. }
-            | Self::NotAHost { .. } => None,
-            Self::Redirect { reason, .. } => reason.hint(),
         }
     }
 }
@@ -356,25 +302,6 @@ fn is_about_us(alert: AlertDescription) -> bool {
             | A::UnknownCA
             | A::AccessDenied
     )
-}
-
-fn remedy(alert: AlertDescription) -> &'static str {
-    use AlertDescription as A;
-    match alert {
-        alert if is_about_us(alert) => {
-            "the registry wants a client certificate, and the signer shows none: let it in without \
-             one, or by another address"
-        }
-        A::HandshakeFailure | A::InsufficientSecurity => {
-            "the registry shares no cipher with the signer (TLS 1.3, or TLS 1.2 with ECDHE and \
-             AES-GCM or ChaCha20), or wants a client certificate, which the signer does not show"
-        }
-        A::ProtocolVersion => "the signer speaks TLS 1.2 and 1.3: set up the registry for one",
-        A::UnrecognisedName => {
-            "who answers at this address does not serve that name: check the name, and its address"
-        }
-        _ => "the log of the registry, or of the server before it, may say why",
-    }
 }
 
 /// By trying: what looks names up does not say why it fails.

@@ -131,23 +131,6 @@ pub enum Astray {
     Loopback,
 }
 
-impl Astray {
-    /// What to try, if it is known.
-    pub fn hint(self) -> Option<String> {
-        match self {
-            Self::Downgrade => Some(
-                "the registry takes itself for one that is reached in plain HTTP: correct its \
-                 external URL, or let the proxy in front of it send `X-Forwarded-Proto: https`"
-                    .to_owned(),
-            ),
-            Self::PlainElsewhere => {
-                Some("the registry has to name its token service with `https://`".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Response {
     /// Where `location` leads, which is relative to this answer's URL.
     ///

@@ -13,15 +13,17 @@ use std::fmt;
 use std::fs::{self, DirEntry, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::{ErrorKind, load_certs_from_paths};
 
+/// Where most systems have their bundle.
+pub const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The system's bundle; the first one that can be read counts.
 const FILES: [&str; 6] = [
-    "/etc/ssl/certs/ca-certificates.crt",
+    BUNDLE,
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
     "/etc/pki/tls/cacert.pem",
@@ -58,7 +60,7 @@ pub struct PassedOver {
 pub struct LazyRoots {
     cert_file: Option<PathBuf>,
     cert_dir: Option<OsString>,
-    loaded: OnceLock<Roots>,
+    loaded: OnceLock<Arc<Roots>>,
 }
 
 impl LazyRoots {
@@ -72,8 +74,8 @@ impl LazyRoots {
     }
 
     /// The roots, read once.
-    pub fn load(&self) -> &Roots {
-        let read = || Roots::load(self.cert_file.as_deref(), self.cert_dir.as_deref());
+    pub fn load(&self) -> &Arc<Roots> {
+        let read = || Roots::load(self.cert_file.as_deref(), self.cert_dir.as_deref()).into();
         self.loaded.get_or_init(read)
     }
 }
@@ -120,22 +122,6 @@ impl Roots {
             .sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         roots.certificates.dedup();
         roots
-    }
-
-    /// What to do about a certificate that none of the roots vouches for. A
-    /// container without a bundle is told so.
-    pub(super) fn remedy(&self) -> String {
-        if self.certificates.is_empty() {
-            return format!(
-                "there are no root certificates here: mount a bundle at `{}`, or name one with \
-                 `SSL_CERT_FILE`; found {self}",
-                FILES[0]
-            );
-        }
-        format!(
-            "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`; there \
-             are {self}"
-        )
     }
 
     /// One bundle counts. If there is none, all places were looked in.

@@ -1,4 +1,4 @@
-//! Why a key cannot be used, and what the user can do about it.
+//! Why a key cannot be used.
 
 use super::password::Origin;
 
@@ -52,57 +52,4 @@ pub enum KeyError {
     RsaSize(usize),
     #[error("the decrypted key is damaged")]
     Damaged,
-}
-
-const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
-                           `cosign import-key-pair` wrote";
-const COPY_AGAIN: &str = "the file seems to be cut off or changed: copy it again";
-
-impl KeyError {
-    /// What the user can do about it, if that is known.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::PemType(label) => return Some(pem_type_hint(label).to_owned()),
-            Self::WrongPassword(origin) => return origin.hint().map(str::to_owned),
-            Self::TooLong | Self::NoPem | Self::NotPkcs8 => COSIGN_KEYS,
-            Self::PasswordTooLong | Self::Locked => return None,
-            Self::Truncated
-            | Self::NotBase64
-            | Self::JsonTruncated
-            | Self::Json { .. }
-            | Self::Field(_)
-            | Self::NonceLength(_)
-            | Self::CiphertextLength(_) => COPY_AGAIN,
-            Self::Kdf(_) | Self::Cipher(_) => {
-                "only `scrypt` with `nacl/secretbox` is supported, which is what cosign writes"
-            }
-            Self::ScryptParameters { .. } => {
-                "only N=32768, N=65536 and N=131072 with r=8 and p=1 are supported, as in cosign"
-            }
-            Self::Memory => "give the program 128 MiB or more, for each processor that it may use",
-            Self::Curve(_) => "only P-256, P-384 and P-521 are supported, as in cosign",
-            Self::RsaSize(_) => {
-                "only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign"
-            }
-            Self::KeyType(_) => "only ECDSA, RSA and Ed25519 keys are supported, as in cosign",
-            Self::Damaged => "make a new key with `cosign generate-key-pair`",
-        };
-        Some(hint.to_owned())
-    }
-}
-
-fn pem_type_hint(label: &str) -> &'static str {
-    match label {
-        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
-            "turn it into a cosign key with `cosign import-key-pair --key FILE`"
-        }
-        "ENCRYPTED PRIVATE KEY" => {
-            "decrypt it with `openssl pkey`, then turn it into a cosign key with \
-             `cosign import-key-pair --key FILE`"
-        }
-        "PUBLIC KEY" | "RSA PUBLIC KEY" => {
-            "this is a public key; signing needs the private one (`cosign.key`, not `cosign.pub`)"
-        }
-        _ => COSIGN_KEYS,
-    }
 }

@@ -17,7 +17,6 @@ use crate::secret::Secret;
 pub fn key_file(data: &[u8]) {
     if let Err(error) = KeyFile::parse(&Secret::new(data.to_vec())) {
         assert_readable(&error);
-        let _ = error.hint();
     }
     if let Ok((label, bytes)) = pkcs8::der::pem::decode_vec(data) {
         let Ok(block) = first_block(data) else {

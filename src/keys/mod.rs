@@ -155,18 +155,5 @@ pub enum SignError {
     Mismatch,
 }
 
-impl SignError {
-    /// What the user can do about it, if that is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Mismatch => Some(
-                "the key file or this machine's memory is damaged; the signature was discarded"
-                    .to_owned(),
-            ),
-            Self::Read(_) | Self::MessageChanged | Self::Refused => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -38,20 +38,6 @@ impl Password {
     }
 }
 
-impl Origin {
-    pub(super) fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Empty => {
-                Some("name a password file in `password`, or set COSIGN_PASSWORD to the password")
-            }
-            Self::Environment => {
-                Some("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
-            }
-            Self::File(_) => None,
-        }
-    }
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -178,21 +178,12 @@ fn keys_that_cosign_did_not_write_are_refused_by_their_pem_type() {
         let error = parse(&pem(label, b"0123")).unwrap_err();
         assert_eq!(error, KeyError::PemType(label.to_owned()));
         assert_eq!(error.to_string(), format!("unsupported pem type `{label}`"));
-        let hint = error.hint().unwrap();
-        let of_conversion = hint.contains("cosign import-key-pair --key");
-        let is_private = label.ends_with("PRIVATE KEY") && !label.starts_with("OPENSSH");
-        assert_eq!(of_conversion, is_private, "{label}: {hint}");
-        assert_eq!(
-            hint.contains("public key"),
-            label.ends_with("PUBLIC KEY"),
-            "{label}: {hint}"
-        );
     }
 }
 
 /// KEY-3. Real ones, where OpenSSL is installed.
 #[test]
-fn keys_of_openssl_are_refused_with_a_hint() {
+fn keys_of_openssl_are_refused() {
     let pbes2 = ["-aes-256-cbc", "-pass", "pass:x"];
     for (arguments, label) in [
         (&["genpkey", "-algorithm", "ed25519"][..], "PRIVATE KEY"),
@@ -211,7 +202,6 @@ fn keys_of_openssl_are_refused_with_a_hint() {
         assert!(output.status.success(), "{output:?}");
         let error = KeyFile::parse(&Secret::new(output.stdout)).unwrap_err();
         assert_eq!(error, KeyError::PemType(label.to_owned()));
-        assert!(error.hint().unwrap().contains("cosign import-key-pair"));
     }
 }
 
@@ -284,7 +274,6 @@ fn other_algorithms_are_refused_by_name() {
     ] {
         let bytes = read(&format!("keys/refused/{name}.key"));
         assert_eq!(KeyFile::parse(&Secret::new(bytes)).unwrap_err(), error);
-        assert!(error.hint().is_some());
     }
     assert_eq!(
         parse(&cosign_pem("{}")).unwrap_err(),
@@ -299,7 +288,6 @@ fn other_scrypt_parameters_are_refused() {
         let bytes = read(&format!("keys/refused/{name}.key"));
         let error = KeyFile::parse(&Secret::new(bytes)).unwrap_err();
         assert_eq!(error, KeyError::ScryptParameters { n, r, p: 1 });
-        assert!(error.hint().unwrap().contains("N=65536"));
     }
     for (n, r, p) in [
         (0, 8, 1),
@@ -452,7 +440,6 @@ fn cosign_password_is_taken_as_it_is() {
         error.to_string(),
         "wrong password or damaged key; the password was that of COSIGN_PASSWORD"
     );
-    assert!(error.hint().unwrap().contains("newline"));
 }
 
 /// KEY-14
@@ -464,7 +451,6 @@ fn without_a_configured_password_the_error_says_so() {
         "wrong password or damaged key; the password was the empty one, \
          because neither `password` nor COSIGN_PASSWORD was given"
     );
-    assert!(error.hint().unwrap().contains("`password`"));
 }
 
 /// KEY-15
@@ -489,7 +475,6 @@ fn keys_of_other_curves_and_sizes_are_refused() {
     ] {
         let file = key_file(&format!("refused/{name}"));
         assert_eq!(unlock(&file, &from_file(&password())).unwrap_err(), error);
-        assert!(error.hint().is_some());
     }
 }
 

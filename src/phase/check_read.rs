@@ -253,20 +253,14 @@ async fn read_sbom(
         };
         patience.look(read, |blob| matches!(blob, Err(StoreError::Missing { .. })))
     };
-    let limit = Limit {
-        bytes: limits.image_config,
-        flag: "-image-config-limit",
-    };
+    let limit = Limit::Config(limits.image_config);
     let config = read(manifest.config(), limit);
     let config = config.await.map_err(unreadable(image))?;
     let Some(layer) = sbom::locate(&config, manifest).map_err(unusable)? else {
         info!("{image} has no SBOM layer: nothing to export");
         return Ok(Vec::new());
     };
-    let limit = Limit {
-        bytes: limits.sbom.compressed,
-        flag: "-sbom-layer-limit",
-    };
+    let limit = Limit::Layer(limits.sbom.compressed);
     let blob = read(&layer.descriptor, limit).await;
     let blob = blob.map_err(|source| PhaseError::SbomLayer {
         image: image.to_string(),

@@ -337,18 +337,5 @@ pub enum DestinationError {
     Io(#[from] io::Error),
 }
 
-impl DestinationError {
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Input(_) => "the receipt would replace it: name another file",
-            Self::Kind(_) => "name a file, a pipe or a character device",
-            Self::Unread => "start its reader before the signer",
-            Self::Io(_) => "the folder must exist, and be writable by the phase's user",
-        };
-        Some(hint.to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -91,39 +91,6 @@ pub enum Exceeded {
     Kept(u64),
 }
 
-impl SbomError {
-    /// What the user can do about it, if that is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotAttachable(_) | Self::NotMergeable { .. } | Self::Merge { .. } => Some(
-                "set `export-sbom = \"attestation\"`, which exports every document as it is"
-                    .to_owned(),
-            ),
-            Self::Json { .. } => Some(
-                "the buildpack that wrote the document must be mended, or set `export-sbom = \"none\"`"
-                    .to_owned(),
-            ),
-            Self::Limit(exceeded) => exceeded.flag().map(|flag| {
-                format!("if its size is meant, raise the limit with `{flag}`")
-            }),
-            _ => None,
-        }
-    }
-}
-
-impl Exceeded {
-    /// The flag that sets the limit, with its value.
-    fn flag(self) -> Option<&'static str> {
-        match self {
-            Self::Compressed(_) => Some("-sbom-layer-limit <size>"),
-            Self::Expanded(_) => Some("-sbom-expanded-limit <size>"),
-            Self::Ratio { .. } => Some("-sbom-ratio-limit <times>"),
-            Self::Entries(_) => Some("-sbom-entries-limit <count>"),
-            Self::Path(_) | Self::ExtendedHeader(_) | Self::Kept(_) => None,
-        }
-    }
-}
-
 /// Text of the image, safe to print: shortened, control and format characters
 /// escaped.
 pub(super) fn shown(text: &[u8]) -> String {

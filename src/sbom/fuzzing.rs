@@ -246,7 +246,6 @@ pub fn cyclonedx(data: &[u8]) {
         Ok(bom) => bom,
         Err(error) => {
             assert_readable(&error);
-            let _ = error.hint();
             return;
         }
     };

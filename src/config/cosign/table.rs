@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::{Document, Position, shortened, type_of};
-use super::{ConfigError, remedy};
+use super::{ConfigError, Meant};
 
 /// What may stand at one level of the file.
 pub(super) struct Level {
@@ -68,7 +68,7 @@ impl<'t, 'd> Table<'t, 'd> {
             Some(key) => Err(ConfigError::UnknownKey {
                 key: shortened(key.get_ref()),
                 level: self.level.name,
-                remedy: remedy(key.get_ref(), self.level),
+                meant: Meant::by(key.get_ref(), self.level),
                 position: self.document.position(key.span()),
             }),
         }

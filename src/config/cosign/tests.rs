@@ -8,10 +8,9 @@ fn parse(text: &str) -> Result<CosignConfig, ConfigError> {
     CosignConfig::parse(Path::new("/c/cosign.toml"), text.as_bytes())
 }
 
-/// The message and the hint of a refusal.
-fn refusal(text: &str) -> (String, String) {
-    let error = parse(text).unwrap_err();
-    (error.to_string(), error.hint().unwrap_or_default())
+/// The message of a refusal.
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
 }
 
 /// CFG-1
@@ -122,62 +121,66 @@ fn a_relative_path_starts_at_the_folder_of_the_file() {
 /// CFG-2
 #[test]
 fn unknown_keys_are_refused_with_position_and_suggestion() {
-    for (text, message, hint) in [
+    for (text, message, meant) in [
         (
             format!("{ONE}exportsbom = \"none\"\n"),
             "unknown key `exportsbom` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            "did you mean `export-sbom`?",
+            Some(Meant::Key("export-sbom")),
         ),
         (
             "[[configs]]\n  keys = \"k\"\n".to_owned(),
             "unknown key `keys` in `[[configs]]` at `/c/cosign.toml:2:3`",
-            "did you mean `key`?",
+            Some(Meant::Key("key")),
         ),
         (
             "[[config]]\nkey = \"k\"\n".to_owned(),
             "unknown key `config` in the top level at `/c/cosign.toml:1:3`",
-            "did you mean `configs`?",
+            Some(Meant::Key("configs")),
         ),
         (
             format!("{ONE}[[annotations]]\nname = \"a\"\nval = \"b\"\n"),
             "unknown key `val` in `[[annotations]]` at `/c/cosign.toml:5:1`",
-            "did you mean `value`?",
+            Some(Meant::Key("value")),
         ),
         (
             format!("password = \"p\"\n{ONE}"),
             "unknown key `password` in the top level at `/c/cosign.toml:1:1`",
-            "`password` belongs under `[[configs]]`",
+            Some(Meant::Under("`[[configs]]`")),
         ),
         (
             format!("{ONE}zzz = 1\nbbb = 2\n"),
             "unknown key `zzz` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            "",
+            None,
         ),
         (
             format!("{ONE}formats = \"bundle\"\n"),
             "unknown key `formats` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            "did you mean `format`?",
-        ),
-        (
-            format!("{ONE}key.data = 1\n").replace("key = \"cosign.key\"\n", ""),
-            "`key` must be a string, not a table, at `/c/cosign.toml:2:1`",
-            "write it in quotes",
+            Some(Meant::Key("format")),
         ),
     ] {
-        assert_eq!(refusal(&text), (message.to_owned(), hint.to_owned()));
+        let error = parse(&text).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        let ConfigError::UnknownKey { meant: found, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(found, meant, "{text}");
     }
 }
 
 #[test]
-fn the_secrets_of_the_rfcs_first_version_are_refused_with_the_way_out() {
-    for key in ["key-data", "password-data"] {
-        let (message, hint) = refusal(&format!("[[configs]]\n{key} = \"canary\"\n"));
+fn the_secrets_of_the_rfcs_first_version_are_known_for_what_they_are() {
+    for (key, now) in [("key-data", "key"), ("password-data", "password")] {
+        let error = parse(&format!("[[configs]]\n{key} = \"canary\"\n")).unwrap_err();
+        let message = error.to_string();
         assert!(
             message.contains(&format!("unknown key `{key}`")),
             "{message}"
         );
-        assert!(hint.contains("the path of a file"), "{hint}");
-        assert!(!hint.contains("canary") && !message.contains("canary"));
+        assert!(!format!("{error:?}").contains("canary"));
+        let ConfigError::UnknownKey { meant, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(meant, Some(Meant::PathIn(now)));
     }
 }
 
@@ -218,10 +221,7 @@ fn annotations_have_a_name_and_a_string() {
             "`name` must be a string, not a float, at `/c/cosign.toml:4:8`",
         ),
     ] {
-        assert_eq!(
-            refusal(&format!("{ONE}[[annotations]]\n{text}\n")).0,
-            message
-        );
+        assert_eq!(refusal(&format!("{ONE}[[annotations]]\n{text}\n")), message);
     }
 }
 
@@ -230,7 +230,7 @@ fn annotations_have_a_name_and_a_string() {
 fn two_annotations_of_one_name_are_refused_with_both_lines() {
     let entry = "[[annotations]]\nname = \"a\"\nvalue = \"b\"\n";
     assert_eq!(
-        refusal(&format!("{entry}{ONE}{entry}")).0,
+        refusal(&format!("{entry}{ONE}{entry}")),
         "the annotation `a` at `/c/cosign.toml:7:8` is the second of that name, after line 2"
     );
 }
@@ -243,33 +243,30 @@ fn a_file_without_configs_is_refused() {
         "configs = []\n",
         "[[annotations]]\nname=\"a\"\nvalue=\"\"\n",
     ] {
-        let (message, hint) = refusal(text);
         assert_eq!(
-            message,
+            refusal(text),
             "`/c/cosign.toml` has no `[[configs]]`: nothing says who signs"
         );
-        assert!(hint.contains("key = "), "{hint}");
     }
 }
 
 #[test]
-fn a_single_table_is_refused_with_the_right_spelling() {
-    for (text, hint) in [
-        ("[configs]\nkey = \"k\"\n", "write `[[configs]]`"),
-        ("configs = \"k\"\n", "write `[[configs]]`"),
-        ("configs = [\"k\"]\n", "write `[[configs]]`"),
-        ("[annotations]\na = \"b\"\n", "write `[[annotations]]`"),
+fn a_single_table_is_refused() {
+    for text in [
+        "[configs]\nkey = \"k\"\n",
+        "configs = \"k\"\n",
+        "configs = [\"k\"]\n",
+        "[annotations]\na = \"b\"\n",
     ] {
-        let (message, found) = refusal(text);
+        let message = refusal(text);
         assert!(message.contains("must be an array of tables"), "{message}");
-        assert_eq!(found, hint, "{text}");
     }
 }
 
 #[test]
 fn a_config_needs_a_key() {
     assert_eq!(
-        refusal(&format!("{ONE}\n[[configs]]\npassword = \"p\"\n")).0,
+        refusal(&format!("{ONE}\n[[configs]]\npassword = \"p\"\n")),
         "no `key` in the `[[configs]]` at `/c/cosign.toml:4:1`"
     );
 }
@@ -278,15 +275,14 @@ fn a_config_needs_a_key() {
 #[test]
 fn empty_values_are_refused_and_not_taken_for_absent() {
     for key in ["password", "repository", "export-sbom"] {
-        let (message, hint) = refusal(&format!("{ONE}{key} = \"\"\n"));
+        let message = refusal(&format!("{ONE}{key} = \"\"\n"));
         assert!(
             message.starts_with(&format!("`{key}` is empty at `/c/cosign.toml:3:")),
             "{message}"
         );
-        assert!(hint.contains("leave the key out"), "{hint}");
     }
     assert_eq!(
-        refusal("[[configs]]\nkey = \"\"\n").0,
+        refusal("[[configs]]\nkey = \"\"\n"),
         "`key` is empty at `/c/cosign.toml:2:7`"
     );
 }
@@ -294,54 +290,48 @@ fn empty_values_are_refused_and_not_taken_for_absent() {
 /// CFG-3
 #[test]
 fn values_of_another_type_are_refused_with_their_place() {
-    for (text, message, hint) in [
+    for (text, message) in [
         (
             "docker-media-types = \"true\"",
             "`docker-media-types` must be `true` or `false`, not a string, at `/c/cosign.toml:3:22`",
-            "write it without quotes",
         ),
         (
             "docker-media-types = 1",
             "`docker-media-types` must be `true` or `false`, not an integer, at `/c/cosign.toml:3:22`",
-            "",
         ),
         (
             "export-sbom = false",
             "`export-sbom` must be a string, not a boolean, at `/c/cosign.toml:3:15`",
-            "write it in quotes",
         ),
         (
             "password = 12345",
             "`password` must be a string, not an integer, at `/c/cosign.toml:3:12`",
-            "write it in quotes",
         ),
         (
             "repository = []",
             "`repository` must be a string, not an array, at `/c/cosign.toml:3:14`",
-            "write it in quotes",
         ),
     ] {
-        assert_eq!(
-            refusal(&format!("{ONE}{text}\n")),
-            (message.to_owned(), hint.to_owned())
-        );
+        assert_eq!(refusal(&format!("{ONE}{text}\n")), message);
     }
+    assert_eq!(
+        refusal("[[configs]]\nkey.data = 1\n"),
+        "`key` must be a string, not a table, at `/c/cosign.toml:2:1`"
+    );
 }
 
 /// CFG-10
 #[test]
 fn an_unknown_value_of_export_sbom_lists_the_valid_ones() {
+    let error = parse(&format!("{ONE}export-sbom = \"attestatoin\"\n")).unwrap_err();
     assert_eq!(
-        refusal(&format!("{ONE}export-sbom = \"attestatoin\"\n")),
-        (
-            "unknown value `attestatoin` of `export-sbom` at `/c/cosign.toml:3:15`".to_owned(),
-            "did you mean `attestation`? Valid are `attestation`, `attachment`, `none`".to_owned()
-        )
+        error.to_string(),
+        "unknown value `attestatoin` of `export-sbom` at `/c/cosign.toml:3:15`"
     );
-    assert_eq!(
-        refusal(&format!("{ONE}export-sbom = \"spdx\"\n")).1,
-        "valid are `attestation`, `attachment`, `none`"
-    );
+    let ConfigError::UnknownValue { valid, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(valid, ["attestation", "attachment", "none"]);
 }
 
 /// CFG-8
@@ -355,15 +345,13 @@ fn only_key_files_are_supported() {
         ("file:///cosign.key", "file://"),
         ("pkcs11:token=t;pin-value=canary", "pkcs11:"),
     ] {
-        let (message, hint) = refusal(&format!("[[configs]]\nkey = \"{key}\"\n"));
         assert_eq!(
-            message,
+            refusal(&format!("[[configs]]\nkey = \"{key}\"\n")),
             format!(
                 "`key` starts with `{scheme}`, which this version does not support, \
                      at `/c/cosign.toml:2:7`"
             )
         );
-        assert!(hint.contains("the path of a file"), "{hint}");
     }
     for path in ["a:b", "./awskms://x", "9://x", "C:/x"] {
         let file = parse(&format!("[[configs]]\nkey = \"{path}\"\n")).unwrap();
@@ -382,7 +370,6 @@ fn a_repository_is_checked_where_it_stands() {
         );
         let source = error.source().unwrap().to_string();
         assert!(source.contains(&format!("`{text}`")), "{source}");
-        assert!(error.hint().unwrap().contains("<registry>/<path>"));
     }
     for text in ["https://u:canary@r.io/sigs", "u:canary@r.io/sigs"] {
         let error = parse(&format!("{ONE}repository = \"{text}\"\n")).unwrap_err();
@@ -411,7 +398,7 @@ fn no_error_repeats_a_secret_that_was_pasted() {
         format!("[[configs]]\nkey = {canary}\n"),
     ] {
         let error = parse(&text).unwrap_err();
-        let mut shown = format!("{error} {error:?} {:?}", error.hint());
+        let mut shown = format!("{error} {error:?}");
         let mut cause = error.source();
         while let Some(source) = cause {
             shown.push_str(&source.to_string());
@@ -424,20 +411,18 @@ fn no_error_repeats_a_secret_that_was_pasted() {
 #[test]
 fn invalid_toml_is_refused_with_line_and_column() {
     for value in ["none", "`none`", "'none"] {
-        let (message, hint) = refusal(&format!("{ONE}export-sbom = {value}\n"));
+        let message = refusal(&format!("{ONE}export-sbom = {value}\n"));
         assert!(
             message.starts_with("invalid TOML at `/c/cosign.toml:3:"),
             "{message}"
         );
-        assert!(hint.contains("in quotes"), "{hint}");
     }
 }
 
 #[test]
-fn a_missing_file_says_how_it_is_named() {
+fn a_missing_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let error = CosignConfig::read(&folder.path().join("cosign.toml"), Instant::now()).unwrap_err();
-    assert!(error.hint().unwrap().contains("-cosign-config"));
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
 }
 
@@ -456,7 +441,7 @@ fn a_file_is_read_from_disk() {
 #[test]
 fn a_large_hostile_file_is_refused_in_time() {
     let line = "[[annotations]]\nname=\"a\"\nvalue=\"\"\n";
-    let (message, _) = refusal(&line.repeat(super::super::MAX_BYTES / line.len()));
+    let message = refusal(&line.repeat(super::super::MAX_BYTES / line.len()));
     assert!(message.contains("the second of that name"), "{message}");
 }
 

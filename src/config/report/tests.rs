@@ -139,7 +139,6 @@ fn an_export_to_a_daemon_is_named_as_such() {
         let text = format!("[image]\ntags = [\"my-app\"]\nimage-id = \"5b90f9c0\"\n{size}\n");
         let error = parse(&text).unwrap_err();
         assert!(matches!(error, ReportError::Daemon { .. }), "{error}");
-        assert!(error.hint().unwrap().contains("--publish"));
     }
 }
 
@@ -152,7 +151,6 @@ fn an_export_to_a_layout_is_named_as_such() {
     )
     .unwrap_err();
     assert!(matches!(error, ReportError::Layout { .. }), "{error}");
-    assert!(error.hint().unwrap().contains("-layout"));
 }
 
 /// SIG-10
@@ -220,13 +218,14 @@ fn a_report_cut_anywhere_is_an_error_or_complete() {
                 assert!(length >= digest_ends, "{length}");
                 assert_eq!(report, whole);
             }
-            Err(error) => assert!(error.hint().is_some(), "{length}: {error}"),
+            Err(ReportError::Tag { .. }) => panic!("{length}: a tag is cut off unnoticed"),
+            Err(_) => {}
         }
     }
 }
 
 #[test]
-fn the_rest_of_an_older_report_is_named_as_the_likely_cause() {
+fn the_rest_of_an_older_report_is_no_toml() {
     let text =
         format!("[image]\ntags = [\"r.io/a\"]\ndigest = \"{A}\"\nmanifest-size = 1\nze = \"old");
     let error = parse(&text).unwrap_err();
@@ -234,7 +233,6 @@ fn the_rest_of_an_older_report_is_named_as_the_likely_cause() {
         error.to_string().starts_with("invalid TOML at `r.toml:5:"),
         "{error}"
     );
-    assert!(error.hint().unwrap().contains("pack rebase"));
 }
 
 /// SIG-11
@@ -256,7 +254,7 @@ fn no_error_quotes_the_file() {
 
 /// SIG-11
 #[test]
-fn a_missing_report_says_who_writes_it() {
+fn a_missing_report_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.toml");
     let error = Report::read(&path, Instant::now()).unwrap_err();
@@ -264,13 +262,11 @@ fn a_missing_report_says_who_writes_it() {
         error.to_string(),
         format!("cannot read `{}`", path.display())
     );
-    assert!(error.hint().unwrap().contains("exporter"));
 }
 
 #[test]
-fn a_folder_instead_of_a_report_is_an_error_without_that_hint() {
+fn a_folder_instead_of_a_report_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let error = Report::read(folder.path(), Instant::now()).unwrap_err();
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
-    assert_eq!(error.hint(), None);
 }

@@ -194,21 +194,6 @@ fn a_place_that_is_not_there_is_named() {
     assert!(roots.passed_over.is_empty());
 }
 
-#[test]
-fn a_container_without_a_bundle_is_told_so() {
-    let folder = Folder::new();
-    let files = [folder.path("x")];
-    let none = Roots::load_or(None, None, &files, &NONE).remedy();
-    assert!(none.starts_with("there are no root certificates here: mount a bundle at `/etc/ssl/certs/ca-certificates.crt`"), "{none}");
-    assert!(none.contains("0 root certificates in `"), "{none}");
-    let file = folder.write("one.pem", &certificate());
-    let one = Roots::load_or(Some(&file), None, &NONE, &NONE).remedy();
-    assert!(
-        one.starts_with("add the registry's root certificate"),
-        "{one}"
-    );
-}
-
 /// SIG-15
 #[test]
 fn nothing_of_a_file_is_quoted() {
@@ -252,7 +237,7 @@ fn nothing_of_a_file_is_quoted() {
         let file = folder.write("key.pem", &text);
         let roots = Roots::load_or(Some(&file), Some("/nowhere".as_ref()), &NONE, &NONE);
         assert_eq!(roots.passed_over.len(), 1, "{text}");
-        let said = roots.remedy();
+        let said = roots.to_string();
         // As text, and as a list of bytes.
         for quote in [&key[..8], "77, 73, 71", "4d494748"] {
             assert!(!said.contains(quote), "{text}: {said}");

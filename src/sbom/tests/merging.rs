@@ -48,7 +48,10 @@ fn merged(of: &[Value]) -> Value {
 
 fn not_merged(of: &[Value]) -> String {
     let error = attachment(&boms(of)).unwrap_err();
-    assert!(error.hint().unwrap().contains("attestation"));
+    assert!(matches!(
+        error,
+        SbomError::NotAttachable(_) | SbomError::NotMergeable { .. } | SbomError::Merge { .. }
+    ));
     let source = std::error::Error::source(&error);
     let source = source.map(|source| format!(": {source}"));
     format!("{error}{}", source.unwrap_or_default())
@@ -125,12 +128,7 @@ fn several_documents_without_cyclonedx_cannot_be_attached() {
     ]);
     let error = attachment(&two).unwrap_err();
     assert!(error.to_string().contains("1 SPDX, 1 Syft"), "{error}");
-    assert!(
-        error
-            .hint()
-            .unwrap()
-            .contains(r#"export-sbom = "attestation""#)
-    );
+    assert!(matches!(error, SbomError::NotAttachable(_)));
     assert!(attachment(&[]).is_err());
 }
 

@@ -79,7 +79,7 @@ pub enum StoreError {
         expected: u64,
         actual: u64,
     },
-    #[error("{action}: it is larger than {} bytes", limit.bytes)]
+    #[error("{action}: it is larger than {} bytes", limit.bytes())]
     TooLarge { action: String, limit: Limit },
     #[error("{action}: the manifest cannot be used")]
     Manifest {
@@ -92,36 +92,6 @@ pub enum StoreError {
     #[error("{action}: not found{answer}")]
     Missing { action: String, answer: Answer },
 }
-
-impl StoreError {
-    /// What to try, if it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Http(error) => error.hint(),
-            Self::Location { reason, .. } | Self::Realm { reason, .. } => reason.hint(),
-            Self::DeniedElsewhere { .. } => Some(
-                "the place that the registry keeps its blobs at has to let its clients in; an \
-                 address that it signs may have expired"
-                    .to_owned(),
-            ),
-            Self::Credentials { source, .. } => source.hint(),
-            Self::TooLarge { limit, .. } => Some(format!(
-                "if its size is meant, raise the limit with `{} <size>`",
-                limit.flag
-            )),
-            Self::Quota { .. } => Some(QUOTA_HINT.to_owned()),
-            Self::Denied { .. } => Some(
-                "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
-                 signing needs push access where signatures go"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
-    }
-}
-
-pub const QUOTA_HINT: &str = "the storage quota is used up: have it raised, or delete artifacts \
-                              that nobody needs; running again then is safe";
 
 /// A registry's own words about an error, if it said something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

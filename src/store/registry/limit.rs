@@ -7,18 +7,20 @@ use crate::http::HttpError;
 /// (distribution-spec v1.1 asks registries to take 4 MiB).
 pub const MAX_MANIFEST: u64 = 4 << 20;
 
-/// The most bytes that are read of something.
+/// The most bytes that are read of something that a registry serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    pub bytes: u64,
-    /// The flag that sets it.
-    pub flag: &'static str,
+pub enum Limit {
+    Manifest(u64),
+    /// The config of an image.
+    Config(u64),
+    /// A layer of an image.
+    Layer(u64),
 }
 
 impl Limit {
-    pub(super) fn of_manifests(bytes: u64) -> Self {
-        let flag = "-manifest-limit";
-        Self { bytes, flag }
+    pub fn bytes(self) -> u64 {
+        let (Self::Manifest(bytes) | Self::Config(bytes) | Self::Layer(bytes)) = self;
+        bytes
     }
 
     pub(super) fn exceeded(self, action: &str) -> StoreError {

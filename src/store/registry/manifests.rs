@@ -102,8 +102,8 @@ impl Registries {
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
             .insert(ACCEPT, HeaderValue::from_static(MANIFEST_TYPES));
-        let limit = Limit::of_manifests(self.access.manifest_limit);
-        ask.body_limit = limit.bytes;
+        let limit = Limit::Manifest(self.access.manifest_limit);
+        ask.body_limit = limit.bytes();
         let sent = self.send(reference.repository(), &ask).await;
         let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {

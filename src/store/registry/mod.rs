@@ -30,7 +30,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use error::{Answer, QUOTA_HINT, StoreError};
+pub use error::{Answer, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Put, Served};
 pub use referrers::Referrers;
@@ -108,12 +108,12 @@ impl Registries {
         limit: Limit,
     ) -> Result<Bytes, StoreError> {
         let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
-        if descriptor.size > limit.bytes {
+        if descriptor.size > limit.bytes() {
             return Err(limit.exceeded(&action));
         }
         let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
         let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
-        ask.body_limit = limit.bytes;
+        ask.body_limit = limit.bytes();
         let sent = self.send(repository, &ask).await;
         let response = sent.map_err(|error| limit.explain(&action, error))?;
         match response.status.as_u16() {

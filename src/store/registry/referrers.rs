@@ -62,8 +62,8 @@ impl Registries {
             let mut ask = Ask::new(Method::GET, target, &action);
             ask.headers
                 .insert(ACCEPT, HeaderValue::from_static(INDEX_TYPE));
-            let limit = Limit::of_manifests(self.access.manifest_limit);
-            ask.body_limit = limit.bytes;
+            let limit = Limit::Manifest(self.access.manifest_limit);
+            ask.body_limit = limit.bytes();
             let sent = self.send(repository, &ask).await;
             let response = sent.map_err(|error| limit.explain(&action, error))?;
             let is_index = content_type(&response) == Some(MediaType::OCI_INDEX);

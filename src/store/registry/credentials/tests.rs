@@ -59,7 +59,7 @@ async fn found(sources: Sources, repository: &str) -> String {
 
 async fn error(sources: Sources, repository: &str) -> CredentialsError {
     let error = find(sources, repository).await.unwrap_err();
-    let all = format!("{error} {error:?} {:?}", error.hint());
+    let all = format!("{error} {error:?}");
     assert!(!all.contains("hush"), "{all}");
     error
 }
@@ -143,7 +143,6 @@ async fn bad_json_is_an_error_at_once() {
         let error = error(cnb(text), "other.io/app").await;
         assert!(matches!(error, CredentialsError::Json { .. }), "{text}");
         assert!(error.to_string().starts_with("CNB_REGISTRY_AUTH is not"));
-        assert!(error.hint().is_some());
     }
     for text in ["", " \n", "null", "{}"] {
         assert_eq!(found(cnb(text), "r.io/app").await, "anonymous", "{text:?}");
@@ -755,7 +754,6 @@ async fn a_helper_that_fails_is_an_error_without_its_output() {
             matches!(error, CredentialsError::HelperAnswer(_)),
             "{script}"
         );
-        assert!(error.hint().is_some());
     }
 }
 

@@ -1,0 +1,73 @@
+//! The one map from what went wrong to what the user can do about it.
+//!
+//! Flags, variables and the keys of `cosign.toml` are named as remedies here and
+//! nowhere below: an error of a lower floor carries what failed, and does not
+//! know by which flag it was asked for. Each floor has a file, without a catch-all:
+//! a new error makes the compiler ask for its remedy.
+
+mod attach;
+mod config;
+mod http;
+mod keys;
+mod phase;
+mod sbom;
+mod store;
+
+use std::borrow::Cow;
+
+use super::{Failure, InputsError, PrivilegesError};
+
+/// What to try, if it is known.
+pub(super) type Hint = Option<Cow<'static, str>>;
+
+const RUN_AGAIN: &str = "running again is safe and completes what is missing";
+
+/// The remedy of a run that ended early.
+pub(super) fn of(failure: &Failure) -> Hint {
+    match failure {
+        Failure::PlatformApi(_) => say("set `CNB_PLATFORM_API` to a version from 0.7 to 0.15"),
+        Failure::LogLevel(_) => say("write `debug`, `info`, `warn`, `error` or `fatal`"),
+        Failure::Inputs(error) => of_inputs(error),
+        Failure::Report(error) => config::of_report(error),
+        Failure::Config(error) => config::of_config(error),
+        Failure::Receipt { source, .. } => phase::of_destination(source),
+        Failure::Unreported { .. } => say("the log says what is where; running again is safe"),
+        Failure::Credentials(error) => store::of_credentials(error),
+        Failure::Privileges(error) => of_privileges(error),
+        Failure::Phase(error) => phase::of_phase(error),
+        Failure::Start(_) => {
+            say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
+        }
+        Failure::Flag(_) | Failure::Panic => None,
+    }
+}
+
+fn of_inputs(error: &InputsError) -> Hint {
+    match error {
+        InputsError::Arguments(_) => say("the signer takes flags only; `-h` lists them"),
+        InputsError::NoCosignConfig => {
+            say("pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`")
+        }
+        InputsError::Limit { .. } => say("write a number, of bytes also as `512MiB` or `2GiB`"),
+        InputsError::InsecureRegistry(_) => {
+            say("write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme")
+        }
+    }
+}
+
+fn of_privileges(error: &PrivilegesError) -> Hint {
+    match error {
+        PrivilegesError::RunAs { .. } => say(
+            "only root can become another user: leave out `-uid`, `-gid`, `CNB_USER_ID` and \
+             `CNB_GROUP_ID`, or give the ids that the process has",
+        ),
+        PrivilegesError::Harden(_) => None,
+    }
+}
+
+fn say(words: &'static str) -> Hint {
+    Some(words.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Remedies for `report.toml` and `cosign.toml`.
+
+use super::{Hint, say};
+use crate::config::{ConfigError, DocumentError, Meant, ReportError, closest};
+
+pub(super) fn of_report(error: &ReportError) -> Hint {
+    match error {
+        ReportError::Document(error) if error.is_missing() => say(
+            "the exporter writes the report only after every tag was pushed; run the signer after \
+             it with the same `-layers`, or name the file with `-report`",
+        ),
+        ReportError::Document(DocumentError::Unreadable { .. }) => None,
+        ReportError::Document(DocumentError::Syntax { .. }) => say(
+            "the file may be cut off, or hold the rest of an older, longer report: \
+             `pack rebase --report-output-dir` does not truncate it; delete it and export again",
+        ),
+        ReportError::Document(DocumentError::TooLarge { .. } | DocumentError::NotUtf8 { .. })
+        | ReportError::NoImage { .. }
+        | ReportError::WrongType { .. } => {
+            say("`-report` names the `report.toml` that the exporter, creator or rebaser wrote")
+        }
+        ReportError::Daemon { .. } => say(
+            "export to a registry: run `pack build --publish`, or the exporter without `-daemon`",
+        ),
+        ReportError::Layout { .. } => say(
+            "export to a registry: run the exporter without `-layout`, or push the layout and sign \
+             it with cosign",
+        ),
+        ReportError::NoDigest { .. } | ReportError::NoTags { .. } | ReportError::Digest { .. } => {
+            say("the report is incomplete; export again")
+        }
+        ReportError::Algorithm { .. } => {
+            say("push the image by its `sha256` digest, as the exporter does, and report that")
+        }
+        ReportError::OtherDigest { .. } => {
+            say("export to a tag instead of a digest: a digest names one image for ever")
+        }
+        ReportError::Tag { .. } => None,
+    }
+}
+
+pub(super) fn of_config(error: &ConfigError) -> Hint {
+    match error {
+        ConfigError::Document(error) => of_config_document(error),
+        ConfigError::UnknownKey { key, meant, .. } => meant.map(|meant| of_key(key, meant).into()),
+        ConfigError::WrongType { key: "configs", .. } => say("write `[[configs]]`"),
+        ConfigError::WrongType {
+            key: "annotations", ..
+        } => say("write `[[annotations]]`"),
+        ConfigError::WrongType {
+            found: "a string", ..
+        } => say("write it without quotes"),
+        ConfigError::WrongType {
+            wanted: "a string", ..
+        } => say("write it in quotes"),
+        ConfigError::WrongType { .. } | ConfigError::DuplicateAnnotation { .. } => None,
+        ConfigError::MissingKey { key: "key", .. } | ConfigError::NoConfigs { .. } => {
+            say("write `[[configs]]` and below it `key = \"<path of a private key>\"`")
+        }
+        ConfigError::MissingKey { .. } => say("an annotation has a `name` and a `value`"),
+        ConfigError::Empty {
+            key: "key" | "name",
+            ..
+        } => None,
+        ConfigError::Empty { .. } => say("leave the key out if it is not meant"),
+        ConfigError::NotAPath { .. } => {
+            say("secrets are not written into this file: write the path of the file that holds it")
+        }
+        ConfigError::UnsupportedScheme { .. } => say("only the path of a file can be used"),
+        ConfigError::RepositoryIsUrl { .. } | ConfigError::Repository { .. } => {
+            say("write `<registry>/<path>`, without scheme, credentials, tag and digest")
+        }
+        ConfigError::UnknownValue { written, valid, .. } => {
+            let list = valid.join("`, `");
+            let words = match closest(written, valid) {
+                Some(meant) => format!("did you mean `{meant}`? Valid are `{list}`"),
+                None => format!("valid are `{list}`"),
+            };
+            Some(words.into())
+        }
+    }
+}
+
+fn of_config_document(error: &DocumentError) -> Hint {
+    match error {
+        error if error.is_missing() => {
+            say("name the file with `-cosign-config` or `CNB_COSIGN_CONFIG_PATH`")
+        }
+        // The RFC's own example has backticks, which TOML does not know.
+        DocumentError::Syntax { .. } => {
+            say("strings are written in quotes, as in `export-sbom = \"none\"`")
+        }
+        DocumentError::Unreadable { .. }
+        | DocumentError::TooLarge { .. }
+        | DocumentError::NotUtf8 { .. } => None,
+    }
+}
+
+fn of_key(key: &str, meant: Meant) -> String {
+    match meant {
+        Meant::PathIn(key) => {
+            format!("secrets are not written into this file: write the path of a file to `{key}`")
+        }
+        Meant::Key(meant) => format!("did you mean `{meant}`?"),
+        Meant::Under(level) => format!("`{key}` belongs under {level}"),
+    }
+}

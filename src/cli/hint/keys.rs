@@ -1,0 +1,78 @@
+//! Remedies for keys and passwords.
+
+use super::{Hint, say};
+use crate::keys::{KeyError, Origin, SignError};
+
+const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
+                           `cosign import-key-pair` wrote";
+
+pub(super) fn of_key(error: &KeyError) -> Hint {
+    match error {
+        KeyError::PemType(label) => say(of_pem_type(label)),
+        KeyError::WrongPassword(origin) => of_origin(origin),
+        KeyError::TooLong | KeyError::NoPem | KeyError::NotPkcs8 => say(COSIGN_KEYS),
+        KeyError::PasswordTooLong | KeyError::Locked => None,
+        KeyError::Truncated
+        | KeyError::NotBase64
+        | KeyError::JsonTruncated
+        | KeyError::Json { .. }
+        | KeyError::Field(_)
+        | KeyError::NonceLength(_)
+        | KeyError::CiphertextLength(_) => {
+            say("the file seems to be cut off or changed: copy it again")
+        }
+        KeyError::Kdf(_) | KeyError::Cipher(_) => {
+            say("only `scrypt` with `nacl/secretbox` is supported, which is what cosign writes")
+        }
+        KeyError::ScryptParameters { .. } => {
+            say("only N=32768, N=65536 and N=131072 with r=8 and p=1 are supported, as in cosign")
+        }
+        KeyError::Memory => {
+            say("give the program 128 MiB or more, for each processor that it may use")
+        }
+        KeyError::Curve(_) => say("only P-256, P-384 and P-521 are supported, as in cosign"),
+        KeyError::RsaSize(_) => {
+            say("only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign")
+        }
+        KeyError::KeyType(_) => say("only ECDSA, RSA and Ed25519 keys are supported, as in cosign"),
+        KeyError::Damaged => say("make a new key with `cosign generate-key-pair`"),
+    }
+}
+
+fn of_pem_type(label: &str) -> &'static str {
+    match label {
+        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
+            "turn it into a cosign key with `cosign import-key-pair --key FILE`"
+        }
+        "ENCRYPTED PRIVATE KEY" => {
+            "decrypt it with `openssl pkey`, then turn it into a cosign key with \
+             `cosign import-key-pair --key FILE`"
+        }
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => {
+            "this is a public key; signing needs the private one (`cosign.key`, not `cosign.pub`)"
+        }
+        _ => COSIGN_KEYS,
+    }
+}
+
+/// A password that does not open the key.
+fn of_origin(origin: &Origin) -> Hint {
+    match origin {
+        Origin::Empty => {
+            say("name a password file in `password`, or set COSIGN_PASSWORD to the password")
+        }
+        Origin::Environment => {
+            say("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
+        }
+        Origin::File(_) => None,
+    }
+}
+
+pub(super) fn of_signing(error: &SignError) -> Hint {
+    match error {
+        SignError::Mismatch => {
+            say("the key file or this machine's memory is damaged; the signature was discarded")
+        }
+        SignError::Read(_) | SignError::MessageChanged | SignError::Refused => None,
+    }
+}

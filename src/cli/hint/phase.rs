@@ -1,0 +1,69 @@
+//! Remedies for the steps, and for the receipt.
+
+use super::attach::of_attach;
+use super::keys::{of_key, of_signing};
+use super::sbom::of_sbom;
+use super::store::of_store;
+use super::{Hint, RUN_AGAIN, say};
+use crate::phase::{DestinationError, PhaseError, Stop};
+
+pub(super) fn of_phase(error: &PhaseError) -> Hint {
+    match error {
+        PhaseError::Contradiction { key: "format", .. } => say(
+            "where one bundle hangs, cosign 2.6 and 3 look at bundles alone and would not see the \
+             signature without: give both `format = \"both\"` (or `\"bundle\"`), or another \
+             `repository`",
+        ),
+        PhaseError::Contradiction { key, .. } => {
+            Some(format!("give both the same `{key}`, or another `repository`").into())
+        }
+        PhaseError::OwnTag { .. } => say(
+            "signing would overwrite a tag of the image itself: export it under other tags, or \
+             store signatures elsewhere with `repository`",
+        ),
+        PhaseError::NoPasswordFile { .. } => say(
+            "it is the path of a file that holds the password, relative to the folder of \
+             cosign.toml; it is not shown, since it may be the password itself",
+        ),
+        PhaseError::SecretFile { .. } => say(
+            "paths in cosign.toml are relative to its folder; the file must be readable by the \
+             phase's user",
+        ),
+        PhaseError::Key { source, .. } => of_key(source),
+        PhaseError::Read { source, .. }
+        | PhaseError::WriteAccess { source, .. }
+        | PhaseError::SbomLayer { source, .. } => of_store(source),
+        PhaseError::Moved { .. } | PhaseError::TagGone { .. } | PhaseError::Missing { .. } => say(
+            "sign right after the export, with the report of that export; a report of an earlier \
+             run may have been left behind",
+        ),
+        PhaseError::Sbom { source, .. } => of_sbom(source),
+        PhaseError::Sign { source, .. } => of_signing(source),
+        PhaseError::Place(source) => of_attach(source),
+        PhaseError::InPart(source) => of_phase(source).or_else(|| say(RUN_AGAIN)),
+        PhaseError::Stopped(Stop::OutOfTime(_)) => {
+            say("`-timeout` sets the time; running again is safe")
+        }
+        PhaseError::Stopped(Stop::Interrupt | Stop::Terminate) => say("running again is safe"),
+        PhaseError::NoTags
+        | PhaseError::Manifest { .. }
+        | PhaseError::Content(_)
+        | PhaseError::Seal(_)
+        | PhaseError::NoKey(_)
+        | PhaseError::NoPlace(_)
+        | PhaseError::NoSignature(_)
+        | PhaseError::Crashed(_) => None,
+    }
+}
+
+/// A path that takes no receipt.
+pub(super) fn of_destination(error: &DestinationError) -> Hint {
+    match error {
+        DestinationError::Input(_) => say("the receipt would replace it: name another file"),
+        DestinationError::Kind(_) => say("name a file, a pipe or a character device"),
+        DestinationError::Unread => say("start its reader before the signer"),
+        DestinationError::Io(_) => {
+            say("the folder must exist, and be writable by the phase's user")
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Remedies for registries and the credentials for them.
+
+use super::http::{of_astray, of_http};
+use super::{Hint, say};
+use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
+use crate::store::registry::{Limit, StoreError};
+
+/// A storage quota that is used up.
+pub(super) const QUOTA: &str = "the storage quota is used up: have it raised, or delete artifacts \
+                                that nobody needs; running again then is safe";
+
+pub(super) fn of_store(error: &StoreError) -> Hint {
+    match error {
+        StoreError::Http(error) => of_http(error),
+        StoreError::Location { reason, .. } | StoreError::Realm { reason, .. } => {
+            of_astray(*reason)
+        }
+        StoreError::DeniedElsewhere { .. } => say(
+            "the place that the registry keeps its blobs at has to let its clients in; an address \
+             that it signs may have expired",
+        ),
+        StoreError::Credentials { source, .. } => of_credentials(source),
+        StoreError::TooLarge { limit, .. } => of_limit(*limit),
+        StoreError::Quota { .. } => say(QUOTA),
+        StoreError::Denied { .. } => say(
+            "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
+             signing needs push access where signatures go",
+        ),
+        StoreError::Token { .. }
+        | StoreError::Status { .. }
+        | StoreError::Protocol { .. }
+        | StoreError::Digest { .. }
+        | StoreError::Size { .. }
+        | StoreError::Manifest { .. }
+        | StoreError::Stopped
+        | StoreError::Missing { .. } => None,
+    }
+}
+
+fn of_limit(limit: Limit) -> Hint {
+    let flag = match limit {
+        Limit::Manifest(_) => "-manifest-limit",
+        Limit::Config(_) => "-image-config-limit",
+        Limit::Layer(_) => "-sbom-layer-limit",
+    };
+    Some(format!("if its size is meant, raise the limit with `{flag} <size>`").into())
+}
+
+pub(super) fn of_credentials(error: &CredentialsError) -> Hint {
+    match error {
+        CredentialsError::Json {
+            source_of: Source::CnbRegistryAuth,
+            ..
+        } => say(r#"it must be like {"registry.example": "Basic <base64>"}"#),
+        CredentialsError::Unusable { reason, .. } => of_file(reason),
+        CredentialsError::UnknownHeader(_) => {
+            say("a header is `Basic <base64>`, `Bearer <token>` or `X-Identity <token>`")
+        }
+        CredentialsError::HelperName { .. } => {
+            say("it is what follows `docker-credential-` in the name of the program")
+        }
+        CredentialsError::HelperMissing(_) => {
+            say("put the helper on PATH, or give the credential in CNB_REGISTRY_AUTH")
+        }
+        CredentialsError::HelperFailed { .. }
+        | CredentialsError::HelperAnswer(_)
+        | CredentialsError::HelperTimeout(_) => say(
+            "run the helper by hand with `get` and the registry on its standard input; its output \
+             is not shown here because it may hold a secret",
+        ),
+        CredentialsError::TooLong(_)
+        | CredentialsError::Json { .. }
+        | CredentialsError::NotBasic { .. }
+        | CredentialsError::NotAToken { .. }
+        | CredentialsError::HelperStart { .. } => None,
+    }
+}
+
+/// A file with credentials that a variable names.
+fn of_file(reason: &Unusable) -> Hint {
+    match reason {
+        Unusable::BehindAFile => {
+            say("`DOCKER_CONFIG` is the folder that holds `config.json`, not the file")
+        }
+        Unusable::Folder => {
+            say("docker makes a folder where it is told to mount a file that is not there")
+        }
+        Unusable::OtherName(".dockercfg") => say(
+            "this is docker's old form: use a secret of type `kubernetes.io/dockerconfigjson`, \
+             mounted under the name `config.json`",
+        ),
+        Unusable::OtherName(_) => {
+            say("mount the secret's key `.dockerconfigjson` under the name `config.json`")
+        }
+        Unusable::Unreadable(_) | Unusable::Unreachable(_) => {
+            say("the file must be readable by the user that starts the phase")
+        }
+        Unusable::NoFile | Unusable::Absent | Unusable::Dangling => None,
+    }
+}
