@@ -11,7 +11,7 @@
 //! | 3 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
 //! | 2 | [`keys`], [`store`] | private keys; registries |
 //! | 1 | [`envelope`], [`config`], [`http`] | signed formats; TOML files; one HTTP client |
-//! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak |
+//! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`], [`words`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak; numbers in words |
 //!
 //! [`fuzzing`]: crate
 
@@ -54,3 +54,4 @@ pub mod file;
 pub mod oci;
 pub mod secret;
 pub mod signature;
+pub mod words;

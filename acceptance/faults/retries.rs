@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::support::front::{Fate, Front, Opening};
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
-use crate::support::registry::{Action, Registry, Settings, Switch, When};
+use crate::support::registry::{Action, Answer, Registry, Settings, Switch, When};
 use crate::support::signer::Signer;
 
 const KEY: &str = "p256-n32768-cosign-header";
@@ -112,8 +112,8 @@ fn case_03_a_registry_that_says_nothing_costs_no_more_than_the_time_given() {
     assert!(run.took < Duration::from_secs(25), "{:?}", run.took);
 }
 
-/// D16, F. SIG-45: one budget for all requests that wait for the same registry,
-/// and for each way to reach it.
+/// D16, F. SIG-45, SIG-80: one budget for all requests that wait for the same
+/// registry, and for each way to reach it; the log says what is waited for.
 #[test]
 fn a_registry_that_says_nothing_costs_the_budget_and_one_silence_however_many_wait() {
     let front = Front::start("127.0.0.1:0", "", |_| Fate::Silent);
@@ -125,6 +125,39 @@ fn a_registry_that_says_nothing_costs_the_budget_and_one_silence_however_many_wa
         .ended_with(111);
     let run = run.says(&["did not answer within 30 s", "hint:"]);
     assert!(run.took < Duration::from_secs(45), "{:?}", run.took);
+    let waiting = format!(
+        "Waiting for http://{} for 10 s: no answer to GET /v2/",
+        front.host()
+    );
+    run.says(&[&waiting, "giving up after another 25 s at most"]);
+}
+
+/// F. SIG-45: the time of a request that is not repeated counts, so that nobody
+/// asks after it where the budget is spent.
+#[test]
+fn a_registry_that_falls_silent_while_a_manifest_is_written_costs_one_silence() {
+    let (registry, _, signer) = plain();
+    let silence = Action::Delay(Duration::from_secs(300));
+    registry.inject(When::every("PUT", ".sig"), silence.clone());
+    let was_put = |registry: &Registry| !registry.exchanges().of("PUT", ".sig").is_empty();
+    registry.inject(When::every("HEAD", ".sig"), silence.clone());
+    registry.inject(When::every("GET", ".sig").after(1), silence);
+    let signer = signer.arguments(&["-retry-budget=5s", "-settle=0"]);
+    let run = signer.run().ended_with(117);
+    assert!(was_put(&registry));
+    assert!(run.took < Duration::from_secs(50), "{:?}", run.took);
+}
+
+/// SIG-80
+#[test]
+fn a_registry_that_asks_to_be_left_alone_is_named_while_it_is_waited_for() {
+    let (registry, image, signer) = plain();
+    let answer = Answer::new(429).with("retry-after", "12");
+    registry.inject(When::first("GET", "/manifests/v1"), Action::Answer(answer));
+    let run = signer.run().succeeded();
+    let words = format!("http://{} asks to be left alone: GET /v2/", registry.host());
+    run.says(&[&words, "waits for another 2 s"]);
+    is_signed_once(&registry, &image);
 }
 
 /// Cases 3 and 4: after half a minute a connection is given up, and the
@@ -152,7 +185,10 @@ fn case_03_04_silence_and_a_trickle_end_after_half_a_minute_and_are_tried_again(
             registry.inject(when, Action::Trickle(Duration::from_secs(1)));
             let run = signer.run().succeeded();
             is_signed_once(&registry, &image);
-            run.took
+            // A byte each second: the answer is told from silence.
+            run.says(&["Read 1", " bytes of 1.4 kB from http://"])
+                .does_not_say(&["Waiting for"])
+                .took
         });
         for took in [silence.join().unwrap(), trickle.join().unwrap()] {
             let expected = Duration::from_secs(29)..Duration::from_secs(80);

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::error::HttpError;
+use super::host::Host;
 use super::names::Names;
 use super::proxies::{Proxies, ProxyVariable};
 use super::reach::{Outward, Reach};
@@ -220,9 +221,9 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
-/// A body that reads `content` on another thread as it is sent. Small
+/// A body that reads `content` on another thread as it is sent to `host`. Small
 /// content is read at once.
-pub(super) fn streamed(content: &Content) -> Body {
+pub(super) fn streamed(content: &Content, host: Arc<Host>) -> Body {
     if content.length() <= SMALL
         && let Ok(bytes) = content.to_bytes()
     {
@@ -240,11 +241,14 @@ pub(super) fn streamed(content: &Content) -> Body {
     };
     if beside::spawn(reading).is_err() {
         // Each piece is read when it is sent.
-        return Body::wrap_stream(stream::iter(pieces(content.clone())));
+        let pieces = pieces(content.clone()).inspect(move |_| host.heard());
+        return Body::wrap_stream(stream::iter(pieces));
     }
-    let pieces = stream::unfold(receiver, |mut receiver| async {
+    let pieces = stream::unfold((receiver, host), |(mut receiver, host)| async {
         let piece = receiver.recv().await?;
-        Some((piece, receiver))
+        // The connection asks for a piece when it has taken the one before.
+        host.heard();
+        Some((piece, (receiver, host)))
     });
     Body::wrap_stream(pieces)
 }

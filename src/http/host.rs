@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::waiting::Silence;
+
 /// Requests that one host gets at the same time.
 pub const AT_ONCE: usize = 12;
 /// The time over which a host's own pace is measured.
@@ -46,7 +48,8 @@ pub(super) struct Host {
 }
 
 struct State {
-    trouble: Trouble,
+    failing: Failing,
+    silence: Silence,
     not_before: Option<Instant>,
     at_once: usize,
     /// Permits that are to be taken out of circulation.
@@ -62,18 +65,27 @@ struct State {
     warnings: HashSet<String>,
 }
 
+/// The last failure of a host, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nobody answered.
+    Silence(String),
+    /// The answer was one that may get better.
+    Answer(String),
+}
+
 /// How long a host has been failing in this run. All requests share it.
 #[derive(Default)]
-struct Trouble {
+struct Failing {
     /// When the host began to fail, as if it had done so without a break.
     since: Option<Instant>,
     /// When it answered again.
     better_since: Option<Instant>,
-    /// The last failure, if nobody answered at all.
-    silence: Option<String>,
+    /// The last failure, if no good answer came since.
+    last: Option<Trouble>,
 }
 
-impl Trouble {
+impl Failing {
     /// Notes a failed request that began at `began`. A host that has answered
     /// for as long as it had failed begins anew; until then the time that it
     /// answered is merely not counted.
@@ -93,7 +105,7 @@ impl Trouble {
     }
 
     fn answered(&mut self) {
-        self.silence = None;
+        self.last = None;
         if self.since.is_some() {
             self.better_since.get_or_insert_with(Instant::now);
         }
@@ -124,7 +136,8 @@ impl Default for Host {
         Self {
             permits: Semaphore::new(AT_ONCE),
             state: Mutex::new(State {
-                trouble: Trouble::default(),
+                failing: Failing::default(),
+                silence: Silence::default(),
                 not_before: None,
                 at_once: AT_ONCE,
                 debt: 0,
@@ -167,10 +180,11 @@ impl Host {
 
     /// Notes an answer to a request that began at `began`.
     pub(super) fn answered(&self, began: Instant) {
-        let mut state = self.state();
-        state.trouble.answered();
-        state.recent.push_back(began);
         let now = Instant::now();
+        let mut state = self.state();
+        state.failing.answered();
+        state.silence.broke(now);
+        state.recent.push_back(began);
         state.forget_before(now);
         state.answers = state.answers.wrapping_add(1);
         if state.at_once < AT_ONCE && state.answers.is_multiple_of(state.at_once as u32) {
@@ -236,30 +250,52 @@ impl Host {
 
     /// What the host asked for is not held against it.
     pub(super) fn excused(&self) {
-        self.state().trouble = Trouble::default();
+        self.state().failing = Failing::default();
     }
 
-    /// Notes a failed request that began at `began`, and its words if nobody
-    /// answered.
-    pub(super) fn failed(&self, began: Instant, silence: Option<String>) {
+    /// Notes a failed request that began at `began`.
+    pub(super) fn failed(&self, began: Instant, trouble: Trouble) {
         let mut state = self.state();
-        state.trouble.silence = silence;
-        state.trouble.failed(began);
+        state.failing.last = Some(trouble);
+        state.failing.failed(began);
+    }
+
+    /// The last failure, if no good answer came since.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.state().failing.last.clone()
+    }
+
+    /// The host took bytes of a request, or gave some of an answer.
+    pub(super) fn heard(&self) {
+        self.state().silence.broke(Instant::now());
+    }
+
+    /// Asks what was heard and said of the host, or notes it.
+    pub(super) fn silence<T>(&self, ask: impl FnOnce(&mut Silence) -> T) -> T {
+        ask(&mut self.state().silence)
+    }
+
+    /// Until when the host asked to be left alone.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.state().not_before
     }
 
     /// Since when the host has been failing, if it has not answered since.
     pub(super) fn failing_since(&self) -> Option<Instant> {
         let state = self.state();
-        let is_better = state.trouble.better_since.is_some();
-        state.trouble.since.filter(|_| !is_better)
+        let is_better = state.failing.better_since.is_some();
+        state.failing.since.filter(|_| !is_better)
     }
 
     /// The last failure of a host that nobody has answered for, for at least
     /// `budget`: another request would only wait as long again.
     pub(super) fn given_up(&self, budget: Duration) -> Option<String> {
         let state = self.state();
-        let is_spent = state.trouble.since?.elapsed() >= budget;
-        state.trouble.silence.clone().filter(|_| is_spent)
+        let is_spent = state.failing.since?.elapsed() >= budget;
+        match &state.failing.last {
+            Some(Trouble::Silence(words)) if is_spent => Some(words.clone()),
+            _ => None,
+        }
     }
 
     /// Nobody asks this host before `instant`.
@@ -386,8 +422,8 @@ mod tests {
     fn a_host_that_answers_is_forgiven_as_slowly_as_it_failed() {
         let second = Duration::from_secs(1);
         let start = Instant::now();
-        let mut trouble = Trouble::default();
-        let failed = |trouble: &mut Trouble, began| {
+        let mut trouble = Failing::default();
+        let failed = |trouble: &mut Failing, began| {
             trouble.failed(began);
             trouble.since.unwrap()
         };
@@ -412,14 +448,16 @@ mod tests {
         let host = Host::default();
         let (budget, began) = (Duration::from_secs(1), Instant::now());
         let words = || Some("silence".to_owned());
+        let silence = || Trouble::Silence("silence".to_owned());
+        let answer = || Trouble::Answer("503".to_owned());
         assert_eq!(host.given_up(Duration::ZERO), None);
-        host.failed(began, words());
+        host.failed(began, silence());
         assert_eq!(host.given_up(budget), None);
         assert_eq!(host.given_up(Duration::ZERO), words());
         // It answers, if only that it cannot.
-        host.failed(began, None);
+        host.failed(began, answer());
         assert_eq!(host.given_up(Duration::ZERO), None);
-        host.failed(began, words());
+        host.failed(began, silence());
         host.answered(Instant::now());
         assert_eq!(host.given_up(Duration::ZERO), None);
     }

@@ -18,6 +18,7 @@ mod redirect;
 mod retry;
 pub mod roots;
 mod verifier;
+mod waiting;
 mod warning;
 
 use std::cell::Cell;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 use url::Url;
 
@@ -43,9 +44,10 @@ pub use reqwest::{Method, StatusCode, header};
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
 use clients::{Clients, streamed};
-use host::Host;
+use host::{Host, Trouble};
 use retry::{Failure, Pace};
 use roots::LazyRoots;
+use waiting::{Reading, patience};
 
 /// How long a host may stay silent: before an answer begins, and between two
 /// pieces of it.
@@ -296,20 +298,6 @@ impl Client {
         self.attempt(request).await
     }
 
-    /// The outcome of `work`, or an error as soon as the run's time is over.
-    async fn in_time<T>(
-        &self,
-        request: &Request,
-        work: impl Future<Output = Result<T, HttpError>>,
-    ) -> Result<T, HttpError> {
-        let too_late = || HttpError::out_of_time(&request.url, self.time);
-        if Instant::now() >= self.deadline {
-            return Err(too_late());
-        }
-        let outcome = timeout_at(self.deadline.into(), work).await;
-        outcome.unwrap_or_else(|_| Err(too_late()))
-    }
-
     /// Makes attempts until one is good for something, within the budget.
     async fn persist(
         &self,
@@ -344,7 +332,13 @@ impl Client {
                     }
                     Err(failure) => failure,
                 },
-                Err(error) => Failure::of_error(error, request.replay)?,
+                Err(error) => {
+                    // What is not repeated was waited for all the same.
+                    if let HttpError::Silence { .. } = &error {
+                        host.failed(began, Trouble::Silence(error.to_string()));
+                    }
+                    Failure::of_error(error, request.replay)?
+                }
             };
             let wait = pace.next(&host, failure, began)?;
             debug!(
@@ -412,9 +406,9 @@ impl Client {
         if let Some(content) = &request.body {
             builder = builder
                 .header(CONTENT_LENGTH, length)
-                .body(streamed(content));
+                .body(streamed(content, self.host(&request.url)));
         }
-        let patience = SILENCE + Duration::from_secs(length / SLOWEST);
+        let patience = patience(request);
         let mut answer = timeout(patience, builder.send())
             .await
             .map_err(|_| HttpError::silence(url, patience))?
@@ -470,6 +464,8 @@ impl Client {
         }
         let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
         let started = Instant::now();
+        let (host, is_good) = (self.host(&request.url), answer.status().is_success());
+        let mut reading = Reading::new(url, promised);
         let mut body = BytesMut::new();
         let mut length = 0;
         loop {
@@ -485,6 +481,10 @@ impl Client {
             if length > limit {
                 return Err(too_large());
             }
+            if is_good {
+                host.heard();
+            }
+            reading.note(length);
             body.extend_from_slice(&chunk);
             if let Keep::Last(count) = request.keep {
                 let surplus = body.len().saturating_sub(count);

@@ -7,7 +7,7 @@ use reqwest::header::{DATE, RETRY_AFTER};
 use tracing::warn;
 
 use super::error::HttpError;
-use super::host::Host;
+use super::host::{Host, Trouble};
 use super::redact::{Redacted, quoted};
 use super::{Replay, Response};
 
@@ -56,11 +56,11 @@ impl Failure {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// The failure in words, if nobody answered.
-    fn silence(&self) -> Option<String> {
+    /// What the host's other requests are to know of it.
+    fn trouble(&self) -> Trouble {
         match self {
-            Self::Answer(_) => None,
-            Self::Error(error) => Some(error.to_string()),
+            Self::Answer(_) => Trouble::Answer(self.words()),
+            Self::Error(_) => Trouble::Silence(self.words()),
         }
     }
 
@@ -125,7 +125,7 @@ impl Pace {
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
         self.failing_since.get_or_insert(began);
-        host.failed(began, failure.silence());
+        host.failed(began, failure.trouble());
         let end = self.end(host, began);
         let asked = match &failure {
             Failure::Answer(response) => retry_after(response),
@@ -149,7 +149,7 @@ impl Pace {
         if now + wait > end {
             return Err(give_up(failure, self.attempts, None));
         }
-        if self.attempts == WORTH_A_WORD {
+        if self.attempts == WORTH_A_WORD && host.silence(|silence| silence.is_news(now)) {
             let left = end.saturating_duration_since(now).as_secs();
             warn!("{}; trying again for up to {left} s", failure.words());
         }
