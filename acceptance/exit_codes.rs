@@ -1,5 +1,5 @@
-//! Every exit code is reached. Only 112 is not: local keys do not give a wrong
-//! signature (SIG-27). The unit tests of `keys` have one that does (KEY-36).
+//! Every exit code is reached. Only 112 is not: no key file gives a wrong
+//! signature. The unit tests of `phase` have a key that does.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -379,7 +379,7 @@ fn a_list_without_manifests_is_an_empty_list() {
     }
 }
 
-/// One entry that readers cannot decode hides the whole list.
+/// WIRE-79: one entry that readers cannot decode hides the whole list.
 #[test]
 fn a_list_that_readers_cannot_decode_is_refused_by_name() {
     for (entry, named) in [

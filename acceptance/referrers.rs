@@ -1,10 +1,9 @@
 //! Where bundles are listed: by the registry, or at the tag of the referrers tag
 //! schema; and what registries and others can do to either.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod list;
+
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -105,7 +104,7 @@ fn case_53_a_registry_that_lists_referrers_gets_no_tag() {
     assert_eq!(registry.tags(image.repository()), ["v1"]);
 }
 
-/// Case 53: 404, 400, 406 and what is no index mean that there is no list.
+/// WIRE-77. Case 53: 404, 400, 406 and what is no index mean that there is no list.
 #[test]
 fn case_53_a_registry_without_a_list_gets_the_tag() {
     let page = Answer::new(200).body("text/html", "<html>");
@@ -130,7 +129,7 @@ fn case_53_a_registry_without_a_list_gets_the_tag() {
     }
 }
 
-/// Case 53: 403 is no "no referrers", and 429 passes.
+/// WIRE-77. Case 53: 403 is no "no referrers", and 429 passes.
 #[test]
 fn case_53_a_list_that_is_refused_is_no_list_that_is_not_there() {
     let image = image();
@@ -164,7 +163,7 @@ fn case_53_a_list_that_is_refused_is_no_list_that_is_not_there() {
     assert!(down.exchanges().puts().is_empty());
 }
 
-/// `cosign copy` leaves the image itself there, and GitLab takes the tag for the
+/// WIRE-78: `cosign copy` leaves the image itself there, and GitLab takes the tag for the
 /// digest. Who deletes by its digest what the tag shows deletes the image.
 #[test]
 fn a_tag_that_is_the_image_itself_is_refused_before_anything_is_put() {
@@ -179,7 +178,7 @@ fn a_tag_that_is_the_image_itself_is_refused_before_anything_is_put() {
     }
 }
 
-/// Case 53: anything else that is no index.
+/// WIRE-78. Case 53: anything else that is no index.
 #[test]
 fn case_53_a_tag_that_holds_something_else_is_never_overwritten() {
     let image = image();
@@ -244,7 +243,7 @@ fn case_54_entries_that_say_too_little_are_completed() {
     assert!(listed.iter().all(|entry| repaired.contains(entry)));
 }
 
-/// `cosign clean` removes bundles and leaves the tag that lists them.
+/// WIRE-78: `cosign clean` removes bundles and leaves the tag that lists them.
 #[test]
 fn manifests_that_are_listed_and_gone_are_written_again() {
     let registry = registry(Switch::Off);
@@ -269,7 +268,7 @@ fn manifests_that_are_listed_and_gone_are_written_again() {
     assert_eq!(bundles(&registry, image.repository(), &left).len(), 1);
 }
 
-/// A registry that begins to list referrers, and knows none from before.
+/// WIRE-77: a registry that begins to list referrers, and knows none from before.
 #[test]
 fn a_registry_that_gains_the_list_is_given_what_it_lacks() {
     let image = image();
@@ -297,7 +296,7 @@ fn a_registry_that_gains_the_list_is_given_what_it_lacks() {
     );
 }
 
-/// `OCI-Subject` is missing, and so is what was put in the list: the
+/// WIRE-77: `OCI-Subject` is missing, and so is what was put in the list: the
 /// specification then wants the tag.
 #[test]
 fn a_list_that_is_not_kept_is_replaced_by_the_tag() {
@@ -311,7 +310,7 @@ fn a_list_that_is_not_kept_is_replaced_by_the_tag() {
     assert_eq!(of_fallback(&registry, &image).len(), 1);
 }
 
-/// `OCI-Subject` says that it is listed, and it never is.
+/// WIRE-77: `OCI-Subject` says that it is listed, and it never is.
 #[test]
 fn a_list_that_never_shows_what_was_taken_is_no_success() {
     let image = image();
@@ -322,6 +321,7 @@ fn a_list_that_never_shows_what_was_taken_is_no_success() {
     signer(&image, &registry, &KEYS[..1]).run().ended_with(117);
 }
 
+/// WIRE-77
 #[test]
 fn a_list_that_shows_late_is_waited_for() {
     let image = image();
@@ -341,90 +341,7 @@ fn filler(n: usize) -> Value {
     })
 }
 
-/// Pages are followed: what is on the second one is found.
-#[test]
-fn every_page_of_the_list_is_read() {
-    let image = image();
-    let registry = registry(Switch::On);
-    image.seed(&registry);
-    let signer = signer(&image, &registry, &KEYS[..1]);
-    signer.run().succeeded();
-    registry.forget_exchanges();
-    let path = format!("/v2/{}/referrers/{}", image.repository(), image.digest());
-    let first = index(&[filler(1)]).with("link", format!("<{path}?last=1>; rel=\"next\""));
-    registry.inject(When::first("GET", "/referrers/"), Action::Answer(first));
-    signer.run().succeeded();
-    assert_eq!(registry.exchanges().of("GET", "/referrers/").len(), 2);
-    assert!(registry.exchanges().puts().is_empty());
-}
-
-/// WIRE-79: circles, lists without end, and links that lead elsewhere are bounded, and
-/// signing goes on.
-#[test]
-fn lists_without_an_end_are_bounded() {
-    let image = image();
-    let path = format!("/v2/{}/referrers/{}", image.repository(), image.digest());
-    let count = Arc::new(AtomicUsize::new(0));
-    let endless = {
-        let (count, path) = (Arc::clone(&count), path.clone());
-        Action::unless(move || {
-            let n = count.fetch_add(1, Ordering::Relaxed);
-            Some(index(&[filler(n)]).with("link", format!("<{path}?page={n}>; rel=\"next\"")))
-        })
-    };
-    let circle = index(&[filler(1)]).with("link", format!("<{path}>; rel=\"next\""));
-    let away = index(&[filler(1)]).with("link", "<http://192.0.2.1/v2/x>; rel=\"next\"");
-    let many: Vec<Value> = (0..10_000).map(filler).collect();
-    let garbage = [json!(7), json!({ "digest": "sha256:zz" }), filler(1)];
-    for (list, pages) in [
-        (endless, 100),
-        (Action::Answer(circle), 1),
-        (Action::Answer(away), 1),
-        (Action::Answer(index(&many)), 1),
-        (Action::Answer(index(&garbage)), 1),
-    ] {
-        let registry = registry(Switch::On);
-        image.seed(&registry);
-        registry.inject(When::first("GET", "/referrers/").times(pages), list);
-        let started = Instant::now();
-        signer(&image, &registry, &KEYS[..1]).run().succeeded();
-        assert!(started.elapsed() < Duration::from_secs(30));
-        assert_eq!(of_list(&registry, &image).len(), 1);
-        assert!(registry.exchanges().of("GET", "/referrers/").len() <= pages + 1);
-    }
-}
-
-/// WIRE-79: where the rest of a list cannot be read, what is there by its digest
-/// counts.
-#[test]
-fn a_list_that_always_leads_elsewhere_is_proven_by_digest() {
-    let image = image();
-    let registry = registry(Switch::On);
-    image.seed(&registry);
-    let away = index(&[filler(1)]).with("link", "<http://192.0.2.1/v2/x>; rel=\"next\"");
-    registry.inject(When::every("GET", "/referrers/"), Action::Answer(away));
-    let signer = signer(&image, &registry, &KEYS[..1]);
-    signer
-        .run()
-        .ended_with(0)
-        .says(&["goes on where it must not"]);
-    assert!(!registry.exchanges().puts().is_empty());
-}
-
-#[test]
-fn a_list_that_is_garbage_is_refused_before_anything_is_put() {
-    let image = image();
-    for body in ["", "[]", "{", r#"{"schemaVersion":1,"manifests":[]}"#, "{}"] {
-        let registry = registry(Switch::On);
-        image.seed(&registry);
-        let garbage = Answer::new(200).body(INDEX, body);
-        registry.inject(When::every("GET", "/referrers/"), Action::Answer(garbage));
-        signer(&image, &registry, &KEYS[..1]).run().ended_with(118);
-        assert!(registry.exchanges().puts().is_empty(), "{body}");
-    }
-}
-
-/// A tag with more entries than readers take is full before anything is put.
+/// WIRE-78: a tag with more entries than readers take is full before anything is put.
 #[test]
 fn a_full_tag_is_refused_before_anything_is_put() {
     let image = image();

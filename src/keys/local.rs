@@ -156,6 +156,15 @@ impl LocalKey {
 
 #[cfg(test)]
 impl LocalKey {
+    /// Gives it the public half of another key, as a fault while signing would.
+    pub(crate) fn damage(&mut self) {
+        let other = p256::SecretKey::from_slice(&[9; 32]).expect("a scalar");
+        let public = other.public_key().to_public_key_der().expect("a key");
+        let public = PublicKey::from_der(public.into_vec());
+        let half = PublicHalf::parse(Algorithm::EcdsaP256, &public);
+        self.public_half = half.expect("a public key");
+    }
+
     /// As [`sign`](Self::sign), with a nonce that differs each time (RFC 6979,
     /// section 3.6). P-256 alone.
     pub(super) fn sign_at_random(&self, message: &Content) -> Result<Signature, SignError> {

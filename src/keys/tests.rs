@@ -340,6 +340,16 @@ fn scrypt_gives_what_the_specification_says() {
 
 /// KEY-7
 #[test]
+fn a_salt_may_have_any_length() {
+    for length in [0, 1, 8, 33, 4096] {
+        let salt: Vec<u8> = (0..=255).cycle().take(length).collect();
+        let key = sealed_by_test(&ed25519_pkcs8(), b"secret", &salt);
+        assert!(unlock(&key, &from_file(b"secret")).is_ok(), "{length}");
+    }
+}
+
+/// KEY-7
+#[test]
 fn a_nonce_or_ciphertext_of_impossible_length_is_refused() {
     for length in [0, 23, 25] {
         let mut json = real_json();
@@ -366,7 +376,7 @@ fn every_key_of_cosign_opens_and_has_the_public_key_that_cosign_prints() {
     }
 }
 
-/// KEY-10, KEY-12
+/// KEY-10, KEY-12, KEY-14
 #[test]
 fn a_wrong_password_is_named_as_such() {
     let key = key_file("p256-cosign3");
@@ -420,13 +430,13 @@ fn one_newline_at_the_end_of_a_password_file_is_ignored() {
 /// KEY-12
 #[test]
 fn a_newline_that_belongs_to_the_password_is_kept() {
-    let file = sealed_by_test(&ed25519_pkcs8(), b"secret\n");
+    let file = sealed_by_test(&ed25519_pkcs8(), b"secret\n", &[1; 32]);
     assert!(unlock(&file, &from_file(b"secret\n")).is_ok());
     assert!(unlock(&file, &from_file(b"secret\n\n")).is_ok());
     assert!(unlock(&file, &from_file(b"secret")).is_err());
 }
 
-/// KEY-13
+/// KEY-13, KEY-14
 #[test]
 fn cosign_password_is_taken_as_it_is() {
     let key = key_file("p256-n32768-cosign-header");
@@ -858,12 +868,12 @@ fn ed25519_pkcs8() -> Vec<u8> {
 }
 
 /// A key file as cosign 1 wrote it, with its cheap parameters.
-fn sealed_by_test(pkcs8: &[u8], password: &[u8]) -> KeyFile {
+fn sealed_by_test(pkcs8: &[u8], password: &[u8], salt: &[u8]) -> KeyFile {
     use crypto_secretbox::{AeadInPlace as _, KeyInit as _, XSalsa20Poly1305};
-    let (salt, nonce) = ([1; 32], [2; 24]);
+    let nonce = [2; 24];
     let parameters = scrypt::Params::new(15, 8, 1).unwrap();
     let mut key = [0; 32];
-    scrypt::scrypt(password, &salt, &parameters, &mut key).unwrap();
+    scrypt::scrypt(password, salt, &parameters, &mut key).unwrap();
     let mut ciphertext = pkcs8.to_vec();
     let tag = XSalsa20Poly1305::new((&key).into())
         .encrypt_in_place_detached((&nonce).into(), b"", &mut ciphertext)

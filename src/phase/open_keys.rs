@@ -147,6 +147,19 @@ impl Keys {
         }
     }
 
+    /// The same keys; the last one signs from now on what its own public half does
+    /// not accept.
+    #[cfg(test)]
+    pub(super) fn damaged(mut self) -> Self {
+        let key = self.keys.last_mut().expect("a key");
+        let signer = Arc::get_mut(&mut key.signer).expect("nobody else has it");
+        let Signer::Local(local) = signer else {
+            unreachable!("it signs as ever yet");
+        };
+        local.damage();
+        self
+    }
+
     pub(super) fn into_keys(self) -> Vec<Key> {
         self.keys
     }

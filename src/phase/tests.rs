@@ -8,6 +8,7 @@ use super::*;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Proxies, Settings};
+use crate::keys::SignError;
 use crate::secret::{Secret, Secrets};
 use crate::store::registry::Access;
 use crate::store::registry::credentials::{Credentials, Sources};
@@ -36,8 +37,13 @@ fn registries(plan: &Plan) -> Registries {
     Registries::new(client, access)
 }
 
-/// All steps, with keys that sign otherwise each time.
-async fn sign_at_random(image: &Image, host: &str, settings: &str) {
+/// All steps, with keys that are changed before they sign.
+async fn sign_with(
+    changed: fn(Keys) -> Keys,
+    image: &Image,
+    host: &str,
+    settings: &str,
+) -> Result<(), PhaseError> {
     let report = Report::parse(Path::new("report.toml"), image.report(host).as_bytes()).unwrap();
     let config = CosignConfig::parse(&testdata("keys/cosign.toml"), settings.as_bytes()).unwrap();
     let until = Instant::now() + Duration::from_secs(60);
@@ -51,11 +57,11 @@ async fn sign_at_random(image: &Image, host: &str, settings: &str) {
         .unwrap();
     let writable = check_write(&plan, &registries).await.unwrap();
     let claims = Claims::read(&plan, &readable).await.unwrap();
-    let keys = opening.finish().await.unwrap().at_random();
+    let keys = changed(opening.finish().await.unwrap());
     let recognised = recognise(&plan, claims, writable, &keys, &registries)
         .await
         .unwrap();
-    let signed = sign(recognised, keys).await.unwrap();
+    let signed = sign(recognised, keys).await?;
     let sealed = seal(&plan, signed).await.unwrap();
     let mut receipt = Receipt::new(&plan);
     let publishing = publish(
@@ -67,12 +73,17 @@ async fn sign_at_random(image: &Image, host: &str, settings: &str) {
     );
     publishing.await.unwrap();
     registries.cancel_sessions().await;
+    Ok(())
 }
 
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
+/// With keys that sign otherwise each time.
 fn run(image: &Image, registry: &Registry, settings: &str) -> Exchanges {
     registry.forget_exchanges();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(sign_at_random(image, registry.host(), settings));
+    block_on(sign_with(Keys::at_random, image, registry.host(), settings)).unwrap();
     registry.exchanges()
 }
 
@@ -194,4 +205,22 @@ fn a_signature_of_another_key_or_claim_is_not_ours() {
     );
     run(&image, &registry, &annotated);
     assert_eq!(hanging(&registry, &image), [3, 4, 0, 0]);
+}
+
+/// SIG-27. The first key has signed everything when the second one fails.
+#[test]
+fn a_signature_that_its_own_key_does_not_accept_is_never_published() {
+    let (registry, image) = seeded(registry::Switch::Off);
+    let other = settings("legacy").replace(KEY, "p256-imported-cosign3");
+    let settings = format!("{}{other}", settings("legacy"));
+    let signed = sign_with(Keys::damaged, &image, registry.host(), &settings);
+    let error = block_on(signed).unwrap_err();
+    let PhaseError::Sign { key, source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(key.ends_with("p256-imported-cosign3.key"), "{key:?}");
+    assert!(matches!(source, SignError::Mismatch), "{source:?}");
+    let puts = registry.exchanges().puts();
+    assert!(puts.is_empty(), "{puts:?}");
+    assert_eq!(hanging(&registry, &image), [0; 4]);
 }

@@ -377,6 +377,22 @@ fn a_repository_is_checked_where_it_stands() {
     }
 }
 
+/// CFG-9
+#[test]
+fn a_repository_is_normalised_as_references_are() {
+    for (text, normalised) in [
+        ("docker.io/x", "index.docker.io/library/x"),
+        ("docker.io/team/x", "index.docker.io/team/x"),
+        ("index.docker.io/x", "index.docker.io/library/x"),
+        ("r.io/x", "r.io/x"),
+        ("r.io:5000/team/x", "r.io:5000/team/x"),
+    ] {
+        let file = parse(&format!("{ONE}repository = \"{text}\"\n")).unwrap();
+        let repository = file.configs()[0].repository.as_ref().unwrap();
+        assert_eq!(repository.to_string(), normalised, "{text}");
+    }
+}
+
 /// CFG-8, CFG-11, SIG-11
 #[test]
 fn no_error_repeats_a_secret_that_was_pasted() {
