@@ -1,5 +1,26 @@
 //! What goes wrong between us and a registry: how the run ends, and that
-//! nothing is lost, doubled or half done.
+//! nothing is lost, doubled or half done. `spec/faults.md` has the cases.
+//!
+//! | what goes wrong | file |
+//! |---|---|
+//! | others write the same place at the same time | `concurrency` |
+//! | objects and documents that mean harm | `content` |
+//! | which certificates are accepted, and what TLS alerts mean | `handshakes` |
+//! | registries that mean harm or are out of order | `hostile` |
+//! | streams that are refused, connections that end | `http2` |
+//! | a registry does not show yet what was just pushed | `just_pushed` |
+//! | little memory, a clock that is off | `machine` |
+//! | a blob that other repositories have already | `mounts` |
+//! | 429, 503 and the like: what is waited for, and how long | `overload` |
+//! | through which proxy a registry is asked | `proxies` |
+//! | hosts that lead to the machine itself | `reach` |
+//! | hosts that lead elsewhere, and what they are shown | `redirects` |
+//! | connections that fail: what is asked again, for how long | `retries` |
+//! | writes that take their time or come late | `slow_commits` |
+//! | whom the signer believes, with and without a proxy | `tls` |
+//! | tokens, challenges and credential helpers | `tokens` |
+//! | answers and connections that break once | `transport` |
+//! | upload sessions and what becomes of them | `uploads` |
 
 mod concurrency;
 mod content;

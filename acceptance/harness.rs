@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::{Document, Image, RECORDED};
 use crate::support::objects::attachment;
+use crate::support::package;
 use crate::support::real::RealRegistry;
 use crate::support::registry::{Action, Registry, Settings, Stored, Switch, When, sha256};
 use crate::support::remote::Remote;
@@ -169,4 +170,29 @@ fn a_registry_with_referrers_lists_what_real_cosign_attached() {
         .verify("p256-cosign3", &reference, &[])
         .accepted();
     assert_eq!(registry.tags(image.repository()), ["v1"]);
+}
+
+/// The modules of a file, and those that the table in its head names.
+fn modules(file: &str) -> [Vec<String>; 2] {
+    let text = std::fs::read_to_string(package("acceptance").join(file)).unwrap();
+    let declared = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+    let rows = text.lines().filter(|line| line.starts_with("//! | "));
+    let named = rows.filter_map(|row| row.strip_suffix("` |")?.rsplit('`').next());
+    [declared.collect(), named.collect()].map(|names: Vec<&str>| {
+        let mut names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+        names.sort();
+        names
+    })
+}
+
+#[test]
+fn every_file_stands_in_the_map_with_its_question() {
+    for (file, no_tests) in [("main.rs", &["release", "support"][..]), ("faults.rs", &[])] {
+        let [mut declared, named] = modules(file);
+        declared.retain(|name| !no_tests.contains(&name.as_str()));
+        assert_eq!(declared, named, "{file}");
+        assert!(named.len() > 10, "{file}");
+    }
 }

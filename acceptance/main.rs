@@ -1,7 +1,46 @@
 //! Runs the built `signer` against registries and verifiers that are not ours.
 //!
-//! One file per step of the run, then what cuts across them. `make tools`
-//! installs the real registries and both majors of cosign.
+//! `make tools` installs the real registries and both majors of cosign.
+//! `support` is what the tests stand on; programs beside them are in `tools/`.
+//!
+//! | question | file |
+//! |---|---|
+//! | Which entries of an SBOM layer are read where readers could disagree? | `archives` |
+//! | How many requests and instructions does a run cost? | `baselines` |
+//! | How do memory and work grow with what is read? | `big` |
+//! | What do `format = "bundle"` and `"both"` write? | `bundles` |
+//! | What is found wrong before anything is written? | `check` |
+//! | How do flags, environment and output behave? | `command_line` |
+//! | Where do credentials come from, and where do they go? | `credentials` |
+//! | Do many signers at once all keep their signatures? | `crowd` |
+//! | Do the documents say what is so? | `docs` |
+//! | What is shown when a host repeats what it was shown? | `echoes` |
+//! | Which exit code has each outcome? | `exit_codes` |
+//! | How does a run end when something goes wrong on the way? (a table of its own) | `faults` |
+//! | Can the tests' own registry and readers be believed? | `harness` |
+//! | What is mended or refused where readers would not find our signature? | `hidden` |
+//! | Which `report.toml` and `cosign.toml` are refused? | `inputs` |
+//! | Do both majors of cosign verify what hangs on every recorded image? | `interop` |
+//! | Which keys and passwords are accepted? | `keys` |
+//! | What may a module, and the package, depend on? | `layering` |
+//! | How is a limit raised, and how is it named? | `limits` |
+//! | Which cosign accepts which format, with which kind of key? | `matrix` |
+//! | Which secrets are in memory once everything is signed? | `memory` |
+//! | What does an independent client read back? | `oci_client` |
+//! | What does a release hold? | `packaging` |
+//! | Do the files of `docs/platforms` work as they stand? | `platforms` |
+//! | What do verifiers accept that are not cosign? | `readers` |
+//! | Does signing work on registries that are not ours? | `real_registries` |
+//! | What does the receipt say? | `receipt` |
+//! | Where may a receipt go? | `receipt_places` |
+//! | Where are bundles listed? | `referrers` |
+//! | What does a second run write? | `rerun` |
+//! | What becomes of the image's SBOM? | `sbom` |
+//! | Does anything secret come out? | `secrets` |
+//! | What hangs on an image, byte for byte? | `sign` |
+//! | Has every requirement, fault and mistake its test? | `specification` |
+//! | How does a run do with few threads, descriptors and readers? | `starved` |
+//! | Which requests are sent, in which order? | `wire` |
 
 #![allow(
     clippy::unwrap_used,
