@@ -259,3 +259,21 @@ fn case_61_one_bad_key_of_three_keeps_the_other_two_from_signing() {
     .ended_with(115)
     .says(&["configs[2]"]);
 }
+
+/// Two images, each signed and attested, and two configs: one derivation.
+#[test]
+fn a_key_is_unlocked_once_however_much_it_signs() {
+    let registry = Registry::start();
+    let image = Image::recorded("two-repositories");
+    image.seed(&registry);
+    let elsewhere = format!("{}/signatures", registry.host());
+    let run = Signer::of(&image, registry.host())
+        .key("p256-cosign3")
+        .config(Config::key("p256-cosign3").set("repository", &elsewhere))
+        .run()
+        .succeeded();
+    let places = registry.exchanges().of("PUT", "/manifests/").len();
+    assert!(places > 2, "{:?}", registry.exchanges());
+    let unlocked = run.stdout.matches("Unlocked key").count();
+    assert_eq!(unlocked, 1, "{}", run.stdout);
+}

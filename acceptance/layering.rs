@@ -1,7 +1,7 @@
 //! A module imports lower floors only, never its own floor or above. The floors
 //! are those of the table in `src/lib.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::support::{files, package};
@@ -233,4 +233,22 @@ fn a_flag_is_found_in_a_literal_however_it_is_written() {
 fn imports_are_found_however_they_are_written() {
     let text = "use crate::{a::{x, y}, b, c::d};\n// use crate::no;\nfn f() { crate::e::g() }\nuse crate::h::{i};";
     assert_eq!(imports(text), ["a", "b", "c", "e", "h"]);
+}
+
+/// The value of `name = "…"` in each line of a TOML file that begins so.
+fn values<'a>(text: &'a str, start: &str) -> BTreeSet<&'a str> {
+    let lines = text.lines().map(str::trim);
+    let rests = lines.filter_map(|line| line.strip_prefix(start));
+    rests.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn no_crate_that_is_banned_is_locked() {
+    let read = |path| std::fs::read_to_string(package(path)).unwrap();
+    let (rules, lock) = (read("deny.toml"), read("Cargo.lock"));
+    let banned = values(&rules, "{ crate = \"");
+    let locked = values(&lock, "name = \"");
+    assert!(banned.contains("rsa") && locked.contains("aws-lc-rs"));
+    let both: Vec<_> = banned.intersection(&locked).collect();
+    assert!(both.is_empty(), "{both:?}");
 }

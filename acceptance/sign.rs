@@ -2,12 +2,12 @@
 //! the same place (`testdata/objects`).
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::{Image, RECORDED_HOST};
 use crate::support::objects::{Attachment, Layer, RecordedObjects, SIGNATURE, attachment};
-use crate::support::registry::{Registry, Settings, Switch, sha256};
+use crate::support::registry::{Action, Registry, Settings, Switch, When, sha256};
 use crate::support::signer::{Config, Signer};
 
 /// What cosign wrote, as it would have been on our registry: the payloads name
@@ -271,7 +271,14 @@ fn what_others_wrote_into_the_manifest_is_kept() {
         .accepted();
     let mut stored = registry.manifest(repository, &tag).unwrap();
     let text = String::from_utf8(stored.bytes.to_vec()).unwrap();
-    let foreign = r#""annotations":{"z":"1","a":"2"},"x-unknown":{"b": 1.0}"#;
+    let subject = json!({
+        "mediaType": image.manifest().media_type,
+        "digest": image.digest(),
+        "size": image.manifest().bytes.len(),
+    });
+    let foreign = format!(
+        r#""subject":{subject},"annotations":{{"z":"1","a":"2"}},"x-unknown":{{"b": 1.0}}"#
+    );
     let text = format!("{},{foreign}}}", text.strip_suffix('}').unwrap());
     let layer = format!(r#""{SIGNATURE}""#);
     let text = text.replacen(&layer, &format!(r#""their.own":"kept",{layer}"#), 1);
@@ -285,7 +292,7 @@ fn what_others_wrote_into_the_manifest_is_kept() {
         .succeeded();
     let now = registry.manifest(repository, &tag).unwrap();
     let now = String::from_utf8(now.bytes.to_vec()).unwrap();
-    assert!(now.contains(foreign), "{now}");
+    assert!(now.contains(&foreign), "{now}");
     let layers = attachment(&registry, repository, &tag).unwrap().layers;
     assert_eq!(layers.len(), 2);
     assert_eq!(layers[0].annotations["their.own"], "kept");
@@ -313,6 +320,20 @@ fn a_tag_that_exists_keeps_its_media_types() {
         signatures.manifest.media_type,
         "application/vnd.docker.distribution.manifest.v2+json"
     );
+}
+
+#[test]
+fn a_registry_that_takes_no_oci_manifest_is_named_with_the_setting_to_try() {
+    let registry = Registry::start();
+    let image = Image::recorded("oci-media-types");
+    image.seed(&registry);
+    let invalid = Action::error(400, "MANIFEST_INVALID");
+    registry.inject(When::every("PUT", "/manifests/"), invalid);
+    Signer::of(&image, registry.host())
+        .key_without_sbom("p256-cosign3")
+        .run()
+        .ended_with(118)
+        .says(&["MANIFEST_INVALID", "hint:", "`docker-media-types = true`"]);
 }
 
 /// WIRE-3, WIRE-4

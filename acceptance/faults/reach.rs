@@ -201,3 +201,20 @@ fn a_registry_that_the_user_names_may_be_the_machine_itself() {
     where_inward_is("127.0.0.1", signer).run().succeeded();
     assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 1);
 }
+
+/// As go-containerregistry follows those of foreign layers, wherever they lead.
+#[test]
+fn urls_of_descriptors_are_never_followed() {
+    let (registry, other) = (Registry::start(), Registry::start());
+    let image = Image::recorded("one-document");
+    let url = format!("http://{}/v2/{}/blobs", other.host(), image.repository());
+    let image = image.with_urls(&url);
+    image.seed(&registry);
+    image.seed(&other);
+    let signer = || Signer::of(&image, registry.host()).key(KEY);
+    signer().run().succeeded();
+    let absent = Action::error(404, "BLOB_UNKNOWN");
+    registry.inject(When::every("GET", "/blobs/sha256"), absent);
+    signer().run().ended_with(114);
+    assert!(other.exchanges().is_empty(), "{:?}", other.exchanges());
+}

@@ -220,6 +220,20 @@ fn registries_on_this_machine_may_speak_plain_http() {
     }
 }
 
+/// Roots are missed where TLS is spoken, and nowhere else.
+#[test]
+fn without_root_certificates_plain_http_is_spoken() {
+    let (registry, image) = with(Settings::default());
+    let run = Signer::of(&image, registry.host())
+        .key(KEY)
+        .environment("SSL_CERT_FILE", "/nowhere/roots.pem")
+        .environment("SSL_CERT_DIR", "/nowhere")
+        .run()
+        .succeeded();
+    assert!(run.warnings().is_empty(), "{}", run.stdout);
+    is_signed(&registry, &image);
+}
+
 #[test]
 fn a_registry_may_have_an_ipv6_address() {
     let (registry, image) = with(Settings {

@@ -212,6 +212,25 @@ impl Image {
         self
     }
 
+    /// The same image, with descriptors that say that its blobs lie below `url`
+    /// too.
+    pub fn with_urls(mut self, url: &str) -> Self {
+        let mut manifest = self.manifest().json();
+        let add = |descriptor: &mut Value| {
+            let digest = descriptor["digest"].as_str().expect("a digest");
+            descriptor["urls"] = json!([format!("{url}/{digest}")]);
+        };
+        add(&mut manifest["config"]);
+        let layers = manifest["layers"].as_array_mut().expect("layers");
+        layers.iter_mut().for_each(add);
+        let stored = self.manifests.last_mut().expect("at least one manifest");
+        stored.bytes = manifest.to_string().into();
+        let digest = stored.digest();
+        self.report = self.report.replace(&self.digest, &digest);
+        self.digest = digest;
+        self
+    }
+
     /// The image's own digest.
     pub fn digest(&self) -> &str {
         &self.digest
