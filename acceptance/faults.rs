@@ -40,6 +40,7 @@ mod tls;
 mod tokens;
 mod transport;
 mod uploads;
+mod visible;
 
 use crate::support::images::Image;
 use crate::support::objects::attachment;

@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::Place;
+use super::standing::{Layer, Standing};
 use super::union::{Union, union};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
@@ -53,7 +53,7 @@ pub(super) struct Append<'a> {
     place: &'a Place,
     layers: &'a [Layer],
     media_types: MediaTypes,
-    found: Found,
+    found: Standing,
     state: State,
     /// What to do about stale writers after each put.
     policy: Settling,
@@ -87,7 +87,7 @@ impl<'a> Append<'a> {
         place: &'a Place,
         layers: &'a [Layer],
         media_types: MediaTypes,
-        found: Found,
+        found: Standing,
         policy: Settling,
     ) -> Self {
         Self {
@@ -136,7 +136,7 @@ impl<'a> Append<'a> {
     }
 
     /// What was read last.
-    pub(super) fn found(&self) -> &Found {
+    pub(super) fn found(&self) -> &Standing {
         &self.found
     }
 
@@ -176,7 +176,7 @@ impl<'a> Append<'a> {
     ///
     /// # Errors
     /// On a registry that refuses.
-    pub(super) fn put(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
+    pub(super) fn answered(&mut self, digest: Digest, answer: Put) -> Result<(), AttachError> {
         let is_conditional = self.condition() != Condition::Always;
         if matches!(answer, Put::Written | Put::Indexed | Put::Unclear(_)) {
             self.settling = self.policy;
@@ -210,7 +210,7 @@ impl<'a> Append<'a> {
 
     /// Takes what a [`Next::Read`] found. Gives the layers of others that were
     /// there before and are not any more.
-    pub(super) fn read(&mut self, now: Found) -> Vec<Descriptor> {
+    pub(super) fn saw(&mut self, now: Standing) -> Vec<Descriptor> {
         let before = self.found.digest();
         match &self.state {
             State::Proving(digest, _) if now.digest() != Some(digest) => {
@@ -251,7 +251,7 @@ impl<'a> Append<'a> {
 
 /// What others removed on purpose is not brought back; what they lost by
 /// accident they bring back themselves.
-fn lost(before: &Found, now: &Found) -> Vec<Descriptor> {
+fn lost(before: &Standing, now: &Standing) -> Vec<Descriptor> {
     let now: HashSet<&Descriptor> = now.layers().iter().collect();
     let is_gone = |there: &&Descriptor| !now.contains(there);
     before.layers().iter().filter(is_gone).cloned().collect()

@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
+use crate::store::FailureKind;
 use crate::store::registry::{Answer, StoreError};
 
 /// A place that cannot be read or written.
@@ -55,6 +56,31 @@ pub enum AttachError {
 }
 
 impl AttachError {
+    /// What the failure means for the run.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Foreign { .. }
+            | Self::Subject { .. }
+            | Self::Full { .. }
+            | Self::Refused { .. }
+            | Self::Store {
+                source: StoreError::Status { status: ..500, .. },
+                ..
+            } => FailureKind::Refused,
+            Self::Store { source, .. } => source.kind(),
+            Self::NotDurable { .. } | Self::GaveUp { .. } | Self::BlobsLost { .. } => {
+                FailureKind::Unreachable
+            }
+            Self::Json { .. } | Self::Content { .. } => FailureKind::Local,
+        }
+    }
+
+    /// What a registry did wrong at `place`.
+    pub(super) fn store(place: &Place, source: StoreError) -> Self {
+        let place = place.clone();
+        Self::Store { place, source }
+    }
+
     /// Writing `place` is denied to whom an upload was granted: by the rights, or
     /// by a quota.
     pub(super) fn denied(place: &Place, answer: Answer) -> Self {

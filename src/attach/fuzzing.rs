@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::{Kind, Place};
+use super::standing::{Layer, Standing};
 use super::union;
 use crate::config::MediaTypes;
 use crate::oci::fuzzing::assert_readable;
@@ -35,11 +35,11 @@ pub fn union(data: &[u8]) {
 fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
-    let found = Found::of(kind, manifest);
+    let found = Standing::of(kind, manifest);
     let union_of = |found| union::union(&place, found, &[], layers, MediaTypes::Oci, &[]);
     match union_of(&found) {
         Ok(Some(written)) => {
-            let now = Found::of(kind, written.manifest);
+            let now = Standing::of(kind, written.manifest);
             assert!(layers.iter().all(|layer| now.holds(layer)));
             let is_ours = |there: &Descriptor| {
                 let mut ours = layers.iter().map(|layer| &layer.descriptor.digest);

@@ -8,7 +8,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const TICK: Duration = Duration::from_millis(5);
+use super::timing::TICK;
+
 const STACK: usize = 64 * 1024;
 
 /// A watch on the clock, as long as this lives. It has a thread of its own: what

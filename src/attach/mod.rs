@@ -3,26 +3,29 @@
 
 mod append;
 mod error;
-mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-mod hanging;
 mod lateness;
 pub mod place;
 mod publication;
+mod reading;
 mod recall;
-mod referrer;
+mod referrer_writer;
 mod settle;
-mod tag;
+mod standing;
+mod tag_writer;
+mod timing;
 mod union;
 mod watch;
+mod writer;
 
 pub use error::AttachError;
-pub use found::{Found, Layer};
-pub use hanging::{Hanging, read};
 pub use lateness::Lateness;
 pub use place::{Kind, Place};
 pub use publication::Publication;
+pub use reading::read;
 pub use recall::{Sought, recall};
 pub use settle::Settle;
-pub use tag::Turn;
+pub use standing::{Layer, Standing};
+pub use tag_writer::Order;
+pub use writer::Writer;

@@ -103,8 +103,8 @@ impl<'a> Publication<'a> {
 
     /// Waits until the last of all expected blobs are under way. Who came first
     /// goes on first.
-    pub(super) async fn nearly_uploaded(&self) {
-        self.outstanding.are_few().await;
+    pub(super) async fn until_nearly_uploaded(&self) {
+        self.outstanding.until_few().await;
     }
 
     /// Uploads each blob once, all at the same time. Nothing visible changes.
@@ -127,10 +127,7 @@ impl<'a> Publication<'a> {
         });
         let outcomes = join_all(uploads).await.into_iter();
         let uploaded = outcomes.collect::<Result<(), _>>();
-        uploaded.map_err(|source| AttachError::Store {
-            place: place.clone(),
-            source,
-        })
+        uploaded.map_err(|source| AttachError::store(place, source))
     }
 }
 
@@ -170,7 +167,7 @@ impl Outstanding {
         self.fewer.notify_waiters();
     }
 
-    async fn are_few(&self) {
+    async fn until_few(&self) {
         loop {
             let mut fewer = pin!(self.fewer.notified());
             fewer.as_mut().enable();
@@ -199,7 +196,7 @@ mod tests {
     #[test]
     fn uploads_are_nearly_done_when_few_are_left_and_none_is_big() {
         let outstanding = Outstanding::default();
-        let is_few = || outstanding.are_few().now_or_never().is_some();
+        let is_few = || outstanding.until_few().now_or_never().is_some();
         assert!(is_few());
         for name in 0..=FEW {
             outstanding.blobs().insert(key(name), 1);
@@ -219,7 +216,7 @@ mod tests {
             outstanding: Arc::clone(&outstanding),
             keys: vec![key(1)],
         };
-        let mut waiting = pin!(outstanding.are_few());
+        let mut waiting = pin!(outstanding.until_few());
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(expected);
         waiting.await;

@@ -8,8 +8,8 @@
 use futures_util::future::join_all;
 use tracing::debug;
 
-use super::found::Found;
 use super::place::{Kind, Place};
+use super::standing::Standing;
 use crate::envelope::{self, Form};
 use crate::oci::{Descriptor, Digest, MediaType, Reference, Repository};
 use crate::signature::Signature;
@@ -36,7 +36,7 @@ pub struct Sought {
 pub async fn recall(
     registries: &Registries,
     place: &Place,
-    found: &Found,
+    found: &Standing,
     sought: &[Sought],
 ) -> Vec<Signature> {
     let is_sought = |entry: &&Descriptor| sought.iter().any(|sought| sought.fits(entry, place));

@@ -2,28 +2,14 @@
 
 use std::time::Duration;
 
-/// Halves of the window between our own last read and our put, two round trips,
-/// that are waited for in any case: what another of ours may take.
-const HALF_WINDOWS: u32 = 3;
-/// The same for cosign, which takes some ten round trips from reading to writing:
-/// where nobody was seen, if it is over soon, …
-const QUIET_HALF_WINDOWS: u32 = 6;
-const SOON: Duration = Duration::from_millis(180);
-/// … and where somebody was.
-const CONTENDED_HALF_WINDOWS: u32 = 10;
-/// A registry may take longer for what others put than for anything of ours:
-/// where somebody was seen, this is the least, and …
-const CONTENDED: Duration = Duration::from_secs(1);
-/// … so many halves of the slowest answer.
-const CONTENDED_HALF_ANSWERS: u32 = 3;
-/// How often the time by which we were woken late is added.
-const LATENESSES: u32 = 6;
-const AT_LEAST: Duration = Duration::from_millis(30);
-const AT_MOST: Duration = Duration::from_secs(5);
+use super::timing::{
+    CONTENDED, CONTENDED_HALF_ANSWERS, CONTENDED_HALF_WINDOWS, LATENESSES, OWN_HALF_WINDOWS,
+    QUIET_HALF_WINDOWS, SETTLE_AT_LEAST, SETTLE_AT_MOST, SOON,
+};
 
 /// What is known of other signers of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum Contention {
     /// None was seen.
     Unseen,
     /// The place changed while we were at it.
@@ -58,30 +44,31 @@ pub enum Settle {
 
 impl Settle {
     /// The time after a put.
-    pub(super) fn time(self, measured: Measured, others: Others) -> Duration {
+    pub(super) fn time(self, measured: Measured, contention: Contention) -> Duration {
         let halves = |time: Duration, count: u32| time.saturating_mul(count) / 2;
         let Measured {
             window, slowest, ..
         } = measured;
-        let own = halves(window, HALF_WINDOWS);
+        let own = halves(window, OWN_HALF_WINDOWS);
         let time = match self {
             Self::Fixed(time) => return time,
             Self::Off => return Duration::ZERO,
-            Self::Measured => match others {
-                Others::Unseen => {
+            Self::Measured => match contention {
+                Contention::Unseen => {
                     let quiet = halves(window, QUIET_HALF_WINDOWS).min(SOON);
                     own.max(quiet).max(slowest)
                 }
-                Others::Seen => {
+                Contention::Seen => {
                     let contended = halves(window, CONTENDED_HALF_WINDOWS).min(CONTENDED);
                     let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
                     CONTENDED.max(contended).max(own).max(slow)
                 }
-                Others::Restless => halves(window, CONTENDED_HALF_WINDOWS),
+                Contention::Restless => halves(window, CONTENDED_HALF_WINDOWS),
             },
         };
         let late = measured.lateness.saturating_mul(LATENESSES);
-        time.saturating_add(late).clamp(AT_LEAST, AT_MOST)
+        time.saturating_add(late)
+            .clamp(SETTLE_AT_LEAST, SETTLE_AT_MOST)
     }
 
     /// The shortest time after which another of ours may have put, have looked
@@ -92,7 +79,7 @@ impl Settle {
             window: fastest.saturating_mul(2),
             ..Measured::default()
         };
-        self.time(measured, Others::Unseen)
+        self.time(measured, Contention::Unseen)
     }
 }
 
@@ -115,21 +102,21 @@ mod tests {
             let measured = measured(window, 0, lateness);
             Settle::Measured.time(measured, others).as_millis()
         };
-        assert_eq!(time(1, 1, Others::Unseen), 30);
-        assert_eq!(time(40, 1, Others::Unseen), 126);
-        assert_eq!(time(100, 1, Others::Unseen), 186);
-        assert_eq!(time(200, 1, Others::Unseen), 306);
-        assert_eq!(time(40, 1, Others::Seen), 1006);
-        assert_eq!(time(1000, 0, Others::Seen), 1500);
-        assert_eq!(time(40, 1, Others::Restless), 206);
-        assert_eq!(time(60_000, 0, Others::Seen), 5_000);
+        assert_eq!(time(1, 1, Contention::Unseen), 30);
+        assert_eq!(time(40, 1, Contention::Unseen), 126);
+        assert_eq!(time(100, 1, Contention::Unseen), 186);
+        assert_eq!(time(200, 1, Contention::Unseen), 306);
+        assert_eq!(time(40, 1, Contention::Seen), 1006);
+        assert_eq!(time(1000, 0, Contention::Seen), 1500);
+        assert_eq!(time(40, 1, Contention::Restless), 206);
+        assert_eq!(time(60_000, 0, Contention::Seen), 5_000);
         let longest = Measured {
             window: Duration::MAX,
             slowest: Duration::MAX,
             lateness: Duration::MAX,
         };
-        let longest = Settle::Measured.time(longest, Others::Unseen);
-        assert_eq!(longest, AT_MOST);
+        let longest = Settle::Measured.time(longest, Contention::Unseen);
+        assert_eq!(longest, SETTLE_AT_MOST);
     }
 
     #[test]
@@ -138,10 +125,10 @@ mod tests {
             let measured = measured(2, slowest, 0);
             Settle::Measured.time(measured, others).as_millis()
         };
-        assert_eq!(time(20, Others::Unseen), 30);
-        assert_eq!(time(700, Others::Unseen), 700);
-        assert_eq!(time(700, Others::Seen), 1050);
-        assert_eq!(time(20, Others::Seen), 1000);
+        assert_eq!(time(20, Contention::Unseen), 30);
+        assert_eq!(time(700, Contention::Unseen), 700);
+        assert_eq!(time(700, Contention::Seen), 1050);
+        assert_eq!(time(20, Contention::Seen), 1000);
     }
 
     #[test]
@@ -150,7 +137,7 @@ mod tests {
         let shortest = Settle::Measured.shortest(fastest);
         assert_eq!(
             shortest,
-            Settle::Measured.time(measured(40, 0, 0), Others::Unseen)
+            Settle::Measured.time(measured(40, 0, 0), Contention::Unseen)
         );
         assert_eq!(Settle::Fixed(fixed).shortest(fastest), fixed);
     }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::{Kind, Place};
+use super::standing::{Layer, Standing};
 use crate::config::MediaTypes;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::manifest::ManifestError;
@@ -39,7 +39,7 @@ impl Union {
 /// it is missing there, and readers find it.
 pub(super) fn union(
     place: &Place,
-    found: &Found,
+    found: &Standing,
     erased: &[Descriptor],
     layers: &[Layer],
     media_types: MediaTypes,
@@ -296,7 +296,7 @@ mod tests {
             let image = recorded.to_image().unwrap();
             let union = union(
                 &place(kind),
-                &Found::nothing(),
+                &Standing::Nothing,
                 &[],
                 &layers(object, &image),
                 media_types,
@@ -318,7 +318,7 @@ mod tests {
         let object = "legacy-three-keys-cosign2";
         let whole = recorded(object, ".sig");
         let all = layers(object, &whole.to_image().unwrap());
-        let mut found = Found::nothing();
+        let mut found = Standing::Nothing;
         for count in 1..=all.len() {
             let union = union(
                 &place(Kind::Signatures),
@@ -331,7 +331,7 @@ mod tests {
             .unwrap()
             .unwrap();
             assert_eq!(union.missing.len(), 1);
-            found = Found::of(Kind::Signatures, union.manifest);
+            found = Standing::of(Kind::Signatures, union.manifest);
         }
         assert_eq!(found.digest(), Some(whole.digest()));
         assert!(
@@ -355,15 +355,15 @@ mod tests {
         let all = layers(object, &whole.to_image().unwrap());
         let erased: Vec<Descriptor> = all[..2].iter().map(|l| l.descriptor.clone()).collect();
         let place = place(Kind::Signatures);
-        let union = |found: &Found| {
+        let union = |found: &Standing| {
             let ours = &all[2..];
             union(&place, found, &erased, ours, MediaTypes::Oci, &[]).unwrap()
         };
-        let written = union(&Found::nothing()).unwrap();
+        let written = union(&Standing::Nothing).unwrap();
         assert_eq!(written.manifest.bytes(), whole.bytes());
         // Their blobs are there.
         assert_eq!(written.missing.len(), 1);
-        assert!(union(&Found::of(Kind::Signatures, whole)).is_none());
+        assert!(union(&Standing::of(Kind::Signatures, whole)).is_none());
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
         );
         let union = union(
             &place(Kind::Signatures),
-            &Found::of(Kind::Signatures, there),
+            &Standing::of(Kind::Signatures, there),
             &[],
             &[ours],
             MediaTypes::Oci,
@@ -402,7 +402,7 @@ mod tests {
             .collect();
         let refused = union(
             &place(Kind::Signatures),
-            &Found::nothing(),
+            &Standing::Nothing,
             &[],
             &many,
             MediaTypes::Oci,

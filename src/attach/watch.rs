@@ -12,22 +12,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use tokio::time::{timeout, timeout_at};
 
-use super::found::Found;
 use super::place::Place;
+use super::standing::Standing;
+use super::timing::{DOUBT, EVEN_LOOKS, LOOK, LOOKS_APART};
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Descriptor, Digest, Reference};
 use crate::store::registry::{Registries, Served};
-
-/// How long a look may take: the write is what matters.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Looks at a place are at least so far apart.
-const SHORTEST: Duration = Duration::from_millis(10);
-/// The longer a write takes, the less often it is looked: after so many times
-/// the period, every look is a little later than the last.
-const EVEN: u32 = 100;
-
-/// How long a put may still be made after its answer left open what happened.
-const LATE: Duration = Duration::from_secs(10);
 
 /// A put of ours that may still be made, over whatever stands there by then.
 pub(super) struct Doubt {
@@ -41,7 +31,7 @@ impl Doubt {
     /// Of a put of `digest` that was answered just now, beside `another` one.
     pub(super) fn of(digest: &Digest, another: Option<&Self>) -> Self {
         Self {
-            until: Instant::now() + LATE,
+            until: Instant::now() + DOUBT,
             digest: another.is_none().then(|| digest.clone()),
         }
     }
@@ -96,7 +86,7 @@ impl<'a> Watch<'a> {
             registries,
             place,
             began: Instant::now(),
-            period: period.max(SHORTEST),
+            period: period.max(LOOKS_APART),
             next: first,
             stood,
             ours,
@@ -147,11 +137,11 @@ impl<'a> Watch<'a> {
     /// shows nothing.
     async fn look(&mut self) {
         let looked_at = Instant::now();
-        let late = self.began.elapsed() / EVEN;
+        let late = self.began.elapsed() / EVEN_LOOKS;
         self.next = looked_at + self.period.max(late);
         let reference = self.place.reference();
         let looking = self.registries.head_manifest(&reference);
-        let Ok(Ok(now)) = timeout(PATIENCE, looking).await else {
+        let Ok(Ok(now)) = timeout(LOOK, looking).await else {
             return;
         };
         if now == self.stood {
@@ -166,17 +156,17 @@ impl<'a> Watch<'a> {
             // The tag may stand elsewhere by now.
             let by_digest = Reference::new(self.place.repository().clone(), digest);
             let reading = self.registries.get_manifest(&by_digest);
-            if let Ok(Ok(Some(manifest))) = timeout(PATIENCE, reading).await {
+            if let Ok(Ok(Some(manifest))) = timeout(LOOK, reading).await {
                 let served = Served {
                     manifest,
                     etag: None,
                 };
-                self.note(Found::at(self.place, Some(served)).ok());
+                self.note(Standing::at(self.place, Some(served)).ok());
             }
         }
     }
 
-    fn note(&mut self, found: Option<Found>) {
+    fn note(&mut self, found: Option<Standing>) {
         let layers = found.iter().flat_map(|found| found.layers());
         for layer in layers {
             if self.seen.len() < MAX_LAYERS {

@@ -5,11 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesError};
-use crate::attach::AttachError;
 use crate::config::{ConfigError, ReportError};
-use crate::http::HttpError;
 use crate::phase::{DestinationError, PhaseError, Stop};
-use crate::store::registry::StoreError;
+use crate::store::FailureKind;
 use crate::store::registry::credentials::CredentialsError;
 
 const UNEXPECTED: u8 = 1;
@@ -99,14 +97,14 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::NoPasswordFile { .. }
         | PhaseError::SecretFile { .. }
         | PhaseError::Key { .. } => KEY,
-        PhaseError::Read { source, .. } => of_store(source, IMAGE),
+        PhaseError::Read { source, .. } => of_kind(source.kind(), IMAGE),
         PhaseError::Manifest { .. }
         | PhaseError::Moved { .. }
         | PhaseError::TagGone { .. }
         | PhaseError::Missing { .. } => IMAGE,
-        PhaseError::WriteAccess { source, .. } => of_store(source, ACCESS_DENIED),
+        PhaseError::WriteAccess { source, .. } => of_kind(source.kind(), ACCESS_DENIED),
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
-        PhaseError::SbomLayer { source, .. } => of_store(source, SBOM),
+        PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
         PhaseError::Sign { .. } => SIGNING,
         PhaseError::Seal(_) => SIGNING,
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
@@ -115,48 +113,25 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::NoSignature(_)
         | PhaseError::Crashed(_)
         | PhaseError::Stopped(_) => UNEXPECTED,
-        PhaseError::Place(error) => of_attach(error),
-        PhaseError::InPart(_) if error.is_refusal() => REFUSED,
-        PhaseError::InPart(_) => IN_PART,
-    }
-}
-
-fn of_attach(error: &AttachError) -> u8 {
-    match error {
-        AttachError::Foreign { .. }
-        | AttachError::Subject { .. }
-        | AttachError::Full { .. }
-        | AttachError::Refused { .. } => REFUSED,
-        AttachError::NotDurable { .. } => IN_PART,
-        AttachError::GaveUp { .. } | AttachError::BlobsLost { .. } => UNREACHABLE,
-        AttachError::Store { source, .. } => of_store(source, REFUSED),
-        AttachError::Json { .. } | AttachError::Content { .. } => SIGNING,
+        PhaseError::Place(error) => of_kind(error.kind(), REFUSED),
+        PhaseError::InPart(source) => match &**source {
+            // Running again cannot help.
+            PhaseError::Place(error) if error.kind() == FailureKind::Refused => REFUSED,
+            _ => IN_PART,
+        },
     }
 }
 
 /// `content` is what it means that the registry answered, but not with what
 /// should be there.
-fn of_store(error: &StoreError, content: u8) -> u8 {
-    match error {
-        StoreError::Stopped => UNEXPECTED,
-        // Asking again brings the same bytes.
-        StoreError::TooLarge { .. } | StoreError::Http(HttpError::TooLarge { .. }) => content,
-        StoreError::Http(HttpError::ProxySetting { .. }) => INVALID_INPUT,
-        StoreError::Http(error) if error.wants_certificate() => ACCESS_DENIED,
-        StoreError::Http(_)
-        | StoreError::Token { .. }
-        | StoreError::Protocol { .. }
-        | StoreError::Location { .. } => UNREACHABLE,
-        StoreError::Credentials { .. }
-        | StoreError::Denied { .. }
-        | StoreError::DeniedElsewhere { .. }
-        | StoreError::Realm { .. } => ACCESS_DENIED,
-        StoreError::Quota { .. } => REFUSED,
-        StoreError::Status { status, .. } if *status >= 500 => UNREACHABLE,
-        StoreError::Status { .. }
-        | StoreError::Digest { .. }
-        | StoreError::Size { .. }
-        | StoreError::Manifest { .. }
-        | StoreError::Missing { .. } => content,
+fn of_kind(kind: FailureKind, content: u8) -> u8 {
+    match kind {
+        FailureKind::Unreachable => UNREACHABLE,
+        FailureKind::Denied => ACCESS_DENIED,
+        FailureKind::Refused => REFUSED,
+        FailureKind::Content => content,
+        FailureKind::Local => SIGNING,
+        FailureKind::Setting => INVALID_INPUT,
+        FailureKind::Stopped => UNEXPECTED,
     }
 }

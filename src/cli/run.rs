@@ -22,6 +22,7 @@ use crate::http::{Client, Settings};
 use crate::keys::Origin;
 use crate::phase::{self, Destination, Input, Locked, Plan, Receipt};
 use crate::secret::{Secret, Secrets};
+use crate::store::Visible;
 use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
 use crate::store::registry::{Access, Registries};
 
@@ -153,7 +154,7 @@ fn sign(
         phase::run(&plan, locked, &registries, limits, settle, watch.stopped()).await
     });
     let outcome = outcome.map_err(Failure::Phase);
-    let has_written = registries.has_written();
+    let has_written = registries.visible() > Visible::No;
     watch.end(match &outcome {
         Err(failure) => failure.exit_code(),
         Ok(()) => exit_code::without_receipt(has_written && destination.is_some()),

@@ -20,6 +20,7 @@ use super::exit_code::Failure;
 use super::log::Log;
 use super::run::report;
 use crate::phase::{PhaseError, Stop};
+use crate::store::Visible;
 use crate::store::registry::Registries;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -181,7 +182,7 @@ impl Watch {
 
     fn end_process(&self, stop: Stop, registries: Option<&Arc<Registries>>) -> ! {
         let mut error = PhaseError::Stopped(stop);
-        if registries.is_some_and(|registries| registries.has_written()) {
+        if registries.is_some_and(|registries| registries.visible() > Visible::No) {
             error = PhaseError::InPart(Box::new(error));
         }
         let failure = Failure::Phase(error);

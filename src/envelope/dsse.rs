@@ -46,7 +46,7 @@ impl Payload {
         }
         Ok(Self {
             content,
-            message: message.known_by(covered.finish()),
+            message: message.with_digest(covered.finish()),
             hasher: enveloped,
         })
     }
@@ -80,7 +80,7 @@ impl Payload {
             self.encoded(),
             tail.into_bytes().into(),
         ]);
-        envelope.known_by(hasher.finish())
+        envelope.with_digest(hasher.finish())
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Payload {
 impl Payload {
     pub(super) fn simple_signing(bytes: Bytes) -> Self {
         let digest = Digest::of(&bytes);
-        Self::SimpleSigning(Content::from(bytes).known_by(digest))
+        Self::SimpleSigning(Content::from(bytes).with_digest(digest))
     }
 
     /// The payload's own bytes.

@@ -182,6 +182,51 @@ impl HttpError {
         )
     }
 
+    /// Whether the host surely did not do what it was asked: it got no request,
+    /// or answered that it wants to be asked later or elsewhere.
+    pub fn is_undone(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Descriptors { .. }
+            | Self::Dns { .. }
+            | Self::Certificate { .. }
+            | Self::Tls { .. }
+            | Self::Alert { .. }
+            | Self::Incompatible { .. }
+            | Self::ProxyDenied { .. }
+            | Self::Proxy { .. }
+            | Self::ProxySetting { .. }
+            | Self::GivenUp { .. }
+            | Self::Outdated { .. }
+            | Self::Redirect { .. }
+            | Self::Inward { .. }
+            | Self::NotAHost { .. } => true,
+            Self::Overloaded { status, .. } => *status == 429,
+            Self::Broken { .. }
+            | Self::Nonsense { .. }
+            | Self::OutOfTime { .. }
+            | Self::Silence { .. }
+            | Self::TooLarge { .. }
+            | Self::WaitTooLong { .. } => false,
+        }
+    }
+
+    /// The same of a request that was sent before, by an attempt whose outcome
+    /// nobody knows.
+    pub(super) fn after_doubt(self) -> Self {
+        match &self {
+            Self::Connect { url, .. }
+            | Self::Descriptors { url }
+            | Self::Dns { url, .. }
+            | Self::Proxy { url, .. }
+            | Self::GivenUp { url, .. } => Self::Broken {
+                url: url.clone(),
+                source: self.into(),
+            },
+            _ => self,
+        }
+    }
+
     pub(super) fn redirect(url: &Url, reason: Astray) -> Self {
         Self::Redirect {
             url: Redacted(url).to_string(),

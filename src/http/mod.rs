@@ -10,6 +10,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
+mod message;
 mod names;
 mod proxies;
 mod reach;
@@ -23,12 +24,12 @@ mod warning;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 use url::Url;
@@ -36,13 +37,14 @@ use url::Url;
 pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
+pub use message::{Keep, Redirects, Replay, Request, Response};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, printable};
 pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
-use crate::secret::{Secrets, Voice};
+use crate::secret::Secrets;
 use clients::{Clients, streamed};
 use host::{Host, Trouble};
 use retry::{Failure, Pace};
@@ -68,113 +70,6 @@ pub struct Settings {
     pub time: Duration,
     /// When all of its requests must have ended.
     pub until: Instant,
-}
-
-/// Whether a request may be sent again when nobody knows what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replay {
-    /// It says the same however often it is sent.
-    Safe,
-    /// It would overwrite what somebody else wrote in between: a 429 or a
-    /// connection that never came about is repeated, everything else answered.
-    Ask,
-}
-
-/// What becomes of an answer that sends a request elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redirects {
-    Followed,
-    /// It is the answer.
-    Answered,
-}
-
-/// One request, which may be sent several times.
-pub struct Request {
-    pub method: Method,
-    pub url: Url,
-    pub headers: HeaderMap,
-    pub body: Option<Content>,
-    pub trust: Trust,
-    pub reach: Reach,
-    pub replay: Replay,
-    /// It is not sent, nor sent again, when it has waited for longer.
-    pub fresh_for: Duration,
-    pub redirects: Redirects,
-    /// The most bytes that an answer's body may have.
-    pub body_limit: u64,
-    /// How much of a body is kept.
-    pub keep: Keep,
-}
-
-/// What is kept of an answer's body. All of it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    All,
-    /// As many of its last bytes.
-    Last(usize),
-}
-
-impl Request {
-    /// A request without body or headers, whose answer's body is at most
-    /// 64 KiB.
-    pub fn new(method: Method, url: Url, trust: Trust) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: None,
-            trust,
-            reach: Reach::Any,
-            replay: Replay::Safe,
-            fresh_for: Duration::MAX,
-            redirects: Redirects::Followed,
-            body_limit: 64 * 1024,
-            keep: Keep::All,
-        }
-    }
-
-    pub fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-}
-
-/// An answer, read to its end.
-#[derive(Debug)]
-pub struct Response {
-    /// Where the answer came from, after redirects.
-    pub url: Url,
-    /// Whom its request could connect to, and whom it did, if that was no proxy.
-    reach: Reach,
-    peer: Option<IpAddr>,
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// How often the request was sent before this answer came.
-    pub attempts: u32,
-    /// What a host may repeat of what it was shown.
-    pub secrets: Secrets,
-}
-
-impl Response {
-    /// A header's value, if it is there once and visible ASCII.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let value = values.next()?.to_str().ok()?;
-        values.next().is_none().then_some(value)
-    }
-
-    /// The host's own words in its body, fit to print; empty if it said nothing.
-    pub fn words(&self) -> String {
-        self.printable(String::from_utf8_lossy(&self.body).trim())
-    }
-
-    /// Text of this answer, fit to print: without what the host was shown, in
-    /// the URL too, then [as all text of others](printable).
-    pub fn printable(&self, text: &str) -> String {
-        let shown = redact::secrets_of(&self.url);
-        printable(&self.secrets.scrubbed(text, Voice::Theirs, &shown))
-    }
 }
 
 /// The client. One for the whole run: it holds the connections and what is
@@ -304,6 +199,22 @@ impl Client {
         request: &Request,
         attempt: impl AsyncFn(Instant) -> Result<Response, HttpError>,
     ) -> Result<Response, HttpError> {
+        let mut is_in_doubt = false;
+        let outcome = self.repeat(request, attempt, &mut is_in_doubt).await;
+        match is_in_doubt && request.method == Method::PUT {
+            true => outcome.map_err(HttpError::after_doubt),
+            false => outcome,
+        }
+    }
+
+    /// Notes in `is_in_doubt` whether the host may have done what an attempt
+    /// asked for that has failed.
+    async fn repeat(
+        &self,
+        request: &Request,
+        attempt: impl AsyncFn(Instant) -> Result<Response, HttpError>,
+        is_in_doubt: &mut bool,
+    ) -> Result<Response, HttpError> {
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
         let asked_at = Instant::now();
@@ -340,6 +251,7 @@ impl Client {
                     Failure::of_error(error, request.replay)?
                 }
             };
+            *is_in_doubt |= !failure.is_undone();
             let wait = pace.next(&host, failure, began)?;
             debug!(
                 "Waiting {wait:.1?} before asking {} again",

@@ -56,6 +56,14 @@ impl Failure {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
     }
 
+    /// Whether the host surely did not do what it was asked.
+    pub(super) fn is_undone(&self) -> bool {
+        match self {
+            Self::Answer(_) => self.is_complaint(),
+            Self::Error(error) => error.is_undone(),
+        }
+    }
+
     /// What the host's other requests are to know of it.
     fn trouble(&self) -> Trouble {
         match self {

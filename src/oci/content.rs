@@ -84,7 +84,7 @@ impl Content {
 
     /// The same content, for who has read it already: `digest` is the SHA-256
     /// digest of all bytes, which nobody needs to read for it again.
-    pub fn known_by(self, digest: Digest) -> Self {
+    pub fn with_digest(self, digest: Digest) -> Self {
         Self {
             known: Some(digest),
             ..self
@@ -242,7 +242,7 @@ mod tests {
     fn a_known_digest_is_not_read_for_and_does_not_spread() {
         let unreadable = Content::from_source(Repeated(b'x', 2, 3));
         assert!(unreadable.digest().is_err());
-        let known = unreadable.known_by(Digest::of(b"xx"));
+        let known = unreadable.with_digest(Digest::of(b"xx"));
         assert_eq!(known.clone().digest().unwrap(), Digest::of(b"xx"));
         assert!(Content::concat([known]).digest().is_err());
     }

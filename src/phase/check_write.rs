@@ -9,7 +9,7 @@ use tracing::info;
 use super::claims::Claims;
 use super::error::PhaseError;
 use super::plan::Plan;
-use crate::attach::{self, Found, Place};
+use crate::attach::{self, Place, Standing};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
 use crate::store::registry::Registries;
@@ -27,7 +27,7 @@ pub struct Writable {
 
 /// A place as it was read.
 pub(super) struct WritablePlace {
-    pub(super) found: Found,
+    pub(super) found: Standing,
     /// Those of a tag that is newly made.
     pub(super) media_types: MediaTypes,
 }

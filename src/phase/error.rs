@@ -138,23 +138,3 @@ pub enum PhaseError {
     #[error("published in part")]
     InPart(#[source] Box<PhaseError>),
 }
-
-impl PhaseError {
-    /// Whether a registry refuses a change, so that running again alone cannot
-    /// help.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Place(
-                AttachError::Refused { .. }
-                | AttachError::Foreign { .. }
-                | AttachError::Subject { .. }
-                | AttachError::Full { .. },
-            ) => true,
-            Self::Place(AttachError::Store { source, .. }) => {
-                matches!(source, StoreError::Status { .. } | StoreError::Quota { .. })
-            }
-            Self::InPart(source) => source.is_refusal(),
-            _ => false,
-        }
-    }
-}

@@ -57,6 +57,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use crate::attach::{Lateness, Settle};
+use crate::store::Visible;
 use crate::store::registry::Registries;
 
 /// How long a run that was stopped may take to learn what became of requests
@@ -107,7 +108,7 @@ async fn until(
         return Ok(());
     }
     let stopped = PhaseError::Stopped(stop);
-    if registries.has_written() {
+    if registries.visible() > Visible::No {
         return Err(PhaseError::InPart(Box::new(stopped)));
     }
     Err(stopped)
@@ -157,13 +158,13 @@ async fn watching_tags(
     registries: &Registries,
 ) -> Result<(), PhaseError> {
     let looking = pin!(async {
-        registries.written().await;
+        registries.until_written().await;
         warn_of_moved_tags(plan, registries).await;
     });
     match select(pin!(publishing), looking).await {
         Either::Right(((), publishing)) => publishing.await,
         Either::Left((outcome, looking)) => {
-            if registries.has_written() && !registries.is_stopping() {
+            if registries.visible() > Visible::No && !registries.is_stopping() {
                 // A warning is not worth waiting for a registry that fails.
                 let _ = timeout(LOOKING, looking).await;
             }
@@ -180,7 +181,7 @@ async fn or_stopped<T>(
 ) -> Result<T, PhaseError> {
     tokio::select! {
         outcome = step => outcome,
-        () = registries.stopped() => Err(PhaseError::Crashed("a step that was stopped")),
+        () = registries.until_stopped() => Err(PhaseError::Crashed("a step that was stopped")),
     }
 }
 

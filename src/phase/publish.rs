@@ -7,10 +7,11 @@ use tracing::info;
 use super::error::PhaseError;
 use super::receipt::{PlaceState, Receipt};
 use super::seal::{Sealed, SealedPlace};
-use crate::attach::{AttachError, Hanging, Lateness, Layer, Publication, Settle, Turn};
+use crate::attach::{AttachError, Lateness, Layer, Order, Publication, Settle, Writer};
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
+use crate::store::{FailureKind, Visible};
 
 /// Takes the step, and notes in the receipt what became of each place.
 ///
@@ -30,16 +31,20 @@ pub async fn publish(
         .map(Prepared::new)
         .collect();
     let publication = Publication::new(registries, settle, lateness);
-    let mut hanging: Vec<(&Prepared, Hanging<'_>)> = Vec::new();
+    let mut writers: Vec<(&Prepared, Writer<'_>)> = Vec::new();
     for prepared in &places {
-        hanging.push((prepared, prepared.hanging(&publication)));
+        writers.push((prepared, prepared.writer(&publication)));
     }
-    let has_overwrites = hanging.iter().any(|(_, hanging)| hanging.is_overwrite());
+    let has_overwrites = writers.iter().any(|(_, writer)| writer.is_overwrite());
     // Of so many places the last one would be put long after it was looked at.
-    let is_crowd = hanging.len() > AT_ONCE;
-    let uploads = hanging.iter_mut().map(|(_, hanging)| {
-        let is_first = (hanging.is_overwrite() || !has_overwrites) && !is_crowd;
-        hanging.upload(if is_first { Turn::Next } else { Turn::Later })
+    let is_crowd = writers.len() > AT_ONCE;
+    let uploads = writers.iter_mut().map(|(_, writer)| {
+        let is_first = (writer.is_overwrite() || !has_overwrites) && !is_crowd;
+        writer.upload(if is_first {
+            Order::First
+        } else {
+            Order::AfterOthers
+        })
     });
     let uploads = join_all(uploads).await;
     uploads
@@ -47,58 +52,55 @@ pub async fn publish(
         .collect::<Result<Vec<()>, _>>()
         .map_err(PhaseError::Place)?;
     // Registries are likelier to refuse overwriting a tag than a new one.
-    let (overwrites, new): (Vec<_>, Vec<_>) = hanging
+    let (overwrites, new): (Vec<_>, Vec<_>) = writers
         .into_iter()
-        .partition(|(_, hanging)| hanging.is_overwrite());
+        .partition(|(_, writer)| writer.is_overwrite());
     let [first, second] = match (is_crowd, overwrites.is_empty()) {
-        (true, _) => [Turn::Later; 2],
-        (false, true) => [Turn::Next; 2],
-        (false, false) => [Turn::Next, Turn::Later],
+        (true, _) => [Order::AfterOthers; 2],
+        (false, true) => [Order::First; 2],
+        (false, false) => [Order::First, Order::AfterOthers],
     };
     let mut failures = Vec::new();
-    let mut has_written = false;
-    for (round, turn) in [(overwrites, first), (new, second)] {
+    for (round, order) in [(overwrites, first), (new, second)] {
         if !failures.is_empty() {
             break;
         }
         let writes = join_all(
             round
                 .into_iter()
-                .map(|(prepared, hanging)| write(prepared, hanging, turn)),
+                .map(|(prepared, writer)| write(prepared, writer, order)),
         )
         .await;
-        for (prepared, hanging, outcome) in writes {
-            has_written |= hanging.has_written();
-            prepared.note(&outcome, &hanging, receipt);
+        for (prepared, writer, outcome) in writes {
+            prepared.note(&outcome, &writer, receipt);
             failures.extend(outcome.err());
         }
     }
-    verdict(failures, has_written)
+    verdict(failures, registries.visible())
 }
 
 /// The failure that decides the exit code: one where running again cannot help
 /// before one where it can.
-fn verdict(failures: Vec<AttachError>, has_written: bool) -> Result<(), PhaseError> {
-    let mut failures: Vec<PhaseError> = failures.into_iter().map(PhaseError::Place).collect();
-    failures.sort_by_key(|failure| !failure.is_refusal());
-    match failures.into_iter().next() {
+fn verdict(mut failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
+    failures.sort_by_key(|failure| failure.kind() != FailureKind::Refused);
+    match failures.into_iter().next().map(PhaseError::Place) {
         None => Ok(()),
-        Some(failure) if has_written => Err(PhaseError::InPart(Box::new(failure))),
+        Some(failure) if visible > Visible::No => Err(PhaseError::InPart(Box::new(failure))),
         Some(failure) => Err(failure),
     }
 }
 
 async fn write<'a>(
     prepared: &'a Prepared,
-    mut hanging: Hanging<'a>,
-    turn: Turn,
+    mut writer: Writer<'a>,
+    order: Order,
 ) -> (
     &'a Prepared,
-    Hanging<'a>,
+    Writer<'a>,
     Result<Option<Digest>, AttachError>,
 ) {
-    let outcome = hanging.write(turn).await;
-    (prepared, hanging, outcome)
+    let outcome = writer.write(order).await;
+    (prepared, writer, outcome)
 }
 
 /// A place with its layers in a row.
@@ -121,8 +123,8 @@ impl Prepared {
         }
     }
 
-    fn hanging<'a>(&'a self, publication: &'a Publication<'a>) -> Hanging<'a> {
-        Hanging::new(
+    fn writer<'a>(&'a self, publication: &'a Publication<'a>) -> Writer<'a> {
+        Writer::new(
             publication,
             &self.sealed.place,
             &self.layers,
@@ -134,16 +136,16 @@ impl Prepared {
     fn note(
         &self,
         outcome: &Result<Option<Digest>, AttachError>,
-        hanging: &Hanging<'_>,
+        writer: &Writer<'_>,
         receipt: &mut Receipt,
     ) {
         let place = &self.sealed.place;
-        let state = match (outcome, hanging.has_written()) {
-            (Ok(_), true) => PlaceState::Written,
-            (Ok(_), false) => PlaceState::Unchanged,
+        let state = match (outcome, writer.visible()) {
+            (Ok(_), Visible::No) => PlaceState::Unchanged,
+            (Ok(_), Visible::Maybe | Visible::Yes) => PlaceState::Written,
             (Err(_), _) => PlaceState::Failed,
         };
-        let is_there = |layer| self.sealed.before.found.holds(layer) && hanging.has_kept(layer);
+        let is_there = |layer| self.sealed.before.found.holds(layer) && writer.has_kept(layer);
         let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(
             state,

@@ -68,7 +68,8 @@ async fn put(
     let reference: Reference = name.parse()?;
     let outcome = registries
         .put_manifest(&reference, manifest, &Condition::Always, Duration::MAX)
-        .await?;
+        .await
+        .answer?;
     match outcome {
         Put::Written => {}
         other => bail!("the registry does not take `{name}`: {other:?}"),

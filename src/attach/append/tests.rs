@@ -47,7 +47,7 @@ enum Writer<'a> {
     /// cosign: reads, puts, and looks no more.
     Foreign {
         layers: &'a [Layer],
-        read: Option<Found>,
+        read: Option<Standing>,
         patience: Patience,
     },
     Done(&'a [Layer]),
@@ -56,7 +56,7 @@ enum Writer<'a> {
 #[derive(Clone)]
 struct World<'a> {
     place: &'a Place,
-    tag: Found,
+    tag: Standing,
     writers: Vec<Writer<'a>>,
     /// By writer: whom it waits for before it reads back.
     stale: Vec<BTreeSet<usize>>,
@@ -88,7 +88,7 @@ impl<'a> World<'a> {
         let stale = vec![BTreeSet::new(); writers.len()];
         Self {
             place,
-            tag: Found::nothing(),
+            tag: Standing::Nothing,
             writers,
             stale,
             faults,
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
                     State::Merging => self.tag.digest() == append.found.digest(),
                     State::Lost(_) => false,
                 };
-                append.read(self.tag.clone());
+                append.saw(self.tag.clone());
                 let mut world = self.with(index, Writer::Ours(append));
                 // It has stood there for as long as anybody waits.
                 if is_proof && self.puts == (Puts::Slow { are_watched: true }) {
@@ -252,10 +252,12 @@ impl<'a> World<'a> {
         is_committed: bool,
     ) -> Self {
         let mut append = append.clone();
-        append.put(union.manifest.digest().clone(), put).unwrap();
+        append
+            .answered(union.manifest.digest().clone(), put)
+            .unwrap();
         let mut world = self.with(index, Writer::Ours(append));
         if is_committed {
-            world.tag = Found::of(Kind::Signatures, union.manifest.clone());
+            world.tag = Standing::of(Kind::Signatures, union.manifest.clone());
             world.stale[index] = world.holding_a_read(index);
         }
         for stale in &mut world.stale {
@@ -265,7 +267,7 @@ impl<'a> World<'a> {
     }
 
     fn commit(&mut self, index: usize, union: Union) {
-        self.tag = Found::of(Kind::Signatures, union.manifest);
+        self.tag = Standing::of(Kind::Signatures, union.manifest);
         for stale in &mut self.stale {
             stale.remove(&index);
         }
@@ -460,24 +462,24 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
             &place,
             &layers,
             MediaTypes::Oci,
-            Found::nothing(),
+            Standing::Nothing,
             Settling::Wanted,
         );
         let Ok(Next::Put(union, Condition::Absent)) = append.next() else {
             panic!()
         };
         append
-            .put(union.manifest.digest().clone(), refused(status))
+            .answered(union.manifest.digest().clone(), refused(status))
             .unwrap();
         if let Ok(Next::Read(_)) = append.next() {
-            append.read(Found::nothing());
+            append.saw(Standing::Nothing);
         }
         let Ok(Next::Put(union, Condition::Always)) = append.next() else {
             panic!("{status}")
         };
         assert!(
             append
-                .put(union.manifest.digest().clone(), refused(status))
+                .answered(union.manifest.digest().clone(), refused(status))
                 .is_err()
         );
     }
@@ -491,22 +493,22 @@ fn a_tag_that_does_not_show_what_was_put_is_read_again() {
         &place,
         &layers,
         MediaTypes::Oci,
-        Found::nothing(),
+        Standing::Nothing,
         Settling::Wanted,
     );
     let Ok(Next::Put(union, _)) = append.next() else {
         panic!()
     };
     append
-        .put(union.manifest.digest().clone(), Put::Written)
+        .answered(union.manifest.digest().clone(), Put::Written)
         .unwrap();
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
-    append.read(Found::nothing());
+    append.saw(Standing::Nothing);
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
-    let written = Found::of(Kind::Signatures, union.manifest);
-    append.read(written.clone());
+    let written = Standing::of(Kind::Signatures, union.manifest);
+    append.saw(written.clone());
     assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
-    append.read(written);
+    append.saw(written);
     assert!(matches!(append.next(), Ok(Next::Done(_))));
 }
 
@@ -531,7 +533,7 @@ fn lost_layers_are_counted_at_once() {
             r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[{layers}]}}"#,
             MediaType::OCI_MANIFEST
         );
-        Found::of(
+        Standing::of(
             Kind::Signatures,
             Manifest::parse(None, text.into()).unwrap(),
         )

@@ -32,6 +32,7 @@ pub(super) fn of_store(error: &StoreError) -> Hint {
         | StoreError::Digest { .. }
         | StoreError::Size { .. }
         | StoreError::Manifest { .. }
+        | StoreError::Answer { .. }
         | StoreError::Stopped
         | StoreError::Missing { .. } => None,
     }

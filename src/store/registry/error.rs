@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::http::{Astray, HttpError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
+use crate::store::FailureKind;
 
 use super::credentials::CredentialsError;
 use super::limit::Limit;
@@ -87,10 +88,41 @@ pub enum StoreError {
         #[source]
         source: ManifestError,
     },
+    #[error("{action}: the answer cannot be read: it is larger than {limit} bytes")]
+    Answer { action: String, limit: u64 },
     #[error("the run was stopped")]
     Stopped,
     #[error("{action}: not found{answer}")]
     Missing { action: String, answer: Answer },
+}
+
+impl StoreError {
+    /// What the failure means for the run.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Stopped => FailureKind::Stopped,
+            // Asking again brings the same bytes.
+            Self::TooLarge { .. } | Self::Http(HttpError::TooLarge { .. }) => FailureKind::Content,
+            Self::Http(HttpError::ProxySetting { .. }) => FailureKind::Setting,
+            Self::Http(error) if error.wants_certificate() => FailureKind::Denied,
+            Self::Http(_)
+            | Self::Token { .. }
+            | Self::Protocol { .. }
+            | Self::Location { .. }
+            | Self::Answer { .. } => FailureKind::Unreachable,
+            Self::Credentials { .. }
+            | Self::Denied { .. }
+            | Self::DeniedElsewhere { .. }
+            | Self::Realm { .. } => FailureKind::Denied,
+            Self::Quota { .. } => FailureKind::Refused,
+            Self::Status { status, .. } if *status >= 500 => FailureKind::Unreachable,
+            Self::Status { .. }
+            | Self::Digest { .. }
+            | Self::Size { .. }
+            | Self::Manifest { .. }
+            | Self::Missing { .. } => FailureKind::Content,
+        }
+    }
 }
 
 /// A registry's own words about an error, if it said something.

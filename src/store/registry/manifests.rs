@@ -13,6 +13,7 @@ use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_
 use crate::http::{HttpError, Method, Replay, Response, StatusCode};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
+use crate::store::Visible;
 
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
@@ -56,6 +57,13 @@ pub enum Put {
     },
 }
 
+/// The outcome of writing a manifest.
+pub struct Outcome {
+    pub answer: Result<Put, StoreError>,
+    /// Whether others may see the manifest now.
+    pub visible: Visible,
+}
+
 /// The manifests that were not there when they were last read.
 #[derive(Default)]
 pub(super) struct Absent(Mutex<HashSet<Reference>>);
@@ -89,7 +97,7 @@ impl Registries {
         &self,
         reference: &Reference,
     ) -> Result<Option<Manifest>, StoreError> {
-        let served = self.get_tag(reference).await?;
+        let served = self.get_served(reference).await?;
         Ok(served.map(|served| served.manifest))
     }
 
@@ -97,7 +105,7 @@ impl Registries {
     ///
     /// # Errors
     /// As there.
-    pub async fn get_tag(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
+    pub async fn get_served(&self, reference: &Reference) -> Result<Option<Served>, StoreError> {
         let action = format!("reading `{reference}`");
         let mut ask = Ask::new(Method::GET, manifest_path(reference), &action);
         ask.headers
@@ -159,16 +167,15 @@ impl Registries {
     /// condition true or does not look at it, and if it takes it within
     /// `fresh_for`: a registry may want to be asked later.
     ///
-    /// # Errors
-    /// On a registry that cannot be reached or denies access; every other
-    /// outcome is told by [`Put`].
+    /// The answer is an error where the registry cannot be reached or denies
+    /// access; every other one is told by [`Put`].
     pub async fn put_manifest(
         &self,
         reference: &Reference,
         manifest: &Manifest,
         condition: &Condition,
         fresh_for: Duration,
-    ) -> Result<Put, StoreError> {
+    ) -> Outcome {
         let action = format!("writing `{reference}`");
         let mut ask = Ask::new(Method::PUT, manifest_path(reference), &action);
         if let Ok(media_type) = HeaderValue::from_str(manifest.media_type().as_str()) {
@@ -191,10 +198,22 @@ impl Registries {
         ask.when_stopped = WhenStopped::Await;
         self.absent.forget(reference);
         let sent = self.send(reference.repository(), &ask).await;
-        // Only what was surely not sent, or surely refused, has written nothing.
-        if may_have_written(&sent) {
-            self.note_write();
+        let visible = visible(&sent);
+        self.note(visible);
+        Outcome {
+            answer: self.put(reference, manifest, &ask, sent),
+            visible,
         }
+    }
+
+    /// What the answer to a manifest means.
+    fn put(
+        &self,
+        reference: &Reference,
+        manifest: &Manifest,
+        ask: &Ask<'_>,
+        sent: Result<Response, StoreError>,
+    ) -> Result<Put, StoreError> {
         let response = match sent {
             Ok(response) => response,
             Err(StoreError::Http(
@@ -206,13 +225,20 @@ impl Registries {
                 return Ok(Put::Unclear(error.to_string()));
             }
             Err(StoreError::Http(HttpError::Outdated { .. })) => return Ok(Put::Outdated),
+            // Too long to be read, so that nobody knows what it says.
+            Err(StoreError::Http(HttpError::TooLarge { limit, .. })) => {
+                return Err(StoreError::Answer {
+                    action: ask.action.to_owned(),
+                    limit,
+                });
+            }
             Err(error) => return Err(error),
         };
         let answer = answer::read(&response);
         match response.status.as_u16() {
             200..=299 => {
                 if let Some(promised) = promised_digest(&response) {
-                    check_digest(&action, &promised, manifest.bytes())?;
+                    check_digest(ask.action, &promised, manifest.bytes())?;
                 }
                 match response.header("oci-subject") {
                     Some(_) => Ok(Put::Indexed),
@@ -227,7 +253,7 @@ impl Registries {
             {
                 Ok(Put::BlobUnknown)
             }
-            401 => Err(self.unexpected(reference.repository(), &ask, &response)),
+            401 => Err(self.unexpected(reference.repository(), ask, &response)),
             501 => Ok(Put::Refused {
                 status: 501,
                 answer,
@@ -240,22 +266,18 @@ impl Registries {
     }
 }
 
-/// Whether a manifest may stand there now.
-fn may_have_written(sent: &Result<Response, StoreError>) -> bool {
+/// Whether a manifest may stand there now. Only a request that was surely not
+/// sent, or surely refused, has changed nothing.
+fn visible(sent: &Result<Response, StoreError>) -> Visible {
     match sent {
-        Ok(response) => {
-            let status = response.status;
-            !status.is_client_error() && status != StatusCode::NOT_MODIFIED
-        }
-        Err(StoreError::Http(error)) => !matches!(
-            error,
-            HttpError::Connect { .. }
-                | HttpError::Dns { .. }
-                | HttpError::Certificate { .. }
-                | HttpError::GivenUp { .. }
-                | HttpError::Outdated { .. }
-        ),
-        Err(_) => false,
+        Ok(response) => match response.status {
+            StatusCode::NOT_MODIFIED | StatusCode::NOT_IMPLEMENTED => Visible::No,
+            status if status.is_client_error() => Visible::No,
+            status if status.is_success() => Visible::Yes,
+            _ => Visible::Maybe,
+        },
+        Err(StoreError::Http(error)) if !error.is_undone() => Visible::Maybe,
+        Err(_) => Visible::No,
     }
 }
 

@@ -32,7 +32,7 @@ use url::Url;
 
 pub use error::{Answer, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
-pub use manifests::{Condition, Put, Served};
+pub use manifests::{Condition, Outcome, Put, Served};
 pub use referrers::Referrers;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};

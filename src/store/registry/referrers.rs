@@ -115,7 +115,7 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 impl Referrers {
     /// Whether the manifest with this digest is listed.
-    pub fn list(&self, digest: &Digest) -> bool {
+    pub fn contains(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{Ask, Registries, StoreError};
 use crate::http::Response;
 use crate::oci::Repository;
+use crate::store::Visible;
 
 /// What becomes of a request when the run is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +20,17 @@ pub(super) enum WhenStopped {
     Await,
 }
 
-/// Whether the run is to stop, and whether it has written something.
+/// Whether the run is to stop, and whether others may see a change.
 pub(super) struct Progress {
     stopping: watch::Sender<bool>,
-    has_written: watch::Sender<bool>,
+    visible: watch::Sender<Visible>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
             stopping: watch::Sender::new(false),
-            has_written: watch::Sender::new(false),
+            visible: watch::Sender::new(Visible::No),
         }
     }
 }
@@ -47,7 +48,7 @@ impl Registries {
     }
 
     /// Waits until the run is stopped.
-    pub async fn stopped(&self) {
+    pub async fn until_stopped(&self) {
         let mut stopping = self.progress.stopping.subscribe();
         // The sender lives as long as we do.
         let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -57,23 +58,25 @@ impl Registries {
     pub async fn rest(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
-            () = self.stopped() => {}
+            () = self.until_stopped() => {}
         }
     }
 
-    /// Whether a manifest was written, or may have been.
-    pub fn has_written(&self) -> bool {
-        *self.progress.has_written.borrow()
+    /// Whether others may see a change of this run.
+    pub fn visible(&self) -> Visible {
+        *self.progress.visible.borrow()
     }
 
     /// Waits until a manifest was written, or may have been.
-    pub async fn written(&self) {
-        let mut written = self.progress.has_written.subscribe();
-        let _ = written.wait_for(|written| *written).await;
+    pub async fn until_written(&self) {
+        let mut visible = self.progress.visible.subscribe();
+        let _ = visible.wait_for(|visible| *visible > Visible::No).await;
     }
 
-    pub(super) fn note_write(&self) {
-        self.progress.has_written.send_replace(true);
+    pub(super) fn note(&self, visible: Visible) {
+        self.progress
+            .visible
+            .send_if_modified(|known| visible > std::mem::replace(known, visible.max(*known)));
     }
 
     pub(super) async fn send(
@@ -86,7 +89,7 @@ impl Registries {
             (WhenStopped::Await, false) => self.exchange(repository, ask).await,
             (WhenStopped::Drop, false) => tokio::select! {
                 response = self.exchange(repository, ask) => response,
-                () = self.stopped() => Err(StoreError::Stopped),
+                () = self.until_stopped() => Err(StoreError::Stopped),
             },
         }
     }

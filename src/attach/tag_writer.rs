@@ -8,61 +8,33 @@ use tracing::{debug, warn};
 
 use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use super::publication::{Expected, Publication};
-use super::referrer;
-use super::settle::{Measured, Others, Settle};
+use super::reading;
+use super::settle::{Contention, Measured, Settle};
+use super::standing::{Layer, Standing};
+use super::timing::{
+    COLLISION, COLLISION_AT_MOST, CONSISTENCY, MOST_COLLISION_DOUBLINGS, MOST_DOUBLINGS, PATIENCE,
+    RESTLESS, STALE,
+};
 use super::union::Union;
 use super::watch::{Doubt, Watch};
 use crate::config::MediaTypes;
 use crate::oci::{Descriptor, Digest};
-use crate::store::registry::{Condition, Put, Registries, StoreError};
+use crate::store::Visible;
+use crate::store::registry::{Condition, Put};
 
-/// How long a registry may take to show what it accepted.
-pub(super) const CONSISTENCY: Duration = Duration::from_secs(5);
-/// How long a place is fought for: other signers, and answers that leave open
-/// what happened.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// After this time a place that never settles is one where somebody writes all
-/// the time.
-const RESTLESS: Duration = Duration::from_secs(40);
 /// How often blobs that the registry took and does not know are uploaded again.
 pub(super) const UPLOADS: usize = 3;
-/// A look that is no older than this is good enough: most runs look and put
-/// within it, however busy the machine.
-const STALE: Duration = Duration::from_millis(200);
-/// How often the time that a put may wait is doubled.
-const MOST_OFTEN: u32 = 8;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 
 /// Whether a place is written as soon as its blobs are there, or after other
 /// places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    Next,
-    Later,
-}
-
-/// Reads what hangs at the tag of `place`.
-///
-/// # Errors
-/// On a registry that does not answer or refuses, and on something that the
-/// signer must not replace.
-pub async fn read(registries: &Registries, place: &Place) -> Result<Found, AttachError> {
-    let served = registries.get_tag(&place.reference()).await;
-    let served = served.map_err(|source| match source {
-        StoreError::Manifest { source, .. } => AttachError::Foreign {
-            place: place.clone(),
-            source,
-        },
-        source => AttachError::Store {
-            place: place.clone(),
-            source,
-        },
-    })?;
-    Found::at(place, served)
+pub enum Order {
+    First,
+    AfterOthers,
 }
 
 /// What became of an attempt to put.
@@ -76,12 +48,12 @@ enum Attempt {
 }
 
 /// Layers on their way to a place.
-pub struct Hanging<'a> {
+pub struct TagWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
     append: Append<'a>,
     settle: Settle,
-    others: Others,
+    contention: Contention,
     expected: Option<Expected>,
     /// How often a put has waited for too long.
     outdated: u32,
@@ -95,10 +67,10 @@ pub struct Hanging<'a> {
     /// How often the registry did not know one of them.
     lost: usize,
     doubt: Option<Doubt>,
-    has_written: bool,
+    visible: Visible,
 }
 
-impl<'a> Hanging<'a> {
+impl<'a> TagWriter<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
     pub fn new(
@@ -106,7 +78,7 @@ impl<'a> Hanging<'a> {
         place: &'a Place,
         layers: &'a [Layer],
         media_types: MediaTypes,
-        found: Found,
+        found: Standing,
     ) -> Self {
         // One document, the last one wins: nobody waits for stale writers.
         let settle = match place.kind() {
@@ -127,7 +99,7 @@ impl<'a> Hanging<'a> {
             place,
             append,
             settle,
-            others: Others::Unseen,
+            contention: Contention::Unseen,
             expected,
             outdated: 0,
             read_at: Instant::now(),
@@ -136,7 +108,7 @@ impl<'a> Hanging<'a> {
             uploaded: HashSet::new(),
             lost: 0,
             doubt: None,
-            has_written: false,
+            visible: Visible::No,
         }
     }
 
@@ -146,9 +118,9 @@ impl<'a> Hanging<'a> {
         self.append.found().digest().is_some()
     }
 
-    /// Whether something visible may have changed.
-    pub fn has_written(&self) -> bool {
-        self.has_written
+    /// Whether others may see a change.
+    pub fn visible(&self) -> Visible {
+        self.visible
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
@@ -158,7 +130,7 @@ impl<'a> Hanging<'a> {
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
-    pub async fn upload(&mut self, turn: Turn) -> Result<(), AttachError> {
+    pub async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
         // Whatever becomes of them, nobody waits for them after this.
         let _expected = self.expected.take();
         let Next::Put(union, _) = self.append.next()? else {
@@ -170,12 +142,12 @@ impl<'a> Hanging<'a> {
                 self.place, union.layers
             );
         }
-        if self.settle == Settle::Off || turn == Turn::Later {
+        if self.settle == Settle::Off || order == Order::AfterOthers {
             return self.upload_blobs(&union).await;
         }
         let (publication, reference) = (self.publication, self.place.reference());
         let looking = async {
-            publication.nearly_uploaded().await;
+            publication.until_nearly_uploaded().await;
             let looked_at = Instant::now();
             (
                 looked_at,
@@ -184,7 +156,7 @@ impl<'a> Hanging<'a> {
         };
         let (uploaded, (looked_at, now)) = futures_util::join!(self.upload_blobs(&union), looking);
         uploaded?;
-        let now = now.map_err(|source| self.store_error(source))?;
+        let now = now.map_err(|source| AttachError::store(self.place, source))?;
         self.looked(looked_at, now.as_ref()).await
     }
 
@@ -212,7 +184,7 @@ impl<'a> Hanging<'a> {
         now: Option<&Digest>,
     ) -> Result<(), AttachError> {
         if now != self.append.found().digest() {
-            self.others = Others::Seen;
+            self.contention = Contention::Seen;
             return self.reread().await;
         }
         self.read_at = looked_at;
@@ -225,8 +197,8 @@ impl<'a> Hanging<'a> {
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self, turn: Turn) -> Result<Digest, AttachError> {
-        self.is_unseen = turn == Turn::Later;
+    pub async fn write(&mut self, order: Order) -> Result<Digest, AttachError> {
+        self.is_unseen = order == Order::AfterOthers;
         let mut started = Instant::now();
         let mut written_at = started;
         // Since when everything of ours has stood there, as far as is known.
@@ -272,7 +244,7 @@ impl<'a> Hanging<'a> {
                     self.restore(seen);
                     // Others wrote since: what they wrote over is not known.
                     if self.append.found().digest() != written.as_ref() {
-                        self.others = Others::Seen;
+                        self.contention = Contention::Seen;
                         quiet_since = Instant::now();
                     }
                 }
@@ -290,7 +262,7 @@ impl<'a> Hanging<'a> {
         self.read_at = Instant::now();
         let lost = self
             .append
-            .read(read(self.publication.registries, self.place).await?);
+            .saw(reading::read_tag(self.publication.registries, self.place).await?);
         let now = self.append.found().digest();
         let was_in_doubt = self.doubt.is_some();
         self.doubt.take_if(|doubt| doubt.is_over(now));
@@ -309,7 +281,7 @@ impl<'a> Hanging<'a> {
     /// A put erased what others had hung while it was under way, or is going to.
     fn erased(&mut self, seen: Vec<Descriptor>) {
         if !seen.is_empty() {
-            self.others = Others::Seen;
+            self.contention = Contention::Seen;
             self.restore(seen);
         }
     }
@@ -354,7 +326,7 @@ impl<'a> Hanging<'a> {
     /// that takes few requests a second gets there in the end, because it grows.
     fn fresh_for(&self) -> Duration {
         let least = self.shortest().max(STALE);
-        least.saturating_mul(1 << self.outdated.min(MOST_OFTEN))
+        least.saturating_mul(1 << self.outdated.min(MOST_DOUBLINGS))
     }
 
     /// A watch on the place, which now has what stands there, or soon `ours`.
@@ -374,21 +346,23 @@ impl<'a> Hanging<'a> {
         let putting = registries.put_manifest(&reference, &union.manifest, condition, fresh_for);
         let ours = Some(union.manifest.digest());
         let mut watch = self.watch(ours, Instant::now() + self.shortest());
-        let answer = match self.settle {
+        let put = match self.settle {
             Settle::Off => putting.await,
             Settle::Measured | Settle::Fixed(_) => watch.during(putting).await,
         };
-        if may_write(&answer) {
-            self.has_written = true;
+        self.visible = self.visible.max(put.visible);
+        if put.visible != Visible::No {
             self.erased(watch.seen());
             let digest = union.manifest.digest();
-            self.doubt = match answer {
+            self.doubt = match put.answer {
                 Ok(Put::Unclear(_)) => Some(Doubt::of(digest, self.doubt.as_ref())),
                 _ => self.doubt.take().map(Doubt::and_another_put),
             };
         }
         self.window = self.read_at.elapsed();
-        let answer = answer.map_err(|source| self.store_error(source))?;
+        let answer = put
+            .answer
+            .map_err(|source| AttachError::store(self.place, source))?;
         match &answer {
             Put::Written | Put::Indexed => {}
             Put::Outdated => self.outdated += 1,
@@ -424,7 +398,8 @@ impl<'a> Hanging<'a> {
             Put::Outdated => Attempt::Outdated,
             _ => Attempt::Put,
         };
-        self.append.put(union.manifest.digest().clone(), answer)?;
+        self.append
+            .answered(union.manifest.digest().clone(), answer)?;
         Ok(attempt)
     }
 
@@ -432,7 +407,7 @@ impl<'a> Hanging<'a> {
     /// clean` leaves such an index behind.
     async fn forget_what_is_gone(&mut self) -> Result<(), AttachError> {
         let listed = self.append.found().layers();
-        let gone = referrer::gone(self.publication.registries, self.place, listed).await?;
+        let gone = reading::gone(self.publication.registries, self.place, listed).await?;
         if !gone.is_empty() {
             let count = gone.len();
             warn!(
@@ -465,8 +440,8 @@ impl<'a> Hanging<'a> {
                 slowest: registries.times(self.place.repository()).slowest,
                 lateness: self.publication.lateness(),
             };
-            let others = match self.others {
-                Others::Seen if started.elapsed() > RESTLESS => Others::Restless,
+            let others = match self.contention {
+                Contention::Seen if started.elapsed() > RESTLESS => Contention::Restless,
                 others => others,
             };
             let time = self.settle.time(measured, others);
@@ -483,14 +458,7 @@ impl<'a> Hanging<'a> {
             .registries
             .head_manifest(&self.place.reference())
             .await;
-        looked.map_err(|source| self.store_error(source))
-    }
-
-    fn store_error(&self, source: StoreError) -> AttachError {
-        AttachError::Store {
-            place: self.place.clone(),
-            source,
-        }
+        looked.map_err(|source| AttachError::store(self.place, source))
     }
 
     async fn upload_blobs(&mut self, union: &Union) -> Result<(), AttachError> {
@@ -511,16 +479,8 @@ impl<'a> Hanging<'a> {
     }
 }
 
-/// Whether something visible may have changed.
-pub(super) fn may_write(answer: &Result<Put, StoreError>) -> bool {
-    matches!(
-        answer,
-        Ok(Put::Written | Put::Indexed | Put::Unclear(_)) | Err(StoreError::Digest { .. })
-    )
-}
-
 /// Full jitter: signers that collided once must not collide again.
 fn jittered(round: u32) -> Duration {
-    let ceiling = Duration::from_millis(50).saturating_mul(1 << round.min(6));
-    ceiling.min(Duration::from_secs(2)).mul_f64(fastrand::f64())
+    let ceiling = COLLISION.saturating_mul(1 << round.min(MOST_COLLISION_DOUBLINGS));
+    ceiling.min(COLLISION_AT_MOST).mul_f64(fastrand::f64())
 }

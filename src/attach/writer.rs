@@ -1,34 +1,22 @@
 //! Places of both sorts, tags and referrers, as one.
 
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::{Kind, Place};
 use super::publication::Publication;
-use super::referrer;
-use super::tag::{self, Turn};
+use super::referrer_writer::ReferrerWriter;
+use super::standing::{Layer, Standing};
+use super::tag_writer::{Order, TagWriter};
 use crate::config::MediaTypes;
 use crate::oci::Digest;
-use crate::store::registry::Registries;
-
-/// Reads what hangs at `place`.
-///
-/// # Errors
-/// On a registry that does not answer or refuses, and on something that the
-/// signer must not replace.
-pub async fn read(registries: &Registries, place: &Place) -> Result<Found, AttachError> {
-    match place.kind() {
-        Kind::Referrers => referrer::read(registries, place).await,
-        Kind::Signatures | Kind::Attestations | Kind::Sbom => tag::read(registries, place).await,
-    }
-}
+use crate::store::Visible;
 
 /// Layers on their way to a place.
-pub enum Hanging<'a> {
-    Tag(tag::Hanging<'a>),
-    Referrers(referrer::Hanging<'a>),
+pub enum Writer<'a> {
+    Tag(TagWriter<'a>),
+    Referrers(ReferrerWriter<'a>),
 }
 
-impl<'a> Hanging<'a> {
+impl<'a> Writer<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
     pub fn new(
@@ -36,13 +24,13 @@ impl<'a> Hanging<'a> {
         place: &'a Place,
         layers: &'a [Layer],
         media_types: MediaTypes,
-        found: Found,
+        found: Standing,
     ) -> Self {
         match place.kind() {
             Kind::Referrers => {
-                Self::Referrers(referrer::Hanging::new(publication, place, layers, found))
+                Self::Referrers(ReferrerWriter::new(publication, place, layers, found))
             }
-            Kind::Signatures | Kind::Attestations | Kind::Sbom => Self::Tag(tag::Hanging::new(
+            Kind::Signatures | Kind::Attestations | Kind::Sbom => Self::Tag(TagWriter::new(
                 publication,
                 place,
                 layers,
@@ -56,24 +44,24 @@ impl<'a> Hanging<'a> {
     /// overwrite it.
     pub fn is_overwrite(&self) -> bool {
         match self {
-            Self::Tag(hanging) => hanging.is_overwrite(),
-            Self::Referrers(hanging) => hanging.is_overwrite(),
+            Self::Tag(writer) => writer.is_overwrite(),
+            Self::Referrers(writer) => writer.is_overwrite(),
         }
     }
 
-    /// Whether something visible may have changed.
-    pub fn has_written(&self) -> bool {
+    /// Whether others may see a change.
+    pub fn visible(&self) -> Visible {
         match self {
-            Self::Tag(hanging) => hanging.has_written(),
-            Self::Referrers(hanging) => hanging.has_written(),
+            Self::Tag(writer) => writer.visible(),
+            Self::Referrers(writer) => writer.visible(),
         }
     }
 
-    /// Whether `layer`, which was [found](Found::holds), is really there.
+    /// Whether `layer`, which was [found](Standing::holds), is really there.
     pub fn has_kept(&self, layer: &Layer) -> bool {
         match self {
             Self::Tag(_) => true,
-            Self::Referrers(hanging) => hanging.has_kept(layer),
+            Self::Referrers(writer) => writer.has_kept(layer),
         }
     }
 
@@ -84,10 +72,10 @@ impl<'a> Hanging<'a> {
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
-    pub async fn upload(&mut self, turn: Turn) -> Result<(), AttachError> {
+    pub async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
         match self {
-            Self::Tag(hanging) => hanging.upload(turn).await,
-            Self::Referrers(hanging) => hanging.upload().await,
+            Self::Tag(writer) => writer.upload(order).await,
+            Self::Referrers(writer) => writer.upload().await,
         }
     }
 
@@ -97,10 +85,10 @@ impl<'a> Hanging<'a> {
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self, turn: Turn) -> Result<Option<Digest>, AttachError> {
+    pub async fn write(&mut self, order: Order) -> Result<Option<Digest>, AttachError> {
         match self {
-            Self::Tag(hanging) => hanging.write(turn).await.map(Some),
-            Self::Referrers(hanging) => hanging.write().await,
+            Self::Tag(writer) => writer.write(order).await.map(Some),
+            Self::Referrers(writer) => writer.write().await,
         }
     }
 }

@@ -48,27 +48,35 @@ impl From<&Sealed> for Layer {
 
 /// What stood at a place when it was read.
 #[derive(Clone)]
-pub struct Found {
-    manifest: Option<Manifest>,
+pub enum Standing {
+    Nothing,
+    /// The manifest of the place's tag.
+    Tag(Box<Tagged>),
+    /// The registry's own list of the image's referrers.
+    List(Referrers),
+}
+
+/// A tag's manifest, and what readers make of it.
+#[derive(Clone)]
+pub struct Tagged {
+    manifest: Manifest,
     body: Body,
     /// Whether readers take it for what `body` is.
     reading: Reading,
     descriptors: Vec<Descriptor>,
     version: Condition,
-    /// The registry's own list of what refers to the image; it has no tag then.
-    listed: Option<Referrers>,
 }
 
 /// What a tag's manifest is for us.
 #[derive(Clone)]
 enum Body {
-    /// Nothing, or nothing that is kept.
-    Nothing,
+    /// One document, which is replaced whatever it was.
+    Replaced,
     Image(Box<ImageManifest>),
     Index(IndexManifest),
 }
 
-impl Found {
+impl Standing {
     /// Takes what a registry serves at the tag of `place`; nothing if there is
     /// no tag.
     ///
@@ -76,7 +84,7 @@ impl Found {
     /// On something that the signer must not replace.
     pub(super) fn at(place: &Place, served: Option<Served>) -> Result<Self, AttachError> {
         let Some(Served { manifest, etag }) = served else {
-            return Ok(Self::nothing());
+            return Ok(Self::Nothing);
         };
         // Under whatever name of the host, that is a tag of the image.
         if manifest.digest() == place.subject() {
@@ -99,79 +107,75 @@ impl Found {
                 (Body::Index(index), reading)
             }
             Kind::Signatures | Kind::Attestations => image(manifest.to_standing_image()?),
-            // One document, which is replaced whatever it was.
             Kind::Sbom => manifest
                 .to_standing_image()
-                .map_or((Body::Nothing, Reading::Plain), image),
+                .map_or((Body::Replaced, Reading::Plain), image),
         };
-        Ok(Self {
+        Ok(Self::Tag(Box::new(Tagged {
             descriptors: match &body {
-                Body::Nothing => Vec::new(),
+                Body::Replaced => Vec::new(),
                 Body::Image(image) => image.layers().to_vec(),
                 Body::Index(index) => index.entries().cloned().collect(),
             },
             body,
             reading,
-            manifest: Some(manifest),
+            manifest,
             version,
-            listed: None,
-        })
-    }
-
-    /// A place where nothing hangs.
-    pub(super) fn nothing() -> Self {
-        Self {
-            manifest: None,
-            body: Body::Nothing,
-            reading: Reading::Plain,
-            descriptors: Vec::new(),
-            version: Condition::Absent,
-            listed: None,
-        }
+        })))
     }
 
     /// Whether nothing at all hung there.
     pub fn is_nothing(&self) -> bool {
-        let lists = |listed: &Referrers| !listed.is_empty();
-        self.manifest.is_none() && !self.listed.as_ref().is_some_and(lists)
-    }
-
-    /// What a registry itself lists.
-    pub(super) fn listed(referrers: Referrers) -> Self {
-        Self {
-            listed: Some(referrers),
-            ..Self::nothing()
+        match self {
+            Self::Nothing => true,
+            Self::Tag(_) => false,
+            Self::List(referrers) => referrers.is_empty(),
         }
     }
 
     /// The registry's own list, if it keeps one.
-    pub(super) fn list(&self) -> Option<&Referrers> {
-        self.listed.as_ref()
+    pub(super) fn referrers(&self) -> Option<&Referrers> {
+        match self {
+            Self::List(referrers) => Some(referrers),
+            Self::Nothing | Self::Tag(_) => None,
+        }
     }
 
-    /// The condition under which nobody has written since.
+    fn tagged(&self) -> Option<&Tagged> {
+        match self {
+            Self::Tag(tagged) => Some(tagged),
+            Self::Nothing | Self::List(_) => None,
+        }
+    }
+
+    /// The condition under which nobody has written the tag since.
     pub(super) fn condition(&self) -> &Condition {
-        &self.version
+        self.tagged()
+            .map_or(&Condition::Absent, |tagged| &tagged.version)
     }
 
     /// The digest of the manifest that stood there.
     pub fn digest(&self) -> Option<&Digest> {
-        self.manifest.as_ref().map(Manifest::digest)
+        self.tagged().map(|tagged| tagged.manifest.digest())
     }
 
     /// Whether `layer` hung there, just as it is to hang there: an annotation
     /// more may make readers refuse it. Whether they can read it is another
     /// matter: see [`set_right`](Self::set_right).
     pub fn holds(&self, layer: &Layer) -> bool {
-        match (&self.listed, &self.body) {
-            // What a registry says of a manifest it made up by itself.
-            (Some(listed), _) => listed.list(&layer.descriptor.digest),
-            // Readers of a list go by the digest; the rest is for people.
-            (None, Body::Index(_)) => self
-                .descriptors
-                .iter()
-                .any(|there| layer.descriptor.is_covered_by(there)),
-            (None, Body::Image(_) | Body::Nothing) => self.descriptors.contains(&layer.descriptor),
+        match self {
+            Self::Nothing => false,
+            // The registry itself derives the entries of its list from the
+            // manifests; only digests can be compared.
+            Self::List(referrers) => referrers.contains(&layer.descriptor.digest),
+            Self::Tag(tagged) => match tagged.body {
+                // Readers of a list go by the digest; the rest is for people.
+                Body::Index(_) => tagged
+                    .descriptors
+                    .iter()
+                    .any(|there| layer.descriptor.is_covered_by(there)),
+                Body::Image(_) | Body::Replaced => tagged.descriptors.contains(&layer.descriptor),
+            },
         }
     }
 
@@ -181,49 +185,54 @@ impl Found {
     /// # Errors
     /// On a layer that cannot be written again.
     pub(super) fn set_right(&self, layers: &[Layer]) -> Result<Self, ManifestError> {
-        let mut found = self.clone();
-        if let Body::Image(image) = &mut found.body {
+        let mut standing = self.clone();
+        if let Self::Tag(tagged) = &mut standing
+            && let Body::Image(image) = &mut tagged.body
+        {
             let sizes = layers.iter().map(|layer| &layer.descriptor);
             let sizes: HashMap<_, _> = sizes.map(|blob| (&blob.digest, blob.size)).collect();
-            found.reading = found.reading.and(image.set_right(&sizes)?);
-            found.descriptors = image.layers().to_vec();
+            tagged.reading = tagged.reading.and(image.set_right(&sizes)?);
+            tagged.descriptors = image.layers().to_vec();
         }
-        Ok(found)
+        Ok(standing)
     }
 
     /// Whether readers take what stands there for what was read.
     pub(super) fn reading(&self) -> Reading {
-        self.reading
+        self.tagged()
+            .map_or(Reading::Plain, |tagged| tagged.reading)
     }
 
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn of(kind: Kind, manifest: Manifest) -> Self {
-        Self::parse(kind, manifest, Condition::Always).unwrap_or_else(|_| Self::nothing())
+        Self::parse(kind, manifest, Condition::Always).unwrap_or(Self::Nothing)
     }
 
     pub(super) fn image(&self) -> Option<&ImageManifest> {
-        match &self.body {
+        match &self.tagged()?.body {
             Body::Image(image) => Some(image),
-            Body::Nothing | Body::Index(_) => None,
+            Body::Replaced | Body::Index(_) => None,
         }
     }
 
     pub(super) fn index(&self) -> Option<&IndexManifest> {
-        match &self.body {
+        match &self.tagged()?.body {
             Body::Index(index) => Some(index),
-            Body::Nothing | Body::Image(_) => None,
+            Body::Replaced | Body::Image(_) => None,
         }
     }
 
-    /// What hung there, by a tag's manifest or by the registry's own list, of which
-    /// the last are known; last first.
+    /// The descriptors that hung there, by a tag's manifest or by the registry's
+    /// own list, of which the last are known; last first.
     pub(super) fn last_first(&self) -> impl Iterator<Item = &Descriptor> {
-        let listed = self.listed.iter().flat_map(Referrers::recent);
-        self.descriptors.iter().chain(listed).rev()
+        let listed = self.referrers().into_iter().flat_map(Referrers::recent);
+        self.layers().iter().chain(listed).rev()
     }
 
-    /// What hung there, as far as it can be read.
+    /// The descriptors that a tag's manifest has, as far as it can be read.
     pub(super) fn layers(&self) -> &[Descriptor] {
-        &self.descriptors
+        self.tagged()
+            .map(|tagged| tagged.descriptors.as_slice())
+            .unwrap_or_default()
     }
 }

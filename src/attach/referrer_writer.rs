@@ -7,34 +7,20 @@ use futures_util::future::{join_all, try_join_all};
 use tracing::{debug, warn};
 
 use super::error::AttachError;
-use super::found::{Found, Layer};
 use super::place::Place;
 use super::publication::{Expected, Publication};
-use super::tag::{self, CONSISTENCY, Turn, UPLOADS, may_write};
+use super::reading;
+use super::standing::{Layer, Standing};
+use super::tag_writer::{Order, TagWriter, UPLOADS};
+use super::timing::{CONSISTENCY, LIST_PAUSE};
 use crate::config::MediaTypes;
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Content, Descriptor, Digest, Manifest, Reference};
-use crate::store::registry::{Condition, Put, Registries, StoreError};
-
-/// Between two looks at a list that does not show yet what was put.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// Reads what refers to the image: the registry's own list, or its tag.
-///
-/// # Errors
-/// On a registry that does not answer or refuses, and on a tag that the signer
-/// must not replace.
-pub async fn read(registries: &Registries, place: &Place) -> Result<Found, AttachError> {
-    let listed = registries.get_referrers(place.repository(), place.subject());
-    match listed.await {
-        Ok(Some(referrers)) => Ok(Found::listed(referrers)),
-        Ok(None) => tag::read(registries, place).await,
-        Err(source) => Err(store_error(place, source)),
-    }
-}
+use crate::oci::{Content, Digest, Manifest, Reference};
+use crate::store::Visible;
+use crate::store::registry::{Condition, Put};
 
 /// Manifests on their way to an image.
-pub struct Hanging<'a> {
+pub struct ReferrerWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [Layer],
@@ -44,23 +30,23 @@ pub struct Hanging<'a> {
     /// Why readers found nothing in that list.
     fault: Option<String>,
     /// Where they are listed otherwise.
-    tag: tag::Hanging<'a>,
+    tag: TagWriter<'a>,
     /// Which of `layers` the registry does not have.
     missing: Vec<&'a Layer>,
     /// Those that the tag lists, and which may be gone all the same.
     unproven: Vec<&'a Layer>,
-    has_written: bool,
+    visible: Visible,
 }
 
-impl<'a> Hanging<'a> {
+impl<'a> ReferrerWriter<'a> {
     pub fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
-        found: Found,
+        found: Standing,
     ) -> Self {
-        let lists = found.list().is_some();
-        let fault = found.list().and_then(|list| list.fault.clone());
+        let lists = found.referrers().is_some();
+        let fault = found.referrers().and_then(|list| list.fault.clone());
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
         let blobs = parts(&missing);
         Self {
@@ -73,7 +59,7 @@ impl<'a> Hanging<'a> {
             tag: tag_of(publication, place, layers, found),
             missing,
             unproven: if lists { Vec::new() } else { held },
-            has_written: false,
+            visible: Visible::No,
         }
     }
 
@@ -83,9 +69,9 @@ impl<'a> Hanging<'a> {
         !self.lists && self.tag.is_overwrite()
     }
 
-    /// Whether something visible may have changed.
-    pub fn has_written(&self) -> bool {
-        self.has_written || self.tag.has_written()
+    /// Whether others may see a change.
+    pub fn visible(&self) -> Visible {
+        self.visible.max(self.tag.visible())
     }
 
     /// Whether `layer` was there when it was looked for.
@@ -111,7 +97,7 @@ impl<'a> Hanging<'a> {
         self.missing.extend(gone.map(|(layer, _)| layer));
         if !self.lists {
             // A tag that is full already is found out before anything is put.
-            self.tag.upload(Turn::Later).await?;
+            self.tag.upload(Order::AfterOthers).await?;
         }
         let blobs = parts(&self.missing);
         self.publication.upload(self.place, &blobs).await
@@ -139,7 +125,7 @@ impl<'a> Hanging<'a> {
                 (Listing::Absent, _) => {}
             }
         }
-        self.tag.write(Turn::Next).await.map(Some)
+        self.tag.write(Order::First).await.map(Some)
     }
 
     /// Says whether the registry claims to list what was put.
@@ -157,7 +143,9 @@ impl<'a> Hanging<'a> {
             }
         };
         let (puts, looked) = futures_util::join!(join_all(puts), looking);
-        self.has_written |= puts.iter().any(|put| put.may_have_written);
+        for put in &puts {
+            self.visible = self.visible.max(put.visible);
+        }
         let outcomes = puts.into_iter().map(|put| put.outcome);
         let indexed = outcomes.collect::<Result<Vec<bool>, _>>()?;
         looked?;
@@ -174,11 +162,12 @@ impl<'a> Hanging<'a> {
                 .registries
                 .get_referrers(repository, subject)
                 .await;
-            let Some(listed) = listed.map_err(|source| store_error(self.place, source))? else {
+            let Some(listed) = listed.map_err(|source| AttachError::store(self.place, source))?
+            else {
                 return Ok(Listing::Absent);
             };
             let unlisted = self.layers.iter();
-            let mut unlisted = unlisted.filter(|layer| !listed.list(&layer.descriptor.digest));
+            let mut unlisted = unlisted.filter(|layer| !listed.contains(&layer.descriptor.digest));
             let is_whole = match listed.is_complete {
                 true => unlisted.next().is_none(),
                 // Nobody can read all of it: what is there has to do.
@@ -196,7 +185,7 @@ impl<'a> Hanging<'a> {
                     readable(self.place, listed.fault)?;
                     return Ok(Listing::Lacking);
                 }
-                false => tokio::time::sleep(PAUSE).await,
+                false => tokio::time::sleep(LIST_PAUSE).await,
             }
         }
     }
@@ -204,7 +193,7 @@ impl<'a> Hanging<'a> {
     async fn is_there(&self, layer: &Layer) -> Result<bool, AttachError> {
         let reference = by_digest(self.place, layer);
         let there = self.publication.registries.head_manifest(&reference).await;
-        let there = there.map_err(|source| store_error(self.place, source))?;
+        let there = there.map_err(|source| AttachError::store(self.place, source))?;
         Ok(there.is_some())
     }
 
@@ -216,7 +205,7 @@ impl<'a> Hanging<'a> {
             self.place,
             self.place.reference()
         );
-        let found = tag::read(self.publication.registries, self.place).await?;
+        let found = reading::read_tag(self.publication.registries, self.place).await?;
         self.tag = tag_of(self.publication, self.place, self.layers, found);
         Ok(())
     }
@@ -246,29 +235,10 @@ fn tag_of<'a>(
     publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [Layer],
-    found: Found,
-) -> tag::Hanging<'a> {
+    found: Standing,
+) -> TagWriter<'a> {
     // An index has one media type.
-    tag::Hanging::new(publication, place, layers, MediaTypes::Oci, found)
-}
-
-/// What is `listed` at `place` and not there.
-///
-/// # Errors
-/// On a registry that does not answer or refuses.
-pub(super) async fn gone(
-    registries: &Registries,
-    place: &Place,
-    listed: &[Descriptor],
-) -> Result<Vec<Digest>, AttachError> {
-    let looks = listed.iter().map(|entry| async {
-        let reference = Reference::new(place.repository().clone(), entry.digest.clone());
-        let there = registries.head_manifest(&reference).await?;
-        Ok::<_, StoreError>(there.is_none().then(|| entry.digest.clone()))
-    });
-    let gone = try_join_all(looks).await;
-    let gone = gone.map_err(|source| store_error(place, source))?;
-    Ok(gone.into_iter().flatten().collect())
+    TagWriter::new(publication, place, layers, MediaTypes::Oci, found)
 }
 
 /// The blobs of manifests.
@@ -283,11 +253,11 @@ fn parts(layers: &[&Layer]) -> Vec<(Digest, Content)> {
 struct Putting {
     /// Whether the registry claims to list it.
     outcome: Result<bool, AttachError>,
-    may_have_written: bool,
+    visible: Visible,
 }
 
 async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Putting {
-    let mut may_have_written = false;
+    let mut visible = Visible::No;
     let outcome = async {
         let reference = by_digest(place, layer);
         let bytes = layer.content.to_bytes();
@@ -297,13 +267,16 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
         })?;
         let manifest = Manifest::new(layer.descriptor.media_type.clone(), bytes);
         for _ in 0..=UPLOADS {
-            let answer = publication
+            let put = publication
                 .registries
                 .put_manifest(&reference, &manifest, &Condition::Always, Duration::MAX)
                 .await;
-            may_have_written |= may_write(&answer);
+            visible = visible.max(put.visible);
             let place = place.clone();
-            match answer.map_err(|source| store_error(&place, source))? {
+            match put
+                .answer
+                .map_err(|source| AttachError::store(&place, source))?
+            {
                 Put::Written => return Ok(false),
                 Put::Indexed => return Ok(true),
                 Put::BlobUnknown => publication.upload(&place, &parts(&[layer])).await?,
@@ -329,17 +302,9 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
         Err(AttachError::BlobsLost { place })
     };
     let outcome = outcome.await;
-    Putting {
-        outcome,
-        may_have_written,
-    }
+    Putting { outcome, visible }
 }
 
 fn by_digest(place: &Place, layer: &Layer) -> Reference {
     Reference::new(place.repository().clone(), layer.descriptor.digest.clone())
-}
-
-fn store_error(place: &Place, source: StoreError) -> AttachError {
-    let place = place.clone();
-    AttachError::Store { place, source }
 }

@@ -1,0 +1,60 @@
+//! Whether others may see a change, where an answer does not tell: the exit code
+//! says so, and the next run finds out.
+
+use super::{seeded, signatures};
+use crate::support::registry::{Action, When};
+use crate::support::signer::Config;
+
+/// SIG-18: the registry stores the manifest, and its answer is too long to read.
+#[test]
+fn a_manifest_that_is_stored_with_an_unreadable_answer_is_published_in_part() {
+    for (format, part) in [("legacy", ".sig"), ("bundle", "/manifests/sha256:")] {
+        let (registry, image, signer) = seeded();
+        registry.inject(
+            When::first("PUT", part),
+            Action::change(|answer| answer.body = vec![b' '; 100_000].into()),
+        );
+        let signer = signer.config(Config::key("p256-n32768-cosign-header").set("format", format));
+        let run = signer.run();
+        run.ended_with(117)
+            .says("published in part")
+            .says("the answer cannot be read");
+        registry.heal();
+        registry.forget_exchanges();
+        signer.run().succeeded();
+        if format == "legacy" {
+            assert!(registry.exchanges().puts().is_empty());
+            assert_eq!(signatures(&registry, &image), 1);
+        }
+    }
+}
+
+/// SIG-18: before anything is written the registry is unreachable (111), after
+/// it the signature is there (117), whichever status a server fails with.
+#[test]
+fn a_server_that_fails_is_unreachable_before_and_in_part_after_a_write() {
+    for status in [501, 505, 507] {
+        let (registry, image, signer) = seeded();
+        let place = format!("/manifests/{}", image.attached("sig"));
+        registry.inject(When::every("GET", place.clone()), Action::status(status));
+        signer.run().ended_with(111);
+        assert_eq!(signatures(&registry, &image), 0);
+        registry.heal();
+        registry.inject(When::every("GET", place).after(1), Action::status(status));
+        signer.run().ended_with(117).says("published in part");
+        assert_eq!(signatures(&registry, &image), 1);
+    }
+}
+
+/// SIG-18: a manifest that was sent by an attempt which got no answer may be
+/// there, although no further attempt reaches the registry.
+#[test]
+fn a_manifest_that_was_sent_once_counts_although_the_next_attempt_finds_nobody() {
+    let (registry, _, signer) = seeded();
+    let part = "/manifests/sha256:";
+    registry.inject(When::first("PUT", part), Action::HandleThenCut);
+    registry.inject(When::every("PUT", part).after(1), Action::status(429));
+    let config = Config::key("p256-n32768-cosign-header").set("format", "bundle");
+    let signer = signer.config(config).arguments(&["-retry-budget", "2s"]);
+    signer.run().ended_with(117).says("published in part");
+}
