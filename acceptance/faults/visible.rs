@@ -3,22 +3,25 @@
 
 use super::{seeded, signatures};
 use crate::support::registry::{Action, When};
-use crate::support::signer::Config;
+use crate::support::signer::{Config, Signer};
+
+const KEY: &str = "p256-n32768-cosign-header";
 
 /// SIG-18: the registry stores the manifest, and its answer is too long to read.
 #[test]
 fn a_manifest_that_is_stored_with_an_unreadable_answer_is_published_in_part() {
     for (format, part) in [("legacy", ".sig"), ("bundle", "/manifests/sha256:")] {
-        let (registry, image, signer) = seeded();
+        let (registry, image, _) = seeded();
         registry.inject(
             When::first("PUT", part),
             Action::change(|answer| answer.body = vec![b' '; 100_000].into()),
         );
-        let signer = signer.config(Config::key("p256-n32768-cosign-header").set("format", format));
+        let config = Config::key(KEY).set("format", format);
+        let signer = Signer::of(&image, registry.host()).config(config);
         let run = signer.run();
         run.ended_with(117)
-            .says("published in part")
-            .says("the answer cannot be read");
+            .says(&["published in part"])
+            .says(&["the answer cannot be read"]);
         registry.heal();
         registry.forget_exchanges();
         signer.run().succeeded();
@@ -41,7 +44,7 @@ fn a_server_that_fails_is_unreachable_before_and_in_part_after_a_write() {
         assert_eq!(signatures(&registry, &image), 0);
         registry.heal();
         registry.inject(When::every("GET", place).after(1), Action::status(status));
-        signer.run().ended_with(117).says("published in part");
+        signer.run().ended_with(117).says(&["published in part"]);
         assert_eq!(signatures(&registry, &image), 1);
     }
 }
@@ -50,11 +53,12 @@ fn a_server_that_fails_is_unreachable_before_and_in_part_after_a_write() {
 /// there, although no further attempt reaches the registry.
 #[test]
 fn a_manifest_that_was_sent_once_counts_although_the_next_attempt_finds_nobody() {
-    let (registry, _, signer) = seeded();
+    let (registry, image, _) = seeded();
     let part = "/manifests/sha256:";
     registry.inject(When::first("PUT", part), Action::HandleThenCut);
     registry.inject(When::every("PUT", part).after(1), Action::status(429));
-    let config = Config::key("p256-n32768-cosign-header").set("format", "bundle");
-    let signer = signer.config(config).arguments(&["-retry-budget", "2s"]);
-    signer.run().ended_with(117).says("published in part");
+    let config = Config::key(KEY).set("format", "bundle");
+    let signer = Signer::of(&image, registry.host()).config(config);
+    let signer = signer.arguments(&["-retry-budget", "2s"]);
+    signer.run().ended_with(117).says(&["published in part"]);
 }

@@ -219,6 +219,7 @@ impl HttpError {
             | Self::Descriptors { url }
             | Self::Dns { url, .. }
             | Self::Proxy { url, .. }
+            | Self::Overloaded { url, .. }
             | Self::GivenUp { url, .. } => Self::Broken {
                 url: url.clone(),
                 source: self.into(),
