@@ -28,6 +28,7 @@
 //! | Which secrets are in memory once everything is signed? | `memory` |
 //! | What does an independent client read back? | `oci_client` |
 //! | What does a release hold? | `packaging` |
+//! | Which commit does a plain build name? | `plain_build` |
 //! | Do the files of `docs/platforms` work as they stand? | `platforms` |
 //! | What do verifiers accept that are not cosign? | `readers` |
 //! | Does signing work on registries that are not ours? | `real_registries` |
@@ -79,6 +80,7 @@ mod matrix;
 mod memory;
 mod oci_client;
 mod packaging;
+mod plain_build;
 mod platforms;
 mod readers;
 mod real_registries;
