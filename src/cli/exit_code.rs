@@ -23,6 +23,41 @@ const SBOM: u8 = 116;
 const IN_PART: u8 = 117;
 const REFUSED: u8 = 118;
 
+/// Every code, and how `-h`, the manual and the README explain it.
+pub(super) const MEANINGS: [(u8, &str); 13] = [
+    (
+        0,
+        "everything that was asked for is published and was read back",
+    ),
+    (
+        UNEXPECTED,
+        "unexpected error, or a signal before anything visible was written",
+    ),
+    (FLAG, "bad flag"),
+    (INVALID_INPUT, "invalid flags, report or cosign.toml"),
+    (PLATFORM_API, "Platform API not supported"),
+    (
+        UNREACHABLE,
+        "registry unreachable or overloaded: running again may help",
+    ),
+    (SIGNING, "signing failed"),
+    (ACCESS_DENIED, "access denied"),
+    (
+        IMAGE,
+        "image missing, or a tag no longer points at the digest of the report",
+    ),
+    (KEY, "key or password"),
+    (SBOM, "SBOM"),
+    (
+        IN_PART,
+        "published in part: the log says what is where, and running again completes it",
+    ),
+    (
+        REFUSED,
+        "the registry refuses the change, or what stands there cannot be added to",
+    ),
+];
+
 /// Everything that ends a run early.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use super::log::{Colour, escaped};
     reason = "there is one, and it lives shortly"
 )]
 pub enum Request {
-    /// `-h`: [`usage`] on stderr, exit code 0.
+    /// `-h`: flags, variables and exit codes on stderr, exit code 0.
     Help,
     /// `-version`: the version on stdout, exit code 0.
     Version,
@@ -50,7 +49,7 @@ pub struct Flags {
 
 /// How Go's `flag` treats a flag, and what it calls its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Integer,
     Duration,
@@ -62,11 +61,11 @@ enum Kind {
     Switch,
 }
 
-struct Definition {
-    name: &'static str,
-    kind: Kind,
-    usage: &'static str,
-    default: &'static str,
+pub(super) struct Definition {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) usage: &'static str,
+    pub(super) default: &'static str,
 }
 
 const fn define(name: &'static str, kind: Kind, usage: &'static str) -> Definition {
@@ -85,7 +84,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-const DEFINITIONS: [Definition; 19] = [
+pub(super) const DEFINITIONS: [Definition; 19] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "gid",
@@ -163,35 +162,12 @@ const DEFINITIONS: [Definition; 19] = [
     define("version", Kind::Switch, "show version"),
 ];
 
-/// The list of flags as Go prints it, with a newline at the end.
-pub fn usage() -> String {
-    let mut text = String::from("Usage of signer:\n");
-    for flag in &DEFINITIONS {
-        let (value, quote) = match flag.kind {
-            Kind::Text => (" string", "\""),
-            Kind::Integer => (" int", ""),
-            Kind::Duration => (" duration", ""),
-            Kind::Size => (" size", ""),
-            Kind::Count => (" uint", ""),
-            Kind::Repeated => (" value", ""),
-            Kind::Switch => ("", ""),
-        };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "  -{}{value}\n    \t{}", flag.name, flag.usage);
-        if !flag.default.is_empty() {
-            let _ = write!(text, " (default {quote}{}{quote})", flag.default);
-        }
-        text.push('\n');
-    }
-    text
-}
-
 impl Request {
     /// Parses the arguments without the program's name.
     ///
     /// # Errors
     /// On a flag that is not defined, has no value or a bad one: the message on
-    /// stderr, [`usage`] after it, exit code 2.
+    /// stderr, the list of flags after it, exit code 2.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, FlagError> {
         let mut arguments = arguments.into_iter();
         let mut flags = Flags::default();

@@ -19,6 +19,7 @@ pub mod platform_api;
 pub mod privileges;
 mod run;
 mod runtime;
+mod usage;
 mod watch;
 
 pub use exit_code::Failure;

@@ -12,8 +12,8 @@ use super::exit_code::{self, Failure};
 use super::inputs::log_settings;
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, causes, flags, hint, platform_api,
-    privileges, runtime,
+    Environment, Flags, Inputs, Log, Negotiated, Request, causes, hint, platform_api, privileges,
+    runtime, usage,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -62,7 +62,7 @@ fn hide_panics() {
 #[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
 pub(super) fn report(failure: &Failure) {
     if let Failure::Flag(bad) = failure {
-        eprint!("{bad}\n{}", flags::usage());
+        eprint!("{bad}\n{}", usage::flags());
         return;
     }
     let causes = chain(failure);
@@ -93,7 +93,7 @@ fn run(
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Request::parse(arguments).map_err(Failure::Flag)? {
-        Request::Help => eprint!("{}", flags::usage()),
+        Request::Help => eprint!("{}", usage::help()),
         Request::Version => println!("{}", version()),
         Request::Run(flags) => sign(flags, &mut environment, api, log, watch, secrets)?,
     }

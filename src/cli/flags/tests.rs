@@ -264,7 +264,7 @@ fn bytes_that_are_no_text_are_a_path_or_an_error() {
 /// SIG-2
 #[test]
 fn the_usage_has_the_layout_of_go() {
-    let usage = usage();
+    let usage = crate::cli::usage::flags();
     assert!(
         usage.starts_with(
             "Usage of signer:\n  -cosign-config string\n    \tpath to cosign.toml\n  -gid int\n"

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::*;
-use crate::cli::flags;
+use crate::cli::usage;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::keys::{KeyError, Origin};
@@ -42,7 +42,7 @@ fn every_flag_and_variable_of_a_remedy_is_known() {
             text += &std::fs::read_to_string(file.path()).unwrap();
         }
     }
-    let (usage, inputs) = (flags::usage(), folder.join("inputs.rs"));
+    let (usage, inputs) = (usage::flags(), folder.join("inputs.rs"));
     let known = std::fs::read_to_string(inputs).unwrap()
         + &std::fs::read_to_string(folder.join("limits.rs")).unwrap();
     let mut flags = 0;

@@ -480,3 +480,22 @@ fn a_line_of_very_many_annotations_is_read_at_once() {
     assert_eq!((last.line, last.column), (1, column));
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn the_manual_and_the_specification_know_every_key() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| std::fs::read_to_string(package.join(path)).unwrap();
+    let (manual, specification) = (read("docs/signer.1"), read("spec/cosign-toml.md"));
+    for (table, level) in [("annotations", &ANNOTATIONS), ("configs", &CONFIGS)] {
+        assert!(manual.contains(&format!("\n[[{table}]]\n")), "{table}");
+        for key in level.keys {
+            assert!(manual.contains(&format!("\n.It Cm {key}\n")), "{key}");
+            assert!(
+                specification.contains(&format!("| `{table}.{key}` |")),
+                "{key}"
+            );
+        }
+    }
+    let listed = manual.matches("\n.It Cm ").count();
+    assert_eq!(listed, ANNOTATIONS.keys.len() + CONFIGS.keys.len());
+}
