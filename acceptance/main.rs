@@ -26,6 +26,7 @@
 //! | How is a limit raised, and how is it named? | `limits` |
 //! | Which cosign accepts which format, with which kind of key? | `matrix` |
 //! | Which secrets are in memory once everything is signed? | `memory` |
+//! | Does `docs/troubleshooting.md` have every message? | `messages` |
 //! | What does an independent client read back? | `oci_client` |
 //! | What does a release hold? | `packaging` |
 //! | Which commit does a plain build name? | `plain_build` |
@@ -78,6 +79,7 @@ mod layering;
 mod limits;
 mod matrix;
 mod memory;
+mod messages;
 mod oci_client;
 mod packaging;
 mod plain_build;
