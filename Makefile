@@ -82,11 +82,11 @@ build: ## Build the release binary, target/release/signer
 	$(CARGO) build --locked --release --bin signer
 
 .PHONY: demo
-demo: ## Sign a recorded image on a registry of the demo's own (needs no Go)
+demo: ## Sign a recorded image on a registry of the demo's own (needs no Go); KEEP=1 keeps the registry
 	@echo "> Building signer for the demo..."
 	$(CARGO) build --locked --bin signer --example demo
 	@echo "> Running the demo..."
-	$(CARGO) run --locked --quiet --example demo -- "$(CARGO_TARGET_DIR)/debug/signer"
+	$(CARGO) run --locked --quiet --example demo -- "$(CARGO_TARGET_DIR)/debug/signer" $(if $(KEEP),-keep)
 
 .PHONY: test
 test: tools lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests

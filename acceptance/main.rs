@@ -13,6 +13,7 @@
 //! | How do flags, environment and output behave? | `command_line` |
 //! | Where do credentials come from, and where do they go? | `credentials` |
 //! | Do many signers at once all keep their signatures? | `crowd` |
+//! | Do the lines that `make demo` prints work? | `demo` |
 //! | Do the documents say what is so? | `docs` |
 //! | What is shown when a host repeats what it was shown? | `echoes` |
 //! | Which exit code has each outcome? | `exit_codes` |
@@ -66,6 +67,7 @@ mod check;
 mod command_line;
 mod credentials;
 mod crowd;
+mod demo;
 mod docs;
 mod echoes;
 mod exit_codes;

@@ -15,9 +15,16 @@
 #[path = "../../acceptance/support/mod.rs"]
 mod support;
 
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use support::cosign::Cosign;
 use support::images::Image;
@@ -73,19 +80,47 @@ fn main() -> ExitCode {
     }
     show(&registry, &image);
     let good = verify(&registry, &image);
+    title("What next");
     if keep.is_empty() {
-        println!("\nThe registry is gone now; `-keep` keeps it for commands of your own.");
+        print!("{NEXT}");
     } else {
-        println!("\nThe registry serves until Ctrl-C.");
-        loop {
-            std::thread::park();
-        }
+        serve(&registry, &signer, program).expect("signals can be waited for");
     }
     if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// What a reader may do whose registry is gone.
+const NEXT: &str = "\
+make demo KEEP=1   keeps the registry, so that the lines above work in another terminal
+README.md          signs an image of your own, in five lines
+docs/platforms/    has files for Tekton, kpack, pack, GitHub Actions and GitLab CI
+";
+
+/// Until Ctrl-C; the folder with keys and `cosign.toml` goes then.
+fn serve(registry: &Registry, signer: &Signer, program: &str) -> io::Result<()> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&is_over))?;
+    }
+    let tools = support::package(".tools").join(Cosign::V3.path());
+    println!("The lines above work in another terminal, in this folder.");
+    if let (true, Some(folder)) = (tools.is_file(), tools.parent()) {
+        println!("cosign is in {}", folder.display());
+    }
+    println!(
+        "Signing once more writes nothing:\n{program} -report {} -cosign-config {}",
+        signer.report_path().display(),
+        signer.settings_path().display()
+    );
+    println!("The registry serves {} until Ctrl-C.", registry.host());
+    while !is_over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 fn title(text: &str) {
