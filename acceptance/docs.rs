@@ -1,14 +1,15 @@
 //! What the documents say is run, or compared with the program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize as _;
 use serde_json::Value;
+use signer::config::CosignConfig;
 
 use crate::support::cosign::{BOTH, Cosign, public_key};
 use crate::support::images::Image;
@@ -32,56 +33,168 @@ fn manual_flags(manual: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
-fn the_manual_lists_the_flags_of_the_help() {
-    let help = Signer::with_report("")
-        .run_bare(&["-help"])
-        .succeeded()
-        .stderr;
-    let lines = help.lines().filter_map(|line| line.strip_prefix("  -"));
-    let flags: BTreeSet<_> = lines
-        .map(|line| line.split(' ').next().unwrap().to_owned())
-        .collect();
-    assert!(
-        flags.contains("cosign-config") && flags.contains("version"),
-        "{help}"
-    );
-    assert_eq!(manual_flags(&read("docs/signer.1")), flags);
+/// What `-h` says in the part below `title`, by the first word of each entry.
+fn helped(title: &str) -> BTreeMap<String, String> {
+    let help = Signer::with_report("").run_bare(&["-help"]).succeeded();
+    let (_, part) = help.stderr.split_once(title).unwrap();
+    let (_, part) = part.split_once('\n').unwrap();
+    let part = part.split("\n\n").next().unwrap();
+    let mut entries: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = String::new();
+    for line in part.lines() {
+        match line.strip_prefix("    ") {
+            Some(more) => *entries.get_mut(&last).unwrap() += more.trim(),
+            None => {
+                let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+                last = name.to_owned();
+                entries.insert(last.clone(), rest.trim().to_owned());
+            }
+        }
+    }
+    entries
+}
+
+/// The items of a list of the manual, each with its text: without macros, with
+/// the marks of a sentence where they belong.
+fn manual_items(manual: &str) -> BTreeMap<String, String> {
+    let mut items: BTreeMap<String, String> = BTreeMap::new();
+    let mut last = None;
+    for line in manual.lines() {
+        if let Some(item) = line.strip_prefix(".It ") {
+            last = Some(item.to_owned());
+            items.insert(item.to_owned(), String::new());
+        } else if line.starts_with(".El") {
+            last = None;
+        } else if let Some(item) = &last {
+            let text = match line.strip_prefix('.') {
+                Some(call) => call.split_once(' ').map_or("", |(_, text)| text),
+                None => line,
+            };
+            let all = items.get_mut(item).unwrap();
+            *all = format!("{all} {text}").trim().replace(" .", ".");
+        }
+    }
+    items
 }
 
 #[test]
-fn the_manual_lists_the_exit_codes_of_the_readme() {
-    let readme = read("README.md");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| "));
-    let codes: BTreeSet<u8> = rows
-        .filter_map(|row| row.split(' ').next()?.parse().ok())
-        .collect();
-    assert!(codes.contains(&0) && codes.contains(&118), "{codes:?}");
+fn the_manual_lists_the_flags_of_the_help_with_their_defaults() {
     let manual = read("docs/signer.1");
-    let items = manual.lines().filter_map(|line| line.strip_prefix(".It "));
-    let listed: BTreeSet<u8> = items.filter_map(|item| item.parse().ok()).collect();
-    assert_eq!(listed, codes);
-}
-
-#[test]
-fn the_manual_lists_the_variables_that_are_read() {
-    let manual = read("docs/signer.1");
-    let inputs = read("src/cli/inputs.rs");
-    let (_, collect) = inputs.split_once("pub fn collect").unwrap();
-    let (collect, _) = collect.split_once("fn into_secret").unwrap();
-    let names = collect.split('"').skip(1).step_by(2);
-    let names = names.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    let flags = helped("Usage of signer:");
+    let names: BTreeSet<_> = flags.keys().map(|flag| flag[1..].to_owned()).collect();
+    assert!(names.contains("cosign-config") && names.contains("version"));
+    assert_eq!(manual_flags(&manual), names);
+    let items = manual_items(&manual);
     let mut count = 0;
-    for name in names {
-        assert!(manual.contains(&format!("Ev {name}")), "{name}");
+    for (flag, text) in &flags {
+        let Some((_, default)) = text.split_once("(default ") else {
+            continue;
+        };
+        let default = default.trim_end_matches(')').trim_matches('"');
+        // Go says `2m0s`, and the manual `2m`.
+        let short = default.strip_suffix("0s").unwrap_or(default);
+        // `<layers>/report.toml`: the manual says it in words.
+        let name = short.rsplit("/report").next().unwrap();
+        let start = format!("Fl {}", &flag[1..]);
+        let text = items.iter().find_map(|(item, text)| {
+            let rest = item.strip_prefix(&start)?;
+            (rest.is_empty() || rest.starts_with(' ')).then_some(text)
+        });
+        let text = text.unwrap();
+        assert!(text.contains(name), "{flag}: `{name}` is not in `{text}`");
         count += 1;
     }
-    assert!(count > 20, "{count}");
+    assert!(count >= 9, "{count}");
+}
+
+/// The codes of a table: `| 111 | meaning | yes |`.
+fn rows(document: &str) -> BTreeMap<u8, String> {
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| "));
+    let cells = rows.map(|row| row.split(" | ").collect::<Vec<_>>());
+    cells
+        .filter_map(|cells| {
+            let code = cells[0].trim_matches('`').parse().ok()?;
+            Some((code, cells[1].replace('`', "")))
+        })
+        .collect()
+}
+
+#[test]
+fn help_manual_and_readme_explain_the_exit_codes_alike() {
+    let help = helped("Exit codes:");
+    let help: BTreeMap<u8, String> = help
+        .into_iter()
+        .map(|(code, meaning)| (code.parse().unwrap(), meaning))
+        .collect();
+    assert_eq!(help.len(), 13, "{help:?}");
+    assert_eq!(rows(&read("README.md")), help);
+    let specified = rows(&read("spec/signer.md"));
+    assert!(specified.keys().eq(help.keys()), "{specified:?}");
+    let items = manual_items(&read("docs/signer.1"));
+    let of_manual: BTreeMap<u8, String> = items
+        .into_iter()
+        .filter_map(|(item, text)| Some((item.parse().ok()?, text)))
+        .collect();
+    assert!(of_manual.keys().eq(help.keys()), "{of_manual:?}");
+    for (code, meaning) in &help {
+        let sentence = &of_manual[code];
+        // A sentence there: a capital, and a full stop.
+        assert!(sentence.ends_with('.'), "{sentence}");
+        let (first, rest) = meaning.split_at(1);
+        assert_eq!(sentence.trim_end_matches('.')[1..], *rest, "{code}");
+        assert!(sentence.to_lowercase().starts_with(&first.to_lowercase()));
+    }
+}
+
+#[test]
+fn the_manual_lists_the_variables_of_the_help() {
+    let is_name = |word: &&str| word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let of_lines = |lines: &str| -> BTreeSet<String> {
+        let words = lines.split([' ', ',', '\n']).filter(is_name);
+        words
+            .filter(|word| word.len() > 3)
+            .map(str::to_owned)
+            .collect()
+    };
+    let help = Signer::with_report("").run_bare(&["-help"]).succeeded();
+    let (_, help) = help.stderr.split_once("Environment").unwrap();
+    let (help, _) = help.split_once("\n\n").unwrap();
+    let names: Vec<_> = help.lines().filter(|line| line.starts_with("  ")).collect();
+    let names: Vec<_> = names
+        .into_iter()
+        .filter(|line| !line.starts_with("   "))
+        .collect();
+    let help = of_lines(&names.join("\n"));
+    assert!(help.len() > 20, "{help:?}");
+    let manual = read("docs/signer.1");
+    let items: Vec<_> = manual
+        .lines()
+        .filter(|line| line.starts_with(".It Ev "))
+        .collect();
+    assert_eq!(of_lines(&items.join("\n")), help);
+}
+
+#[test]
+fn every_cosign_toml_that_the_documents_show_can_be_read() {
+    let mut count = 0;
+    for document in ["README.md", "spec/cosign-toml.md"] {
+        for (kind, text) in fenced(&read(document)) {
+            if kind == "toml" && !text.contains('<') {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("cosign.toml");
+                fs::write(&path, &text).unwrap();
+                let read = CosignConfig::read(&path, Instant::now());
+                assert!(read.is_ok(), "{document}: {read:?}\n{text}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 5, "{count}");
 }
 
 /// The parts of a document in code fences: what follows the backticks, and the
 /// text.
-fn fenced(document: &str) -> Vec<(&str, String)> {
+pub fn fenced(document: &str) -> Vec<(&str, String)> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();
     while let Some(line) = lines.next() {
@@ -127,16 +240,50 @@ fn run(script: &str, folder: &Path, image: &str, signatures: &str) -> (bool, Str
     )
 }
 
-/// Every fence of the kind `sh` is run with both cosigns; `refused` must fail,
-/// `cosign-3` is for that one only.
-#[test]
-fn every_cosign_command_of_the_document_does_what_it_says() {
-    let registry = RealRegistry::distribution();
+/// What a fence of `docs/verify.md` asks for.
+struct Block {
+    script: String,
+    /// Of an image that was signed with `format = "both"`.
+    is_of_both: bool,
+    is_refused: bool,
+    /// For this cosign alone.
+    only: Option<Cosign>,
+}
+
+impl Block {
+    /// `None` is text.
+    fn read(kind: &str, script: String) -> Option<Self> {
+        let mut block = Self {
+            script,
+            is_of_both: false,
+            is_refused: false,
+            only: None,
+        };
+        let (first, rest) = kind.split_once(' ').unwrap_or((kind, ""));
+        for word in rest.split_whitespace() {
+            match word {
+                "both" => block.is_of_both = true,
+                "refused" => block.is_refused = true,
+                "cosign-2" => block.only = Some(Cosign::V2),
+                "cosign-3" => block.only = Some(Cosign::V3),
+                _ => panic!("a fence of the kind `{kind}`"),
+            }
+        }
+        match first {
+            "sh" => Some(block),
+            "text" => None,
+            _ => panic!("a fence of the kind `{kind}`"),
+        }
+    }
+}
+
+/// An image that two keys have signed as the document says; and the host that
+/// serves another one, signed with `format = "both"`.
+fn signed(registry: &RealRegistry) -> (Image, Image) {
     let image = Image::recorded("platform-api-0.15");
     image.push(registry.remote());
-    let signatures = format!("{}/signatures", registry.host());
     let elsewhere = Config::key(KEY)
-        .set("repository", &signatures)
+        .set("repository", &format!("{}/signatures", registry.host()))
         .set("export-sbom", "none");
     Signer::of(&image, registry.host())
         .annotation("environment", "production")
@@ -145,23 +292,40 @@ fn every_cosign_command_of_the_document_does_what_it_says() {
         .config(elsewhere)
         .run()
         .succeeded();
+    let both = Image::recorded("only-cyclonedx").named(&["apps/both:v1"]);
+    both.push(registry.remote());
+    Signer::of(&both, registry.host())
+        .config(Config::key(KEY).set("format", "both"))
+        .run()
+        .succeeded();
+    (image, both)
+}
+
+/// Every fence of the kind `sh` is run with both cosigns, but those of which it
+/// says otherwise.
+#[test]
+fn every_cosign_command_of_the_document_does_what_it_says() {
+    let registry = RealRegistry::distribution();
+    let (image, both) = signed(&registry);
+    let signatures = format!("{}/signatures", registry.host());
     let document = read("docs/verify.md");
-    let blocks: Vec<_> = fenced(&document);
-    let commands = blocks.iter().filter(|(kind, _)| kind.starts_with("sh"));
-    assert!(commands.count() >= 10);
+    let blocks = fenced(&document).into_iter();
+    let blocks = blocks.filter_map(|(kind, script)| Block::read(kind, script));
+    let blocks: Vec<_> = blocks.collect();
+    assert!(blocks.len() >= 13);
     for cosign in BOTH {
         let folder = verifier(cosign);
-        for (kind, script) in &blocks {
-            let expected = match *kind {
-                "sh" => true,
-                "sh refused" => false,
-                "sh cosign-3" if cosign == Cosign::V3 => true,
-                "sh cosign-3" | "text" => continue,
-                other => panic!("a fence of the kind `{other}`"),
-            };
+        let asked = |block: &&Block| block.only.is_none_or(|only| only == cosign);
+        for block in blocks.iter().filter(asked) {
+            let image = if block.is_of_both { &both } else { &image };
             let reference = image.reference(registry.host());
-            let (success, text) = run(script, folder.path(), &reference, &signatures);
-            assert_eq!(success, expected, "{cosign:?}: {script}\n{text}");
+            let (success, text) = run(&block.script, folder.path(), &reference, &signatures);
+            let script = &block.script;
+            assert_eq!(success, !block.is_refused, "{cosign:?}: {script}\n{text}");
+            if block.is_of_both && block.is_refused {
+                let words = "trusted root is required when using new bundle format";
+                assert!(text.contains(words) && document.contains(words), "{text}");
+            }
         }
         for file in ["cyclonedx.jsonl", "spdx.jsonl", "syft.jsonl", "sbom.json"] {
             let text = fs::read_to_string(folder.path().join(file)).unwrap();

@@ -44,6 +44,7 @@
 //! | Has every requirement, fault and mistake its test? | `specification` |
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
 //! | Which requests are sent, in which order? | `wire` |
+//! | Do README.md and `docs/install.md` work, word by word? | `word_by_word` |
 
 #![allow(
     clippy::unwrap_used,
@@ -98,3 +99,4 @@ mod sign;
 mod specification;
 mod starved;
 mod wire;
+mod word_by_word;

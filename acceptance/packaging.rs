@@ -269,7 +269,7 @@ fn a_damaged_layout_is_not_pushed() {
 }
 
 /// Pushes a release's image to a registry of its own.
-fn pushed(folder: &Path, registry: &RealRegistry) -> (Repository, Vec<Pushed>) {
+pub fn pushed(folder: &Path, registry: &RealRegistry) -> (Repository, Vec<Pushed>) {
     let (layout, version) = Layout::read(&folder.join(pack::IMAGE)).unwrap();
     let repository: Repository = format!("{}/tools/signer", registry.host()).parse().unwrap();
     let environment = Environment::collect(&|_| None);
