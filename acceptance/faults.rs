@@ -21,6 +21,7 @@
 //! | tokens, challenges and credential helpers | `tokens` |
 //! | answers and connections that break once | `transport` |
 //! | upload sessions and what becomes of them | `uploads` |
+//! | whether others may see a change, where an answer does not tell | `visible` |
 
 mod concurrency;
 mod content;
