@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use crate::support::images::{Document, Image};
+use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Auth, Registry, Settings};
 use crate::support::signer::{Config, Signer, run_within};
 use crate::support::testdata;
@@ -108,6 +109,9 @@ fn running_again_sends_as_many_requests_as_its_baselines_say() {
 /// compiler's needs something else: the baseline has room for both.
 #[test]
 fn a_run_takes_no_more_instructions_before_its_first_request_than_its_baseline_says() {
+    if !is_here(Need::Valgrind) {
+        return;
+    }
     let signer = Signer::of(&repositories(10), "127.0.0.1:9");
     // Nothing is sent where a key cannot be read.
     let signer = signer.config(Config::key_file(&testdata("keys/absent.key")));
@@ -124,10 +128,6 @@ fn a_run_takes_no_more_instructions_before_its_first_request_than_its_baseline_s
         .arg(signer.settings_path())
         .env_clear()
         .env("PATH", "/usr/bin:/bin");
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        eprintln!("LEFT OUT: instructions are counted by valgrind, which is not installed");
-        return;
-    }
     run_within(command, std::time::Duration::from_secs(60));
     let text = std::fs::read_to_string(&count).expect("what callgrind counted");
     let line = text.lines().find_map(|line| line.strip_prefix("summary: "));

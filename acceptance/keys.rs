@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::support::cosign::{BOTH, public_key};
 use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
 use crate::support::objects::attachment;
 use crate::support::registry::Registry;
 use crate::support::signer::{Config, Outcome, Signer};
@@ -117,6 +118,9 @@ fn case_59_keys_that_cosign_refuses_are_refused() {
 
 #[test]
 fn a_key_of_another_tool_names_the_command_that_imports_it() {
+    if !is_here(Need::OpenSsl) {
+        return;
+    }
     let pkcs8 = [
         "genpkey",
         "-algorithm",

@@ -13,6 +13,7 @@ use pkcs8::{DecodePrivateKey as _, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha512};
 
 use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
 use crate::support::registry::Registry;
 use crate::support::signer::{Config, Signer};
 use crate::support::testdata;
@@ -140,18 +141,10 @@ fn settling(signer: &Signer, registry: &Registry, image: &Image) -> Child {
     child
 }
 
-fn may_look() -> bool {
-    let looks = nix::unistd::Uid::effective().is_root() && File::open("/proc/1/mem").is_ok();
-    if !looks {
-        eprintln!("LEFT OUT: only root can read the memory of a process that is hardened");
-    }
-    looks
-}
-
 /// KEY-40
 #[test]
 fn no_key_and_no_password_is_in_memory_once_everything_is_signed() {
-    if !may_look() {
+    if !is_here(Need::Memory) {
         return;
     }
     for name in [
@@ -188,7 +181,7 @@ fn no_key_and_no_password_is_in_memory_once_everything_is_signed() {
 /// cannot write there. No other copy is left.
 #[test]
 fn a_password_of_the_environment_is_where_the_kernel_put_it_and_nowhere_else() {
-    if !may_look() {
+    if !is_here(Need::Memory) {
         return;
     }
     let registry = Registry::start();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Action, Registry, When};
 use crate::support::signer::{Config, Outcome, Signer};
 use crate::support::testdata;
@@ -36,8 +37,7 @@ fn is_no_bug(run: &Outcome) {
 /// of a container, and the kernel refuses in the same way.
 #[test]
 fn a_run_does_with_the_threads_that_it_is_granted() {
-    if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("LEFT OUT: only root can run it as another user");
+    if !is_here(Need::Root) {
         return;
     }
     for threads in 1..=6 {

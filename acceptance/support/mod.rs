@@ -5,6 +5,7 @@ pub mod cosign;
 pub mod document;
 pub mod front;
 pub mod images;
+pub mod needs;
 pub mod objects;
 pub mod proxy;
 pub mod readers;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::cosign::{Printed, public_key, run};
+use super::needs::runs;
 use super::package;
 
 /// A verifier in one of its modes.
@@ -75,19 +76,22 @@ impl Reader {
 
     /// Whether it can be run here.
     pub fn is_installed(self) -> bool {
-        self.path().is_file()
+        self.path().is_file() && (!self.is_script() || runs("node", "--version"))
+    }
+
+    fn is_script(self) -> bool {
+        self.program.ends_with(".mjs")
     }
 
     /// Asks for the signature, or for the attestation of a predicate type.
     pub fn verify(self, key: &str, attestation: Option<&str>, reference: &str) -> Printed {
         let path = self.path();
-        let script = path.extension().is_some_and(|end| end == "mjs");
-        let mut command = Command::new(if script {
+        let mut command = Command::new(if self.is_script() {
             "node".as_ref()
         } else {
             path.as_path()
         });
-        if script {
+        if self.is_script() {
             command.arg(&path);
         }
         let key = public_key(key).display().to_string();

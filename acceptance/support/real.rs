@@ -86,12 +86,9 @@ impl RealRegistry {
         Self::distribution_of(&tool("distribution-v3.1.2/registry"), guard)
     }
 
-    /// CNCF distribution v2, if it is installed.
-    pub fn distribution_2_behind(guard: Guard<'_>) -> Option<Self> {
-        let program = Path::new(DISTRIBUTION_2);
-        program
-            .is_file()
-            .then(|| Self::distribution_of(program, guard))
+    /// CNCF distribution v2, where it is installed.
+    pub fn distribution_2_behind(guard: Guard<'_>) -> Self {
+        Self::distribution_of(Path::new(DISTRIBUTION_2), guard)
     }
 
     fn distribution_of(program: &Path, guard: Guard<'_>) -> Self {

@@ -1,0 +1,86 @@
+//! What a test needs of the machine beyond the tools of `make tools`, which have
+//! to be there ([`tool`](super::tool)), and what is said where it is lacking.
+
+use std::fs::File;
+use std::io::{Write as _, stderr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::readers::Reader;
+use super::real::DISTRIBUTION_2;
+
+/// Programs and rights that a machine may lack, CI's too.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// Counts instructions.
+    Valgrind,
+    /// Makes keys and checks signatures.
+    OpenSsl,
+    /// CNCF distribution v2.
+    Distribution2,
+    /// A verifier that is not cosign.
+    Reader(Reader),
+    /// The right to become another user.
+    Root,
+    /// The right to read the memory of a process that is hardened.
+    Memory,
+    /// The right to mount where nobody else sees it.
+    Mounts,
+}
+
+/// Whether it is here. If not, the test must end, and the tests' own output says
+/// so: what a test that passes prints by `eprintln` is shown to nobody.
+pub fn is_here(need: Need) -> bool {
+    let is_met = need.is_met();
+    if !is_met {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        let _lost = writeln!(stderr(), "LEFT OUT: {test}: {}", need.lacking());
+    }
+    is_met
+}
+
+impl Need {
+    fn is_met(self) -> bool {
+        match self {
+            Self::Valgrind => runs("valgrind", "--version"),
+            Self::OpenSsl => runs("openssl", "version"),
+            Self::Distribution2 => Path::new(DISTRIBUTION_2).is_file(),
+            Self::Reader(reader) => reader.is_installed(),
+            Self::Root => nix::unistd::Uid::effective().is_root(),
+            Self::Memory => Self::Root.is_met() && File::open("/proc/1/mem").is_ok(),
+            Self::Mounts => {
+                let mut unshare = Command::new("unshare");
+                succeeds(unshare.args(["--mount", "true"]))
+            }
+        }
+    }
+
+    fn lacking(self) -> String {
+        match self {
+            Self::Valgrind => "valgrind is not installed".to_owned(),
+            Self::OpenSsl => "openssl is not installed".to_owned(),
+            Self::Distribution2 => {
+                format!("there is no {DISTRIBUTION_2} (Debian: docker-registry)")
+            }
+            Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
+            Self::Root => "only root can become another user".to_owned(),
+            Self::Memory => "only root can read the memory of a hardened process".to_owned(),
+            Self::Mounts => "there are no mount namespaces".to_owned(),
+        }
+    }
+}
+
+/// Whether a program is on the search path and can be run.
+pub fn runs(program: &str, argument: &str) -> bool {
+    succeeds(Command::new(program).arg(argument))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
