@@ -78,6 +78,36 @@ fn no_id_means_two_things() {
     assert!(twice.is_empty(), "{twice:?}");
 }
 
+/// The ways out of a test before its end that are not for want of something that a
+/// machine may lack, which [`is_here`](crate::support::needs::is_here) says aloud.
+fn early_ways_out(body: &str) -> usize {
+    let lines: Vec<&str> = body.lines().map(str::trim).collect();
+    let out = |line: &&str| line.contains("return;") || line.contains("return }");
+    let outs = lines.iter().filter(|line| out(line)).count();
+    let lacking = lines
+        .windows(2)
+        .filter(|pair| pair[0].starts_with("if !is_here(Need::") && pair[1] == "return;");
+    outs - lacking.count()
+}
+
+#[test]
+fn no_test_passes_by_ending_early_in_silence() {
+    let tests = tests();
+    let early = tests.iter().filter(|test| early_ways_out(&test.body) > 0);
+    let early: Vec<_> = early.map(|test| (&test.file, &test.name)).collect();
+    assert!(early.is_empty(), "{early:?}");
+    for (body, ways) in BODIES {
+        assert_eq!(early_ways_out(body), ways, "{body}");
+    }
+}
+
+/// Bodies of tests, and their early ways out.
+const BODIES: [(&str, usize); 3] = [
+    ("if !is_here(Need::Root) {\n    return;\n}\na();", 0),
+    ("if !is_root() {\n    return;\n}\na();", 1),
+    ("let Ok(a) = b() else { return };", 1),
+];
+
 #[test]
 fn only_a_comment_directly_above_a_test_cites() {
     let text = "//! SIG-1\n\n// SIG-2\n\n/// SIG-3\nfn helper() { // SIG-4\n}\n\n\

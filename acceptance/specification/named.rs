@@ -14,6 +14,8 @@ pub struct Test {
     /// The lines of comment between the attributes above it and the next line
     /// that is none.
     pub comment: String,
+    /// From `fn` to the brace that ends it.
+    pub body: String,
 }
 
 /// Every unit test and every acceptance test.
@@ -34,6 +36,7 @@ pub fn tests() -> Vec<Test> {
 
 /// The tests of a file.
 pub fn tests_of(file: &str, text: &str) -> Vec<Test> {
+    let indented: Vec<&str> = text.lines().collect();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut tests = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -48,14 +51,22 @@ pub fn tests_of(file: &str, text: &str) -> Vec<Test> {
             .copied()
             .collect();
         comment.reverse();
-        let name = below.iter().find_map(|line| {
+        let name = |line: &str| {
             let line = line.strip_prefix("async ").unwrap_or(line);
-            line.strip_prefix("fn ")?.split('(').next()
-        });
+            let name = line.strip_prefix("fn ")?.split('(').next();
+            name.map(str::to_owned)
+        };
+        let begin = below.iter().position(|line| name(line).is_some());
+        let begin = number + begin.expect("a function");
+        let indent = indented[begin].len() - lines[begin].len();
+        let rest = &indented[begin..];
+        let is_end = |line: &&str| line.starts_with('}') || line.get(indent..) == Some("}");
+        let end = rest.iter().position(is_end).unwrap_or(rest.len());
         tests.push(Test {
             file: file.to_owned(),
-            name: name.unwrap().to_owned(),
+            name: name(lines[begin]).expect("a function"),
             comment: comment.join("\n"),
+            body: rest[..end].join("\n"),
         });
     }
     tests
