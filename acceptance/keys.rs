@@ -2,6 +2,8 @@
 //! whatever it refuses ends with 115 and changes nothing.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -183,12 +185,73 @@ fn case_59_one_newline_after_the_password_is_forgiven() {
 fn case_60_an_unreadable_password_file_is_never_the_empty_password() {
     let folder = tempfile::tempdir().unwrap();
     let big = file("password", &vec![b'x'; 64 * 1024 + 1]);
-    for path in [Path::new("/nonexistent/password"), folder.path(), &big] {
-        let config =
-            Config::key("p256-cosign3-empty-password").set("password", path.to_str().unwrap());
-        sign(config, |signer| signer)
+    let config = |path: &Path| {
+        let path = path.to_str().unwrap();
+        Config::key("p256-cosign3-empty-password").set("password", path)
+    };
+    for path in [folder.path(), &big] {
+        sign(config(path), |signer| signer)
             .ended_with(115)
             .says(&[path.to_str().unwrap()]);
+    }
+    // It may be the password itself.
+    sign(config(Path::new("/nonexistent/password")), |signer| signer)
+        .ended_with(115)
+        .says(&["the `password` of `configs[0]` is the path of no file"])
+        .does_not_say(&["/nonexistent"]);
+}
+
+/// Copies of a key and its password with these modes; says who the warnings are
+/// about.
+fn warned(key: u32, password: u32, prepare: impl Fn(Signer) -> Signer) -> Vec<&'static str> {
+    let config = Config::key_file(Path::new("mine.key")).set("password", "mine.password");
+    let run = sign(config, |signer| {
+        for (from, name, mode) in [
+            ("keys/p256-cosign3.key", "mine.key", key),
+            ("keys/password", "mine.password", password),
+        ] {
+            let path = signer.folder().join(name);
+            std::fs::copy(testdata(from), &path).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+        prepare(signer)
+    });
+    let run = run.succeeded();
+    let warns = |role: &&str| run.stdout.contains(&format!("The {role} `"));
+    ["key", "password"].into_iter().filter(warns).collect()
+}
+
+/// Only what its user can change.
+#[test]
+fn a_key_or_password_that_every_user_can_read_is_warned_of() {
+    let warned = |key, password| warned(key, password, |signer| signer);
+    let nobody: [&str; 0] = [];
+    assert_eq!(warned(0o600, 0o600), nobody);
+    // As Kubernetes mounts secrets for a group.
+    assert_eq!(warned(0o440, 0o440), nobody);
+    assert_eq!(warned(0o644, 0o600), ["key"]);
+    assert_eq!(warned(0o600, 0o604), ["password"]);
+}
+
+/// As Kubernetes mounts secrets: on a file system that is read-only, or of
+/// another user.
+#[test]
+fn nobody_is_warned_of_a_mode_that_cannot_be_changed() {
+    let nobody: [&str; 0] = [];
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let read_only = |signer: Signer| {
+        let folder = signer.folder().to_str().unwrap().to_owned();
+        signer.within(&["unshare", "-rm", "sh", "-c", script, &folder])
+    };
+    assert_eq!(warned(0o644, 0o644, read_only), nobody);
+    let of_another = |signer: Signer| {
+        for name in ["mine.key", "mine.password"] {
+            chown(signer.folder().join(name), Some(1), None).unwrap();
+        }
+        signer
+    };
+    if nix::unistd::Uid::effective().is_root() {
+        assert_eq!(warned(0o644, 0o644, of_another), nobody);
     }
 }
 

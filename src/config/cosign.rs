@@ -256,15 +256,33 @@ fn file(key: &'static str, (text, position): Text<'_>) -> Result<PathBuf, Config
     if text.contains(char::is_control) || text.contains("-----BEGIN") {
         return Err(ConfigError::NotAPath { key, position });
     }
-    if let Some(scheme) = scheme(text) {
-        return Err(ConfigError::UnsupportedScheme {
+    match scheme(text) {
+        None => Ok(text.into()),
+        // A password may have `://` in it.
+        Some(scheme) if key == "password" && !SCHEMES.contains(&&*scheme) => {
+            Err(ConfigError::NotAPath { key, position })
+        }
+        Some(scheme) => Err(ConfigError::UnsupportedScheme {
             key,
             scheme,
             position,
-        });
+        }),
     }
-    Ok(text.into())
 }
+
+/// Schemes that cosign knows for keys, and that of files.
+const SCHEMES: [&str; 10] = [
+    "awskms://",
+    "azurekms://",
+    "env://",
+    "file://",
+    "gcpkms://",
+    "gitlab://",
+    "hashivault://",
+    "k8s://",
+    "openbao://",
+    "pkcs11:",
+];
 
 /// The scheme of a URI that cosign would take for a key (`awskms://…`,
 /// `pkcs11:…`). Another text with a colon is a path.

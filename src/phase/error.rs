@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::secret_file::Role;
 use crate::attach::{AttachError, Kind, Place};
 use crate::envelope::SealError;
 use crate::keys::{KeyError, SignError};
@@ -57,7 +58,7 @@ pub enum PhaseError {
     },
     #[error("cannot read the {role} of `{signatory}`, `{path}`")]
     SecretFile {
-        role: &'static str,
+        role: Role,
         signatory: String,
         path: PathBuf,
         #[source]

@@ -31,6 +31,7 @@ mod publish;
 mod receipt;
 mod recognise;
 mod seal;
+mod secret_file;
 mod sign;
 mod subject;
 
@@ -46,6 +47,7 @@ pub use publish::publish;
 pub use receipt::Receipt;
 pub use recognise::{Recognised, recognise};
 pub use seal::{Sealed, seal};
+pub use secret_file::Role;
 pub use sign::{Signed, sign};
 pub use subject::Subject;
 

@@ -5,20 +5,18 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tracing::warn;
 
 use super::error::PhaseError;
+use super::secret_file::{self, Role};
 use crate::attach::{Kind, Place};
 use crate::config::{CosignConfig, ExportSbom, Format, MediaTypes, Report};
 use crate::envelope::Form;
-use crate::file;
-use crate::keys::{KeyFile, MAX_LENGTH, Origin, Password};
+use crate::keys::{KeyFile, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
 use crate::secret::Secret;
 
@@ -412,10 +410,8 @@ fn read_keys(
             continue;
         }
         known.insert(identity, locked.len());
-        let written = entry.password.as_deref();
-        let password = read_password(signatory, written, password_path, cosign_password, until)?;
-        let pem = read_file(signatory, "key", &signatory.key, until)?;
-        warn_of_readers(&signatory.key);
+        let password = read_password(signatory, password_path, cosign_password, until)?;
+        let pem = secret_file::read(Role::Key, &signatory.name, &signatory.key, until)?;
         let key = KeyFile::parse(&pem).map_err(|source| PhaseError::Key {
             signatory: signatory.name.clone(),
             path: signatory.key.clone(),
@@ -433,15 +429,13 @@ fn read_keys(
 
 fn read_password(
     signatory: &Signatory,
-    written: Option<&Path>,
     path: Option<PathBuf>,
     cosign_password: Option<&Secret>,
     until: Instant,
 ) -> Result<Password, PhaseError> {
     Ok(match (path, cosign_password) {
         (Some(path), _) => Password {
-            bytes: read_file(signatory, "password", &path, until)
-                .map_err(|error| without_password(error, written))?,
+            bytes: secret_file::read(Role::Password, &signatory.name, &path, until)?,
             origin: Origin::File(path),
         },
         (None, Some(password)) => Password {
@@ -450,59 +444,6 @@ fn read_password(
         },
         (None, None) => Password::empty(),
     })
-}
-
-/// Reads a secret file of at most [`MAX_LENGTH`] bytes.
-fn read_file(
-    signatory: &Signatory,
-    role: &'static str,
-    path: &Path,
-    until: Instant,
-) -> Result<Secret, PhaseError> {
-    let read = || {
-        let mut bytes = file::read(path, MAX_LENGTH, until)?;
-        if bytes.len() > MAX_LENGTH {
-            let words = format!("it has more than {MAX_LENGTH} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
-        }
-        Ok(Secret::new(std::mem::take(&mut *bytes)))
-    };
-    read().map_err(|source| PhaseError::SecretFile {
-        role,
-        signatory: signatory.name.clone(),
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// The error without the path, if that may be the password itself: it is
-/// `written` as one word, and there is no such file.
-fn without_password(error: PhaseError, written: Option<&Path>) -> PhaseError {
-    use std::io::ErrorKind::{InvalidFilename, InvalidInput, NotFound};
-    let is_word = written.is_some_and(|path| !path.to_string_lossy().contains('/'));
-    match error {
-        PhaseError::SecretFile {
-            signatory, source, ..
-        } if is_word && matches!(source.kind(), NotFound | InvalidFilename | InvalidInput) => {
-            PhaseError::NoPasswordFile { signatory, source }
-        }
-        error => error,
-    }
-}
-
-#[cfg(unix)]
-fn warn_of_readers(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = path
-        .metadata()
-        .map(|metadata| metadata.permissions().mode() & 0o777)
-        .unwrap_or_default();
-    if mode & 0o044 != 0 {
-        warn!(
-            "The key `{}` can be read by other users (mode {mode:03o})",
-            path.display()
-        );
-    }
 }
 
 #[cfg(test)]

@@ -406,6 +406,7 @@ fn no_error_repeats_a_secret_that_was_pasted() {
         format!("{ONE}password = {{ text = \"{canary}\" }}\n"),
         format!("{ONE}password = \"x\"\npassword = \"{canary}\"\n"),
         format!("{ONE}password = \"vault://{canary}\"\n"),
+        format!("{ONE}password = \"{canary}://x\"\n"),
         format!("{ONE}passwords = \"{canary}\"\n"),
         format!("{ONE}repository = \"https://u:{canary}@r.io/x\"\n"),
         format!("[[configs]]\nkey = \"-----BEGIN PRIVATE KEY-----{canary}\"\n"),

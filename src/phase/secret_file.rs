@@ -1,0 +1,95 @@
+//! Reading the files of keys and passwords (`spec/signer.md`, "Keys and
+//! passwords").
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::Uid;
+use tracing::warn;
+
+use super::error::PhaseError;
+use crate::file;
+use crate::keys::MAX_LENGTH;
+use crate::secret::Secret;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Key,
+    Password,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Password => "password",
+        })
+    }
+}
+
+/// Reads a file of at most [`MAX_LENGTH`] bytes; a pipe must end until `until`.
+///
+/// # Errors
+/// On a file that cannot be read. The path of a password at which nothing is
+/// found is not repeated: somebody may have written the password itself.
+pub(super) fn read(
+    role: Role,
+    signatory: &str,
+    path: &Path,
+    until: Instant,
+) -> Result<Secret, PhaseError> {
+    let signatory = || signatory.to_owned();
+    let secret = read_secret(path, until).map_err(|source| match role {
+        Role::Password if path.symlink_metadata().is_err() => PhaseError::NoPasswordFile {
+            signatory: signatory(),
+            source,
+        },
+        _ => PhaseError::SecretFile {
+            role,
+            signatory: signatory(),
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    if let Ok(metadata) = path.metadata()
+        && is_open_to_others(&metadata)
+        && !is_read_only(path)
+    {
+        let mode = metadata.mode() & 0o777;
+        warn!(
+            "The {role} `{}` can be read by other users (mode {mode:03o})",
+            path.display()
+        );
+    }
+    Ok(secret)
+}
+
+fn read_secret(path: &Path, until: Instant) -> io::Result<Secret> {
+    let mut bytes = file::read(path, MAX_LENGTH, until)?;
+    if bytes.len() > MAX_LENGTH {
+        let words = format!("it has more than {MAX_LENGTH} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
+    }
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+/// Whether everybody on this machine may read the file, and the user of this
+/// process could change that. The group is left out: Kubernetes gives its
+/// secrets to one (`fsGroup`).
+fn is_open_to_others(metadata: &Metadata) -> bool {
+    metadata.is_file()
+        && metadata.mode() & 0o004 != 0
+        && metadata.uid() == Uid::effective().as_raw()
+}
+
+/// Whether the mode cannot be changed here, as that of a secret which Kubernetes
+/// mounts.
+fn is_read_only(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
+}
