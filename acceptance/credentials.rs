@@ -96,7 +96,7 @@ fn a_docker_configuration_that_cannot_be_used_is_named_with_its_reason() {
             }
             let run = signer.run();
             assert!(
-                matches!(run.code, Some(1 | 113)),
+                matches!(run.code, Some(3 | 113)),
                 "{script}: {:?}",
                 run.code
             );

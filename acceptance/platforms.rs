@@ -356,7 +356,7 @@ fn without_root_certificates_the_image_says_what_to_mount_and_works_with_it() {
     let command = command.map(str::to_owned);
     let sandbox = || Sandbox::of(&packed_image()).mounted(inputs.path(), "/in");
     let run = sandbox().run(&command, &[]);
-    assert_eq!(run.status.code(), Some(111), "{}", text(&run));
+    assert_eq!(run.status.code(), Some(113), "{}", text(&run));
     assert!(
         text(&run).contains("mount a bundle at `/etc/ssl/certs/ca-certificates.crt`"),
         "{}",

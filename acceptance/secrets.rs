@@ -194,7 +194,7 @@ fn a_private_key_among_the_roots_is_not_quoted() {
         let (run, receipt) = run(signer
             .environment("SSL_CERT_FILE", file.to_str().unwrap())
             .environment("SSL_CERT_DIR", "/nowhere"));
-        let run = run.ended_with(111).says(&["tls.pem"]);
+        let run = run.ended_with(113).says(&["tls.pem"]);
         let run = run.does_not_say(&[key, &key[..12], "77, 73, 71", "45, 45, 45"]);
         no_canary(&run, &receipt);
     }
@@ -347,7 +347,7 @@ fn an_unknown_certificate_authority_is_an_error_and_a_known_one_is_not() {
         let signer = Signer::of(&image, registry.host()).key("p256-cosign3");
         signer.credential(registry.host(), &basic)
     };
-    let refused = signer().run().ended_with(111);
+    let refused = signer().run().ended_with(113);
     assert!(refused.took.as_secs() < 10, "{:?}", refused.took);
     assert!(
         registry.exchanges().is_empty(),

@@ -47,7 +47,7 @@ fn a_certificate_of_an_authority_and_one_for_anything_are_accepted() {
 #[test]
 fn a_certificate_that_is_its_own_authority_must_be_good_otherwise() {
     let refused = |run: Outcome, words: &[&str]| {
-        run.ended_with(111).says(&["is not trusted"]).says(words);
+        run.ended_with(113).says(&["is not trusted"]).says(words);
     };
     let (registry, image) = of_shape(Shape::OwnExpired);
     refused(

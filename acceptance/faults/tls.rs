@@ -52,7 +52,7 @@ fn case_06_an_unknown_authority_ends_the_run_at_once_and_names_the_roots() {
     let front = Front::start("127.0.0.1:0", registry.host(), |_| Fate::Passed);
     let run = trusting(&foreign, &image, &front.host())
         .run()
-        .ended_with(111);
+        .ended_with(113);
     let run = run.says(&[
         "is not trusted",
         "SSL_CERT_FILE",
@@ -78,7 +78,7 @@ fn case_06_an_expired_certificate_ends_the_run_at_once() {
     let (registry, image) = with(settings);
     let run = trusting(&registry, &image, registry.host())
         .run()
-        .ended_with(111);
+        .ended_with(113);
     let run = run
         .says(&["is not trusted", "xpired", "hint:"])
         .does_not_say(&["root certificates in"]);
@@ -95,7 +95,7 @@ fn case_06_a_certificate_for_another_name_ends_the_run_at_once() {
     let run = signer
         .environment("HTTPS_PROXY", &proxy.url())
         .run()
-        .ended_with(111);
+        .ended_with(113);
     let run = run.says(&[
         "the certificate of `https://stranger.example",
         "stranger.example",
@@ -177,13 +177,13 @@ fn an_insecure_registry_is_insecure_for_itself_alone() {
     ] {
         let signer = Signer::of(&image, registry.host()).key(KEY);
         let signer = signer.arguments(&[&format!("-insecure-registry={entry}")]);
-        signer.run().ended_with(111).says(&["is not trusted"]);
+        signer.run().ended_with(113).says(&["is not trusted"]);
     }
     let signer = Signer::of(&image, registry.host()).key(KEY);
     signer
         .environment("CNB_INSECURE_REGISTRIES", "")
         .run()
-        .ended_with(111);
+        .ended_with(113);
     assert!(registry.exchanges().is_empty());
 }
 
@@ -206,7 +206,7 @@ fn case_32_an_insecure_registry_does_not_make_other_hosts_insecure() {
     let signer = signer.arguments(&["-insecure-registry", registry.host()]);
     signer
         .run()
-        .ended_with(111)
+        .ended_with(113)
         .says(&["is not trusted", other.host()]);
     assert!(other.exchanges().is_empty());
 }

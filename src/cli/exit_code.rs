@@ -34,14 +34,20 @@ pub(super) const MEANINGS: [(u8, &str); 13] = [
         "unexpected error, or a signal before anything visible was written",
     ),
     (FLAG, "bad flag"),
-    (INVALID_INPUT, "invalid flags, report or cosign.toml"),
+    (
+        INVALID_INPUT,
+        "invalid flags, variables, report or cosign.toml",
+    ),
     (PLATFORM_API, "Platform API not supported"),
     (
         UNREACHABLE,
         "registry unreachable or overloaded: running again may help",
     ),
     (SIGNING, "signing failed"),
-    (ACCESS_DENIED, "access denied"),
+    (
+        ACCESS_DENIED,
+        "access denied, or a certificate that is not trusted",
+    ),
     (
         IMAGE,
         "image missing, or a tag no longer points at the digest of the report",
@@ -103,13 +109,14 @@ impl Failure {
         match self {
             Self::Flag(_) => FLAG,
             Self::PlatformApi(_) => PLATFORM_API,
-            Self::Inputs(_) | Self::Report(_) | Self::Config(_) | Self::Receipt { .. } => {
-                INVALID_INPUT
-            }
+            Self::LogLevel(_)
+            | Self::Inputs(_)
+            | Self::Report(_)
+            | Self::Config(_)
+            | Self::Credentials(_)
+            | Self::Receipt { .. } => INVALID_INPUT,
             Self::Unreported { .. } => IN_PART,
-            // As in the lifecycle.
-            Self::LogLevel(_) | Self::Credentials(_) | Self::Privileges(_) => UNEXPECTED,
-            Self::Start(_) | Self::Panic => UNEXPECTED,
+            Self::Privileges(_) | Self::Start(_) | Self::Panic => UNEXPECTED,
             Self::Phase(error) => of_phase(error),
         }
     }
