@@ -20,6 +20,7 @@
 //! | How does a run end when something goes wrong on the way? (a table of its own) | `faults` |
 //! | Can the tests' own registry and readers be believed? | `harness` |
 //! | What is mended or refused where readers would not find our signature? | `hidden` |
+//! | What does a failed run tell its operator to do? | `hints` |
 //! | Which `report.toml` and `cosign.toml` are refused? | `inputs` |
 //! | Do both majors of cosign verify what hangs on every recorded image? | `interop` |
 //! | Which keys and passwords are accepted? | `keys` |
@@ -75,6 +76,7 @@ mod exit_codes;
 mod faults;
 mod harness;
 mod hidden;
+mod hints;
 mod inputs;
 mod interop;
 mod keys;

@@ -80,7 +80,7 @@ fn case_06_an_expired_certificate_ends_the_run_at_once() {
         .run()
         .ended_with(113);
     let run = run
-        .says(&["is not trusted", "xpired", "hint:"])
+        .says(&["is not trusted", "xpired", "hint:", "`SSL_CERT_FILE`"])
         .does_not_say(&["root certificates in"]);
     assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
     assert!(registry.exchanges().is_empty());
@@ -185,6 +185,24 @@ fn an_insecure_registry_is_insecure_for_itself_alone() {
         .run()
         .ended_with(113);
     assert!(registry.exchanges().is_empty());
+}
+
+/// SIG-5
+#[test]
+fn an_insecure_registry_without_its_port_is_told_the_port() {
+    let (registry, image) = secured();
+    let (host, port) = registry.host().split_once(':').unwrap();
+    let told = |entries: &str| {
+        let signer = Signer::of(&image, registry.host()).key(KEY);
+        let run = signer.environment("CNB_INSECURE_REGISTRIES", entries).run();
+        let hint = format!("hint: write `{host}:{port}`: host and port must be the same");
+        run.stdout.contains(&hint)
+    };
+    assert!(told(host));
+    assert!(told(&format!("{host}:1")));
+    // Another registry, and the same host twice.
+    assert!(!told("other.example"));
+    assert!(!told(&format!("{host},{host}:{port}")));
 }
 
 /// SIG-5: what an insecure registry names is verified all the same.

@@ -162,6 +162,11 @@ pub(super) const DEFINITIONS: [Definition; 19] = [
     define("version", Kind::Switch, "show version"),
 ];
 
+/// All flags, without their dashes.
+pub(super) fn names() -> [&'static str; DEFINITIONS.len()] {
+    DEFINITIONS.each_ref().map(|flag| flag.name)
+}
+
 impl Request {
     /// Parses the arguments without the program's name.
     ///

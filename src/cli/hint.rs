@@ -15,7 +15,9 @@ mod store;
 
 use std::borrow::Cow;
 
-use super::{Failure, InputsError, PrivilegesError};
+use super::{Failure, FlagError, InputsError, PrivilegesError, flags, go};
+use crate::config::closest;
+use crate::oci::Registry;
 
 /// What to try, if it is known.
 pub(super) type Hint = Option<Cow<'static, str>>;
@@ -38,7 +40,30 @@ pub(super) fn of(failure: &Failure) -> Hint {
         Failure::Start(_) => {
             say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
         }
-        Failure::Flag(_) | Failure::Panic => None,
+        Failure::Flag(error) => of_flag(error),
+        Failure::Panic => None,
+    }
+}
+
+fn of_flag(error: &FlagError) -> Hint {
+    match error {
+        FlagError::NotDefined(written) => match closest(written, &flags::names()) {
+            Some(meant) => Some(format!("did you mean `-{meant}`?").into()),
+            None => say("the flags are listed above"),
+        },
+        FlagError::BadValue {
+            name: "retry-budget" | "settle" | "timeout",
+            reason: go::PARSE,
+            ..
+        } => say("write a number and its unit, as in `10s`, `2m` or `1h`"),
+        FlagError::BadValue {
+            name: "gid" | "uid",
+            ..
+        } => say("write the number of a user or a group, not its name"),
+        FlagError::BadSwitch { name, .. } => {
+            Some(format!("write `-{name}` alone, or `-{name}=false`").into())
+        }
+        FlagError::BadValue { .. } | FlagError::BadSyntax(_) | FlagError::NeedsArgument(_) => None,
     }
 }
 
@@ -53,6 +78,11 @@ fn of_inputs(error: &InputsError) -> Hint {
             say("write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme")
         }
     }
+}
+
+/// An insecure registry that differs from `asked` by its port.
+pub(super) fn of_port(asked: &Registry) -> String {
+    format!("write `{asked}`: host and port must be the same")
 }
 
 fn of_privileges(error: &PrivilegesError) -> Hint {

@@ -1,5 +1,6 @@
 //! One run, from the command line to the exit code.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::Origin;
+use crate::oci::{Namespace, Repository};
 use crate::phase::{self, Destination, Input, Locked, Plan, Receipt};
 use crate::secret::{Secret, Secrets};
 use crate::store::Visible;
@@ -63,6 +65,9 @@ fn hide_panics() {
 pub(super) fn report(failure: &Failure) {
     if let Failure::Flag(bad) = failure {
         eprint!("{bad}\n{}", usage::flags());
+        if let Some(hint) = hint::of(failure) {
+            eprintln!("hint: {hint}");
+        }
         return;
     }
     let causes = chain(failure);
@@ -213,9 +218,7 @@ fn registries(
     if let Ok(credentials) = &credentials {
         credentials.remember(secrets);
     }
-    for registry in &inputs.insecure_registries {
-        warn!("{registry} is used without verifying its certificate, or without TLS");
-    }
+    warn_of_insecure(&inputs.insecure_registries, plan);
     let roots = LazyRoots::new(
         environment.ssl_cert_file.clone(),
         environment.ssl_cert_dir.clone(),
@@ -240,6 +243,31 @@ fn registries(
         manifest_limit: inputs.limits.manifest,
     };
     Ok(Registries::new(client, access))
+}
+
+fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
+    let images = plan.images().iter().map(|image| image.repository.clone());
+    let asked: BTreeSet<_> = plan.destinations().into_iter().chain(images).collect();
+    let is_listed = |repository: &&Repository| {
+        let mut insecure = insecure.iter();
+        insecure.any(|namespace| namespace.contains(repository))
+    };
+    for namespace in insecure {
+        warn!("{namespace} is used without verifying its certificate, or without TLS");
+        let (host, registry) = (namespace.registry().host(), namespace.registry());
+        let same_host = |repository: &&Repository| {
+            let other = repository.registry();
+            other != registry && other.host().eq_ignore_ascii_case(host)
+        };
+        let mut unlisted = asked.iter().filter(|repository| !is_listed(repository));
+        if let Some(meant) = unlisted.find(same_host) {
+            let hint = hint::of_port(meant.registry());
+            warn!(
+                hint,
+                "{meant} is not in {namespace}, which has another port"
+            );
+        }
+    }
 }
 
 fn locations(environment: &Environment) -> ConfigLocations {

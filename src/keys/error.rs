@@ -18,6 +18,8 @@ pub enum KeyError {
     Truncated,
     #[error("the PEM block of the key file is not base64")]
     NotBase64,
+    #[error("the key file has the two characters `\\n` where its line breaks should be")]
+    EscapedLineBreaks,
     #[error("unsupported pem type `{0}`")]
     PemType(String),
     #[error("the JSON in the PEM block ends too early")]

@@ -58,6 +58,7 @@ impl KeyFile {
             return Err(KeyError::TooLong);
         }
         let block = pem::first_block(pem.expose()).map_err(|reason| match reason {
+            _ if has_escaped_line_breaks(pem.expose()) => KeyError::EscapedLineBreaks,
             NoBlock::Absent => KeyError::NoPem,
             NoBlock::Unfinished => KeyError::Truncated,
             NoBlock::NotBase64 => KeyError::NotBase64,
@@ -96,6 +97,13 @@ impl KeyFile {
             .map_err(|_| KeyError::Locked)?;
         LocalKey::from_pkcs8(&pkcs8)
     }
+}
+
+/// Whether the key came through a variable or a JSON string that nobody turned
+/// back into lines.
+fn has_escaped_line_breaks(pem: &[u8]) -> bool {
+    let breaks: [&[u8]; 2] = [br"-----\n", br"-----\r"];
+    pem.windows(7).any(|bytes| breaks.contains(&bytes))
 }
 
 /// Whether scrypt's memory can be had. The crate would end the process where it

@@ -22,6 +22,8 @@ pub struct Password {
 pub enum Origin {
     /// The file that `password` names.
     File(PathBuf),
+    /// That file, which holds nothing but a line break at most.
+    EmptyFile(PathBuf),
     /// `COSIGN_PASSWORD`.
     Environment,
     /// Neither was given, so that it is the empty password.
@@ -36,12 +38,23 @@ impl Password {
             origin: Origin::Empty,
         }
     }
+
+    fn read_origin(&self) -> Origin {
+        let is_empty = matches!(self.bytes.expose(), b"" | b"\n" | b"\r\n");
+        match &self.origin {
+            Origin::File(path) if is_empty => Origin::EmptyFile(path.clone()),
+            origin => origin.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "read from `{}`", path.display()),
+            Self::EmptyFile(path) => {
+                write!(f, "the empty one, read from `{}`", path.display())
+            }
             Self::Environment => f.write_str("that of COSIGN_PASSWORD"),
             Self::Empty => f.write_str(
                 "the empty one, because neither `password` nor COSIGN_PASSWORD was given",
@@ -58,7 +71,7 @@ impl fmt::Display for Origin {
 /// [`KeyError::WrongPassword`], which says where the password comes from;
 /// others on a decrypted key of an unsupported kind.
 pub fn unlock(key: &KeyFile, password: &Password) -> Result<LocalKey, KeyError> {
-    let wrong = || KeyError::WrongPassword(password.origin.clone());
+    let wrong = || KeyError::WrongPassword(password.read_origin());
     match key.unlock(&password.bytes) {
         Err(KeyError::Locked) => {}
         answer => return answer,

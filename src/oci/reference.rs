@@ -274,6 +274,11 @@ pub struct NotAReference {
 }
 
 impl NotAReference {
+    /// What was written, its first 300 characters.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     fn new(text: &str, reason: impl Into<String>) -> Self {
         Self {
             text: text.chars().take(300).collect(),

@@ -2,6 +2,8 @@
 
 use super::{Hint, say};
 use crate::config::{ConfigError, DocumentError, Meant, ReportError, closest};
+use crate::oci::Reference;
+use crate::oci::reference::NotAReference;
 
 pub(super) fn of_report(error: &ReportError) -> Hint {
     match error {
@@ -35,7 +37,8 @@ pub(super) fn of_report(error: &ReportError) -> Hint {
         ReportError::OtherDigest { .. } => {
             say("export to a tag instead of a digest: a digest names one image for ever")
         }
-        ReportError::Tag { .. } => None,
+        ReportError::Tag { source, .. } => of_reference(source)
+            .map(|lower| format!("repositories are in lower case: export to `{lower}`").into()),
     }
 }
 
@@ -53,7 +56,10 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ConfigError::WrongType {
             wanted: "a string", ..
         } => say("write it in quotes"),
-        ConfigError::WrongType { .. } | ConfigError::DuplicateAnnotation { .. } => None,
+        ConfigError::WrongType { .. } => None,
+        ConfigError::DuplicateAnnotation { .. } => say(
+            "a signature holds each name once: leave one of the two out, or give it another name",
+        ),
         ConfigError::MissingKey { key: "key", .. } | ConfigError::NoConfigs { .. } => {
             say("write `[[configs]]` and below it `key = \"<path of a private key>\"`")
         }
@@ -94,6 +100,16 @@ fn of_config_document(error: &DocumentError) -> Hint {
         | DocumentError::TooLarge { .. }
         | DocumentError::NotUtf8 { .. } => None,
     }
+}
+
+/// The reference that was meant by one with upper-case letters in its repository.
+fn of_reference(error: &NotAReference) -> Option<String> {
+    let text = error.text();
+    let last = text.rfind('/').map_or(0, |slash| slash + 1);
+    let name_end = text.get(last..)?.find([':', '@']);
+    let (name, version) = text.split_at_checked(name_end.map_or(text.len(), |end| last + end))?;
+    let lower = format!("{}{version}", name.to_lowercase());
+    (lower != text && lower.parse::<Reference>().is_ok()).then_some(lower)
 }
 
 fn of_key(key: &str, meant: Meant) -> String {

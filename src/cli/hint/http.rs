@@ -12,7 +12,8 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
             Some(roots) => Some(of_roots(roots).into()),
             None => say(
                 "the registry must show another certificate, or be asked by a name that its \
-                 certificate has",
+                 certificate has; a newer certificate of its authority is named with \
+                 `SSL_CERT_FILE`",
             ),
         },
         HttpError::ProxyDenied { .. } => {

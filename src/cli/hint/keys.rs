@@ -21,6 +21,9 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         | KeyError::CiphertextLength(_) => {
             say("the file seems to be cut off or changed: copy it again")
         }
+        KeyError::EscapedLineBreaks => {
+            say("turn each `\\n` of the file into a line break, as `printf '%b'` does")
+        }
         KeyError::Kdf(_) | KeyError::Cipher(_) => {
             say("only `scrypt` with `nacl/secretbox` is supported, which is what cosign writes")
         }
@@ -64,7 +67,13 @@ fn of_origin(origin: &Origin) -> Hint {
         Origin::Environment => {
             say("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
         }
-        Origin::File(_) => None,
+        Origin::EmptyFile(_) => say(
+            "write the password into the file; if COSIGN_PASSWORD holds it, leave `password` out",
+        ),
+        Origin::File(_) => say(
+            "the file must hold the password of this very key and nothing else, but for one line \
+             break at its end",
+        ),
     }
 }
 

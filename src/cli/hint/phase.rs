@@ -5,7 +5,9 @@ use super::keys::{of_key, of_signing};
 use super::sbom::of_sbom;
 use super::store::of_store;
 use super::{Hint, RUN_AGAIN, say};
+use crate::oci::Repository;
 use crate::phase::{DestinationError, PhaseError, Stop};
+use crate::store::registry::StoreError;
 
 pub(super) fn of_phase(error: &PhaseError) -> Hint {
     match error {
@@ -30,9 +32,8 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
              phase's user",
         ),
         PhaseError::Key { source, .. } => of_key(source),
-        PhaseError::Read { source, .. }
-        | PhaseError::WriteAccess { source, .. }
-        | PhaseError::SbomLayer { source, .. } => of_store(source),
+        PhaseError::WriteAccess { repository, source } => of_write_access(repository, source),
+        PhaseError::Read { source, .. } | PhaseError::SbomLayer { source, .. } => of_store(source),
         PhaseError::Moved { .. } | PhaseError::TagGone { .. } | PhaseError::Missing { .. } => say(
             "sign right after the export, with the report of that export; a report of an earlier \
              run may have been left behind",
@@ -53,6 +54,23 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
         | PhaseError::Crashed(_) => None,
+    }
+}
+
+/// A registry that grants no upload session.
+fn of_write_access(repository: &Repository, source: &StoreError) -> Hint {
+    match source {
+        // ECR, and registries whose projects are made by hand.
+        StoreError::Status { status: 404, .. } | StoreError::Missing { .. } => {
+            let path = repository.path();
+            let words = format!("create the repository `{path}` first: this registry makes none");
+            Some(words.into())
+        }
+        StoreError::Status { status: 405, .. } => say(
+            "this registry takes no uploads, as a mirror or a cache does: store signatures \
+             elsewhere with `repository`",
+        ),
+        source => of_store(source),
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::*;
-use crate::cli::usage;
+use crate::cli::{Request, usage};
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::keys::{KeyError, Origin};
@@ -116,6 +116,18 @@ fn what_is_written_wrong_in_cosign_toml_is_told_right() {
 fn a_cosign_toml_that_says_nothing_of_use_is_told_what_to_say() {
     for (text, hint) in [
         ("", "key = "),
+        (
+            "[[configs]]\nkey = team.key\n",
+            "strings are written in quotes",
+        ),
+        (
+            "[[configs]]\nkey = 'k'\npassword = ./p\n",
+            "strings are written in quotes",
+        ),
+        (
+            &"[[annotations]]\nname = 'a'\nvalue = ''\n".repeat(2),
+            "each name once",
+        ),
         ("[[configs]]\npassword = \"p\"\n", "key = "),
         ("[[configs]]\nkey = \"env://K\"\n", "the path of a file"),
         ("[[configs]]\nkey = `k`\n", "in quotes"),
@@ -162,6 +174,52 @@ fn a_report_of_something_else_is_told_how_to_export() {
     assert!(words(of_file(Path::new("/absent/report.toml"))).contains("exporter"));
     // A folder.
     assert_eq!(of_file(Path::new("/")), None);
+}
+
+#[test]
+fn an_upper_case_repository_is_told_in_lower_case() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let of_tag = |tag: &str| {
+        words(of_report(&format!(
+            "[image]\ntags = [\"{tag}\"]\ndigest = \"{digest}\"\n"
+        )))
+    };
+    for (tag, lower) in [
+        ("r.io/Team/App", "r.io/team/app"),
+        ("r.io:5000/App:V1", "r.io:5000/app:V1"),
+        ("App", "app"),
+    ] {
+        let hint = format!("repositories are in lower case: export to `{lower}`");
+        assert_eq!(of_tag(tag), hint);
+    }
+    // Something else is wrong, too.
+    for tag in ["r.io/App:", "r.io/-App", "r.io/a b"] {
+        assert_eq!(of_tag(tag), "", "{tag}");
+    }
+}
+
+#[test]
+fn a_bad_flag_is_told_right() {
+    for (argument, hint) in [
+        ("-cosign-confg=c", "did you mean `-cosign-config`?"),
+        ("--insecure_registry", "did you mean `-insecure-registry`?"),
+        ("-sign-harder", "the flags are listed above"),
+        ("-timeout=10", "as in `10s`"),
+        ("-settle=1.5", "as in `10s`"),
+        ("-timeout=0", ""),
+        ("-uid=cnb", "the number of a user"),
+        (
+            "-no-color=maybe",
+            "write `-no-color` alone, or `-no-color=false`",
+        ),
+        ("-manifest-limit=1MB", ""),
+        ("-report", ""),
+    ] {
+        let error = Request::parse([argument.into()]).unwrap_err();
+        let found = words(of(&Failure::Flag(error)));
+        assert!(found.contains(hint), "{argument}: {found}");
+        assert_eq!(found.is_empty(), hint.is_empty(), "{argument}: {found}");
+    }
 }
 
 #[test]
@@ -215,9 +273,15 @@ fn a_key_of_another_kind_is_told_how_to_become_one() {
 
 #[test]
 fn a_wrong_password_is_told_where_it_is_looked_for() {
+    let path = || PathBuf::from("p");
     for (origin, hint) in [
         (Origin::Environment, "newline"),
         (Origin::Empty, "`password`"),
+        (Origin::File(path()), "of this very key"),
+        (
+            Origin::EmptyFile(path()),
+            "write the password into the file",
+        ),
     ] {
         let found = words(keys::of_key(&KeyError::WrongPassword(origin)));
         assert!(found.contains(hint), "{found}");

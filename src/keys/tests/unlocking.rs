@@ -23,11 +23,17 @@ fn every_key_of_cosign_opens_and_has_the_public_key_that_cosign_prints() {
 #[test]
 fn a_wrong_password_is_named_as_such() {
     let key = key_file("p256-cosign3");
-    for wrong in [&b"wrong"[..], b"", b"\n", b" ", &[0xff; 64]] {
+    for (wrong, what) in [
+        (&b"wrong"[..], "read from `/keys/password`"),
+        (b" ", "read from `/keys/password`"),
+        (&[0xff; 64], "read from `/keys/password`"),
+        (b"", "the empty one, read from `/keys/password`"),
+        (b"\n", "the empty one, read from `/keys/password`"),
+    ] {
         let error = unlock(&key, &from_file(wrong)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "wrong password or damaged key; the password was read from `/keys/password`"
+            format!("wrong password or damaged key; the password was {what}")
         );
     }
     let error = key.unlock(&Secret::new(b"wrong".to_vec())).unwrap_err();
