@@ -180,8 +180,80 @@ fn attestations_that_readers_do_not_find_are_found_again() {
     );
 }
 
-/// A blob of ours that is gone, at a place that is written again or added to. Where
-/// nothing is to be written nobody looks (`spec/decisions/0017`).
+/// WIRE-9: nobody has touched the manifests, so that nothing else is written.
+#[test]
+fn blobs_that_are_gone_are_uploaded_again_though_nothing_else_is_written() {
+    let image = Image::recorded("one-document");
+    for format in ["legacy", "bundle", "both"] {
+        for referrers in [Switch::On, Switch::Off] {
+            let registry = Registry::with(Settings {
+                referrers,
+                ..Settings::default()
+            });
+            image.seed(&registry);
+            let config = Config::key(KEY).set("format", format);
+            let signer = Signer::of(&image, registry.host()).config(config);
+            let signer = signer.arguments(&["-settle", "0"]);
+            let uploaded_before: Vec<String> = {
+                signer.run().succeeded();
+                let puts = registry.exchanges().of("PUT", "/blobs/");
+                puts.iter()
+                    .filter_map(|put| digest_of(&put.target))
+                    .collect()
+            };
+            for digest in &uploaded_before {
+                registry.remove(image.repository(), digest);
+            }
+            registry.forget_exchanges();
+            signer.run().succeeded().says(&["has lost", "uploading"]);
+            let puts = registry.exchanges().puts();
+            assert_eq!(puts.of("PUT", "/manifests/").len(), 0, "{puts:?}");
+            let readers = match format {
+                "legacy" => ALL.as_slice(),
+                _ => &WITH_BUNDLES,
+            };
+            for cosign in readers {
+                for command in ["verify", "verify-attestation"] {
+                    let image = image.reference(registry.host());
+                    cosign.verify_any(command, KEY, &image).accepted();
+                }
+            }
+            registry.forget_exchanges();
+            signer.run().succeeded().does_not_say(&["has lost"]);
+            assert!(registry.exchanges().puts().is_empty());
+        }
+    }
+}
+
+/// The digest that an upload ends with.
+fn digest_of(target: &str) -> Option<String> {
+    let (_, digest) = target.split_once("digest=")?;
+    Some(digest.replace("%3A", ":"))
+}
+
+/// WIRE-9: some registries refuse `HEAD` of what they serve, and are not sent
+/// anything again.
+#[test]
+fn blobs_that_are_gone_are_told_from_those_that_head_is_refused_for() {
+    let (registry, image) = (Registry::start(), Image::recorded("no-sbom-layer"));
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).key(KEY);
+    signer.run().succeeded();
+    for status in [400, 403, 404, 405] {
+        registry.heal();
+        registry.inject(When::every("HEAD", "/blobs/"), Action::status(status));
+        registry.forget_exchanges();
+        signer.run().succeeded().does_not_say(&["has lost"]);
+        assert!(registry.exchanges().puts().is_empty());
+        // The payload's, and the image's config.
+        assert_eq!(registry.exchanges().of("GET", "/blobs/").len(), 2);
+    }
+    registry.inject(When::every("GET", "/blobs/"), Action::status(500));
+    let run = signer.arguments(&["-retry-budget", "1s"]).run();
+    run.ended_with(111);
+}
+
+/// At a place that is written again or added to.
 #[test]
 fn blobs_that_are_gone_are_uploaded_again_when_their_place_is_written() {
     let (registry, image) = (Registry::start(), Image::recorded("one-document"));

@@ -5,16 +5,18 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
 
 use super::error::AttachError;
 use super::lateness::Lateness;
 use super::place::{Kind, Place};
 use super::settle::Settle;
+use super::standing::Layer;
 use crate::http::AT_ONCE;
 use crate::oci::{Content, Digest, Registry, Repository};
-use crate::store::registry::Registries;
+use crate::store::registry::{Registries, StoreError};
 
 /// Uploads end together when no more are left than a host takes at a time, none
 /// of which is big: they are all under way, and take one more round trip.
@@ -128,6 +130,43 @@ impl<'a> Publication<'a> {
         let outcomes = join_all(uploads).await.into_iter();
         let uploaded = outcomes.collect::<Result<(), _>>();
         uploaded.map_err(|source| AttachError::store(place, source))
+    }
+}
+
+impl Publication<'_> {
+    /// Uploads those blobs again that hang at `place` and that its registry does
+    /// not have: somebody removed them under a manifest that nobody touched.
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses.
+    pub(super) async fn replenish(
+        &self,
+        place: &Place,
+        layers: Vec<&Layer>,
+    ) -> Result<(), AttachError> {
+        let mut seen = HashSet::new();
+        let distinct = layers.into_iter();
+        let distinct = distinct.filter(|layer| seen.insert(&layer.descriptor.digest));
+        let looks = distinct.map(|layer| async move {
+            let looking = self
+                .registries
+                .has_blob(place.repository(), &layer.descriptor);
+            Ok::<_, StoreError>((!looking.await?).then_some(layer))
+        });
+        let gone = try_join_all(looks).await;
+        let gone = gone.map_err(|source| AttachError::store(place, source))?;
+        let gone: Vec<_> = gone
+            .into_iter()
+            .flatten()
+            .map(|layer| (layer.descriptor.digest.clone(), layer.content.clone()))
+            .collect();
+        if !gone.is_empty() {
+            warn!(
+                "The registry has lost {} of the blobs that hang at {place}; uploading them again",
+                gone.len()
+            );
+        }
+        self.upload(place, &gone).await
     }
 }
 

@@ -15,7 +15,7 @@ use super::tag_writer::{Order, TagWriter, UPLOADS};
 use super::timing::{CONSISTENCY, LIST_PAUSE};
 use crate::config::MediaTypes;
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Content, Digest, Manifest, Reference};
+use crate::oci::{Content, Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
 
@@ -100,7 +100,13 @@ impl<'a> ReferrerWriter<'a> {
             self.tag.upload(Order::AfterOthers).await?;
         }
         let blobs = parts(&self.missing);
-        self.publication.upload(self.place, &blobs).await
+        let bundles = self.layers.iter().filter(|layer| self.has_kept(layer));
+        let bundles = bundles.flat_map(|layer| &layer.parts);
+        let bundles = bundles.filter(|part| part.descriptor.media_type != MediaType::OCI_EMPTY);
+        let replenishing = self.publication.replenish(self.place, bundles.collect());
+        let uploading = self.publication.upload(self.place, &blobs);
+        futures_util::try_join!(replenishing, uploading)?;
+        Ok(())
     }
 
     /// Puts the manifests, sees to it that they are listed, and reads the list

@@ -20,7 +20,7 @@ use super::timing::{
 use super::union::Union;
 use super::watch::{Doubt, Watch};
 use crate::config::MediaTypes;
-use crate::oci::{Descriptor, Digest};
+use crate::oci::{Content, Descriptor, Digest};
 use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
 
@@ -134,8 +134,9 @@ impl<'a> TagWriter<'a> {
         // Whatever becomes of them, nobody waits for them after this.
         let _expected = self.expected.take();
         let Next::Put(union, _) = self.append.next()? else {
-            return Ok(());
+            return self.replenish(&[]).await;
         };
+        self.replenish(&union.blobs()).await?;
         if union.layers >= MANY_LAYERS && self.place.kind() != Kind::Referrers {
             warn!(
                 "{} will have {} layers; some readers stop at 100",
@@ -459,6 +460,22 @@ impl<'a> TagWriter<'a> {
             .head_manifest(&self.place.reference())
             .await;
         looked.map_err(|source| AttachError::store(self.place, source))
+    }
+
+    /// Of what hangs there already the blobs may be gone, unless they are
+    /// `uploaded` anyway. Of referrers the layers are manifests.
+    async fn replenish(&self, uploaded: &[(Digest, Content)]) -> Result<(), AttachError> {
+        if self.place.kind() == Kind::Referrers {
+            return Ok(());
+        }
+        let is_uploaded = |layer: &Layer| {
+            uploaded
+                .iter()
+                .any(|(digest, _)| *digest == layer.descriptor.digest)
+        };
+        let layers = self.append.layers().iter();
+        let held = layers.filter(|layer| self.append.found().holds(layer) && !is_uploaded(layer));
+        self.publication.replenish(self.place, held.collect()).await
     }
 
     async fn upload_blobs(&mut self, union: &Union) -> Result<(), AttachError> {

@@ -1,14 +1,120 @@
-//! Blobs (distribution-spec v1.1, "Pulling blobs").
+//! Blobs (distribution-spec v1.1, "Pulling blobs" and "Pushing blobs").
 
 use bytes::Bytes;
 
 use super::error::StoreError;
-use super::{Ask, Registries, Target};
+use super::limit::Limit;
+use super::mount::Mount;
+use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{HeaderValue, RANGE};
 use crate::http::{Keep, Method};
-use crate::oci::{Descriptor, Repository};
+use crate::oci::{Content, Descriptor, Digest, Repository};
+
+/// The smallest blob that is mounted, in bytes. A mount costs a request and
+/// often a token more than an upload into a session that is open already.
+const MOUNTABLE: u64 = 64 * 1024;
 
 impl Registries {
+    /// Reads a blob into memory; size and digest are those of `descriptor`.
+    ///
+    /// # Errors
+    /// On a registry that does not answer, refuses, or has other bytes; and on
+    /// a blob larger than `limit`.
+    pub async fn get_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        limit: Limit,
+    ) -> Result<Bytes, StoreError> {
+        let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
+        if descriptor.size > limit.bytes() {
+            return Err(limit.exceeded(&action));
+        }
+        let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
+        let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
+        ask.body_limit = limit.bytes();
+        let sent = self.send(repository, &ask).await;
+        let response = sent.map_err(|error| limit.explain(&action, error))?;
+        match response.status.as_u16() {
+            200 => {}
+            404 => {
+                return Err(StoreError::Missing {
+                    action,
+                    answer: answer::read(&response),
+                });
+            }
+            _ => return Err(self.unexpected(repository, &ask, &response)),
+        }
+        let actual = response.body.len() as u64;
+        if actual != descriptor.size {
+            let expected = descriptor.size;
+            return Err(StoreError::Size {
+                action,
+                expected,
+                actual,
+            });
+        }
+        check_digest(&action, &descriptor.digest, &response.body)?;
+        Ok(response.body)
+    }
+
+    /// Makes a blob known in `repository`: mounts it if another repository of
+    /// the registry was sent it in this run and it is worth that, else uploads
+    /// it. Safe to repeat: a repetition uploads.
+    ///
+    /// # Errors
+    /// On a registry that refuses the upload, and on content that cannot be
+    /// read.
+    pub async fn put_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        if content.length() < MOUNTABLE {
+            return self.upload_blob(repository, digest, content).await;
+        }
+        let source = self.mounts.source(repository.registry(), digest);
+        let mut is_uploaded = false;
+        // The other repositories wait for the first one's upload.
+        let from = source
+            .get_or_try_init(|| async {
+                self.upload_blob(repository, digest, content).await?;
+                is_uploaded = true;
+                Ok::<_, StoreError>(repository.clone())
+            })
+            .await?;
+        if is_uploaded || self.mount_blob(repository, &Mount { digest, from }).await {
+            return Ok(());
+        }
+        self.upload_blob(repository, digest, content).await
+    }
+
+    /// Whether the registry has a blob. A refusal is confirmed by reading its last
+    /// byte: storage refuses `HEAD` where an address is signed for `GET`, and some
+    /// registries refuse it of what they serve (Nexus).
+    ///
+    /// # Errors
+    /// On a registry that does not answer or refuses.
+    pub async fn has_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<bool, StoreError> {
+        let action = format!("looking up blob `{}` of `{repository}`", descriptor.digest);
+        let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
+        let ask = Ask::new(Method::HEAD, Target::Path(path), &action);
+        let response = self.send(repository, &ask).await?;
+        if response.status.as_u16() == 200 {
+            return Ok(true);
+        }
+        match self.get_blob_end(repository, descriptor, 1).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Status { status: 404, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the last `count` bytes of a blob, or all of it if it has no more. A
     /// registry that knows no ranges sends the whole blob, of which the end is
     /// kept. Nothing says that the bytes are the blob's: what they are used for

@@ -26,7 +26,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -39,7 +38,7 @@ use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{
     Client, Keep, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust,
 };
-use crate::oci::{Content, Descriptor, Digest, Namespace, Registry, Repository};
+use crate::oci::{Content, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
 use manifests::Absent;
@@ -94,49 +93,6 @@ impl Registries {
     /// show what it was given.
     pub fn patience(&self, longest: Duration) -> Duration {
         self.client.patience(longest)
-    }
-
-    /// Reads a blob into memory; size and digest are those of `descriptor`.
-    ///
-    /// # Errors
-    /// On a registry that does not answer, refuses, or has other bytes; and on
-    /// a blob larger than `limit`.
-    pub async fn get_blob(
-        &self,
-        repository: &Repository,
-        descriptor: &Descriptor,
-        limit: Limit,
-    ) -> Result<Bytes, StoreError> {
-        let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
-        if descriptor.size > limit.bytes() {
-            return Err(limit.exceeded(&action));
-        }
-        let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
-        let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
-        ask.body_limit = limit.bytes();
-        let sent = self.send(repository, &ask).await;
-        let response = sent.map_err(|error| limit.explain(&action, error))?;
-        match response.status.as_u16() {
-            200 => {}
-            404 => {
-                return Err(StoreError::Missing {
-                    action,
-                    answer: answer::read(&response),
-                });
-            }
-            _ => return Err(self.unexpected(repository, &ask, &response)),
-        }
-        let actual = response.body.len() as u64;
-        if actual != descriptor.size {
-            let expected = descriptor.size;
-            return Err(StoreError::Size {
-                action,
-                expected,
-                actual,
-            });
-        }
-        check_digest(&action, &descriptor.digest, &response.body)?;
-        Ok(response.body)
     }
 
     /// How long the registry of `repository` has taken to answer so far.

@@ -11,20 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::debug;
 use url::Url;
 
-use super::error::StoreError;
 use super::stop::WhenStopped;
 use super::upload::{Session, location};
 use super::{Ask, Registries, Slot, Target};
 use crate::http::{Method, Replay};
-use crate::oci::{Content, Digest, Registry, Repository};
-
-/// The smallest blob that is mounted, in bytes. A mount costs a request and
-/// often a token more than an upload into a session that is open already.
-const MOUNTABLE: u64 = 64 * 1024;
+use crate::oci::{Digest, Registry, Repository};
 
 /// What is mounted, and from where.
 pub(super) struct Mount<'a> {
-    digest: &'a Digest,
+    pub(super) digest: &'a Digest,
     pub(super) from: &'a Repository,
 }
 
@@ -46,7 +41,7 @@ pub(super) struct Mounts {
 
 impl Mounts {
     /// The repository that the blob was uploaded to first.
-    fn source(&self, registry: &Registry, digest: &Digest) -> Slot<Repository> {
+    pub(super) fn source(&self, registry: &Registry, digest: &Digest) -> Slot<Repository> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (registry.clone(), digest.clone());
         Arc::clone(sources.entry(key).or_default())
@@ -59,41 +54,9 @@ impl Mounts {
 }
 
 impl Registries {
-    /// Makes a blob known in `repository`: mounts it if another repository of
-    /// the registry was sent it in this run and it is worth that, else uploads
-    /// it. Safe to repeat: a repetition uploads.
-    ///
-    /// # Errors
-    /// On a registry that refuses the upload, and on content that cannot be
-    /// read.
-    pub async fn put_blob(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-        content: &Content,
-    ) -> Result<(), StoreError> {
-        if content.length() < MOUNTABLE {
-            return self.upload_blob(repository, digest, content).await;
-        }
-        let source = self.mounts.source(repository.registry(), digest);
-        let mut is_uploaded = false;
-        // The other repositories wait for the first one's upload.
-        let from = source
-            .get_or_try_init(|| async {
-                self.upload_blob(repository, digest, content).await?;
-                is_uploaded = true;
-                Ok::<_, StoreError>(repository.clone())
-            })
-            .await?;
-        if is_uploaded || self.mount_blob(repository, &Mount { digest, from }).await {
-            return Ok(());
-        }
-        self.upload_blob(repository, digest, content).await
-    }
-
     /// Whether the blob is there now. If not, the session that the registry may
     /// have granted instead is kept for the upload.
-    async fn mount_blob(&self, repository: &Repository, mount: &Mount<'_>) -> bool {
+    pub(super) async fn mount_blob(&self, repository: &Repository, mount: &Mount<'_>) -> bool {
         let Mount { digest, from } = *mount;
         if from == repository || !self.mounts.is_first_try(repository, digest) {
             return false;
