@@ -95,6 +95,7 @@ mod receipt;
 mod receipt_places;
 mod referrers;
 mod rerun;
+mod said;
 mod sbom;
 mod secrets;
 mod sign;

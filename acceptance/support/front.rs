@@ -4,10 +4,15 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::runtime;
+
+/// Bytes that a slow line holds.
+const SMALL: u32 = 64 * 1024;
 
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,31 @@ impl Front {
         }
     }
 
+    /// A slow line to `target`: so many bytes a second from the client, of which
+    /// few are on their way.
+    pub fn slow(target: &str, bytes_a_second: usize) -> Self {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (counted, target) = (connections.clone(), target.to_owned());
+        let listener = runtime().block_on(async {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.set_recv_buffer_size(SMALL).expect("a small buffer");
+            let address = "127.0.0.1:0".parse().expect("an address");
+            socket.bind(address).expect("a free port");
+            socket.listen(16).expect("a socket of our own")
+        });
+        let address = listener.local_addr().expect("a bound socket");
+        runtime().spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(carry(socket, target.clone(), bytes_a_second));
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
     /// `<address>:<port>`, IPv6 addresses in brackets.
     pub fn host(&self) -> String {
         self.address.to_string()
@@ -67,6 +97,28 @@ impl Front {
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// Passes on the client's bytes in a tenth of a second each time.
+async fn carry(client: TcpStream, target: String, bytes_a_second: usize) {
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async {
+        let mut piece = vec![0; bytes_a_second / 10];
+        while let Ok(length @ 1..) = from_client.read(&mut piece).await {
+            if to_server.write_all(&piece[..length]).await.is_err() {
+                break;
+            }
+            let share = length as f64 / bytes_a_second as f64;
+            tokio::time::sleep(Duration::from_secs_f64(share)).await;
+        }
+        let _gone = to_server.shutdown().await;
+    };
+    let down = tokio::io::copy(&mut from_server, &mut to_client);
+    let _ended = tokio::join!(up, down);
 }
 
 async fn meet(mut socket: TcpStream, target: String, fate: Arc<impl Fn(Opening) -> Fate>) {

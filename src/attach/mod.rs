@@ -6,6 +6,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod lateness;
+mod meter;
 pub mod place;
 mod publication;
 mod reading;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use error::AttachError;
 pub use lateness::Lateness;
+pub use meter::{Meter, Sent};
 pub use place::{Kind, Place};
 pub use publication::Publication;
 pub use reading::read;

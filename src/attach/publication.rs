@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::error::AttachError;
 use super::lateness::Lateness;
+use super::meter::Meter;
 use super::place::{Kind, Place};
 use super::settle::Settle;
 use super::standing::Layer;
@@ -29,6 +30,7 @@ pub struct Publication<'a> {
     pub(super) settle: Settle,
     lateness: Lateness,
     outstanding: Arc<Outstanding>,
+    meter: Meter,
     turns: Mutex<HashMap<(String, Digest, Kind), PutAt>>,
     writers: Mutex<HashMap<Registry, Arc<Semaphore>>>,
 }
@@ -51,6 +53,7 @@ impl<'a> Publication<'a> {
             settle,
             lateness,
             outstanding: Arc::default(),
+            meter: Meter::default(),
             turns: Mutex::default(),
             writers: Mutex::default(),
         }
@@ -82,6 +85,11 @@ impl<'a> Publication<'a> {
         }
     }
 
+    /// How much of what is uploaded has been sent.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// How late the process was woken.
     pub(super) fn lateness(&self) -> Duration {
         self.lateness.worst()
@@ -92,6 +100,7 @@ impl<'a> Publication<'a> {
     pub(super) fn expect(&self, repository: &Repository, blobs: &[(Digest, Content)]) -> Expected {
         let keys = blobs.iter().map(|(digest, content)| {
             let key = (repository.clone(), digest.clone());
+            self.meter.announce(&key, content.length());
             self.outstanding
                 .blobs()
                 .insert(key.clone(), content.length());
@@ -100,6 +109,7 @@ impl<'a> Publication<'a> {
         Expected {
             keys: keys.collect(),
             outstanding: Arc::clone(&self.outstanding),
+            meter: self.meter.clone(),
         }
     }
 
@@ -121,11 +131,18 @@ impl<'a> Publication<'a> {
         let repository = place.repository();
         let mut seen = HashSet::new();
         let distinct = blobs.iter().filter(|(digest, _)| seen.insert(digest));
-        let uploads = distinct.map(|(digest, content)| async move {
-            let outcome = self.registries.put_blob(repository, digest, content).await;
-            self.outstanding
-                .remove(&[(repository.clone(), digest.clone())]);
-            outcome
+        let uploads = distinct.map(|(digest, content)| {
+            let key = (repository.clone(), digest.clone());
+            let content = self.meter.counted(&key, content);
+            async move {
+                let putting = self.registries.put_blob(repository, digest, &content);
+                let outcome = putting.await;
+                if outcome.is_ok() {
+                    self.meter.finish(&key);
+                }
+                self.outstanding.remove(&[key]);
+                outcome
+            }
         });
         let outcomes = join_all(uploads).await.into_iter();
         let uploaded = outcomes.collect::<Result<(), _>>();
@@ -175,12 +192,16 @@ type Key = (Repository, Digest);
 /// Blobs that are expected as long as this lives.
 pub(super) struct Expected {
     outstanding: Arc<Outstanding>,
+    meter: Meter,
     keys: Vec<Key>,
 }
 
 impl Drop for Expected {
     fn drop(&mut self) {
         self.outstanding.remove(&self.keys);
+        for key in &self.keys {
+            self.meter.withdraw(key);
+        }
     }
 }
 
@@ -253,6 +274,7 @@ mod tests {
         outstanding.blobs().insert(key(1), BIG + 1);
         let expected = Expected {
             outstanding: Arc::clone(&outstanding),
+            meter: Meter::default(),
             keys: vec![key(1)],
         };
         let mut waiting = pin!(outstanding.until_few());

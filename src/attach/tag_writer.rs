@@ -23,6 +23,7 @@ use crate::config::MediaTypes;
 use crate::oci::{Content, Descriptor, Digest};
 use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
+use crate::words::Count;
 
 /// How often blobs that the registry took and does not know are uploaded again.
 pub(super) const UPLOADS: usize = 3;
@@ -270,9 +271,9 @@ impl<'a> TagWriter<'a> {
         if was_in_doubt {
             self.restore(lost);
         } else if !lost.is_empty() {
+            let count = Count(lost.len(), "layer");
             warn!(
-                "{} layers that others had hung at {} are gone",
-                lost.len(),
+                "Gone from {}: {count} that others had hung there",
                 self.place
             );
         }

@@ -225,6 +225,8 @@ impl Parts {
             "message" => self.message.write_fmt(value),
             "lines" => self.lines.write_fmt(value),
             "hint" => self.hint.write_fmt(value),
+            // The words name them.
+            "image" | "place" | "key" => Ok(()),
             _ => write!(self.fields, " {name}={value}"),
         };
     }

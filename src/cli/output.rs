@@ -17,6 +17,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::file::wait;
+use crate::words::Count;
 
 /// How many bytes wait at most. Debug lines of a thousand requests are a quarter.
 const ROOM: usize = 1 << 20;
@@ -61,10 +62,8 @@ impl Lines {
 
     fn say_missing(&mut self) {
         if self.missing > 0 {
-            let words = format!(
-                "Warning: {} lines of the log are missing: they were not read in time\n",
-                self.missing
-            );
+            let missing = Count(self.missing, "line");
+            let words = format!("Warning: the log lacks {missing}: not read in time\n");
             self.missing = 0;
             self.bytes.extend(words.as_bytes());
         }
@@ -199,8 +198,7 @@ mod tests {
         let text: Vec<u8> = lines.bytes.iter().copied().collect();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            "first\nWarning: 2 lines of the log are missing: they were not read in time\n\
-             ERROR: why\n"
+            "first\nWarning: the log lacks 2 lines: not read in time\nERROR: why\n"
         );
     }
 

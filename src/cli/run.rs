@@ -172,7 +172,10 @@ fn sign(
         None => Ok(()),
     };
     let Err(failure) = outcome else {
-        return written;
+        written?;
+        let took = watch.elapsed().as_secs_f64();
+        info!("Done in {took:.1} s: {}", receipt.summary());
+        return Ok(());
     };
     // One error ends the run; the other is said.
     if let Err(unwritten) = written {

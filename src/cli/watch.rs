@@ -93,6 +93,11 @@ impl Watch {
         self.0.began + time
     }
 
+    /// How long the run has taken so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.began.elapsed()
+    }
+
     /// From now on requests are sent.
     pub(super) fn run(&self, registries: &Arc<Registries>) {
         *self.stage() = Stage::Running {

@@ -104,7 +104,7 @@ pub enum HttpError {
     },
     #[error("`{url}` is not asked: another host leads there, and its name stands for {address}")]
     Inward { url: String, address: IpAddr },
-    #[error("`{url}` answered {status} to each of {attempts} attempts{answer}")]
+    #[error("`{url}` answered {status} to {}{answer}", each(*attempts))]
     Overloaded {
         url: String,
         status: u16,
@@ -287,6 +287,13 @@ impl HttpError {
             (None, None) if is_connect || is_timeout => Self::Connect { url, source },
             (None, None) => Self::Broken { url, source },
         }
+    }
+}
+
+fn each(attempts: u32) -> String {
+    match attempts {
+        1 => "the only attempt".to_owned(),
+        _ => format!("each of {attempts} attempts"),
     }
 }
 

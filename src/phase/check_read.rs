@@ -20,6 +20,7 @@ use crate::oci::reference::Version;
 use crate::oci::{self, Descriptor, Digest, Manifest, Reference};
 use crate::sbom::{self, Document};
 use crate::store::registry::{Limit, Registries, StoreError};
+use crate::words::Count;
 
 /// Proof of step 1, with the SBOM documents if a signatory exports them.
 pub struct Readable {
@@ -280,7 +281,8 @@ fn report(image: &Image, documents: &[Document]) {
         info!("{image} has no SBOM document in a standard format: nothing to export");
         return;
     }
-    info!("Read {} SBOM documents of {image}", documents.len());
+    let read = Count(documents.len(), "SBOM document");
+    info!(image = %image, "Read {read} of {image}");
     for document in documents {
         if document.exceeds_float64() {
             warn!(

@@ -27,6 +27,7 @@ mod limits;
 mod open_keys;
 mod plan;
 mod processors;
+mod progress;
 mod publish;
 mod receipt;
 mod recognise;
@@ -34,6 +35,7 @@ mod seal;
 mod secret_file;
 mod sign;
 mod subject;
+mod summary;
 
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
@@ -50,6 +52,7 @@ pub use seal::{Sealed, seal};
 pub use secret_file::Role;
 pub use sign::{Signed, sign};
 pub use subject::Subject;
+pub use summary::Summary;
 
 use std::pin::pin;
 use std::time::Duration;

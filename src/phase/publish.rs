@@ -1,10 +1,13 @@
 //! Publishing: blobs first, which nobody sees; then one manifest write per
 //! place however many keys and documents hang there; then reading back.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use tracing::info;
 
 use super::error::PhaseError;
+use super::progress;
 use super::receipt::{PlaceState, Receipt};
 use super::seal::{Sealed, SealedPlace};
 use crate::attach::{AttachError, Lateness, Layer, Order, Publication, Settle, Writer};
@@ -46,7 +49,7 @@ pub async fn publish(
             Order::AfterOthers
         })
     });
-    let uploads = join_all(uploads).await;
+    let uploads = progress::said(publication.meter(), join_all(uploads)).await;
     uploads
         .into_iter()
         .collect::<Result<Vec<()>, _>>()
@@ -76,6 +79,7 @@ pub async fn publish(
             failures.extend(outcome.err());
         }
     }
+    receipt.say_signed();
     verdict(failures, registries.visible())
 }
 
@@ -139,7 +143,6 @@ impl Prepared {
         writer: &Writer<'_>,
         receipt: &mut Receipt,
     ) {
-        let place = &self.sealed.place;
         let state = match (outcome, writer.visible()) {
             (Ok(_), Visible::No) => PlaceState::Unchanged,
             (Ok(_), Visible::Maybe | Visible::Yes) => PlaceState::Written,
@@ -154,11 +157,31 @@ impl Prepared {
             &self.sealed,
             &was_there,
         );
-        let there = was_there.iter().filter(|there| **there).count();
-        let added = was_there.len() - there;
+        self.say(state, &was_there);
+    }
+
+    fn say(&self, state: PlaceState, was_there: &[bool]) {
+        // Several signatories may ask for one layer.
+        let distinct = |wanted: bool| {
+            let layers = self.layers.iter().zip(was_there);
+            let layers = layers.filter(|(_, there)| **there == wanted);
+            let layers: HashSet<_> = layers.map(|(layer, _)| &layer.descriptor).collect();
+            layers.len()
+        };
+        let (added, there) = (distinct(false), distinct(true));
+        let place = &self.sealed.place;
+        let name = place.name();
         match state {
-            PlaceState::Written => info!("Wrote {place}: {added} added, {there} already there"),
-            PlaceState::Unchanged => info!("Nothing to write at {place}: {there} already there"),
+            PlaceState::Written => {
+                info!(
+                    place = name,
+                    "Wrote {place}: {added} added, {there} already there"
+                );
+            }
+            PlaceState::Unchanged => info!(
+                place = name,
+                "Nothing to write at {place}: {there} already there"
+            ),
             PlaceState::Failed => {}
         }
     }

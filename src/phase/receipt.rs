@@ -1,12 +1,13 @@
 //! The receipt: what was published, where, by which key, and what was already
 //! there (`spec/signer.md`, "Receipt").
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::destination::{Destination, DestinationError};
 use super::error::PhaseError;
 use super::plan::Plan;
 use super::seal::{Entry, SealedPlace};
+use crate::attach::Kind;
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};
 
@@ -18,12 +19,12 @@ pub struct Receipt {
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    images: Vec<ImageReceipt>,
+    pub(super) images: Vec<ImageReceipt>,
     places: Vec<PlaceReceipt>,
 }
 
 #[derive(Debug, Serialize)]
-struct ImageReceipt {
+pub(super) struct ImageReceipt {
     repository: String,
     digest: String,
     tags: Vec<String>,
@@ -31,9 +32,10 @@ struct ImageReceipt {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct PlaceReceipt {
-    reference: String,
-    kind: String,
+pub(super) struct PlaceReceipt {
+    pub(super) reference: String,
+    #[serde(serialize_with = "as_text")]
+    pub(super) kind: Kind,
     state: PlaceState,
     /// The manifest that holds all layers below, as it was read back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,18 +48,18 @@ struct PlaceReceipt {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct LayerReceipt {
-    image: String,
-    key: String,
+pub(super) struct LayerReceipt {
+    pub(super) image: String,
+    pub(super) key: String,
     /// SHA-256 of the public key's DER.
-    public_key: String,
+    pub(super) public_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<String>,
+    pub(super) document: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     predicate_type: Option<String>,
     media_type: String,
-    digest: String,
-    state: LayerState,
+    pub(super) digest: String,
+    pub(super) state: LayerState,
 }
 
 /// What became of a place.
@@ -69,9 +71,9 @@ pub enum PlaceState {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum LayerState {
+pub(super) enum LayerState {
     Written,
     AlreadyThere,
     /// Not read back: it may or may not be there.
@@ -108,7 +110,7 @@ impl Receipt {
             .map(|(entry, was_there)| layer(entry, state, *was_there));
         self.places.push(PlaceReceipt {
             reference: sealed.place.name(),
-            kind: sealed.place.kind().to_string(),
+            kind: sealed.place.kind(),
             state,
             digest: digest.map(ToString::to_string),
             replaced: before
@@ -116,6 +118,14 @@ impl Receipt {
                 .map(ToString::to_string),
             layers: layers.collect(),
         });
+    }
+
+    /// What hangs at each place, or should.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (&PlaceReceipt, &LayerReceipt)> {
+        self.places.iter().flat_map(|place| {
+            let layers = place.layers.iter();
+            layers.map(move |layer| (place, layer))
+        })
     }
 
     pub(super) fn close(&mut self, outcome: &Result<(), PhaseError>) {
@@ -138,6 +148,10 @@ impl Receipt {
         let text = toml::to_string(self).map_err(std::io::Error::other)?;
         destination.write(text.as_bytes())
     }
+}
+
+fn as_text<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(kind)
 }
 
 fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {

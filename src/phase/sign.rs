@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use tracing::info;
-
 use super::check_write::WritablePlace;
 use super::claims::{Body, Wanted};
 use super::error::PhaseError;
@@ -97,8 +95,7 @@ struct Message {
     image: String,
 }
 
-/// What a key has to sign, by image; nothing for an image whose signatures are
-/// all there.
+/// What a key has to sign; nothing for an image whose signatures are all there.
 fn messages(
     recalled: &[Recalled],
     key: &Key,
@@ -122,31 +119,25 @@ fn messages(
             image: wanted.subject.to_string(),
         });
     }
-    messages.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(messages)
 }
 
 fn sign_all(key: &Key, messages: Vec<Message>) -> Result<Vec<(Job, Signature)>, PhaseError> {
     let path = &key.identity.path;
     let mut signed = Vec::new();
-    for of_image in messages.chunk_by(|a, b| a.image == b.image) {
-        for Message {
-            job,
-            payload,
+    for Message {
+        job,
+        payload,
+        image,
+    } in messages
+    {
+        let signature = key.signer.sign(payload.message());
+        let signature = signature.map_err(|source| PhaseError::Sign {
             image,
-        } in of_image
-        {
-            let signature = key.signer.sign(payload.message());
-            let signature = signature.map_err(|source| PhaseError::Sign {
-                image: image.clone(),
-                key: path.clone(),
-                source,
-            })?;
-            signed.push((job.clone(), signature));
-        }
-        if let Some(first) = of_image.first() {
-            info!("Signed {} with {}", first.image, path.display());
-        }
+            key: path.clone(),
+            source,
+        })?;
+        signed.push((job, signature));
     }
     Ok(signed)
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::json::JsonError;
 use crate::oci::Digest;
 use crate::oci::digest::NotADigest;
+use crate::words::Count;
 
 /// The label of the image config that names the SBOM layer (platform spec,
 /// "Labels").
@@ -21,7 +22,11 @@ pub enum SbomError {
     LabelDigest(#[source] NotADigest),
     #[error("the image's label `{LABEL}` names an SBOM layer, but its config lists no diffIDs")]
     NoDiffIds,
-    #[error("the image's config lists {diff_ids} diffIDs, but its manifest {layers} layers")]
+    #[error(
+        "the image's config lists {}, but its manifest {}",
+        Count(*diff_ids, "diffID"),
+        Count(*layers, "layer")
+    )]
     LayerCount { diff_ids: usize, layers: usize },
     #[error(
         "the image's label `{LABEL}` names the SBOM layer `{0}`, which is not a layer of the image"

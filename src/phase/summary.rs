@@ -1,0 +1,116 @@
+//! The numbers of a run, as its last line says them: each layer and bundle once,
+//! however many signatories of `cosign.toml` ask for it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tracing::info;
+
+use super::receipt::{LayerReceipt, LayerState, PlaceReceipt, Receipt};
+use crate::attach::Kind;
+use crate::words::Count;
+
+/// What a run that succeeded has published or found: `1 image, 2 keys, 2
+/// signatures, 6 attestations of 3 documents`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    images: usize,
+    keys: usize,
+    signatures: usize,
+    attestations: usize,
+    /// Those that are attested.
+    documents: usize,
+    attachments: usize,
+    written: usize,
+}
+
+/// What one layer or bundle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Signature,
+    Attestation,
+    Attachment,
+}
+
+impl Part {
+    fn of(place: &PlaceReceipt, layer: &LayerReceipt) -> Self {
+        match (place.kind, &layer.document) {
+            (Kind::Sbom, _) => Self::Attachment,
+            (_, Some(_)) => Self::Attestation,
+            (_, None) => Self::Signature,
+        }
+    }
+}
+
+impl Receipt {
+    /// The numbers of a run that succeeded.
+    pub fn summary(&self) -> Summary {
+        let mut hung = BTreeSet::new();
+        let (mut keys, mut documents) = (BTreeSet::new(), BTreeSet::new());
+        let mut written = BTreeSet::new();
+        for (place, layer) in self.layers() {
+            let part = Part::of(place, layer);
+            // Layers of all keys have the digest of the payload that they share.
+            let key = Some(&layer.public_key).filter(|_| part != Part::Attachment);
+            let one = (part, &place.reference, &layer.digest, key);
+            hung.insert(one);
+            if layer.state == LayerState::Written {
+                written.insert(one);
+            }
+            keys.insert(&layer.public_key);
+            if part == Part::Attestation {
+                documents.insert((&layer.image, &layer.document));
+            }
+        }
+        let count = |wanted| hung.iter().filter(|(part, ..)| *part == wanted).count();
+        Summary {
+            images: self.images.len(),
+            keys: keys.len(),
+            signatures: count(Part::Signature),
+            attestations: count(Part::Attestation),
+            documents: documents.len(),
+            attachments: count(Part::Attachment),
+            written: written.len(),
+        }
+    }
+
+    /// Says which images have got a signature of which key, and have kept it.
+    pub(super) fn say_signed(&self) {
+        let signatures = || {
+            let signatures = self.layers();
+            signatures.filter(|(place, layer)| Part::of(place, layer) == Part::Signature)
+        };
+        let pair = |layer: &LayerReceipt| (layer.image.clone(), layer.key.clone());
+        let unproven = signatures().filter(|(_, layer)| layer.state == LayerState::Unproven);
+        let mut not_news: BTreeSet<_> = unproven.map(|(_, layer)| pair(layer)).collect();
+        for (_, layer) in signatures() {
+            if layer.state == LayerState::Written && not_news.insert(pair(layer)) {
+                let (image, key) = pair(layer);
+                info!(image, key, "Signed {image} with {key}");
+            }
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (images, keys) = (Count(self.images, "image"), Count(self.keys, "key"));
+        write!(
+            f,
+            "{images}, {keys}, {}",
+            Count(self.signatures, "signature")
+        )?;
+        if self.attestations > 0 {
+            let documents = Count(self.documents, "document");
+            let attestations = Count(self.attestations, "attestation");
+            write!(f, ", {attestations} of {documents}")?;
+        }
+        if self.attachments > 0 {
+            write!(f, ", {}", Count(self.attachments, "attachment"))?;
+        }
+        match self.written {
+            0 => f.write_str("; all of it was there already"),
+            _ => Ok(()),
+        }
+    }
+}
