@@ -39,6 +39,7 @@
 //! | Where may a receipt go? | `receipt_places` |
 //! | Where are bundles listed? | `referrers` |
 //! | What does a second run write? | `rerun` |
+//! | What does the log say of a run that goes well? | `said` |
 //! | What becomes of the image's SBOM? | `sbom` |
 //! | Does anything secret come out? | `secrets` |
 //! | What hangs on an image, byte for byte? | `sign` |
