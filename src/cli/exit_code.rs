@@ -56,7 +56,7 @@ pub(super) const MEANINGS: [(u8, &str); 13] = [
     (SBOM, "SBOM"),
     (
         IN_PART,
-        "published in part: the log says what is where, and running again completes it",
+        "published in part: the log names the places, and running again completes it",
     ),
     (
         REFUSED,
