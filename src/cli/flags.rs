@@ -148,12 +148,7 @@ pub(super) const DEFINITIONS: [Definition; 19] = [
         Kind::Duration,
         "time to wait before looking for signers that ran at the same time (0: do not look)",
     ),
-    define(
-        "timeout",
-        Kind::Duration,
-        "time that all requests may take together",
-    )
-    .or("10m0s"),
+    define("timeout", Kind::Duration, "time that the run may take").or("10m0s"),
     define(
         "uid",
         Kind::Integer,
