@@ -101,8 +101,7 @@ fn a_docker_configuration_that_cannot_be_used_is_named_with_its_reason() {
                 run.code
             );
             let path = home.join(folder).join("config.json");
-            run.says(&[reason, path.to_str().unwrap()])
-                .does_not_say(&["no credentials are configured"]);
+            run.says(&[reason, path.to_str().unwrap()]);
             // Who needs none of it is not held up by what lies at home.
             if !is_named {
                 signer.credential(registry.host(), BASIC).run().succeeded();
@@ -192,6 +191,64 @@ fn the_token_service_s_own_words_are_shown() {
             registry.host()
         ),
     ]);
+}
+
+/// SIG-72
+#[test]
+fn a_registry_that_denies_access_is_told_of_with_each_source_in_its_order() {
+    for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
+        let (registry, image) = seeded(auth);
+        let signer = signer(&registry, &image);
+        let folder = signer.folder().to_str().unwrap().to_owned();
+        let run = signer.environment("HOME", &folder).run().ended_with(113);
+        run.says(&[
+            "as anonymous (CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set; ",
+            &format!("; `{folder}/.docker/config.json`: it is not there; "),
+            "hint: give credentials for this registry",
+        ]);
+    }
+}
+
+/// SIG-72
+#[test]
+fn credentials_that_are_refused_are_not_asked_for_again() {
+    for auth in [Auth::basic("pass"), Auth::bearer("pass")] {
+        let is_basic = matches!(auth, Auth::Basic(_));
+        let (registry, image) = seeded(auth);
+        let signer = signer(&registry, &image).credential("other.example", BASIC);
+        docker_config(&signer, ".docker", &auths(&registry, WRONG));
+        let run = signer.run().ended_with(113);
+        let host = registry.host();
+        let run = run.says(&[
+            &format!("as the password for `{host}` in `"),
+            &format!(
+                "(before it, CNB_REGISTRY_AUTH: no entry for `{host}`; DOCKER_AUTH_CONFIG: not set)"
+            ),
+            "hint: these credentials were refused",
+        ]);
+        let run = run.does_not_say(&["hint: give credentials"]);
+        // What only a token has.
+        assert_eq!(
+            run.stdout.contains("repository:"),
+            !is_basic,
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+/// The registry says no before it says how to sign in.
+#[test]
+fn a_registry_that_refuses_without_asking_is_told_so() {
+    let (registry, image) = seeded(Auth::None);
+    registry.inject(When::every("*", "/v2/"), Action::error(403, "DENIED"));
+    let run = signer(&registry, &image).credential(registry.host(), BASIC);
+    run.run().ended_with(113).says(&[
+        "as nobody (the registry did not say how to sign in)",
+        "hint: the registry refuses without asking for credentials",
+    ]);
+    let run = signer(&registry, &image).run().ended_with(113);
+    run.says(&["as anonymous (", "hint: give credentials for this registry"]);
 }
 
 /// WIRE-10

@@ -3,7 +3,7 @@
 use super::place::Place;
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
 use crate::store::FailureKind;
-use crate::store::registry::{Answer, StoreError};
+use crate::store::registry::{Answer, Shown, StoreError};
 
 /// A place that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ impl AttachError {
             place: place.clone(),
             source: StoreError::Denied {
                 action: format!("writing `{place}`"),
-                identity: "the credentials that were granted an upload".to_owned(),
+                identity: Shown::Granted,
                 answer,
             },
         }

@@ -3,7 +3,7 @@
 use super::http::{of_astray, of_http};
 use super::{Hint, say};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
-use crate::store::registry::{Limit, StoreError};
+use crate::store::registry::{Limit, Shown, StoreError};
 
 /// A storage quota that is used up.
 pub(super) const QUOTA: &str = "the storage quota is used up: have it raised, or delete artifacts \
@@ -22,10 +22,7 @@ pub(super) fn of_store(error: &StoreError) -> Hint {
         StoreError::Credentials { source, .. } => of_credentials(source),
         StoreError::TooLarge { limit, .. } => of_limit(*limit),
         StoreError::Quota { .. } => say(QUOTA),
-        StoreError::Denied { .. } => say(
-            "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
-             signing needs push access where signatures go",
-        ),
+        StoreError::Denied { identity, .. } => of_shown(identity),
         StoreError::Token { .. }
         | StoreError::Status { .. }
         | StoreError::Protocol { .. }
@@ -35,6 +32,24 @@ pub(super) fn of_store(error: &StoreError) -> Hint {
         | StoreError::Answer { .. }
         | StoreError::Stopped
         | StoreError::Missing { .. } => None,
+    }
+}
+
+/// What was shown to a registry that denies access.
+fn of_shown(shown: &Shown) -> Hint {
+    match shown {
+        Shown::Nothing(_) => say(
+            "give credentials for this registry in `CNB_REGISTRY_AUTH` or the docker config; \
+             signing needs push access where signatures go",
+        ),
+        Shown::Credential(_) | Shown::Granted => say(
+            "these credentials were refused: they may be wrong or expired, or may not push here, \
+             which signing needs where signatures go",
+        ),
+        Shown::NotAsked => say(
+            "the registry refuses without asking for credentials: look at what stands in front of \
+             it, such as a filter of addresses",
+        ),
     }
 }
 
@@ -96,6 +111,6 @@ fn of_file(reason: &Unusable) -> Hint {
         Unusable::Unreadable(_) | Unusable::Unreachable(_) => {
             say("the file must be readable by the user that starts the phase")
         }
-        Unusable::NoFile | Unusable::Absent | Unusable::Dangling => None,
+        Unusable::NoFile | Unusable::Absent | Unusable::NoHome | Unusable::Dangling => None,
     }
 }

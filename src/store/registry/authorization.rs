@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
-use super::error::StoreError;
+use super::error::{Shown, StoreError};
 use super::token::{self, TokenRequest};
 use super::{Ask, Registries, Resolved, Slot, Target};
 use crate::http::header::HeaderValue;
@@ -169,13 +169,27 @@ impl Registries {
         }
     }
 
-    /// Whose credential was shown, in words.
-    pub(super) fn identity(&self, repository: &Repository) -> String {
+    /// What the registry of a repository was shown.
+    pub(super) fn shown(&self, repository: &Repository) -> Shown {
+        let credentials = &self.access.credentials;
         match self.credential_cell(repository).get() {
-            Some(Ok(credential)) => credential.to_string(),
-            Some(Err(_)) => "nobody (the credentials cannot be used)".to_owned(),
-            None => "nobody (the registry did not say how to sign in)".to_owned(),
+            Some(Ok(credential)) => credential.as_ref().into(),
+            None if !credentials.may_know(repository) => {
+                (&credentials.anonymous(repository)).into()
+            }
+            Some(Err(_)) | None => Shown::NotAsked,
         }
+    }
+
+    /// Whether a token was fetched, which has a scope.
+    pub(super) fn is_token_shown(&self, repository: &Repository) -> bool {
+        let (cell, _) = self.endpoint_of(repository);
+        let challenge = cell.get().and_then(Endpoint::challenge);
+        let is_given = matches!(
+            self.credential_cell(repository).get(),
+            Some(Ok(credential)) if matches!(credential.identity, Identity::Bearer(_))
+        );
+        matches!(challenge, Some(Challenge::Bearer { .. })) && !is_given
     }
 
     /// The credential itself, for a registry that has no token service.

@@ -14,6 +14,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod helper;
+mod lacking;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use scope::{Scope, Scoped};
 
 pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming, Unusable};
 pub use error::CredentialsError;
+pub use lacking::{Lacking, Reason};
 
 use crate::http::printable;
 use crate::oci::Repository;
@@ -58,9 +60,12 @@ pub struct Sources {
 #[derive(Debug)]
 pub struct Credential {
     pub identity: Identity,
-    pub source: Source,
+    /// None where no source has one.
+    pub source: Option<Source>,
     /// Under which key it stands there.
     pub entry: Option<String>,
+    /// The sources before that one, in their order.
+    pub lacking: Vec<Lacking>,
 }
 
 /// What proves who one is.
@@ -89,8 +94,6 @@ pub enum Source {
         program: String,
         config: PathBuf,
     },
-    /// None was found in these places.
-    Nowhere(Vec<String>),
 }
 
 /// The credentials of all registries.
@@ -151,45 +154,49 @@ impl Credentials {
         &self,
         repository: &Repository,
     ) -> Result<Credential, CredentialsError> {
-        let mut looked_in = Vec::new();
-        if let Some((key, header)) = self.cnb.find(repository).next() {
-            return from_header(key, header);
+        let found = self.find(repository).await?;
+        if let Some(mut found) = found {
+            let lacking = self.lacking(repository).into_iter();
+            let before = |lacking: &Lacking| Some(&lacking.source) != found.source.as_ref();
+            found.lacking = lacking.take_while(before).collect();
+            return Ok(found);
         }
-        if self.cnb_given {
-            looked_in.push(Source::CnbRegistryAuth.to_string());
+        let mut unusable = self.unusable.iter();
+        if let Some((path, reason)) = unusable.find(|(_, reason)| reason.is_there()) {
+            return Err(CredentialsError::Unusable {
+                path: path.clone(),
+                reason: reason.clone(),
+            });
         }
-        if let Some(config) = &self.docker_auth_config {
-            let source = Source::DockerAuthConfig;
-            looked_in.push(source.to_string());
-            if let Some(credential) = config.credential(repository, source)? {
-                return Ok(credential);
-            }
-        }
-        if let Some((path, config)) = &self.docker_config {
-            let found = self.ask_helper(path, config, repository, &mut looked_in);
-            if let Some(credential) = found.await? {
-                return Ok(credential);
-            }
-            let source = Source::DockerConfig(path.clone());
-            looked_in.push(source.to_string());
-            if let Some(credential) = config.credential(repository, source)? {
-                return Ok(credential);
-            }
-        }
-        for (path, reason) in &self.unusable {
-            if reason.is_there() {
-                return Err(CredentialsError::Unusable {
-                    path: path.clone(),
-                    reason: reason.clone(),
-                });
-            }
-            looked_in.push(format!("`{}` ({reason})", path.display()));
-        }
-        Ok(Credential {
+        Ok(self.anonymous(repository))
+    }
+
+    /// What nobody is shown as.
+    pub fn anonymous(&self, repository: &Repository) -> Credential {
+        Credential {
             identity: Identity::Anonymous,
-            source: Source::Nowhere(looked_in),
+            source: None,
             entry: None,
-        })
+            lacking: self.lacking(repository),
+        }
+    }
+
+    async fn find(&self, repository: &Repository) -> Result<Option<Credential>, CredentialsError> {
+        if let Some((key, header)) = self.cnb.find(repository).next() {
+            return from_header(key, header).map(Some);
+        }
+        if let Some(config) = &self.docker_auth_config
+            && let Some(found) = config.credential(repository, Source::DockerAuthConfig)?
+        {
+            return Ok(Some(found));
+        }
+        let Some((path, config)) = &self.docker_config else {
+            return Ok(None);
+        };
+        if let Some(found) = self.ask_helper(path, config, repository).await? {
+            return Ok(Some(found));
+        }
+        config.credential(repository, Source::DockerConfig(path.clone()))
     }
 
     /// Has everything hidden that hosts may repeat, from the first answer on: they
@@ -230,7 +237,6 @@ impl Credentials {
         config_path: &Path,
         config: &DockerConfig,
         repository: &Repository,
-        looked_in: &mut Vec<String>,
     ) -> Result<Option<Credential>, CredentialsError> {
         let Some((kind, name)) = config.helper(repository) else {
             return Ok(None);
@@ -244,17 +250,11 @@ impl Credentials {
             if let HelperKind::ForRegistry = kind {
                 return Err(CredentialsError::HelperMissing(source));
             }
-            looked_in.push(format!("{source} (not installed)"));
             return Ok(None);
         };
-        looked_in.push(source.to_string());
         let server = docker::server(repository.registry());
         let identity = helper::ask(&file, server, &source).await?;
-        Ok(identity.map(|identity| Credential {
-            identity,
-            source,
-            entry: None,
-        }))
+        Ok(identity.map(|identity| Credential::of(identity, source, None)))
     }
 }
 
@@ -271,11 +271,8 @@ fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsE
         "x-identity" => Identity::RefreshToken(docker::token(&value, registry, &source)?),
         _ => return Err(unknown()),
     };
-    Ok(Credential {
-        identity,
-        source,
-        entry: Some(printable(registry)),
-    })
+    let entry = Some(printable(registry));
+    Ok(Credential::of(identity, source, entry))
 }
 
 /// Reads JSON without serde's messages, which quote what they read. Blank text
@@ -313,18 +310,36 @@ impl Identity {
     }
 }
 
+impl Credential {
+    fn of(identity: Identity, source: Source, entry: Option<String>) -> Self {
+        Self {
+            identity,
+            source: Some(source),
+            entry,
+            lacking: Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = &self.source;
         let what = match &self.identity {
-            Identity::Anonymous => return write!(f, "anonymous: {source}"),
+            Identity::Anonymous => "anonymous",
             Identity::Basic { .. } => "the password",
             Identity::Bearer(_) => "the registry token",
             Identity::RefreshToken(_) => "the identity token",
         };
-        match &self.entry {
-            Some(entry) => write!(f, "{what} for `{entry}` in {source}"),
-            None => write!(f, "{what} of {source}"),
+        f.write_str(what)?;
+        match (&self.source, &self.entry) {
+            (Some(source), Some(entry)) => write!(f, " for `{entry}` in {source}")?,
+            (Some(source), None) => write!(f, " of {source}")?,
+            (None, _) => {}
+        }
+        let lacking: Vec<_> = self.lacking.iter().map(Lacking::to_string).collect();
+        match (lacking.join("; "), &self.source) {
+            (list, _) if list.is_empty() => Ok(()),
+            (list, Some(_)) => write!(f, " (before it, {list})"),
+            (list, None) => write!(f, " ({list})"),
         }
     }
 }
@@ -338,10 +353,6 @@ impl fmt::Display for Source {
             Self::Helper { program, config } => {
                 write!(f, "helper `{program}` of `{}`", config.display())
             }
-            Self::Nowhere(places) if places.is_empty() => {
-                f.write_str("no credentials are configured")
-            }
-            Self::Nowhere(places) => write!(f, "no credential in {}", places.join(", ")),
         }
     }
 }

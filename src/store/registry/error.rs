@@ -7,7 +7,7 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 use crate::store::FailureKind;
 
-use super::credentials::CredentialsError;
+use super::credentials::{Credential, CredentialsError, Identity};
 use super::limit::Limit;
 
 /// A registry did not do what it was asked. A registry's own words are marked
@@ -27,8 +27,7 @@ pub enum StoreError {
     Denied {
         /// What was asked, with the redacted URL.
         action: String,
-        /// Whose credentials were shown, and where they came from.
-        identity: String,
+        identity: Shown,
         answer: Answer,
     },
     /// 401 or 403, by neither of them.
@@ -123,6 +122,38 @@ impl StoreError {
             | Self::Size { .. }
             | Self::Manifest { .. }
             | Self::Missing { .. } => FailureKind::Content,
+        }
+    }
+}
+
+/// What a registry was shown that refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A credential, by where it came from.
+    Credential(String),
+    /// None is known, by where it was looked for.
+    Nothing(String),
+    /// A credential is known, and the registry did not say how to show it.
+    NotAsked,
+    /// What an upload was granted to.
+    Granted,
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Credential(words) | Self::Nothing(words) => words,
+            Self::NotAsked => "nobody (the registry did not say how to sign in)",
+            Self::Granted => "the credentials that were granted an upload",
+        })
+    }
+}
+
+impl From<&Credential> for Shown {
+    fn from(credential: &Credential) -> Self {
+        match credential.identity {
+            Identity::Anonymous => Self::Nothing(credential.to_string()),
+            _ => Self::Credential(credential.to_string()),
         }
     }
 }

@@ -30,7 +30,8 @@ pub fn challenge(data: &[u8]) {
     };
     let credential = Credential {
         identity: Identity::Anonymous,
-        source: Source::CnbRegistryAuth,
+        source: Some(Source::CnbRegistryAuth),
+        lacking: Vec::new(),
         entry: None,
     };
     let wanted = TokenRequest {

@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use error::{Answer, StoreError};
+pub use error::{Answer, Shown, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Outcome, Put, Served};
 pub use referrers::Referrers;
@@ -221,8 +221,11 @@ impl Registries {
                 answer,
             },
             401 | 403 => StoreError::Denied {
-                action: format!("{action} with scope `{}`", self.scope(repository, ask)),
-                identity: self.identity(repository),
+                action: match self.is_token_shown(repository) {
+                    true => format!("{action} with scope `{}`", self.scope(repository, ask)),
+                    false => action,
+                },
+                identity: self.shown(repository),
                 answer,
             },
             status => StoreError::Status {

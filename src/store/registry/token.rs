@@ -107,7 +107,7 @@ pub(super) async fn fetch(
                     wanted.scope,
                     realm()
                 ),
-                identity: wanted.credential.to_string(),
+                identity: wanted.credential.into(),
                 answer: answer::read(&response),
             });
         }

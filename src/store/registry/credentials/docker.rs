@@ -79,6 +79,8 @@ pub struct Located {
 pub enum Unusable {
     #[error("it is not there")]
     Absent,
+    #[error("HOME is not set")]
+    NoHome,
     #[error("it is a link to nothing")]
     Dangling,
     #[error("what should be its folder is a file")]
@@ -104,7 +106,11 @@ impl Unusable {
     /// Whether there is something that was meant to be read.
     pub(super) fn is_there(&self) -> bool {
         match self {
-            Self::Absent | Self::Dangling | Self::BehindAFile | Self::Unreachable(_) => false,
+            Self::Absent
+            | Self::NoHome
+            | Self::Dangling
+            | Self::BehindAFile
+            | Self::Unreachable(_) => false,
             Self::Folder | Self::NoFile | Self::Unreadable(_) | Self::OtherName(_) => true,
         }
     }
@@ -170,6 +176,10 @@ impl Located {
     /// names and that cannot be read, unless it is just not there.
     pub fn first_of(candidates: &[Candidate]) -> Result<Self, CredentialsError> {
         let mut located = Self::default();
+        if candidates.is_empty() {
+            let path = PathBuf::from("~/.docker/config.json");
+            located.unusable.push((path, Unusable::NoHome));
+        }
         for Candidate { path, naming } in candidates {
             let reason = match read(path) {
                 Ok(bytes) if bytes.expose().len() > MAX_LENGTH => {
@@ -185,7 +195,6 @@ impl Located {
                 Err(reason) => reason,
             };
             match (naming, &reason) {
-                (Naming::Custom, Unusable::Absent) => continue,
                 (Naming::Custom, _)
                 | (_, Unusable::Absent | Unusable::Dangling | Unusable::OtherName(_)) => {}
                 (Naming::Variable, _) => {
@@ -193,7 +202,9 @@ impl Located {
                     return Err(CredentialsError::Unusable { path, reason });
                 }
             }
-            tracing::debug!("passed over `{}`: {reason}", path.display());
+            if (*naming, &reason) != (Naming::Custom, &Unusable::Absent) {
+                tracing::debug!("passed over `{}`: {reason}", path.display());
+            }
             located.unusable.push((path.clone(), reason));
         }
         Ok(located)
@@ -273,11 +284,8 @@ impl DockerConfig {
         for (key, entry) in self.auths.find(repository) {
             let Some(entry) = entry else { continue };
             if let Some(identity) = entry.identity(key, &source)? {
-                return Ok(Some(Credential {
-                    identity,
-                    source,
-                    entry: Some(printable(key)),
-                }));
+                let entry = Some(printable(key));
+                return Ok(Some(Credential::of(identity, source, entry)));
             }
         }
         Ok(None)

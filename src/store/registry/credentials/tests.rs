@@ -124,7 +124,8 @@ async fn the_source_is_named_and_neither_secret_nor_user_is() {
     let json = format!(r#"{{"auths": {{"r.io": {{"auth": "{auth}"}}}}}}"#);
     assert_eq!(
         shown(docker(&json)).await,
-        "the password for `r.io` in `/home/me/.docker/config.json`"
+        "the password for `r.io` in `/home/me/.docker/config.json` \
+         (before it, CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set)"
     );
     let json = r#"{"r.io": "Bearer hush"}"#;
     assert_eq!(
@@ -143,12 +144,13 @@ async fn the_source_is_named_and_neither_secret_nor_user_is() {
     };
     assert_eq!(
         shown(sources).await,
-        "anonymous: no credential in CNB_REGISTRY_AUTH, DOCKER_AUTH_CONFIG, \
-         `/home/me/.docker/config.json`"
+        "anonymous (CNB_REGISTRY_AUTH: no entry for `r.io`; \
+         DOCKER_AUTH_CONFIG: no entry for `r.io`; \
+         `/home/me/.docker/config.json`: no entry for `r.io`)"
     );
     assert_eq!(
         shown(Sources::default()).await,
-        "anonymous: no credentials are configured"
+        "anonymous (CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set)"
     );
 }
 

@@ -181,3 +181,49 @@ async fn a_file_that_a_variable_names_and_that_is_no_use_is_an_error() {
     };
     assert_eq!(found(sources, "r.io/app").await, "anonymous");
 }
+
+#[tokio::test]
+async fn each_place_of_the_file_is_named_with_what_it_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = async |locations: ConfigLocations| {
+        let docker_config = Located::first_of(&locations.candidates()).unwrap();
+        let sources = Sources {
+            docker_config,
+            ..Sources::default()
+        };
+        find(sources, "r.io/app").await.unwrap().to_string()
+    };
+    let variables = "CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set";
+    let nowhere = shown(ConfigLocations::default()).await;
+    assert_eq!(
+        nowhere,
+        format!("anonymous ({variables}; `~/.docker/config.json`: HOME is not set)")
+    );
+    let home = folder.path().to_owned();
+    let of_home = ConfigLocations {
+        home: Some(home.clone()),
+        ..ConfigLocations::default()
+    };
+    let (docker, podman) = (".docker/config.json", ".config/containers/auth.json");
+    let [docker, podman] = [docker, podman].map(|name| home.join(name));
+    let absent = |path: &Path| format!("`{}`: it is not there", path.display());
+    assert_eq!(
+        shown(of_home.clone()).await,
+        format!(
+            "anonymous ({variables}; {}; {})",
+            absent(&docker),
+            absent(&podman)
+        )
+    );
+    // In the order in which they are looked at: the first that is there counts.
+    fs::create_dir_all(podman.parent().unwrap()).unwrap();
+    fs::write(&podman, r#"{"auths": {"r.io": {"registrytoken": "t"}}}"#).unwrap();
+    assert_eq!(
+        shown(of_home).await,
+        format!(
+            "the registry token for `r.io` in `{}` (before it, {variables}; {})",
+            podman.display(),
+            absent(&docker)
+        )
+    );
+}

@@ -72,7 +72,8 @@ async fn a_helper_is_asked_with_the_server_on_its_input() {
     let credential = find(with_helper(&folder, STORE), "r.io/app").await.unwrap();
     assert_eq!(
         credential.to_string(),
-        "the password of helper `docker-credential-test` of `/home/me/.docker/config.json`"
+        "the password of helper `docker-credential-test` of `/home/me/.docker/config.json` \
+         (before it, CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set)"
     );
 }
 
@@ -231,8 +232,9 @@ async fn a_helper_that_is_not_installed() {
     let credential = find(with_helper(&empty, STORE), "r.io/app").await.unwrap();
     assert_eq!(
         credential.to_string(),
-        "anonymous: no credential in helper `docker-credential-test` of \
-         `/home/me/.docker/config.json` (not installed), `/home/me/.docker/config.json`"
+        "anonymous (CNB_REGISTRY_AUTH: not set; DOCKER_AUTH_CONFIG: not set; \
+         helper `docker-credential-test` of `/home/me/.docker/config.json`: not installed; \
+         `/home/me/.docker/config.json`: no entry for `r.io`)"
     );
 }
 
