@@ -233,6 +233,21 @@ fn a_key_or_password_that_every_user_can_read_is_warned_of() {
     assert_eq!(warned(0o600, 0o604), ["password"]);
 }
 
+#[test]
+fn a_password_file_of_several_keys_is_warned_of_once() {
+    let (registry, image) = image();
+    let path = file("shared", password().as_bytes());
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let keys = ["p256-cosign3", "ed25519-imported-cosign3"].map(|key| {
+        let config = Config::key_file(&testdata(&format!("keys/{key}.key")));
+        config.set("password", path.to_str().unwrap())
+    });
+    let signer = Signer::of(&image, registry.host());
+    let run = keys.into_iter().fold(signer, Signer::config).run();
+    let warnings = run.succeeded().stdout.matches("The password `").count();
+    assert_eq!(warnings, 1);
+}
+
 /// As Kubernetes mounts secrets: on a file system that is read-only, or of
 /// another user.
 #[test]

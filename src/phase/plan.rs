@@ -4,7 +4,7 @@
 //! images and places are named, and contradictions are found.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -424,7 +424,22 @@ fn read_keys(
             password,
         });
     }
+    warn_of_readers(&locked);
     Ok(locked)
+}
+
+/// Each file once, however many signatories share it.
+fn warn_of_readers(locked: &[Locked]) {
+    let keys = locked.iter().map(|locked| (Role::Key, &locked.path));
+    let passwords = locked
+        .iter()
+        .filter_map(|locked| match &locked.password.origin {
+            Origin::File(path) => Some((Role::Password, path)),
+            _ => None,
+        });
+    for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
+        secret_file::warn_of_readers(role, path);
+    }
 }
 
 fn read_password(

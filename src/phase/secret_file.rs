@@ -18,7 +18,7 @@ use crate::keys::MAX_LENGTH;
 use crate::secret::Secret;
 
 /// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Key,
     Password,
@@ -45,7 +45,7 @@ pub(super) fn read(
     until: Instant,
 ) -> Result<Secret, PhaseError> {
     let signatory = || signatory.to_owned();
-    let secret = read_secret(path, until).map_err(|source| match role {
+    read_secret(path, until).map_err(|source| match role {
         Role::Password if path.symlink_metadata().is_err() => PhaseError::NoPasswordFile {
             signatory: signatory(),
             source,
@@ -56,7 +56,11 @@ pub(super) fn read(
             path: path.to_owned(),
             source,
         },
-    })?;
+    })
+}
+
+/// Warns of a file that others can read, if somebody can change that here.
+pub(super) fn warn_of_readers(role: Role, path: &Path) {
     if let Ok(metadata) = path.metadata()
         && is_open_to_others(&metadata)
         && !is_read_only(path)
@@ -67,7 +71,6 @@ pub(super) fn read(
             path.display()
         );
     }
-    Ok(secret)
 }
 
 fn read_secret(path: &Path, until: Instant) -> io::Result<Secret> {
