@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
+use crate::envelope::media_type;
 use bytes::Bytes;
 
 use super::error::AttachError;
@@ -10,7 +11,7 @@ use super::standing::{Layer, Standing};
 use super::union;
 use crate::config::MediaTypes;
 use crate::oci::fuzzing::assert_readable;
-use crate::oci::{Descriptor, Digest, Manifest, MediaType};
+use crate::oci::{Descriptor, Digest, Manifest};
 
 /// After the union is written, all of ours is there and nothing is left to do.
 pub fn union(data: &[u8]) {
@@ -58,6 +59,6 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
 }
 
 fn layer(bytes: &'static [u8]) -> Layer {
-    let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, bytes);
+    let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, bytes);
     Layer::blob(descriptor, Bytes::from_static(bytes).into())
 }

@@ -10,8 +10,9 @@ use tracing::debug;
 
 use super::place::{Kind, Place};
 use super::standing::Standing;
+use crate::envelope::media_type;
 use crate::envelope::{self, Form};
-use crate::oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use crate::oci::{Descriptor, Digest, Reference, Repository};
 use crate::signature::Signature;
 use crate::store::registry::{Registries, StoreError};
 
@@ -68,15 +69,15 @@ impl Sought {
         let annotated = |name: &str| entry.annotations.get(name);
         match (place.kind(), self.form) {
             (Kind::Signatures, Form::Tag) => {
-                entry.media_type == MediaType::SIMPLE_SIGNING && entry.digest == self.digest
+                entry.media_type == media_type::SIMPLE_SIGNING && entry.digest == self.digest
             }
             (Kind::Attestations, Form::Tag) => {
-                entry.media_type == MediaType::DSSE_ENVELOPE
+                entry.media_type == media_type::DSSE_ENVELOPE
                     && annotated(envelope::LAYER_PREDICATE_TYPE) == self.predicate_type.as_deref()
                     && self.size.contains(&entry.size)
             }
             (Kind::Referrers, Form::Bundle) => {
-                let is_bundle = |kind: &String| *kind == MediaType::SIGSTORE_BUNDLE.as_str();
+                let is_bundle = |kind: &String| *kind == media_type::SIGSTORE_BUNDLE.as_str();
                 let predicate_type = annotated(envelope::REFERRER_PREDICATE_TYPE);
                 // Lists of some registries name neither.
                 entry.artifact_type.as_ref().is_none_or(is_bundle)
@@ -115,7 +116,7 @@ async fn bundle(
     let [bundle] = referrer.layers() else {
         return Ok(None);
     };
-    let is_bundle = bundle.media_type == MediaType::SIGSTORE_BUNDLE;
+    let is_bundle = bundle.media_type == media_type::SIGSTORE_BUNDLE;
     let has_size =
         |sought: &Sought| sought.form == Form::Bundle && sought.size.contains(&bundle.size);
     if !is_bundle || !sought.iter().any(has_size) {

@@ -206,6 +206,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::envelope::media_type;
 
     /// A recorded repository of testdata/objects.
     fn blob(object: &str, digest: &Digest) -> Bytes {
@@ -369,12 +370,12 @@ mod tests {
     #[test]
     fn a_config_that_is_no_image_config_stays() {
         let config = Descriptor::of(MediaType::new("application/vnd.oci.empty.v1+json"), b"{}");
-        let theirs = Descriptor::of(MediaType::SIMPLE_SIGNING, b"theirs");
+        let theirs = Descriptor::of(media_type::SIMPLE_SIGNING, b"theirs");
         let there = ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone())
             .append(&[theirs], &config)
             .unwrap();
         let ours = Layer::blob(
-            Descriptor::of(MediaType::SIMPLE_SIGNING, b"ours"),
+            Descriptor::of(media_type::SIMPLE_SIGNING, b"ours"),
             b"ours".to_vec().into(),
         );
         let union = union(
@@ -394,7 +395,7 @@ mod tests {
     #[test]
     fn a_full_tag_is_refused() {
         let layer = |text: String| {
-            let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes());
+            let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, text.as_bytes());
             Layer::blob(descriptor, text.into_bytes().into())
         };
         let many: Vec<Layer> = (0..=MAX_LAYERS)

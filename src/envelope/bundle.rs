@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::dsse::{IN_TOTO, Payload};
 use super::json;
+use super::media_type;
 use super::signed::{Evidence, Signed, Verifier};
-use crate::oci::{Content, MediaType};
+use crate::oci::Content;
 
 /// The bundle of one signature of `payload`.
 ///
@@ -15,7 +16,7 @@ use crate::oci::{Content, MediaType};
 /// which verifiers would compare. Of certificates a bundle holds the leaf alone:
 /// cosign up to v3.1.2 takes a bundle with a chain for none.
 pub(super) fn bundle(payload: &Payload, signed: &Signed) -> Content {
-    let media_type = json::string(MediaType::SIGSTORE_BUNDLE.as_str());
+    let media_type = json::string(media_type::SIGSTORE_BUNDLE.as_str());
     let material = material(signed).join(",");
     let head = format!(
         r#"{{"mediaType":{media_type},"verificationMaterial":{{{material}}},"dsseEnvelope":{{"payload":""#

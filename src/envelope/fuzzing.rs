@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::media_type;
 use super::seal::{LOG_ENTRY, SIGNATURE, TIMESTAMP};
 use super::{Evidence, Form, Layer, Reference, Referrer, Sealed, Signed, Verifier, open, seal};
 use crate::oci::{Descriptor, Manifest, MediaType};
@@ -18,17 +19,17 @@ pub fn sealed(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let (stored, form) = match choice % 4 {
         0 => (
-            layer(MediaType::SIMPLE_SIGNING, bytes, "{}".to_owned()),
+            layer(media_type::SIMPLE_SIGNING, bytes, "{}".to_owned()),
             Form::Tag,
         ),
         1 => (
-            layer(MediaType::DSSE_ENVELOPE, bytes, "{}".to_owned()),
+            layer(media_type::DSSE_ENVELOPE, bytes, "{}".to_owned()),
             Form::Tag,
         ),
         2 => {
             let payload = br#"{"critical":{"image":{"docker-manifest-digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}}"#;
             let payload = Bytes::from_static(payload);
-            (layer(MediaType::SIMPLE_SIGNING, payload, text), Form::Tag)
+            (layer(media_type::SIMPLE_SIGNING, payload, text), Form::Tag)
         }
         _ => (referrer(bytes), Form::Bundle),
     };
@@ -83,7 +84,7 @@ fn layer(media_type: MediaType, bytes: Bytes, annotation: String) -> Sealed {
 /// A referrer with this bundle.
 pub(super) fn referrer(bundle: Bytes) -> Sealed {
     let manifest = Manifest::new(MediaType::OCI_MANIFEST, Bytes::from_static(b"{}"));
-    let bundle = Layer::of(MediaType::SIGSTORE_BUNDLE, bundle.into()).expect("in memory");
+    let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, bundle.into()).expect("in memory");
     Sealed::Referrer(Referrer {
         descriptor: Descriptor::of_manifest(&manifest),
         manifest,

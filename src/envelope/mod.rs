@@ -11,6 +11,7 @@ pub mod dsse;
 pub mod fuzzing;
 mod json;
 mod layer;
+pub mod media_type;
 mod members;
 mod open;
 mod payload;

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 use super::dsse::{self, IN_TOTO};
 use super::layer::{Layer, Referrer, Sealed};
+use super::media_type;
 use super::members::{Members, Text};
 use super::payload::Payload;
 use super::seal::{CERTIFICATE, CHAIN, LOG_ENTRY, PREDICATE_TYPE, SIGNATURE, TIMESTAMP};
@@ -62,10 +63,10 @@ pub enum OpenError {
 /// On a value that cannot be read, and on one that is not of a known form.
 pub fn open(sealed: &Sealed) -> Result<Signed, OpenError> {
     match sealed {
-        Sealed::Layer(layer) if layer.descriptor.media_type == MediaType::SIMPLE_SIGNING => {
+        Sealed::Layer(layer) if layer.descriptor.media_type == media_type::SIMPLE_SIGNING => {
             open_signature(layer)
         }
-        Sealed::Layer(layer) if layer.descriptor.media_type == MediaType::DSSE_ENVELOPE => {
+        Sealed::Layer(layer) if layer.descriptor.media_type == media_type::DSSE_ENVELOPE => {
             open_envelope(layer)
         }
         Sealed::Layer(layer) => Err(OpenError::MediaType(layer.descriptor.media_type.clone())),

@@ -2,6 +2,7 @@
 //! (`pkg/oci/remote/write.go`, v3.1.2), but for the time.
 
 use bytes::Bytes;
+use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED as CREATED;
 use serde::Serialize;
 
 use super::layer::{Layer, Referrer};
@@ -11,7 +12,6 @@ use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 /// What the bundle is: there are message signatures as well, not for images.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
-const CREATED: &str = "org.opencontainers.image.created";
 
 /// In the field order of go-containerregistry.
 #[derive(Serialize)]
@@ -90,6 +90,7 @@ pub(super) fn is_bundle(media_type: &MediaType) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::media_type;
     use super::*;
     use crate::oci::Digest;
 
@@ -119,7 +120,7 @@ mod tests {
             let bundle = &json["layers"][0]["digest"];
             let bundle: Digest = bundle.as_str().unwrap().parse().unwrap();
             let bundle = blob(bundle.hex());
-            let descriptor = Descriptor::of(MediaType::SIGSTORE_BUNDLE, &bundle);
+            let descriptor = Descriptor::of(media_type::SIGSTORE_BUNDLE, &bundle);
             let layer = Layer {
                 descriptor,
                 content: bundle.into(),

@@ -12,6 +12,7 @@ use pkcs8::der::pem::{LineEnding, encode_string};
 
 use super::claim::Form;
 use super::layer::{Layer, Sealed};
+use super::media_type;
 use super::payload::Payload;
 use super::signed::{Evidence, Signed, Verifier};
 use super::{bundle, json, referrer};
@@ -56,13 +57,13 @@ pub fn seal(signed: &Signed, form: Form, reference: &Reference) -> Result<Sealed
     let predicate_type = signed.claim.predicate_type(form);
     match (form, &*signed.payload) {
         (Form::Tag, Payload::SimpleSigning(payload)) => {
-            let layer = Layer::of(MediaType::SIMPLE_SIGNING, payload.clone())?;
+            let layer = Layer::of(media_type::SIMPLE_SIGNING, payload.clone())?;
             let signature = signed.signature.to_base64();
             Ok(Sealed::Layer(annotated(layer, signed, signature)))
         }
         (Form::Tag, Payload::Statement(payload)) => {
             let envelope = payload.envelope(&signed.signature);
-            let layer = Layer::of(MediaType::DSSE_ENVELOPE, envelope)?;
+            let layer = Layer::of(media_type::DSSE_ENVELOPE, envelope)?;
             let mut layer = annotated(layer, signed, String::new());
             if let Some(predicate_type) = predicate_type {
                 let annotations = &mut layer.descriptor.annotations;
@@ -72,7 +73,7 @@ pub fn seal(signed: &Signed, form: Form, reference: &Reference) -> Result<Sealed
         }
         (Form::Bundle, Payload::Statement(payload)) => {
             let content = bundle::bundle(payload, signed);
-            let bundle = Layer::of(MediaType::SIGSTORE_BUNDLE, content)?;
+            let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, content)?;
             let predicate_type = predicate_type.unwrap_or_default();
             let referrer = referrer::referrer(reference, bundle, predicate_type);
             Ok(Sealed::Referrer(referrer.map_err(io::Error::from)?))

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use super::media_type;
 use super::*;
 use crate::oci::{Content, Descriptor, Digest, Manifest, MediaType};
 use crate::signature::{PublicKey, Signature};
@@ -49,7 +50,7 @@ fn stored(object: &Path) -> Vec<Sealed> {
         let is = |layer: &Layer, media_type| layer.descriptor.media_type == media_type;
         if blobs
             .iter()
-            .any(|layer| is(layer, MediaType::SIGSTORE_BUNDLE))
+            .any(|layer| is(layer, media_type::SIGSTORE_BUNDLE))
         {
             all.push(Sealed::Referrer(Referrer {
                 descriptor: Descriptor::of_manifest(&manifest),
@@ -59,7 +60,7 @@ fn stored(object: &Path) -> Vec<Sealed> {
             continue;
         }
         let is_signed = |layer: &Layer| {
-            is(layer, MediaType::SIMPLE_SIGNING) || is(layer, MediaType::DSSE_ENVELOPE)
+            is(layer, media_type::SIMPLE_SIGNING) || is(layer, media_type::DSSE_ENVELOPE)
         };
         all.extend(blobs.into_iter().filter(is_signed).map(Sealed::Layer));
     }

@@ -6,24 +6,22 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::manifest::MAX_LAYERS;
-
-/// A JSON array. A few megabytes of it may hold a million items, so the first
-/// [`MAX_LAYERS`] are kept and the others only counted.
+/// A JSON array. A few megabytes of it may hold a million items, so the first `N`
+/// are kept and the others only counted.
 #[derive(Clone)]
-pub struct Bounded<T> {
+pub struct Bounded<T, const N: usize> {
     pub items: Vec<T>,
     /// Of all items.
     pub count: usize,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Bounded<T, N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(BoundedVisitor(PhantomData))
     }
 }
 
-impl<T> Default for Bounded<T> {
+impl<T, const N: usize> Default for Bounded<T, N> {
     fn default() -> Self {
         Self {
             items: Vec::new(),
@@ -32,18 +30,18 @@ impl<T> Default for Bounded<T> {
     }
 }
 
-struct BoundedVisitor<T>(PhantomData<T>);
+struct BoundedVisitor<T, const N: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<T> {
-    type Value = Bounded<T>;
+impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for BoundedVisitor<T, N> {
+    type Value = Bounded<T, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Bounded<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while items.len() < MAX_LAYERS {
+        while items.len() < N {
             match array.next_element()? {
                 Some(item) => items.push(item),
                 None => {
@@ -66,15 +64,9 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_counted() {
-        for (count, kept) in [
-            (0, 0),
-            (1, 1),
-            (MAX_LAYERS, MAX_LAYERS),
-            (MAX_LAYERS + 1, MAX_LAYERS),
-            (50_000, MAX_LAYERS),
-        ] {
+        for (count, kept) in [(0, 0), (1, 1), (7, 7), (8, 7), (50_000, 7)] {
             let json = format!("[{}]", vec!["\"\""; count].join(","));
-            let bounded: Bounded<String> = serde_json::from_str(&json).unwrap();
+            let bounded: Bounded<String, 7> = serde_json::from_str(&json).unwrap();
             assert_eq!((bounded.items.len(), bounded.count), (kept, count));
         }
     }

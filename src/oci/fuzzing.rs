@@ -122,7 +122,7 @@ pub fn manifest(data: &[u8]) {
 
 fn assert_kept(image: &ImageManifest, data: &[u8]) {
     let config = Descriptor::of(MediaType::OCI_CONFIG, b"{}");
-    let mut added = Descriptor::of(MediaType::SIMPLE_SIGNING, b"added");
+    let mut added = Descriptor::of(MediaType::known("application/vnd.example.layer"), b"added");
     added.annotations.insert("\"\n".to_owned(), "é".to_owned());
     let appended = image
         .append(std::slice::from_ref(&added), &config)

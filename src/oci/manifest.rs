@@ -262,7 +262,7 @@ impl ImageManifest {
 pub struct IndexManifest {
     /// None: what others wrote and nobody here can read.
     entries: Vec<Option<Descriptor>>,
-    raw_entries: Bounded<Bytes>,
+    raw_entries: Bounded<Bytes, MAX_LAYERS>,
     fields: Fields,
 }
 
@@ -392,7 +392,10 @@ impl Fields {
     }
 
     /// The items of an array, each as it was written. None: it is `null`.
-    fn read_items(&self, field: &'static str) -> Result<Option<Bounded<Bytes>>, ManifestError> {
+    fn read_items(
+        &self,
+        field: &'static str,
+    ) -> Result<Option<Bounded<Bytes, MAX_LAYERS>>, ManifestError> {
         let value = self.find(field).ok_or(ManifestError::Missing(field))?;
         items(value).map_err(|source| ManifestError::Field { field, source })
     }
@@ -432,8 +435,8 @@ impl Fields {
 }
 
 /// The items of an array, each as it was written. None: it is `null`.
-fn items(array: &Bytes) -> serde_json::Result<Option<Bounded<Bytes>>> {
-    let items: Option<Bounded<&RawValue>> = serde_json::from_slice(array)?;
+fn items(array: &Bytes) -> serde_json::Result<Option<Bounded<Bytes, MAX_LAYERS>>> {
+    let items: Option<Bounded<&RawValue, MAX_LAYERS>> = serde_json::from_slice(array)?;
     let part = |item: &&RawValue| array.slice_ref(item.get().as_bytes());
     Ok(items.map(|items| Bounded {
         count: items.count,

@@ -1,7 +1,12 @@
-//! The media types that the signer reads and writes.
+//! Media types, and those of the OCI and Docker specifications.
 
 use std::borrow::Cow;
 use std::fmt;
+
+use oci_distribution::manifest::{
+    IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+    IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
 
 /// A media type, as it stands in a descriptor or a `Content-Type` header
 /// (parameters removed by the reader of the header).
@@ -9,29 +14,16 @@ use std::fmt;
 pub struct MediaType(Cow<'static, str>);
 
 impl MediaType {
-    pub const OCI_MANIFEST: Self = Self::known("application/vnd.oci.image.manifest.v1+json");
-    pub const OCI_INDEX: Self = Self::known("application/vnd.oci.image.index.v1+json");
-    pub const OCI_CONFIG: Self = Self::known("application/vnd.oci.image.config.v1+json");
-    pub const DOCKER_MANIFEST: Self =
-        Self::known("application/vnd.docker.distribution.manifest.v2+json");
-    pub const DOCKER_LIST: Self =
-        Self::known("application/vnd.docker.distribution.manifest.list.v2+json");
-    pub const DOCKER_CONFIG: Self = Self::known("application/vnd.docker.container.image.v1+json");
-    /// A cosign signature's payload (`cosign` specs/SIGNATURE_SPEC.md).
-    pub const SIMPLE_SIGNING: Self =
-        Self::known("application/vnd.dev.cosign.simplesigning.v1+json");
-    /// A DSSE envelope, a layer of a `.att` tag.
-    pub const DSSE_ENVELOPE: Self = Self::known("application/vnd.dsse.envelope.v1+json");
+    pub const OCI_MANIFEST: Self = Self::known(OCI_IMAGE_MEDIA_TYPE);
+    pub const OCI_INDEX: Self = Self::known(OCI_IMAGE_INDEX_MEDIA_TYPE);
+    pub const OCI_CONFIG: Self = Self::known(IMAGE_CONFIG_MEDIA_TYPE);
+    pub const DOCKER_MANIFEST: Self = Self::known(IMAGE_MANIFEST_MEDIA_TYPE);
+    pub const DOCKER_LIST: Self = Self::known(IMAGE_MANIFEST_LIST_MEDIA_TYPE);
+    pub const DOCKER_CONFIG: Self = Self::known(IMAGE_DOCKER_CONFIG_MEDIA_TYPE);
     /// `{}` as a config or layer that says nothing (image-spec v1.1).
     pub const OCI_EMPTY: Self = Self::known("application/vnd.oci.empty.v1+json");
-    /// A sigstore bundle v0.3 (protobuf-specs `sigstore_bundle.proto`).
-    pub const SIGSTORE_BUNDLE: Self = Self::known("application/vnd.dev.sigstore.bundle.v0.3+json");
-    pub const CYCLONEDX_JSON: Self = Self::known("application/vnd.cyclonedx+json");
-    /// SPDX as `cosign attach sbom --input-format json` names it.
-    pub const SPDX_JSON: Self = Self::known("text/spdx+json");
-    pub const SYFT_JSON: Self = Self::known("application/vnd.syft+json");
-
-    const fn known(text: &'static str) -> Self {
+    /// A media type that is written in the code.
+    pub const fn known(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }
 

@@ -3,6 +3,7 @@
 //! Cosign's readers take a tag with exactly one layer, so one document stands
 //! for all: see `spec/sbom.md`, "Attachments".
 
+use crate::envelope::media_type;
 use std::collections::HashSet;
 
 use super::cyclonedx::{self, Source};
@@ -101,7 +102,7 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
         return Ok(as_it_is(first, documents.len(), others));
     }
     Ok(Attachment {
-        media_type: MediaType::CYCLONEDX_JSON,
+        media_type: media_type::CYCLONEDX_JSON,
         content: Content::from(cyclonedx::merge(sources)?.into_bytes()),
         merged: documents.len(),
         skipped: skipped(others),

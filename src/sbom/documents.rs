@@ -6,6 +6,7 @@
 //! exporter's `-launcher-sbom`); everything else is passed over, but what could
 //! be read as two different things by two readers is refused.
 
+use crate::envelope::media_type;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read};
@@ -54,9 +55,9 @@ impl Format {
     /// The media type that `cosign attach sbom` gives such a document.
     pub fn media_type(self) -> MediaType {
         match self {
-            Self::CycloneDx => MediaType::CYCLONEDX_JSON,
-            Self::Spdx => MediaType::SPDX_JSON,
-            Self::Syft => MediaType::SYFT_JSON,
+            Self::CycloneDx => media_type::CYCLONEDX_JSON,
+            Self::Spdx => media_type::SPDX_JSON,
+            Self::Syft => media_type::SYFT_JSON,
         }
     }
 }

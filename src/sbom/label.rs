@@ -12,6 +12,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::error::SbomError;
+use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Bounded, Descriptor, Digest, ImageManifest};
 
 const DEFAULT_LAYERS_DIR: &str = "/layers";
@@ -49,7 +50,7 @@ struct Labels {
 
 #[derive(Deserialize)]
 struct RootFs {
-    diff_ids: Option<Bounded<String>>,
+    diff_ids: Option<Bounded<String, MAX_LAYERS>>,
 }
 
 /// The first `CNB_LAYERS_DIR` of an environment, of which nothing else is held.
@@ -128,7 +129,7 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
 fn layer_of(
     diff_id: &Digest,
     sha: &str,
-    diff_ids: Option<&Bounded<String>>,
+    diff_ids: Option<&Bounded<String, MAX_LAYERS>>,
     image: &ImageManifest,
 ) -> Result<Descriptor, SbomError> {
     let diff_ids = diff_ids

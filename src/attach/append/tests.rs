@@ -6,6 +6,7 @@
 //! waits until every writer whose read was older than that has put as well. [`Patience::Endless`] is such
 //! a writer that nobody waits for.
 
+use crate::envelope::media_type;
 use std::collections::{BTreeSet, HashSet};
 
 use super::super::place::Kind;
@@ -22,7 +23,7 @@ fn place() -> Place {
 }
 
 fn layer(name: &str) -> Layer {
-    let descriptor = Descriptor::of(MediaType::SIMPLE_SIGNING, name.as_bytes());
+    let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, name.as_bytes());
     Layer::blob(descriptor, name.as_bytes().to_vec().into())
 }
 

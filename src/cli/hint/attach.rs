@@ -4,13 +4,14 @@ use super::store::{QUOTA, of_store};
 use super::{Hint, RUN_AGAIN, say};
 use crate::attach::{AttachError, Kind};
 use crate::oci::manifest::ManifestError;
+use crate::store::registry::ErrorCode;
 
 pub(super) fn of_attach(error: &AttachError) -> Hint {
     match error {
         AttachError::Store { source, .. } => of_store(source),
         AttachError::Refused { answer, .. } if answer.speaks_of_quota() => say(QUOTA),
         AttachError::Refused { place, answer, .. }
-            if answer.code == "MANIFEST_INVALID" && place.kind() != Kind::Referrers =>
+            if answer.says(&ErrorCode::ManifestInvalid) && place.kind() != Kind::Referrers =>
         {
             say("try `docker-media-types = true` for this registry")
         }

@@ -185,7 +185,10 @@ mod tests {
     use crate::oci::Descriptor;
 
     fn descriptor(text: &str) -> Descriptor {
-        Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes())
+        Descriptor::of(
+            MediaType::known("application/vnd.example.layer"),
+            text.as_bytes(),
+        )
     }
 
     fn json(text: &str) -> String {

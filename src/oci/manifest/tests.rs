@@ -3,7 +3,10 @@
 use super::*;
 
 fn descriptor(text: &str) -> Descriptor {
-    Descriptor::of(MediaType::SIMPLE_SIGNING, text.as_bytes())
+    Descriptor::of(
+        MediaType::known("application/vnd.example.layer"),
+        text.as_bytes(),
+    )
 }
 
 fn image(text: &str) -> Result<ImageManifest, ManifestError> {

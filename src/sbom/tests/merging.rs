@@ -1,3 +1,4 @@
+use crate::envelope::media_type;
 use serde_json::{Value, json};
 
 use super::images::documents_of;
@@ -93,7 +94,7 @@ fn one_cyclonedx_document_is_attached_as_it_is() {
         ("x/sbom.syft.json", "{}".to_owned()),
     ]);
     let attachment = attachment(&documents).unwrap();
-    assert_eq!(attachment.media_type, MediaType::CYCLONEDX_JSON);
+    assert_eq!(attachment.media_type, media_type::CYCLONEDX_JSON);
     assert_eq!(attachment.content.to_bytes().unwrap(), text);
     assert_eq!(attachment.merged, 1);
     let skipped: Vec<_> = attachment
@@ -111,12 +112,12 @@ fn one_cyclonedx_document_is_attached_as_it_is() {
 #[test]
 fn one_document_of_another_format_is_attached_as_it_is() {
     let attachment = attachment(&documents_of("one-document")).unwrap();
-    assert_eq!(attachment.media_type, MediaType::SPDX_JSON);
+    assert_eq!(attachment.media_type, media_type::SPDX_JSON);
     assert_eq!(attachment.content.length(), 130_535);
     assert!(attachment.skipped.is_empty());
     let syft = documents(&[("x/sbom.syft.json", "{}".to_owned())]);
     let attachment = super::super::attachment(&syft).unwrap();
-    assert_eq!(attachment.media_type, MediaType::SYFT_JSON);
+    assert_eq!(attachment.media_type, media_type::SYFT_JSON);
 }
 
 /// SBOM-8
@@ -141,7 +142,7 @@ fn the_merged_bom_of_a_real_image_holds_everything_once() {
     ] {
         let documents = documents_of(folder);
         let attachment = attachment(&documents).unwrap();
-        assert_eq!(attachment.media_type, MediaType::CYCLONEDX_JSON);
+        assert_eq!(attachment.media_type, media_type::CYCLONEDX_JSON);
         let text = attachment.content.to_bytes().unwrap();
         let bom = json_of(&attachment);
         assert_unique_names(&bom);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+pub use oci_distribution::errors::OciErrorCode as ErrorCode;
+
 use crate::http::{Astray, HttpError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
@@ -167,6 +169,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether the registry gives this code.
+    pub fn says(&self, code: &ErrorCode) -> bool {
+        self.code == name(code)
+    }
+
     /// Whether there is no room for what was sent. Harbor says so with 403 and
     /// `DENIED`, and so do others, each in its own words.
     pub fn speaks_of_quota(&self) -> bool {
@@ -191,6 +198,17 @@ impl std::fmt::Display for Answer {
             (code, "") => write!(f, "; the registry says: `{code}`"),
             (code, message) => write!(f, "; the registry says: `{code}: {message}`"),
         }
+    }
+}
+
+/// A code as registries write it.
+pub(super) fn name(code: &ErrorCode) -> String {
+    match code {
+        ErrorCode::Other(code) => code.clone(),
+        code => match serde_json::to_value(code) {
+            Ok(serde_json::Value::String(name)) => name,
+            _ => String::new(),
+        },
     }
 }
 

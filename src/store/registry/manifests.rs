@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::error::{Answer, StoreError};
+use super::error::{Answer, ErrorCode, StoreError};
 use super::limit::Limit;
 use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer, check_digest};
@@ -246,10 +246,8 @@ impl Registries {
                 }
             }
             400 | 404
-                if matches!(
-                    answer.code.as_str(),
-                    "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN"
-                ) =>
+                if answer.says(&ErrorCode::ManifestBlobUnknown)
+                    || answer.says(&ErrorCode::BlobUnknown) =>
             {
                 Ok(Put::BlobUnknown)
             }

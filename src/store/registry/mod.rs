@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use error::{Answer, Shown, StoreError};
+pub use error::{Answer, ErrorCode, Shown, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Outcome, Put, Served};
 pub use referrers::Referrers;
