@@ -240,9 +240,36 @@ fn colour_is_on_until_it_is_switched_off() {
     for plain in [
         bad().arguments(&["-no-color"]),
         bad().environment("CNB_NO_COLOR", "true"),
+        bad().environment("NO_COLOR", "0"),
     ] {
         let plain = plain.run().ended_with(3);
         assert!(!plain.stdout.contains('\u{1b}'), "{:?}", plain.stdout);
+    }
+}
+
+/// SIG-19
+#[test]
+fn an_error_in_the_flags_or_before_them_has_no_colour_where_none_is_wanted() {
+    for (arguments, api, code) in [
+        (&["-no-color"][..], "0.6", 11),
+        (&["-no-color", "-log-level=loud"], "0.13", 3),
+        (&["-log-level=loud", "-no-color"], "0.13", 3),
+        (&["-log-format=xml", "-no-color"], "0.13", 3),
+        (&["-no-color", "-timeout=10"], "0.13", 2),
+    ] {
+        let signer = || Signer::with_report("").environment("CNB_PLATFORM_API", api);
+        let plain = signer().run_bare(arguments).ended_with(code);
+        let said = plain.stdout + &plain.stderr;
+        assert!(!said.contains('\u{1b}'), "{arguments:?}: {said:?}");
+        let others = arguments.iter().filter(|flag| **flag != "-no-color");
+        let arguments: Vec<_> = others.copied().collect();
+        let signer = signer().environment("NO_COLOR", "1");
+        let plain = signer.run_bare(&arguments);
+        assert!(
+            !plain.stdout.contains('\u{1b}'),
+            "{arguments:?}: {}",
+            plain.stdout
+        );
     }
 }
 

@@ -112,6 +112,24 @@ fn it_names_every_image_place_layer_and_key() {
     );
 }
 
+/// SIG-84
+#[test]
+fn a_receipt_whose_path_ends_in_json_says_the_same_in_json() {
+    let run = with_receipt();
+    let json = run.signer.folder().join("receipt.json");
+    run.signer.run().succeeded();
+    // The same places are unchanged in both.
+    run.signer.run().succeeded();
+    let signer = run.signer.arguments(&["-receipt", json.to_str().unwrap()]);
+    signer.run().succeeded();
+    let text = std::fs::read_to_string(json).unwrap();
+    assert!(text.ends_with("}\n"), "{text}");
+    let json: toml::Value = serde_json::from_str(&text).unwrap();
+    let toml = std::fs::read_to_string(&run.receipt).unwrap();
+    assert_eq!(json, toml::Value::Table(toml.parse().unwrap()));
+    assert_eq!(json["places"].as_array().unwrap().len(), 3);
+}
+
 #[test]
 fn a_second_run_s_says_that_everything_was_there() {
     let run = with_receipt();

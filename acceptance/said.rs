@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::support::front::Front;
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
@@ -116,4 +118,95 @@ fn an_upload_on_a_slow_line_says_how_far_it_is_each_ten_seconds() {
     run.does_not_say(&["Waiting for ", "\r"]);
     let quick = Signer::of(&image, registry.host()).key(OTHER).run();
     quick.succeeded().does_not_say(&["Sent "]);
+}
+
+/// The lines of a log for machines.
+#[track_caller]
+fn objects(log: &str) -> Vec<Map<String, Value>> {
+    let objects = log.lines().map(serde_json::from_str);
+    objects
+        .map(|object| object.unwrap_or_else(|error| panic!("{error}\n{log}")))
+        .collect()
+}
+
+/// SIG-83
+#[test]
+fn a_log_for_machines_names_image_place_and_key_beside_the_words() {
+    let (registry, image) = seeded(documents(&[("a/sbom.cdx.json", "1")]));
+    let signer = Signer::of(&image, registry.host()).key(KEY);
+    let signer = signer.arguments(&["-log-format", "json", "-log-level", "debug"]);
+    let run = signer.run().succeeded();
+    assert_eq!(run.stderr, "");
+    let lines = objects(&run.stdout);
+    let about = |start: &str| {
+        let starts =
+            |line: &&Map<String, Value>| line["message"].as_str().unwrap().starts_with(start);
+        lines.iter().find(starts).unwrap()
+    };
+    let reference = format!(
+        "{}/{}@{}",
+        registry.host(),
+        image.repository(),
+        image.digest()
+    );
+    let signed = about("Signed ");
+    assert_eq!(signed["level"], "info");
+    assert_eq!(signed["image"], *reference);
+    assert!(
+        signed["key"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("{KEY}.key"))
+    );
+    let place = format!(
+        "{}/{}:{}",
+        registry.host(),
+        image.repository(),
+        image.attached("sig")
+    );
+    assert_eq!(about("Wrote ")["place"], *place);
+    assert_eq!(about("GET ")["level"], "debug");
+    assert_eq!(
+        lines.last().unwrap()["message"]
+            .as_str()
+            .unwrap()
+            .find("Done in "),
+        Some(0)
+    );
+}
+
+/// SIG-83
+#[test]
+fn every_failure_of_a_run_is_an_object_too() {
+    let (registry, image) = seeded(Image::recorded("no-sbom-layer"));
+    let signer = || Signer::of(&image, registry.host()).environment("CNB_LOG_FORMAT", "json");
+    registry.inject(When::every("PUT", ".sig"), Action::error(403, "DENIED"));
+    let run = signer().key(KEY).run().ended_with(113);
+    let lines = objects(&run.stdout);
+    let failure = lines.last().unwrap();
+    assert_eq!(failure["level"], "error");
+    assert!(
+        failure["place"].as_str().unwrap().ends_with(".sig"),
+        "{failure:?}"
+    );
+    assert!(failure.contains_key("hint"), "{failure:?}");
+    for (arguments, api, code) in [
+        (&["-log-level", "loud"][..], "0.13", 3),
+        (&["-nonsense", "-log-format=json"], "0.13", 2),
+        (&["-timeout", "soon"], "0.13", 2),
+        (&["-log-format=json"], "0.6", 11),
+        (&[], "0.13", 3),
+        (&["positional", "-late"], "0.13", 3),
+    ] {
+        let signer = signer().environment("CNB_PLATFORM_API", api);
+        let run = signer.run_bare(arguments).ended_with(code);
+        assert_eq!(run.stderr, "", "{arguments:?}");
+        let lines = objects(&run.stdout);
+        assert_eq!(lines.last().unwrap()["level"], "error", "{arguments:?}");
+    }
+    let run = signer().run_bare(&["-log-format", "xml"]).ended_with(3);
+    run.says(&[
+        "failed to parse log format: invalid format",
+        "hint: write `text` or `json`",
+    ]);
 }

@@ -207,6 +207,7 @@ impl<'a> ReferrerWriter<'a> {
     /// the tag to be kept.
     async fn turn_to_the_tag(&mut self) -> Result<(), AttachError> {
         warn!(
+            place = self.place.name(),
             "The registry lists no {}; they are listed at {} instead, where not every reader looks",
             self.place,
             self.place.reference()

@@ -140,8 +140,8 @@ impl<'a> TagWriter<'a> {
         self.replenish(&union.blobs()).await?;
         if union.layers >= MANY_LAYERS && self.place.kind() != Kind::Referrers {
             warn!(
-                "{} will have {} layers; some readers stop at 100",
-                self.place, union.layers
+                place = self.place.name(),
+                "{} will have {} layers; some readers stop at 100", self.place, union.layers
             );
         }
         if self.settle == Settle::Off || order == Order::AfterOthers {
@@ -273,8 +273,8 @@ impl<'a> TagWriter<'a> {
         } else if !lost.is_empty() {
             let count = Count(lost.len(), "layer");
             warn!(
-                "Gone from {}: {count} that others had hung there",
-                self.place
+                place = self.place.name(),
+                "Gone from {}: {count} that others had hung there", self.place
             );
         }
         Ok(())
@@ -411,10 +411,10 @@ impl<'a> TagWriter<'a> {
         let listed = self.append.found().layers();
         let gone = reading::gone(self.publication.registries, self.place, listed).await?;
         if !gone.is_empty() {
-            let count = gone.len();
+            let count = Count(gone.len(), "manifest");
             warn!(
-                "{count} of the {} are gone; they are not listed any more",
-                self.place
+                place = self.place.name(),
+                "Gone from the {}: {count}, not listed any more", self.place
             );
         }
         self.append.forget(gone);

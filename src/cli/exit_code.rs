@@ -4,7 +4,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{FlagError, InputsError, InvalidLevel, PlatformApiError, PrivilegesError};
+use super::{
+    FlagError, InputsError, InvalidFormat, InvalidLevel, PlatformApiError, PrivilegesError,
+};
 use crate::config::{ConfigError, ReportError};
 use crate::phase::{DestinationError, PhaseError, Stop};
 use crate::store::FailureKind;
@@ -74,6 +76,8 @@ pub enum Failure {
     #[error("failed to parse log level")]
     LogLevel(#[source] InvalidLevel),
     #[error(transparent)]
+    LogFormat(InvalidFormat),
+    #[error(transparent)]
     Inputs(InputsError),
     #[error(transparent)]
     Report(ReportError),
@@ -110,6 +114,7 @@ impl Failure {
             Self::Flag(_) => FLAG,
             Self::PlatformApi(_) => PLATFORM_API,
             Self::LogLevel(_)
+            | Self::LogFormat(_)
             | Self::Inputs(_)
             | Self::Report(_)
             | Self::Config(_)

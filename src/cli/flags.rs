@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::go;
 use super::limits;
-use super::log::{Colour, escaped};
+use super::line::{Colour, escaped};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Flags {
     pub layers: Option<PathBuf>,
     /// By their flags.
     pub limits: BTreeMap<&'static str, u64>,
+    pub log_format: Option<OsString>,
     pub log_level: Option<OsString>,
     pub colour: Option<Colour>,
     pub receipt: Option<PathBuf>,
@@ -84,7 +85,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 19] = [
+pub(super) const DEFINITIONS: [Definition; 20] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "gid",
@@ -103,6 +104,12 @@ pub(super) const DEFINITIONS: [Definition; 19] = [
         "registry to use without verified TLS (repeatable)",
     ),
     define("layers", Kind::Text, "path to layers directory").or("/layers"),
+    define(
+        "log-format",
+        Kind::Text,
+        "`text`, or `json`: one object on each line",
+    )
+    .or("text"),
     define("log-level", Kind::Text, "logging level").or("info"),
     define(
         "manifest-limit",
@@ -170,46 +177,97 @@ impl Request {
     /// stderr, the list of flags after it, exit code 2.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, FlagError> {
         let mut arguments = arguments.into_iter();
-        let mut flags = Flags::default();
-        let mut version = false;
-        while let Some(argument) = arguments.next() {
-            let Some(body) = body(&argument)? else {
-                if argument != "--" {
-                    flags.arguments.push(argument);
-                }
-                break;
-            };
-            let (name, value) = split_value(body);
-            let Some(flag) = DEFINITIONS.iter().find(|flag| flag.name == name) else {
-                if name == "help" || name == "h" {
-                    return Ok(Self::Help);
-                }
-                return Err(FlagError::NotDefined(shown(name)));
-            };
-            if flag.kind == Kind::Switch {
-                let on = switched(flag.name, value)?;
-                match flag.name {
-                    "version" => version = on,
-                    _ => flags.colour = Some(if on { Colour::Off } else { Colour::On }),
-                }
-                continue;
+        let mut given = Given::default();
+        while let Some(step) = given.step(&mut arguments) {
+            if step? == Step::Help {
+                return Ok(Self::Help);
             }
-            let value = value
-                .map(OsStr::to_owned)
-                .or_else(|| arguments.next())
-                .ok_or(FlagError::NeedsArgument(flag.name))?;
-            flags.set(flag.name, value)?;
         }
-        flags.arguments.extend(arguments);
-        Ok(if version {
-            Self::Version
-        } else {
-            Self::Run(flags)
+        given.flags.arguments.extend(arguments);
+        Ok(match given.version {
+            true => Self::Version,
+            false => Self::Run(given.flags),
         })
     }
 }
 
+/// What was given up to an argument.
+#[derive(Default)]
+struct Given {
+    flags: Flags,
+    version: bool,
+}
+
+/// What an argument is.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Flag,
+    Help,
+}
+
+impl Given {
+    /// Takes a flag with its value; nothing where the flags end.
+    fn step(
+        &mut self,
+        arguments: &mut impl Iterator<Item = OsString>,
+    ) -> Option<Result<Step, FlagError>> {
+        let argument = arguments.next()?;
+        match body(&argument) {
+            Ok(Some(body)) => Some(self.take(body, arguments)),
+            Ok(None) => {
+                if argument != "--" {
+                    self.flags.arguments.push(argument);
+                }
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn take(
+        &mut self,
+        body: &OsStr,
+        arguments: &mut impl Iterator<Item = OsString>,
+    ) -> Result<Step, FlagError> {
+        let (name, value) = split_value(body);
+        let Some(flag) = DEFINITIONS.iter().find(|flag| flag.name == name) else {
+            if name == "help" || name == "h" {
+                return Ok(Step::Help);
+            }
+            return Err(FlagError::NotDefined(shown(name)));
+        };
+        if flag.kind == Kind::Switch {
+            let on = switched(flag.name, value)?;
+            match flag.name {
+                "version" => self.version = on,
+                _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
+            }
+            return Ok(Step::Flag);
+        }
+        let value = value
+            .map(OsStr::to_owned)
+            .or_else(|| arguments.next())
+            .ok_or(FlagError::NeedsArgument(flag.name))?;
+        self.flags.set(flag.name, value)?;
+        Ok(Step::Flag)
+    }
+}
+
 impl Flags {
+    /// The flags among arguments of which some may be bad: an error in them is
+    /// said as they ask, wherever they stand.
+    pub fn gleaned(arguments: &[OsString]) -> Self {
+        let mut given = Given::default();
+        let mut arguments = arguments.iter().cloned().peekable();
+        while let Some(step) = given.step(&mut arguments) {
+            // The value of a flag that nobody knows, for all we know.
+            if matches!(step, Err(FlagError::NotDefined(_))) {
+                arguments.next_if(|next| !next.as_bytes().starts_with(b"-"));
+            }
+        }
+        given.flags
+    }
+
     fn set(&mut self, name: &'static str, value: OsString) -> Result<(), FlagError> {
         let refuse = |reason| FlagError::BadValue {
             name,
@@ -229,6 +287,7 @@ impl Flags {
             }
             "settle" => self.settle = Some(go::duration(&value).map_err(refuse)?),
             "insecure-registry" => self.insecure_registries.push(value),
+            "log-format" => self.log_format = Some(value),
             "log-level" => self.log_level = Some(value),
             "cosign-config" => self.cosign_config = Some(value.into()),
             "layers" => self.layers = Some(value.into()),

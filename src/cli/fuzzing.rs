@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use super::inputs::log_settings;
-use super::log::escaped;
+use super::inputs::{colour, log_format, log_level};
+use super::line::escaped;
 use super::platform_api::negotiate;
-use super::{Environment, Failure, Inputs, Request, go, hint};
+use super::{Environment, Failure, Flags, Inputs, Request, go, hint};
 use crate::oci::fuzzing::assert_readable;
 
 /// One argument per line; `$NAME=value` is a variable.
@@ -29,6 +29,8 @@ pub fn command_line(data: &[u8]) {
     if let Err(error) = negotiate(environment.platform_api.as_deref()) {
         assert!(hint::of(&Failure::PlatformApi(error)).is_some());
     }
+    let looks = |flags: &Flags| (colour(flags, &environment), log_format(flags, &environment));
+    let gleaned = looks(&Flags::gleaned(&arguments));
     let flags = match Request::parse(arguments) {
         Ok(Request::Run(flags)) => flags,
         Ok(Request::Help | Request::Version) => return,
@@ -38,7 +40,8 @@ pub fn command_line(data: &[u8]) {
         }
     };
     assert!(flags.unconsumed().count() <= flags.arguments.len());
-    let _ = log_settings(&flags, &environment);
+    assert_eq!(gleaned, looks(&flags));
+    let _ = log_level(&flags, &environment);
     match Inputs::resolve(flags, &environment) {
         Ok(inputs) => {
             let ids = [inputs.uid, inputs.gid];

@@ -29,6 +29,7 @@ pub(super) fn of(failure: &Failure) -> Hint {
     match failure {
         Failure::PlatformApi(_) => say("set `CNB_PLATFORM_API` to a version from 0.7 to 0.15"),
         Failure::LogLevel(_) => say("write `debug`, `info`, `warn`, `error` or `fatal`"),
+        Failure::LogFormat(_) => say("write `text` or `json`"),
         Failure::Inputs(error) => of_inputs(error),
         Failure::Report(error) => config::of_report(error),
         Failure::Config(error) => config::of_config(error),

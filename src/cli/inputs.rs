@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use super::flags::Flags;
 use super::go;
 use super::limits::{self, SETTINGS};
-use super::log::{Colour, InvalidLevel, Level};
+use super::line::{Colour, Format, InvalidFormat, InvalidLevel, Level};
 
 const LAYERS: &str = "/layers";
 const REPORT: &str = "report.toml";
@@ -72,8 +72,11 @@ struct Fallbacks {
     layers: Option<OsString>,
     /// By their names.
     limits: BTreeMap<&'static str, OsString>,
+    log_format: Option<OsString>,
     log_level: Option<OsString>,
     no_color: Option<OsString>,
+    /// `NO_COLOR`
+    no_color_of_all: Option<OsString>,
     report: Option<OsString>,
     user_id: Option<OsString>,
 }
@@ -122,8 +125,10 @@ impl Environment {
                     .iter()
                     .filter_map(|limit| Some((limit.variable, variable(limit.variable)?)))
                     .collect(),
+                log_format: variable("CNB_LOG_FORMAT"),
                 log_level: variable("CNB_LOG_LEVEL"),
                 no_color: variable("CNB_NO_COLOR"),
+                no_color_of_all: variable("NO_COLOR"),
                 report: variable("CNB_REPORT_PATH"),
                 user_id: variable("CNB_USER_ID"),
             },
@@ -135,26 +140,41 @@ fn into_secret(value: OsString) -> Secret {
     Secret::new(value.into_vec())
 }
 
-/// What the log shows: `-log-level` and `-no-color`. Needed before all else.
+/// The least important lines that the log shows: `-log-level`.
 ///
 /// # Errors
 /// On a level that is none.
-pub fn log_settings(
-    flags: &Flags,
-    environment: &Environment,
-) -> Result<(Level, Colour), InvalidLevel> {
+pub fn log_level(flags: &Flags, environment: &Environment) -> Result<Level, InvalidLevel> {
+    let variable = environment.fallbacks.log_level.as_ref();
+    let level = flags.log_level.as_ref().or(variable);
+    level.map_or(Ok(Level::default()), |level| {
+        level.to_string_lossy().parse()
+    })
+}
+
+/// Who reads the log: `-log-format`.
+///
+/// # Errors
+/// On a format that is none.
+pub fn log_format(flags: &Flags, environment: &Environment) -> Result<Format, InvalidFormat> {
+    let variable = environment.fallbacks.log_format.as_ref();
+    let format = flags.log_format.as_ref().or(variable);
+    format.map_or(Ok(Format::default()), |format| {
+        format.to_string_lossy().parse()
+    })
+}
+
+/// Whether the log is coloured: `-no-color`, or a variable that asks for none.
+pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
     let fallbacks = &environment.fallbacks;
-    let level = flags.log_level.as_ref().or(fallbacks.log_level.as_ref());
-    let level = match level {
-        Some(level) => level.to_string_lossy().parse()?,
-        None => Level::default(),
+    // The lifecycle takes garbage for `false`. Anything means yes to the others
+    // (no-color.org).
+    let own = fallbacks.no_color.as_deref().and_then(go::boolean);
+    let without_flag = match own == Some(true) || fallbacks.no_color_of_all.is_some() {
+        true => Colour::Off,
+        false => Colour::On,
     };
-    let without_flag = match fallbacks.no_color.as_deref().and_then(go::boolean) {
-        Some(true) => Colour::Off,
-        // The lifecycle takes garbage for `false`.
-        Some(false) | None => Colour::On,
-    };
-    Ok((level, flags.colour.unwrap_or(without_flag)))
+    flags.colour.unwrap_or(without_flag)
 }
 
 /// What the run is asked for. Paths are relative to the working directory.

@@ -16,7 +16,9 @@ use nix::unistd::write;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::line::{Line as Words, Style};
 use crate::file::wait;
+use crate::secret::Secrets;
 use crate::words::Count;
 
 /// How many bytes wait at most. Debug lines of a thousand requests are a quarter.
@@ -28,7 +30,7 @@ const PIECE: usize = 4096;
 const TICK: Duration = Duration::from_millis(20);
 
 /// The lines that wait. Clones are the same output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Output(Arc<Waiting>);
 
 #[derive(Debug, Default)]
@@ -45,6 +47,7 @@ struct Lines {
     missing: usize,
     /// Nobody can read any more.
     is_closed: bool,
+    style: Style,
 }
 
 impl Lines {
@@ -63,9 +66,10 @@ impl Lines {
     fn say_missing(&mut self) {
         if self.missing > 0 {
             let missing = Count(self.missing, "line");
-            let words = format!("Warning: the log lacks {missing}: not read in time\n");
+            let words = Words::warning(format!("the log lacks {missing}: not read in time"));
             self.missing = 0;
-            self.bytes.extend(words.as_bytes());
+            let line = words.written(&self.style, &Secrets::default());
+            self.bytes.extend(line.as_bytes());
         }
     }
 
@@ -77,6 +81,17 @@ impl Lines {
 }
 
 impl Output {
+    pub(super) fn new(style: Style) -> Self {
+        let lines = Mutex::new(Lines {
+            style,
+            ..Lines::default()
+        });
+        Self(Arc::new(Waiting {
+            lines,
+            ..Waiting::default()
+        }))
+    }
+
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,10 +202,12 @@ impl<'a> MakeWriter<'a> for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Colour, Format};
 
     #[test]
     fn lines_that_find_no_room_are_counted_and_errors_find_some() {
         let mut lines = Lines::default();
+        lines.style.set(Colour::Off, Format::Text);
         lines.push(b"first\n", 10);
         lines.push(b"second\n", 10);
         lines.push(b"third\n", 10);
@@ -200,6 +217,19 @@ mod tests {
             String::from_utf8(text).unwrap(),
             "first\nWarning: the log lacks 2 lines: not read in time\nERROR: why\n"
         );
+    }
+
+    /// SIG-83
+    #[test]
+    fn missing_lines_are_counted_in_the_format_of_the_log() {
+        let mut lines = Lines::default();
+        lines.style.set(Colour::On, Format::Json);
+        lines.push(b"{}\n", 1);
+        lines.say_missing();
+        let text: Vec<u8> = lines.bytes.iter().copied().collect();
+        let line: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(line["level"], "warn");
+        assert_eq!(line["message"], "the log lacks 1 line: not read in time");
     }
 
     #[test]

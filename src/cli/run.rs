@@ -10,7 +10,9 @@ use std::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::exit_code::{self, Failure};
-use super::inputs::log_settings;
+use super::inputs::{colour, log_format, log_level};
+use super::line::Format;
+use super::operands::Operands;
 use super::watch::Watch;
 use super::{
     Environment, Flags, Inputs, Log, Negotiated, Request, causes, hint, platform_api, privileges,
@@ -22,7 +24,7 @@ use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::Origin;
 use crate::oci::{Namespace, Repository};
-use crate::phase::{self, Destination, Input, Locked, Plan, Receipt};
+use crate::phase::{self, Destination, Input, Locked, Notation, Plan, Receipt};
 use crate::secret::{Secret, Secrets};
 use crate::store::Visible;
 use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
@@ -41,7 +43,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let code = outcome.as_ref().map_or_else(Failure::exit_code, |_| 0);
     watch.end(code);
     if let Err(failure) = &outcome {
-        report(failure);
+        report(failure, log.as_ref());
     }
     secrets.forget();
     if let Some(log) = &log {
@@ -62,19 +64,20 @@ fn hide_panics() {
 }
 
 #[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
-pub(super) fn report(failure: &Failure) {
-    if let Failure::Flag(bad) = failure {
+pub(super) fn report(failure: &Failure, log: Option<&Log>) {
+    let is_text = log.is_none_or(|log| log.format() == Format::Text);
+    if let Failure::Flag(bad) = failure
+        && is_text
+    {
         eprint!("{bad}\n{}", usage::flags());
         if let Some(hint) = hint::of(failure) {
             eprintln!("hint: {hint}");
         }
         return;
     }
-    let causes = chain(failure);
-    match hint::of(failure) {
-        Some(hint) => error!(hint = &*hint, "{causes}"),
-        None => error!("{causes}"),
-    }
+    let (causes, hint) = (chain(failure), hint::of(failure));
+    let Operands { image, place, key } = Operands::of(failure);
+    error!(hint = hint.as_deref(), image, place, key, "{causes}");
 }
 
 /// An error and its causes in one line.
@@ -95,6 +98,12 @@ fn run(
     secrets: &Secrets,
 ) -> Result<(), Failure> {
     let mut environment = Environment::of_process();
+    if let Some(log) = log {
+        // An error in the flags, or before them, is said as they ask, too.
+        let flags = Flags::gleaned(&arguments);
+        let format = log_format(&flags, &environment).unwrap_or_default();
+        log.dress(colour(&flags, &environment), format);
+    }
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Request::parse(arguments).map_err(Failure::Flag)? {
@@ -121,9 +130,10 @@ fn sign(
     watch: &Watch,
     secrets: &Secrets,
 ) -> Result<(), Failure> {
-    let (level, colour) = log_settings(&flags, environment).map_err(Failure::LogLevel)?;
+    log_format(&flags, environment).map_err(Failure::LogFormat)?;
+    let level = log_level(&flags, environment).map_err(Failure::LogLevel)?;
     if let Some(log) = log {
-        log.configure(level, colour);
+        log.show_from(level);
     }
     for lines in flags.unconsumed() {
         warn!(lines, "Warning: unconsumed flag-like positional arg: ");
@@ -339,7 +349,8 @@ fn write_receipt(
     receipt: &Receipt,
     has_written: bool,
 ) -> Result<(), Failure> {
-    receipt.write(destination).map_err(|source| {
+    let notation = Notation::of(path);
+    receipt.write(destination, notation).map_err(|source| {
         let path = path.to_owned();
         match has_written {
             true => Failure::Unreported { path, source },

@@ -7,7 +7,7 @@ use super::exit_code::MEANINGS;
 use super::flags::{DEFINITIONS, Kind};
 
 /// Variables that belong together, and what they are for.
-const VARIABLES: [(&[&str], &str); 12] = [
+const VARIABLES: [(&[&str], &str); 13] = [
     (&["CNB_PLATFORM_API"], "Platform API, 0.7 to 0.15"),
     (
         &[
@@ -18,9 +18,15 @@ const VARIABLES: [(&[&str], &str); 12] = [
         "stand in for -cosign-config, -report and -layers",
     ),
     (
-        &["CNB_INSECURE_REGISTRIES", "CNB_LOG_LEVEL", "CNB_NO_COLOR"],
-        "stand in for -insecure-registry, -log-level and -no-color",
+        &[
+            "CNB_INSECURE_REGISTRIES",
+            "CNB_LOG_FORMAT",
+            "CNB_LOG_LEVEL",
+            "CNB_NO_COLOR",
+        ],
+        "stand in for -insecure-registry, -log-format, -log-level and -no-color",
     ),
+    (&["NO_COLOR"], "if set, no color output either"),
     (
         &["CNB_USER_ID", "CNB_GROUP_ID"],
         "stand in for -uid and -gid",

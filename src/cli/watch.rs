@@ -191,7 +191,7 @@ impl Watch {
             error = PhaseError::InPart(Box::new(error));
         }
         let failure = Failure::Phase(error);
-        report(&failure);
+        report(&failure, self.0.log.as_ref());
         if let Some(log) = &self.0.log {
             log.finish(|| READING_WHEN_STOPPED);
         }

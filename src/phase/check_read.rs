@@ -105,7 +105,7 @@ async fn check_image(
     let checks = others.iter();
     let checks = checks.map(|tag| check_tag(image, tag, registries, patience));
     try_join_all(checks).await?;
-    info!("Verified read access to {image}");
+    info!(%image, "Verified read access to {image}");
     Ok((manifest, subject))
 }
 
@@ -187,10 +187,12 @@ pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
             Ok(Some(digest)) if digest.algorithm() != image.digest.algorithm() => {}
             Ok(Some(digest)) if digest == image.digest => {}
             Ok(Some(digest)) => warn!(
+                image = %tag,
                 "{tag} moved to {digest} during the run, which is not signed; {} is",
                 image.digest
             ),
             Ok(None) => warn!(
+                image = %tag,
                 "{tag} was removed during the run; {} is signed",
                 image.digest
             ),
@@ -240,7 +242,7 @@ async fn read_sbom(
     patience: &Patience<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
     let oci::Subject::Image(manifest) = subject else {
-        info!("{image} is an index of several images: it has no SBOM of its own to export");
+        info!(%image, "{image} is an index of several images: it has no SBOM of its own to export");
         return Ok(Vec::new());
     };
     let unusable = |source| PhaseError::Sbom {
@@ -258,7 +260,7 @@ async fn read_sbom(
     let config = read(manifest.config(), limit);
     let config = config.await.map_err(unreadable(image))?;
     let Some(layer) = sbom::locate(&config, manifest).map_err(unusable)? else {
-        info!("{image} has no SBOM layer: nothing to export");
+        info!(%image, "{image} has no SBOM layer: nothing to export");
         return Ok(Vec::new());
     };
     let limit = Limit::Layer(limits.sbom.compressed);
@@ -278,20 +280,22 @@ async fn read_sbom(
 
 fn report(image: &Image, documents: &[Document]) {
     if documents.is_empty() {
-        info!("{image} has no SBOM document in a standard format: nothing to export");
+        info!(%image, "{image} has no SBOM document in a standard format: nothing to export");
         return;
     }
     let read = Count(documents.len(), "SBOM document");
-    info!(image = %image, "Read {read} of {image}");
+    info!(%image, "Read {read} of {image}");
     for document in documents {
         if document.exceeds_float64() {
             warn!(
+                %image,
                 "{} holds a number beyond float64: no cosign verifies an attestation of it",
                 document.path()
             );
         }
         if document.has_lone_surrogate() {
             warn!(
+                %image,
                 "{} holds half a surrogate pair: cosign 3 verifies no attestation of it",
                 document.path()
             );

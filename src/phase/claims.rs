@@ -261,6 +261,7 @@ fn attach(subject: &Subject) -> Result<Sealed, PhaseError> {
     })?;
     if attachment.merged > 1 {
         info!(
+            image = %subject,
             "Merged {} CycloneDX documents for the attachment",
             attachment.merged
         );
@@ -269,6 +270,7 @@ fn attach(subject: &Subject) -> Result<Sealed, PhaseError> {
         let skipped = attachment.skipped.iter();
         let paths: Vec<&str> = skipped.map(|skipped| skipped.path.as_str()).collect();
         info!(
+            image = %subject,
             "The attachment holds CycloneDX only, and not {}",
             paths.join(", ")
         );

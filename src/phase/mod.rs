@@ -46,7 +46,7 @@ pub use limits::Limits;
 pub use open_keys::{Keys, Opening, open_keys};
 pub use plan::{Image, Item, Locked, Plan, Signatory, prepare};
 pub use publish::publish;
-pub use receipt::Receipt;
+pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
 pub use seal::{Sealed, seal};
 pub use secret_file::Role;

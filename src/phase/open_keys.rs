@@ -93,6 +93,7 @@ impl OpeningKey {
         })?;
         let fingerprint = signer.fingerprint();
         info!(
+            key = %self.path.display(),
             "Unlocked key {} ({}, public key {fingerprint})",
             self.path.display(),
             signer.algorithm()

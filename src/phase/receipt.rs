@@ -1,6 +1,10 @@
 //! The receipt: what was published, where, by which key, and what was already
 //! there (`spec/signer.md`, "Receipt").
 
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use serde::{Serialize, Serializer};
 
 use super::destination::{Destination, DestinationError};
@@ -10,6 +14,23 @@ use super::seal::{Entry, SealedPlace};
 use crate::attach::Kind;
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};
+
+/// How a receipt is written down. Both say the same by the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    Toml,
+    Json,
+}
+
+impl Notation {
+    /// By the end of the path that the receipt is written to.
+    pub fn of(path: &Path) -> Self {
+        match path.as_os_str().as_bytes().ends_with(b".json") {
+            true => Self::Json,
+            false => Self::Toml,
+        }
+    }
+}
 
 /// A run's receipt. It holds no secret.
 #[derive(Debug, Serialize)]
@@ -144,9 +165,18 @@ impl Receipt {
     ///
     /// # Errors
     /// On a destination that does not take it.
-    pub fn write(&self, destination: Destination) -> Result<(), DestinationError> {
-        let text = toml::to_string(self).map_err(std::io::Error::other)?;
-        destination.write(text.as_bytes())
+    pub fn write(
+        &self,
+        destination: Destination,
+        notation: Notation,
+    ) -> Result<(), DestinationError> {
+        let text = match notation {
+            Notation::Toml => toml::to_string(self).map_err(io::Error::other),
+            Notation::Json => serde_json::to_string_pretty(self)
+                .map(|text| text + "\n")
+                .map_err(io::Error::other),
+        };
+        destination.write(text?.as_bytes())
     }
 }
 

@@ -66,7 +66,9 @@ pub(super) fn warn_of_readers(role: Role, path: &Path) {
         && !is_read_only(path)
     {
         let mode = metadata.mode() & 0o777;
+        let key = (role == Role::Key).then(|| path.display().to_string());
         warn!(
+            key,
             "The {role} `{}` can be read by other users (mode {mode:03o})",
             path.display()
         );

@@ -40,6 +40,8 @@ fn every_flag_arrives() {
         "-cosign-config=c",
         "--layers",
         "l",
+        "-log-format",
+        "json",
         "-log-level=debug",
         "-no-color",
         "-uid",
@@ -76,6 +78,7 @@ fn every_flag_arrives() {
             ("sbom-layer-limit", 1 << 30),
             ("sbom-ratio-limit", 1000),
         ]),
+        log_format: Some("json".into()),
         log_level: Some("debug".into()),
         colour: Some(Colour::Off),
         receipt: Some("q".into()),
@@ -307,4 +310,42 @@ fn every_limit_has_a_flag_with_its_default() {
 #[test]
 fn the_flags_are_sorted_by_name() {
     assert!(DEFINITIONS.is_sorted_by_key(|flag| flag.name));
+}
+
+/// SIG-19, SIG-83
+#[test]
+fn what_the_log_looks_like_is_gleaned_from_arguments_of_which_some_are_bad() {
+    let gleaned = |arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        let flags = Flags::gleaned(&arguments);
+        (
+            flags.colour == Some(Colour::Off),
+            flags.log_format.is_some(),
+        )
+    };
+    for arguments in [
+        &["-no-color", "-log-format=json", "-nonsense"][..],
+        &["-nonsense", "-no-color", "-log-format=json"],
+        &["-nonsense", "value", "-no-color", "-log-format", "json"],
+        &["-nonsense=value", "-no-color", "-log-format", "json"],
+        &["-timeout", "soon", "-no-color", "-log-format", "json"],
+        &[
+            "---x",
+            "-version=perhaps",
+            "-no-color",
+            "-log-format",
+            "json",
+        ],
+        &["-h", "-no-color", "-log-format=json", "-report"],
+    ] {
+        assert_eq!(gleaned(arguments), (true, true), "{arguments:?}");
+    }
+    for arguments in [
+        &["positional", "-no-color", "-log-format=json"][..],
+        &["--", "-no-color", "-log-format=json"],
+        &["-report", "-no-color", "-no-color=perhaps", "-log-format"],
+        &["-nonsense", "value", "value", "-no-color"],
+    ] {
+        assert_eq!(gleaned(arguments), (false, false), "{arguments:?}");
+    }
 }

@@ -283,10 +283,8 @@ fn receipt_and_settle_come_from_flags() {
 
 #[test]
 fn the_log_level_comes_from_flag_environment_or_default() {
-    let level = |arguments: &[&str], variables| {
-        let settings = log_settings(&flags(arguments), &environment(variables));
-        settings.map(|(level, _)| level)
-    };
+    let level =
+        |arguments: &[&str], variables| log_level(&flags(arguments), &environment(variables));
     let warn: Variables<'_> = &[("CNB_LOG_LEVEL", "WARN")];
     assert_eq!(level(&[], &[]), Ok(Level::Info));
     assert_eq!(level(&[], warn), Ok(Level::Warn));
@@ -296,12 +294,28 @@ fn the_log_level_comes_from_flag_environment_or_default() {
     assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "loud")]), Err(InvalidLevel));
 }
 
-/// SIG-4
+/// SIG-83
+#[test]
+fn the_log_format_comes_from_flag_environment_or_default() {
+    let format =
+        |arguments: &[&str], variables| log_format(&flags(arguments), &environment(variables));
+    let json: Variables<'_> = &[("CNB_LOG_FORMAT", "json")];
+    assert_eq!(format(&[], &[]), Ok(Format::Text));
+    assert_eq!(format(&[], json), Ok(Format::Json));
+    assert_eq!(format(&["-log-format=TEXT"], json), Ok(Format::Text));
+    assert_eq!(format(&[], &[("CNB_LOG_FORMAT", "")]), Ok(Format::Text));
+    assert_eq!(format(&["-log-format="], json), Err(InvalidFormat));
+    assert_eq!(format(&["-log-format=xml"], json), Err(InvalidFormat));
+}
+
+/// SIG-4, SIG-19
 #[test]
 fn colour_comes_from_flag_environment_or_default() {
+    fn colour_with(arguments: &[&str], variables: Variables<'_>) -> Colour {
+        super::colour(&flags(arguments), &environment(variables))
+    }
     let colour = |arguments: &[&str], value: &str| {
-        let environment = environment(&[("CNB_NO_COLOR", value), ("NO_COLOR", "1")]);
-        log_settings(&flags(arguments), &environment).unwrap().1
+        colour_with(arguments, &[("CNB_NO_COLOR", value), ("NO_COLOR", "")])
     };
     for value in ["", "false", "0", "garbage", "yes"] {
         assert_eq!(colour(&[], value), Colour::On, "{value}");
@@ -311,6 +325,11 @@ fn colour_comes_from_flag_environment_or_default() {
     }
     assert_eq!(colour(&["-no-color"], "false"), Colour::Off);
     assert_eq!(colour(&["-no-color=false"], "true"), Colour::On);
+    for value in ["1", "0", "false"] {
+        let variables: Variables<'_> = &[("CNB_NO_COLOR", "false"), ("NO_COLOR", value)];
+        assert_eq!(colour_with(&[], variables), Colour::Off, "{value}");
+        assert_eq!(colour_with(&["-no-color=false"], variables), Colour::On);
+    }
 }
 
 #[test]
@@ -377,10 +396,9 @@ fn bytes_that_are_no_text_pass_through() {
     let password = environment.cosign_password.as_ref().unwrap();
     assert_eq!(password.expose(), b"\xff/\xfe");
     assert_eq!(environment.home, Some(raw().into()));
-    assert_eq!(
-        log_settings(&Flags::default(), &environment),
-        Err(InvalidLevel)
-    );
+    let flags = Flags::default();
+    assert_eq!(log_level(&flags, &environment), Err(InvalidLevel));
+    assert_eq!(log_format(&flags, &environment), Err(InvalidFormat));
     let error = Inputs::resolve(Flags::default(), &environment).unwrap_err();
     assert!(matches!(error, InputsError::InsecureRegistry(_)), "{error}");
 

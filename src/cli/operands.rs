@@ -1,0 +1,119 @@
+//! What a failure is about, for those who feed the log to machines: the operands
+//! that its words name.
+
+use super::Failure;
+use crate::attach::{AttachError, Place};
+use crate::phase::PhaseError;
+
+/// The image, place and key of a line, as far as they are known.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Operands {
+    pub(super) image: Option<String>,
+    pub(super) place: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+impl Operands {
+    pub(super) fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::Phase(error) => Self::of_phase(error),
+            _ => Self::default(),
+        }
+    }
+
+    fn of_phase(error: &PhaseError) -> Self {
+        use PhaseError as E;
+        let image = |image: &dyn ToString| Self {
+            image: Some(image.to_string()),
+            ..Self::default()
+        };
+        let place = |place: &Place| Self {
+            place: Some(place.name()),
+            ..Self::default()
+        };
+        match error {
+            E::Read { image: name, .. }
+            | E::Manifest { image: name, .. }
+            | E::Missing { image: name, .. }
+            | E::Sbom { image: name, .. }
+            | E::SbomLayer { image: name, .. } => image(name),
+            E::Moved { tag, .. } | E::TagGone { tag, .. } | E::OwnTag { tag, .. } => image(tag),
+            E::Sign {
+                image: name, key, ..
+            } => Self {
+                key: Some(key.display().to_string()),
+                ..image(name)
+            },
+            E::Key { path, .. } => Self {
+                key: Some(path.display().to_string()),
+                ..Self::default()
+            },
+            E::NoPlace(name) | E::NoSignature(name) => place(name),
+            E::Place(
+                AttachError::Foreign { place: name, .. }
+                | AttachError::Subject { place: name }
+                | AttachError::Full { place: name, .. }
+                | AttachError::Refused { place: name, .. }
+                | AttachError::NotDurable { place: name }
+                | AttachError::GaveUp { place: name }
+                | AttachError::BlobsLost { place: name }
+                | AttachError::Store { place: name, .. }
+                | AttachError::Content { place: name, .. }
+                | AttachError::Json { place: name, .. },
+            ) => place(name),
+            E::InPart(error) => Self::of_phase(error),
+            E::Contradiction { .. }
+            | E::NoPasswordFile { .. }
+            | E::SecretFile { .. }
+            | E::NoTags
+            | E::WriteAccess { .. }
+            | E::Content(_)
+            | E::Seal(_)
+            | E::NoKey(_)
+            | E::Crashed(_)
+            | E::Stopped(_) => Self::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::Kind;
+    use crate::keys::KeyError;
+    use crate::oci::Digest;
+
+    #[test]
+    fn a_failure_in_part_is_about_what_its_cause_is_about() {
+        let digest = Digest::of(b"image");
+        let place = Place::new("r.io/app".parse().unwrap(), digest, Kind::Signatures);
+        let expected = Operands {
+            place: Some(place.name()),
+            ..Operands::default()
+        };
+        let error = PhaseError::Place(AttachError::GaveUp { place });
+        let failure = Failure::Phase(PhaseError::InPart(Box::new(error)));
+        assert_eq!(Operands::of(&failure), expected);
+    }
+
+    #[test]
+    fn keys_and_images_are_named_where_they_are_known() {
+        let error = PhaseError::Key {
+            signatory: "configs[0]".to_owned(),
+            path: "a.key".into(),
+            source: KeyError::Damaged,
+        };
+        let operands = Operands::of(&Failure::Phase(error));
+        assert_eq!(
+            (operands.key.as_deref(), operands.image),
+            (Some("a.key"), None)
+        );
+        let error = PhaseError::Missing {
+            tag: "r.io/app:v1".to_owned(),
+            image: "r.io/app@d".to_owned(),
+        };
+        let operands = Operands::of(&Failure::Phase(error));
+        assert_eq!(operands.image.as_deref(), Some("r.io/app@d"));
+        assert_eq!(Operands::of(&Failure::Panic), Operands::default());
+    }
+}
