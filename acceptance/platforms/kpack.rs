@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::container::Container;
 use super::sandbox::{Sandbox, open, succeeded, text};
-use super::{Container, KEY, OTHER_KEY, cosign_toml, list, names, verified_by_robot, with_key};
+use super::{KEY, OTHER_KEY, list, names, verified_by_robot, with_key};
 use crate::packaging::packed_image;
 use crate::support::images::Image;
 use crate::support::package;
@@ -353,4 +354,87 @@ fn the_last_annotation_of_a_name_counts_with_kpack() {
         .map(|a| (a["name"].as_str().unwrap(), a["value"].as_str().unwrap()))
         .collect();
     assert_eq!(annotations, [("buildNumber", "mine"), ("a", "2=3")]);
+}
+
+/// kpack's script with these arguments.
+fn cosign_toml(arguments: &[&str]) -> Output {
+    let mut script = Command::new("/bin/sh");
+    script
+        .arg(package("docs/platforms/kpack/cosign-toml.sh"))
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
+    run_within(script, Duration::from_secs(20))
+}
+
+#[test]
+fn kpack_s_secrets_and_arguments_become_a_cosign_toml() {
+    let secrets = tempfile::tempdir().unwrap();
+    with_key(&secrets.path().join("a-key"), KEY);
+    with_key(&secrets.path().join("b.key"), OTHER_KEY);
+    fs::remove_file(secrets.path().join("b.key/cosign.password")).unwrap();
+    fs::create_dir(secrets.path().join("no-key")).unwrap();
+    let folder = secrets.path().display();
+    let run = succeeded(cosign_toml(&[
+        &format!("-secrets={folder}"),
+        "-cosign-annotations=buildTimestamp=20261121.110853",
+        "-cosign-annotations=buildNumber=12",
+        r#"-cosign-annotations=note=a "quoted" \ value = äöü $HOME `id` %s"#,
+        "-cosign-repositories=b.key=registry.example/signatures",
+        "-cosign-docker-media-types=b.key=1",
+        "-export-sbom=none",
+    ]));
+    let table: toml::Table = text(&run).parse().unwrap();
+    let annotations = table["annotations"].as_array().unwrap();
+    let pair = |value: &toml::Value| {
+        (
+            value["name"].to_string(),
+            value["value"].as_str().unwrap().to_owned(),
+        )
+    };
+    let annotations: Vec<_> = annotations.iter().map(pair).collect();
+    assert_eq!(annotations[0].1, "20261121.110853");
+    assert_eq!(annotations[1].1, "12");
+    assert_eq!(
+        annotations[2].1,
+        r#"a "quoted" \ value = äöü $HOME `id` %s"#
+    );
+    let configs = table["configs"].as_array().unwrap();
+    let expected: toml::Table = format!(
+        "[[configs]]\nkey = \"{folder}/a-key/cosign.key\"\npassword = \"{folder}/a-key/cosign.password\"\nexport-sbom = \"none\"\n\
+         [[configs]]\nkey = \"{folder}/b.key/cosign.key\"\nrepository = \"registry.example/signatures\"\ndocker-media-types = true\nexport-sbom = \"none\"\n"
+    ).parse().unwrap();
+    assert_eq!(configs, expected["configs"].as_array().unwrap());
+    assert!(!text(&run).contains("PRIVATE KEY"));
+}
+
+#[test]
+fn kpack_s_script_refuses_what_it_would_lose() {
+    let secrets = tempfile::tempdir().unwrap();
+    let output = secrets.path().join("cosign.toml");
+    let flag = format!("-secrets={}", secrets.path().display());
+    let out = format!("-output={}", output.display());
+    let refused = |arguments: &[&str], reason: &str| {
+        let run = cosign_toml(&[&[flag.as_str(), out.as_str()], arguments].concat());
+        assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+        assert!(text(&run).contains(reason), "{}", text(&run));
+        assert!(!output.exists());
+    };
+    refused(&[], "there is no secret with a cosign.key");
+    with_key(&secrets.path().join("team"), KEY);
+    refused(
+        &["-cosign-repositories=taem=r.example/x"],
+        "about a secret without",
+    );
+    refused(
+        &["-cosign-docker-media-types=team=maybe"],
+        "neither 1 nor 0",
+    );
+    refused(&["-cosign-annotations=novalue"], "NAME=VALUE");
+    refused(&["-cosign-annotations==x"], "NAME=VALUE");
+    refused(&["-cosign-annotations=a=x\ny"], "control characters");
+    refused(&["-export-sbom=sometimes"], "is not known");
+    refused(&["-notary-v1-url=x"], "is not known");
+    succeeded(cosign_toml(&[&flag, &out]));
+    assert!(output.exists());
 }

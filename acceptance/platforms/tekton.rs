@@ -1,209 +1,162 @@
-//! `sign` behind the tasks of Tekton's catalog, and the values that the Task of
-//! `docs/platforms/tekton/` takes.
+//! The Task of `docs/platforms/tekton/`: who sees what, and that its step signs.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
-use std::time::Duration;
+mod catalog;
 
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::sandbox::{Sandbox, open, succeeded, text};
-use super::{
-    Container, KEY, declares_what_it_uses, list, named, verified_by_robot, with_key, yaml,
-};
+use serde_json::Value;
+
+use super::container::{Container, Volumes};
+use super::sandbox::{Sandbox, succeeded, text};
+use super::{list, named, names, yaml};
 use crate::packaging::packed_image;
 use crate::support::images::Image;
 use crate::support::real::{Guard, RealRegistry};
-use crate::support::signer::run_within;
 
-/// The parts of the catalog's two tasks that the patch adds to or names, as they
-/// were read (tektoncd/catalog 55dd80e: buildpacks-phases 0.3, buildpacks 0.6).
-/// kubectl v1.32.4 applied the patch to the files themselves.
-fn catalog() -> [Value; 2] {
-    let task = |last: &str, volumes: &[&str]| {
-        let volumes: Vec<_> = volumes
+/// Every `$(…)` of a Tekton file.
+fn references(text: &str) -> BTreeSet<String> {
+    let parts = text.split("$(").skip(1);
+    let inside = parts.map(|part| part.split(')').next().unwrap().replace("[*]", ""));
+    let known = |name: &String| {
+        ["params.", "workspaces.", "results."]
             .iter()
-            .map(|name| json!({ "name": name, "emptyDir": {} }))
-            .collect();
-        let layers = json!({ "name": "layers-dir", "mountPath": "/layers" });
-        let step = |name: &str| json!({ "name": name, "image": "x", "script": "x", "volumeMounts": [layers] });
-        json!({ "spec": {
-            "params": [{ "name": "APP_IMAGE" }],
-            "workspaces": [],
-            "results": [],
-            "steps": [step("prepare"), step(last), step("results")],
-            "volumes": volumes,
-        } })
+            .any(|p| name.starts_with(p))
     };
-    [
-        task(
-            "export",
-            &[
-                "tekton-home-dir",
-                "layers-dir",
-                "kaniko-dir",
-                "platform-dir",
-            ],
-        ),
-        task("create", &["empty-dir", "layers-dir"]),
-    ]
-}
-
-/// JSON Patch (RFC 6902), as far as it is used: `add` at the end of a list.
-fn patched(mut task: Value) -> Value {
-    for change in yaml("tekton/sign-behind-catalog.yaml").as_array().unwrap() {
-        assert_eq!(change["op"], "add");
-        let list = change["path"].as_str().unwrap().strip_suffix("/-").unwrap();
-        let list = task.pointer_mut(list).unwrap().as_array_mut().unwrap();
-        list.push(change["value"].clone());
-    }
-    task
+    inside.filter(known).collect()
 }
 
 #[test]
-fn sign_fits_behind_the_steps_of_the_catalog_s_tasks() {
-    for task in catalog() {
-        let task = patched(task);
-        declares_what_it_uses(&task);
-        let steps = list(&task["spec"], "steps");
-        assert_eq!(steps.last().unwrap()["name"], "sign");
-        for step in steps {
-            let sees = |volume: &str| super::names(list(step, "volumeMounts")).contains(volume);
-            let is_sign = step["name"] == "sign";
-            assert_eq!((sees("cosign"), sees("registry")), (is_sign, is_sign));
+fn the_tekton_task_declares_what_it_uses() {
+    let task = yaml("tekton/task.yaml");
+    assert_eq!(
+        (&task["apiVersion"], &task["kind"]),
+        (&"tekton.dev/v1".into(), &"Task".into())
+    );
+    declares_what_it_uses(&task);
+}
+
+fn declares_what_it_uses(task: &Value) {
+    let spec = &task["spec"];
+    for reference in references(&task.to_string()) {
+        let mut parts = reference.split('.');
+        let (kind, name) = (parts.next().unwrap(), parts.next().unwrap());
+        assert!(names(list(spec, kind)).contains(name), "$({reference})");
+    }
+    let volumes = names(list(spec, "volumes"));
+    let mut seen = BTreeSet::new();
+    for step in list(spec, "steps") {
+        let name = step["name"].as_str().unwrap();
+        assert!(seen.insert(name), "{name} twice");
+        assert!(step["image"].is_string(), "{name}");
+        // Tekton takes one of the two.
+        assert!(
+            step["script"].is_string() != step["command"].is_array(),
+            "{name}"
+        );
+        for mount in list(step, "volumeMounts") {
+            assert!(
+                volumes.contains(mount["name"].as_str().unwrap()),
+                "{name}: {mount}"
+            );
+            assert!(
+                mount["mountPath"].as_str().unwrap().starts_with('/'),
+                "{name}"
+            );
         }
     }
 }
 
+/// Whoever runs buildpacks must not be able to write what is signed.
 #[test]
-fn the_step_behind_the_catalog_signs_what_layers_holds() {
+fn no_step_of_the_tekton_task_that_runs_buildpacks_can_write_the_report() {
+    let task = yaml("tekton/task.yaml");
+    let mut writers = BTreeSet::new();
+    let mut readers = BTreeSet::new();
+    for step in list(&task["spec"], "steps") {
+        for mount in list(step, "volumeMounts") {
+            if mount["name"] == "report" {
+                let who = if mount["readOnly"] == true {
+                    &mut readers
+                } else {
+                    &mut writers
+                };
+                who.insert(step["name"].as_str().unwrap());
+            }
+        }
+    }
+    assert_eq!(writers, ["export", "prepare"].into());
+    assert_eq!(readers, ["results", "sign"].into());
+}
+
+/// Secrets are volumes, since workspaces are mounted into every step.
+#[test]
+fn no_step_of_the_tekton_task_but_sign_sees_the_key() {
+    let task = yaml("tekton/task.yaml");
+    let spec = &task["spec"];
+    let who_mounts = |volume: &str| -> BTreeSet<_> {
+        let steps = list(spec, "steps").iter();
+        let steps = steps.filter(|step| names(list(step, "volumeMounts")).contains(volume));
+        steps.map(|step| step["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(who_mounts("cosign"), ["sign"].into());
+    assert_eq!(
+        who_mounts("registry"),
+        ["analyze", "export", "restore", "sign"].into()
+    );
+    assert_eq!(names(list(spec, "workspaces")), ["cache", "source"].into());
+    for volume in ["cosign", "registry"] {
+        assert!(named(list(spec, "volumes"), volume)["secret"].is_object());
+    }
+}
+
+#[test]
+fn the_tekton_step_signs_as_user_1000_with_a_read_only_root() {
     let registry = RealRegistry::distribution_behind(Guard::Password);
     let image = Image::recorded("platform-api-0.13");
     image.push(registry.remote());
-    let inputs = tempfile::tempdir().unwrap();
-    let folder = |name: &str| inputs.path().join(name);
-    with_key(&folder("cosign"), KEY);
-    let settings = "[[configs]]\nkey = \"cosign.key\"\npassword = \"cosign.password\"\n";
-    fs::write(folder("cosign").join("cosign.toml"), settings).unwrap();
-    for name in ["layers-dir", "roots"] {
-        fs::create_dir(folder(name)).unwrap();
-    }
-    fs::write(
-        folder("layers-dir").join("report.toml"),
-        image.report(registry.host()),
-    )
-    .unwrap();
-    fs::write(folder("roots").join("ca-certificates.crt"), "").unwrap();
-    open(inputs.path());
-    let docker = registry.docker_config();
-    open(&docker);
-    let mut folders: BTreeMap<_, _> = ["cosign", "layers-dir", "roots"]
-        .map(|name| (name, folder(name)))
-        .into();
-    folders.insert("registry", docker);
-    let [task, _] = catalog().map(patched);
+    let volumes = Volumes::of_sign(&image, &registry, "report");
+    let task = yaml("tekton/task.yaml");
+    let spec = &task["spec"];
+    let step = named(list(spec, "steps"), "sign");
     let container = Container {
-        spec: named(list(&task["spec"], "steps"), "sign"),
-        folders,
+        spec: step,
+        folders: volumes.folders,
     };
     let sandbox = container.mounted(Sandbox::of(&packed_image()));
-    succeeded(sandbox.run(&container.command(), &container.environment()));
-    verified_by_robot(&registry, &image, KEY);
-}
-
-/// What the catalog's tasks pass to each phase, ours passes too.
-#[test]
-fn the_tekton_task_passes_on_what_the_catalog_s_tasks_do() {
-    let task = yaml("tekton/task.yaml");
-    let steps = list(&task["spec"], "steps");
-    for (step, wanted) in [
-        (
-            "analyze",
-            &[
-                "-run-image=$(params.RUN_IMAGE)",
-                "-cache-image=$(params.CACHE_IMAGE)",
-            ][..],
-        ),
-        (
-            "detect",
-            &[
-                "-app=$(workspaces.source.path)/$(params.SOURCE_SUBPATH)",
-                "-platform=/platform",
-            ],
-        ),
-        (
-            "restore",
-            &[
-                "-cache-dir=$(workspaces.cache.path)",
-                "-cache-image=$(params.CACHE_IMAGE)",
-            ],
-        ),
-        (
-            "build",
-            &[
-                "-app=$(workspaces.source.path)/$(params.SOURCE_SUBPATH)",
-                "-platform=/platform",
-            ],
-        ),
-        (
-            "export",
-            &[
-                "-app=$(workspaces.source.path)/$(params.SOURCE_SUBPATH)",
-                "-cache-dir=$(workspaces.cache.path)",
-                "-cache-image=$(params.CACHE_IMAGE)",
-                "-process-type=$(params.PROCESS_TYPE)",
-            ],
-        ),
-    ] {
-        let arguments = list(named(steps, step), "args");
-        for argument in wanted {
-            assert!(arguments.contains(&(*argument).into()), "{step} {argument}");
-        }
-    }
-}
-
-#[test]
-fn the_tekton_task_hands_variables_to_the_buildpacks() {
-    let task = yaml("tekton/task.yaml");
-    let prepare = named(list(&task["spec"], "steps"), "prepare");
-    let script = prepare["script"].as_str().unwrap();
-    let root = tempfile::tempdir().unwrap();
-    let inside = |path: &str| root.path().join(path).display().to_string();
-    for folder in [
-        "layers", "report", "platform", "roots", "source", "etc", "cache",
-    ] {
-        fs::create_dir(inside(folder)).unwrap();
-    }
-    fs::write(inside("etc/ca-certificates.crt"), "roots").unwrap();
-    let script = script
-        .replace("$(workspaces.source.path)", &inside("source"))
-        .replace("/etc/ssl/certs/", &format!("{}/", inside("etc")))
-        .replace(
-            " /layers /report ",
-            &format!(" {} {} ", inside("layers"), inside("report")),
-        )
-        .replace("/platform/env", &inside("platform/env"))
-        .replace("/roots/", &format!("{}/", inside("roots")));
-    let prepare = |arguments: &[&str]| {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", &script, "prepare"])
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("CACHE", inside("cache"))
-            .env("CNB_USER_ID", nix::unistd::Uid::effective().to_string())
-            .env("CNB_GROUP_ID", nix::unistd::Gid::effective().to_string());
-        run_within(command, Duration::from_secs(20))
+    let api = named(list(spec, "params"), "PLATFORM_API");
+    let replaced = |text: &str| {
+        text.replace("$(params.INSECURE_REGISTRIES)", "")
+            .replace("$(params.PLATFORM_API)", api["default"].as_str().unwrap())
     };
-    succeeded(prepare(&["BP_A=a b=c\n", "BP_EMPTY=", "BP_QUOTE=\"$HOME"]));
-    let variable =
-        |name: &str| fs::read_to_string(inside(&format!("platform/env/{name}"))).unwrap();
-    assert_eq!(variable("BP_A"), "a b=c\n");
-    assert_eq!(variable("BP_EMPTY"), "");
-    assert_eq!(variable("BP_QUOTE"), "\"$HOME");
-    succeeded(prepare(&[]));
-    let run = prepare(&["secret"]);
-    assert!(!run.status.success(), "{}", text(&run));
+    let template = Container {
+        spec: &spec["stepTemplate"],
+        folders: BTreeMap::new(),
+    };
+    let variables = [template.environment(), container.environment()].concat();
+    let variables: Vec<_> = variables
+        .into_iter()
+        .map(|(n, v)| (n, replaced(&v)))
+        .collect();
+    let command: Vec<_> = container
+        .command()
+        .iter()
+        .map(|text| replaced(text))
+        .collect();
+    assert!(
+        command.iter().all(|argument| !argument.contains("$(")),
+        "{command:?}"
+    );
+    let run = succeeded(sandbox.run(&command, &variables));
+    assert!(
+        !text(&run).contains("used without verifying"),
+        "{}",
+        text(&run)
+    );
+    let tag = image.attached("sig");
+    assert!(
+        registry
+            .remote()
+            .manifest(image.repository(), &tag)
+            .is_some()
+    );
 }
