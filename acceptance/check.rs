@@ -10,11 +10,7 @@ use crate::support::signer::{Config, Outcome, Signer};
 /// Nothing was stored, and what was opened was cancelled.
 #[track_caller]
 fn untouched(registry: &Registry) {
-    assert!(
-        registry.exchanges().puts().is_empty(),
-        "{:?}",
-        registry.exchanges()
-    );
+    registry.stored_nothing();
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 

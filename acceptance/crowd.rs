@@ -303,22 +303,26 @@ fn eight_signers_of_whom_one_is_stopped_all_keep_their_signatures() {
     assert!(stopped.count() > 0);
 }
 
-/// SIG-34, SIG-38, WIRE-50
-#[test]
-fn eight_signers_of_a_real_registry_all_keep_their_signatures() {
+/// So many of ours, and real cosigns for the other keys, in CNCF distribution. Gives
+/// how it went, and in how many rounds.
+fn meet_in_distribution(ours: usize, unless_told: usize) -> (Tally, usize) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = RealRegistry::distribution();
     let image = Image::recorded("no-sbom-layer");
     image.push(registry.remote());
-    let clear = || {
-        registry
-            .remote()
-            .remove(image.repository(), &image.attached("sig"))
-    };
+    let place = image.attached("sig");
+    let clear = || registry.remote().remove(image.repository(), &place);
     let meeting = Meeting::new(image.clone(), registry.host(), registry.remote(), &clear);
     let mut tally = Tally::default();
-    let rounds = rounds(3);
-    (0..rounds).for_each(|_| meeting.round(KEYS.len(), &mut tally));
+    let rounds = rounds(unless_told);
+    (0..rounds).for_each(|_| meeting.round(ours, &mut tally));
+    (tally, rounds)
+}
+
+/// SIG-34, SIG-38, WIRE-50
+#[test]
+fn eight_signers_of_a_real_registry_all_keep_their_signatures() {
+    let (tally, rounds) = meet_in_distribution(KEYS.len(), 3);
     tally.without_failures().close("distribution", rounds);
 }
 
@@ -327,19 +331,7 @@ fn eight_signers_of_a_real_registry_all_keep_their_signatures() {
 /// cosign does not look back, so its own signatures may be lost: not ours.
 #[test]
 fn four_signers_keep_their_signatures_among_four_real_cosigns() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let registry = RealRegistry::distribution();
-    let image = Image::recorded("no-sbom-layer");
-    image.push(registry.remote());
-    let clear = || {
-        registry
-            .remote()
-            .remove(image.repository(), &image.attached("sig"))
-    };
-    let meeting = Meeting::new(image.clone(), registry.host(), registry.remote(), &clear);
-    let mut tally = Tally::default();
-    let rounds = rounds(2);
-    (0..rounds).for_each(|_| meeting.round(4, &mut tally));
+    let (tally, rounds) = meet_in_distribution(4, 2);
     tally.close("four real cosigns", rounds);
 }
 

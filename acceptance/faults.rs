@@ -3,6 +3,7 @@
 //!
 //! | what goes wrong | file |
 //! |---|---|
+//! | several accounts, and helpers that hold them | `accounts` |
 //! | others write the same place at the same time | `concurrency` |
 //! | objects and documents that mean harm | `content` |
 //! | which certificates are accepted, and what TLS alerts mean | `handshakes` |
@@ -18,11 +19,12 @@
 //! | connections that fail: what is asked again, for how long | `retries` |
 //! | writes that take their time or come late | `slow_commits` |
 //! | whom the signer believes, with and without a proxy | `tls` |
-//! | tokens, challenges and credential helpers | `tokens` |
+//! | tokens and challenges | `tokens` |
 //! | answers and connections that break once | `transport` |
 //! | upload sessions and what becomes of them | `uploads` |
 //! | whether others may see a change, where an answer does not tell | `visible` |
 
+mod accounts;
 mod concurrency;
 mod content;
 mod handshakes;
@@ -43,18 +45,39 @@ mod transport;
 mod uploads;
 mod visible;
 
+use std::time::Duration;
+
 use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::registry::Registry;
-use crate::support::signer::Signer;
+use crate::support::signer::{Outcome, Signer};
 
-/// The smallest image without SBOM, and a run that signs it with one cheap key.
-fn seeded() -> (Registry, Image, Signer) {
+const KEY: &str = "p256-n32768-cosign-header";
+
+/// A registry with an image, and a run that signs it with one cheap key.
+fn holding(image: Image) -> (Registry, Image, Signer) {
     let registry = Registry::start();
-    let image = Image::recorded("no-sbom-layer");
     image.seed(&registry);
-    let signer = Signer::of(&image, registry.host()).key("p256-n32768-cosign-header");
+    let signer = Signer::of(&image, registry.host()).key(KEY);
     (registry, image, signer)
+}
+
+/// The same with the smallest image, which has no SBOM.
+fn seeded() -> (Registry, Image, Signer) {
+    holding(Image::recorded("no-sbom-layer"))
+}
+
+/// The run ended with one of these codes, in little time and in words, and nothing
+/// was stored.
+#[track_caller]
+fn refused(registry: &Registry, run: Outcome, codes: &[i32]) -> Outcome {
+    let is_expected = run.code.is_some_and(|code| codes.contains(&code));
+    assert!(is_expected, "{:?}\n{}", run.code, run.stdout);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+    registry.stored_nothing();
+    assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
+    assert!(run.stderr.is_empty(), "{}", run.stderr);
+    run.does_not_say(&["panicked"])
 }
 
 fn signatures(registry: &Registry, image: &Image) -> usize {

@@ -1,43 +1,19 @@
 //! Registries that mean harm or are out of order: every run ends with a code
 //! of the phase, in little time, and stores nothing (`spec/faults.md`).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
+use super::{KEY, holding, refused};
 use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::registry::{Action, Answer, Registry, Stored, When};
-use crate::support::signer::{Outcome, Signer};
+use crate::support::signer::Signer;
 
-const KEY: &str = "p256-n32768-cosign-header";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 fn seeded(name: &str) -> (Registry, Image, Signer) {
-    let registry = Registry::start();
-    let image = Image::recorded(name);
-    image.seed(&registry);
-    let signer = Signer::of(&image, registry.host()).key(KEY);
-    (registry, image, signer)
-}
-
-#[track_caller]
-fn refused(registry: &Registry, run: Outcome, codes: &[i32]) -> Outcome {
-    assert!(
-        run.code.is_some_and(|code| codes.contains(&code)),
-        "{:?}\n{}",
-        run.code,
-        run.stdout
-    );
-    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
-    assert!(
-        registry.exchanges().puts().is_empty(),
-        "{:?}",
-        registry.exchanges()
-    );
-    assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
-    run.does_not_say(&["panicked"])
+    holding(Image::recorded(name))
 }
 
 /// An image whose manifest has these bytes, by its true digest.

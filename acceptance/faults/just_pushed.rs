@@ -4,21 +4,17 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::holding;
 use super::signatures;
 use crate::support::images::Image;
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::signer::{Outcome, Signer};
 
-const KEY: &str = "p256-n32768-cosign-header";
 /// For how long these registries lag behind.
 const LAG: Duration = Duration::from_millis(1500);
 
 fn seeded(name: &str) -> (Registry, Image, Signer) {
-    let registry = Registry::start();
-    let image = Image::recorded(name);
-    image.seed(&registry);
-    let signer = Signer::of(&image, registry.host()).key(KEY);
-    (registry, image, signer)
+    holding(Image::recorded(name))
 }
 
 /// From its first request on, `answer` is what a registry says until it has
@@ -49,7 +45,7 @@ fn another(registry: &Registry, image: &Image, name: &str) -> Answer {
 #[track_caller]
 fn refused(registry: &Registry, run: Outcome) -> Outcome {
     let run = run.ended_with(114);
-    assert!(registry.exchanges().puts().is_empty());
+    registry.stored_nothing();
     assert_eq!(registry.open_uploads(), 0);
     run
 }

@@ -1,6 +1,7 @@
 //! The same blob in several repositories of a registry: sent once, mounted
 //! into the others (`spec/decisions/0008`).
 
+use super::KEY;
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
 use crate::support::real::{Guard, RealRegistry};
@@ -8,7 +9,6 @@ use crate::support::registry::{Action, Answer, Auth, Registry, Settings, Switch,
 use crate::support::signer::{Config, Outcome, Signer};
 use crate::support::token_service::{ROBOT, TokenService};
 
-const KEY: &str = "p256-n32768-cosign-header";
 /// The smallest blob that is mounted.
 const MOUNTABLE: usize = 64 * 1024;
 const REPOSITORIES: [&str; 3] = ["app/one", "app/two", "app/three"];

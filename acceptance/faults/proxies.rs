@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use super::KEY;
 use super::tls::{is_signed, secured, trusting, with};
 use crate::support::proxy::{Manner, Proxy, Socks};
 use crate::support::registry::{PUBLIC_NAME, Settings};
 use crate::support::signer::Signer;
-
-const KEY: &str = "p256-n32768-cosign-header";
 
 /// SIG-63. The tunnel leads to the registry; without it, the name has no
 /// address.

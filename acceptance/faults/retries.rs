@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::KEY;
 use crate::support::front::{Fate, Front, Opening};
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;
 use crate::support::registry::{Action, Answer, Registry, Settings, Switch, When};
 use crate::support::signer::Signer;
-
-const KEY: &str = "p256-n32768-cosign-header";
 
 /// An image that is signed with one key, SBOM and all.
 pub(super) fn seeded(image: Image, settings: Settings) -> (Registry, Image, Signer) {
@@ -205,7 +204,7 @@ fn case_04_a_body_that_trickles_costs_no_more_than_the_time_given() {
     registry.inject(When::every("GET", "/manifests/v1"), trickle);
     let run = signer.arguments(&["-timeout=3s"]).run().ended_with(111);
     assert!(run.took < Duration::from_secs(25), "{:?}", run.took);
-    assert!(registry.exchanges().puts().is_empty());
+    registry.stored_nothing();
 }
 
 /// Case 4: a streamed upload that the registry does not read. SIG-46

@@ -110,6 +110,22 @@ impl Registry {
         Exchanges::new(lock(&self.0.exchanges).clone())
     }
 
+    /// # Panics
+    /// If anything was asked here.
+    #[track_caller]
+    pub fn was_not_asked(&self) {
+        let all = self.exchanges();
+        assert!(all.is_empty(), "{all:?}");
+    }
+
+    /// # Panics
+    /// If anything was put here.
+    #[track_caller]
+    pub fn stored_nothing(&self) {
+        let all = self.exchanges();
+        assert!(all.puts().is_empty(), "{all:?}");
+    }
+
     /// Forgets what was asked so far.
     pub fn forget_exchanges(&self) {
         lock(&self.0.exchanges).clear();

@@ -6,11 +6,13 @@
 //! waits until every writer whose read was older than that has put as well. [`Patience::Endless`] is such
 //! a writer that nobody waits for.
 
-use crate::envelope::media_type;
+mod steps;
+
 use std::collections::{BTreeSet, HashSet};
 
 use super::super::place::Kind;
 use super::*;
+use crate::envelope::media_type;
 use crate::oci::{Manifest, MediaType};
 use crate::store::registry::Answer;
 
@@ -448,100 +450,4 @@ fn a_foreign_writer_that_is_slower_than_the_settle_time_can_erase_us() {
     };
     let (_, losses) = explore(World::new(&place, vec![Writer::NotStarted(&a), foreign], 0));
     assert!(losses > 0);
-}
-
-#[test]
-fn a_condition_that_the_registry_gets_wrong_is_dropped() {
-    let place = place();
-    let layers = [layer("a")];
-    let refused = |status| Put::Refused {
-        status,
-        answer: Answer::default(),
-    };
-    for status in [304, 400, 403, 409, 412, 417, 428, 501] {
-        let mut append = Append::new(
-            &place,
-            &layers,
-            MediaTypes::Oci,
-            Standing::Nothing,
-            Settling::Wanted,
-        );
-        let Ok(Next::Put(union, Condition::Absent)) = append.next() else {
-            panic!()
-        };
-        append
-            .answered(union.manifest.digest().clone(), refused(status))
-            .unwrap();
-        if let Ok(Next::Read(_)) = append.next() {
-            append.saw(Standing::Nothing);
-        }
-        let Ok(Next::Put(union, Condition::Always)) = append.next() else {
-            panic!("{status}")
-        };
-        assert!(
-            append
-                .answered(union.manifest.digest().clone(), refused(status))
-                .is_err()
-        );
-    }
-}
-
-#[test]
-fn a_tag_that_does_not_show_what_was_put_is_read_again() {
-    let place = place();
-    let layers = [layer("a")];
-    let mut append = Append::new(
-        &place,
-        &layers,
-        MediaTypes::Oci,
-        Standing::Nothing,
-        Settling::Wanted,
-    );
-    let Ok(Next::Put(union, _)) = append.next() else {
-        panic!()
-    };
-    append
-        .answered(union.manifest.digest().clone(), Put::Written)
-        .unwrap();
-    assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
-    append.saw(Standing::Nothing);
-    assert!(matches!(append.next(), Ok(Next::Read(Wait::Consistency))));
-    let written = Standing::of(Kind::Signatures, union.manifest);
-    append.saw(written.clone());
-    assert!(matches!(append.next(), Ok(Next::Read(Wait::Settled))));
-    append.saw(written);
-    assert!(matches!(append.next(), Ok(Next::Done(_))));
-}
-
-/// Two versions of a tag that differ in one of very many annotations. Compared
-/// pair by pair, they take a minute.
-#[test]
-fn lost_layers_are_counted_at_once() {
-    let annotations: Vec<_> = (0..350).map(|name| format!("\"{name:x}\":\"\"")).collect();
-    let annotations = annotations.join(",");
-    let found = |last: &str| {
-        let layer = |number: usize| {
-            let last = if number == 989 { last } else { "" };
-            let digest = Digest::of(b"the same");
-            format!(
-                r#"{{"mediaType":"m","size":9,"digest":"{digest}","annotations":{{"n":"{number}","z":"{last}",{annotations}}}}}"#
-            )
-        };
-        let layers: Vec<_> = (0..990).map(layer).collect();
-        let config = serde_json::to_string(&Descriptor::of(MediaType::OCI_CONFIG, b"{}")).unwrap();
-        let layers = layers.join(",");
-        let text = format!(
-            r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[{layers}]}}"#,
-            MediaType::OCI_MANIFEST
-        );
-        Standing::of(
-            Kind::Signatures,
-            Manifest::parse(None, text.into()).unwrap(),
-        )
-    };
-    let (before, now) = (found("before"), found("now"));
-    let started = std::time::Instant::now();
-    assert_eq!(lost(&before, &now).len(), 1);
-    assert!(lost(&before, &before).is_empty());
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }

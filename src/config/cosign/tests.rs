@@ -1,3 +1,7 @@
+//! `cosign.toml` as it is understood.
+
+mod refused;
+
 use std::error::Error as _;
 
 use super::*;
@@ -118,72 +122,6 @@ fn a_relative_path_starts_at_the_folder_of_the_file() {
     assert_eq!(here.resolve(Path::new("k")), Path::new("k"));
 }
 
-/// CFG-2
-#[test]
-fn unknown_keys_are_refused_with_position_and_suggestion() {
-    for (text, message, meant) in [
-        (
-            format!("{ONE}exportsbom = \"none\"\n"),
-            "unknown key `exportsbom` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            Some(Meant::Key("export-sbom")),
-        ),
-        (
-            "[[configs]]\n  keys = \"k\"\n".to_owned(),
-            "unknown key `keys` in `[[configs]]` at `/c/cosign.toml:2:3`",
-            Some(Meant::Key("key")),
-        ),
-        (
-            "[[config]]\nkey = \"k\"\n".to_owned(),
-            "unknown key `config` in the top level at `/c/cosign.toml:1:3`",
-            Some(Meant::Key("configs")),
-        ),
-        (
-            format!("{ONE}[[annotations]]\nname = \"a\"\nval = \"b\"\n"),
-            "unknown key `val` in `[[annotations]]` at `/c/cosign.toml:5:1`",
-            Some(Meant::Key("value")),
-        ),
-        (
-            format!("password = \"p\"\n{ONE}"),
-            "unknown key `password` in the top level at `/c/cosign.toml:1:1`",
-            Some(Meant::Under("`[[configs]]`")),
-        ),
-        (
-            format!("{ONE}zzz = 1\nbbb = 2\n"),
-            "unknown key `zzz` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            None,
-        ),
-        (
-            format!("{ONE}formats = \"bundle\"\n"),
-            "unknown key `formats` in `[[configs]]` at `/c/cosign.toml:3:1`",
-            Some(Meant::Key("format")),
-        ),
-    ] {
-        let error = parse(&text).unwrap_err();
-        assert_eq!(error.to_string(), message);
-        let ConfigError::UnknownKey { meant: found, .. } = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(found, meant, "{text}");
-    }
-}
-
-#[test]
-fn the_secrets_of_the_rfcs_first_version_are_known_for_what_they_are() {
-    for (key, now) in [("key-data", "key"), ("password-data", "password")] {
-        let error = parse(&format!("[[configs]]\n{key} = \"canary\"\n")).unwrap_err();
-        let message = error.to_string();
-        assert!(
-            message.contains(&format!("unknown key `{key}`")),
-            "{message}"
-        );
-        assert!(!format!("{error:?}").contains("canary"));
-        let ConfigError::UnknownKey { meant, .. } = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(meant, Some(Meant::PathIn(now)));
-    }
-}
-
 /// CFG-3
 #[test]
 fn annotations_have_a_name_and_a_string() {
@@ -225,140 +163,6 @@ fn annotations_have_a_name_and_a_string() {
     }
 }
 
-/// CFG-5
-#[test]
-fn two_annotations_of_one_name_are_refused_with_both_lines() {
-    let entry = "[[annotations]]\nname = \"a\"\nvalue = \"b\"\n";
-    assert_eq!(
-        refusal(&format!("{entry}{ONE}{entry}")),
-        "the annotation `a` at `/c/cosign.toml:7:8` is the second of that name, after line 2"
-    );
-}
-
-/// CFG-6
-#[test]
-fn a_file_without_configs_is_refused() {
-    for text in [
-        "",
-        "configs = []\n",
-        "[[annotations]]\nname=\"a\"\nvalue=\"\"\n",
-    ] {
-        assert_eq!(
-            refusal(text),
-            "`/c/cosign.toml` has no `[[configs]]`: nothing says who signs"
-        );
-    }
-}
-
-#[test]
-fn a_single_table_is_refused() {
-    for text in [
-        "[configs]\nkey = \"k\"\n",
-        "configs = \"k\"\n",
-        "configs = [\"k\"]\n",
-        "[annotations]\na = \"b\"\n",
-    ] {
-        let message = refusal(text);
-        assert!(message.contains("must be an array of tables"), "{message}");
-    }
-}
-
-#[test]
-fn a_config_needs_a_key() {
-    assert_eq!(
-        refusal(&format!("{ONE}\n[[configs]]\npassword = \"p\"\n")),
-        "no `key` in the `[[configs]]` at `/c/cosign.toml:4:1`"
-    );
-}
-
-/// CFG-4
-#[test]
-fn empty_values_are_refused_and_not_taken_for_absent() {
-    for key in ["password", "repository", "export-sbom"] {
-        let message = refusal(&format!("{ONE}{key} = \"\"\n"));
-        assert!(
-            message.starts_with(&format!("`{key}` is empty at `/c/cosign.toml:3:")),
-            "{message}"
-        );
-    }
-    assert_eq!(
-        refusal("[[configs]]\nkey = \"\"\n"),
-        "`key` is empty at `/c/cosign.toml:2:7`"
-    );
-}
-
-/// CFG-3
-#[test]
-fn values_of_another_type_are_refused_with_their_place() {
-    for (text, message) in [
-        (
-            "docker-media-types = \"true\"",
-            "`docker-media-types` must be `true` or `false`, not a string, at `/c/cosign.toml:3:22`",
-        ),
-        (
-            "docker-media-types = 1",
-            "`docker-media-types` must be `true` or `false`, not an integer, at `/c/cosign.toml:3:22`",
-        ),
-        (
-            "export-sbom = false",
-            "`export-sbom` must be a string, not a boolean, at `/c/cosign.toml:3:15`",
-        ),
-        (
-            "password = 12345",
-            "`password` must be a string, not an integer, at `/c/cosign.toml:3:12`",
-        ),
-        (
-            "repository = []",
-            "`repository` must be a string, not an array, at `/c/cosign.toml:3:14`",
-        ),
-    ] {
-        assert_eq!(refusal(&format!("{ONE}{text}\n")), message);
-    }
-    assert_eq!(
-        refusal("[[configs]]\nkey.data = 1\n"),
-        "`key` must be a string, not a table, at `/c/cosign.toml:2:1`"
-    );
-}
-
-/// CFG-10
-#[test]
-fn an_unknown_value_of_export_sbom_lists_the_valid_ones() {
-    let error = parse(&format!("{ONE}export-sbom = \"attestatoin\"\n")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "unknown value `attestatoin` of `export-sbom` at `/c/cosign.toml:3:15`"
-    );
-    let ConfigError::UnknownValue { valid, .. } = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(valid, ["attestation", "attachment", "none"]);
-}
-
-/// CFG-8
-#[test]
-fn only_key_files_are_supported() {
-    for (key, scheme) in [
-        ("awskms:///alias/k", "awskms://"),
-        ("hashivault://canary@vault/k", "hashivault://"),
-        ("k8s://ns/name", "k8s://"),
-        ("env://COSIGN_PRIVATE_KEY", "env://"),
-        ("file:///cosign.key", "file://"),
-        ("pkcs11:token=t;pin-value=canary", "pkcs11:"),
-    ] {
-        assert_eq!(
-            refusal(&format!("[[configs]]\nkey = \"{key}\"\n")),
-            format!(
-                "`key` starts with `{scheme}`, which this version does not support, \
-                     at `/c/cosign.toml:2:7`"
-            )
-        );
-    }
-    for path in ["a:b", "./awskms://x", "9://x", "C:/x"] {
-        let file = parse(&format!("[[configs]]\nkey = \"{path}\"\n")).unwrap();
-        assert_eq!(file.configs()[0].key, Path::new(path));
-    }
-}
-
 /// CFG-9
 #[test]
 fn a_repository_is_checked_where_it_stands() {
@@ -391,56 +195,6 @@ fn a_repository_is_normalised_as_references_are() {
         let repository = file.configs()[0].repository.as_ref().unwrap();
         assert_eq!(repository.to_string(), normalised, "{text}");
     }
-}
-
-/// CFG-8, CFG-11, SIG-11
-#[test]
-fn no_error_repeats_a_secret_that_was_pasted() {
-    let canary = "hunter2-canary";
-    for text in [
-        format!("{ONE}password = {canary}\n"),
-        format!("{ONE}password = \"{canary}\n"),
-        format!("{ONE}password = \"{canary}\\n\"\n"),
-        format!("{ONE}password = \"\"\"\n{canary}\n\"\"\"\n"),
-        format!("{ONE}password = [\"{canary}\"]\n"),
-        format!("{ONE}password = {{ text = \"{canary}\" }}\n"),
-        format!("{ONE}password = \"x\"\npassword = \"{canary}\"\n"),
-        format!("{ONE}password = \"vault://{canary}\"\n"),
-        format!("{ONE}password = \"{canary}://x\"\n"),
-        format!("{ONE}passwords = \"{canary}\"\n"),
-        format!("{ONE}repository = \"https://u:{canary}@r.io/x\"\n"),
-        format!("[[configs]]\nkey = \"-----BEGIN PRIVATE KEY-----{canary}\"\n"),
-        format!("[[configs]]\nkey = '''\n{canary}\n'''\n"),
-        format!("[[configs]]\nkey = \"env://{canary}\"\n"),
-        format!("[[configs]]\nkey = {canary}\n"),
-    ] {
-        let error = parse(&text).unwrap_err();
-        let mut shown = format!("{error} {error:?}");
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            shown.push_str(&source.to_string());
-            cause = source.source();
-        }
-        assert!(!shown.contains(canary), "{text}: {shown}");
-    }
-}
-
-#[test]
-fn invalid_toml_is_refused_with_line_and_column() {
-    for value in ["none", "`none`", "'none"] {
-        let message = refusal(&format!("{ONE}export-sbom = {value}\n"));
-        assert!(
-            message.starts_with("invalid TOML at `/c/cosign.toml:3:"),
-            "{message}"
-        );
-    }
-}
-
-#[test]
-fn a_missing_file_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let error = CosignConfig::read(&folder.path().join("cosign.toml"), Instant::now()).unwrap_err();
-    assert!(error.to_string().starts_with("cannot read `"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ambiguous;
 mod bulk;
+mod entries;
 mod hostile;
 mod images;
 mod merging;
