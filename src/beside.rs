@@ -19,14 +19,14 @@ const KEPT: usize = 32 * 1024;
 /// Work that panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("it ended unexpectedly")]
-pub struct Crashed;
+pub(crate) struct Crashed;
 
 /// Runs `work` on a thread of its own; on this one, where the system grants
 /// none, so that everything else waits meanwhile.
 ///
 /// # Errors
 /// On work that panics.
-pub async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Crashed> {
     let (sender, outcome) = oneshot::channel();
@@ -44,7 +44,7 @@ pub async fn run<T: Send + 'static>(
 ///
 /// # Errors
 /// Gives `work` back where the system grants no thread.
-pub fn spawn<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
+pub(crate) fn spawn<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
     let work = Arc::new(Mutex::new(Some(work)));
     let there = Arc::clone(&work);
     let on_thread = move || {

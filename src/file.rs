@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 const FIRST: usize = 4096;
 
 /// Opened so, no pipe and no device makes the opener wait.
-pub const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
+pub(crate) const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
 
 /// Reads the file at `path` until `until`, at most one byte more than `most`,
 /// so that the caller can tell a file that is too large. A file that is a pipe
@@ -26,7 +26,7 @@ pub const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits
 /// # Errors
 /// On a file that cannot be read, and as [`io::ErrorKind::TimedOut`] on one that
 /// does not end in time.
-pub fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(WITHOUT_WAITING)
@@ -65,7 +65,7 @@ fn moved(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
 ///
 /// # Errors
 /// On a file that nobody can wait for.
-pub fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io::Result<bool> {
+pub(crate) fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io::Result<bool> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         // To the next millisecond, so that it does not spin through the last one.
@@ -82,13 +82,13 @@ pub fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io::Resul
 
 /// Which file it is, by whatever name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
 
 impl Identity {
-    pub fn of(metadata: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

@@ -15,6 +15,10 @@
 //!
 //! [`fuzzing`]: crate
 
+// Modules are private unless a test, a tool or the program needs them, so that
+// the compiler reports what nobody uses.
+#![deny(unreachable_pub)]
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -25,6 +29,7 @@ pub mod fuzzing;
 #[allow(
     dead_code,
     unused_imports,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -39,19 +44,20 @@ pub mod cli;
 
 pub mod phase;
 
-pub mod attach;
+pub(crate) mod attach;
 pub mod sbom;
 
 pub mod keys;
 pub mod store;
 
 pub mod config;
+// Its reading half, `open`, has no reader in the program yet.
 pub mod envelope;
 pub mod http;
 
-pub mod beside;
-pub mod file;
+pub(crate) mod beside;
+pub(crate) mod file;
 pub mod oci;
 pub mod secret;
-pub mod signature;
-pub mod words;
+pub(crate) mod signature;
+pub(crate) mod words;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// So many of something: `1 image`, `2 images`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count(pub usize, pub &'static str);
+pub(crate) struct Count(pub usize, pub &'static str);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,7 +16,7 @@ impl fmt::Display for Count {
 
 /// So many bytes: `812 bytes`, `1.5 kB`, `12.0 MB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bytes(pub u64);
+pub(crate) struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

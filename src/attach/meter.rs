@@ -16,7 +16,7 @@ type Key = (Repository, Digest);
 
 /// The blobs of a run. Clones are the same meter.
 #[derive(Clone, Default)]
-pub struct Meter(Arc<Mutex<HashMap<Key, Share>>>);
+pub(crate) struct Meter(Arc<Mutex<HashMap<Key, Share>>>);
 
 /// What was sent of a blob, in bytes.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ struct Share {
 
 /// What was sent of all blobs that are known to be wanted: `1.2 MB of 3.0 MB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub(crate) struct Sent {
     sent: u64,
     all: u64,
 }
@@ -40,7 +40,7 @@ impl fmt::Display for Sent {
 
 impl Meter {
     /// How far the blobs are.
-    pub fn sent(&self) -> Sent {
+    pub(crate) fn sent(&self) -> Sent {
         let shares = self.shares();
         Sent {
             sent: shares.values().map(|share| share.sent).sum(),

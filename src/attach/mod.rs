@@ -4,10 +4,10 @@
 mod append;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod lateness;
 mod meter;
-pub mod place;
+pub(crate) mod place;
 mod publication;
 mod reading;
 mod recall;
@@ -20,14 +20,14 @@ mod union;
 mod watch;
 mod writer;
 
-pub use error::AttachError;
-pub use lateness::Lateness;
-pub use meter::{Meter, Sent};
-pub use place::{Kind, Place};
-pub use publication::Publication;
-pub use reading::read;
-pub use recall::{Sought, recall};
-pub use settle::Settle;
-pub use standing::{Layer, Standing};
-pub use tag_writer::Order;
-pub use writer::Writer;
+pub(crate) use error::AttachError;
+pub(crate) use lateness::Lateness;
+pub(crate) use meter::Meter;
+pub(crate) use place::{Kind, Place};
+pub(crate) use publication::Publication;
+pub(crate) use reading::read;
+pub(crate) use recall::{Sought, recall};
+pub(crate) use settle::Settle;
+pub(crate) use standing::{Layer, Standing};
+pub(crate) use tag_writer::Order;
+pub(crate) use writer::Writer;

@@ -25,7 +25,7 @@ const FEW: usize = AT_ONCE;
 const BIG: u64 = 256 * 1024;
 
 /// One run's writing: who is written to, how carefully, and how far it is.
-pub struct Publication<'a> {
+pub(crate) struct Publication<'a> {
     pub(super) registries: &'a Registries,
     pub(super) settle: Settle,
     lateness: Lateness,
@@ -47,7 +47,7 @@ pub(super) struct PlaceTurn {
 
 impl<'a> Publication<'a> {
     /// `lateness` was watched since the run began.
-    pub fn new(registries: &'a Registries, settle: Settle, lateness: Lateness) -> Self {
+    pub(crate) fn new(registries: &'a Registries, settle: Settle, lateness: Lateness) -> Self {
         Self {
             registries,
             settle,
@@ -86,7 +86,7 @@ impl<'a> Publication<'a> {
     }
 
     /// How much of what is uploaded has been sent.
-    pub fn meter(&self) -> &Meter {
+    pub(crate) fn meter(&self) -> &Meter {
         &self.meter
     }
 

@@ -14,7 +14,7 @@ use crate::store::registry::{Registries, StoreError};
 /// # Errors
 /// On a registry that does not answer or refuses, and on something that the
 /// signer must not replace.
-pub async fn read(registries: &Registries, place: &Place) -> Result<Standing, AttachError> {
+pub(crate) async fn read(registries: &Registries, place: &Place) -> Result<Standing, AttachError> {
     if place.kind() != Kind::Referrers {
         return read_tag(registries, place).await;
     }

@@ -23,7 +23,7 @@ const CANDIDATES: usize = 64;
 const END: u32 = 4 * 1024;
 
 /// How a claim's signature would stand there.
-pub struct Sought {
+pub(crate) struct Sought {
     pub form: Form,
     pub predicate_type: Option<String>,
     /// Of the message. It is the payload's at a tag of signatures.
@@ -34,7 +34,7 @@ pub struct Sought {
 
 /// The signatures that hang at `place`, where `found` was read, and are of the
 /// kind that is sought. What cannot be read is none.
-pub async fn recall(
+pub(crate) async fn recall(
     registries: &Registries,
     place: &Place,
     found: &Standing,

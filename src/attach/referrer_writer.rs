@@ -20,7 +20,7 @@ use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
 
 /// Manifests on their way to an image.
-pub struct ReferrerWriter<'a> {
+pub(crate) struct ReferrerWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [Layer],
@@ -39,7 +39,7 @@ pub struct ReferrerWriter<'a> {
 }
 
 impl<'a> ReferrerWriter<'a> {
-    pub fn new(
+    pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
@@ -65,17 +65,17 @@ impl<'a> ReferrerWriter<'a> {
 
     /// Whether the tag is there already, so that the registry may refuse to
     /// overwrite it.
-    pub fn is_overwrite(&self) -> bool {
+    pub(crate) fn is_overwrite(&self) -> bool {
         !self.lists && self.tag.is_overwrite()
     }
 
     /// Whether others may see a change.
-    pub fn visible(&self) -> Visible {
+    pub(crate) fn visible(&self) -> Visible {
         self.visible.max(self.tag.visible())
     }
 
     /// Whether `layer` was there when it was looked for.
-    pub fn has_kept(&self, layer: &Layer) -> bool {
+    pub(crate) fn has_kept(&self, layer: &Layer) -> bool {
         let digest = &layer.descriptor.digest;
         !self
             .missing
@@ -87,7 +87,7 @@ impl<'a> ReferrerWriter<'a> {
     ///
     /// # Errors
     /// On a registry that does not answer or refuses.
-    pub async fn upload(&mut self) -> Result<(), AttachError> {
+    pub(crate) async fn upload(&mut self) -> Result<(), AttachError> {
         // Whatever becomes of them, nobody waits for them after this.
         let _expected = self.expected.take();
         let looks = self.unproven.iter().map(|layer| self.is_there(layer));
@@ -114,7 +114,7 @@ impl<'a> ReferrerWriter<'a> {
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self) -> Result<Option<Digest>, AttachError> {
+    pub(crate) async fn write(&mut self) -> Result<Option<Digest>, AttachError> {
         if self.lists && self.missing.is_empty() {
             readable(self.place, self.fault.take())?;
             return Ok(None);

@@ -11,7 +11,7 @@ use crate::store::registry::{Condition, Referrers, Served};
 
 /// A sealed payload, ready to be stored.
 #[derive(Clone, Debug)]
-pub struct Layer {
+pub(crate) struct Layer {
     pub descriptor: Descriptor,
     pub content: Content,
     /// The blobs of a layer that is a manifest itself.
@@ -20,7 +20,7 @@ pub struct Layer {
 
 impl Layer {
     /// A layer that is one blob.
-    pub fn blob(descriptor: Descriptor, content: Content) -> Self {
+    pub(crate) fn blob(descriptor: Descriptor, content: Content) -> Self {
         Self {
             descriptor,
             content,
@@ -48,7 +48,7 @@ impl From<&Sealed> for Layer {
 
 /// What stood at a place when it was read.
 #[derive(Clone)]
-pub enum Standing {
+pub(crate) enum Standing {
     Nothing,
     /// The manifest of the place's tag.
     Tag(Box<Tagged>),
@@ -58,7 +58,7 @@ pub enum Standing {
 
 /// A tag's manifest, and what readers make of it.
 #[derive(Clone)]
-pub struct Tagged {
+pub(crate) struct Tagged {
     manifest: Manifest,
     body: Body,
     /// Whether readers take it for what `body` is.
@@ -125,7 +125,7 @@ impl Standing {
     }
 
     /// Whether nothing at all hung there.
-    pub fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         match self {
             Self::Nothing => true,
             Self::Tag(_) => false,
@@ -155,14 +155,14 @@ impl Standing {
     }
 
     /// The digest of the manifest that stood there.
-    pub fn digest(&self) -> Option<&Digest> {
+    pub(crate) fn digest(&self) -> Option<&Digest> {
         self.tagged().map(|tagged| tagged.manifest.digest())
     }
 
     /// Whether `layer` hung there, just as it is to hang there: an annotation
     /// more may make readers refuse it. Whether they can read it is another
     /// matter: see [`set_right`](Self::set_right).
-    pub fn holds(&self, layer: &Layer) -> bool {
+    pub(crate) fn holds(&self, layer: &Layer) -> bool {
         match self {
             Self::Nothing => false,
             // The registry itself derives the entries of its list from the

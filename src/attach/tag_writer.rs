@@ -33,7 +33,7 @@ const MANY_LAYERS: usize = 90;
 /// Whether a place is written as soon as its blobs are there, or after other
 /// places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     First,
     AfterOthers,
 }
@@ -49,7 +49,7 @@ enum Attempt {
 }
 
 /// Layers on their way to a place.
-pub struct TagWriter<'a> {
+pub(crate) struct TagWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
     append: Append<'a>,
@@ -74,7 +74,7 @@ pub struct TagWriter<'a> {
 impl<'a> TagWriter<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
-    pub fn new(
+    pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
@@ -115,12 +115,12 @@ impl<'a> TagWriter<'a> {
 
     /// Whether the tag is there already, so that the registry may refuse to
     /// overwrite it.
-    pub fn is_overwrite(&self) -> bool {
+    pub(crate) fn is_overwrite(&self) -> bool {
         self.append.found().digest().is_some()
     }
 
     /// Whether others may see a change.
-    pub fn visible(&self) -> Visible {
+    pub(crate) fn visible(&self) -> Visible {
         self.visible
     }
 
@@ -131,7 +131,7 @@ impl<'a> TagWriter<'a> {
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
-    pub async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
+    pub(crate) async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
         // Whatever becomes of them, nobody waits for them after this.
         let _expected = self.expected.take();
         let Next::Put(union, _) = self.append.next()? else {
@@ -199,7 +199,7 @@ impl<'a> TagWriter<'a> {
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self, order: Order) -> Result<Digest, AttachError> {
+    pub(crate) async fn write(&mut self, order: Order) -> Result<Digest, AttachError> {
         self.is_unseen = order == Order::AfterOthers;
         let mut started = Instant::now();
         let mut written_at = started;

@@ -11,7 +11,7 @@ use crate::oci::Digest;
 use crate::store::Visible;
 
 /// Layers on their way to a place.
-pub enum Writer<'a> {
+pub(crate) enum Writer<'a> {
     Tag(TagWriter<'a>),
     Referrers(ReferrerWriter<'a>),
 }
@@ -19,7 +19,7 @@ pub enum Writer<'a> {
 impl<'a> Writer<'a> {
     /// `layers` are to hang at `place`, where `found` was read. A new tag gets
     /// `media_types`.
-    pub fn new(
+    pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
         layers: &'a [Layer],
@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
 
     /// Whether a tag is there already, so that the registry may refuse to
     /// overwrite it.
-    pub fn is_overwrite(&self) -> bool {
+    pub(crate) fn is_overwrite(&self) -> bool {
         match self {
             Self::Tag(writer) => writer.is_overwrite(),
             Self::Referrers(writer) => writer.is_overwrite(),
@@ -50,7 +50,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether others may see a change.
-    pub fn visible(&self) -> Visible {
+    pub(crate) fn visible(&self) -> Visible {
         match self {
             Self::Tag(writer) => writer.visible(),
             Self::Referrers(writer) => writer.visible(),
@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether `layer`, which was [found](Standing::holds), is really there.
-    pub fn has_kept(&self, layer: &Layer) -> bool {
+    pub(crate) fn has_kept(&self, layer: &Layer) -> bool {
         match self {
             Self::Tag(_) => true,
             Self::Referrers(writer) => writer.has_kept(layer),
@@ -72,7 +72,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
-    pub async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
+    pub(crate) async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
         match self {
             Self::Tag(writer) => writer.upload(order).await,
             Self::Referrers(writer) => writer.upload().await,
@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
-    pub async fn write(&mut self, order: Order) -> Result<Option<Digest>, AttachError> {
+    pub(crate) async fn write(&mut self, order: Order) -> Result<Option<Digest>, AttachError> {
         match self {
             Self::Tag(writer) => writer.write(order).await.map(Some),
             Self::Referrers(writer) => writer.write().await,

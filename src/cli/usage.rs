@@ -78,7 +78,7 @@ const VARIABLES: [(&[&str], &str); 13] = [
 ];
 
 /// The list of flags as Go prints it, with a newline at the end.
-pub fn flags() -> String {
+pub(super) fn flags() -> String {
     let mut text = String::from("Usage of signer:\n");
     for flag in &DEFINITIONS {
         let (value, quote) = match flag.kind {
@@ -101,7 +101,7 @@ pub fn flags() -> String {
 }
 
 /// The answer to `-h`: [`flags`], and what else a run depends on and says.
-pub fn help() -> String {
+pub(super) fn help() -> String {
     let mut text = flags();
     text.push_str("\nEnvironment (a flag wins over its variable):\n");
     for (names, meaning) in VARIABLES {

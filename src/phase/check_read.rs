@@ -32,6 +32,10 @@ impl Readable {
     pub fn subjects(&self) -> &[Arc<Subject>] {
         &self.subjects
     }
+
+    pub(super) fn into_subjects(self) -> Vec<Arc<Subject>> {
+        self.subjects
+    }
 }
 
 /// Takes the step.
@@ -175,26 +179,28 @@ fn unreadable(image: &Image) -> impl Fn(StoreError) -> PhaseError {
 
 /// Looks whether the tags are still where they were checked to be. What was
 /// signed is the report's digest in any case, so that nothing of this fails.
-pub async fn warn_of_moved_tags(plan: &Plan, registries: &Registries) {
-    let tags = plan
-        .images()
+pub async fn warn_of_moved_tags(subjects: &[Arc<Subject>], registries: &Registries) {
+    let tags = subjects
         .iter()
-        .flat_map(|image| image.tags.iter().map(move |tag| (image, tag)))
+        .flat_map(|subject| {
+            subject
+                .tags()
+                .iter()
+                .map(move |tag| (subject.digest(), tag))
+        })
         // A digest does not move.
         .filter(|(_, tag)| matches!(tag.version(), Version::Tag(_)));
-    join_all(tags.map(|(image, tag)| async move {
+    join_all(tags.map(|(signed, tag)| async move {
         match registries.head_manifest(tag).await {
-            Ok(Some(digest)) if digest.algorithm() != image.digest.algorithm() => {}
-            Ok(Some(digest)) if digest == image.digest => {}
+            Ok(Some(digest)) if digest.algorithm() != signed.algorithm() => {}
+            Ok(Some(digest)) if digest == *signed => {}
             Ok(Some(digest)) => warn!(
                 image = %tag,
-                "{tag} moved to {digest} during the run, which is not signed; {} is",
-                image.digest
+                "{tag} moved to {digest} during the run, which is not signed; {signed} is"
             ),
             Ok(None) => warn!(
                 image = %tag,
-                "{tag} was removed during the run; {} is signed",
-                image.digest
+                "{tag} was removed during the run; {signed} is signed"
             ),
             Err(error) => debug!("Could not look at {tag} again: {error}"),
         }

@@ -55,6 +55,7 @@ pub use subject::Subject;
 pub use summary::Summary;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -137,6 +138,7 @@ async fn steps(
     );
     let (readable, writable) = (checks.0?, checks.1?);
     let claims = or_stopped(registries, Claims::read(plan, &readable)).await?;
+    let subjects = readable.into_subjects();
     let (keys, more) = futures_util::join!(
         or_stopped(registries, opening.finish()),
         open_more(plan, &claims, &writable, registries)
@@ -151,7 +153,9 @@ async fn steps(
     let publishing = publish(sealed, registries, settle, lateness, receipt);
     match settle {
         Settle::Off => publishing.await,
-        Settle::Measured | Settle::Fixed(_) => watching_tags(publishing, plan, registries).await,
+        Settle::Measured | Settle::Fixed(_) => {
+            watching_tags(publishing, &subjects, registries).await
+        }
     }
 }
 
@@ -159,12 +163,12 @@ async fn steps(
 /// while it settles (`spec/decisions/0010`).
 async fn watching_tags(
     publishing: impl Future<Output = Result<(), PhaseError>>,
-    plan: &Plan,
+    subjects: &[Arc<Subject>],
     registries: &Registries,
 ) -> Result<(), PhaseError> {
     let looking = pin!(async {
         registries.until_written().await;
-        warn_of_moved_tags(plan, registries).await;
+        warn_of_moved_tags(subjects, registries).await;
     });
     match select(pin!(publishing), looking).await {
         Either::Right(((), publishing)) => publishing.await,

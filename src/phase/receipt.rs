@@ -86,7 +86,7 @@ pub(super) struct LayerReceipt {
 /// What became of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PlaceState {
+pub(super) enum PlaceState {
     Written,
     Unchanged,
     Failed,

@@ -9,7 +9,7 @@ use crate::words::Count;
 
 /// The label of the image config that names the SBOM layer (platform spec,
 /// "Labels").
-pub const LABEL: &str = "io.buildpacks.lifecycle.metadata";
+pub(super) const LABEL: &str = "io.buildpacks.lifecycle.metadata";
 
 /// Why the SBOM of an image cannot be exported.
 #[derive(Debug, thiserror::Error)]

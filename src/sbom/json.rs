@@ -6,7 +6,7 @@
 
 /// The deepest nesting that is accepted. Go's `encoding/json` and protobuf stop
 /// at 10 000, and a document is embedded in a statement before they read it.
-pub const MAX_DEPTH: usize = 9_990;
+pub(super) const MAX_DEPTH: usize = 9_990;
 
 /// Why bytes are not one JSON object.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Reason {
 
 /// What is remarkable about a valid document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remarks {
+pub(super) struct Remarks {
     /// Some number is infinite as a float64 (`1e400`).
     pub exceeds_float64: bool,
     /// Some string holds an escaped surrogate without its pair (`"\ud800"`).
@@ -60,7 +60,7 @@ fn is_infinite(number: &[u8]) -> bool {
 }
 
 /// Checks bytes as they come.
-pub struct Validator {
+pub(super) struct Validator {
     state: State,
     open: Open,
     /// The number that is being read, as far as it is kept.
@@ -141,7 +141,7 @@ impl Validator {
     ///
     /// # Errors
     /// On the first byte that cannot belong to a JSON object.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), JsonError> {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), JsonError> {
         while let Some((byte, rest)) = bytes.split_first() {
             if matches!(self.state, State::Text(_, Text::Plain)) {
                 let plain = bytes.iter().take_while(|b| is_plain(**b)).count();
@@ -163,7 +163,7 @@ impl Validator {
     ///
     /// # Errors
     /// On a document that is not complete.
-    pub fn finish(self) -> Result<Remarks, JsonError> {
+    pub(super) fn finish(self) -> Result<Remarks, JsonError> {
         match self.state {
             State::End => Ok(self.remarks),
             State::Start => Err(self.error(Reason::NotAnObject)),
