@@ -275,7 +275,7 @@ impl Serialize for Object {
 
 /// Text without control characters (but tabs), line separators and marks that
 /// turn the direction of writing; they are spelled out as `\n` or `\u{1b}`.
-pub fn escaped(text: &str) -> Cow<'_, str> {
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     let is_hostile = |c: char| {
         (c.is_control() && c != '\t')
             || matches!(c,
