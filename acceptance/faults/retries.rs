@@ -147,6 +147,19 @@ fn a_registry_that_falls_silent_while_a_manifest_is_written_costs_one_silence() 
     assert!(run.took < Duration::from_secs(50), "{:?}", run.took);
 }
 
+/// SIG-80: other requests are answered meanwhile, those that watch the place.
+#[test]
+fn a_registry_that_takes_long_for_one_request_is_named_although_it_answers_others() {
+    let (registry, image, signer) = plain();
+    let slow = Action::Delay(Duration::from_secs(13));
+    registry.inject(When::first("PUT", ".sig"), slow);
+    let run = signer.run().succeeded();
+    let words = format!("Waiting for http://{} for 10 s", registry.host());
+    run.says(&[&words, ": no answer to PUT /v2/app/no-sbom/manifests/"]);
+    assert!(!registry.exchanges().of("HEAD", ".sig").is_empty());
+    is_signed_once(&registry, &image);
+}
+
 /// SIG-80
 #[test]
 fn a_registry_that_asks_to_be_left_alone_is_named_while_it_is_waited_for() {

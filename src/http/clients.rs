@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::error::HttpError;
-use super::host::Host;
 use super::names::Names;
 use super::proxies::{Proxies, ProxyVariable};
 use super::reach::{Outward, Reach};
@@ -221,9 +220,9 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
-/// A body that reads `content` on another thread as it is sent to `host`. Small
-/// content is read at once.
-pub(super) fn streamed(content: &Content, host: Arc<Host>) -> Body {
+/// A body that reads `content` on another thread as it is sent, with `moved` for
+/// each piece that was. Small content is read at once.
+pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'static) -> Body {
     if content.length() <= SMALL
         && let Ok(bytes) = content.to_bytes()
     {
@@ -241,14 +240,14 @@ pub(super) fn streamed(content: &Content, host: Arc<Host>) -> Body {
     };
     if beside::spawn(reading).is_err() {
         // Each piece is read when it is sent.
-        let pieces = pieces(content.clone()).inspect(move |_| host.heard());
+        let pieces = pieces(content.clone()).inspect(move |_| moved());
         return Body::wrap_stream(stream::iter(pieces));
     }
-    let pieces = stream::unfold((receiver, host), |(mut receiver, host)| async {
+    let pieces = stream::unfold((receiver, moved), |(mut receiver, moved)| async {
         let piece = receiver.recv().await?;
         // The connection asks for a piece when it has taken the one before.
-        host.heard();
-        Some((piece, (receiver, host)))
+        moved();
+        Some((piece, (receiver, moved)))
     });
     Body::wrap_stream(pieces)
 }

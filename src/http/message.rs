@@ -11,6 +11,7 @@ use url::Url;
 use super::clients::Trust;
 use super::reach::Reach;
 use super::redact::{self, printable};
+use super::waiting::Pulse;
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
 
@@ -48,6 +49,7 @@ pub struct Request {
     pub body_limit: u64,
     /// How much of a body is kept.
     pub keep: Keep,
+    pub(super) pulse: Pulse,
 }
 
 /// What is kept of an answer's body. All of it is read.
@@ -74,6 +76,7 @@ impl Request {
             redirects: Redirects::Followed,
             body_limit: 64 * 1024,
             keep: Keep::All,
+            pulse: Pulse::default(),
         }
     }
 

@@ -125,6 +125,7 @@ impl Client {
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         self.in_time(
             request,
+            &[],
             self.persist(request, async |_| self.attempt(request).await),
         )
         .await
@@ -176,7 +177,9 @@ impl Client {
             }
             Err(failed.unwrap_or_else(|| HttpError::silence(&first.url, SILENCE)))
         };
-        let answer = self.in_time(first, self.persist(first, attempt)).await?;
+        let answer = self
+            .in_time(first, others, self.persist(first, attempt))
+            .await?;
         Ok((chosen.get(), answer))
     }
 
@@ -227,6 +230,7 @@ impl Client {
                 if let Some(failure) = host.given_up(self.retry_budget) {
                     return Err(HttpError::given_up(&request.url, failure));
                 }
+                request.pulse.begin(permit.began);
                 let end = pace.end(&host, permit.began);
                 (permit.began, attempt(end).await)
             };
@@ -318,7 +322,7 @@ impl Client {
         if let Some(content) = &request.body {
             builder = builder
                 .header(CONTENT_LENGTH, length)
-                .body(streamed(content, self.host(&request.url)));
+                .body(streamed(content, self.moving(request)));
         }
         let patience = patience(request);
         let mut answer = timeout(patience, builder.send())
@@ -351,6 +355,16 @@ impl Client {
         }
     }
 
+    /// What is done when bytes of `request`, or of its answer, have gone over the
+    /// line.
+    fn moving(&self, request: &Request) -> impl Fn() + Send + Sync + use<> {
+        let (host, pulse) = (self.host(&request.url), request.pulse.clone());
+        move || {
+            host.heard();
+            pulse.beat();
+        }
+    }
+
     fn host(&self, url: &Url) -> Arc<Host> {
         let name = url.origin().ascii_serialization();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -376,7 +390,7 @@ impl Client {
         }
         let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
         let started = Instant::now();
-        let (host, is_good) = (self.host(&request.url), answer.status().is_success());
+        let (moved, is_good) = (self.moving(request), answer.status().is_success());
         let mut reading = Reading::new(url, promised);
         let mut body = BytesMut::new();
         let mut length = 0;
@@ -394,7 +408,7 @@ impl Client {
                 return Err(too_large());
             }
             if is_good {
-                host.heard();
+                moved();
             }
             reading.note(length);
             body.extend_from_slice(&chunk);

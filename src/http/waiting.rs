@@ -3,6 +3,7 @@
 //! which it is given up.
 
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
@@ -41,15 +42,15 @@ impl Silence {
         self.heard_at = Some(now);
     }
 
-    /// Since when a request of `asked_at` waits for a host that does nothing.
+    /// Since when a request that is not sent yet, of `asked_at`, waits for a host
+    /// that does nothing.
     fn since(&self, asked_at: Instant) -> Instant {
         self.heard_at
             .map_or(asked_at, |heard_at| heard_at.max(asked_at))
     }
 
-    /// When the next line is due for a request of `asked_at`.
-    fn due(&self, asked_at: Instant) -> Instant {
-        let since = self.since(asked_at);
+    /// When the next line is due about a request that waits since then.
+    fn due(&self, since: Instant) -> Instant {
         match self.said_at {
             None => since + FIRST,
             Some(said_at) if said_at >= since => said_at + AGAIN,
@@ -58,8 +59,8 @@ impl Silence {
     }
 
     /// Whether a line is due, which whoever asks then says.
-    fn is_due(&mut self, asked_at: Instant, now: Instant) -> bool {
-        let is_due = now >= self.due(asked_at);
+    fn is_due(&mut self, since: Instant, now: Instant) -> bool {
+        let is_due = now >= self.due(since);
         if is_due {
             self.said_at = Some(now);
         }
@@ -76,12 +77,39 @@ impl Silence {
     }
 }
 
+/// When a request was first sent, or when bytes of it or of a good answer last
+/// went over the line. Clones are the same pulse.
+#[derive(Clone, Default)]
+pub(super) struct Pulse(Arc<Mutex<Option<Instant>>>);
+
+impl Pulse {
+    /// The request is sent, perhaps again.
+    pub(super) fn begin(&self, began: Instant) {
+        self.last_mut().get_or_insert(began);
+    }
+
+    /// Bytes went over the line.
+    pub(super) fn beat(&self) {
+        *self.last_mut() = Some(Instant::now());
+    }
+
+    fn last(&self) -> Option<Instant> {
+        *self.last_mut()
+    }
+
+    fn last_mut(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Client {
     /// The outcome of `work`, or an error as soon as the run's time is over. As
-    /// long as the host does nothing for `request`, says so.
+    /// long as the host does nothing for `request`, or for `others` that ask the
+    /// same in another way, says so.
     pub(super) async fn in_time<T>(
         &self,
         request: &Request,
+        others: &[Request],
         work: impl Future<Output = Result<T, HttpError>>,
     ) -> Result<T, HttpError> {
         let too_late = || HttpError::out_of_time(&request.url, self.time);
@@ -89,9 +117,15 @@ impl Client {
             return Err(too_late());
         }
         let (host, asked_at) = (self.host(&request.url), Instant::now());
+        let since = || {
+            let pulses = std::iter::once(request).chain(others);
+            let last = pulses.filter_map(|request| request.pulse.last()).max();
+            last.unwrap_or_else(|| host.silence(|silence| silence.since(asked_at)))
+        };
         let mut work = pin!(work);
         loop {
-            let due = host.silence(|silence| silence.due(asked_at));
+            let began = since();
+            let due = host.silence(|silence| silence.due(began));
             let until = due.min(self.deadline);
             if let Ok(outcome) = timeout_at(until.into(), work.as_mut()).await {
                 return outcome;
@@ -100,17 +134,17 @@ impl Client {
             if now >= self.deadline {
                 return Err(too_late());
             }
-            if host.silence(|silence| silence.is_due(asked_at, now)) {
-                self.say_waiting(request, &host, asked_at);
+            let since = since();
+            if host.silence(|silence| silence.is_due(since, now)) {
+                self.say_waiting(request, &host, since);
             }
         }
     }
 
-    fn say_waiting(&self, request: &Request, host: &Host, asked_at: Instant) {
+    fn say_waiting(&self, request: &Request, host: &Host, since: Instant) {
         let now = Instant::now();
         let seconds = |time: Duration| time.as_secs_f64().round();
         let name = request.url.origin().ascii_serialization();
-        let since = host.silence(|silence| silence.since(asked_at));
         let waited = seconds(now.saturating_duration_since(since));
         let what = format!("{} {}", request.method, path(&request.url));
         if let Some(pause) = host.paused_until().filter(|until| *until > now) {
@@ -194,14 +228,31 @@ mod tests {
 
     /// SIG-80
     #[test]
-    fn a_host_that_does_something_is_silent_from_then_on() {
+    fn a_request_that_waits_for_its_turn_waits_for_a_host_that_does_nothing() {
         let (mut silence, start) = (Silence::default(), Instant::now());
+        assert_eq!(silence.since(start), start);
         silence.broke(start + SECOND * 8);
-        assert!(!silence.is_due(start, start + SECOND * 17));
-        assert!(silence.is_due(start, start + SECOND * 18));
+        let since = silence.since(start);
+        assert_eq!(since, start + SECOND * 8);
+        assert!(!silence.is_due(since, start + SECOND * 17));
+        assert!(silence.is_due(since, start + SECOND * 18));
         silence.broke(start + SECOND * 19);
-        assert!(!silence.is_due(start, start + SECOND * 28));
-        assert!(silence.is_due(start, start + SECOND * 29));
+        let since = silence.since(start);
+        assert!(!silence.is_due(since, start + SECOND * 28));
+        assert!(silence.is_due(since, start + SECOND * 29));
+        assert_eq!(silence.since(start + SECOND * 40), start + SECOND * 40);
+    }
+
+    #[test]
+    fn a_request_waits_since_it_was_first_sent_or_its_bytes_last_moved() {
+        let (pulse, began) = (Pulse::default(), Instant::now());
+        assert_eq!(pulse.last(), None);
+        pulse.begin(began);
+        pulse.begin(began + SECOND);
+        assert_eq!(pulse.last(), Some(began));
+        pulse.clone().beat();
+        let moved = pulse.last().unwrap();
+        assert!(moved >= began && moved < began + SECOND, "{moved:?}");
     }
 
     #[test]
