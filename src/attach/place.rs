@@ -55,6 +55,11 @@ impl Place {
         }
     }
 
+    /// Where another kind hangs for the same image, in the same repository.
+    pub fn of_kind(&self, kind: Kind) -> Self {
+        Self::new(self.repository.clone(), self.digest.clone(), kind)
+    }
+
     pub fn repository(&self) -> &Repository {
         &self.repository
     }

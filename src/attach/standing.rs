@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use crate::envelope::Sealed;
+use crate::envelope::{self, Sealed};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
@@ -133,6 +133,16 @@ impl Standing {
         }
     }
 
+    /// Whether a sigstore bundle is listed, whoever made it, as far as the list
+    /// says.
+    pub(crate) fn has_bundles(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Tag(tagged) => tagged.descriptors.iter().any(envelope::may_be_bundle),
+            Self::List(referrers) => referrers.has_bundles,
+        }
+    }
+
     /// The registry's own list, if it keeps one.
     pub(super) fn referrers(&self) -> Option<&Referrers> {
         match self {
@@ -230,7 +240,7 @@ impl Standing {
     }
 
     /// The descriptors that a tag's manifest has, as far as it can be read.
-    pub(super) fn layers(&self) -> &[Descriptor] {
+    pub(crate) fn layers(&self) -> &[Descriptor] {
         self.tagged()
             .map(|tagged| tagged.descriptors.as_slice())
             .unwrap_or_default()

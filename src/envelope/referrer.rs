@@ -12,6 +12,8 @@ use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 /// What the bundle is: there are message signatures as well, not for images.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+/// How the media type of a bundle begins, of whatever version.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
 /// In the field order of go-containerregistry.
 #[derive(Serialize)]
@@ -83,9 +85,18 @@ pub(super) fn referrer(
 /// Whether a layer of this type is a bundle, of whatever version (cosign v3.1.2
 /// `pkg/oci/remote/signatures.go`).
 pub(super) fn is_bundle(media_type: &MediaType) -> bool {
-    media_type
-        .as_str()
-        .starts_with("application/vnd.dev.sigstore.bundle")
+    media_type.as_str().starts_with(BUNDLE)
+}
+
+/// Whether an entry of a list of referrers is a bundle, as far as it says. cosign
+/// looks into each of them; some registries list the type of the config in place
+/// of the artifact's, or none.
+pub fn may_be_bundle(entry: &Descriptor) -> bool {
+    match &entry.artifact_type {
+        Some(kind) if kind.starts_with(BUNDLE) => true,
+        Some(kind) => kind == MediaType::OCI_EMPTY.as_str(),
+        None => true,
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +104,29 @@ mod tests {
     use super::super::media_type;
     use super::*;
     use crate::oci::Digest;
+
+    /// SIG-85
+    #[test]
+    fn an_entry_is_a_bundle_by_its_type_or_where_its_list_names_none() {
+        for (kind, is_bundle) in [
+            (Some("application/vnd.dev.sigstore.bundle.v0.3+json"), true),
+            (Some("application/vnd.dev.sigstore.bundle.v0.1+json"), true),
+            (Some("application/vnd.oci.empty.v1+json"), true),
+            (None, true),
+            (Some("application/spdx+json"), false),
+            (
+                Some("application/vnd.dev.cosign.artifact.sig.v1+json"),
+                false,
+            ),
+            (Some(""), false),
+        ] {
+            let entry = Descriptor {
+                artifact_type: kind.map(str::to_owned),
+                ..Descriptor::of(MediaType::OCI_MANIFEST, b"{}")
+            };
+            assert_eq!(may_be_bundle(&entry), is_bundle, "{kind:?}");
+        }
+    }
 
     #[test]
     fn referrers_equal_those_of_cosign_three() {

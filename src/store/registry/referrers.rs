@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::limit::Limit;
 use super::manifests::content_type;
 use super::{Ask, Registries, Target};
+use crate::envelope;
 use crate::http::header::{ACCEPT, HeaderValue, LINK};
 use crate::http::{Lead, Method, Response};
 use crate::oci::manifest::ManifestError;
@@ -31,6 +32,8 @@ pub struct Referrers {
     recent: VecDeque<Descriptor>,
     /// How many were read.
     count: usize,
+    /// Whether a sigstore bundle is among them, as far as the list says.
+    pub has_bundles: bool,
     /// Whether this is all of it.
     pub is_complete: bool,
     /// Why other readers find nothing at all in it.
@@ -148,6 +151,7 @@ impl Referrers {
         let room = MOST_ENTRIES - self.count.min(MOST_ENTRIES);
         for entry in index.entries().take(room) {
             self.digests.insert(entry.digest.clone());
+            self.has_bundles |= envelope::may_be_bundle(entry);
             self.remember(entry);
             self.count += 1;
         }
