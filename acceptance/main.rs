@@ -18,6 +18,7 @@
 //! | What is shown when a host repeats what it was shown? | `echoes` |
 //! | Which exit code has each outcome? | `exit_codes` |
 //! | How does a run end when something goes wrong on the way? (a table of its own) | `faults` |
+//! | What does signing in one form do to signatures of others in the other form? | `formats` |
 //! | Can the tests' own registry and readers be believed? | `harness` |
 //! | What is mended or refused where readers would not find our signature? | `hidden` |
 //! | What does a failed run tell its operator to do? | `hints` |
@@ -75,6 +76,7 @@ mod docs;
 mod echoes;
 mod exit_codes;
 mod faults;
+mod formats;
 mod harness;
 mod hidden;
 mod hints;

@@ -161,6 +161,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::Crashed(_)
         | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_kind(error.kind(), REFUSED),
+        PhaseError::Mixed(_) => REFUSED,
         PhaseError::InPart(source) => match &**source {
             // Running again cannot help.
             PhaseError::Place(error) if error.kind() == FailureKind::Refused => REFUSED,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::go;
 use super::limits;
 use super::line::{Colour, escaped};
+use crate::phase::Formats;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub struct Flags {
     pub report: Option<PathBuf>,
     pub retry_budget: Option<Duration>,
     pub settle: Option<Duration>,
+    pub formats: Option<Formats>,
     pub timeout: Option<Duration>,
     pub uid: Option<u32>,
     /// What follows the flags; the signer takes no arguments.
@@ -85,7 +87,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 20] = [
+pub(super) const DEFINITIONS: [Definition; 21] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "gid",
@@ -154,6 +156,11 @@ pub(super) const DEFINITIONS: [Definition; 20] = [
         "settle",
         Kind::Duration,
         "time to wait before looking for signers that ran at the same time (0: do not look)",
+    ),
+    define(
+        "strict-formats",
+        Kind::Switch,
+        "refuse to hide signatures of others by bundles, or to be hidden by theirs",
     ),
     define("timeout", Kind::Duration, "time that the run may take").or("10m0s"),
     define(
@@ -240,6 +247,7 @@ impl Given {
             let on = switched(flag.name, value)?;
             match flag.name {
                 "version" => self.version = on,
+                "strict-formats" => self.flags.formats = Some(strictness(on)),
                 _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
             }
             return Ok(Step::Flag);
@@ -347,6 +355,14 @@ fn switched(name: &'static str, value: Option<&OsStr>) -> Result<bool, FlagError
             name,
             value: go::quoted(value),
         }),
+    }
+}
+
+/// What becomes of a run that mixes forms, by the switch for it.
+pub(super) fn strictness(is_on: bool) -> Formats {
+    match is_on {
+        true => Formats::Strict,
+        false => Formats::Mixed,
     }
 }
 

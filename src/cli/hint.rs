@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use super::{Failure, FlagError, InputsError, PrivilegesError, flags, go};
 use crate::config::closest;
 use crate::oci::Registry;
+use crate::phase::Mixture;
 
 /// What to try, if it is known.
 pub(super) type Hint = Option<Cow<'static, str>>;
@@ -84,6 +85,11 @@ fn of_inputs(error: &InputsError) -> Hint {
 /// An insecure registry that differs from `asked` by its port.
 pub(super) fn of_port(asked: &Registry) -> String {
     format!("write `{asked}`: host and port must be the same")
+}
+
+/// What a run mixes with others.
+pub(super) fn of_mixture(mixture: &Mixture) -> Hint {
+    phase::of_mixture(mixture)
 }
 
 fn of_privileges(error: &PrivilegesError) -> Hint {

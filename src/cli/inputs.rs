@@ -15,10 +15,10 @@ use jiff::Timestamp;
 use crate::http::{Proxies, ProxyVariable};
 use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
-use crate::phase::Limits;
+use crate::phase::{Formats, Limits};
 use crate::secret::Secret;
 
-use super::flags::Flags;
+use super::flags::{Flags, strictness};
 use super::go;
 use super::limits::{self, SETTINGS};
 use super::line::{Colour, Format, InvalidFormat, InvalidLevel, Level};
@@ -78,6 +78,7 @@ struct Fallbacks {
     /// `NO_COLOR`
     no_color_of_all: Option<OsString>,
     report: Option<OsString>,
+    strict_formats: Option<OsString>,
     user_id: Option<OsString>,
 }
 
@@ -130,6 +131,7 @@ impl Environment {
                 no_color: variable("CNB_NO_COLOR"),
                 no_color_of_all: variable("NO_COLOR"),
                 report: variable("CNB_REPORT_PATH"),
+                strict_formats: variable("CNB_STRICT_FORMATS"),
                 user_id: variable("CNB_USER_ID"),
             },
         }
@@ -192,6 +194,8 @@ pub struct Inputs {
     pub limits: Limits,
     /// How long to wait before looking for signers that ran at the same time.
     pub settle: Option<Duration>,
+    /// What becomes of a run that mixes forms with others.
+    pub formats: Formats,
     /// For how long a failing registry is asked again.
     pub retry_budget: Duration,
     /// How long all requests may take together.
@@ -245,6 +249,7 @@ impl Inputs {
             )?,
             limits: read_limits(&flags.limits, &fallbacks.limits)?,
             settle: flags.settle,
+            formats: formats(flags.formats, &fallbacks.strict_formats, &mut warnings),
             retry_budget: flags.retry_budget.unwrap_or(RETRY_BUDGET),
             timeout: flags.timeout.unwrap_or(TIMEOUT),
             uid,
@@ -269,6 +274,27 @@ fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
         warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
         0
     })
+}
+
+/// The switch for strict formats, or its variable. Garbage counts as `false`, as
+/// in the lifecycle; a guard that is off by mistake is worth a warning.
+fn formats(
+    flag: Option<Formats>,
+    variable: &Option<OsString>,
+    warnings: &mut Vec<String>,
+) -> Formats {
+    let given = |text: &OsString| {
+        let is_on = go::boolean(text);
+        if is_on.is_none() {
+            let text = text.to_string_lossy();
+            warnings.push(format!(
+                "`CNB_STRICT_FORMATS` is no boolean but `{text}`, which counts as `false`"
+            ));
+        }
+        strictness(is_on.unwrap_or_default())
+    };
+    flag.or_else(|| variable.as_ref().map(given))
+        .unwrap_or_default()
 }
 
 /// The time of `SOURCE_DATE_EPOCH`. Garbage counts as unset.

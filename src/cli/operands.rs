@@ -61,6 +61,7 @@ impl Operands {
                 | AttachError::Content { place: name, .. }
                 | AttachError::Json { place: name, .. },
             ) => place(name),
+            E::Mixed(mixture) => place(mixture.place()),
             E::InPart(error) => Self::of_phase(error),
             E::Contradiction { .. }
             | E::NoPasswordFile { .. }

@@ -24,7 +24,7 @@ use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::Origin;
 use crate::oci::{Namespace, Repository};
-use crate::phase::{self, Destination, Input, Locked, Notation, Plan, Receipt};
+use crate::phase::{self, Destination, Input, Locked, Mixture, Notation, Plan, Receipt};
 use crate::secret::{Secret, Secrets};
 use crate::store::Visible;
 use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
@@ -166,7 +166,17 @@ fn sign(
     watch.run(&registries);
     let (mut receipt, outcome) = runtime.block_on(async {
         let (limits, settle) = (&inputs.limits, settle(&inputs));
-        phase::run(&plan, locked, &registries, limits, settle, watch.stopped()).await
+        let stop = watch.stopped();
+        phase::run(
+            &plan,
+            locked,
+            &registries,
+            limits,
+            settle,
+            warn_of_mixture,
+            stop,
+        )
+        .await
     });
     let outcome = outcome.map_err(Failure::Phase);
     let has_written = registries.visible() > Visible::No;
@@ -202,6 +212,12 @@ fn settle(inputs: &Inputs) -> Settle {
     }
 }
 
+fn warn_of_mixture(mixture: &Mixture) {
+    let hint = hint::of_mixture(mixture).unwrap_or_default();
+    let place = mixture.place().name();
+    warn!(hint = &*hint, place, "{mixture}");
+}
+
 fn plan(
     inputs: &Inputs,
     password: Option<&Secret>,
@@ -209,7 +225,8 @@ fn plan(
 ) -> Result<(Plan, Vec<Locked>), Failure> {
     let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
-    phase::prepare(&report, &config, password, inputs.created, until).map_err(Failure::Phase)
+    let (created, formats) = (inputs.created, inputs.formats);
+    phase::prepare(&report, &config, password, created, formats, until).map_err(Failure::Phase)
 }
 
 fn registries(

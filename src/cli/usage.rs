@@ -23,8 +23,9 @@ const VARIABLES: [(&[&str], &str); 13] = [
             "CNB_LOG_FORMAT",
             "CNB_LOG_LEVEL",
             "CNB_NO_COLOR",
+            "CNB_STRICT_FORMATS",
         ],
-        "stand in for -insecure-registry, -log-format, -log-level and -no-color",
+        "stand in for -insecure-registry, -log-format, -log-level, -no-color and -strict-formats",
     ),
     (&["NO_COLOR"], "if set, no color output either"),
     (

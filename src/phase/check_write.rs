@@ -8,8 +8,9 @@ use tracing::info;
 
 use super::claims::Claims;
 use super::error::PhaseError;
+use super::formats;
 use super::plan::Plan;
-use crate::attach::{self, Place, Standing};
+use crate::attach::{self, AttachError, Place, Standing};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
 use crate::store::registry::Registries;
@@ -23,6 +24,8 @@ const SESSIONS_AT_MOST: usize = 32;
 /// Proof of step 2, with what hangs at each place.
 pub struct Writable {
     places: BTreeMap<Place, WritablePlace>,
+    /// Places that were looked at, and are not written.
+    beside: BTreeMap<Place, Standing>,
 }
 
 /// A place as it was read.
@@ -33,6 +36,12 @@ pub(super) struct WritablePlace {
 }
 
 impl Writable {
+    /// What hangs at a place, if it was read.
+    pub(super) fn found(&self, place: &Place) -> Option<&Standing> {
+        let written = self.places.get(place).map(|there| &there.found);
+        written.or_else(|| self.beside.get(place))
+    }
+
     pub(super) fn into_places(self) -> BTreeMap<Place, WritablePlace> {
         self.places
     }
@@ -53,14 +62,27 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
         Ok(())
     }));
     let reading = join_all(wanted.keys().map(|place| attach::read(registries, place)));
-    let (sessions, found) = futures_util::join!(sessions, reading);
+    let beside = formats::beside(plan);
+    let looking = join_all(beside.iter().map(|place| look(place, registries)));
+    let (sessions, found, seen) = futures_util::join!(sessions, reading, looking);
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut places = BTreeMap::new();
     for ((place, media_types), found) in wanted.into_iter().zip(found) {
         let found = found.map_err(PhaseError::Place)?;
         places.insert(place, WritablePlace { found, media_types });
     }
-    Ok(Writable { places })
+    let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let beside = beside.into_iter().zip(seen).collect();
+    Ok(Writable { places, beside })
+}
+
+/// Reads a place that is not written. No reader finds a signature in something
+/// that it does not take for one.
+async fn look(place: &Place, registries: &Registries) -> Result<Standing, PhaseError> {
+    match attach::read(registries, place).await {
+        Err(AttachError::Foreign { .. } | AttachError::Subject { .. }) => Ok(Standing::Nothing),
+        found => found.map_err(PhaseError::Place),
+    }
 }
 
 /// Opens the other sessions that the uploads will need, as far as that can be

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::formats::Mixture;
 use super::secret_file::Role;
 use crate::attach::{AttachError, Kind, Place};
 use crate::envelope::SealError;
@@ -134,6 +135,8 @@ pub enum PhaseError {
     Crashed(&'static str),
     #[error(transparent)]
     Place(AttachError),
+    #[error(transparent)]
+    Mixed(Mixture),
     #[error("stopped {0}")]
     Stopped(Stop),
     #[error("published in part")]

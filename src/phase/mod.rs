@@ -7,6 +7,9 @@
 //!   └───check_write─▶ Writable ───────────┘
 //! ```
 //!
+//! Before anything is recognised, [`check_formats`] compares what is to hang with
+//! the forms that hang there.
+//!
 //! A stage can only be made by its step: leaving one out does not compile.
 //!
 //! ```compile_fail,E0451
@@ -22,6 +25,7 @@ mod check_write;
 mod claims;
 mod destination;
 mod error;
+mod formats;
 mod just_pushed;
 mod limits;
 mod open_keys;
@@ -42,6 +46,7 @@ pub use check_write::{Writable, check_write, open_more};
 pub use claims::Claims;
 pub use destination::{Destination, DestinationError, Input};
 pub use error::{PhaseError, Stop};
+pub use formats::{Formats, Mixture, check_formats};
 pub use limits::Limits;
 pub use open_keys::{Keys, Opening, open_keys};
 pub use plan::{Image, Item, Locked, Plan, Signatory, prepare};
@@ -75,19 +80,20 @@ const LOOKING: Duration = Duration::from_secs(5);
 
 /// Runs all steps after [`prepare`], until done or until `stop`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
-/// not used are cancelled.
+/// not used are cancelled. `warn` says what the run mixes with others.
 pub async fn run(
     plan: &Plan,
     locked: Vec<Locked>,
     registries: &Registries,
     limits: &Limits,
     settle: Settle,
+    warn: fn(&Mixture),
     stop: impl Future<Output = Stop>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         stop,
-        steps(plan, locked, registries, limits, settle, &mut receipt),
+        steps(plan, locked, registries, limits, settle, warn, &mut receipt),
         registries,
     )
     .await;
@@ -126,6 +132,7 @@ async fn steps(
     registries: &Registries,
     limits: &Limits,
     settle: Settle,
+    warn: fn(&Mixture),
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let lateness = Lateness::watch();
@@ -145,6 +152,7 @@ async fn steps(
     );
     let (keys, ()) = (keys?, more?);
     let computing = async {
+        check_formats(plan, &claims, &writable, &keys, warn).await?;
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
         seal(plan, signed).await

@@ -12,6 +12,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::error::PhaseError;
+use super::formats::Formats;
 use super::secret_file::{self, Role};
 use crate::attach::{Kind, Place};
 use crate::config::{CosignConfig, ExportSbom, Format, MediaTypes, Report};
@@ -26,6 +27,7 @@ pub struct Plan {
     signatories: Vec<Arc<Signatory>>,
     annotations: BTreeMap<String, String>,
     created: Option<Timestamp>,
+    formats: Formats,
 }
 
 /// A distinct (repository, digest) of the report, with its tags in that
@@ -122,7 +124,8 @@ impl Locked {
 }
 
 /// Makes the plan. Reads key and password files, until `until` at most, and
-/// sends nothing. `created` is what stored objects say when they were made.
+/// sends nothing. `created` is what stored objects say when they were made;
+/// `formats`, what becomes of a run that mixes forms with others.
 ///
 /// # Errors
 /// On key and password files that cannot be used, and on configs that
@@ -132,6 +135,7 @@ pub fn prepare(
     config: &CosignConfig,
     cosign_password: Option<&Secret>,
     created: Option<Timestamp>,
+    formats: Formats,
     until: Instant,
 ) -> Result<(Plan, Vec<Locked>), PhaseError> {
     let signatories = config.configs().iter().enumerate();
@@ -150,6 +154,7 @@ pub fn prepare(
         signatories: signatories.collect(),
         annotations: annotations(config),
         created,
+        formats,
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan, config)?;
@@ -172,6 +177,10 @@ impl Plan {
 
     pub fn created(&self) -> Option<Timestamp> {
         self.created
+    }
+
+    pub(super) fn formats(&self) -> Formats {
+        self.formats
     }
 
     /// Every place that may be written, with the media types it is created

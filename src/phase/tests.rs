@@ -48,8 +48,15 @@ async fn sign_with(
     let config = CosignConfig::parse(&testdata("keys/cosign.toml"), settings.as_bytes()).unwrap();
     let until = Instant::now() + Duration::from_secs(60);
     let password = std::fs::read(testdata("keys/password")).unwrap();
-    let (plan, locked) =
-        prepare(&report, &config, Some(&Secret::new(password)), None, until).unwrap();
+    let (plan, locked) = prepare(
+        &report,
+        &config,
+        Some(&Secret::new(password)),
+        None,
+        Formats::Mixed,
+        until,
+    )
+    .unwrap();
     let registries = registries(&plan);
     let opening = open_keys(locked);
     let readable = check_read(&plan, &registries, &Limits::default())

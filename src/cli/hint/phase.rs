@@ -6,7 +6,7 @@ use super::sbom::of_sbom;
 use super::store::of_store;
 use super::{Hint, RUN_AGAIN, say};
 use crate::oci::Repository;
-use crate::phase::{DestinationError, PhaseError, Stop};
+use crate::phase::{DestinationError, Mixture, PhaseError, Stop};
 use crate::store::registry::StoreError;
 
 pub(super) fn of_phase(error: &PhaseError) -> Hint {
@@ -41,6 +41,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::Sbom { source, .. } => of_sbom(source),
         PhaseError::Sign { source, .. } => of_signing(source),
         PhaseError::Place(source) => of_attach(source),
+        PhaseError::Mixed(mixture) => of_mixture(mixture),
         PhaseError::InPart(source) => of_phase(source).or_else(|| say(RUN_AGAIN)),
         PhaseError::Stopped(Stop::OutOfTime(_)) => {
             say("`-timeout` sets the time; running again is safe")
@@ -54,6 +55,20 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
         | PhaseError::Crashed(_) => None,
+    }
+}
+
+/// Two forms on one image.
+pub(super) fn of_mixture(mixture: &Mixture) -> Hint {
+    match mixture {
+        Mixture::Hides { .. } => say(
+            "let all signatories of the image sign it with `format = \"both\"`, or store these \
+             bundles elsewhere with `repository`",
+        ),
+        Mixture::Unseen { .. } => say(
+            "sign with `format = \"both\"`, as all signatories of the image should, or store \
+             these signatures elsewhere with `repository`",
+        ),
     }
 }
 

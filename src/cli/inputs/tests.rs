@@ -46,6 +46,7 @@ fn without_anything_else_the_defaults_hold() {
         insecure_registries: Vec::new(),
         limits: Limits::default(),
         settle: None,
+        formats: Formats::Mixed,
         retry_budget: Duration::from_secs(120),
         timeout: Duration::from_secs(600),
         uid: None,
@@ -409,8 +410,8 @@ fn bytes_that_are_no_text_pass_through() {
     });
     let inputs = Inputs::resolve(Flags::default(), &environment).unwrap();
     assert_eq!(inputs.report, PathBuf::from(raw()));
-    // Two ids and a time.
-    assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 3));
+    // Two ids, a switch and a time.
+    assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 4));
 }
 
 /// SIG-15

@@ -28,6 +28,7 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
         signatories: signatories.collect(),
         annotations: BTreeMap::new(),
         created: None,
+        formats: Formats::Mixed,
     };
     refuse_contradictions(&plan, &config)?;
     Ok(plan)

@@ -1,0 +1,208 @@
+//! What a run does to the signatures of others, or they to its own, where both
+//! forms hang on one image (`spec/decisions/0025`): as soon as one bundle hangs
+//! there, cosign 2.6.3 and later read bundles alone.
+//!
+//! One `cosign.toml` agrees with itself by then (`CFG-20`); this is about what
+//! other runs have left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::check_write::Writable;
+use super::claims::{Body, Claims};
+use super::error::PhaseError;
+use super::open_keys::Keys;
+use super::plan::Plan;
+use super::processors::on_all_processors;
+use crate::attach::{Kind, Place, Standing};
+use crate::envelope::{self, Claim, Form, Payload, media_type};
+use crate::keys::Signer;
+use crate::oci::{Descriptor, Digest};
+use crate::words::Count;
+
+/// What becomes of a run that would mix forms on an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Formats {
+    /// A warning, where what the run reads anyway shows it.
+    #[default]
+    Mixed,
+    /// An error. Each image is looked at for it.
+    Strict,
+}
+
+/// Two forms on one image, and the signatures that verifiers will not see. The
+/// place is that of its referrers.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mixture {
+    #[error(
+        "the first bundle on `{image}` hides {signatures} of others at its `.sig` tag: cosign \
+         2.6.3 and later, 3 included, look at bundles alone from then on",
+        image = .place.name(),
+        signatures = Count(*.hidden, "signature")
+    )]
+    Hides { place: Place, hidden: usize },
+    #[error(
+        "a bundle hangs on `{image}`, and {signatures} of this run at its `.sig` tag alone: \
+         cosign 2.6.3 and later, 3 included, look at bundles alone and do not see that",
+        image = .place.name(),
+        signatures = Count(*.hidden, "signature")
+    )]
+    Unseen { place: Place, hidden: usize },
+}
+
+impl Mixture {
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Hides { place, .. } | Self::Unseen { place, .. } => place,
+        }
+    }
+}
+
+/// One image in a repository where signatures of it hang.
+struct Looked {
+    /// Where referrers of it hang.
+    place: Place,
+    /// The layers of its tag of signatures, if that was read.
+    layers: Option<Vec<Descriptor>>,
+    /// Whether a bundle hangs there, if the referrers were read.
+    has_bundles: Option<bool>,
+    /// Whether the run is to hang bundles there.
+    hangs_bundles: bool,
+    ours: Vec<Ours>,
+}
+
+/// A signature of the run, as a tag would hold it. A key that makes bundles alone
+/// may have made it in an earlier run: its bundle is seen in its place.
+struct Ours {
+    payload: Payload,
+    digest: Digest,
+    signer: Arc<Signer>,
+}
+
+/// The places that the run does not write, and looks at where forms are not to
+/// be mixed: the other form's, beside each place of signatures.
+pub(super) fn beside(plan: &Plan) -> BTreeSet<Place> {
+    if plan.formats() == Formats::Mixed {
+        return BTreeSet::new();
+    }
+    let written = plan.places();
+    let of_signatures = [Kind::Signatures, Kind::Referrers];
+    let places = written
+        .keys()
+        .filter(|place| of_signatures.contains(&place.kind()));
+    places
+        .flat_map(|place| of_signatures.map(|kind| place.of_kind(kind)))
+        .filter(|place| !written.contains_key(place))
+        .collect()
+}
+
+/// Says, or refuses, what the run would mix. Nothing is asked: the places were
+/// read when write access was checked.
+///
+/// # Errors
+/// On the first mixture, if forms are not to be mixed.
+pub async fn check_formats(
+    plan: &Plan,
+    claims: &Claims,
+    writable: &Writable,
+    keys: &Keys,
+    warn: fn(&Mixture),
+) -> Result<(), PhaseError> {
+    let looked = looked(claims, writable, keys)?;
+    let tasks = looked
+        .into_values()
+        .map(|looked| move || Ok(looked.mixture()));
+    let mixtures = on_all_processors(tasks).await?;
+    for mixture in mixtures.into_iter().flatten() {
+        match plan.formats() {
+            Formats::Mixed => warn(&mixture),
+            Formats::Strict => return Err(PhaseError::Mixed(mixture)),
+        }
+    }
+    Ok(())
+}
+
+/// Each image, by the place where referrers of it hang.
+fn looked(
+    claims: &Claims,
+    writable: &Writable,
+    keys: &Keys,
+) -> Result<BTreeMap<Place, Looked>, PhaseError> {
+    let mut all: BTreeMap<Place, Looked> = BTreeMap::new();
+    for want in claims.wanted() {
+        let Body::Claim(stated) = &want.body else {
+            continue;
+        };
+        if !matches!(*stated.claim, Claim::Image { .. }) {
+            continue;
+        }
+        let payload = stated.claim.payload(Form::Tag);
+        let payload = payload.map_err(PhaseError::Content)?;
+        let ours = Ours {
+            digest: payload.message().digest().map_err(PhaseError::Content)?,
+            payload,
+            signer: Arc::clone(&keys.of(&want.signatory)?.signer),
+        };
+        let looked = all.entry(want.place.of_kind(Kind::Referrers));
+        let looked = looked.or_insert_with_key(|list| Looked::at(list, writable));
+        looked.hangs_bundles |= stated.form == Form::Bundle;
+        if !looked.ours.iter().any(|known| known.is(&ours)) {
+            looked.ours.push(ours);
+        }
+    }
+    Ok(all)
+}
+
+impl Looked {
+    fn at(list: &Place, writable: &Writable) -> Self {
+        let tag = writable.found(&list.of_kind(Kind::Signatures));
+        let is_signature = |layer: &&Descriptor| layer.media_type == media_type::SIMPLE_SIGNING;
+        let signatures =
+            |tag: &Standing| tag.layers().iter().filter(is_signature).cloned().collect();
+        Self {
+            place: list.clone(),
+            layers: tag.map(signatures),
+            has_bundles: writable.found(list).map(Standing::has_bundles),
+            hangs_bundles: false,
+            ours: Vec::new(),
+        }
+    }
+
+    /// What the run would mix here, as far as the places were read.
+    fn mixture(self) -> Option<Mixture> {
+        let (layers, has_bundles) = (self.layers.as_ref()?, self.has_bundles?);
+        // What is added to its like is seen wherever that is.
+        if self.hangs_bundles == has_bundles {
+            return None;
+        }
+        let made = |ours: &Ours| layers.iter().any(|layer| ours.made(layer));
+        let is_theirs = |layer: &&Descriptor| !self.ours.iter().any(|ours| ours.made(layer));
+        let (place, hides) = (self.place.clone(), self.hangs_bundles);
+        let hidden = match hides {
+            true => layers.iter().filter(is_theirs).count(),
+            false => self.ours.iter().filter(|ours| !made(ours)).count(),
+        };
+        match (hidden, hides) {
+            (0, _) => None,
+            (_, true) => Some(Mixture::Hides { place, hidden }),
+            (_, false) => Some(Mixture::Unseen { place, hidden }),
+        }
+    }
+}
+
+impl Ours {
+    /// Whether both are one signature, of two configs or in two forms.
+    fn is(&self, other: &Self) -> bool {
+        self.digest == other.digest && Arc::ptr_eq(&self.signer, &other.signer)
+    }
+
+    /// Whether the key has made the signature of `layer`, over the same payload.
+    fn made(&self, layer: &Descriptor) -> bool {
+        layer.digest == self.digest
+            && envelope::signature_of(layer).is_some_and(|signature| {
+                self.signer
+                    .verify(self.payload.message(), &signature)
+                    .is_ok()
+            })
+    }
+}
