@@ -9,9 +9,10 @@ use std::collections::HashSet;
 
 use super::error::AttachError;
 use super::place::Place;
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use super::union::{Union, union};
 use crate::config::MediaTypes;
+use crate::envelope::Sealed;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Descriptor, Digest};
 use crate::store::registry::{Condition, Put};
@@ -51,7 +52,7 @@ pub(super) enum Settling {
 #[derive(Clone)]
 pub(super) struct Append<'a> {
     place: &'a Place,
-    layers: &'a [Layer],
+    layers: &'a [Sealed],
     media_types: MediaTypes,
     found: Standing,
     state: State,
@@ -85,7 +86,7 @@ impl<'a> Append<'a> {
     /// `layers` are to hang at `place`, where `found` was read.
     pub(super) fn new(
         place: &'a Place,
-        layers: &'a [Layer],
+        layers: &'a [Sealed],
         media_types: MediaTypes,
         found: Standing,
         policy: Settling,
@@ -108,7 +109,7 @@ impl<'a> Append<'a> {
     /// them has looked after them for the last time, so that it is up to us to
     /// hang them again.
     pub(super) fn restore(&mut self, erased: impl IntoIterator<Item = Descriptor>) {
-        let ours = self.layers.iter().map(|layer| &layer.descriptor);
+        let ours = self.layers.iter().map(|layer| layer.descriptor());
         let mut known: HashSet<Descriptor> = ours.chain(&self.erased).cloned().collect();
         let new = erased
             .into_iter()
@@ -123,7 +124,7 @@ impl<'a> Append<'a> {
     }
 
     /// Everything that is to hang at the place, whether it is there or not.
-    pub(super) fn layers(&self) -> &'a [Layer] {
+    pub(super) fn layers(&self) -> &'a [Sealed] {
         self.layers
     }
 

@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use super::union;
 use crate::config::MediaTypes;
+use crate::envelope::{Layer, Sealed};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::{Descriptor, Digest, Manifest};
 
@@ -33,7 +34,7 @@ pub fn union(data: &[u8]) {
     }
 }
 
-fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
+fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Sealed]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
     let found = Standing::of(kind, manifest);
@@ -43,7 +44,7 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
             let now = Standing::of(kind, written.manifest);
             assert!(layers.iter().all(|layer| now.holds(layer)));
             let is_ours = |there: &Descriptor| {
-                let mut ours = layers.iter().map(|layer| &layer.descriptor.digest);
+                let mut ours = layers.iter().map(|layer| &layer.descriptor().digest);
                 ours.any(|digest| *digest == there.digest)
             };
             let kept = |there: &Descriptor| {
@@ -58,7 +59,10 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Layer]) {
     }
 }
 
-fn layer(bytes: &'static [u8]) -> Layer {
+fn layer(bytes: &'static [u8]) -> Sealed {
     let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, bytes);
-    Layer::blob(descriptor, Bytes::from_static(bytes).into())
+    Sealed::Layer(Layer {
+        descriptor,
+        content: Bytes::from_static(bytes).into(),
+    })
 }

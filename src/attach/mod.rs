@@ -28,6 +28,6 @@ pub(crate) use publication::Publication;
 pub(crate) use reading::read;
 pub(crate) use recall::{Sought, recall};
 pub(crate) use settle::Settle;
-pub(crate) use standing::{Layer, Standing};
+pub(crate) use standing::Standing;
 pub(crate) use tag_writer::Order;
 pub(crate) use writer::Writer;

@@ -14,7 +14,7 @@ use super::lateness::Lateness;
 use super::meter::Meter;
 use super::place::{Kind, Place};
 use super::settle::Settle;
-use super::standing::Layer;
+use crate::envelope::Layer;
 use crate::http::AT_ONCE;
 use crate::oci::{Content, Digest, Registry, Repository};
 use crate::store::registry::{Registries, StoreError};
@@ -172,11 +172,7 @@ impl Publication<'_> {
         });
         let gone = try_join_all(looks).await;
         let gone = gone.map_err(|source| AttachError::store(place, source))?;
-        let gone: Vec<_> = gone
-            .into_iter()
-            .flatten()
-            .map(|layer| (layer.descriptor.digest.clone(), layer.content.clone()))
-            .collect();
+        let gone: Vec<_> = gone.into_iter().flatten().map(Layer::to_blob).collect();
         if !gone.is_empty() {
             warn!(
                 "The registry has lost {} of the blobs that hang at {place}; uploading them again",

@@ -10,10 +10,11 @@ use super::error::AttachError;
 use super::place::Place;
 use super::publication::{Expected, Publication};
 use super::reading;
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use super::tag_writer::{Order, TagWriter, UPLOADS};
 use super::timing::{CONSISTENCY, LIST_PAUSE};
 use crate::config::MediaTypes;
+use crate::envelope::{Layer, Sealed};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
@@ -23,7 +24,7 @@ use crate::store::registry::{Condition, Put};
 pub(crate) struct ReferrerWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
-    layers: &'a [Layer],
+    layers: &'a [Sealed],
     expected: Option<Expected>,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
@@ -32,9 +33,9 @@ pub(crate) struct ReferrerWriter<'a> {
     /// Where they are listed otherwise.
     tag: TagWriter<'a>,
     /// Which of `layers` the registry does not have.
-    missing: Vec<&'a Layer>,
+    missing: Vec<&'a Sealed>,
     /// Those that the tag lists, and which may be gone all the same.
-    unproven: Vec<&'a Layer>,
+    unproven: Vec<&'a Sealed>,
     visible: Visible,
 }
 
@@ -42,13 +43,13 @@ impl<'a> ReferrerWriter<'a> {
     pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
-        layers: &'a [Layer],
+        layers: &'a [Sealed],
         found: Standing,
     ) -> Self {
         let lists = found.referrers().is_some();
         let fault = found.referrers().and_then(|list| list.fault.clone());
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
-        let blobs = parts(&missing);
+        let blobs = blobs(&missing);
         Self {
             publication,
             place,
@@ -75,12 +76,12 @@ impl<'a> ReferrerWriter<'a> {
     }
 
     /// Whether `layer` was there when it was looked for.
-    pub(crate) fn has_kept(&self, layer: &Layer) -> bool {
-        let digest = &layer.descriptor.digest;
+    pub(crate) fn has_kept(&self, layer: &Sealed) -> bool {
+        let digest = &layer.descriptor().digest;
         !self
             .missing
             .iter()
-            .any(|missing| missing.descriptor.digest == *digest)
+            .any(|missing| missing.descriptor().digest == *digest)
     }
 
     /// Uploads the blobs of what is missing. Nothing visible changes.
@@ -99,9 +100,9 @@ impl<'a> ReferrerWriter<'a> {
             // A tag that is full already is found out before anything is put.
             self.tag.upload(Order::AfterOthers).await?;
         }
-        let blobs = parts(&self.missing);
+        let blobs = blobs(&self.missing);
         let bundles = self.layers.iter().filter(|layer| self.has_kept(layer));
-        let bundles = bundles.flat_map(|layer| &layer.parts);
+        let bundles = bundles.flat_map(Sealed::blobs);
         let bundles = bundles.filter(|part| part.descriptor.media_type != MediaType::OCI_EMPTY);
         let replenishing = self.publication.replenish(self.place, bundles.collect());
         let uploading = self.publication.upload(self.place, &blobs);
@@ -173,7 +174,8 @@ impl<'a> ReferrerWriter<'a> {
                 return Ok(Listing::Absent);
             };
             let unlisted = self.layers.iter();
-            let mut unlisted = unlisted.filter(|layer| !listed.contains(&layer.descriptor.digest));
+            let mut unlisted =
+                unlisted.filter(|layer| !listed.contains(&layer.descriptor().digest));
             let is_whole = match listed.is_complete {
                 true => unlisted.next().is_none(),
                 // Nobody can read all of it: what is there has to do.
@@ -196,7 +198,7 @@ impl<'a> ReferrerWriter<'a> {
         }
     }
 
-    async fn is_there(&self, layer: &Layer) -> Result<bool, AttachError> {
+    async fn is_there(&self, layer: &Sealed) -> Result<bool, AttachError> {
         let reference = by_digest(self.place, layer);
         let there = self.publication.registries.head_manifest(&reference).await;
         let there = there.map_err(|source| AttachError::store(self.place, source))?;
@@ -241,7 +243,7 @@ fn readable(place: &Place, fault: Option<String>) -> Result<(), AttachError> {
 fn tag_of<'a>(
     publication: &'a Publication<'a>,
     place: &'a Place,
-    layers: &'a [Layer],
+    layers: &'a [Sealed],
     found: Standing,
 ) -> TagWriter<'a> {
     // An index has one media type.
@@ -249,11 +251,9 @@ fn tag_of<'a>(
 }
 
 /// The blobs of manifests.
-fn parts(layers: &[&Layer]) -> Vec<(Digest, Content)> {
-    let parts = layers.iter().flat_map(|layer| &layer.parts);
-    parts
-        .map(|part| (part.descriptor.digest.clone(), part.content.clone()))
-        .collect()
+fn blobs(referrers: &[&Sealed]) -> Vec<(Digest, Content)> {
+    let blobs = referrers.iter().flat_map(|referrer| referrer.blobs());
+    blobs.map(Layer::to_blob).collect()
 }
 
 /// What became of a manifest.
@@ -263,16 +263,16 @@ struct Putting {
     visible: Visible,
 }
 
-async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Putting {
+async fn put(publication: &Publication<'_>, place: &Place, layer: &Sealed) -> Putting {
     let mut visible = Visible::No;
     let outcome = async {
         let reference = by_digest(place, layer);
-        let bytes = layer.content.to_bytes();
+        let bytes = layer.content().to_bytes();
         let bytes = bytes.map_err(|source| AttachError::Content {
             place: place.clone(),
             source,
         })?;
-        let manifest = Manifest::new(layer.descriptor.media_type.clone(), bytes);
+        let manifest = Manifest::new(layer.descriptor().media_type.clone(), bytes);
         for _ in 0..=UPLOADS {
             let put = publication
                 .registries
@@ -286,7 +286,7 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
             {
                 Put::Written => return Ok(false),
                 Put::Indexed => return Ok(true),
-                Put::BlobUnknown => publication.upload(&place, &parts(&[layer])).await?,
+                Put::BlobUnknown => publication.upload(&place, &blobs(&[layer])).await?,
                 Put::Outdated => {}
                 Put::Unclear(reason) => {
                     debug!("It is not clear whether {reference} was written: {reason}");
@@ -312,6 +312,9 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Layer) -> Put
     Putting { outcome, visible }
 }
 
-fn by_digest(place: &Place, layer: &Layer) -> Reference {
-    Reference::new(place.repository().clone(), layer.descriptor.digest.clone())
+fn by_digest(place: &Place, layer: &Sealed) -> Reference {
+    Reference::new(
+        place.repository().clone(),
+        layer.descriptor().digest.clone(),
+    )
 }

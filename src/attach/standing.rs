@@ -6,45 +6,8 @@ use super::error::AttachError;
 use super::place::{Kind, Place};
 use crate::envelope::{self, Sealed};
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Content, Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
+use crate::oci::{Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
-
-/// A sealed payload, ready to be stored.
-#[derive(Clone, Debug)]
-pub(crate) struct Layer {
-    pub descriptor: Descriptor,
-    pub content: Content,
-    /// The blobs of a layer that is a manifest itself.
-    pub parts: Vec<Layer>,
-}
-
-impl Layer {
-    /// A layer that is one blob.
-    pub(crate) fn blob(descriptor: Descriptor, content: Content) -> Self {
-        Self {
-            descriptor,
-            content,
-            parts: Vec::new(),
-        }
-    }
-}
-
-impl From<&Sealed> for Layer {
-    fn from(sealed: &Sealed) -> Self {
-        match sealed {
-            Sealed::Layer(layer) => Self::blob(layer.descriptor.clone(), layer.content.clone()),
-            Sealed::Referrer(referrer) => Self {
-                descriptor: referrer.descriptor.clone(),
-                content: referrer.manifest.bytes().clone().into(),
-                parts: referrer
-                    .blobs
-                    .iter()
-                    .map(|blob| Self::blob(blob.descriptor.clone(), blob.content.clone()))
-                    .collect(),
-            },
-        }
-    }
-}
 
 /// What stood at a place when it was read.
 #[derive(Clone)]
@@ -172,19 +135,19 @@ impl Standing {
     /// Whether `layer` hung there, just as it is to hang there: an annotation
     /// more may make readers refuse it. Whether they can read it is another
     /// matter: see [`set_right`](Self::set_right).
-    pub(crate) fn holds(&self, layer: &Layer) -> bool {
+    pub(crate) fn holds(&self, layer: &Sealed) -> bool {
         match self {
             Self::Nothing => false,
             // The registry itself derives the entries of its list from the
             // manifests; only digests can be compared.
-            Self::List(referrers) => referrers.contains(&layer.descriptor.digest),
+            Self::List(referrers) => referrers.contains(&layer.descriptor().digest),
             Self::Tag(tagged) => match tagged.body {
                 // Readers of a list go by the digest; the rest is for people.
                 Body::Index(_) => tagged
                     .descriptors
                     .iter()
-                    .any(|there| layer.descriptor.is_covered_by(there)),
-                Body::Image(_) | Body::Replaced => tagged.descriptors.contains(&layer.descriptor),
+                    .any(|there| layer.descriptor().is_covered_by(there)),
+                Body::Image(_) | Body::Replaced => tagged.descriptors.contains(layer.descriptor()),
             },
         }
     }
@@ -194,12 +157,12 @@ impl Standing {
     ///
     /// # Errors
     /// On a layer that cannot be written again.
-    pub(super) fn set_right(&self, layers: &[Layer]) -> Result<Self, ManifestError> {
+    pub(super) fn set_right(&self, layers: &[Sealed]) -> Result<Self, ManifestError> {
         let mut standing = self.clone();
         if let Self::Tag(tagged) = &mut standing
             && let Body::Image(image) = &mut tagged.body
         {
-            let sizes = layers.iter().map(|layer| &layer.descriptor);
+            let sizes = layers.iter().map(|layer| layer.descriptor());
             let sizes: HashMap<_, _> = sizes.map(|blob| (&blob.digest, blob.size)).collect();
             tagged.reading = tagged.reading.and(image.set_right(&sizes)?);
             tagged.descriptors = image.layers().to_vec();

@@ -12,7 +12,7 @@ use super::place::{Kind, Place};
 use super::publication::{Expected, Publication};
 use super::reading;
 use super::settle::{Contention, Measured, Settle};
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use super::timing::{
     COLLISION, COLLISION_AT_MOST, CONSISTENCY, MOST_COLLISION_DOUBLINGS, MOST_DOUBLINGS, PATIENCE,
     RESTLESS, STALE,
@@ -20,6 +20,7 @@ use super::timing::{
 use super::union::Union;
 use super::watch::{Doubt, Watch};
 use crate::config::MediaTypes;
+use crate::envelope::{Layer, Sealed};
 use crate::oci::{Content, Descriptor, Digest};
 use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
@@ -77,7 +78,7 @@ impl<'a> TagWriter<'a> {
     pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
-        layers: &'a [Layer],
+        layers: &'a [Sealed],
         media_types: MediaTypes,
         found: Standing,
     ) -> Self {
@@ -469,14 +470,15 @@ impl<'a> TagWriter<'a> {
         if self.place.kind() == Kind::Referrers {
             return Ok(());
         }
-        let is_uploaded = |layer: &Layer| {
+        let is_uploaded = |layer: &Sealed| {
             uploaded
                 .iter()
-                .any(|(digest, _)| *digest == layer.descriptor.digest)
+                .any(|(digest, _)| *digest == layer.descriptor().digest)
         };
         let layers = self.append.layers().iter();
         let held = layers.filter(|layer| self.append.found().holds(layer) && !is_uploaded(layer));
-        self.publication.replenish(self.place, held.collect()).await
+        let blobs = held.flat_map(Sealed::blobs).collect();
+        self.publication.replenish(self.place, blobs).await
     }
 
     async fn upload_blobs(&mut self, union: &Union) -> Result<(), AttachError> {
@@ -484,10 +486,8 @@ impl<'a> TagWriter<'a> {
         // The blob that the registry does not know may be of a layer that hangs
         // there already. Of referrers the layers are manifests.
         if self.lost > 0 && self.place.kind() != Kind::Referrers {
-            let layers = self.append.layers().iter();
-            wanted.extend(
-                layers.map(|layer| (layer.descriptor.digest.clone(), layer.content.clone())),
-            );
+            let blobs = self.append.layers().iter().flat_map(Sealed::blobs);
+            wanted.extend(blobs.map(Layer::to_blob));
         }
         wanted.retain(|(digest, _)| !self.uploaded.contains(digest));
         self.publication.upload(self.place, &wanted).await?;

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use crate::config::MediaTypes;
+use crate::envelope::{Layer, Sealed};
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::manifest::ManifestError;
 use crate::oci::{
@@ -21,15 +22,15 @@ pub(super) struct Union {
     pub(super) manifest: Manifest,
     /// How many layers the manifest has.
     pub(super) layers: usize,
-    pub(super) missing: Vec<Layer>,
+    pub(super) missing: Vec<Sealed>,
     pub(super) config: Option<(Digest, Content)>,
 }
 
 impl Union {
     /// The blobs that the manifest needs and that may not be there yet.
     pub(super) fn blobs(&self) -> Vec<(Digest, Content)> {
-        let layers = self.missing.iter();
-        let layers = layers.map(|layer| (layer.descriptor.digest.clone(), layer.content.clone()));
+        let layers = self.missing.iter().flat_map(Sealed::blobs);
+        let layers = layers.map(Layer::to_blob);
         layers.chain(self.config.clone()).collect()
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn union(
     place: &Place,
     found: &Standing,
     erased: &[Descriptor],
-    layers: &[Layer],
+    layers: &[Sealed],
     media_types: MediaTypes,
     gone: &[Digest],
 ) -> Result<Option<Union>, AttachError> {
@@ -52,7 +53,7 @@ pub(super) fn union(
             place: place.clone(),
             source,
         })?;
-    let missing: Vec<Layer> = ours
+    let missing: Vec<Sealed> = ours
         .iter()
         .filter(|layer| !found.holds(layer))
         .cloned()
@@ -80,8 +81,8 @@ pub(super) fn union(
 }
 
 /// What is hung at a place anew: `erased` again, and `missing`.
-fn added(erased: Vec<Descriptor>, missing: &[Layer]) -> Vec<Descriptor> {
-    let missing = missing.iter().map(|layer| layer.descriptor.clone());
+fn added(erased: Vec<Descriptor>, missing: &[Sealed]) -> Vec<Descriptor> {
+    let missing = missing.iter().map(|layer| layer.descriptor().clone());
     erased.into_iter().chain(missing).collect()
 }
 
@@ -91,7 +92,7 @@ fn list(
     place: &Place,
     base: Option<&IndexManifest>,
     mut erased: Vec<Descriptor>,
-    missing: Vec<Layer>,
+    missing: Vec<Sealed>,
     gone: &[Digest],
 ) -> Result<Union, AttachError> {
     erased.retain(|erased| !gone.contains(&erased.digest));
@@ -120,7 +121,7 @@ fn append(
     place: &Place,
     base: Option<&ImageManifest>,
     erased: Vec<Descriptor>,
-    missing: Vec<Layer>,
+    missing: Vec<Sealed>,
     media_types: MediaTypes,
 ) -> Result<Union, AttachError> {
     let added = added(erased, &missing);
@@ -148,10 +149,10 @@ fn append(
     })
 }
 
-fn distinct(layers: &[Layer]) -> Vec<Layer> {
+fn distinct(layers: &[Sealed]) -> Vec<Sealed> {
     let mut known = HashSet::new();
     let layers = layers.iter();
-    let new = layers.filter(|layer| known.insert(&layer.descriptor));
+    let new = layers.filter(|layer| known.insert(layer.descriptor()));
     new.cloned().collect()
 }
 
@@ -239,10 +240,17 @@ mod tests {
         Place::new("r.io/app".parse().unwrap(), Digest::of(b""), kind)
     }
 
-    fn layers(object: &str, manifest: &ImageManifest) -> Vec<Layer> {
+    fn layer(descriptor: Descriptor, content: Content) -> Sealed {
+        Sealed::Layer(Layer {
+            descriptor,
+            content,
+        })
+    }
+
+    fn layers(object: &str, manifest: &ImageManifest) -> Vec<Sealed> {
         let layer = |descriptor: &Descriptor| {
             let content = blob(object, &descriptor.digest).into();
-            Layer::blob(descriptor.clone(), content)
+            layer(descriptor.clone(), content)
         };
         manifest.layers().iter().map(layer).collect()
     }
@@ -354,7 +362,7 @@ mod tests {
         let object = "legacy-three-keys-cosign2";
         let whole = recorded(object, ".sig");
         let all = layers(object, &whole.to_image().unwrap());
-        let erased: Vec<Descriptor> = all[..2].iter().map(|l| l.descriptor.clone()).collect();
+        let erased: Vec<Descriptor> = all[..2].iter().map(|l| l.descriptor().clone()).collect();
         let place = place(Kind::Signatures);
         let union = |found: &Standing| {
             let ours = &all[2..];
@@ -374,7 +382,7 @@ mod tests {
         let there = ImageManifest::empty(MediaType::OCI_MANIFEST, config.clone())
             .append(&[theirs], &config)
             .unwrap();
-        let ours = Layer::blob(
+        let ours = layer(
             Descriptor::of(media_type::SIMPLE_SIGNING, b"ours"),
             b"ours".to_vec().into(),
         );
@@ -396,9 +404,9 @@ mod tests {
     fn a_full_tag_is_refused() {
         let layer = |text: String| {
             let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, text.as_bytes());
-            Layer::blob(descriptor, text.into_bytes().into())
+            layer(descriptor, text.into_bytes().into())
         };
-        let many: Vec<Layer> = (0..=MAX_LAYERS)
+        let many: Vec<Sealed> = (0..=MAX_LAYERS)
             .map(|index| layer(index.to_string()))
             .collect();
         let refused = union(

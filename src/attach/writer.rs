@@ -4,9 +4,10 @@ use super::error::AttachError;
 use super::place::{Kind, Place};
 use super::publication::Publication;
 use super::referrer_writer::ReferrerWriter;
-use super::standing::{Layer, Standing};
+use super::standing::Standing;
 use super::tag_writer::{Order, TagWriter};
 use crate::config::MediaTypes;
+use crate::envelope::Sealed;
 use crate::oci::Digest;
 use crate::store::Visible;
 
@@ -22,7 +23,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(
         publication: &'a Publication<'a>,
         place: &'a Place,
-        layers: &'a [Layer],
+        layers: &'a [Sealed],
         media_types: MediaTypes,
         found: Standing,
     ) -> Self {
@@ -58,7 +59,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether `layer`, which was [found](Standing::holds), is really there.
-    pub(crate) fn has_kept(&self, layer: &Layer) -> bool {
+    pub(crate) fn has_kept(&self, layer: &Sealed) -> bool {
         match self {
             Self::Tag(_) => true,
             Self::Referrers(writer) => writer.has_kept(layer),

@@ -2,8 +2,9 @@
 //! stored.
 
 use std::io;
+use std::slice;
 
-use crate::oci::{Annotations, Content, Descriptor, Manifest, MediaType};
+use crate::oci::{Annotations, Content, Descriptor, Digest, Manifest, MediaType};
 
 /// A blob, with what a manifest says of it.
 #[derive(Clone, Debug)]
@@ -30,6 +31,11 @@ impl Layer {
             descriptor,
             content,
         })
+    }
+
+    /// What is uploaded.
+    pub fn to_blob(&self) -> (Digest, Content) {
+        (self.descriptor.digest.clone(), self.content.clone())
     }
 }
 
@@ -58,6 +64,22 @@ impl Sealed {
         match self {
             Self::Layer(layer) => &layer.descriptor,
             Self::Referrer(referrer) => &referrer.descriptor,
+        }
+    }
+
+    /// The blobs that a registry needs before it takes the manifest around them.
+    pub fn blobs(&self) -> &[Layer] {
+        match self {
+            Self::Layer(layer) => slice::from_ref(layer),
+            Self::Referrer(referrer) => &referrer.blobs,
+        }
+    }
+
+    /// The bytes that the [descriptor](Self::descriptor) is of.
+    pub fn content(&self) -> Content {
+        match self {
+            Self::Layer(layer) => layer.content.clone(),
+            Self::Referrer(referrer) => referrer.manifest.bytes().clone().into(),
         }
     }
 }

@@ -9,8 +9,9 @@ use tracing::info;
 use super::error::PhaseError;
 use super::progress;
 use super::receipt::{PlaceState, Receipt};
-use super::seal::{Sealed, SealedPlace};
-use crate::attach::{AttachError, Lateness, Layer, Order, Publication, Settle, Writer};
+use super::seal::{self, SealedPlace};
+use crate::attach::{AttachError, Lateness, Order, Publication, Settle, Writer};
+use crate::envelope::Sealed;
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
@@ -22,7 +23,7 @@ use crate::store::{FailureKind, Visible};
 /// On the first place that cannot be written or read back. If something
 /// visible has changed by then, as [`PhaseError::InPart`].
 pub async fn publish(
-    sealed: Sealed,
+    sealed: seal::Sealed,
     registries: &Registries,
     settle: Settle,
     lateness: Lateness,
@@ -110,16 +111,13 @@ async fn write<'a>(
 /// A place with its layers in a row.
 struct Prepared {
     sealed: SealedPlace,
-    layers: Vec<Layer>,
+    layers: Vec<Sealed>,
     before: Option<Digest>,
 }
 
 impl Prepared {
     fn new(sealed: SealedPlace) -> Self {
-        let layers = sealed
-            .entries
-            .iter()
-            .map(|entry| Layer::from(&entry.sealed));
+        let layers = sealed.entries.iter().map(|entry| entry.sealed.clone());
         Self {
             before: sealed.before.found.digest().cloned(),
             layers: layers.collect(),
@@ -165,7 +163,7 @@ impl Prepared {
         let distinct = |wanted: bool| {
             let layers = self.layers.iter().zip(was_there);
             let layers = layers.filter(|(_, there)| **there == wanted);
-            let layers: HashSet<_> = layers.map(|(layer, _)| &layer.descriptor).collect();
+            let layers: HashSet<_> = layers.map(|(layer, _)| layer.descriptor()).collect();
             layers.len()
         };
         let (added, there) = (distinct(false), distinct(true));

@@ -19,7 +19,7 @@ use super::open_keys::{Identity, Key, Keys};
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::seal::reference;
-use crate::attach::{Layer, Place, Sought, recall};
+use crate::attach::{Place, Sought, recall};
 use crate::envelope::{self, Reference, Sealed};
 use crate::keys::Signer;
 use crate::signature::Signature;
@@ -86,9 +86,8 @@ pub async fn recognise(
         .zip(compared)
         .map(|((key, wanted), ours)| {
             let found = places.get(&wanted.place).map(|place| &place.found);
-            let hangs = |(_, sealed): &(Signature, Sealed)| {
-                found.is_some_and(|found| found.holds(&Layer::from(sealed)))
-            };
+            let hangs =
+                |(_, sealed): &(Signature, Sealed)| found.is_some_and(|found| found.holds(sealed));
             let signature = ours.into_iter().find(hangs);
             Recalled {
                 key: Arc::clone(&key.identity),

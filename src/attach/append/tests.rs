@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::super::place::Kind;
 use super::*;
+use crate::envelope::Layer;
 use crate::envelope::media_type;
 use crate::oci::{Manifest, MediaType};
 use crate::store::registry::Answer;
@@ -24,9 +25,13 @@ fn place() -> Place {
     )
 }
 
-fn layer(name: &str) -> Layer {
+fn layer(name: &str) -> Sealed {
     let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, name.as_bytes());
-    Layer::blob(descriptor, name.as_bytes().to_vec().into())
+    let content = name.as_bytes().to_vec().into();
+    Sealed::Layer(Layer {
+        descriptor,
+        content,
+    })
 }
 
 /// Whether others wait long enough for a writer that is slow.
@@ -38,7 +43,7 @@ enum Patience {
 
 #[derive(Clone)]
 enum Writer<'a> {
-    NotStarted(&'a [Layer]),
+    NotStarted(&'a [Sealed]),
     Ours(Append<'a>),
     /// One of ours whose put is under way for as long as it takes. Nobody waits
     /// for it; whatever stands long enough for somebody to be done is `seen`.
@@ -49,11 +54,11 @@ enum Writer<'a> {
     },
     /// cosign: reads, puts, and looks no more.
     Foreign {
-        layers: &'a [Layer],
+        layers: &'a [Sealed],
         read: Option<Standing>,
         patience: Patience,
     },
-    Done(&'a [Layer]),
+    Done(&'a [Sealed]),
 }
 
 #[derive(Clone)]
@@ -353,7 +358,7 @@ fn explore(start: World<'_>) -> (usize, usize) {
 #[test]
 fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
     let place = place();
-    let layers: Vec<[Layer; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    let layers: Vec<[Sealed; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
     for (count, faults) in [(1, 2), (2, 0), (2, 2), (3, 0), (3, 1)] {
         let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
         let (worlds, losses) = explore(World::new(&place, writers.collect(), faults));
@@ -366,7 +371,7 @@ fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
 #[test]
 fn our_writers_lose_nothing_however_long_their_puts_take_if_they_are_watched() {
     let place = place();
-    let layers: Vec<[Layer; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    let layers: Vec<[Sealed; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
     for count in [2, 3] {
         let losses = [true, false].map(|are_watched| {
             let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
@@ -394,7 +399,7 @@ fn our_writers_survive_a_foreign_one_that_writes_within_the_settle_time() {
 }
 
 /// A foreign writer may lose its own layer: it reads nothing back.
-fn assert_ours_survive(start: World<'_>, ours: &[&[Layer; 1]]) {
+fn assert_ours_survive(start: World<'_>, ours: &[&[Sealed; 1]]) {
     let mut seen = HashSet::new();
     let mut open = vec![start];
     while let Some(world) = open.pop() {
