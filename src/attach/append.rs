@@ -221,7 +221,7 @@ impl<'a> Append<'a> {
                     return Vec::new();
                 }
             }
-            // Nobody has written since, for as long as it takes.
+            // Our manifest still stands after the settle time: done.
             State::Proving(_, Wait::No) => self.settling = Settling::Over,
             // The same, of what others wrote. A tag that has changed has to
             // settle again, although everything of ours may be in it: what stood

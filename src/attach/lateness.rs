@@ -12,8 +12,8 @@ use super::timing::TICK;
 
 const STACK: usize = 64 * 1024;
 
-/// A watch on the clock, as long as this lives. It has a thread of its own: what
-/// the runtime has to do is no wait for a processor.
+/// A watch on the clock, as long as this lives. It has a thread of its own: a task
+/// of the runtime would also measure the runtime's own queue.
 pub struct Lateness {
     worst: Arc<Worst>,
     /// The thread ends when this is dropped.

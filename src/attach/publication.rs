@@ -19,10 +19,18 @@ use crate::http::AT_ONCE;
 use crate::oci::{Content, Digest, Registry, Repository};
 use crate::store::registry::{Registries, StoreError};
 
-/// Uploads end together when no more are left than a host takes at a time, none
-/// of which is big: they are all under way, and take one more round trip.
+/// When at most so many small blobs are left they are all in flight and finish
+/// within one round trip.
 const FEW: usize = AT_ONCE;
 const BIG: u64 = 256 * 1024;
+
+/// Whether a place is written as soon as its blobs are there, or after other
+/// places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    First,
+    AfterOthers,
+}
 
 /// One run's writing: who is written to, how carefully, and how far it is.
 pub(crate) struct Publication<'a> {

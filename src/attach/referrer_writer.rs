@@ -8,10 +8,10 @@ use tracing::{debug, warn};
 
 use super::error::AttachError;
 use super::place::Place;
-use super::publication::{Expected, Publication};
+use super::publication::{Expected, Order, Publication};
 use super::reading;
 use super::standing::Standing;
-use super::tag_writer::{Order, TagWriter, UPLOADS};
+use super::tag_writer::{TagWriter, UPLOADS};
 use super::timing::{CONSISTENCY, LIST_PAUSE};
 use crate::config::MediaTypes;
 use crate::envelope::{Layer, Sealed};
@@ -89,7 +89,8 @@ impl<'a> ReferrerWriter<'a> {
     /// # Errors
     /// On a registry that does not answer or refuses.
     pub(crate) async fn upload(&mut self) -> Result<(), AttachError> {
-        // Whatever becomes of them, nobody waits for them after this.
+        // Dropping the guard releases writers that wait for these uploads, also on
+        // an error.
         let _expected = self.expected.take();
         let looks = self.unproven.iter().map(|layer| self.is_there(layer));
         let there = try_join_all(looks).await?;

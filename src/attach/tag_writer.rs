@@ -9,14 +9,11 @@ use tracing::{debug, warn};
 use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use super::publication::{Expected, Publication};
+use super::publication::{Expected, Order, Publication};
 use super::reading;
 use super::settle::{Contention, Measured, Settle};
 use super::standing::Standing;
-use super::timing::{
-    COLLISION, COLLISION_AT_MOST, CONSISTENCY, MOST_COLLISION_DOUBLINGS, MOST_DOUBLINGS, PATIENCE,
-    RESTLESS, STALE,
-};
+use super::timing::{CONSISTENCY, MOST_DOUBLINGS, PATIENCE, RESTLESS, STALE, after_collision};
 use super::union::Union;
 use super::watch::{Doubt, Watch};
 use crate::config::MediaTypes;
@@ -30,14 +27,6 @@ use crate::words::Count;
 pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
-
-/// Whether a place is written as soon as its blobs are there, or after other
-/// places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    First,
-    AfterOthers,
-}
 
 /// What became of an attempt to put.
 enum Attempt {
@@ -126,14 +115,14 @@ impl<'a> TagWriter<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes. A place whose turn is next is looked at again beside the
-    /// last uploads of the run, because the longer ago it was read, the likelier
-    /// somebody else has written since.
+    /// visible changes. For a place written first, a `HEAD` runs beside the last
+    /// uploads, so that the window between read and write is one round trip.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
     pub(crate) async fn upload(&mut self, order: Order) -> Result<(), AttachError> {
-        // Whatever becomes of them, nobody waits for them after this.
+        // Dropping the guard releases writers that wait for these uploads, also on
+        // an error.
         let _expected = self.expected.take();
         let Next::Put(union, _) = self.append.next()? else {
             return self.replenish(&[]).await;
@@ -195,8 +184,8 @@ impl<'a> TagWriter<'a> {
     }
 
     /// Makes the layers hang there, and reads them back. Gives the digest of
-    /// the manifest that holds them. What was read before other places were
-    /// written is too old to write on.
+    /// the manifest that holds them. With `AfterOthers` the place is
+    /// read again first: writing the other places took time.
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
@@ -234,7 +223,7 @@ impl<'a> TagWriter<'a> {
                     match wait {
                         Wait::No => {}
                         Wait::Consistency | Wait::Collision => {
-                            tokio::time::sleep(jittered(round)).await;
+                            tokio::time::sleep(after_collision(round)).await;
                         }
                         Wait::Settled => {
                             seen = self.unchanged().await;
@@ -495,10 +484,4 @@ impl<'a> TagWriter<'a> {
             .extend(wanted.into_iter().map(|(digest, _)| digest));
         Ok(())
     }
-}
-
-/// Full jitter: signers that collided once must not collide again.
-fn jittered(round: u32) -> Duration {
-    let ceiling = COLLISION.saturating_mul(1 << round.min(MOST_COLLISION_DOUBLINGS));
-    ceiling.min(COLLISION_AT_MOST).mul_f64(fastrand::f64())
 }

@@ -45,9 +45,9 @@ pub(super) const STALE: Duration = Duration::from_millis(200);
 pub(super) const MOST_DOUBLINGS: u32 = 8;
 /// The longest pause after the first collision with another signer; it doubles
 /// with every further one.
-pub(super) const COLLISION: Duration = Duration::from_millis(50);
-pub(super) const MOST_COLLISION_DOUBLINGS: u32 = 6;
-pub(super) const COLLISION_AT_MOST: Duration = Duration::from_secs(2);
+const COLLISION: Duration = Duration::from_millis(50);
+const MOST_COLLISION_DOUBLINGS: u32 = 6;
+const COLLISION_AT_MOST: Duration = Duration::from_secs(2);
 
 // How a place is watched while a put is under way or in doubt: see `watch`.
 
@@ -64,3 +64,10 @@ pub(super) const DOUBT: Duration = Duration::from_secs(10);
 
 /// The period of the thread that measures how late the process is woken.
 pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// The pause before a place is read again after `round` collisions. Full jitter:
+/// signers that collided once must not collide again.
+pub(super) fn after_collision(round: u32) -> Duration {
+    let ceiling = COLLISION.saturating_mul(1 << round.min(MOST_COLLISION_DOUBLINGS));
+    ceiling.min(COLLISION_AT_MOST).mul_f64(fastrand::f64())
+}

@@ -2,10 +2,10 @@
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use super::publication::Publication;
+use super::publication::{Order, Publication};
 use super::referrer_writer::ReferrerWriter;
 use super::standing::Standing;
-use super::tag_writer::{Order, TagWriter};
+use super::tag_writer::TagWriter;
 use crate::config::MediaTypes;
 use crate::envelope::Sealed;
 use crate::oci::Digest;
@@ -67,9 +67,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Uploads the blobs that the next [`write`](Self::write) needs. Nothing
-    /// visible changes. A place whose turn is next is looked at again beside the
-    /// last uploads of the run, because the longer ago it was read, the likelier
-    /// somebody else has written since.
+    /// visible changes. For a place written first, a `HEAD` runs beside the last
+    /// uploads, so that the window between read and write is one round trip.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, and on a full tag.
@@ -81,8 +80,9 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes the layers hang there, and reads them back. Gives the digest of
-    /// the tag's manifest that holds them; a registry's own list has none. What
-    /// was read before other places were written is too old to write on.
+    /// the tag's manifest that holds them; a registry's own list has none. With
+    /// `AfterOthers` the place is read again first: writing the other places took
+    /// time.
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.

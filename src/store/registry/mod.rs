@@ -72,7 +72,7 @@ pub struct Registries {
 /// A credential, or why there is none: what failed is not tried again.
 type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 
-/// Something that is found out once; who comes meanwhile waits.
+/// A value computed once; concurrent callers wait for the first.
 type Slot<T> = Arc<OnceCell<T>>;
 
 impl Registries {

@@ -106,8 +106,8 @@ impl Registries {
                     session.close();
                     debug!("The upload session in {repository} was lost; opening another");
                 }
-                // What came before the connection broke may have stayed in the
-                // session, so that its bytes are not the blob's any more.
+                // A broken upload may have left bytes in the session; a repeated PUT
+                // then fails its digest check.
                 400 if response.attempts > 1 => {
                     debug!("The upload session in {repository} is spoilt; opening another");
                     self.cancel(repository, session.close()).await;
