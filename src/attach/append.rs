@@ -17,7 +17,7 @@ use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Descriptor, Digest};
 use crate::store::registry::{Condition, Put};
 
-/// What to do next.
+/// The next step.
 pub(super) enum Next {
     /// Upload what the union needs, then put it under the condition.
     Put(Box<Union>, Condition),
@@ -56,13 +56,13 @@ pub(super) struct Append<'a> {
     media_types: MediaTypes,
     found: Standing,
     state: State,
-    /// What to do about stale writers after each put.
+    /// The settling after each put, for stale writers.
     policy: Settling,
     settling: Settling,
     trusts_conditions: bool,
     /// Manifests that the place lists and the registry does not have.
     gone: Vec<Digest>,
-    /// What others hung there and a put of ours has erased, or may have.
+    /// Layers that others hung there and that a put of ours has erased, or may have.
     erased: Vec<Descriptor>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Append<'a> {
         }
     }
 
-    /// What was read last.
+    /// The last read.
     pub(super) fn found(&self) -> &Standing {
         &self.found
     }

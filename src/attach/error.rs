@@ -1,4 +1,4 @@
-//! What can go wrong at a place.
+//! Failures at a place.
 
 use super::place::Place;
 use crate::oci::manifest::{MAX_LAYERS, ManifestError};
@@ -56,7 +56,7 @@ pub enum AttachError {
 }
 
 impl AttachError {
-    /// What the failure means for the run.
+    /// The meaning of the failure for the run.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Foreign { .. }
@@ -75,7 +75,7 @@ impl AttachError {
         }
     }
 
-    /// What a registry did wrong at `place`.
+    /// A failure of the registry at `place`.
     pub(super) fn store(place: &Place, source: StoreError) -> Self {
         let place = place.clone();
         Self::Store { place, source }

@@ -1,4 +1,4 @@
-//! What the fuzzers ask of the union with what stands at a place.
+//! Properties of the union with any manifest at a place, for the fuzzers.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 

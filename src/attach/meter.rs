@@ -18,14 +18,14 @@ type Key = (Repository, Digest);
 #[derive(Clone, Default)]
 pub(crate) struct Meter(Arc<Mutex<HashMap<Key, Share>>>);
 
-/// What was sent of a blob, in bytes.
+/// The bytes of a blob that were sent.
 #[derive(Clone, Copy)]
 struct Share {
     sent: u64,
     length: u64,
 }
 
-/// What was sent of all blobs that are known to be wanted: `1.2 MB of 3.0 MB`.
+/// The bytes sent of all blobs that are known to be wanted: `1.2 MB of 3.0 MB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     sent: u64,

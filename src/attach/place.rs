@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::oci::{Digest, Reference, Repository, Tag};
 
-/// What hangs at a place.
+/// The kind of layers at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Signatures,
@@ -17,7 +17,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What there may be too many of.
+    /// The plural of its parts, for a place that has too many.
     pub fn parts(self) -> &'static str {
         match self {
             Self::Signatures | Self::Attestations | Self::Sbom => "layers",
@@ -68,7 +68,7 @@ impl Place {
         self.kind
     }
 
-    /// What everything here hangs on.
+    /// The subject that everything here hangs on.
     pub fn subject(&self) -> &Digest {
         &self.digest
     }

@@ -1,4 +1,4 @@
-//! What all places of a run are written with.
+//! The state that all writers of a run share.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;

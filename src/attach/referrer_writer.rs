@@ -221,7 +221,7 @@ impl<'a> ReferrerWriter<'a> {
     }
 }
 
-/// What a registry's own list shows.
+/// The content of a registry's own list.
 enum Listing {
     /// Everything of ours.
     Whole,
@@ -257,7 +257,7 @@ fn blobs(referrers: &[&Sealed]) -> Vec<(Digest, Content)> {
     blobs.map(Layer::to_blob).collect()
 }
 
-/// What became of a manifest.
+/// The outcome of putting a manifest.
 struct Putting {
     /// Whether the registry claims to list it.
     outcome: Result<bool, AttachError>,

@@ -7,7 +7,7 @@ use super::timing::{
     QUIET_HALF_WINDOWS, SETTLE_AT_LEAST, SETTLE_AT_MOST, SOON,
 };
 
-/// What is known of other signers of a place.
+/// The evidence of other signers at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contention {
     /// None was seen.
@@ -18,7 +18,7 @@ pub(super) enum Contention {
     Restless,
 }
 
-/// What a run has measured so far.
+/// The measurements of a run so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Measured {
     /// Between the last read of the place and the end of the put.

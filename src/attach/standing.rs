@@ -1,4 +1,4 @@
-//! What hangs at a place, and what is to hang there.
+//! The standing of a place: everything that hangs there when it is read.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
 
-/// What stood at a place when it was read.
+/// The standing of a place when it was read.
 #[derive(Clone)]
 pub(crate) enum Standing {
     Nothing,
@@ -30,7 +30,7 @@ pub(crate) struct Tagged {
     version: Condition,
 }
 
-/// What a tag's manifest is for us.
+/// A tag's manifest as the signer uses it.
 #[derive(Clone)]
 enum Body {
     /// One document, which is replaced whatever it was.
@@ -152,7 +152,7 @@ impl Standing {
         }
     }
 
-    /// What hung there, as all readers will take it once it is written again.
+    /// The standing as all readers will take it once it is written again.
     /// Nothing has to be if the [reading](Self::reading) is plain.
     ///
     /// # Errors

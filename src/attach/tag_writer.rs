@@ -28,7 +28,7 @@ pub(super) const UPLOADS: usize = 3;
 /// Readers of older cosign stop at 100 layers.
 const MANY_LAYERS: usize = 90;
 
-/// What became of an attempt to put.
+/// The outcome of an attempt to put.
 enum Attempt {
     /// It was sent.
     Put,

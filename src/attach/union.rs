@@ -80,7 +80,7 @@ pub(super) fn union(
     }
 }
 
-/// What is hung at a place anew: `erased` again, and `missing`.
+/// The layers that are hung at a place anew: `erased` again, and `missing`.
 fn added(erased: Vec<Descriptor>, missing: &[Sealed]) -> Vec<Descriptor> {
     let missing = missing.iter().map(|layer| layer.descriptor().clone());
     erased.into_iter().chain(missing).collect()

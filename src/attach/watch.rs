@@ -56,19 +56,19 @@ impl Doubt {
     }
 }
 
-/// What stands at a place, look after look.
+/// The standing of a place, look after look.
 pub(super) struct Watch<'a> {
     registries: &'a Registries,
     place: &'a Place,
     began: Instant,
     period: Duration,
     next: Instant,
-    /// What stood there at the last look.
+    /// The digest that stood there at the last look.
     stood: Option<Digest>,
-    /// What a put of ours is going to leave there.
+    /// The digest that a put of ours is going to leave there.
     ours: Option<Digest>,
     has_changed: bool,
-    /// Whatever others had hung there at any look.
+    /// The layers that others had hung there at any look.
     seen: HashSet<Descriptor>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What hung there at the looks that found something else than before.
+    /// The layers of those looks that found something else than the look before.
     pub(super) fn seen(&mut self) -> Vec<Descriptor> {
         let mut seen: Vec<Descriptor> = self.seen.drain().collect();
         // In some order that is the same for everybody.
@@ -133,7 +133,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whoever writes says what is wrong with the registry: a look that fails
+    /// The writer reports a failing registry: a look that fails
     /// shows nothing.
     async fn look(&mut self) {
         let looked_at = Instant::now();

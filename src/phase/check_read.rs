@@ -144,7 +144,7 @@ async fn digest_of(tag: &Reference, registries: &Registries) -> Result<Option<Di
     }
 }
 
-/// What a tag has shown so far.
+/// The digests that a tag has shown so far.
 struct Shown<'a> {
     expected: &'a Digest,
     other: Option<Digest>,

@@ -19,12 +19,12 @@ use crate::oci::Digest;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::sbom::{self, Document};
 
-/// What the run has to say.
+/// The claims of a run.
 pub struct Claims {
     wanted: Vec<Wanted>,
 }
 
-/// What one signatory hangs on one subject at one place.
+/// One layer that a signatory wants to hang on a subject, and its place.
 pub(super) struct Wanted {
     pub(super) place: Place,
     pub(super) signatory: Arc<Signatory>,
@@ -99,7 +99,7 @@ impl Wanted {
     }
 }
 
-/// What there is to say of one subject, whoever says it.
+/// The claims about one subject, which all signatories share.
 struct Sayings {
     subject: Arc<Subject>,
     image: BTreeMap<Form, Stated>,
@@ -126,7 +126,7 @@ impl Sayings {
         })
     }
 
-    /// What `signatory` hangs of it as `item`.
+    /// The layers that `signatory` hangs as `item`.
     fn wanted(&self, signatory: &Arc<Signatory>, item: Item) -> Vec<Wanted> {
         let subject = &self.subject;
         let want = |document: Option<&String>, body| Wanted {

@@ -25,7 +25,7 @@ use crate::file::{Identity, WITHOUT_WAITING, wait};
 /// read.
 const PATIENCE: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(20);
-/// What a pipe that is ready takes without making its writer wait (`PIPE_BUF`).
+/// The bytes that a ready pipe takes without making its writer wait (`PIPE_BUF`).
 const PIECE: usize = 4096;
 /// As many links one behind the other as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -119,7 +119,7 @@ impl Destination {
     fn standing_file(path: &Path, metadata: &Metadata) -> Result<Self, DestinationError> {
         let standing = OpenOptions::new().write(true).open(path);
         if is_descriptor(path) {
-            // Whoever holds the descriptor would not see a new file.
+            // A reader that holds the descriptor would not see a new file.
             return Ok(Self(Way::Overwrite(standing?)));
         }
         let target = fs::canonicalize(path)?;

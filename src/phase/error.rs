@@ -1,4 +1,4 @@
-//! What can end a run between the plan and the receipt.
+//! Failures between the plan and the receipt.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use crate::oci::{Digest, Repository};
 use crate::sbom::SbomError;
 use crate::store::registry::StoreError;
 
-/// What made a run stop.
+/// The reason why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     Interrupt,

@@ -3,7 +3,7 @@
 use crate::sbom;
 use crate::store::registry::MAX_MANIFEST;
 
-/// What a registry serves beyond these ends the run.
+/// The most that is read of each thing that a registry serves; more ends the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a manifest, of an image or at a place.

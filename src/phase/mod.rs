@@ -190,7 +190,7 @@ async fn watching_tags(
     }
 }
 
-/// What computes without asking a registry is not awaited once the run is
+/// A step that computes without asking a registry is not awaited once the run is
 /// stopped.
 async fn or_stopped<T>(
     registries: &Registries,

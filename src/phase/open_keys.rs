@@ -39,7 +39,7 @@ pub(super) struct Key {
     pub(super) signer: Arc<Signer>,
 }
 
-/// What is said of a key once it has signed and is gone.
+/// The facts about a key that outlive it.
 pub(super) struct Identity {
     pub(super) path: PathBuf,
     pub(super) public_key: PublicKey,

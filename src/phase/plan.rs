@@ -21,7 +21,7 @@ use crate::keys::{KeyFile, Origin, Password};
 use crate::oci::{Digest, Reference, Repository};
 use crate::secret::Secret;
 
-/// What a run is going to do.
+/// The plan of a run.
 pub struct Plan {
     images: Vec<Image>,
     signatories: Vec<Arc<Signatory>>,
@@ -58,7 +58,7 @@ pub struct Signatory {
     pub format: Format,
 }
 
-/// What a signatory hangs on an image.
+/// A thing that a signatory hangs on an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Item {
     Signature(Form),
@@ -67,7 +67,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// What kind of place it hangs at.
+    /// The kind of place where it hangs.
     pub fn kind(self) -> Kind {
         match self {
             Self::Signature(Form::Tag) => Kind::Signatures,
@@ -287,13 +287,13 @@ fn refuse_contradictions(plan: &Plan, config: &CosignConfig) -> Result<(), Phase
     Ok(())
 }
 
-/// What two configs that share a place say differently.
+/// The key on which two configs of one place disagree.
 fn contradiction<'a>(
     first: &'a Signatory,
     second: &Signatory,
 ) -> Option<(&'a Signatory, &'static str)> {
     let share_tags = first.format.has_tags() && second.format.has_tags();
-    // One bundle makes verifiers of bundles blind for what has none.
+    // As soon as one bundle hangs there, cosign 2.6.3 and later ignore `.sig` tags.
     let key = if first.format.has_bundles() != second.format.has_bundles() {
         "format"
     } else if share_tags && first.media_types != second.media_types {
@@ -318,7 +318,7 @@ enum Fact<'a> {
 /// pair by pair: a file may hold very many.
 type Facts<'a> = HashMap<Fact<'a>, (usize, &'a Signatory)>;
 
-/// What the configs so far say.
+/// The words of the configs so far.
 struct Said<'a> {
     images: HashSet<&'a Repository>,
     count: usize,

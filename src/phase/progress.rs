@@ -1,4 +1,4 @@
-//! What is said while uploads take their time: a line every ten seconds, as long
+//! The log of slow uploads: a line every ten seconds, as long
 //! as bytes are on their way.
 
 use std::pin::pin;

@@ -83,7 +83,7 @@ pub(super) struct LayerReceipt {
     pub(super) state: LayerState,
 }
 
-/// What became of a place.
+/// The outcome at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum PlaceState {
@@ -141,7 +141,7 @@ impl Receipt {
         });
     }
 
-    /// What hangs at each place, or should.
+    /// The layers that hang at each place, or should.
     pub(super) fn layers(&self) -> impl Iterator<Item = (&PlaceReceipt, &LayerReceipt)> {
         self.places.iter().flat_map(|place| {
             let layers = place.layers.iter();

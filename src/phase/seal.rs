@@ -21,7 +21,7 @@ pub struct Sealed {
     places: Vec<SealedPlace>,
 }
 
-/// What hangs, or will hang, at one place.
+/// The layers that hang, or will hang, at one place.
 pub(super) struct SealedPlace {
     pub(super) place: Place,
     pub(super) before: WritablePlace,
@@ -121,7 +121,7 @@ impl Stated {
     }
 }
 
-/// What referrers of `subject` say beside their bundles.
+/// The members of referrers of `subject` beside their bundles.
 pub(super) fn reference(plan: &Plan, subject: &Subject) -> Reference {
     Reference {
         subject: subject.descriptor().clone(),

@@ -17,7 +17,7 @@ use crate::file;
 use crate::keys::MAX_LENGTH;
 use crate::secret::Secret;
 
-/// What a file holds.
+/// The secret that a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Key,

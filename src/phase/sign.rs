@@ -95,7 +95,8 @@ struct Message {
     image: String,
 }
 
-/// What a key has to sign; nothing for an image whose signatures are all there.
+/// The messages that a key has to sign; none for an image whose signatures are all
+/// there.
 fn messages(
     recalled: &[Recalled],
     key: &Key,

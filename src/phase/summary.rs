@@ -24,7 +24,7 @@ pub struct Summary {
     written: usize,
 }
 
-/// What one layer or bundle is.
+/// The kind of one layer or bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Signature,
