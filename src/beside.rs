@@ -2,8 +2,8 @@
 //! requests are sent on.
 //!
 //! Each piece of work gets a thread of its own, which ends with it: the system
-//! takes its stack back, with whatever copies of a secret lie there. And no pool
-//! has to be asked whether the system still grants a thread.
+//! takes its stack back, with any copies of a secret that lie there. A pool
+//! would also have to be asked whether the system still grants a thread.
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +21,8 @@ const KEPT: usize = 32 * 1024;
 #[error("it ended unexpectedly")]
 pub(crate) struct Crashed;
 
-/// Runs `work` on a thread of its own; on this one, where the system grants
-/// none, so that everything else waits meanwhile.
+/// Runs `work` on a thread of its own. Where the system grants none, this
+/// thread runs it, and everything else waits meanwhile.
 ///
 /// # Errors
 /// On work that panics.
@@ -31,7 +31,8 @@ pub(crate) async fn run<T: Send + 'static>(
 ) -> Result<T, Crashed> {
     let (sender, outcome) = oneshot::channel();
     let answering = move || {
-        // Nobody waits for the outcome of a run that has ended.
+        // The receiver is gone if the run has ended; the outcome is not needed
+        // then.
         let _ = sender.send(work());
     };
     if let Err(answering) = spawn(answering) {
@@ -60,7 +61,7 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
     }
 }
 
-/// Does `work` deeper in the stack than what is kept of it.
+/// Does `work` deeper in the stack than the part that glibc keeps.
 #[inline(never)]
 fn below(work: impl FnOnce()) {
     let above = [0_u8; KEPT];

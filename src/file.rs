@@ -1,5 +1,5 @@
-//! Files that may be no plain ones: pipes, terminals, devices. A pipe is waited
-//! for, but not for ever.
+//! Files that may be pipes, terminals or devices. The reader waits for a pipe,
+//! but not for ever.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 /// The least room for a file, in bytes: pipes do not say how long they are.
 const FIRST: usize = 4096;
 
-/// Opened so, no pipe and no device makes the opener wait.
+/// Flags with which no pipe and no device blocks the opener.
 pub(crate) const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
 
 /// Reads the file at `path` until `until`, at most one byte more than `most`,
@@ -31,8 +31,8 @@ pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroi
         .read(true)
         .custom_flags(WITHOUT_WAITING)
         .open(path)?;
-    // What a plain file says of its length is most often true. All `most` bytes
-    // would have to be wiped afterwards, however few were read.
+    // The length of a plain file is most often right. A buffer of `most` bytes
+    // would have to be wiped whole, however few bytes were read.
     let length = file.metadata()?.len().min(most as u64) as usize;
     let mut bytes = Zeroizing::new(Vec::with_capacity(length.max(FIRST) + 1));
     loop {
@@ -44,15 +44,15 @@ pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroi
         match file.by_ref().take(room as u64).read_to_end(&mut bytes) {
             Ok(count) if count < room || bytes.len() > most => return Ok(bytes),
             Ok(_) => bytes = moved(&bytes, most),
-            // A pipe that is empty for now; what it held has been kept.
+            // The pipe is empty for now; the bytes read so far are kept.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// The bytes in a buffer of twice the size; the old one is wiped, which a vector
-/// that grows by itself does not do.
+/// The bytes in a buffer of twice the size. The old buffer is wiped; a vector
+/// that grows by itself does not do that.
 fn moved(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
     let capacity = bytes.len().saturating_mul(2).min(most + 1);
     let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
@@ -60,15 +60,16 @@ fn moved(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
     larger
 }
 
-/// Waits until `file` is ready for `flags`, or broken, which reading or writing
-/// then tells; `false` if that is not so by `until`.
+/// Waits until `file` is ready for `flags`, or broken, which the next read or
+/// write reports; `false` if neither happens by `until`.
 ///
 /// # Errors
-/// On a file that nobody can wait for.
+/// On a file that the system cannot wait for.
 pub(crate) fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io::Result<bool> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        // To the next millisecond, so that it does not spin through the last one.
+        // Rounded up to a millisecond: a timeout of 0 would spin through the
+        // last one.
         let left = left.as_micros().div_ceil(1000).min(60_000);
         let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         match poll(&mut [PollFd::new(file, flags)], left) {
@@ -80,7 +81,7 @@ pub(crate) fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io
     }
 }
 
-/// Which file it is, by whatever name.
+/// The file behind a path, by device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,

@@ -1,10 +1,10 @@
-//! What the fuzzers run: one function per parser of bytes from outside, which
-//! panics on an answer that the parser must not give.
+//! The targets of the fuzzers: one function per parser of bytes from outside,
+//! which panics on an answer that the parser must not give.
 //!
-//! Not part of the product: only `cargo fuzz` (`tools/fuzz`) and the unit
-//! tests see it. The functions stand beside the parsers, which are private;
-//! here is the list. The test below runs each over its folder of
-//! `testdata/fuzz`, so that what a fuzzer once found stays found without one.
+//! Not part of the product: only `cargo fuzz` (`tools/fuzz`) and the unit tests
+//! see it. The functions stand beside the parsers, which are private; here is
+//! the list. The test below runs each over its folder of `testdata/fuzz`, so
+//! that a past finding stays fixed without a fuzzer.
 
 pub use crate::attach::fuzzing::union;
 pub use crate::cli::fuzzing::{command_line, go_values};
@@ -19,7 +19,7 @@ pub use crate::store::registry::credentials::fuzzing::{
 };
 pub use crate::store::registry::fuzzing::{challenge, error_answer, link, location, token};
 
-/// A name, and what is run under it.
+/// A name, and the function that is run under it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `tools/fuzz/fuzz_targets` and

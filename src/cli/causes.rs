@@ -1,16 +1,17 @@
-//! The words of an error's cause, without those of what was read: parsers quote
-//! their input, and nobody knows what that holds.
+//! The words of an error's cause without the input that a parser quotes: that
+//! input may hold a secret.
 
 use std::error::Error;
 use std::io;
 
-/// What `cause` says, or what can be said of it without quoting its input.
+/// The words of `cause`, or a part of them that does not quote its input.
 pub(super) fn words(cause: &(dyn Error + 'static)) -> String {
     if let Some(error) = cause.downcast_ref::<serde_json::Error>() {
         return json(error);
     }
     match cause.downcast_ref::<io::Error>() {
-        // Libraries put their own words there. Ours have a kind.
+        // Libraries wrap their own words as `Other`, and these may quote; our
+        // errors have another kind.
         Some(error) if error.get_ref().is_some() && error.kind() == io::ErrorKind::Other => {
             "it is damaged".to_owned()
         }
@@ -25,7 +26,8 @@ fn json(error: &serde_json::Error) -> String {
         _ => format!(" at line {line}, column {column}"),
     };
     let text = error.to_string();
-    // Names of fields are ours, and so are the last words.
+    // The names of fields are ours, and so is the last sentence: none quotes
+    // the input.
     let without_input = [
         "missing field `",
         "duplicate field `",
@@ -36,7 +38,7 @@ fn json(error: &serde_json::Error) -> String {
     }
     let wants = ["invalid type: ", "invalid value: ", "invalid length "];
     let is_wanted = wants.iter().any(|words| text.starts_with(words));
-    // The last one: there may be another in the value.
+    // The last one: the quoted value may hold another.
     let expected = text.rsplit_once(", expected ").filter(|_| is_wanted);
     let expected = expected.map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
     match (expected, error.classify()) {

@@ -1,5 +1,5 @@
-//! The one map from what went wrong to the exit code (`spec/signer.md`,
-//! "Exit codes").
+//! The one map from a failure to the exit code (`spec/signer.md`, "Exit
+//! codes").
 
 use std::io;
 use std::path::PathBuf;
@@ -127,8 +127,7 @@ impl Failure {
     }
 }
 
-/// The code of a run that succeeded, but for a receipt that is still to be
-/// written.
+/// The code of a run that succeeded, except that its receipt may be lacking.
 pub(super) fn without_receipt(is_lacking: bool) -> u8 {
     match is_lacking {
         true => IN_PART,
@@ -170,8 +169,8 @@ fn of_phase(error: &PhaseError) -> u8 {
     }
 }
 
-/// `content` is what it means that the registry answered, but not with what
-/// should be there.
+/// The code of a registry's failure. `content` is the code for an answer
+/// without the expected bytes.
 fn of_kind(kind: FailureKind, content: u8) -> u8 {
     match kind {
         FailureKind::Unreachable => UNREACHABLE,

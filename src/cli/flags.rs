@@ -13,7 +13,7 @@ use super::limits;
 use super::line::{Colour, escaped};
 use crate::phase::Formats;
 
-/// What the command line asks for.
+/// The command line's request.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -46,11 +46,11 @@ pub struct Flags {
     pub formats: Option<Formats>,
     pub timeout: Option<Duration>,
     pub uid: Option<u32>,
-    /// What follows the flags; the signer takes no arguments.
+    /// The arguments after the flags; the signer takes none.
     pub arguments: Vec<OsString>,
 }
 
-/// How Go's `flag` treats a flag, and what it calls its value.
+/// How Go's `flag` parses a flag, and its word for the flag's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -58,7 +58,7 @@ pub(super) enum Kind {
     Duration,
     /// Bytes, with a binary unit or without.
     Size,
-    /// A number of something else.
+    /// A number of anything but bytes.
     Count,
     Repeated,
     Switch,
@@ -198,14 +198,14 @@ impl Request {
     }
 }
 
-/// What was given up to an argument.
+/// The flags parsed so far.
 #[derive(Default)]
 struct Given {
     flags: Flags,
     version: bool,
 }
 
-/// What an argument is.
+/// The role of one argument.
 #[derive(PartialEq, Eq)]
 enum Step {
     Flag,
@@ -262,13 +262,15 @@ impl Given {
 }
 
 impl Flags {
-    /// The flags among arguments of which some may be bad: an error in them is
-    /// said as they ask, wherever they stand.
+    /// The flags of a command line that may have bad arguments: an error in the
+    /// arguments is reported in the format that its good flags ask for,
+    /// wherever they stand.
     pub fn gleaned(arguments: &[OsString]) -> Self {
         let mut given = Given::default();
         let mut arguments = arguments.iter().cloned().peekable();
         while let Some(step) = given.step(&mut arguments) {
-            // The value of a flag that nobody knows, for all we know.
+            // An unknown flag may take a value: the next argument is passed
+            // over as that value.
             if matches!(step, Err(FlagError::NotDefined(_))) {
                 arguments.next_if(|next| !next.as_bytes().starts_with(b"-"));
             }

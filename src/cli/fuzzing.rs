@@ -1,4 +1,4 @@
-//! What the fuzzers ask of flags and variables.
+//! Fuzz targets for flags and variables.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

@@ -67,7 +67,7 @@ pub(super) fn duration(text: &OsStr) -> Result<Duration, &'static str> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// The nanoseconds of one number with its unit, and what follows.
+/// The nanoseconds of one number with its unit, and the text after it.
 fn duration_term(text: &str) -> Option<(u64, &str)> {
     let (whole, rest) = split_digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -120,8 +120,8 @@ fn part(unit: u64, digits: &str) -> u64 {
     u64::try_from(u128::from(unit) * value / scale).unwrap_or(0)
 }
 
-/// A number of bytes or of something else, more than 0; a binary unit
-/// multiplies it. Go has no such flag.
+/// A number of bytes or of other things, more than 0; a binary unit multiplies
+/// it. Go has no such flag.
 pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
     let text = text.to_str().ok_or(NOT_A_SIZE)?;
     let (digits, unit) = split_digits(text);
@@ -138,7 +138,7 @@ pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
     let number: u64 = digits.parse().map_err(|_| RANGE)?;
     match number.checked_mul(1 << shift) {
         Some(0) => Err("must be more than 0"),
-        // No file is larger.
+        // The kernel counts the bytes of a file in an i64: no file is larger.
         Some(size) if size <= i64::MAX as u64 => Ok(size),
         _ => Err(RANGE),
     }
@@ -175,7 +175,8 @@ fn quote(c: char, quoted: &mut String) {
     let _ = match (escape, code) {
         ("", 0..0x20 | 0x7f) => write!(quoted, "\\x{code:02x}"),
         ("", 0x20..0x7f) => write!(quoted, "{c}"),
-        // Rust and Go agree on what can be printed, but for combining marks.
+        // Rust and Go agree on the printable characters, except combining
+        // marks.
         ("", _) if c.escape_debug().len() == 1 => write!(quoted, "{c}"),
         ("", ..=0xffff) => write!(quoted, "\\u{code:04x}"),
         ("", _) => write!(quoted, "\\U{code:08x}"),

@@ -1,9 +1,9 @@
-//! The one map from what went wrong to what the user can do about it.
+//! The one map from a failure to the user's remedy.
 //!
-//! Flags, variables and the keys of `cosign.toml` are named as remedies here and
-//! nowhere below: an error of a lower floor carries what failed, and does not
-//! know by which flag it was asked for. Each floor has a file, without a catch-all:
-//! a new error makes the compiler ask for its remedy.
+//! Flags, variables and the keys of `cosign.toml` are named as remedies here
+//! and nowhere below: an error of a lower floor carries its operand, and does
+//! not know the flag behind it. Each floor has a file without a catch-all, so
+//! that the compiler asks for the remedy of a new error.
 
 mod attach;
 mod config;
@@ -20,7 +20,7 @@ use crate::config::closest;
 use crate::oci::Registry;
 use crate::phase::Mixture;
 
-/// What to try, if it is known.
+/// The remedy, if one is known.
 pub(super) type Hint = Option<Cow<'static, str>>;
 
 const RUN_AGAIN: &str = "running again is safe and completes what is missing";

@@ -1,5 +1,5 @@
-//! What the run is asked for: a flag wins over the environment, which wins over
-//! the default (Platform API specification, "Usage").
+//! The inputs of a run: a flag wins over the environment, which wins over the
+//! default (Platform API specification, "Usage").
 //!
 //! The only reader of the environment. An empty variable counts as unset, but
 //! for `COSIGN_PASSWORD`: the empty password is one.
@@ -154,7 +154,7 @@ pub fn log_level(flags: &Flags, environment: &Environment) -> Result<Level, Inva
     })
 }
 
-/// Who reads the log: `-log-format`.
+/// The reader of the log, a person or a machine: `-log-format`.
 ///
 /// # Errors
 /// On a format that is none.
@@ -169,8 +169,8 @@ pub fn log_format(flags: &Flags, environment: &Environment) -> Result<Format, In
 /// Whether the log is coloured: `-no-color`, or a variable that asks for none.
 pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
     let fallbacks = &environment.fallbacks;
-    // The lifecycle takes garbage for `false`. Anything means yes to the others
-    // (no-color.org).
+    // The lifecycle takes garbage for `false`. Any value of the other variables
+    // means yes (no-color.org).
     let own = fallbacks.no_color.as_deref().and_then(go::boolean);
     let without_flag = match own == Some(true) || fallbacks.no_color_of_all.is_some() {
         true => Colour::Off,
@@ -179,7 +179,7 @@ pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
     flags.colour.unwrap_or(without_flag)
 }
 
-/// What the run is asked for. Paths are relative to the working directory.
+/// The inputs of a run. Paths are relative to the working directory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// `cosign.toml`
@@ -204,9 +204,9 @@ pub struct Inputs {
     pub uid: Option<u32>,
     /// The group to change to.
     pub gid: Option<u32>,
-    /// What stored objects say when they were made; nothing if unset.
+    /// The time of creation that stored objects state; nothing if unset.
     pub created: Option<Timestamp>,
-    /// Values that were taken for something else than they look like.
+    /// Warnings about values that were read otherwise than they look.
     pub warnings: Vec<String>,
 }
 

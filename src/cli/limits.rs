@@ -1,5 +1,5 @@
 //! The limits that can be set, each by a flag and a variable of the same name
-//! (`spec/limits.md`). What a user cannot need more of has no flag.
+//! (`spec/limits.md`). A limit that no user needs to raise has no flag.
 
 use std::ffi::OsStr;
 

@@ -1,12 +1,13 @@
 //! One line of the log, as people read it or as machines do.
 //!
-//! Text looks as the lifecycle's: no time, no level but `Warning: ` and `ERROR: `
-//! in colour (lifecycle v0.21 `log/default_logger.go`). JSON is one object: `time`
-//! (RFC 3339), `level`, `message`, and what else is known of the event.
+//! Text looks as the lifecycle's: no time, no level but `Warning: ` and `ERROR:
+//! ` in colour (lifecycle v0.21 `log/default_logger.go`). JSON is one object:
+//! `time` (RFC 3339), `level`, `message`, and the event's other fields.
 //!
-//! An event is one line. Its text may come from a registry: control
-//! characters, line breaks included, are spelled out, so that nobody else can
-//! write a line or colour it, also where somebody prints the text of an object.
+//! An event is one line. Its text may come from a registry: control characters,
+//! line breaks included, are spelled out, so that a registry can neither write
+//! a line of its own nor colour one, also where the text of a JSON object is
+//! printed.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -20,7 +21,7 @@ use tracing::field::{Field, Visit};
 
 use crate::secret::{Secrets, Voice};
 
-/// What the words of a line name already; a member of its own in JSON.
+/// Fields that the words of a line name already; JSON has a member for each.
 const NAMED: [&str; 3] = ["image", "place", "key"];
 
 /// The least important lines that are shown.
@@ -84,7 +85,7 @@ pub enum Colour {
     Off,
 }
 
-/// Who reads the log.
+/// The reader of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     #[default]
@@ -146,8 +147,8 @@ impl Style {
 /// The parts of a line by their role. Some fields of an event are special:
 ///
 /// - `hint` is the remedy of a warning or an error, on a line of its own;
-/// - `lines` is text whose line breaks are ours: who passes it has escaped the
-///   foreign parts of it with [`escaped`];
+/// - `lines` is text whose line breaks are ours: the caller has escaped its
+///   foreign parts with [`escaped`];
 /// - `image`, `place` and `key` are named by the words, and shown in JSON alone;
 /// - other fields follow the message as ` name=value`.
 #[derive(Default)]
@@ -176,8 +177,8 @@ impl Line {
         }
     }
 
-    /// The line with its end, several lines if it has a hint. Whoever its text
-    /// comes from, it shows none of `secrets`.
+    /// The line with its end, several lines if it has a hint. None of `secrets`
+    /// is in it, whatever the source of its text.
     pub(super) fn written(&self, style: &Style, secrets: &Secrets) -> String {
         let safe = |text: &str| {
             let text = secrets.scrubbed(text, Voice::Ours, &[]);

@@ -1,5 +1,5 @@
-//! The log: what is shown of the events of this process, on stdout alone. What a
-//! line looks like, [`line`](super::line) knows.
+//! The log: the events of this process that are shown, on stdout alone. The
+//! form of a line is left to [`line`](super::line).
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Log {
     level: Arc<AtomicU8>,
     style: Style,
     output: Output,
-    /// What no line may show.
+    /// Values that no line may show.
     secrets: Secrets,
 }
 
@@ -40,28 +40,28 @@ impl Log {
         Ok(log)
     }
 
-    /// Sets what is shown from now on.
+    /// Sets the least important level that is shown from now on.
     pub fn show_from(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 
-    /// Sets what lines look like from now on.
+    /// Sets the form of lines from now on.
     pub fn dress(&self, colour: Colour, format: Format) {
         self.style.set(colour, format);
     }
 
-    /// Who reads the log.
+    /// The reader of the log.
     pub fn format(&self) -> Format {
         self.style.format()
     }
 
-    /// Writes lines that wait for their reader, as far as it takes them.
+    /// Writes the waiting lines, as far as their reader takes them without
+    /// delay.
     pub fn drain(&self) {
         self.output.drain();
     }
 
-    /// Writes all lines, as long as somebody goes on reading them within
-    /// `patience`.
+    /// Writes all lines, as long as their reader takes some within `patience`.
     pub fn finish(&self, patience: impl Fn() -> Duration) {
         self.output.finish(patience);
     }

@@ -1,5 +1,5 @@
-//! What a failure is about, for those who feed the log to machines: the operands
-//! that its words name.
+//! The operands of a failure, which its words name, as fields of the log for
+//! machines.
 
 use super::Failure;
 use crate::attach::{AttachError, Place};

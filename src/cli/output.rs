@@ -1,8 +1,8 @@
-//! Stdout, which nobody has to read: lines wait here for their reader, and the
+//! Stdout, which may have no reader: lines wait here for their reader, and the
 //! run does not wait for it.
 //!
-//! No thread does this: whoever says something, or waits, writes as much as
-//! stdout takes at once.
+//! No thread writes them: each caller that adds a line, or waits, writes as
+//! much as stdout takes at once.
 
 use std::collections::VecDeque;
 use std::io::{self, stdout};
@@ -21,11 +21,12 @@ use crate::file::wait;
 use crate::secret::Secrets;
 use crate::words::Count;
 
-/// How many bytes wait at most. Debug lines of a thousand requests are a quarter.
+/// The most bytes that wait. Debug lines of a thousand requests are a quarter.
 const ROOM: usize = 1 << 20;
-/// And with warnings and errors among them.
+/// The same with warnings and errors, which have room when other lines have
+/// none.
 const ROOM_FOR_ERRORS: usize = 2 * ROOM;
-/// What a pipe that is ready takes without making its writer wait (`PIPE_BUF`).
+/// The bytes that a ready pipe takes without blocking its writer (`PIPE_BUF`).
 const PIECE: usize = 4096;
 const TICK: Duration = Duration::from_millis(20);
 
@@ -36,7 +37,7 @@ pub(super) struct Output(Arc<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Mutex<Lines>,
-    /// Who holds it writes.
+    /// Its holder writes.
     turn: Mutex<()>,
 }
 
@@ -45,7 +46,7 @@ struct Lines {
     bytes: VecDeque<u8>,
     /// How many lines found no room since the last that did.
     missing: usize,
-    /// Nobody can read any more.
+    /// The reader has gone.
     is_closed: bool,
     style: Style,
 }
@@ -101,13 +102,13 @@ impl Output {
         self.drain();
     }
 
-    /// Writes what waits, as far as stdout takes it without making us wait.
+    /// Writes the waiting lines, as far as stdout takes them without blocking.
     pub(super) fn drain(&self) {
         loop {
             let turn = match self.0.turn.try_lock() {
                 Ok(turn) => turn,
                 Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-                // Whoever has it looks again before it is done.
+                // The holder looks again for new lines before it is done.
                 Err(TryLockError::WouldBlock) => return,
             };
             if !self.write() {
@@ -143,7 +144,7 @@ impl Output {
         }
     }
 
-    /// Writes the rest, as long as somebody goes on reading it within `patience`.
+    /// Writes the rest, as long as the reader takes some within `patience`.
     pub(super) fn finish(&self, patience: impl Fn() -> Duration) {
         self.lines().say_missing();
         let mut read_last = Instant::now();
@@ -157,7 +158,7 @@ impl Output {
             if left == 0 || read_last.elapsed() >= patience() {
                 return;
             }
-            // It says when the reader has gone on.
+            // The wait ends when the reader has taken some.
             let _ = wait(stdout().as_fd(), PollFlags::POLLOUT, Instant::now() + TICK);
         }
     }

@@ -1,8 +1,8 @@
 //! The Platform API that the platform speaks (`CNB_PLATFORM_API`).
 //!
 //! Checked before flags are parsed, with the lifecycle's words. Unlike the
-//! lifecycle, the signer accepts that none is named: what it reads is the same
-//! in all of them.
+//! lifecycle, the signer accepts that none is named: its inputs are the same in
+//! all of them.
 
 use std::ffi::OsStr;
 
@@ -12,7 +12,7 @@ const NEWEST: Version = Version {
     minor: 15,
 };
 
-/// What was agreed upon.
+/// The outcome of the negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Negotiated {
     /// `CNB_PLATFORM_API` is unset or blank; worth a debug line.

@@ -1,4 +1,4 @@
-//! Who the process is, and what it gives away of itself (lifecycle v0.21
+//! The user of the process, and the protection of its memory (lifecycle v0.21
 //! `priv/user_linux.go`).
 //!
 //! Platforms start registry phases as root or as the build image's user. Unlike
@@ -23,15 +23,15 @@ pub fn harden() -> Result<(), PrivilegesError> {
         .map_err(|errno| PrivilegesError::Harden(Refusal(errno)))
 }
 
-/// Whether [`run_as`] with these ids would make another user of this process.
+/// Whether [`run_as`] with these ids would change the user of this process.
 pub fn will_change(uid: Option<u32>, gid: Option<u32>) -> bool {
     let (user, group) = (Uid::effective().as_raw(), Gid::effective().as_raw());
     uid.is_some_and(|uid| uid != user) || gid.is_some_and(|gid| gid != group)
 }
 
 /// Becomes the user `uid` and the group `gid`, for good: real, effective and
-/// saved ids are set, the group's first. `None` is no change. Whoever has the
-/// ids already needs no privilege. Afterwards the process is as
+/// saved ids are set, the group's first. `None` is no change. A process that
+/// has the ids already needs no privilege. Afterwards the process is as
 /// [hardened](harden) as before, where the kernel would reset that.
 ///
 /// # Errors

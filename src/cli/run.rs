@@ -30,8 +30,8 @@ use crate::store::Visible;
 use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
 use crate::store::registry::{Access, Registries};
 
-/// Runs the phase; gives the exit code. Everything that is said goes to stdout,
-/// except Go's words about flags, which go to stderr as the lifecycle's do.
+/// Runs the phase; gives the exit code. Everything goes to stdout, except Go's
+/// words about flags, which go to stderr as the lifecycle's do.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let secrets = Secrets::default();
     let log = Log::install(secrets.clone()).ok();
@@ -52,7 +52,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     code
 }
 
-/// A panic says where it happened, and nothing of what was being handled.
+/// A panic says where it happened, without its message: that could quote a
+/// secret.
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
@@ -99,7 +100,8 @@ fn run(
 ) -> Result<(), Failure> {
     let mut environment = Environment::of_process();
     if let Some(log) = log {
-        // An error in the flags, or before them, is said as they ask, too.
+        // An error in the flags, or before them, is reported in the format that
+        // they ask for, too.
         let flags = Flags::gleaned(&arguments);
         let format = log_format(&flags, &environment).unwrap_or_default();
         log.dress(colour(&flags, &environment), format);
@@ -151,7 +153,8 @@ fn sign(
         warn!("{refused}");
     }
     let until = watch.grant(inputs.timeout);
-    // Secrets are read as the user that the platform started the phase as.
+    // Secrets are read before the user changes: the platform gave them to the
+    // user that it started the phase as.
     let password = environment.cosign_password.take();
     let (plan, locked) = plan(&inputs, password.as_ref(), until)?;
     drop(password);
@@ -184,7 +187,7 @@ fn sign(
         Err(failure) => failure.exit_code(),
         Ok(()) => exit_code::without_receipt(has_written && destination.is_some()),
     });
-    // A key that is still being unlocked is not waited for.
+    // The run does not wait for a key that is still being unlocked.
     runtime.shutdown_background();
     receipt.scrub(secrets);
     let written = match destination {
@@ -197,7 +200,7 @@ fn sign(
         info!("Done in {took:.1} s: {}", receipt.summary());
         return Ok(());
     };
-    // One error ends the run; the other is said.
+    // One error ends the run; the other becomes a line of the log.
     if let Err(unwritten) = written {
         warn!("{}", chain(&unwritten));
     }
@@ -254,7 +257,7 @@ fn registries(
         environment.ssl_cert_dir.clone(),
     );
     if privileges::will_change(inputs.uid, inputs.gid) {
-        // Another user may not be able to read them.
+        // Read before the user changes, who may not be able to read them.
         roots.load();
     }
     let client = Client::new(Settings {

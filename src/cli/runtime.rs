@@ -1,5 +1,5 @@
-//! What requests are sent on: threads as many as processors, or this one alone
-//! where the system grants no more.
+//! The runtime that sends requests: one thread per processor, or this thread
+//! alone where the system grants no more.
 
 use std::fs::{File, read_dir};
 use std::io;
@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
-/// Five of the runtime, a connection, and a file that is read meanwhile.
+/// Five of the runtime, one for a connection, one for a file that is read
+/// meanwhile.
 const DESCRIPTORS: usize = 7;
-/// A thread for work beside the requests, and one that it starts itself.
+/// A thread for work beside the requests, and one that this work starts.
 const BESIDE: usize = 2;
 const STACK: usize = 64 * 1024;
-/// How long threads may take to be gone.
+/// How long threads may take to disappear.
 const GOING: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_micros(50);
 
@@ -24,7 +25,7 @@ const TICK: Duration = Duration::from_micros(50);
 /// # Errors
 /// On a process that may not open enough descriptors.
 pub(super) fn start() -> io::Result<Runtime> {
-    // Those that are lacking would be found by panics, and in other places.
+    // The runtime would find lacking descriptors by a panic, and later.
     let spare: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
     drop(spare?);
     let workers = available_parallelism().map_or(1, usize::from);
@@ -43,9 +44,9 @@ pub(super) fn start() -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// Whether the system grants as many threads, found by having them for a moment.
-/// A runtime cannot be asked: one that gets a part of its threads panics, and
-/// waits for these for ever before it says so.
+/// Whether the system grants `count` threads, found by starting them for a
+/// moment. A runtime cannot be asked: one that gets only some of its threads
+/// panics, after it has waited for these for ever.
 fn are_granted(count: usize) -> bool {
     let before = threads();
     let together = Mutex::new(());
@@ -60,7 +61,7 @@ fn are_granted(count: usize) -> bool {
         drop(held);
         are_there
     });
-    // They count until the system has cleared them away.
+    // Threads count until the system has cleared them away.
     let since = Instant::now();
     while threads() > before {
         if since.elapsed() > GOING {

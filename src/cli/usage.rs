@@ -1,12 +1,12 @@
-//! What `-h` says: the flags as Go prints them, then the variables and the exit
-//! codes. The manual and the README say the same; tests compare them.
+//! The text of `-h`: the flags as Go prints them, then the variables and the
+//! exit codes. The manual and the README say the same; tests compare them.
 
 use std::fmt::Write as _;
 
 use super::exit_code::MEANINGS;
 use super::flags::{DEFINITIONS, Kind};
 
-/// Variables that belong together, and what they are for.
+/// Variables that belong together, and their purpose.
 const VARIABLES: [(&[&str], &str); 13] = [
     (&["CNB_PLATFORM_API"], "Platform API, 0.7 to 0.15"),
     (
@@ -101,7 +101,7 @@ pub(super) fn flags() -> String {
     text
 }
 
-/// The answer to `-h`: [`flags`], and what else a run depends on and says.
+/// The answer to `-h`: [`flags`], then the variables and the exit codes.
 pub(super) fn help() -> String {
     let mut text = flags();
     text.push_str("\nEnvironment (a flag wins over its variable):\n");

@@ -1,9 +1,10 @@
-//! What ends a run from outside, whatever it computes: a signal, and its time.
+//! The two ends that a run gets from outside: a signal, and the end of its
+//! time.
 //!
-//! The run is told first, and ends by itself: it learns what became of its
-//! requests and cancels its upload sessions. A thread beside it ends the process
-//! where it does not hear, or not in time. Where the system grants no thread, the
-//! run is told all the same.
+//! The run is told first, and ends by itself: it learns the outcome of its
+//! requests and cancels its upload sessions. A thread beside it ends the
+//! process if the run does not hear, or is too slow. Where the system grants no
+//! thread, the run is told all the same.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,17 +25,19 @@ use crate::store::Visible;
 use crate::store::registry::Registries;
 
 const TICK: Duration = Duration::from_millis(20);
-/// Requests fail by themselves when the time is over, and say more.
+/// Time for requests to fail first: their errors say more than that time is
+/// over.
 const LATE: Duration = Duration::from_millis(300);
-/// How soon a run that can end by itself has heard, on a machine under load.
+/// Time for a run that is able to end by itself to hear, on a machine under
+/// load.
 const HEARING: Duration = Duration::from_millis(600);
-/// How long it may take to end then: less than two seconds.
+/// Time for such a run to end: less than two seconds.
 const ENDING: Duration = Duration::from_millis(1800);
 const CANCELLING: Duration = Duration::from_millis(700);
 /// How long the log waits for a reader that has stopped reading.
 const READING: Duration = Duration::from_secs(5);
 const READING_WHEN_STOPPED: Duration = Duration::from_millis(200);
-/// Cancelling a session is asking a registry, with TLS.
+/// Room for a request with TLS, which cancels a session.
 const STACK: usize = 512 * 1024;
 
 /// Looks whether the run is to end. Clones are the same watch.
@@ -56,7 +59,7 @@ enum Stage {
     Preparing,
     Running {
         registries: Arc<Registries>,
-        /// The run knows that it is to end, or has ended by itself.
+        /// The run was told to end, or has ended by itself.
         has_heard: bool,
     },
     /// With this exit code, unless something else fails.
@@ -98,7 +101,7 @@ impl Watch {
         self.0.began.elapsed()
     }
 
-    /// From now on requests are sent.
+    /// Notes that the run sends requests from now on.
     pub(super) fn run(&self, registries: &Arc<Registries>) {
         *self.stage() = Stage::Running {
             registries: Arc::clone(registries),
@@ -106,7 +109,7 @@ impl Watch {
         };
     }
 
-    /// Nothing is sent any more.
+    /// Notes that the run sends nothing any more; it ends with `code`.
     pub(super) fn end(&self, code: u8) {
         *self.stage() = Stage::Ended(code);
     }
@@ -159,11 +162,12 @@ impl Watch {
         };
         let since = Instant::now();
         loop {
-            // Held to the end, so that the run does not end beside us.
+            // Held to the end of the turn, so that the run does not end
+            // meanwhile.
             let stage = self.stage();
             let is_late = since.elapsed() > ENDING;
             match &*stage {
-                // What it waits for fails by itself when the time is over.
+                // Reading a file or a key ends by itself when the time is over.
                 Stage::Preparing if is_late || !matches!(stop, Stop::OutOfTime(_)) => {
                     self.end_process(stop, None);
                 }
@@ -199,7 +203,7 @@ impl Watch {
     }
 }
 
-/// On a runtime of its own: the run's may be busy.
+/// Uses a runtime of its own: the run's may be busy.
 fn cancel_sessions(registries: &Registries) {
     registries.stop();
     let cancel = || {
@@ -207,7 +211,7 @@ fn cancel_sessions(registries: &Registries) {
         let _ = runtime.block_on(async { timeout(CANCELLING, registries.cancel_sessions()).await });
         std::io::Result::Ok(())
     };
-    // A registry drops sessions by itself, later.
+    // A failure does not matter: registries drop sessions by themselves, later.
     let _ = catch_unwind(AssertUnwindSafe(cancel));
 }
 

@@ -1,4 +1,5 @@
-//! `cosign.toml`: who signs, with what annotations, where to.
+//! `cosign.toml`: the keys that sign, the annotations, and the places of
+//! signatures.
 //!
 //! Implements `spec/cosign-toml.md`, the schema of the RFC "Cosign support"
 //! (buildpacks/rfcs#195, head 2caf23c). Unknown keys are refused at every
@@ -76,7 +77,7 @@ pub enum MediaTypes {
     Docker,
 }
 
-/// What is done with the SBOM documents of an image (`export-sbom`).
+/// The use of an image's SBOM documents (`export-sbom`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ExportSbom {
     None,
@@ -101,7 +102,7 @@ impl ExportSbom {
     }
 }
 
-/// In which form signatures and attestations are stored (`format`).
+/// The form in which signatures and attestations are stored (`format`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// At the tags that every cosign knows.
@@ -250,8 +251,7 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
     })
 }
 
-/// A path. Nothing of a value that is none is repeated: it may be the secret
-/// itself.
+/// A path. The error does not repeat a bad value: it may be the secret itself.
 fn file(key: &'static str, (text, position): Text<'_>) -> Result<PathBuf, ConfigError> {
     if text.contains(char::is_control) || text.contains("-----BEGIN") {
         return Err(ConfigError::NotAPath { key, position });
@@ -338,7 +338,7 @@ fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
     })
 }
 
-/// What an unknown key was probably meant to be.
+/// The likely meaning of an unknown key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meant {
     /// A known key of the same level.

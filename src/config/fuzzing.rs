@@ -1,4 +1,4 @@
-//! What the fuzzers ask of the two TOML files.
+//! Fuzz targets for the two TOML files.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{CosignConfig, Report};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::reference::Version;
 
-/// All names are of the reported digest.
+/// All names of a report that parses have the reported digest.
 pub fn report(data: &[u8]) {
     match Report::parse(Path::new("report.toml"), data) {
         Ok(report) => {
@@ -21,7 +21,8 @@ pub fn report(data: &[u8]) {
     }
 }
 
-/// Somebody signs, with a key that is a path, and no annotation stands twice.
+/// A file that parses has a config whose key is a path, and no annotation
+/// twice.
 pub fn cosign_config(data: &[u8]) {
     match CosignConfig::parse(Path::new("/c/cosign.toml"), data) {
         Ok(file) => {

@@ -1,10 +1,10 @@
 //! `report.toml` and `cosign.toml` exactly as written.
 //!
 //! Both files are read whole, at most [`MAX_BYTES`], and parsed with the
-//! positions of all keys and values. No error quotes a line of a file: somebody
-//! may have pasted a password or a key into it. What the values mean together
-//! (which image, which place, do two configs contradict each other) is left to
-//! `phase::plan`.
+//! positions of all keys and values. No error quotes a line of a file: it may
+//! hold a password or a key that was pasted by mistake. The meaning of the
+//! values together (which image, which place, do two configs contradict each
+//! other) is left to `phase::plan`.
 
 pub mod cosign;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::file;
 
-/// The most a file may hold. A report of a thousand tags has a tenth of it.
+/// The most bytes of a file. A report of a thousand tags has a tenth of it.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// A place in a file, counted from 1; the column counts characters. It prints
@@ -48,7 +48,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A file that is no TOML document that we would read.
+/// A file that is not a TOML document within the limit.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     #[error("cannot read `{}`", path.display())]
@@ -66,7 +66,7 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
-    /// Whether nothing is there.
+    /// Whether the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
@@ -191,7 +191,7 @@ pub fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     known.iter().find(is_part).copied()
 }
 
-/// What was written, short enough for a message.
+/// The written text, short enough for a message.
 fn shortened(written: &str) -> String {
     const LONGEST: usize = 64;
     if written.chars().count() <= LONGEST {

@@ -1,4 +1,4 @@
-//! The exporter's `report.toml`: what it pushed, under which names.
+//! The exporter's `report.toml`: the digest that it pushed, and its names.
 //!
 //! Implements `report.toml (TOML)` of the Platform API specification, 0.4 to
 //! 0.16, as the lifecycle writes it. Unknown keys are ignored: RFC 0129 adds

@@ -1,4 +1,4 @@
-//! Claims: what a signature says of an image, before any bytes.
+//! Claims: the statement of a signature about an image, before any bytes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +7,7 @@ use super::payload::Payload;
 use super::{dsse, simple_signing, statement};
 use crate::oci::{Content, Digest, Repository};
 
-/// In which form a claim is stored.
+/// The form in which a claim is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
     /// A layer at a tag.
@@ -16,13 +16,14 @@ pub enum Form {
     Bundle,
 }
 
-/// What a signature says.
+/// The statement of a signature.
 #[derive(Clone, Debug)]
 pub enum Claim {
     /// "This digest is ours."
     Image {
         /// The image's own repository, also where the signature is stored
-        /// elsewhere. A bundle names none, and a layer may name what is none.
+        /// elsewhere. A bundle names none, and a layer of others may name
+        /// something that is no repository.
         repository: Option<Repository>,
         digest: Digest,
         /// In a claim that was opened, those with a string for a value.
@@ -47,7 +48,7 @@ impl Claim {
         }
     }
 
-    /// The URI by which a statement says what it is. A signature at a tag is no
+    /// The URI of the statement's predicate type. A signature at a tag is no
     /// statement, and has none.
     pub fn predicate_type(&self, form: Form) -> Option<&str> {
         match (self, form) {

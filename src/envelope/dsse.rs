@@ -1,5 +1,5 @@
-//! Dead Simple Signing Envelope v1.0.2: what is signed (PAE) and what is
-//! stored, as compositions that are streamed.
+//! Dead Simple Signing Envelope v1.0.2: the signed message (PAE) and the stored
+//! envelope, as compositions that are streamed.
 
 use std::io::{self, Read};
 
@@ -14,16 +14,17 @@ use crate::signature::Signature;
 /// The payload type of in-toto statements.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
-/// What an envelope starts with.
+/// The beginning of every envelope.
 const HEAD: &str = r#"{"payloadType":"application/vnd.in-toto+json","payload":""#;
 
-/// A payload that has been read, once for all signatures of it: what they
-/// cover and the envelope around it are hashed in the same pass. The signature
-/// stands at the end of an envelope, so that another one costs nothing.
+/// A payload that has been read once for all signatures of it: the signed
+/// message and the envelope are hashed in the same pass. The signature stands
+/// at the end of an envelope, so that another signature costs no further
+/// reading.
 pub struct Payload {
     content: Content,
     message: Content,
-    /// Of an envelope up to its signature.
+    /// The hash of an envelope up to its signature.
     hasher: Hasher,
 }
 
@@ -139,7 +140,7 @@ impl<R: Read> Read for Base64Reader<R> {
     }
 }
 
-/// Reads the next piece, and encodes it. `false`: there is none.
+/// Reads the next piece, and encodes it. `false`: the content has ended.
 fn next_piece(
     source: &mut impl Read,
     piece: &mut Vec<u8>,

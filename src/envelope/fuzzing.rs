@@ -1,5 +1,5 @@
-//! What the fuzzers ask of opening: no panic, and what opens is sealed to what
-//! opens to the same.
+//! Fuzz targets for opening: it does not panic, and an opened value, sealed
+//! again, opens to the same.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
@@ -51,7 +51,7 @@ fn assert_same(opened: &Signed, signed: &Signed, form: Form) {
     assert_eq!(opened.signature, signed.signature);
     assert_eq!(opened.evidence, signed.evidence);
     match (&signed.verifier, form) {
-        // A bundle of ours holds the leaf alone.
+        // A bundle that the signer seals holds the leaf certificate alone.
         (Verifier::Certificates(all), Form::Bundle) => {
             let leaf: Vec<_> = all.iter().take(1).cloned().collect();
             let is_same = match leaf.is_empty() {

@@ -1,12 +1,11 @@
-//! Sealed values: what a signed claim, or a document, is once it is ready to be
-//! stored.
+//! Sealed values: a signed claim, or a document, ready to be stored.
 
 use std::io;
 use std::slice;
 
 use crate::oci::{Annotations, Content, Descriptor, Digest, Manifest, MediaType};
 
-/// A blob, with what a manifest says of it.
+/// A blob with its descriptor.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub descriptor: Descriptor,
@@ -43,7 +42,7 @@ impl Layer {
 /// Subject"), with the blobs it needs.
 #[derive(Clone, Debug)]
 pub struct Referrer {
-    /// What a list of referrers says of the manifest.
+    /// The manifest's entry in a list of referrers.
     pub descriptor: Descriptor,
     pub manifest: Manifest,
     pub blobs: Vec<Layer>,
@@ -59,7 +58,8 @@ pub enum Sealed {
 }
 
 impl Sealed {
-    /// What the list or manifest at the place says of it.
+    /// The descriptor by which the list or manifest at the place names the
+    /// value.
     pub fn descriptor(&self) -> &Descriptor {
         match self {
             Self::Layer(layer) => &layer.descriptor,

@@ -1,4 +1,4 @@
-//! The media types of signatures, of what is signed, and of documents.
+//! The media types of signatures, of signed payloads, and of documents.
 
 use crate::oci::MediaType;
 

@@ -18,7 +18,7 @@ impl<'a> Members<'a> {
         Some(self.0.remove(position).1)
     }
 
-    /// The members that nobody took.
+    /// The members that were not taken.
     pub(super) fn rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
         self.0.into_iter()
     }

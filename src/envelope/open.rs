@@ -34,7 +34,7 @@ const MOST: usize = 32;
 /// The most characters of a signature in base64.
 const MAX_SIGNATURE: usize = 4096;
 
-/// A stored value that is not what it should be. No message quotes its bytes.
+/// A stored value that is malformed. No message quotes its bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("cannot read it")]
@@ -74,8 +74,8 @@ pub fn open(sealed: &Sealed) -> Result<Signed, OpenError> {
     }
 }
 
-/// The signature that a layer of a tag of signatures names; none if it names none
-/// that can be read, or one that is longer than any.
+/// The signature that a layer of a tag of signatures names; none if it is
+/// absent, unreadable, or longer than any signature.
 pub fn signature_of(descriptor: &Descriptor) -> Option<Signature> {
     let annotation = descriptor.annotations.get(SIGNATURE)?;
     if annotation.len() > MAX_SIGNATURE {
@@ -122,7 +122,7 @@ fn open_envelope(layer: &Layer) -> Result<Signed, OpenError> {
     let (payload, signature) = enveloped(envelope?)?;
     let mut annotations = annotations(layer);
     annotations.remove(SIGNATURE);
-    // The statement says it too, and is what counts.
+    // The statement has the predicate type too, and wins over the annotation.
     annotations.remove(PREDICATE_TYPE);
     let (verifier, evidence) = annotated(annotations)?;
     stated(payload, signature, verifier, evidence)

@@ -8,7 +8,7 @@ use crate::oci::{Content, Digest};
 
 /// A claim as exact bytes.
 pub enum Payload {
-    /// Simple signing: the payload is what a signature covers.
+    /// Simple signing: a signature covers the payload itself.
     SimpleSigning(Content),
     /// An in-toto statement: a signature covers its pre-authentication encoding
     /// (DSSE v1.0.2).

@@ -9,7 +9,8 @@ use super::layer::{Layer, Referrer};
 use super::seal::Reference;
 use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 
-/// What the bundle is: there are message signatures as well, not for images.
+/// The kind of the bundle's content. Bundles of message signatures exist as
+/// well, but not for images.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// How the media type of a bundle begins, of whatever version.

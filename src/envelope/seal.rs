@@ -28,17 +28,17 @@ pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// The type of a layer's statement.
 pub const PREDICATE_TYPE: &str = "predicateType";
 
-/// What a referrer says beside its bundle.
+/// The members of a referrer beside its bundle.
 #[derive(Clone, Debug)]
 pub struct Reference {
     /// The image, as its registry describes it.
     pub subject: Descriptor,
-    /// When the referrer says that it was made. Without it the same bundle is the
-    /// same manifest in every run.
+    /// The time of creation that the referrer states. Without it the same
+    /// bundle is the same manifest in every run.
     pub created: Option<Timestamp>,
 }
 
-/// A signed value that has no such form, or whose bytes cannot be had.
+/// A signed value that has no such form, or whose bytes cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     #[error("cannot read what is to be stored")]
@@ -92,7 +92,7 @@ pub fn sealed_length(signed: &Signed, form: Form) -> u64 {
     }
 }
 
-/// A document that nobody signs, as a layer of its own.
+/// A document without a signature, as a layer of its own.
 ///
 /// # Errors
 /// On a document that cannot be read.

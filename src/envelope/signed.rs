@@ -17,7 +17,7 @@ pub struct Signed {
     pub evidence: Vec<Evidence>,
 }
 
-/// By what a signature is verified.
+/// The key or certificates that verify a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verifier {
     Key(PublicKey),
@@ -30,8 +30,8 @@ pub enum Verifier {
     Certificates(Vec<Vec<u8>>),
 }
 
-/// What else came with a signature. The signer keeps what it does not
-/// understand.
+/// Evidence that was stored with a signature. The signer keeps evidence of an
+/// unknown kind, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// An entry of a transparency log, in JSON as its form writes it: the

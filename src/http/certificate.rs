@@ -13,8 +13,8 @@ const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
-/// Extensions that may be critical: the ones above, name constraints, where
-/// revocation is told, and policies, which say nothing of a root.
+/// Extensions that may be critical: the ones above, name constraints, the
+/// places of revocation lists, and policies, which say nothing of a root.
 const UNDERSTOOD: [ObjectIdentifier; 10] = [
     KEY_USAGE,
     ALTERNATIVE_NAME,
@@ -37,7 +37,7 @@ const EXTENSIONS: TagNumber = TagNumber(3);
 const DNS_NAME: TagNumber = TagNumber(2);
 const IP_ADDRESS: TagNumber = TagNumber(7);
 
-/// A certificate, as far as its fields are looked at.
+/// A certificate, with the fields that Go's rules look at.
 pub(super) struct Certificate<'a> {
     der: &'a [u8],
     /// The bytes that are signed.
@@ -175,25 +175,25 @@ impl<'a> Certificate<'a> {
         now < self.not_before || now > self.not_after
     }
 
-    /// Whether it has a critical extension that is not understood.
+    /// Whether it has a critical extension that the signer does not understand.
     pub(super) fn asks_too_much(&self) -> bool {
         self.has_unknown_critical
     }
 
-    /// Whether it may be shown by a server, or sign for one.
+    /// Whether its purposes let a server show it, or let it sign for one.
     pub(super) fn is_for_servers(&self) -> bool {
         let for_servers = |id: &ObjectIdentifier| *id == SERVER || *id == ANY_PURPOSE;
         self.purposes.is_empty() || self.purposes.iter().any(for_servers)
     }
 
-    /// What it is for, as far as it says, as numbers.
+    /// Its purposes as numbers; none if it states none.
     pub(super) fn purposes(&self) -> Vec<Vec<usize>> {
         let numbers = |id: &ObjectIdentifier| id.arcs().map(|arc| arc as usize).collect();
         self.purposes.iter().map(numbers).collect()
     }
 
-    /// Whether certificates may be verified with its key, with so many others
-    /// between it and the server's.
+    /// Whether its key may verify certificates, with so many others between it
+    /// and the server's.
     pub(super) fn may_sign(&self, between: usize) -> bool {
         let is_authority = match &self.basic_constraints {
             Some(constraints) => constraints.authority.is_some(),
@@ -267,7 +267,7 @@ impl<'a> BasicConstraints<'a> {
     }
 }
 
-/// What is inside a sequence.
+/// The content of a sequence.
 fn parts(sequence: AnyRef<'_>) -> Result<SliceReader<'_>, Error> {
     sequence.tag().assert_eq(Tag::Sequence)?;
     SliceReader::new(sequence.value())

@@ -1,4 +1,5 @@
-//! The connections: what is verified, what is proxied, how bodies are streamed.
+//! The connections: verified or not, through a proxy or not, with streamed
+//! bodies.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,8 +79,8 @@ impl Clients {
         }
     }
 
-    /// The client for `url`. Where other hosts led is never insecure by the
-    /// user's word.
+    /// The client for `url`. A host that another host led to is never insecure
+    /// by the user's word: the user did not name it.
     pub(super) fn of(&self, trust: Trust, reach: Reach, url: &Url) -> Result<&Client, HttpError> {
         let is_plain = url.scheme() == "http";
         if trust == Trust::Unverified && reach == Reach::Any {
@@ -90,7 +91,8 @@ impl Clients {
         let Some(proxy) = self.proxies.of(url)? else {
             return match reach {
                 Reach::Outward => self.outward(url),
-                // Roots are not read for a connection that needs none.
+                // A plain connection needs no roots, so that they are not read
+                // for it.
                 Reach::Any if is_plain => self.cached(&self.plain, url, Ok),
                 Reach::Any => {
                     let slot = self.either(&self.direct);
@@ -110,8 +112,9 @@ impl Clients {
         })
     }
 
-    /// The client for where other hosts led, without a proxy. A connection of
-    /// another client is not used again: it may lead to the machine itself.
+    /// The client for addresses that other hosts led to, without a proxy. It
+    /// shares no connection with another client: that one may lead to the
+    /// machine itself.
     fn outward(&self, url: &Url) -> Result<&Client, HttpError> {
         self.cached(self.either(&self.outward), url, |builder| {
             Ok(self.verified(url, builder)?.dns_resolver(Outward))
@@ -123,7 +126,7 @@ impl Clients {
         trust == Trust::Unverified || matches!(self.proxies.of(url), Ok(None))
     }
 
-    /// What the HTTP library says, sorted.
+    /// The HTTP library's error, sorted.
     pub(super) fn error(&self, url: &Url, error: reqwest::Error) -> HttpError {
         HttpError::sending(url, error, &self.roots)
     }
@@ -135,8 +138,9 @@ impl Clients {
         Proxy::all(address).map_err(|error| self.error(url, error))
     }
 
-    /// A server that wants to know who asks says so, in TLS 1.3, after the
-    /// request was sent. HTTP/2 loses that alert half of the time.
+    /// A server that wants a client certificate says so, in TLS 1.3, after the
+    /// request was sent. HTTP/2 loses that alert half of the time, so that such
+    /// a server is asked by HTTP/1.1.
     fn either<'a>(&self, pair: &'a Pair) -> &'a OnceLock<Client> {
         match self.nobody.was_asked() {
             true => &pair.http1,
@@ -144,7 +148,7 @@ impl Clients {
         }
     }
 
-    /// With certificates that are verified by the machine's roots.
+    /// Verifies certificates by the machine's roots.
     fn verified(&self, url: &Url, builder: ClientBuilder) -> Result<ClientBuilder, HttpError> {
         let tls = match self.tls.get() {
             Some(tls) => tls,
@@ -198,8 +202,7 @@ fn tls(roots: &Roots, nobody: Arc<Nobody>) -> Result<ClientConfig, rustls::Error
     Ok(config)
 }
 
-/// The certificate that the signer shows of itself: none. Notes whether any
-/// server wanted one.
+/// The signer's own certificate: none. Notes whether any server wanted one.
 #[derive(Debug, Default)]
 struct Nobody(AtomicBool);
 
@@ -220,8 +223,8 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
-/// A body that reads `content` on another thread as it is sent, with `moved` for
-/// each piece that was. Small content is read at once.
+/// A body that reads `content` on another thread while it is sent; `moved` is
+/// called for each piece sent. Small content is read at once.
 pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'static) -> Body {
     if content.length() <= SMALL
         && let Ok(bytes) = content.to_bytes()
@@ -232,7 +235,7 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
     let ahead = content.clone();
     let reading = move || {
         for piece in pieces(ahead) {
-            // Nobody listens any more.
+            // The connection is gone.
             if sender.blocking_send(piece).is_err() {
                 return;
             }

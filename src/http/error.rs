@@ -1,4 +1,4 @@
-//! What can go wrong between the signer and a host.
+//! The failures between the signer and a host.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use super::redact::Redacted;
 use super::roots::{LazyRoots, Roots};
 use super::verifier::UnfitRoot;
 
-/// A request that got no usable answer. URLs are redacted.
+/// A request without a usable answer. URLs are redacted.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     #[error("cannot connect to `{url}`")]
@@ -34,7 +34,7 @@ pub enum HttpError {
     #[error("the certificate of `{url}` is not trusted")]
     Certificate {
         url: String,
-        /// Those that are trusted, if it is one that it lacks.
+        /// The trusted roots, if the certificate lacks one of them.
         roots: Option<Arc<Roots>>,
         #[source]
         source: Cause,
@@ -70,7 +70,7 @@ pub enum HttpError {
         #[source]
         source: Cause,
     },
-    /// Nothing of the variable's value is said: it may hold a password.
+    /// The variable's value is not repeated: it may hold a password.
     #[error("`{variable}` names no proxy to ask `{url}` through: {reason}")]
     ProxySetting {
         url: String,
@@ -90,7 +90,7 @@ pub enum HttpError {
     /// Another request of the run has used up the retry budget of the host.
     #[error("`{url}` was not asked any more: {failure}")]
     GivenUp { url: String, failure: String },
-    /// It was not sent, or refused for now, until it was too old.
+    /// The request was not sent, or was refused for now, until it was too old.
     #[error("`{url}` had too much to do until it was too late")]
     Outdated { url: String },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
@@ -98,7 +98,7 @@ pub enum HttpError {
     #[error("`{url}` redirects where it must not: {reason}{}", named(to))]
     Redirect {
         url: String,
-        /// Where to, if that is a URL.
+        /// The target, if it is a URL.
         to: Option<String>,
         reason: Astray,
     },
@@ -164,7 +164,7 @@ impl HttpError {
         }
     }
 
-    /// Whether the registry wants to know by a certificate who asks.
+    /// Whether the registry wants a client certificate.
     pub fn wants_certificate(&self) -> bool {
         matches!(self, Self::Alert { alert, .. } if is_about_us(*alert))
     }
@@ -211,8 +211,8 @@ impl HttpError {
         }
     }
 
-    /// The same of a request that was sent before, by an attempt whose outcome
-    /// nobody knows.
+    /// The same error for a request of which an earlier attempt may have been
+    /// carried out.
     pub(super) fn after_doubt(self) -> Self {
         match &self {
             Self::Connect { url, .. }
@@ -244,7 +244,7 @@ impl HttpError {
         }
     }
 
-    /// What the HTTP library says, sorted by what a user can do about it.
+    /// The HTTP library's error, sorted by the user's remedy.
     pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
         let url = Redacted(url).to_string();
         let error = error.without_url();
@@ -340,7 +340,8 @@ fn name(alert: AlertDescription) -> String {
     name.replace("unrecognised", "unrecognized")
 }
 
-/// Whether an alert is about the certificate that the signer does not show.
+/// Whether an alert is about the client certificate that the signer does not
+/// show.
 fn is_about_us(alert: AlertDescription) -> bool {
     use AlertDescription as A;
     matches!(
@@ -357,7 +358,7 @@ fn is_about_us(alert: AlertDescription) -> bool {
     )
 }
 
-/// By trying: what looks names up does not say why it fails.
+/// Found by opening one: the resolver does not say why it fails.
 fn no_descriptor_is_left() -> bool {
     let is_limit = |error: std::io::Error| {
         let limits = [Errno::EMFILE, Errno::ENFILE];
@@ -395,8 +396,8 @@ fn find<'a, T>(
     None
 }
 
-/// Whether another root could help. An authority that has got a new key keeps
-/// its name: the old root's signature is bad then.
+/// Whether another root could help. An authority with a new key keeps its name,
+/// so that the old root fails with a bad signature.
 fn lacks_root(reason: &CertificateError) -> bool {
     let is_unknown = matches!(
         reason,
@@ -413,13 +414,13 @@ fn unfit_root(reason: &CertificateError) -> Option<UnfitRoot> {
 }
 
 enum Tunnel {
-    /// 407: the proxy wants to know who asks.
+    /// 407: the proxy wants credentials.
     Denied,
     Failed,
 }
 
-/// What a proxy made of `CONNECT`, or of SOCKS. The library keeps these types to
-/// itself; their words are all there is.
+/// The proxy's answer to `CONNECT`, or to SOCKS. The library's types are
+/// private, so that only their words can be read.
 fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
     const STARTS: [&str; 2] = ["tunnel error: ", "SOCKS error: "];
     const DENIALS: [&str; 3] = [
@@ -440,7 +441,7 @@ fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
     })
 }
 
-/// Whether a host answered something that is not HTTP, or too much of it.
+/// Whether a host's answer is not HTTP, or too large.
 fn is_nonsense(error: &(dyn Error + 'static)) -> bool {
     let parsing = |error: &(dyn Error + 'static)| {
         let error = error.downcast_ref::<hyper::Error>()?;

@@ -1,5 +1,4 @@
-//! What the fuzzers ask of headers that steer the client, and of text that is
-//! printed.
+//! Fuzz targets for headers that steer the client, and for printed text.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
@@ -16,7 +15,7 @@ use super::redact::{Redacted, printable, quoted};
 use super::{Reach, Request, Response, Trust, redirect, retry, warning};
 use crate::oci::fuzzing::assert_readable;
 
-/// An answer of `url` with one header. None: no server could send that.
+/// An answer of `url` with one header. None: no server could send that header.
 pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> Option<Response> {
     let mut headers = HeaderMap::new();
     headers.append(name, HeaderValue::from_bytes(value).ok()?);
@@ -33,7 +32,7 @@ pub fn answer(url: Url, status: StatusCode, name: HeaderName, value: &[u8]) -> O
     })
 }
 
-/// The first line as the URL that was asked, and the other bytes.
+/// The first line as the URL of the request, and the other bytes.
 pub fn asked(data: &[u8]) -> Option<(Url, &[u8])> {
     let end = data.iter().position(|byte| *byte == b'\n')?;
     let (line, rest) = data.split_at_checked(end)?;
@@ -63,7 +62,8 @@ fn is_own(url: &Url) -> bool {
     }
 }
 
-/// By RFC 6890 and its successors, written down again: not the parser's rule.
+/// By RFC 6890 and its successors, written a second time, independent of the
+/// parser's rule.
 fn is_internal(url: &Url) -> bool {
     let of = |address: Ipv4Addr| match address.octets() {
         [0 | 10 | 127, ..] | [192, 168, ..] | [169, 254, ..] => true,

@@ -1,4 +1,4 @@
-//! What is known of one host while a run lasts, and how hard it is asked.
+//! The state of one host during a run, and the pace of requests to it.
 //!
 //! A host that answers 429 without saying when to come back is asked by fewer
 //! requests at the same time; when it does so again, also by fewer in a second
@@ -23,15 +23,15 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(200);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
 /// An interval that is no longer worth keeping.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(2);
-/// What a complaint makes of the interval, and an answer: some 30 answers make
-/// good for one complaint, so that few requests are turned away.
+/// The factor of a complaint on the interval, and that of an answer: some 30
+/// answers make good for one complaint, so that few requests are turned away.
 const SLOWER: f64 = 1.25;
 const FASTER: f64 = 0.993;
 /// The most distinct warnings of one host that are shown.
 const WARNINGS: usize = 8;
 
-/// Requests and answers of at most this many bytes say how long a host takes;
-/// larger ones say more of the line.
+/// Only requests and answers of at most this many bytes measure how long a host
+/// takes; the time of larger ones depends on the line.
 pub(super) const LITTLE: u64 = 64 * 1024;
 
 /// How long a host took to answer requests with little content.
@@ -68,9 +68,9 @@ struct State {
 /// The last failure of a host, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Nobody answered.
+    /// The host did not answer.
     Silence(String),
-    /// The answer was one that may get better.
+    /// The host's answer was one that may get better.
     Answer(String),
 }
 
@@ -248,7 +248,8 @@ impl Host {
         };
     }
 
-    /// What the host asked for is not held against it.
+    /// The host asked for a wait: its failures so far do not count against its
+    /// budget.
     pub(super) fn excused(&self) {
         self.state().failing = Failing::default();
     }
@@ -270,7 +271,7 @@ impl Host {
         self.state().silence.broke(Instant::now());
     }
 
-    /// Asks what was heard and said of the host, or notes it.
+    /// Reads or changes the record of the host's silence.
     pub(super) fn silence<T>(&self, ask: impl FnOnce(&mut Silence) -> T) -> T {
         ask(&mut self.state().silence)
     }
@@ -287,8 +288,8 @@ impl Host {
         state.failing.since.filter(|_| !is_better)
     }
 
-    /// The last failure of a host that nobody has answered for, for at least
-    /// `budget`: another request would only wait as long again.
+    /// The last failure of a host that has been silent for at least `budget`:
+    /// another request would only wait as long again.
     pub(super) fn given_up(&self, budget: Duration) -> Option<String> {
         let state = self.state();
         let is_spent = state.failing.since?.elapsed() >= budget;
@@ -298,7 +299,7 @@ impl Host {
         }
     }
 
-    /// Nobody asks this host before `instant`.
+    /// No request to this host begins before `instant`.
     pub(super) fn pause_until(&self, instant: Instant) {
         let mut state = self.state();
         state.not_before = state.not_before.max(Some(instant));
@@ -356,7 +357,7 @@ mod tests {
         // Many answers in the last second: the pace does not matter here.
         (0..1000).for_each(|_| host.answered(Instant::now()));
         host.complained(began);
-        // All that were on their way hear the same complaint.
+        // All requests that were under way get the same complaint.
         host.complained(began);
         host.complained(began);
         drop(on_their_way);
@@ -454,7 +455,7 @@ mod tests {
         host.failed(began, silence());
         assert_eq!(host.given_up(budget), None);
         assert_eq!(host.given_up(Duration::ZERO), words());
-        // It answers, if only that it cannot.
+        // The host answers, though with an error.
         host.failed(began, answer());
         assert_eq!(host.given_up(Duration::ZERO), None);
         host.failed(began, silence());

@@ -15,21 +15,21 @@ use super::waiting::Pulse;
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
 
-/// Whether a request may be sent again when nobody knows what became of it.
+/// Whether a request may be repeated when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
-    /// It says the same however often it is sent.
+    /// A repetition has the same effect.
     Safe,
-    /// It would overwrite what somebody else wrote in between: a 429 or a
-    /// connection that never came about is repeated, everything else answered.
+    /// A repetition would overwrite a write of others in between: it is sent
+    /// after a 429 or a connection that was never made, and after nothing else.
     Ask,
 }
 
-/// What becomes of an answer that sends a request elsewhere.
+/// The treatment of a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
     Followed,
-    /// It is the answer.
+    /// The redirect is the answer.
     Answered,
 }
 
@@ -42,17 +42,17 @@ pub struct Request {
     pub trust: Trust,
     pub reach: Reach,
     pub replay: Replay,
-    /// It is not sent, nor sent again, when it has waited for longer.
+    /// The longest wait after which the request is still sent, or sent again.
     pub fresh_for: Duration,
     pub redirects: Redirects,
     /// The most bytes that an answer's body may have.
     pub body_limit: u64,
-    /// How much of a body is kept.
+    /// The part of the answer's body that is kept.
     pub keep: Keep,
     pub(super) pulse: Pulse,
 }
 
-/// What is kept of an answer's body. All of it is read.
+/// The part of an answer's body that is kept. All of it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     All,
@@ -89,17 +89,18 @@ impl Request {
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Response {
-    /// Where the answer came from, after redirects.
+    /// The URL of the answer, after redirects.
     pub url: Url,
-    /// Whom its request could connect to, and whom it did, if that was no proxy.
+    /// The hosts that its request was allowed to connect to, and below the
+    /// address that it did connect to, unless that was a proxy's.
     pub(super) reach: Reach,
     pub(super) peer: Option<IpAddr>,
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// How often the request was sent before this answer came.
+    /// How often the request was sent before this answer.
     pub attempts: u32,
-    /// What a host may repeat of what it was shown.
+    /// The secrets that a host was shown and may repeat.
     pub secrets: Secrets,
 }
 
@@ -111,13 +112,14 @@ impl Response {
         values.next().is_none().then_some(value)
     }
 
-    /// The host's own words in its body, fit to print; empty if it said nothing.
+    /// The host's own words in its body, fit to print; empty if it has none.
     pub fn words(&self) -> String {
         self.printable(String::from_utf8_lossy(&self.body).trim())
     }
 
-    /// Text of this answer, fit to print: without what the host was shown, in
-    /// the URL too, then [as all text of others](printable).
+    /// Text of this answer, fit to print: without the secrets that the host was
+    /// shown, those of the URL included, then [as all text of
+    /// others](printable).
     pub fn printable(&self, text: &str) -> String {
         let shown = redact::secrets_of(&self.url);
         printable(&self.secrets.scrubbed(text, Voice::Theirs, &shown))

@@ -1,8 +1,8 @@
 //! One HTTP client for everything the signer asks: timeouts, retries within a
 //! budget, a limit per host, size caps, redirects by rule, redacted logs.
 //!
-//! Knows no registry: who is asked for what, with which credentials, is
-//! `store`'s. Implements RFC 9110 as far as a registry client needs it.
+//! Knows no registry: hosts, questions and credentials are `store`'s.
+//! Implements RFC 9110 as far as a registry client needs it.
 
 mod certificate;
 mod clients;
@@ -54,26 +54,26 @@ use waiting::{Reading, patience};
 /// How long a host may stay silent: before an answer begins, and between two
 /// pieces of it.
 const SILENCE: Duration = Duration::from_secs(30);
-/// The slowest transfer that is still waited for, in bytes per second.
+/// The slowest transfer that is not given up, in bytes per second.
 const SLOWEST: u64 = 32 * 1024;
 
-/// What a run grants to the network.
+/// The network settings of a run.
 pub struct Settings {
     pub roots: LazyRoots,
     pub proxies: Proxies,
-    /// What hosts are shown; a proxy's password is added.
+    /// The secrets that hosts are shown; a proxy's password is added.
     pub secrets: Secrets,
     pub user_agent: String,
     /// For how long a failing host is asked again, by all requests together.
     pub retry_budget: Duration,
     /// How long the run may take.
     pub time: Duration,
-    /// When all of its requests must have ended.
+    /// The time by which all of its requests have ended.
     pub until: Instant,
 }
 
-/// The client. One for the whole run: it holds the connections and what is
-/// known of each host.
+/// The client. One for the whole run: it holds the connections and the state of
+/// each host.
 pub struct Client {
     clients: Clients,
     secrets: Secrets,
@@ -104,21 +104,22 @@ impl Client {
         }
     }
 
-    /// How much of `longest` may be spent on an answer that may get better: no
-    /// more than on a host that fails, and so little of the run's time that
-    /// something can come of it.
+    /// How much of `longest` may be spent on an answer that may get better: at
+    /// most the retry budget, and at most half of the run's remaining time, so
+    /// that the run can still act on the answer.
     pub fn patience(&self, longest: Duration) -> Duration {
         let left = self.deadline.saturating_duration_since(Instant::now());
         longest.min(self.retry_budget).min(left / 2)
     }
 
-    /// What hosts are shown, and must not be printed when they repeat it.
+    /// The secrets that hosts are shown; they are not printed when a host
+    /// repeats them.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// Sends `request` until an answer is there that is worth having, or the
-    /// budget is spent. An error status that is not worth a retry is an answer.
+    /// Sends `request` until it gets a usable answer, or the budget is spent.
+    /// An error status that is not worth a retry is an answer.
     ///
     /// # Errors
     /// On everything but an answer; with the last answer if it never got better.
@@ -132,10 +133,9 @@ impl Client {
     }
 
     /// As [`send`](Self::send), with several ways to ask for the same: each
-    /// attempt goes through them until one leads to what `is_answer` takes for
-    /// an answer. Says which one did. A certificate that is not trusted and a
-    /// TLS alert end it, no other way may be less safe; so does an answer that
-    /// leads nowhere.
+    /// attempt goes through them until `is_answer` accepts an answer. Gives the
+    /// index of that way. An untrusted certificate, a TLS alert or a refused
+    /// redirect stops: a later way would be less safe.
     ///
     /// # Errors
     /// As `send`; with the error of the first way that may get better, or else
@@ -154,7 +154,7 @@ impl Client {
                 let error = match self.attempt(way).await {
                     Ok(answer) if index == others.len() || is_answer(&answer) => return Ok(answer),
                     Ok(_) => continue,
-                    // Somebody did answer in this way.
+                    // A host did answer in this way.
                     Err(
                         error @ (HttpError::Certificate { .. }
                         | HttpError::Alert { .. }
@@ -164,7 +164,7 @@ impl Client {
                         | HttpError::Inward { .. }
                         | HttpError::TooLarge { .. }),
                     ) => return Err(error),
-                    // Another way may be as silent as long.
+                    // Another way may be silent for as long.
                     Err(error @ HttpError::Silence { .. }) if Instant::now() >= end => {
                         return Err(error);
                     }
@@ -196,7 +196,7 @@ impl Client {
         self.attempt(request).await
     }
 
-    /// Makes attempts until one is good for something, within the budget.
+    /// Makes attempts until one gives a usable outcome, within the budget.
     async fn persist(
         &self,
         request: &Request,
@@ -210,8 +210,8 @@ impl Client {
         }
     }
 
-    /// Notes in `is_in_doubt` whether the host may have done what an attempt
-    /// asked for that has failed.
+    /// Notes in `is_in_doubt` whether the host may have carried out an attempt
+    /// that failed.
     async fn repeat(
         &self,
         request: &Request,
@@ -248,7 +248,8 @@ impl Client {
                     Err(failure) => failure,
                 },
                 Err(error) => {
-                    // What is not repeated was waited for all the same.
+                    // A silence counts against the host even if the request is
+                    // not repeated.
                     if let HttpError::Silence { .. } = &error {
                         host.failed(began, Trouble::Silence(error.to_string()));
                     }
@@ -278,7 +279,7 @@ impl Client {
             let Some(next) = redirect::target(request, &response)? else {
                 return Ok(response);
             };
-            // What the user said of a host holds for that host alone.
+            // The user trusts a host; a redirect's target is another one.
             if next.url.origin() != leg.url.origin() {
                 leg.headers.remove(AUTHORIZATION);
                 leg.trust = Trust::Verified;
@@ -355,8 +356,8 @@ impl Client {
         }
     }
 
-    /// What is done when bytes of `request`, or of its answer, have gone over the
-    /// line.
+    /// The callback for bytes of `request`, or of its answer, that went over
+    /// the line.
     fn moving(&self, request: &Request) -> impl Fn() + Send + Sync + use<> {
         let (host, pulse) = (self.host(&request.url), request.pulse.clone());
         move || {
@@ -371,8 +372,8 @@ impl Client {
         Arc::clone(hosts.entry(name).or_default())
     }
 
-    /// Reads a body of at most so many bytes as `request` allows, whatever its
-    /// header promises, as long as it does not come too slowly.
+    /// Reads a body of at most as many bytes as `request` allows, whatever its
+    /// header promises; too slow a body is an error.
     async fn read_body(
         &self,
         url: &Url,

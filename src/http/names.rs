@@ -7,7 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::beside;
 
-/// Asks the system as the library does, but on a thread that may be lacking.
+/// Asks the system as the library does, on a thread that the system may refuse.
 pub(super) struct Names;
 
 impl Resolve for Names {

@@ -2,8 +2,8 @@
 //! (`golang.org/x/net/http/httpproxy` and `net/http`, Go 1.26), which the
 //! lifecycle's other phases follow.
 //!
-//! Unlike Go, a setting that names no proxy is an error for who needs it: asking
-//! directly instead is not for the signer to decide.
+//! Unlike Go, a setting that names no proxy is an error for each request that
+//! needs it: the signer does not decide to ask directly instead.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -30,8 +30,8 @@ pub struct Proxies {
     pub https: Option<ProxyVariable>,
     /// Hosts that are asked directly, separated by commas.
     pub none: Option<OsString>,
-    /// Whether a web server started this process (`REQUEST_METHOD`). Whoever
-    /// asks that server sets `HTTP_PROXY` then, by a header `Proxy`.
+    /// Whether a web server started this process (`REQUEST_METHOD`). The web
+    /// server's clients set `HTTP_PROXY` then, by a header `Proxy`.
     pub is_cgi: bool,
 }
 
@@ -51,8 +51,8 @@ impl Proxies {
         }
     }
 
-    /// Remembers the passwords of the proxies: one that answers in a registry's
-    /// place may repeat them.
+    /// Remembers the passwords of the proxies: a proxy that answers in a
+    /// registry's place may repeat them.
     pub(super) fn remember(&self, secrets: &Secrets) {
         let variables = [&self.http, &self.https].into_iter().flatten();
         for text in variables.filter_map(|variable| variable.value.expose_str()) {
@@ -98,9 +98,10 @@ impl Proxies {
     }
 }
 
-/// A user or a password of a URL as it is meant.
+/// The plain user or password of a URL.
 fn percent_decoded(text: &str) -> Secret {
-    // Forms have three characters more with a meaning.
+    // Decoding of forms also changes `+`, `&` and `=`, so that these are
+    // encoded first.
     let text = Zeroizing::new(
         text.replace('+', "%2B")
             .replace('&', "%26")
@@ -114,8 +115,8 @@ impl ProxyVariable {
     /// The proxy's address. A scheme that is missing is `http`.
     ///
     /// # Errors
-    /// On anything else that is no address of a proxy; says why, and nothing of
-    /// the value.
+    /// On anything else that is no address of a proxy. The reason does not
+    /// repeat the value.
     pub(super) fn url(&self) -> Result<Url, &'static str> {
         let text = self.value.expose_str().ok_or("it is not UTF-8")?;
         let with_host = |url: &Url| url.has_host() && url.host_str() != Some("");
@@ -139,7 +140,7 @@ impl ProxyVariable {
     }
 }
 
-/// The host that is asked.
+/// The host of a request.
 struct Target {
     /// In lower case, and without the brackets of IPv6.
     host: String,
@@ -198,7 +199,7 @@ enum Itself {
 }
 
 impl Exception {
-    /// None for what is empty, or has no host.
+    /// None for an entry that is empty, or has no host.
     fn parse(entry: &str) -> Option<Self> {
         let entry = entry.trim().to_lowercase();
         match entry.as_str() {
@@ -292,7 +293,7 @@ fn split_port(entry: &str) -> Option<(&str, &str)> {
     (is_plain(host) && is_plain(port)).then_some((host, port))
 }
 
-/// A name as it is asked for.
+/// A name in the form that requests use.
 fn ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();

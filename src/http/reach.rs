@@ -85,17 +85,17 @@ impl Zone {
     }
 }
 
-/// Whom a request may connect to.
+/// The hosts that a request may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Anybody: the user named the host, or the machine itself did.
+    /// Any host: the user named it, or the machine itself did.
     Any,
     /// Neither the machine itself nor its link, by whatever name: another host
     /// led there.
     Outward,
 }
 
-/// Where an answer leads, and may.
+/// An address that an answer leads to, and may lead to.
 #[derive(Clone, Debug)]
 pub struct Lead {
     pub url: Url,
@@ -108,7 +108,7 @@ impl Lead {
     }
 }
 
-/// Why a host does not lead there.
+/// Why a host may not lead to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Astray {
     #[error("it does not say where")]
@@ -132,7 +132,7 @@ pub enum Astray {
 }
 
 impl Response {
-    /// Where `location` leads, which is relative to this answer's URL.
+    /// The address that `location` leads to, relative to this answer's URL.
     ///
     /// # Errors
     /// Says which rule it breaks.
@@ -146,7 +146,7 @@ impl Response {
         Ok(Lead { url, reach })
     }
 
-    /// Whom another host may be that this answer names.
+    /// The hosts that this answer may name.
     pub fn reach_elsewhere(&self) -> Reach {
         let peer = self.peer.map(Zone::of_address);
         match Zone::of(&self.url) == Zone::Loopback || peer == Some(Zone::Loopback) {
@@ -203,8 +203,8 @@ impl Resolve for Outward {
     }
 }
 
-/// A name that another host led to, and that means the machine itself or its
-/// link.
+/// A name that another host led to, and that resolves to the machine itself or
+/// its link.
 #[derive(Debug)]
 pub(super) struct Inward {
     pub(super) address: IpAddr,
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    /// However they are written.
+    /// The loopback address in all spellings.
     const LOOPBACK: [&str; 14] = [
         "127.0.0.1",
         "127.1",
@@ -325,7 +325,8 @@ mod tests {
     async fn a_name_that_means_the_machine_itself_has_no_address_for_others() {
         let refused = resolved("localhost").await.unwrap_err();
         assert!(refused.contains("its name stands for"), "{refused}");
-        // Where it is not written as an address, the system reads it as one.
+        // Where the URL does not spell an address, the system still reads the
+        // name as one.
         assert!(resolved("169.254.169.254").await.is_err());
         let outside = resolved("192.0.2.1").await;
         assert_eq!(outside, Ok(vec!["192.0.2.1".parse().unwrap()]));

@@ -27,7 +27,7 @@ pub struct Redacted<'a>(pub &'a Url);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is not HTTP has no origin worth a name.
+        // A URL of another scheme has no origin worth a name.
         let origin = match self.0.origin() {
             Origin::Tuple(..) => self.0.origin().ascii_serialization(),
             Origin::Opaque(_) => format!("{}://", self.0.scheme()),
@@ -66,7 +66,7 @@ pub fn printable(text: &str) -> String {
     }
 }
 
-/// A host's own words, marked as such; empty if it said nothing.
+/// A host's own words, marked as such; empty if it has none.
 pub(super) fn quoted(response: &Response) -> String {
     let words = response.words();
     if words.is_empty() {

@@ -1,4 +1,4 @@
-//! Which redirects are followed.
+//! The rules for following redirects.
 
 use reqwest::Method;
 use reqwest::header::LOCATION;
@@ -11,9 +11,9 @@ use super::{Redirects, Request, Response};
 /// The most redirects of one request.
 pub(super) const MOST: usize = 5;
 
-/// Where an answer sends the client on, if it does. Requests that write follow
-/// within the origin that they were meant for, and only if they stay what they
-/// are (307 and 308, RFC 9110 section 15.4).
+/// The target of a redirect, if the answer is one. Requests that write follow
+/// within the origin that they were meant for, and only with method and body
+/// unchanged (307 and 308, RFC 9110 section 15.4).
 pub(super) fn target(request: &Request, response: &Response) -> Result<Option<Lead>, HttpError> {
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let is_redirect = match response.status.as_u16() {

@@ -1,4 +1,4 @@
-//! When a request is sent again, and how long to wait before.
+//! When a request is sent again, and after which wait.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The answer back, if asking again would not help or could harm.
+    /// Gives the answer back if a repetition would not help or could harm.
     pub(super) fn of_answer(response: Response, replay: Replay) -> Result<Response, Self> {
         let again = match replay {
             Replay::Safe => is_passing(response.status),
@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// The error back, if asking again would not help or could harm.
+    /// Gives the error back if a repetition would not help or could harm.
     pub(super) fn of_error(error: HttpError, replay: Replay) -> Result<Self, HttpError> {
         let again = match error {
             HttpError::Broken { .. } | HttpError::Silence { .. } => replay == Replay::Safe,
@@ -51,12 +51,12 @@ impl Failure {
 }
 
 impl Failure {
-    /// Whether the host has had enough of requests.
+    /// Whether the host complains of too many requests.
     fn is_complaint(&self) -> bool {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Whether the host surely did not do what it was asked.
+    /// Whether the host surely did not carry out the request.
     pub(super) fn is_undone(&self) -> bool {
         match self {
             Self::Answer(_) => self.is_complaint(),
@@ -64,7 +64,7 @@ impl Failure {
         }
     }
 
-    /// What the host's other requests are to know of it.
+    /// The failure as the host's other requests need to know it.
     fn trouble(&self) -> Trouble {
         match self {
             Self::Answer(_) => Trouble::Answer(self.words()),
@@ -144,7 +144,7 @@ impl Pace {
             if now + asked > self.deadline {
                 return Err(give_up(failure, self.attempts, Some(asked)));
             }
-            // What a host asks for is not charged to its budget.
+            // A wait that the host asks for is not charged to its budget.
             host.pause_until(now + asked);
             host.excused();
             self.failing_since = None;
@@ -188,8 +188,8 @@ fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpErro
     }
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). What
-/// cannot be read, and a time that is over, count as absent.
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). An
+/// unreadable value and a past time count as absent.
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header(RETRY_AFTER.as_str())?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
@@ -221,7 +221,7 @@ mod tests {
         asked_at(None, value)
     }
 
-    /// What a registry asks for whose own clock says `date`.
+    /// The wait that a registry asks for whose own clock says `date`.
     fn asked_at(date: Option<&'static str>, value: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         if let Some(date) = date {

@@ -1,12 +1,11 @@
-//! Which root certificates are trusted, by Go's rules (`crypto/x509`
-//! `root_unix.go` and `root_linux.go`, Go 1.26), which the lifecycle's other
-//! phases follow.
+//! The trusted root certificates, by Go's rules (`crypto/x509` `root_unix.go`
+//! and `root_linux.go`, Go 1.26), which the lifecycle's other phases follow.
 //!
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the default bundle and the
 //! default folders each for itself. (OpenSSL and `rustls-native-certs` drop the
 //! defaults of both as soon as one is set: a platform that adds a folder would
-//! lose the system's roots.) No roots are built in: whom to trust is the
-//! platform operator's to say.
+//! lose the system's roots.) No roots are built in: the platform operator says
+//! whom to trust.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -35,11 +34,11 @@ const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// How many files a message names at most.
 const SHOWN: usize = 5;
 
-/// The root certificates, and where they were looked for.
+/// The root certificates, and the places where they were looked for.
 #[derive(Debug, Default)]
 pub struct Roots {
     /// Each once, in a stable order. Empty if there are none; that is an error
-    /// only for who needs one.
+    /// only for a connection that needs one.
     pub certificates: Vec<CertificateDer<'static>>,
     /// The file that was read and each folder, whether it exists or not.
     pub looked_in: Vec<PathBuf>,
@@ -83,8 +82,8 @@ impl LazyRoots {
 impl Roots {
     /// Reads the certificates from disk. The arguments are the values of
     /// `SSL_CERT_FILE` and of `SSL_CERT_DIR` (a colon list); empty ones count
-    /// as not set. Does not fail: what cannot be read or is no certificate is
-    /// passed over.
+    /// as not set. Does not fail: an unreadable file, and one that is no
+    /// certificate, is passed over.
     pub fn load(ssl_cert_file: Option<&Path>, ssl_cert_dir: Option<&OsStr>) -> Self {
         Self::load_or(ssl_cert_file, ssl_cert_dir, &FILES, &FOLDERS)
     }
@@ -164,7 +163,7 @@ impl Roots {
                 reason,
             });
         };
-        // Opening a pipe would wait for who writes to it.
+        // Opening a pipe would wait for its writer.
         if !is_file(path) {
             return pass_over("it is not a file".to_owned());
         }

@@ -1,11 +1,11 @@
-//! Which certificate of a server is accepted: what Go accepts (`crypto/x509`
-//! `Verify`, Go 1.26), since the phases before and the verifiers after the
-//! signer are Go's (`spec/decisions/0016`).
+//! The rules for a server's certificate are Go's (`crypto/x509` `Verify`, Go
+//! 1.26), since the phases before and the verifiers after the signer are
+//! written in Go (`spec/decisions/0016`).
 //!
-//! `rustls-webpki` builds and verifies the chains. Four things differ from what
-//! it does by itself: a certificate that is itself a root is accepted as the
-//! server's; a server's certificate may be one of an authority; `any` is a
-//! purpose; and roots have to keep the rules that hold for other authorities.
+//! `rustls-webpki` builds and verifies the chains. Four rules differ from its
+//! own: a certificate that is itself a root is accepted as the server's; a
+//! server's certificate may be one of an authority; `any` is a purpose; and
+//! roots have to keep the rules that hold for other authorities.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::certificate::Certificate;
 /// `anyExtendedKeyUsage`, 2.5.29.37.0.
 const ANY_PURPOSE: [usize; 5] = [2, 5, 29, 37, 0];
 
-/// A root vouches for a certificate, and must not.
+/// A root vouches for a certificate, but is not fit to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnfitRoot {
     #[error("the root certificate that vouches for it has expired, or is not valid yet")]
@@ -94,9 +94,9 @@ impl Verifier {
     }
 
     /// Looks for a chain from `shown` to a root. `shown` is the server's
-    /// certificate, or its copy that is no authority: one that is must not be
-    /// the server's, for `rustls-webpki`. The copy's signature is that of the
-    /// original.
+    /// certificate; if that is an authority, its copy that is none, since
+    /// `rustls-webpki` refuses an authority as the server's. The copy's
+    /// signature is that of the original.
     fn build(
         &self,
         leaf: &Certificate<'_>,
@@ -140,8 +140,8 @@ impl Verifier {
         })
     }
 
-    /// What `rustls-webpki` does not ask of the authorities of a chain. Notes
-    /// the root that would have been good but for itself.
+    /// The checks of a chain's authorities that `rustls-webpki` does not make.
+    /// Notes the root that fails only by its own fields.
     fn check(
         &self,
         path: &VerifiedPath<'_>,
@@ -240,7 +240,7 @@ fn check_alone(root: &Certificate<'_>, now: UnixTime) -> Result<(), CertificateE
     Ok(())
 }
 
-/// A certificate that says for what it is must be for servers, or for anything.
+/// A certificate that states purposes must be for servers, or for anything.
 struct ForServers;
 
 impl ExtendedKeyUsageValidator for ForServers {
@@ -262,7 +262,8 @@ impl ExtendedKeyUsageValidator for ForServers {
     }
 }
 
-/// An algorithm that takes the copy of a certificate for the original.
+/// An algorithm that verifies the copy of a certificate as if it were the
+/// original.
 #[derive(Debug)]
 struct OfCopy<'a> {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
@@ -296,7 +297,7 @@ impl SignatureVerificationAlgorithm for OfCopy<'_> {
     }
 }
 
-/// For something else than what servers do.
+/// A purpose that servers do not have.
 fn wrong_purpose(present: Vec<Vec<usize>>) -> CertificateError {
     let name = |purpose: Vec<usize>| match purpose.as_slice() {
         purpose if purpose == KeyUsage::CLIENT_AUTH_REPR => ExtendedKeyPurpose::ClientAuth,

@@ -1,6 +1,6 @@
-//! What is said of a host that keeps the run waiting: nothing for ten seconds,
-//! then a line now and then that names the host, the request, and the time after
-//! which it is given up.
+//! The log's lines about a host that keeps the run waiting: nothing for ten
+//! seconds, then a line now and then that names the host, the request, and the
+//! time after which it is given up.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ pub(super) fn patience(request: &Request) -> Duration {
     SILENCE + Duration::from_secs(length / SLOWEST)
 }
 
-/// When a host last did something for the run, and when a line said that it
+/// When a host last moved bytes for the run, and when a line last said that it
 /// does not. All requests to it share the lines.
 #[derive(Default)]
 pub(super) struct Silence {
@@ -58,7 +58,7 @@ impl Silence {
         }
     }
 
-    /// Whether a line is due, which whoever asks then says.
+    /// Whether a line is due; the caller then writes it.
     fn is_due(&mut self, since: Instant, now: Instant) -> bool {
         let is_due = now >= self.due(since);
         if is_due {
@@ -67,7 +67,7 @@ impl Silence {
         is_due
     }
 
-    /// Whether nothing was said of the host for a while, as above.
+    /// Whether no line about the host was written for a while, as above.
     pub(super) fn is_news(&mut self, now: Instant) -> bool {
         let is_news = self.said_at.is_none_or(|said_at| now >= said_at + FIRST);
         if is_news {
@@ -166,7 +166,7 @@ impl Client {
     }
 }
 
-/// The path of a URL with what may be shown of its query.
+/// The path of a URL with its query, redacted.
 fn path(url: &Url) -> String {
     let shown = Redacted(url).to_string();
     let origin = url.origin().ascii_serialization();
@@ -190,7 +190,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// So many bytes are there.
+    /// Notes that `length` bytes have arrived.
     pub(super) fn note(&mut self, length: u64) {
         let now = Instant::now();
         if now < self.due {

@@ -1,4 +1,4 @@
-//! What a registry wants its users to read: `Warning: 299 - "<text>"`
+//! A registry's words for its users: `Warning: 299 - "<text>"`
 //! (distribution-spec v1.1, "Warnings"; RFC 7234 section 5.5).
 
 use reqwest::header::WARNING;

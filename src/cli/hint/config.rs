@@ -102,7 +102,8 @@ fn of_config_document(error: &DocumentError) -> Hint {
     }
 }
 
-/// The reference that was meant by one with upper-case letters in its repository.
+/// The reference in lower case, for one with upper-case letters in its
+/// repository.
 fn of_reference(error: &NotAReference) -> Option<String> {
     let text = error.text();
     let last = text.rfind('/').map_or(0, |slash| slash + 1);

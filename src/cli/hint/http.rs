@@ -1,4 +1,4 @@
-//! Remedies for requests that got no usable answer.
+//! Remedies for requests without a usable answer.
 
 use rustls::AlertDescription;
 
@@ -63,7 +63,7 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
     }
 }
 
-/// A registry that leads where it must not.
+/// A registry that leads to a forbidden address.
 pub(super) fn of_astray(reason: Astray) -> Hint {
     match reason {
         Astray::Downgrade => say(
@@ -81,8 +81,8 @@ pub(super) fn of_astray(reason: Astray) -> Hint {
     }
 }
 
-/// None of the roots vouches for a certificate. A container without a bundle is
-/// told so.
+/// None of the roots vouches for a certificate. Where no bundle was found, the
+/// remedy says so: many containers have none.
 pub(super) fn of_roots(roots: &Roots) -> String {
     if roots.certificates.is_empty() {
         return format!(

@@ -35,7 +35,7 @@ pub(super) fn of_store(error: &StoreError) -> Hint {
     }
 }
 
-/// What was shown to a registry that denies access.
+/// A registry that denies access, by the credential that it was shown.
 fn of_shown(shown: &Shown) -> Hint {
     match shown {
         Shown::Nothing(_) => say(

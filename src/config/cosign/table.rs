@@ -1,4 +1,4 @@
-//! Walking the tables of `cosign.toml`, with errors that know where.
+//! Walking the tables of `cosign.toml`, with errors that know their position.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::{Document, Position, shortened, type_of};
 use super::{ConfigError, Meant};
 
-/// What may stand at one level of the file.
+/// The keys and tables that one level of the file may have.
 pub(super) struct Level {
     pub(super) name: &'static str,
     pub(super) keys: &'static [&'static str],
