@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::claims::Claims;
 use super::error::PhaseError;
-use super::formats;
+use super::formats::{self, Formats};
 use super::plan::Plan;
 use crate::attach::{self, AttachError, Place, Standing};
 use crate::config::MediaTypes;
@@ -63,7 +63,11 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
     }));
     let reading = join_all(wanted.keys().map(|place| attach::read(registries, place)));
     let beside = formats::beside(plan);
-    let looking = join_all(beside.iter().map(|place| look(place, registries)));
+    let looking = join_all(
+        beside
+            .iter()
+            .map(|place| look(place, plan.formats(), registries)),
+    );
     let (sessions, found, seen) = futures_util::join!(sessions, reading, looking);
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut places = BTreeMap::new();
@@ -77,11 +81,16 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
 }
 
 /// Reads a place that is not written. No reader finds a signature in something
-/// that it does not take for one.
-async fn look(place: &Place, registries: &Registries) -> Result<Standing, PhaseError> {
-    match attach::read(registries, place).await {
-        Err(AttachError::Foreign { .. } | AttachError::Subject { .. }) => Ok(Standing::Nothing),
-        found => found.map_err(PhaseError::Place),
+/// that it does not take for one. For a warning alone no run fails.
+async fn look(
+    place: &Place,
+    formats: Formats,
+    registries: &Registries,
+) -> Result<Standing, PhaseError> {
+    match (attach::read(registries, place).await, formats) {
+        (Err(AttachError::Foreign { .. } | AttachError::Subject { .. }), _)
+        | (Err(_), Formats::Mixed) => Ok(Standing::Nothing),
+        (found, _) => found.map_err(PhaseError::Place),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::words::Count;
 /// What becomes of a run that would mix forms on an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Formats {
-    /// A warning, where what the run reads anyway shows it.
+    /// A warning, where a run with bundles meets signatures of the other form.
     #[default]
     Mixed,
     /// An error. Each image is looked at for it.
@@ -79,12 +79,11 @@ struct Ours {
     signer: Arc<Signer>,
 }
 
-/// The places that the run does not write, and looks at where forms are not to
-/// be mixed: the other form's, beside each place of signatures.
+/// The places that the run does not write, and looks at all the same: the other
+/// form's, beside each place of signatures. Referrers are looked at only where
+/// forms are not to be mixed: most legacy runs meet no bundle.
 pub(super) fn beside(plan: &Plan) -> BTreeSet<Place> {
-    if plan.formats() == Formats::Mixed {
-        return BTreeSet::new();
-    }
+    let is_strict = plan.formats() == Formats::Strict;
     let written = plan.places();
     let of_signatures = [Kind::Signatures, Kind::Referrers];
     let places = written
@@ -92,6 +91,7 @@ pub(super) fn beside(plan: &Plan) -> BTreeSet<Place> {
         .filter(|place| of_signatures.contains(&place.kind()));
     places
         .flat_map(|place| of_signatures.map(|kind| place.of_kind(kind)))
+        .filter(|place| is_strict || place.kind() == Kind::Signatures)
         .filter(|place| !written.contains_key(place))
         .collect()
 }
