@@ -16,15 +16,15 @@
 //! [`fuzzing`]: crate
 
 // Modules are private unless a test, a tool or the program needs them, so that
-// the compiler reports what nobody uses.
+// the compiler reports unused items.
 #![deny(unreachable_pub)]
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 
-/// The registry of the acceptance tests, for what only this crate can be made to
-/// do: a key whose signatures differ each time.
+/// The registry of the acceptance tests, for a test that only this crate can
+/// make: a key whose signatures differ each time.
 #[cfg(test)]
 #[allow(
     dead_code,
@@ -51,7 +51,7 @@ pub mod keys;
 pub mod store;
 
 pub mod config;
-// Its reading half, `open`, has no reader in the program yet.
+// No code of the program reads with its reading half, `open`, yet.
 pub mod envelope;
 pub mod http;
 

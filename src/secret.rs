@@ -1,5 +1,5 @@
-//! Bytes that must not leak: passwords, key files, tokens; and text of others
-//! without them.
+//! Bytes that must not leak: passwords, key files, tokens; and texts of others
+//! with these removed.
 
 mod forms;
 mod scrub;
@@ -11,7 +11,7 @@ pub use scrub::{Secrets, Voice};
 use zeroize::Zeroizing;
 
 /// Secret bytes, wiped when dropped. It cannot be cloned, printed or
-/// serialised; who needs the bytes says so with [`Secret::expose`].
+/// serialised; its bytes are read by [`Secret::expose`] alone.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {

@@ -1,4 +1,4 @@
-//! What a key answers, and the public half it is checked with.
+//! A key's signature, and the public half that checks it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -29,7 +29,7 @@ impl fmt::Display for Bytes {
         let mut units = UNITS.into_iter();
         let mut unit = units.next().unwrap_or_default();
         for larger in units {
-            // What would be rounded to four digits.
+            // A larger amount would be rounded to four digits.
             if amount < 999.95 {
                 break;
             }

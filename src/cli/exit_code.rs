@@ -1,5 +1,5 @@
-//! The one map from a failure to the exit code (`spec/signer.md`, "Exit
-//! codes").
+//! The one map from a failure to the exit code (`spec/signer.md`,
+//! "Exit codes").
 
 use std::io;
 use std::path::PathBuf;

@@ -360,7 +360,7 @@ fn switched(name: &'static str, value: Option<&OsStr>) -> Result<bool, FlagError
     }
 }
 
-/// What becomes of a run that mixes forms, by the switch for it.
+/// The treatment of a run that mixes forms, by its switch.
 pub(super) fn strictness(is_on: bool) -> Formats {
     match is_on {
         true => Formats::Strict,

@@ -87,7 +87,7 @@ pub(super) fn of_port(asked: &Registry) -> String {
     format!("write `{asked}`: host and port must be the same")
 }
 
-/// What a run mixes with others.
+/// The forms that a run mixes with others.
 pub(super) fn of_mixture(mixture: &Mixture) -> Hint {
     phase::of_mixture(mixture)
 }

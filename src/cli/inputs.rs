@@ -194,7 +194,7 @@ pub struct Inputs {
     pub limits: Limits,
     /// How long to wait before looking for signers that ran at the same time.
     pub settle: Option<Duration>,
-    /// What becomes of a run that mixes forms with others.
+    /// The treatment of a run that mixes forms with others.
     pub formats: Formats,
     /// For how long a failing registry is asked again.
     pub retry_budget: Duration,

@@ -1,8 +1,8 @@
 //! One line of the log, as people read it or as machines do.
 //!
-//! Text looks as the lifecycle's: no time, no level but `Warning: ` and `ERROR:
-//! ` in colour (lifecycle v0.21 `log/default_logger.go`). JSON is one object:
-//! `time` (RFC 3339), `level`, `message`, and the event's other fields.
+//! Text looks as the lifecycle's: no time, no level but `Warning: ` and
+//! `ERROR: ` in colour (lifecycle v0.21 `log/default_logger.go`). JSON is one
+//! object: `time` (RFC 3339), `level`, `message`, and the event's other fields.
 //!
 //! An event is one line. Its text may come from a registry: control characters,
 //! line breaks included, are spelled out, so that a registry can neither write

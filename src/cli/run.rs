@@ -257,7 +257,7 @@ fn registries(
         environment.ssl_cert_dir.clone(),
     );
     if privileges::will_change(inputs.uid, inputs.gid) {
-        // Read before the user changes, who may not be able to read them.
+        // Read before the user changes: the new one may not be able to read them.
         roots.load();
     }
     let client = Client::new(Settings {

@@ -46,7 +46,7 @@ pub(super) fn start() -> io::Result<Runtime> {
 
 /// Whether the system grants `count` threads, found by starting them for a
 /// moment. A runtime cannot be asked: one that gets only some of its threads
-/// panics, after it has waited for these for ever.
+/// panics, and waits for these for ever before the panic is reported.
 fn are_granted(count: usize) -> bool {
     let before = threads();
     let together = Mutex::new(());

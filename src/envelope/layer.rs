@@ -32,7 +32,7 @@ impl Layer {
         })
     }
 
-    /// What is uploaded.
+    /// The bytes to upload, and their digest.
     pub fn to_blob(&self) -> (Digest, Content) {
         (self.descriptor.digest.clone(), self.content.clone())
     }

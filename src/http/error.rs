@@ -182,8 +182,8 @@ impl HttpError {
         )
     }
 
-    /// Whether the host surely did not do what it was asked: it got no request,
-    /// or answered that it wants to be asked later or elsewhere.
+    /// Whether the host surely did not carry out the request: it got none, or
+    /// answered that it wants one later or elsewhere.
     pub fn is_undone(&self) -> bool {
         match self {
             Self::Connect { .. }

@@ -86,7 +86,7 @@ impl Failure {
     }
 }
 
-/// Statuses that say "not now" (RFC 9110, RFC 6585, and what proxies add).
+/// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies).
 fn is_passing(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),

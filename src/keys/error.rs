@@ -5,7 +5,8 @@ use super::password::Origin;
 /// The most bytes that a key file or a password may have.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
-/// A key that cannot be used. No message holds a byte of key or password.
+/// A key that the signer cannot use. No message holds a byte of key or
+/// password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     #[error("the key file has more than {MAX_LENGTH} bytes")]

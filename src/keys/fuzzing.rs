@@ -1,5 +1,5 @@
-//! What the fuzzers ask of key files and of the keys in them. Unlocking is left
-//! out: scrypt takes a tenth of a second.
+//! Fuzz targets for key files and for the keys in them. Unlocking is left out:
+//! scrypt takes a tenth of a second.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
@@ -34,8 +34,8 @@ pub fn key_file(data: &[u8]) {
     }
 }
 
-/// A key that is accepted can sign, and signs the same each time. (aws-lc
-/// checks an RSA key less than that; its signature is checked as ever.)
+/// An accepted key can sign, and signs the same each time. (aws-lc checks an
+/// RSA key less than that; its signature is checked in any case.)
 pub fn private_key(data: &[u8]) {
     let key = match LocalKey::from_pkcs8(data) {
         Ok(key) => key,

@@ -3,7 +3,7 @@
 //!
 //! Implements `spec/keys.md`, sections 1 to 3. The format is that of cosign
 //! v2.6.4 `pkg/cosign/keys.go` and go-securesystemslib v0.11.0
-//! `encrypted/encrypted.go`. Knows no paths and where no password comes from.
+//! `encrypted/encrypted.go`. Knows no paths, and no source of a password.
 
 use std::fmt;
 
@@ -31,11 +31,11 @@ const CIPHER: &str = "nacl/secretbox";
 const ACCEPTED: [(u64, u8); 3] = [(32_768, 15), (65_536, 16), (131_072, 17)];
 const R: u32 = 8;
 const P: u32 = 1;
-/// What scrypt takes beside its table.
+/// The memory of scrypt beside its table.
 const SCRATCH: usize = 64 * 1024;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
-/// How much of a name from the file a message repeats.
+/// The most characters of a name in the file that a message repeats.
 const SHOWN: usize = 64;
 
 /// A key file that has been read and found acceptable, still locked.
@@ -52,7 +52,7 @@ impl KeyFile {
     /// Reads the bytes of a key file. Takes no password and little time.
     ///
     /// # Errors
-    /// On everything that is wrong with the file as long as it is locked.
+    /// On every fault of the file that shows while it is locked.
     pub fn parse(pem: &Secret) -> Result<Self, KeyError> {
         if pem.expose().len() > MAX_LENGTH {
             return Err(KeyError::TooLong);
@@ -99,15 +99,15 @@ impl KeyFile {
     }
 }
 
-/// Whether the key came through a variable or a JSON string that nobody turned
-/// back into lines.
+/// Whether the line breaks of the key are written `\n`, as a variable or a JSON
+/// string holds them.
 fn has_escaped_line_breaks(pem: &[u8]) -> bool {
     let breaks: [&[u8]; 2] = [br"-----\n", br"-----\r"];
     pem.windows(7).any(|bytes| breaks.contains(&bytes))
 }
 
-/// Whether scrypt's memory can be had. The crate would end the process where it
-/// cannot.
+/// Whether the system grants scrypt's memory. Otherwise the crate would end the
+/// process.
 fn has_memory(log_n: u8) -> bool {
     let table = (128 * R as usize) << log_n;
     Vec::<u8>::new().try_reserve_exact(table + SCRATCH).is_ok()
@@ -197,7 +197,7 @@ impl WrittenParameters {
     }
 }
 
-/// Where it is wrong, without serde's text, which may quote the file.
+/// The position of the error, without serde's text, which may quote the file.
 fn json_error(error: serde_json::Error) -> KeyError {
     match error.classify() {
         Category::Eof => KeyError::JsonTruncated,

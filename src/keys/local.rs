@@ -47,12 +47,12 @@ pub struct LocalKey {
     public_half: PublicHalf,
 }
 
-/// Boxed: moving a key itself would leave copies of it behind that nobody wipes.
+/// Boxed: a key that is moved leaves a copy behind that is not wiped.
 enum Private {
     P256(Box<p256::ecdsa::SigningKey>),
     P384(Box<p384::ecdsa::SigningKey>),
     P521(Box<p521::ecdsa::SigningKey>),
-    /// Lies elsewhere by itself.
+    /// Holds its key on the heap by itself.
     Rsa(RsaKey),
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
@@ -156,7 +156,8 @@ impl LocalKey {
 
 #[cfg(test)]
 impl LocalKey {
-    /// Gives it the public half of another key, as a fault while signing would.
+    /// Gives the key the public half of another, as a fault while signing
+    /// would.
     pub(crate) fn damage(&mut self) {
         let other = p256::SecretKey::from_slice(&[9; 32]).expect("a scalar");
         let public = other.public_key().to_public_key_der().expect("a key");
@@ -289,8 +290,8 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
     Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }
 
-/// SHA-256 of a message as aws-lc takes it. (The name says "less safe" because
-/// it believes us that it is a digest.)
+/// SHA-256 of a message in the type of aws-lc. (The function's name says
+/// "less safe" because aws-lc cannot check that the bytes are a digest.)
 pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
     aws_lc_rs::digest::Digest::import_less_safe(prehash, &aws_lc_rs::digest::SHA256).ok()
 }

@@ -1,11 +1,11 @@
 //! Private keys: reading, unlocking, signing.
 //!
 //! Implements `spec/keys.md`. Knows no registry, no configuration file and no
-//! format of what is signed: a message is bytes.
+//! signed format: a message is bytes.
 //!
-//! A key is read in three steps, so that what can fail early does: the file's
-//! bytes become a [`KeyFile`] (no password needed), [`unlock`] makes it a
-//! [`LocalKey`] (slow on purpose), and a [`Signer`] signs with it.
+//! A key is read in three steps, so that failures come as early as possible:
+//! the file's bytes become a [`KeyFile`] (no password needed), [`unlock`] makes
+//! it a [`LocalKey`] (slow on purpose), and a [`Signer`] signs with it.
 
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -27,11 +27,11 @@ pub use password::{Origin, Password, unlock};
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
 
-/// Who signs. Each kind of key that lives elsewhere becomes a variant.
+/// The key that signs. Each kind of key that lives elsewhere becomes a variant.
 #[derive(Debug)]
 pub enum Signer {
     Local(LocalKey),
-    /// A key whose signatures differ each time, as those of services do.
+    /// A key whose signatures differ each time, as those of key services do.
     #[cfg(test)]
     Random(LocalKey),
 }
@@ -67,7 +67,8 @@ impl Signer {
         }
     }
 
-    /// Checks a signature of `message` by this key, whoever made it and when.
+    /// Checks a signature of `message` by this key, by whichever run it was
+    /// made.
     ///
     /// # Errors
     /// On a message that cannot be read, and on a signature that is not this

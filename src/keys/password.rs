@@ -10,14 +10,14 @@ use super::key_file::KeyFile;
 use super::local::LocalKey;
 use crate::secret::Secret;
 
-/// A password's exact bytes, and where they come from.
+/// A password's exact bytes, and their origin.
 #[derive(Debug)]
 pub struct Password {
     pub bytes: Secret,
     pub origin: Origin,
 }
 
-/// Where a password comes from.
+/// The origin of a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The file that `password` names.
@@ -26,7 +26,7 @@ pub enum Origin {
     EmptyFile(PathBuf),
     /// `COSIGN_PASSWORD`.
     Environment,
-    /// Neither was given, so that it is the empty password.
+    /// Neither was given: the password is empty.
     Empty,
 }
 

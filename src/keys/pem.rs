@@ -1,5 +1,5 @@
 //! The first PEM block of a file, found by the rules of Go's `encoding/pem`
-//! `Decode`, which is what cosign reads keys with.
+//! `Decode`, by which cosign reads keys.
 //!
 //! Text around the block, further blocks and headers inside the block are
 //! ignored; a block that is not well formed is passed over. (RFC 7468's strict
@@ -19,7 +19,7 @@ pub(super) struct Block {
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Why there is no block.
+/// Why a text has no block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoBlock {
     /// No line begins a block.
@@ -67,8 +67,8 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// `most` is what the text can take at most: a buffer that never grows
-    /// leaves no copy behind.
+    /// `most` is the most bytes that the text can decode to: a buffer of this
+    /// size never grows, and so leaves no copy behind.
     fn new(label: &'a [u8], most: usize) -> Self {
         Self {
             label,

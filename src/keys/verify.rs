@@ -1,9 +1,8 @@
-//! The public half of a key, with which each signature is checked before
-//! anybody sees it.
+//! The public half of a key, which checks each signature before it is used.
 //!
-//! A fault while a deterministic signature is made can reveal the key to who
-//! compares it with a good one, and a damaged key file gives signatures that
-//! nobody can verify; neither leaves the process.
+//! A fault while a deterministic signature is made can reveal the key to a
+//! reader who has a good one too, and a damaged key file gives signatures that
+//! no verifier accepts; neither leaves the process.
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;

@@ -1,4 +1,4 @@
-//! Reading ahead: what is read is made by one processor and used by another.
+//! Reading ahead: one processor makes the bytes, and another uses them.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,11 +10,11 @@ const WAITING: usize = 4;
 /// Decompressing needs no more.
 const STACK: usize = 512 * 1024;
 
-/// What `open` gives, read by another thread; by this one if the machine gives
-/// no other.
+/// The reader of `open`, read by another thread; by this one if the machine
+/// gives no other.
 ///
 /// # Errors
-/// What `open` answers.
+/// The error of `open`.
 pub fn read_ahead<R: Read + Send + 'static>(
     open: impl Fn() -> io::Result<R>,
 ) -> io::Result<Box<dyn Read + Send>> {
@@ -34,7 +34,7 @@ struct Ahead {
 
 impl Ahead {
     /// Starts to read. The thread ends with the reader's end, with its first
-    /// error, or when this is dropped.
+    /// error, or when the `Ahead` is dropped.
     ///
     /// # Errors
     /// On a machine that gives no thread.
@@ -53,7 +53,7 @@ impl Ahead {
     }
 }
 
-/// The last piece is empty.
+/// Sends the reader's bytes in pieces; the last piece is empty.
 fn send_all(reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
     let mut reader = reader;
     loop {

@@ -1,7 +1,7 @@
 //! Annotations (image-spec v1.1 `annotations.md`): names with values.
 //!
-//! A manifest of others may hold hundreds of thousands. So they lie in one piece
-//! of text, no larger than they were in the manifest, and a clone shares it.
+//! A manifest of others may hold hundreds of thousands. So they lie in one
+//! text, no larger than in the manifest, and a clone shares it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ pub struct Annotations {
     entries: Arc<[Entry]>,
 }
 
-/// Where a name and its value, which follows it, lie in the text.
+/// The positions of a name and of its value, which follows it, in the text.
 #[derive(Clone, Copy)]
 struct Entry {
     start: usize,
@@ -58,7 +58,7 @@ impl Annotations {
     }
 }
 
-/// Annotations as they come.
+/// Annotations in the order of the manifest.
 #[derive(Default)]
 struct Unsorted {
     text: String,
@@ -78,7 +78,8 @@ impl Unsorted {
     fn sorted(self) -> Annotations {
         let Self { text, mut entries } = self;
         let name = |entry: &Entry| text.get(entry.start..entry.middle).unwrap_or_default();
-        // The last of each name comes first, and stays.
+        // After this the last entry of each name comes first, and the sort
+        // keeps it.
         entries.reverse();
         entries.sort_by(|a, b| name(a).cmp(name(b)));
         entries.dedup_by(|later, first| name(later) == name(first));

@@ -1,4 +1,4 @@
-//! Lists of others, of which no more is held than the signer can use.
+//! Lists of others, of which the signer holds only as many items as it can use.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,12 +6,12 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A JSON array. A few megabytes of it may hold a million items, so the first `N`
-/// are kept and the others only counted.
+/// A JSON array. A few megabytes of it may hold a million items, so that the
+/// first `N` are kept and the others only counted.
 #[derive(Clone)]
 pub struct Bounded<T, const N: usize> {
     pub items: Vec<T>,
-    /// Of all items.
+    /// The number of all items.
     pub count: usize,
 }
 

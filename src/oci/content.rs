@@ -1,8 +1,8 @@
 //! Bytes of a known length that can be read any number of times.
 //!
-//! An SBOM document may be far larger than what the signer wants to hold: its
-//! statement, its DSSE envelope and the message that is signed are compositions
-//! that are streamed from where the document lies.
+//! An SBOM document may be far larger than the signer wants to hold: its
+//! statement, its DSSE envelope and the signed message are compositions that
+//! are streamed from the document's place.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -59,7 +59,7 @@ impl Part {
 }
 
 impl Content {
-    /// Content that lies elsewhere.
+    /// Content of a source outside of memory.
     pub fn from_source(source: impl Reread + 'static) -> Self {
         Self::from_parts(vec![Part::Source(Arc::new(source))])
     }
@@ -82,8 +82,8 @@ impl Content {
         }
     }
 
-    /// The same content, for who has read it already: `digest` is the SHA-256
-    /// digest of all bytes, which nobody needs to read for it again.
+    /// This content with its SHA-256, so that [`digest`](Self::digest) does not
+    /// read it.
     pub fn with_digest(self, digest: Digest) -> Self {
         Self {
             known: Some(digest),
@@ -97,7 +97,7 @@ impl Content {
     }
 
     /// A reader at the first byte. It fails if a source turns out shorter or
-    /// longer than it said.
+    /// longer than its length.
     ///
     /// # Errors
     /// On a source that cannot be opened.
@@ -109,8 +109,8 @@ impl Content {
         })
     }
 
-    /// A reader at the first byte for who computes with all bytes: large
-    /// content is read ahead on another thread.
+    /// A reader at the first byte, for computations over all bytes: another
+    /// thread reads large content ahead.
     ///
     /// # Errors
     /// On a source that cannot be opened.
@@ -134,7 +134,7 @@ impl Content {
         Ok(bytes.into())
     }
 
-    /// The SHA-256 digest of all bytes: read for it, unless it is known.
+    /// The SHA-256 digest of all bytes, which are read unless it is known.
     ///
     /// # Errors
     /// On a source that cannot be read.

@@ -8,7 +8,8 @@ use super::digest::Digest;
 use super::manifest::Manifest;
 use super::media_type::MediaType;
 
-/// What a manifest says of a blob: type, size in bytes, digest, annotations.
+/// The description of a blob in a manifest: type, size in bytes, digest,
+/// annotations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Descriptor {
     #[serde(
@@ -26,7 +27,7 @@ pub struct Descriptor {
         skip_serializing_if = "Annotations::is_empty"
     )]
     pub annotations: Annotations,
-    /// Of a manifest: what kind of artifact it is (image-spec v1.1).
+    /// Of a manifest: the kind of artifact that it is (image-spec v1.1).
     #[serde(
         rename = "artifactType",
         default,
@@ -58,7 +59,8 @@ impl Descriptor {
         }
     }
 
-    /// Whether `other` stands for the same blob and says all that this says.
+    /// Whether `other` stands for the same blob and has every value of this
+    /// one.
     pub fn is_covered_by(&self, other: &Self) -> bool {
         self.digest == other.digest
             && self.size == other.size
@@ -85,7 +87,7 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error
         .map_err(serde::de::Error::custom)
 }
 
-/// `null` counts as absent: Go writes and reads it so.
+/// `null` counts as absent, as Go writes and reads it.
 fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Annotations, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

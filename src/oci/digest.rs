@@ -138,10 +138,10 @@ impl Hasher {
         }
     }
 
-    /// Hashes all that `reader` still holds; gives its length too.
+    /// Hashes the rest of `reader`; gives its length too.
     ///
     /// # Errors
-    /// What `reader` answers.
+    /// The error of `reader`.
     pub fn drain(mut self, reader: &mut dyn Read) -> std::io::Result<(Digest, u64)> {
         let mut buffer = vec![0u8; 64 * 1024];
         let mut length = 0u64;

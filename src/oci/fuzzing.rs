@@ -1,4 +1,4 @@
-//! What the fuzzers ask of names and manifests.
+//! Fuzz targets for names and manifests.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use super::{
     Registry, Repository,
 };
 
-/// An error is shown to the user: whatever was read, it stays readable.
+/// An error is shown to the user: it stays readable, whatever the input was.
 pub fn assert_readable(error: &dyn Error) {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -31,8 +31,8 @@ pub fn assert_readable(error: &dyn Error) {
     }
 }
 
-/// What was accepted is written as it is read, and asks the host that it
-/// names for the path that it names.
+/// An accepted reference prints as it is read, and its URL has the host and the
+/// path that it names.
 pub fn reference(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -87,7 +87,7 @@ fn is_same_host(asked: &str, registry: &Registry) -> bool {
     }
 }
 
-/// A manifest of others that a layer is appended to says all that it said.
+/// A manifest of others keeps all its fields when a layer is appended.
 pub fn manifest(data: &[u8]) {
     for served in [
         None,
@@ -168,7 +168,7 @@ fn assert_listed(index: &IndexManifest, data: &[u8]) {
     }
 }
 
-/// After it was written once, all readers take a manifest for the same.
+/// Once the signer has written a manifest, all readers take it for the same.
 fn assert_plain<E: Error + 'static>(written: Result<Manifest, E>) {
     match written {
         Ok(written) => {

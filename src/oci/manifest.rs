@@ -1,9 +1,9 @@
-//! Manifests: the exact bytes a registry serves, and what they mean.
+//! Manifests: the exact bytes that a registry serves, and their meaning.
 //!
 //! Reading follows image-spec v1.1 `manifest.md` and Docker schema 2. Bytes are
-//! kept beside their meaning, so that what others wrote can be written back
-//! unchanged, unknown fields included; a manifest may have megabytes, and their
-//! meaning shares them.
+//! kept beside their meaning, so that the signer can write back a manifest of
+//! others unchanged, unknown fields included; a manifest may have megabytes,
+//! and its meaning shares them.
 
 mod readable;
 mod standing;
@@ -260,7 +260,7 @@ impl ImageManifest {
 /// A list of manifests, with every field as it was written.
 #[derive(Clone)]
 pub struct IndexManifest {
-    /// None: what others wrote and nobody here can read.
+    /// None: an entry of others that the signer cannot read.
     entries: Vec<Option<Descriptor>>,
     raw_entries: Bounded<Bytes, MAX_LAYERS>,
     fields: Fields,
@@ -281,19 +281,19 @@ impl IndexManifest {
         self.entries.iter().flatten()
     }
 
-    /// How many entries there are, whether read or not.
+    /// How many entries there are, readable or not.
     pub fn count(&self) -> usize {
         self.raw_entries.count
     }
 
-    /// Whether no more than [`MAX_LAYERS`] are there.
+    /// Whether the index has no more than [`MAX_LAYERS`] entries.
     pub fn is_whole(&self) -> bool {
         self.raw_entries.count == self.raw_entries.items.len()
     }
 
-    /// This index with `ours` at its end, instead of what it said of the same
-    /// digests, and without what is `gone`. Everything else keeps its bytes and
-    /// its order.
+    /// This index with `ours` at its end, which replace its entries of the same
+    /// digests, and without the entries `gone`. Everything else keeps its bytes
+    /// and its order.
     ///
     /// # Errors
     /// On more than [`MAX_LAYERS`] entries.
@@ -323,12 +323,12 @@ impl IndexManifest {
     }
 }
 
-/// A JSON object's fields in their order, each value as it was written: a part
-/// of the bytes that were read.
+/// A JSON object's fields in their order, each value as it was written, as a
+/// part of the original bytes.
 #[derive(Clone)]
 struct Fields(Vec<(String, Bytes)>);
 
-/// A value that is to be written.
+/// A new value of a field.
 enum Written {
     Value(Bytes),
     List(Vec<Bytes>),
@@ -400,7 +400,7 @@ impl Fields {
         items(value).map_err(|source| ManifestError::Field { field, source })
     }
 
-    /// All fields with `changed` values. Where there were none, the schema
+    /// All fields, with the `changed` values. Without any fields, the schema
     /// version and the media type come first.
     fn written_with(
         &self,
@@ -447,8 +447,8 @@ fn items(array: &Bytes) -> serde_json::Result<Option<Bounded<Bytes, MAX_LAYERS>>
 /// The fields of a JSON object where they lie.
 struct Slices<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// A name that stands there twice: two readers could understand two
-    /// different things.
+    /// A name that the object has twice: two readers could take two different
+    /// values.
     twice: Option<String>,
 }
 

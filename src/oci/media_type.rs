@@ -20,7 +20,7 @@ impl MediaType {
     pub const DOCKER_MANIFEST: Self = Self::known(IMAGE_MANIFEST_MEDIA_TYPE);
     pub const DOCKER_LIST: Self = Self::known(IMAGE_MANIFEST_LIST_MEDIA_TYPE);
     pub const DOCKER_CONFIG: Self = Self::known(IMAGE_DOCKER_CONFIG_MEDIA_TYPE);
-    /// `{}` as a config or layer that says nothing (image-spec v1.1).
+    /// `{}` as a config or layer without content (image-spec v1.1).
     pub const OCI_EMPTY: Self = Self::known("application/vnd.oci.empty.v1+json");
     /// A media type that is written in the code.
     pub const fn known(text: &'static str) -> Self {

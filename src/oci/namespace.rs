@@ -44,14 +44,14 @@ impl FromStr for Namespace {
     type Err = NotAReference;
 
     /// The first segment is the registry, also without a dot or a port; one
-    /// slash at the end says nothing.
+    /// slash at the end has no meaning.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let (host, path) = match text.split_once('/') {
             Some((host, path)) => (host, Some(path)),
             None => (text, None),
         };
-        // The grammar of paths, under a host that is surely taken for one.
+        // The grammar of paths, under a host that every parser takes for one.
         if let Some(path) = path {
             format!("registry.invalid/{path}").parse::<Repository>()?;
         }

@@ -165,9 +165,9 @@ impl Tag {
         ))
     }
 
-    /// The tag that lists what refers to `digest`, where a registry does not
-    /// (distribution-spec v1.1, "Referrers Tag Schema"): `<algorithm>-<hex>`,
-    /// at most 64 hexadecimal digits.
+    /// The tag of the list of referrers of `digest`, for a registry that keeps
+    /// no list (distribution-spec v1.1, "Referrers Tag Schema"):
+    /// `<algorithm>-<hex>`, at most 64 hexadecimal digits.
     pub fn referrers(digest: &Digest) -> Self {
         let hex: String = digest.hex().chars().take(64).collect();
         Self(format!("{}-{hex}", digest.algorithm().name()))
@@ -184,7 +184,7 @@ impl fmt::Display for Tag {
     }
 }
 
-/// What a repository is asked for.
+/// The part of a reference after the repository: a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     Tag(Tag),
@@ -274,7 +274,7 @@ pub struct NotAReference {
 }
 
 impl NotAReference {
-    /// What was written, its first 300 characters.
+    /// The written text, its first 300 characters.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -11,17 +11,18 @@ use super::documents::{Document, Format};
 use super::error::SbomError;
 use crate::oci::{Content, Digest, MediaType};
 
-/// How many bytes of CycloneDX documents are merged, which is done in memory.
+/// The most bytes of CycloneDX documents that are merged: merging is done in
+/// memory.
 pub const MAX_MERGED: u64 = 32 << 20;
 
-/// What a `.sbom` tag holds.
+/// The content of a `.sbom` tag.
 #[derive(Clone, Debug)]
 pub struct Attachment {
     pub media_type: MediaType,
     pub content: Content,
     /// The documents that it stands for.
     pub merged: usize,
-    /// The documents that it doesn't hold, being of another format.
+    /// The documents of other formats, which it doesn't hold.
     pub skipped: Vec<Skipped>,
 }
 
@@ -82,7 +83,7 @@ fn several(documents: &[&Document]) -> String {
     )
 }
 
-/// Documents that say the same count once; if one is left, it stays as it is.
+/// Equal documents count once; if one is left, it stays as it is.
 fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, SbomError> {
     let size: u64 = documents.iter().map(|d| d.content().length()).sum();
     if size > MAX_MERGED {

@@ -3,8 +3,8 @@
 //! The archive is walked as a stream, in memory and never to disk. A document
 //! is a regular file below `<layers>/sbom/launch/` named `sbom.<ext>` or
 //! `<name>.sbom.<ext>` (buildpack spec, "Software-Bill-of-Materials", and the
-//! exporter's `-launcher-sbom`); everything else is passed over, but what could
-//! be read as two different things by two readers is refused.
+//! exporter's `-launcher-sbom`). Every other entry is passed over; an entry
+//! that two readers could understand differently is refused.
 
 use crate::envelope::media_type;
 use std::collections::BTreeSet;
@@ -130,7 +130,8 @@ pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Docum
     let mut archive = Archive::new(Metered::new(layer, blob.clone(), limits));
     let walked = walk.archive(&mut archive);
     let mut metered = archive.into_inner();
-    // What ends the stream early looks like a broken archive to the walk.
+    // The walk takes an early end of the stream for a broken archive: the
+    // stream knows the cause.
     if let (Err(_), Some(failure)) = (&walked, metered.failure()) {
         return Err(failure);
     }
@@ -140,7 +141,7 @@ pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Docum
     Ok(walk.documents())
 }
 
-/// Where a document lies.
+/// The folder of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Below `<layers>/sbom/launch/`.
@@ -212,7 +213,8 @@ impl Walk<'_> {
         if extension.size.is_some_and(|said| said != size) {
             return Err(refuse("its headers disagree on its size"));
         }
-        // Go takes these as empty whatever they say, others skip their content.
+        // Go takes these as empty whatever their size; others skip so much
+        // content.
         if matches!(header.as_old().linkflag, [b'1'..=b'6']) && size != 0 {
             return Err(refuse("it is no file, but has content"));
         }
@@ -315,7 +317,7 @@ fn launch_folder(layers_dir: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The format that a file name says. A whiteout (`.wh.…`) is no file.
+/// The format by a file's name. A whiteout (`.wh.…`) is no file.
 fn format_of(name: &[u8]) -> Option<Format> {
     if name.starts_with(b".wh.") {
         return None;

@@ -1,4 +1,4 @@
-//! What can be wrong with the SBOM of an image.
+//! The faults of an image's SBOM.
 
 use std::io;
 
@@ -74,7 +74,7 @@ pub enum SbomError {
     },
 }
 
-/// The limit that a layer went over.
+/// The limit that a layer exceeds.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Exceeded {
     #[error("it has more than {0} bytes")]

@@ -1,8 +1,10 @@
-//! Extended headers of a tar archive: what PAX and GNU say of the next entry.
+//! Extended headers of a tar archive: the fields that PAX and GNU set for the
+//! next entry.
 //!
 //! Implements POSIX.1-2017, pax, "pax Extended Header", and GNU tar's `L` and
-//! `K` entries. Only names and sizes matter here. What Go's `archive/tar`, GNU tar
-//! and the `tar` crate could read differently, or one of them refuses, is refused.
+//! `K` entries. Only names and sizes matter here. A header is refused if Go's
+//! `archive/tar`, GNU tar and the `tar` crate could read it differently, or if
+//! one of them refuses it.
 
 use std::io::{self, Read};
 
@@ -13,7 +15,7 @@ use super::error::{Exceeded, SbomError, shown};
 /// Go's `archive/tar` reads no larger extended header either.
 const MAX_EXTENDED_HEADER: u64 = 1 << 20;
 
-/// What extended headers say of the entry after them.
+/// The fields that extended headers set for the entry after them.
 #[derive(Default)]
 pub(super) struct Extension {
     pub(super) path: Option<Vec<u8>>,
@@ -68,8 +70,8 @@ impl Extension {
         extended_header(entry).map(drop)
     }
 
-    /// A global header stands before the entry's own: Go forgets those that it
-    /// read before one.
+    /// A global header stands before the entry's own: Go forgets the extended
+    /// headers that it read before a global one.
     pub(super) fn read_global<R: Read>(&self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
         if !self.is_empty() {
             let reason = "a global header stands between an entry and its extended header";
@@ -109,8 +111,8 @@ impl Extension {
 }
 
 /// Why readers could understand a record of an extended header differently.
-/// `None`: they do not. Go refuses an archive for a number or a time that is
-/// none, and for a NUL in a key or a name; it passes over what is empty.
+/// `None`: they do not. Go refuses an archive for a malformed number or time,
+/// and for a NUL in a key or a name; it passes over an empty value.
 fn doubt(key: &[u8], value: &[u8]) -> Option<&'static str> {
     if key.is_empty() || key.contains(&0) {
         return Some("a PAX key is empty or holds a NUL byte");
@@ -122,7 +124,7 @@ fn doubt(key: &[u8], value: &[u8]) -> Option<&'static str> {
         b"path" | b"size" | b"linkpath" if value.is_empty() => {
             return Some("a PAX header leaves its name or size empty");
         }
-        // A name of a document is judged as such.
+        // A document's name is checked as a path later.
         b"linkpath" | b"uname" | b"gname" => !value.contains(&0),
         b"uid" | b"gid" => value.is_empty() || is_integer(value),
         b"atime" | b"mtime" | b"ctime" => value.is_empty() || is_time(value),
@@ -131,7 +133,7 @@ fn doubt(key: &[u8], value: &[u8]) -> Option<&'static str> {
     (!is_good).then_some("a PAX header holds a value that some readers refuse")
 }
 
-/// What Go's `strconv.ParseInt` takes, in base 10 and 64 bits.
+/// Go's `strconv.ParseInt` in base 10 and 64 bits takes the text.
 fn is_integer(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| text.parse::<i64>().is_ok())
 }
@@ -150,8 +152,8 @@ fn refused<R: Read>(entry: &Entry<'_, R>, reason: &'static str) -> SbomError {
     }
 }
 
-/// A global header changes all entries after it, for some readers. Only one
-/// that changes nothing of theirs that matters here is passed over.
+/// A global header changes all entries after it, for some readers. It is passed
+/// over only if it changes neither a name nor a size.
 fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
     let records = extended_header(entry)?;
     let matters = |key: &[u8]| {

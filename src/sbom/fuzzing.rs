@@ -1,4 +1,4 @@
-//! What the fuzzers ask of labels, layers and documents.
+//! Fuzz targets for labels, layers and documents.
 
 #![allow(
     clippy::expect_used,
@@ -59,7 +59,8 @@ fn image(layers: usize) -> ImageManifest {
     manifest.to_image().expect("it is one")
 }
 
-/// A blob as it is: compressed or not. What is handed out was verified.
+/// A blob as it is: compressed or not. Documents that are handed out were
+/// verified.
 pub fn sbom_blob(data: &[u8]) {
     let mut archive = Vec::new();
     let inflated = inflate(Bytes::copy_from_slice(data))
@@ -74,8 +75,8 @@ pub fn sbom_blob(data: &[u8]) {
     assert!(read_layer(data, Digest::of(b"another archive")).is_err());
 }
 
-/// A tar archive, its checksums made right: a document is what an ordinary
-/// reader of the archive finds under its path.
+/// A tar archive with corrected checksums: an ordinary reader of the archive
+/// finds each document under its path.
 pub fn sbom_archive(data: &[u8]) {
     let mut archive = data.to_vec();
     repair(&mut archive);
@@ -133,8 +134,8 @@ fn ordinary(archive: &[u8]) -> Option<Files> {
     Some(files)
 }
 
-/// Makes the checksum of each header right, where its entries' sizes lead to.
-/// (No mutation would ever find one.)
+/// Corrects the checksum of each header that the entries' sizes lead to. (No
+/// mutation would ever find one.)
 fn repair(archive: &mut [u8]) {
     let mut at = 0usize;
     while let Some(block) = archive.get_mut(at..).and_then(|rest| rest.get_mut(..512)) {
@@ -150,8 +151,8 @@ fn repair(archive: &mut [u8]) {
     }
 }
 
-/// The streaming check says what `serde_json` says, wherever the bytes are cut,
-/// and remarks what Rust's float parser and `serde_json` find.
+/// The streaming check agrees with `serde_json`, wherever the bytes are cut,
+/// and its remarks agree with Rust's float parser and `serde_json`.
 pub fn json(data: &[u8]) {
     let whole = validate(data.chunks(data.len().max(1)));
     for size in [1, 7] {

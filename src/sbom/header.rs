@@ -3,8 +3,8 @@
 //! The lifecycle and pack read with Go's `archive/tar`, the signer with the
 //! `tar` crate, others with GNU tar or libarchive. Each is lenient in another
 //! place, so that a header could hide a document from one of them, or move it.
-//! Only a header that all of them read alike is taken. What Go's reader makes of
-//! one is told after Go 1.26, `src/archive/tar/reader.go` and `strconv.go`;
+//! Only a header that all of them read alike is accepted. Go's reader is
+//! described after Go 1.26, `src/archive/tar/reader.go` and `strconv.go`;
 //! `acceptance/archives.rs` compares.
 
 use std::ops::Range;
@@ -26,9 +26,9 @@ const STAR_TIMES: [Range<usize>; 2] = [476..488, 488..500];
 const STAR_PREFIX: Range<usize> = 345..476;
 const STAR_TRAILER: Range<usize> = 508..512;
 
-/// Kinds of entry of which all readers know what they are: files, links,
-/// devices and folders (POSIX), extended headers, GNU's long names. Of others
-/// some skip more than their size, or take them for extended headers.
+/// The kinds of entry that all readers know: files, links, devices and folders
+/// (POSIX), extended headers, GNU's long names. For other kinds some readers
+/// skip more than their size, or take them for extended headers.
 const KINDS: &[u8] = b"\x0001234567xgLK";
 
 /// Why readers could understand a header differently. `None`: they do not.
@@ -51,10 +51,10 @@ pub(super) fn doubt(header: &Header) -> Option<&'static str> {
 }
 
 /// With the magic of POSIX and another version than `00`, Go and GNU tar read a
-/// prefix, the `tar` crate none; extended headers of no known layout are none to
-/// it. With the trailer of `star`, Go's prefix ends after 131 bytes and not
-/// after 155. With GNU's magic, Go and Python read a prefix where they find no
-/// times.
+/// prefix, the `tar` crate none; it also takes extended headers of an unknown
+/// layout for ordinary entries. With the trailer of `star`, Go's prefix ends
+/// after 131 bytes and not after 155. With GNU's magic, Go and Python read a
+/// prefix where they find no times.
 fn has_doubtful_layout(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let part = |range: Range<usize>| bytes.get(range).unwrap_or_default();
@@ -71,8 +71,8 @@ fn has_doubtful_layout(header: &Header) -> bool {
     is_star && !(part(STAR_PREFIX).contains(&0) && STAR_TIMES.into_iter().map(part).all(is_time))
 }
 
-/// Go refuses an archive for any number that is none; the `tar` crate asks only
-/// for the size and the checksum, and takes signs and tabs there.
+/// Go refuses an archive for any malformed number; the `tar` crate reads only
+/// the size and the checksum, and takes signs and tabs there.
 fn has_doubtful_number(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let of = |range: Range<usize>| number(bytes.get(range).unwrap_or_default());

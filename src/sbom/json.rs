@@ -2,7 +2,7 @@
 //!
 //! It holds one state and one bit per open container, never a value: a document
 //! of any size is checked while it flows by. It accepts exactly the grammar in
-//! strict UTF-8, and reports what no reader written in Go will take.
+//! strict UTF-8, and reports valid values that no reader written in Go accepts.
 
 /// The deepest nesting that is accepted. Go's `encoding/json` and protobuf stop
 /// at 10 000, and a document is embedded in a statement before they read it.
@@ -16,7 +16,7 @@ pub struct JsonError {
     pub reason: Reason,
 }
 
-/// What was found instead of JSON.
+/// The input that was found instead of JSON.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Reason {
     #[error("it starts with a byte order mark")]
@@ -41,7 +41,7 @@ pub enum Reason {
     TooDeep,
 }
 
-/// What is remarkable about a valid document.
+/// Properties of a valid document on which readers disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
     /// Some number is infinite as a float64 (`1e400`).
@@ -334,7 +334,7 @@ impl Validator {
         Ok(Text::Plain)
     }
 
-    /// Something else follows where the second half of a surrogate pair could.
+    /// No second half of a surrogate pair follows the first.
     fn break_pair(&mut self) {
         self.remarks.lone_surrogate |= self.high_surrogate;
         self.high_surrogate = false;
@@ -345,7 +345,8 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7F) && byte != b'"' && byte != b'\\'
 }
 
-/// What must follow the first byte of a character (RFC 3629, section 4).
+/// The bytes that must follow the first byte of a character (RFC 3629, section
+/// 4).
 fn lead(byte: u8) -> Result<Text, Reason> {
     Ok(match byte {
         0..=0x7F => Text::Plain,

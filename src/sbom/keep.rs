@@ -1,10 +1,10 @@
-//! How a document stays at hand until everything of it is sent: as it is,
-//! packed, or where it lies in the layer. Implements `spec/sbom.md`, SBOM-11.
+//! The ways to keep a document until all uses of it are sent: as it is, packed,
+//! or in its layer. Implements `spec/sbom.md`, SBOM-11.
 //!
-//! Neither memory nor time may grow beyond what the layer costs anyway. So a
-//! document that lies behind much else is packed: reading it from the layer
-//! means decompressing all that lies before it, every time. A layer whose
-//! documents, packed, take many times its own size is refused.
+//! Neither memory nor time may grow beyond the cost of the layer itself.
+//! Reading a document from the layer means decompressing all bytes before it,
+//! every time; so a document far from the beginning is packed. A layer whose
+//! packed documents take many times its own size is refused.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -17,30 +17,30 @@ use super::error::{Exceeded, SbomError};
 use super::layer::{Compressed, inflate};
 use crate::oci::{Content, Reread};
 
-/// Documents up to this size are kept as they are …
+/// Documents up to this size are kept as they are, within `PLAIN_IN_TOTAL`.
 const PLAIN_DOCUMENT: u64 = 1 << 20;
-/// … as long as all of them together have no more than this.
+/// The most bytes of all documents together that are kept as they are.
 const PLAIN_IN_TOTAL: u64 = 4 << 20;
-/// A document stays in the layer if at most so many times its own size lies
-/// before it.
+/// A document stays in the layer if the bytes before it are at most this many
+/// times its own size.
 const NEAR: u64 = 3;
-/// What all packed documents together may take beyond twice the blob's size.
-/// More is needed only if the blob was packed with a larger window than ours,
-/// and says the same many times over.
+/// The bytes that all packed documents together may take beyond twice the
+/// blob's size. More is needed only if the blob was packed with a larger window
+/// than ours, and repeats itself many times over.
 const PACKED_BESIDE: u64 = 24 << 20;
 
-/// Decides for each document of a blob, and counts what is in memory.
+/// Decides for each document of a blob, and counts the bytes in memory.
 pub(super) struct Keeper<'a> {
     blob: &'a Bytes,
     compressed: Compressed,
     plain: u64,
     packed: u64,
-    /// One for all documents: a new one for each would leave holes in the
-    /// heap, many times the size of what is packed.
+    /// One for all documents: a new one for each would leave holes in the heap,
+    /// many times the size of the packed documents.
     encoder: ZlibEncoder<Vec<u8>>,
 }
 
-/// A document on its way.
+/// A document that is being read.
 pub(super) enum Keeping {
     Plain(Vec<u8>),
     /// Into the keeper's encoder.
@@ -284,7 +284,7 @@ mod tests {
         let mut keeping = keeper.begin(0, 1 << 30);
         assert!(matches!(keeping, Keeping::Packed));
         keeper.packed = most;
-        // Nothing comes out of the encoder yet.
+        // The encoder holds the byte back.
         assert!(keeper.add(&mut keeping, b"x").is_ok());
         assert!(refused(keeper.finish(keeping, 0, 1).map(drop)));
         let mut keeping = Keeping::Packed;

@@ -53,7 +53,7 @@ struct RootFs {
     diff_ids: Option<Bounded<String, MAX_LAYERS>>,
 }
 
-/// The first `CNB_LAYERS_DIR` of an environment, of which nothing else is held.
+/// The first `CNB_LAYERS_DIR` of an environment; no other entry is held.
 struct Env(Option<String>);
 
 impl<'de> Deserialize<'de> for Env {

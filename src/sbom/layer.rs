@@ -1,8 +1,8 @@
 //! A layer's blob: decompressed as it is read, counted and hashed on the way.
 //!
-//! The compression is told by the first bytes (gzip, zstd, none): the media
-//! types of CNB layers don't say (`application/vnd.docker.image.rootfs.diff.tar.gzip`
-//! stands on layers that a third party recompressed).
+//! The first bytes tell the compression (gzip, zstd, none): the media types of
+//! CNB layers don't (`application/vnd.docker.image.rootfs.diff.tar.gzip` stands
+//! on layers that a third party recompressed).
 
 use std::io::{self, BufRead, Cursor, Read};
 
@@ -15,7 +15,7 @@ use super::label::SbomLayer;
 use crate::oci::ahead::read_ahead;
 use crate::oci::digest::{Digest, Hasher};
 
-/// How much an SBOM layer may hold.
+/// The limits of an SBOM layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the compressed blob.
@@ -44,13 +44,13 @@ pub const RATIO_FLOOR: u64 = 64 << 20;
 /// Of a tar archive.
 const BLOCK: u64 = 512;
 
-/// A blob that is worth a thread that decompresses it.
+/// From this size on, a blob is decompressed by a thread of its own.
 const LARGE: u64 = 256 << 10;
 
 /// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, the
-/// encoders of registries' clients as much unless told otherwise, and RFC 8878,
-/// section 3.1.1.1.2, asks for no more. The decoder takes up to three times as
-/// much while its buffer grows.
+/// encoders of registries' clients as much by default, and RFC 8878, section
+/// 3.1.1.1.2, asks for no more. The decoder takes up to three times as much
+/// while its buffer grows.
 const MAX_ZSTD_WINDOW: u64 = 8 << 20;
 
 impl Default for Limits {
@@ -79,7 +79,7 @@ impl Limits {
     }
 }
 
-/// Checks a blob against what the manifest says of it.
+/// Checks a blob against its descriptor in the manifest.
 pub(super) fn verify_blob(
     layer: &SbomLayer,
     blob: &Bytes,
@@ -133,14 +133,14 @@ impl Metered {
         }
     }
 
-    /// Why reading failed, if it was not the archive's fault.
+    /// The cause of a failed read, if it was not the archive's fault.
     pub(super) fn failure(&mut self) -> Option<SbomError> {
         self.failure.take()
     }
 
-    /// Reads one block more, after the end of the archive was read: a block of
-    /// zeros. Go refuses one that is followed by another of something, or that
-    /// ends within it.
+    /// Reads one block more after the first block of zeros, which ends an
+    /// archive. Go refuses an archive whose next block is incomplete, or not
+    /// all zeros.
     pub(super) fn check_end(&mut self) -> Result<(), SbomError> {
         let mut block = Vec::new();
         if let Err(error) = self.by_ref().take(BLOCK).read_to_end(&mut block) {
@@ -153,7 +153,7 @@ impl Metered {
         Ok(())
     }
 
-    /// Reads what is left and checks that the whole is the archive with `diff_id`.
+    /// Reads the rest and checks that the whole is the archive with `diff_id`.
     pub(super) fn verify(mut self, diff_id: &Digest) -> Result<(), SbomError> {
         if let Err(error) = io::copy(&mut self, &mut io::sink()) {
             return Err(self.failure().unwrap_or(SbomError::Inflate(error)));
@@ -199,7 +199,7 @@ pub(super) enum Compressed {
 }
 
 impl Compressed {
-    /// What the first bytes of a blob say.
+    /// The compression that the first bytes of a blob tell.
     pub(super) fn of(blob: &[u8]) -> Self {
         match blob {
             [0x1F, 0x8B, ..] => Self::Gzip,
@@ -209,7 +209,7 @@ impl Compressed {
     }
 }
 
-/// The archive in a blob, decompressed by another thread if there is much of it.
+/// The archive in a blob; another thread decompresses a large one.
 fn archive(blob: Bytes) -> Box<dyn Read + Send> {
     if (blob.len() as u64) < LARGE {
         return inflate(blob);

@@ -1,9 +1,9 @@
 //! The SBOM documents that an image carries: label → layer → documents →
 //! attachment.
 //!
-//! Implements `spec/sbom.md`. Knows no network: who calls fetches the config and
-//! the layer's blob. Nothing touches the disk, and nothing is handed out before
-//! both digests of the layer are verified.
+//! Implements `spec/sbom.md`. Knows no network: the caller fetches the config
+//! and the layer's blob. Nothing touches the disk, and no document is handed
+//! out before both digests of the layer are verified.
 
 mod attachment;
 mod cyclonedx;

@@ -1,5 +1,5 @@
-//! How a secret may be written: as it is, in base64, in hexadecimal; and how
-//! text that holds it may be escaped.
+//! The forms of a secret: as it is, in base64, in hexadecimal; and the escapes
+//! of a text that holds it.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,
-    /// Somewhere inside of bytes that were encoded together.
+    /// Base64, at any offset of a longer encoded text.
     Base64,
     Hexadecimal,
 }
@@ -19,14 +19,14 @@ pub(super) enum Form {
 /// Shows every form of `value`, [folded](fold), to `visit`.
 pub(super) fn each(value: &[u8], mut visit: impl FnMut(Form, &[u8])) {
     visit(Form::Plain, &folded(value));
-    // What stands before it moves its bits by none, two or four.
+    // The bytes before it shift its bits by none, two or four.
     for before in 0..3 {
         let mut bytes = Zeroizing::new(Vec::with_capacity(before + value.len()));
         bytes.resize(before, 0);
         bytes.extend_from_slice(value);
         let mut encoded = Zeroizing::new(vec![0; bytes.len() * 4 / 3 + 4]);
         let length = STANDARD_NO_PAD.encode_slice(&*bytes, &mut encoded);
-        // Only the digits that no other byte has a part in.
+        // Only the digits that encode no bits of other bytes.
         let own = (8 * before).div_ceil(6)..8 * bytes.len() / 6;
         if let (Ok(_), Some(own)) = (length, encoded.get(own)) {
             visit(Form::Base64, &folded(own));
@@ -50,7 +50,7 @@ pub(super) fn folded(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     folded
 }
 
-/// Text, and where in the original each of its bytes comes from.
+/// Text, with the place of each of its bytes in the original.
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
     origins: Vec<Range<usize>>,
@@ -64,7 +64,7 @@ impl View {
         }
     }
 
-    /// Where the bytes come from.
+    /// The place of these bytes in the original.
     pub(super) fn origin(&self, bytes: Range<usize>) -> Range<usize> {
         let first = self.origins.get(bytes.start);
         let last = self.origins.get(bytes.end.saturating_sub(1));
@@ -75,7 +75,7 @@ impl View {
     }
 
     /// The same without one layer of escapes, as JSON, URLs, HTML and Rust
-    /// write them. None: there are no escapes.
+    /// write them. None: it has no escapes.
     pub(super) fn unescaped(&self) -> Option<Self> {
         let is_mark = |byte: &u8| matches!(byte, b'\\' | b'%' | b'&');
         if !self.bytes.iter().any(is_mark) {

@@ -1,9 +1,9 @@
 //! Text of others without the secrets of this run (`spec/decisions/0015`).
 //!
 //! A registry, its token service and a proxy are shown passwords and tokens,
-//! and some of them repeat in an error what they were shown. So what they say
-//! is compared with everything that they were shown, byte by byte, in all the
-//! ways in which it may have been written down, whole or cut.
+//! and some of them repeat these in an error. So each text of theirs is
+//! compared with every secret that they were shown, byte by byte, in all forms
+//! in which it may have been written, whole or cut.
 //!
 //! Every comparison takes time in proportion to the text and to the secrets, and
 //! not to their product, whatever the text is.
@@ -21,36 +21,37 @@ use zeroize::Zeroizing;
 use super::Secret;
 use super::forms::{self, Form, View, folded};
 
-/// What stands in the place of a secret.
+/// Stands in the place of a secret.
 const HIDDEN: char = '…';
 /// Shorter secrets cannot be told from ordinary text.
 const SHORTEST: usize = 4;
 /// Shorter ones are hidden only where they stand as a word of their own.
 const SHORTEST_PIECE: usize = 6;
-/// The bytes of a secret in a row that are hidden in our own lines too if
-/// there are letters and digits among them.
+/// The bytes of a secret in a row that are hidden in our own lines too if they
+/// have both letters and digits.
 const MIXED_PIECE: usize = 8;
-/// Those that are hidden there if they are most of it, and no plain word.
+/// Pieces of this length are hidden there if they are most of the secret, and
+/// no plain word.
 const MOST_PIECE: usize = 10;
-/// Those that are hidden there whatever they are.
+/// Pieces of this length are hidden there in any case.
 const LONG_PIECE: usize = 16;
 /// A secret of this length is a token: its pieces are hidden from
 /// [`LONG_PIECE`] on in our own lines.
 const TOKEN: usize = 64;
-/// Servers take no longer header, so that nothing behind is ever sent.
+/// Servers accept no longer header, so that the bytes behind it are never sent.
 const LONGEST: usize = 8 * 1024;
 /// How many times text is escaped at most.
 const LAYERS: usize = 3;
 /// The bytes of a piece that are looked up before the piece is looked for.
 const ANCHOR: usize = 6;
 
-/// Whose words a text is.
+/// The author of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
     /// A line of ours, which may quote others. A secret that is a plain word
-    /// may be one of ours.
+    /// may occur in it by chance.
     Ours,
-    /// Somebody else's alone.
+    /// A text of others alone.
     Theirs,
 }
 
@@ -69,7 +70,7 @@ struct Known {
 }
 
 impl Secrets {
-    /// From now on, this is hidden. Of a very long value, its beginning is.
+    /// Hides `value` from now on; of a very long value, its beginning.
     pub fn remember(&self, value: &[u8]) {
         let value = value.get(..LONGEST).unwrap_or(value);
         if value.len() < SHORTEST {
@@ -97,13 +98,14 @@ impl Secrets {
         known.values.push(Secret::new(value.to_vec()));
     }
 
-    /// Wipes all of them. From now on, nothing is hidden.
+    /// Wipes all secrets. From now on, nothing is hidden.
     pub fn forget(&self) {
         *self.known() = Known::default();
     }
 
-    /// Hides a password, and the base64 of both as HTTP carries it. The user
-    /// too, if that may be the secret: some registries take a token there.
+    /// Hides a password, and the base64 of user and password as HTTP carries
+    /// it. The user too, if that may be the secret: some registries take a
+    /// token there.
     pub fn remember_login(&self, user: &str, password: &[u8]) {
         let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
         pair.extend_from_slice(user.as_bytes());
@@ -117,8 +119,8 @@ impl Secrets {
         }
     }
 
-    /// `text` with `…` in the place of every secret, and of every piece of one
-    /// that is too long to be there by chance. `also` are hidden this once.
+    /// `text` with `…` in the place of every secret, and of every piece of a
+    /// secret that is too long to occur by chance. `also` are hidden this once.
     pub fn scrubbed<'a>(&self, text: &'a str, voice: Voice, also: &[Secret]) -> Cow<'a, str> {
         let known = self.known();
         if text.is_empty() || (known.values.is_empty() && also.is_empty()) {
@@ -182,19 +184,20 @@ struct Rule {
     place: Place,
 }
 
-/// Where a piece is hidden. The later one includes those before.
+/// The surroundings in which a piece is hidden. Each later place includes the
+/// earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Where it has letters and digits.
+    /// A piece with both letters and digits.
     Mixed,
-    /// Where no letter or digit is beside it.
+    /// A piece without a letter or digit beside it.
     Word,
-    /// Where it does not consist of letters.
+    /// A piece that does not consist of letters alone.
     NoWord,
     Anywhere,
 }
 
-/// Which pieces of a form of `value` are hidden. `length` is the form's.
+/// The pieces of a form of `value` that are hidden. `length` is the form's.
 fn rules(form: Form, value: &[u8], length: usize, voice: Voice) -> impl Iterator<Item = Rule> {
     let whole = value.len();
     let of = |length, place| Some(Rule { length, place });
@@ -213,9 +216,9 @@ fn rules(form: Form, value: &[u8], length: usize, voice: Voice) -> impl Iterator
             let has_pieces = (MIXED_PIECE..TOKEN).contains(&whole);
             [main, of(MIXED_PIECE, Place::Mixed).filter(|_| has_pieces)]
         }
-        // So little, encoded, is no more than a few letters.
+        // The encoded form of so short a secret is only a few letters.
         (_, Voice::Ours) if whole < SHORTEST_PIECE => [None, None],
-        // Nothing else that is encoded is a word.
+        // A longer encoded form is never a plain word.
         (Form::Base64 | Form::Hexadecimal, _) => {
             let bytes = match voice {
                 Voice::Theirs => whole.min(SHORTEST_PIECE),
@@ -233,7 +236,7 @@ fn rules(form: Form, value: &[u8], length: usize, voice: Voice) -> impl Iterator
     [first, second].into_iter().flatten().filter(fits)
 }
 
-/// Whether it may stand in a line of ours by chance.
+/// Whether a line of ours may have it by chance.
 fn is_word(value: &[u8]) -> bool {
     value.iter().all(u8::is_ascii_alphabetic) || value.iter().all(u8::is_ascii_digit)
 }
@@ -315,7 +318,7 @@ fn shown(text: &str, is_hidden: &[bool]) -> String {
 
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A hash of every row of `length` bytes, each made from the one before.
+/// The hashes of all runs of `length` bytes, each computed from the one before.
 fn windows(bytes: &[u8], length: usize) -> impl Iterator<Item = u64> {
     let next = |hash: u64, byte: u8| hash.wrapping_mul(BASE).wrapping_add(u64::from(byte) + 1);
     let leaving = (0..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));

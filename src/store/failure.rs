@@ -1,18 +1,18 @@
-//! What a failure means for the run, whatever the details: from it follow the
-//! exit code, and whether running again can help.
+//! The meaning of a failure for the run, whatever the details: the exit code
+//! follows from it, and whether running again can help.
 
-/// Which of a few things went wrong.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// No answer, or one that says nothing. Running again may do better.
+    /// No answer, or none that can be used. Running again may do better.
     Unreachable,
     /// Access is denied.
     Denied,
     /// The change is refused for good.
     Refused,
-    /// There was an answer, but not with the bytes that should be there.
+    /// The answer has other bytes than it should have.
     Content,
-    /// What is to be stored cannot be read on this machine.
+    /// Content that is to be stored cannot be read on this machine.
     Local,
     /// A setting of the user's leads to no host.
     Setting,

@@ -1,5 +1,5 @@
-//! Where images and what hangs on them are stored. Knows bytes and digests,
-//! and nothing of signatures.
+//! The store of images and of everything attached to them. Knows bytes and
+//! digests, and nothing of signatures.
 
 mod failure;
 pub mod registry;

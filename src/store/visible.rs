@@ -1,13 +1,13 @@
-//! Whether a run has changed something that others see: the one fact from which
-//! receipt and exit code follow.
+//! Whether a run has made a change that others can see: receipt and exit code
+//! follow from this one fact.
 
-/// From what is certain not to be seen to what is.
+/// From surely invisible to surely visible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Visible {
     /// Nothing has changed.
     #[default]
     No,
-    /// A request may have been carried out whose answer does not tell.
+    /// The outcome of a request is unknown: it may have been carried out.
     Maybe,
     /// A change was accepted.
     Yes,

@@ -12,7 +12,7 @@ pub(super) struct Level {
     pub(super) keys: &'static [&'static str],
 }
 
-/// A table with what its errors need to name.
+/// A table with the names that its errors need.
 pub(super) struct Table<'t, 'd> {
     pub(super) document: &'t Document<'d>,
     pub(super) level: &'static Level,

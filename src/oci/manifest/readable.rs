@@ -1,5 +1,5 @@
-//! Which documents readers written in Go can decode, and what is wrong with the
-//! others.
+//! Whether readers written in Go can decode a document, and the fault of one
+//! that they cannot.
 //!
 //! cosign, and everything else that is built on go-containerregistry, decodes a
 //! manifest with `encoding/json` into the types of its `pkg/v1/manifest.go`.
@@ -21,16 +21,16 @@ const MAX_DEPTH: usize = 10_000;
 /// The members of an object that Go decodes; all others are ignored.
 pub(super) type Members = &'static [(&'static str, Kind)];
 
-/// What Go decodes a value into.
+/// The Go type that a value is decoded into.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Text,
     Texts,
     TextByName,
     Number,
-    /// A number that is not negative: to readers, -1 is no size at all.
+    /// A number that is not negative: readers take -1 for no size.
     Size,
-    /// Wherever an object has one, it has to be there.
+    /// Every object that may have a digest must have one.
     Digest,
     Base64,
     Object(Members),
@@ -316,7 +316,7 @@ mod tests {
 
     const SHA256: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    /// What is wrong with a document whose only layer has these members more.
+    /// The fault of a document whose only layer has these further members.
     fn layer(members: &str) -> Option<String> {
         document(&format!(
             r#""layers":[{{"mediaType":"a","size":0,"digest":"{SHA256}"{members}}}]"#

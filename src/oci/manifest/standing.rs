@@ -1,6 +1,6 @@
 //! Manifests at places that others write to as well, as readers take them
-//! ([`super::readable`]): refused if they can take nothing of one, and written
-//! anew if not all of them take it for the same.
+//! ([`super::readable`]): refused if readers can decode nothing of one, and
+//! written anew if not all of them take it for the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,9 +17,9 @@ use crate::oci::{Digest, MediaType};
 /// Whether a manifest that was read means the same to all readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// As it stands.
+    /// The bytes as they stand do.
     Plain,
-    /// Only once it is written again.
+    /// They do only once the manifest is written again.
     Mended,
 }
 
@@ -34,7 +34,7 @@ impl Reading {
 
 impl Manifest {
     /// Reads the manifest of one image, as [`to_image`](Self::to_image), if all
-    /// readers can. Layers that only some of them would see, under `Layers`, are
+    /// readers can. Layers that only some readers see, under `Layers`, are
     /// among its layers.
     ///
     /// # Errors
@@ -67,10 +67,10 @@ impl Manifest {
 }
 
 impl ImageManifest {
-    /// Makes the manifest say of blobs with these digests that they have these
-    /// sizes and lie in its repository. Readers take what is said of a blob from
-    /// the first descriptor with its digest, the config's before all others:
-    /// one that lies hides every layer that has the same bytes.
+    /// Corrects the manifest's descriptors of the blobs with these digests:
+    /// each gets its true size, and lies in the manifest's repository. Readers
+    /// take the first descriptor of a digest, the config's before all others: a
+    /// wrong one hides every layer that has the same bytes.
     ///
     /// # Errors
     /// On a layer that cannot be written again.
@@ -123,9 +123,9 @@ fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
 }
 
 impl Fields {
-    /// The same with each of `members` under one name. A list holds the items of
-    /// all its spellings; of another member the one that is spelt right counts,
-    /// else the last.
+    /// The same with each of `members` under one name. A list holds the items
+    /// of all its spellings; any other member has the value of the exact
+    /// spelling, or else the last value.
     fn joined(self, members: Members) -> Result<(Self, Reading), ManifestError> {
         let is_misspelt = |name: &str| match readable::read_as(name, members) {
             Some((known, kind)) if known != name => Some((known, kind)),
@@ -162,7 +162,7 @@ impl Fields {
     }
 }
 
-/// A list of what all lists hold.
+/// One list with the items of all lists.
 fn together(lists: &[Bytes]) -> Result<Bytes, ManifestError> {
     let mut known = HashSet::new();
     let mut all = Vec::new();

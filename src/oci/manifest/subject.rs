@@ -8,13 +8,13 @@ use crate::oci::Descriptor;
 /// A manifest as the subject of a signature.
 pub enum Subject {
     Image(Box<ImageManifest>),
-    /// What it lists is not walked.
+    /// The manifests that it lists are not read.
     Index,
 }
 
 impl Manifest {
     /// Reads the manifest as one that can be signed. A document that is an
-    /// image to one reader and an index to another is none (CVE-2021-41190).
+    /// image to one reader and an index to another cannot (CVE-2021-41190).
     ///
     /// # Errors
     /// On any other media type or schema version, and on a field that is absent

@@ -20,7 +20,8 @@ use text::{MAX_MEMBERS, Members};
 
 use super::error::SbomError;
 
-/// What the names of properties start with that hold what cannot be merged.
+/// The beginning of the names of properties that hold members which cannot be
+/// merged.
 const PROPERTY: &str = "io.buildpacks.signer";
 
 /// A CycloneDX document: where it lies, and its text.
@@ -76,16 +77,17 @@ fn refused(path: &str, bad: BadPart) -> SbomError {
 /// The parts of all documents.
 #[derive(Default)]
 struct Merged<'a> {
-    /// `N` of the highest `specVersion`, `1.N`.
+    /// The `N` of the highest `specVersion`, `1.N`.
     minor_version: u32,
     lists: Ordered<Place<'a>, List<'a>>,
     singles: Ordered<Place<'a>, Vec<Said<'a>>>,
     properties: Vec<String>,
-    /// What the names of properties take if the documents agree on nothing.
+    /// The length of the properties' names if the documents agree on nothing.
     names: usize,
 }
 
-/// What the names of properties may take: each holds the path of its document.
+/// The most bytes of the properties' names: each holds the path of its
+/// document.
 const MAX_NAMES: usize = 8 << 20;
 
 /// Items, each once.
@@ -102,7 +104,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// What one document says.
+/// A value of one document.
 struct Said<'a> {
     path: &'a str,
     text: &'a str,
@@ -144,7 +146,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// Keeps what a document says as a property of the merged BOM.
+    /// Keeps the value of one document as a property of the merged BOM.
     fn keep(&mut self, place: &[Cow<'_, str>], said: &Said<'_>) {
         let name = text::quoted(&format!("{PROPERTY}:{}:{}", place.join("."), said.path));
         let value = match text::string(said.text) {

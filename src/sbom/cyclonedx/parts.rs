@@ -7,7 +7,7 @@ use super::text::{self, MAX_MEMBERS, Members};
 /// The names from the BOM down to a member.
 pub(super) type Place<'a> = Vec<Cow<'a, str>>;
 
-/// What a BOM says, part by part, each as it was written.
+/// The content of a BOM, part by part, each as it was written.
 #[derive(Default)]
 pub(super) struct Parts<'a> {
     /// Arrays, whose items are joined.
@@ -83,7 +83,8 @@ impl<'a> Parts<'a> {
                     self.add(place, value)?;
                 }
             }
-            // What the document describes is one component of several.
+            // The component that a document describes is one of several in the
+            // merged BOM.
             _ if place == ["metadata", "component"] => {
                 self.lists
                     .insert(0, (vec!["components".into()], vec![text]));

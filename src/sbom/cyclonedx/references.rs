@@ -51,8 +51,9 @@ const REFERENCES: [&str; 31] = [
     "targetRef",
 ];
 
-/// How often names are looked for that collide because a name inside their
-/// element does. What is not settled by then is renamed altogether.
+/// The most rounds in which names are compared: a name may collide only because
+/// a name inside its element was renamed. If they do not suffice, every name
+/// that an earlier document defines is renamed.
 const ROUNDS: usize = 16;
 
 /// SHA-256 of an element and its place.
@@ -70,8 +71,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Renames what a minified document calls as an earlier one calls something
-    /// else, and learns its names.
+    /// Renames those names of a minified document that an earlier one gives to
+    /// another element, and learns its names.
     pub(super) fn adopt(&mut self, bom: String) -> Result<String, BadPart> {
         let room = MAX_ITEMS.saturating_sub(self.count);
         let elements = elements(&Parts::of(&bom)?, room)?;
@@ -161,7 +162,7 @@ struct Elements<'a> {
 struct Element<'a> {
     fingerprint: Fingerprint,
     defines: Vec<Cow<'a, str>>,
-    /// What it refers to, its own definitions included.
+    /// The names that it refers to, its own definitions included.
     refers: Vec<Cow<'a, str>>,
 }
 

@@ -17,8 +17,8 @@ use serde_json::value::RawValue;
 pub(super) const MAX_MEMBERS: usize = 1_000;
 
 /// How many items, and names that they define or refer to, are merged in all.
-/// 32 MiB of honest documents have fewer; what is kept of each takes more than
-/// the two bytes that an item may have.
+/// 32 MiB of honest documents have fewer; an item takes more memory than the
+/// two bytes that it may have in the text.
 pub(super) const MAX_ITEMS: usize = 500_000;
 
 /// A name is compared with those that CycloneDX knows, none of which has more,

@@ -12,8 +12,8 @@ use super::text::{self, Members};
 use super::{List, Merged, Said};
 use crate::oci::Digest;
 
-/// The lowest version that is written: the first whose schema knows `$schema`
-/// and properties of the metadata.
+/// The lowest version that is written: the first whose schema has `$schema` and
+/// properties of the metadata.
 const LOWEST_VERSION: u32 = 4;
 
 const TOOLS: [&str; 2] = ["metadata", "tools"];
@@ -57,8 +57,8 @@ pub(super) fn bom(mut merged: Merged<'_>) -> String {
     with_head(merged.minor_version.max(LOWEST_VERSION), &bom)
 }
 
-/// The BOM as text, written once: it may be large. What stands for its serial
-/// number is replaced when the rest is known.
+/// The BOM as text, written once: it may be large. A placeholder of the same
+/// length is replaced by the serial number when the rest is known.
 fn with_head(minor: u32, bom: &Node<'_>) -> String {
     let mut text = format!(
         r#"{{"$schema":"http://cyclonedx.org/schema/bom-1.{minor}.schema.json","bomFormat":"CycloneDX","specVersion":"1.{minor}","serialNumber":""#
@@ -76,7 +76,8 @@ fn with_head(minor: u32, bom: &Node<'_>) -> String {
     text
 }
 
-/// What the documents agree on is said once; the rest is kept as properties.
+/// A value that all documents have stands once; values that differ are kept as
+/// properties.
 fn write_singles<'a>(merged: &mut Merged<'a>, lists: &[(Place<'a>, List<'a>)], bom: &mut Node<'a>) {
     for (place, mut said) in std::mem::take(&mut merged.singles).into_entries() {
         if place == ["metadata", "timestamp"] {
@@ -92,7 +93,7 @@ fn write_singles<'a>(merged: &mut Merged<'a>, lists: &[(Place<'a>, List<'a>)], b
     }
 }
 
-/// The merged BOM is as new as the newest document, if all say when they were made.
+/// The merged BOM is as new as the newest document, if all state their time.
 fn keep_newest(said: &mut Vec<Said<'_>>) {
     let time = |said: &Said<'_>| text::string(said.text)?.parse::<Timestamp>().ok();
     let times: Option<Vec<Timestamp>> = said.iter().map(time).collect();
@@ -140,8 +141,8 @@ fn tool_component(tool: &str) -> Cow<'_, str> {
     component.into()
 }
 
-/// Dependencies with one entry for each `ref`: what any document says it
-/// depends on, it depends on.
+/// Dependencies with one entry for each `ref`, which has the dependencies that
+/// any document gives it.
 fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
     let mut groups: Vec<Vec<&'a str>> = Vec::new();
     let mut of_ref: HashMap<String, usize> = HashMap::new();
@@ -166,7 +167,7 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     if let [entry] = entries {
         return (*entry).into();
     }
-    // What is no list stays as it was said first.
+    // A member that is not a list keeps its first value.
     let mut texts: Ordered<Cow<'_, str>, Option<&str>> = Ordered::default();
     let mut lists: Ordered<Cow<'_, str>, List<'_>> = Ordered::default();
     let entries = entries
@@ -194,7 +195,7 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     Node::Object(members).to_string().into()
 }
 
-/// A UUID that says nothing but which BOM it is (RFC 9562, section 5.8).
+/// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8).
 fn serial_number(body: &str) -> String {
     let digest = Digest::of(body.as_bytes());
     let hex = |range| digest.hex().get(range).unwrap_or_default();
@@ -222,7 +223,8 @@ impl Default for Node<'_> {
 }
 
 impl<'a> Node<'a> {
-    /// Puts a value at a place. What stands there, or on the way, stays.
+    /// Puts a value at a place. A value that stands there, or on the way,
+    /// stays.
     fn put(&mut self, place: &[Cow<'_, str>], value: Node<'a>) {
         let (Self::Object(members), Some((name, inner))) = (self, place.split_first()) else {
             return;

@@ -5,7 +5,7 @@ use oci_distribution::errors::OciEnvelope;
 use super::error::{Answer, name};
 use crate::http::Response;
 
-/// What an error's body says: the first error of the envelope, or the bare
+/// The words of an error's body: the first error of the envelope, or the bare
 /// text of a registry that sends none.
 pub(super) fn read(response: &Response) -> Answer {
     let envelope: Option<OciEnvelope> = serde_json::from_slice(&response.body).ok();

@@ -1,5 +1,6 @@
-//! What a repository is shown: nothing before it asks, then what its challenge
-//! asks for. Only the registry's own origin can ask.
+//! The authorization that requests for a repository show: none at first, then
+//! the one that the registry's challenge asks for. Only the registry's own
+//! origin can ask.
 
 use std::sync::{Arc, PoisonError};
 
@@ -36,7 +37,8 @@ impl Registries {
                 {
                     return Ok(Some(token.header.clone()));
                 }
-                // A second new token that is refused too is not the matter.
+                // Two fresh tokens were refused: the token is not the cause, so
+                // the refusal is final.
                 if let Some(token) = kept.as_ref()
                     && token.is_second
                     && token.is_new()
@@ -64,8 +66,8 @@ impl Registries {
         }
     }
 
-    /// Whether the same request may be answered otherwise if something else is
-    /// shown than what was `shown`.
+    /// Whether the same request may get another answer with another
+    /// authorization than `shown`.
     pub(super) async fn may_do_better(
         &self,
         endpoint: &Endpoint,
@@ -77,8 +79,8 @@ impl Registries {
         if shown.is_none() && response.status.is_success() {
             endpoint.note_open(repository, ask.right());
         }
-        // Another host, to which the registry led, asks for nothing that is the
-        // registry's.
+        // A challenge of another host, to which the registry led, asks for
+        // nothing: the registry's credentials are not for it.
         if response.url.origin() != endpoint.base.origin() {
             return Ok(false);
         }
@@ -105,10 +107,10 @@ impl Registries {
         })
     }
 
-    /// Whether a registry that refuses without saying how to sign in, or that
-    /// hides a repository from nobody in particular, may show it to us: it is
-    /// asked at `/v2/`, once, and not for what is merely absent from a
-    /// repository that is open.
+    /// Whether a registry may show us a repository once we sign in: it refused
+    /// without a challenge, or answered 404 as registries hide private
+    /// repositories. It is asked for a challenge at `/v2/`, once, and not after
+    /// a 404 from a repository that is open.
     async fn may_be_hidden(
         &self,
         endpoint: &Endpoint,
@@ -138,7 +140,7 @@ impl Registries {
 
     /// Whether a 403 may mean that the token which was `shown` has expired, as
     /// some registries say it (ECR). True once per repository at most, and
-    /// never for a token that was just fetched: that one is refused.
+    /// never for a token that was just fetched: a refusal of that one is meant.
     pub(super) async fn may_have_expired(
         &self,
         endpoint: &Endpoint,
@@ -152,13 +154,13 @@ impl Registries {
             Some(token) if shown == Some(&token.header) && !token.is_new() => {
                 endpoint.is_first_doubt(repository)
             }
-            // Somebody has fetched another one meanwhile.
+            // Another request has fetched a new token meanwhile.
             Some(token) => shown.is_some() && shown != Some(&token.header),
             None => false,
         }
     }
 
-    /// What the scope of a token is, and what errors say was asked for.
+    /// The scope of a token; errors name it too.
     pub(super) fn scope(&self, repository: &Repository, ask: &Ask<'_>) -> String {
         let is_written = self.access.writable.contains(repository);
         let actions = if is_written { "pull,push" } else { "pull" };
@@ -169,7 +171,7 @@ impl Registries {
         }
     }
 
-    /// What the registry of a repository was shown.
+    /// The credential that the registry of a repository was shown.
     pub(super) fn shown(&self, repository: &Repository) -> Shown {
         let credentials = &self.access.credentials;
         match self.credential_cell(repository).get() {
@@ -202,7 +204,7 @@ impl Registries {
         })
     }
 
-    /// Resolved once per repository: a helper program may be behind it.
+    /// Resolved once per repository: it may run a helper program.
     async fn credential(&self, repository: &Repository) -> Result<Arc<Credential>, StoreError> {
         let cell = self.credential_cell(repository);
         let resolve = || async {

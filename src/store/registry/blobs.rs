@@ -58,9 +58,9 @@ impl Registries {
         Ok(response.body)
     }
 
-    /// Makes a blob known in `repository`: mounts it if another repository of
-    /// the registry was sent it in this run and it is worth that, else uploads
-    /// it. Safe to repeat: a repetition uploads.
+    /// Makes a blob known in `repository`. A large one that this run sent to
+    /// another repository of the registry is mounted, any other uploaded. Safe
+    /// to repeat: a repetition uploads.
     ///
     /// # Errors
     /// On a registry that refuses the upload, and on content that cannot be
@@ -90,9 +90,9 @@ impl Registries {
         self.upload_blob(repository, digest, content).await
     }
 
-    /// Whether the registry has a blob. A refusal is confirmed by reading its last
-    /// byte: storage refuses `HEAD` where an address is signed for `GET`, and some
-    /// registries refuse it of what they serve (Nexus).
+    /// Whether the registry has a blob. A refusal is confirmed by reading its
+    /// last byte: storage refuses `HEAD` where an address is signed for `GET`,
+    /// and some registries refuse it for blobs that they serve (Nexus).
     ///
     /// # Errors
     /// On a registry that does not answer or refuses.
@@ -115,10 +115,10 @@ impl Registries {
         }
     }
 
-    /// Reads the last `count` bytes of a blob, or all of it if it has no more. A
+    /// Reads the last `count` bytes of a blob, or all of a shorter one. A
     /// registry that knows no ranges sends the whole blob, of which the end is
-    /// kept. Nothing says that the bytes are the blob's: what they are used for
-    /// has to be proven by its digest.
+    /// kept. The bytes are not verified: the caller proves its use of them by
+    /// the blob's digest.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses, or has a larger blob than

@@ -1,5 +1,5 @@
-//! What a registry wants to see (`WWW-Authenticate`, RFC 9110 section 11.6.1),
-//! as far as the distribution specification's token flow uses it.
+//! A registry's demand for authorization (`WWW-Authenticate`, RFC 9110 section
+//! 11.6.1), as far as the distribution specification's token flow uses it.
 
 use url::Url;
 
@@ -15,8 +15,8 @@ pub(super) enum Challenge {
     Bearer { realm: Url, service: Option<String> },
 }
 
-/// Picks a challenge: Bearer before Basic. None if no header holds one that can
-/// be answered.
+/// Picks a challenge: Bearer before Basic. None if the signer can answer no
+/// challenge of the headers.
 pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
     let mut chosen = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {

@@ -1,4 +1,4 @@
-//! Which credential a registry gets.
+//! The credential for each registry.
 //!
 //! The order is that of buildpacks/lifecycle v0.21 `auth/keychain.go`:
 //! `CNB_REGISTRY_AUTH`, then docker's configuration as docker's own client and
@@ -39,8 +39,8 @@ use crate::secret::{Secret, Secrets};
 /// The most bytes that one source may have.
 pub const MAX_LENGTH: usize = 1024 * 1024;
 
-/// All that the platform configured, as plain values. Empty text counts as not
-/// given.
+/// The platform's configuration of credentials, as plain values. Empty text
+/// counts as not given.
 #[derive(Debug, Default)]
 pub struct Sources {
     /// `CNB_REGISTRY_AUTH`: a JSON object from registry to `Authorization` header.
@@ -55,20 +55,20 @@ pub struct Sources {
     pub helper_path: Option<OsString>,
 }
 
-/// How to identify oneself to a registry, and where that was configured. It
-/// prints as the latter: some registries take a token as the user's name.
+/// The identity to show to a registry, and its source. It prints as the source:
+/// some registries take a token as the user's name.
 #[derive(Debug)]
 pub struct Credential {
     pub identity: Identity,
-    /// None where no source has one.
+    /// None if no source has a credential.
     pub source: Option<Source>,
-    /// Under which key it stands there.
+    /// The key of its entry in the source.
     pub entry: Option<String>,
     /// The sources before that one, in their order.
     pub lacking: Vec<Lacking>,
 }
 
-/// What proves who one is.
+/// A proof of identity.
 #[derive(Debug)]
 pub enum Identity {
     Anonymous,
@@ -83,7 +83,7 @@ pub enum Identity {
     RefreshToken(Secret),
 }
 
-/// Where a credential comes from.
+/// The source of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     CnbRegistryAuth,
@@ -102,7 +102,7 @@ pub struct Credentials {
     cnb: Scoped<Text>,
     docker_auth_config: Option<DockerConfig>,
     docker_config: Option<(PathBuf, DockerConfig)>,
-    /// Files that nobody can read credentials from.
+    /// Files whose credentials cannot be read.
     unusable: Vec<(PathBuf, Unusable)>,
     cnb_given: bool,
     helper_path: OsString,
@@ -148,8 +148,8 @@ impl Credentials {
     ///
     /// # Errors
     /// On an entry for this repository that makes no sense, on a helper that
-    /// fails, and on a file that is there, cannot be used, and might have had
-    /// what no other place has.
+    /// fails, and, if no other source has a credential, on a file that exists,
+    /// cannot be used, and might have had one.
     pub async fn for_repository(
         &self,
         repository: &Repository,
@@ -171,7 +171,7 @@ impl Credentials {
         Ok(self.anonymous(repository))
     }
 
-    /// What nobody is shown as.
+    /// The anonymous credential, with the sources that have none.
     pub fn anonymous(&self, repository: &Repository) -> Credential {
         Credential {
             identity: Identity::Anonymous,
@@ -199,8 +199,9 @@ impl Credentials {
         config.credential(repository, Source::DockerConfig(path.clone()))
     }
 
-    /// Has everything hidden that hosts may repeat, from the first answer on: they
-    /// may know it from an earlier run. What helpers know is not asked for.
+    /// Hides every credential of these sources that a host may repeat, from the
+    /// first answer on: a host may know it from an earlier run. Helpers are not
+    /// asked for theirs.
     pub fn remember(&self, secrets: &Secrets) {
         for (key, header) in self.cnb.iter() {
             if let Ok(credential) = from_header(key, header) {
@@ -230,8 +231,8 @@ impl Credentials {
     }
 
     /// Asks the helper that is configured for this registry, if one is. A
-    /// helper for all registries that is not installed is passed over: the
-    /// file was made for another machine, and the registry may need nobody.
+    /// helper for all registries that is not installed is passed over: the file
+    /// was made for another machine, and the registry may need no credential.
     async fn ask_helper(
         &self,
         config_path: &Path,
@@ -275,8 +276,8 @@ fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsE
     Ok(Credential::of(identity, source, entry))
 }
 
-/// Reads JSON without serde's messages, which quote what they read. Blank text
-/// and `null` are empty objects, as with Go.
+/// Reads JSON without serde's messages, which quote the input. Blank text and
+/// `null` are empty objects, as with Go.
 fn read_json<T: Default + for<'de> Deserialize<'de>>(
     text: &Secret,
     source: &Source,
@@ -298,7 +299,7 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
 }
 
 impl Identity {
-    /// Has everything of it hidden that hosts may repeat.
+    /// Hides every part of it that a host may repeat.
     pub fn remember(&self, secrets: &Secrets) {
         match self {
             Self::Anonymous => {}

@@ -1,8 +1,8 @@
-//! How a registry is reached: by which scheme, with which authorization.
+//! How to reach a registry: by which scheme, with which authorization.
 //!
-//! Both are learnt from the first request that has to be sent anyway; nothing
-//! is asked for its own sake. Requests to a registry that nobody has reached
-//! yet wait for that first one.
+//! Both are learnt from the first request that has to be sent anyway; no
+//! request is sent for their sake alone. Requests to a registry that has not
+//! answered yet wait for that first one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,25 +19,26 @@ use crate::oci::{Registry, Repository};
 pub(super) struct Endpoint {
     pub(super) base: Url,
     pub(super) trust: Trust,
-    /// Whom another host may be that it names.
+    /// The other hosts that its answers may name.
     pub(super) reach_elsewhere: Reach,
     challenge: Mutex<Option<Challenge>>,
-    /// What it asks for at `/v2/`.
+    /// Its challenge at `/v2/`.
     pub(super) greeting: OnceCell<Option<Challenge>>,
-    /// What it lets everybody do.
+    /// The rights that it grants without authorization.
     open: Mutex<HashSet<(Repository, Right)>>,
     tokens: Mutex<HashMap<String, TokenSlot>>,
     doubted: Mutex<HashSet<Repository>>,
 }
 
-/// What may be done with a repository.
+/// A right to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Right {
     Pull,
     Push,
 }
 
-/// The token of a scope. Whoever needs one first fetches it, the others wait.
+/// The token of a scope. The first request that needs it fetches it; the others
+/// wait.
 pub(super) type TokenSlot = Arc<AsyncMutex<Option<Token>>>;
 
 impl Endpoint {
@@ -55,7 +56,7 @@ impl Endpoint {
             .unwrap_or_else(PoisonError::into_inner) = Some(challenge);
     }
 
-    /// Something was done that nothing had to be shown for.
+    /// Notes that the registry granted a right without authorization.
     pub(super) fn note_open(&self, repository: &Repository, right: Right) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert((repository.clone(), right));
@@ -79,8 +80,7 @@ impl Endpoint {
     }
 }
 
-/// Whether the user allowed to reach a registry without a trusted certificate,
-/// or without TLS.
+/// Whether the user allows this registry an untrusted certificate, or no TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Safety {
     Secure,
@@ -103,7 +103,7 @@ fn ways(registry: &Registry, safety: Safety) -> Vec<(&'static str, Trust)> {
 }
 
 /// Sends the first request to `registry`, until one of the ways leads to an
-/// answer; `request` makes it for a base URL. The answer comes along.
+/// answer; `request` makes it for a base URL. Gives the answer too.
 pub(super) async fn reach(
     client: &Client,
     registry: &Registry,

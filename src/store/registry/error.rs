@@ -1,4 +1,4 @@
-//! What a registry, or what it serves, can do wrong.
+//! The failures of a registry, and of the bytes that it serves.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::store::FailureKind;
 use super::credentials::{Credential, CredentialsError, Identity};
 use super::limit::Limit;
 
-/// A registry did not do what it was asked. A registry's own words are marked
-/// as such.
+/// A registry did not answer a request as it should. A registry's own words are
+/// marked as such.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(transparent)]
@@ -27,7 +27,7 @@ pub enum StoreError {
     /// 401 or 403, by the registry or by its token service.
     #[error("access denied: {action} as {identity}{answer}")]
     Denied {
-        /// What was asked, with the redacted URL.
+        /// The request in words, with the redacted URL.
         action: String,
         identity: Shown,
         answer: Answer,
@@ -98,7 +98,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What the failure means for the run.
+    /// The meaning of the failure for the run.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Stopped => FailureKind::Stopped,
@@ -128,16 +128,16 @@ impl StoreError {
     }
 }
 
-/// What a registry was shown that refused.
+/// The authorization that a refusing registry was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// A credential, by where it came from.
+    /// A credential, by its source.
     Credential(String),
-    /// None is known, by where it was looked for.
+    /// No credential is known, by the sources that were asked.
     Nothing(String),
     /// A credential is known, and the registry did not say how to show it.
     NotAsked,
-    /// What an upload was granted to.
+    /// The authorization of a granted upload.
     Granted,
 }
 
@@ -160,7 +160,7 @@ impl From<&Credential> for Shown {
     }
 }
 
-/// A registry's own words about an error, if it said something.
+/// A registry's own words about an error, if it sent any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The code of the distribution specification, or the registry's own.
@@ -174,8 +174,8 @@ impl Answer {
         self.code == name(code)
     }
 
-    /// Whether there is no room for what was sent. Harbor says so with 403 and
-    /// `DENIED`, and so do others, each in its own words.
+    /// Whether a storage quota is used up. Harbor says so with 403 and
+    /// `DENIED`, and others do too, each in its own words.
     pub fn speaks_of_quota(&self) -> bool {
         let words = format!("{} {}", self.code, self.message).to_lowercase();
         let speaks = |of: &str| words.contains(of);

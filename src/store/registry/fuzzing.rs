@@ -1,4 +1,4 @@
-//! What the fuzzers ask of a registry's and a token service's answers.
+//! Fuzz targets for the answers of registries and token services.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
@@ -16,8 +16,7 @@ use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LINK, LOCATION, 
 use crate::http::{StatusCode, Trust, Zone};
 use crate::oci::fuzzing::assert_readable;
 
-/// One header per line: the realm that is asked for a token is one that may see
-/// the credentials of the registry.
+/// One header per line: a chosen realm may see the credentials of the registry.
 pub fn challenge(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|byte| *byte == b'\n').take(64) {
@@ -67,7 +66,8 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// A registry's words fit in a line, with the other headers that are read.
+/// A registry's words fit in a line, together with the other headers that are
+/// read.
 pub fn error_answer(data: &[u8]) {
     let url: Url = "https://r.io/v2/".parse().expect("it is one");
     let header = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -110,8 +110,8 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// `<url>\n<Location>`: the blob goes where the registry may send it, with its
-/// digest.
+/// `<url>\n<Location>`: the blob goes to an address that the registry may lead
+/// to, with its digest.
 pub fn location(data: &[u8]) {
     let Some((from, value)) = asked(data) else {
         return;

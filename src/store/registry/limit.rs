@@ -1,4 +1,4 @@
-//! How much of what a registry serves is read.
+//! The limits on the bytes that a registry serves.
 
 use super::StoreError;
 use crate::http::HttpError;
@@ -7,7 +7,7 @@ use crate::http::HttpError;
 /// (distribution-spec v1.1 asks registries to take 4 MiB).
 pub const MAX_MANIFEST: u64 = 4 << 20;
 
-/// The most bytes that are read of something that a registry serves.
+/// The most bytes that are read of one kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     Manifest(u64),

@@ -38,7 +38,7 @@ pub enum Condition {
     Absent,
 }
 
-/// What became of a manifest that was put.
+/// The outcome of a request that puts a manifest.
 #[derive(Debug)]
 pub enum Put {
     Written,
@@ -46,11 +46,11 @@ pub enum Put {
     Indexed,
     /// The registry does not know a blob that the manifest names.
     BlobUnknown,
-    /// Nobody knows: the connection broke, or something between failed.
+    /// The outcome is unknown: the connection broke, or a proxy failed.
     Unclear(String),
-    /// It was not sent while it was fresh.
+    /// The request was not sent while it was fresh.
     Outdated,
-    /// The registry will not have it.
+    /// The registry refuses it.
     Refused {
         status: u16,
         answer: Answer,
@@ -138,9 +138,9 @@ impl Registries {
     /// The digest that a manifest has now. None: there is no such manifest.
     ///
     /// A refusal is confirmed by reading: some registries refuse `HEAD` with
-    /// 400, 403, 404 or 405 of what they serve (Nexus), and storage refuses it
-    /// where a signed address is for `GET`. Except that a manifest which was
-    /// not there when it was last read, and is not found now, is still absent.
+    /// 400, 403, 404 or 405 for manifests that they serve (Nexus), and storage
+    /// refuses it where a signed address is for `GET`. Except that a manifest
+    /// which was absent at the last read, and gets 404 now, is still absent.
     ///
     /// # Errors
     /// On a registry that does not answer or refuses.
@@ -163,12 +163,12 @@ impl Registries {
         Ok(read.map(|manifest| manifest.digest().clone()))
     }
 
-    /// Writes a manifest over whatever stands there, if the registry finds the
-    /// condition true or does not look at it, and if it takes it within
-    /// `fresh_for`: a registry may want to be asked later.
+    /// Writes a manifest over the one that stands there, if the registry finds
+    /// the condition true or ignores it, and takes the request within
+    /// `fresh_for`: a registry may ask for a later repetition.
     ///
     /// The answer is an error where the registry cannot be reached or denies
-    /// access; every other one is told by [`Put`].
+    /// access; [`Put`] tells every other outcome.
     pub async fn put_manifest(
         &self,
         reference: &Reference,
@@ -190,7 +190,7 @@ impl Registries {
         };
         ask.body = Some(manifest.bytes().clone().into());
         ask.replay = match reference.version() {
-            // Nobody else's bytes have that digest.
+            // Others who put the same digest put the same bytes.
             Version::Digest(_) => Replay::Safe,
             Version::Tag(_) => Replay::Ask,
         };
@@ -206,7 +206,7 @@ impl Registries {
         }
     }
 
-    /// What the answer to a manifest means.
+    /// The outcome that the answer to a manifest tells.
     fn put(
         &self,
         reference: &Reference,
@@ -225,7 +225,8 @@ impl Registries {
                 return Ok(Put::Unclear(error.to_string()));
             }
             Err(StoreError::Http(HttpError::Outdated { .. })) => return Ok(Put::Outdated),
-            // Too long to be read, so that nobody knows what it says.
+            // The answer is too long to be read, so that its meaning is
+            // unknown.
             Err(StoreError::Http(HttpError::TooLarge { limit, .. })) => {
                 return Err(StoreError::Answer {
                     action: ask.action.to_owned(),
@@ -264,8 +265,8 @@ impl Registries {
     }
 }
 
-/// Whether a manifest may stand there now. Only a request that was surely not
-/// sent, or surely refused, has changed nothing.
+/// Whether a manifest may stand there now. A request has changed nothing only
+/// if it was surely not sent, or surely refused.
 fn visible(sent: &Result<Response, StoreError>) -> Visible {
     match sent {
         Ok(response) => match response.status {

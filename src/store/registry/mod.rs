@@ -2,8 +2,8 @@
 //! blobs, uploads, and the authorization for them.
 //!
 //! One [`Registries`] serves a whole run: it holds the tokens, the open upload
-//! sessions, and how each registry is reached. What is not found is an answer;
-//! what is refused or broken is an error.
+//! sessions, and how each registry is reached. An absent object is an answer; a
+//! refusal or a broken connection is an error.
 
 mod answer;
 mod authorization;
@@ -46,12 +46,13 @@ use mount::{Mount, Mounts};
 use stop::{Progress, WhenStopped};
 use upload::Session;
 
-/// What the platform says about its registries.
+/// The platform's settings for registries.
 pub struct Access {
     pub credentials: Credentials,
     /// Reached without a trusted certificate, or without TLS.
     pub insecure: Vec<Namespace>,
-    /// Where the run writes. Other repositories are asked for `pull` only.
+    /// The repositories that the run writes to. Others are asked for `pull`
+    /// only.
     pub writable: HashSet<Repository>,
     /// The most bytes of a manifest that are read.
     pub manifest_limit: u64,
@@ -69,7 +70,7 @@ pub struct Registries {
     progress: Progress,
 }
 
-/// A credential, or why there is none: what failed is not tried again.
+/// A credential, or why there is none: a failure is not tried again.
 type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 
 /// A value computed once; concurrent callers wait for the first.
@@ -89,8 +90,8 @@ impl Registries {
         }
     }
 
-    /// For how long a registry may be waited for that takes up to `longest` to
-    /// show what it was given.
+    /// For how long the run may wait for a registry that takes up to `longest`
+    /// to show an accepted write.
     pub fn patience(&self, longest: Duration) -> Duration {
         self.client.patience(longest)
     }
@@ -106,7 +107,7 @@ impl Registries {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what is asked, with the authorization that the registry wants.
+    /// Sends a request, with the authorization that the registry wants.
     async fn exchange(
         &self,
         repository: &Repository,
@@ -119,7 +120,8 @@ impl Registries {
                 let make = |base: &Url, trust| ask.request(base, trust);
                 let (endpoint, answer) =
                     endpoint::reach(&self.client, repository.registry(), safety, make).await?;
-                // Who waits for this answer is to know what the registry asks for.
+                // Requests that wait for this answer need the registry's
+                // challenge.
                 let again = self
                     .may_do_better(&endpoint, repository, ask, &answer, None)
                     .await?;
@@ -161,8 +163,8 @@ impl Registries {
         Ok(self.client.send(&ask.shown(endpoint, shown)).await?)
     }
 
-    /// Sends what is asked of a registry that was reached before, once, also
-    /// after the run's time is over. For what need not succeed.
+    /// Sends a request to a registry that was reached before, once, also after
+    /// the run's time is over. For requests that need not succeed.
     async fn send_last(&self, repository: &Repository, ask: &Ask<'_>) -> Result<(), StoreError> {
         let (cell, _) = self.endpoint_of(repository);
         if let Some(endpoint) = cell.get() {
@@ -192,7 +194,7 @@ impl Registries {
         (Arc::clone(endpoints.entry(key).or_default()), safety)
     }
 
-    /// The error that an answer is, when it is none of the expected ones.
+    /// The error for an answer that is none of the expected ones.
     fn unexpected(
         &self,
         repository: &Repository,
@@ -237,7 +239,7 @@ impl Registries {
     }
 }
 
-/// What a repository is asked.
+/// A request to a repository.
 struct Ask<'a> {
     method: Method,
     target: Target,
@@ -256,7 +258,7 @@ struct Ask<'a> {
 enum Target {
     /// Below the registry's base URL.
     Path(String),
-    /// Where the registry itself sent us.
+    /// An address that the registry itself led to.
     Lead(Lead),
 }
 
@@ -284,8 +286,9 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// What is sent to a registry that was reached. What the user said of it,
-    /// and what it is shown, are for no other host that it names.
+    /// The request to a registry that was reached. The user's trust and the
+    /// authorization are the registry's alone: no other host that it names gets
+    /// them.
     fn shown(&self, endpoint: &Endpoint, shown: Option<&HeaderValue>) -> Request {
         let mut request = self.request(&endpoint.base, endpoint.trust);
         if request.url.origin() != endpoint.base.origin() {

@@ -1,9 +1,9 @@
 //! Cross-repository mounts (distribution-spec v1.1, "Mounting a blob from
-//! another repository"): what one repository of a registry was sent in this
-//! run is not sent to the others again (`spec/decisions/0008`).
+//! another repository"): a blob that this run sent to one repository of a
+//! registry is not sent to the others again (`spec/decisions/0008`).
 //!
 //! A mount is tried once per blob and repository, and only saves sending the
-//! bytes: whatever a registry answers, an upload does as well.
+//! bytes: after any other answer of the registry, an upload does as well.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::{Ask, Registries, Slot, Target};
 use crate::http::{Method, Replay};
 use crate::oci::{Digest, Registry, Repository};
 
-/// What is mounted, and from where.
+/// The blob to mount, and its source.
 pub(super) struct Mount<'a> {
     pub(super) digest: &'a Digest,
     pub(super) from: &'a Repository,
@@ -32,7 +32,7 @@ impl Mount<'_> {
     }
 }
 
-/// Which blobs lie where, as far as this run knows.
+/// The places of blobs, as far as this run knows.
 #[derive(Default)]
 pub(super) struct Mounts {
     sources: Mutex<HashMap<(Registry, Digest), Slot<Repository>>>,
@@ -66,7 +66,7 @@ impl Registries {
         let mut ask = Ask::new(Method::POST, Target::Path(path), &action);
         ask.mount = Some(Mount { digest, from });
         ask.body = Some(Vec::new().into());
-        // Who will not mount is not asked again.
+        // A registry that does not mount is not asked again.
         ask.replay = Replay::Ask;
         ask.when_stopped = WhenStopped::Await;
         let answer = self.send(repository, &ask).await;

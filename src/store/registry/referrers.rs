@@ -1,4 +1,4 @@
-//! What refers to a manifest (distribution-spec v1.1, "Listing Referrers").
+//! The referrers of a manifest (distribution-spec v1.1, "Listing Referrers").
 
 use std::collections::{HashSet, VecDeque};
 
@@ -22,35 +22,35 @@ const MOST_ENTRIES: usize = 10_000;
 const RECENT: usize = 256;
 const LONGEST_ANNOTATIONS: usize = 1024;
 
-/// The list that a registry keeps of what refers to a manifest.
+/// The list that a registry keeps of a manifest's referrers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Referrers {
-    /// Of those that can be read; what others wrote may say anything. Nothing
-    /// else of them is needed, and they may come with megabytes.
+    /// The digests of the readable entries: entries of others may hold
+    /// anything. The rest of an entry is not needed, and may have megabytes.
     digests: HashSet<Digest>,
-    /// The last of them, oldest first, for who looks for one of its own.
+    /// The last of them, oldest first, for a caller that looks for its own.
     recent: VecDeque<Descriptor>,
     /// How many were read.
     count: usize,
     /// Whether a sigstore bundle is among them, as far as the list says.
     pub has_bundles: bool,
-    /// Whether this is all of it.
+    /// Whether the whole list was read.
     pub is_complete: bool,
     /// Why other readers find nothing at all in it.
     pub fault: Option<String>,
 }
 
 impl Registries {
-    /// Lists what refers to `subject`, whatever it is. None: the registry has
-    /// no referrers API, as go-containerregistry tells it (404, 400, 406, or
-    /// something else than an index).
+    /// Lists the referrers of `subject`, of every kind. None: the registry has
+    /// no referrers API, as go-containerregistry tells it (404, 400, 406, or a
+    /// document that is no index).
     ///
-    /// A list without end is read up to a limit, one in a circle once, and
-    /// nothing that leads out of it is followed.
+    /// A list without end is read up to a limit, one in a circle once, and a
+    /// link that leads out of it is not followed.
     ///
     /// # Errors
-    /// On a registry that does not answer or refuses, and on a list that is
-    /// none.
+    /// On a registry that does not answer or refuses, and on a document that is
+    /// no list.
     pub async fn get_referrers(
         &self,
         repository: &Repository,
@@ -128,12 +128,12 @@ impl Referrers {
         self.recent.iter()
     }
 
-    /// Whether nothing is listed that can be read.
+    /// Whether the list has no readable entry.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
     }
 
-    /// Takes a page. Says whether it could be taken as a whole.
+    /// Takes a page. Gives whether the whole page could be taken.
     fn add(&mut self, page: Response) -> Result<bool, ManifestError> {
         let page = Manifest::parse(Some(MediaType::OCI_INDEX), page.body)?;
         let index = match page.to_standing_index() {
@@ -178,7 +178,7 @@ impl Referrers {
 pub(super) enum Next {
     End,
     Page(Lead),
-    /// In no part of the same list of the same registry.
+    /// The link leads to no part of the same list of the same registry.
     Elsewhere,
 }
 

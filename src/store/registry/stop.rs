@@ -1,5 +1,4 @@
-//! Stopping in the middle of a run without leaving something behind that
-//! nobody knows of.
+//! Stopping a run without leaving an unknown session or manifest behind.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::http::Response;
 use crate::oci::Repository;
 use crate::store::Visible;
 
-/// What becomes of a request when the run is stopped.
+/// The treatment of a request when the run is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhenStopped {
     /// Dropped, or not sent at all: it leaves nothing behind.
@@ -36,8 +35,8 @@ impl Default for Progress {
 }
 
 impl Registries {
-    /// From now on requests fail, those under way too, except what has to be
-    /// known for cleaning up. Sessions can still be cancelled.
+    /// From now on requests fail, those under way too, except the ones whose
+    /// answer is needed for cleaning up. Sessions can still be cancelled.
     pub fn stop(&self) {
         self.progress.stopping.send_replace(true);
     }

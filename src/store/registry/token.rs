@@ -32,7 +32,7 @@ const NEW: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) header: HeaderValue,
-    /// It replaced one that was refused.
+    /// It replaced a refused token.
     pub(super) is_second: bool,
     fetched: Instant,
     expires: Instant,
@@ -43,20 +43,20 @@ impl Token {
         Instant::now() < self.expires
     }
 
-    /// Whether it is so new that a registry which refuses it means it.
+    /// Whether it is so new that its refusal is meant, and not due to its age.
     pub(super) fn is_new(&self) -> bool {
         self.fetched.elapsed() < NEW
     }
 }
 
-/// What is asked of a token service, and for whom.
+/// A request to a token service, and the identity that it shows.
 pub(super) struct TokenRequest<'a> {
     pub(super) realm: &'a Url,
     pub(super) service: Option<&'a str>,
     /// `repository:<path>:<actions>`; several with a space between them.
     pub(super) scope: &'a str,
     pub(super) credential: &'a Credential,
-    /// What the request is for, in words.
+    /// The purpose of the request, in words.
     pub(super) action: &'a str,
 }
 

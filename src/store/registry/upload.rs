@@ -64,7 +64,7 @@ impl Registries {
         Ok(())
     }
 
-    /// Keeps a session for the next upload, or for being cancelled.
+    /// Keeps a session for the next upload, or for its cancellation.
     pub(super) fn keep_session(&self, repository: &Repository, session: Session) {
         self.sessions()
             .entry(repository.clone())
@@ -121,8 +121,8 @@ impl Registries {
         })
     }
 
-    /// Cancels every session that was opened and not used. What a registry
-    /// answers to that does not matter: it drops sessions by itself, later.
+    /// Cancels every session that was opened and not used. The registry's
+    /// answers do not matter: it drops sessions by itself, later.
     pub async fn cancel_sessions(&self) {
         let open: Vec<_> = self.sessions().drain().collect();
         let cancelling = open.into_iter().flat_map(|(repository, sessions)| {
@@ -191,8 +191,8 @@ impl Registries {
     }
 }
 
-/// Where a granted session takes its blob: absolute, or relative to what was
-/// asked.
+/// The address of a granted session, which takes the blob: absolute, or
+/// relative to the request's.
 pub(super) fn location(response: &Response, action: &str) -> Result<Lead, StoreError> {
     let location = response
         .header(LOCATION.as_str())

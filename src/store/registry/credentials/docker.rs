@@ -20,7 +20,7 @@ use crate::http::printable;
 use crate::oci::{Registry, Repository};
 use crate::secret::{Secret, Secrets};
 
-/// Padded or not: docker writes the first, people the second too.
+/// Padded or not: docker pads, people do not always.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -49,14 +49,14 @@ pub struct ConfigLocations {
     pub xdg_config_home: Option<PathBuf>,
 }
 
-/// Where the file may be.
+/// A path where the file may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub path: PathBuf,
     pub naming: Naming,
 }
 
-/// Who says that the file is there.
+/// How the path of the file became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// A variable that has no other purpose.
@@ -66,15 +66,15 @@ pub enum Naming {
     Custom,
 }
 
-/// What was found where the file may be.
+/// The file that was found, if any.
 #[derive(Debug, Default)]
 pub struct Located {
     pub file: Option<DockerConfigFile>,
-    /// What was passed over, and why.
+    /// The files that were passed over, and why.
     pub unusable: Vec<(PathBuf, Unusable)>,
 }
 
-/// Why a file cannot be read. It prints as what is the matter with the file.
+/// Why a file cannot be read. It prints as the file's fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     #[error("it is not there")]
@@ -98,12 +98,12 @@ pub enum Unusable {
     OtherName(&'static str),
 }
 
-/// What Kubernetes calls the file in its secrets.
+/// The names of the file in Kubernetes' secrets.
 const OTHER_NAMES: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 const CONFIG_NAME: &str = "config.json";
 
 impl Unusable {
-    /// Whether there is something that was meant to be read.
+    /// Whether a file exists that the platform meant to be read.
     pub(super) fn is_there(&self) -> bool {
         match self {
             Self::Absent
@@ -211,7 +211,8 @@ impl Located {
     }
 }
 
-/// At most one byte more than may be, into a buffer that does not grow.
+/// Reads at most one byte more than the limit, into a buffer that does not
+/// grow.
 fn read(path: &Path) -> Result<Secret, Unusable> {
     let metadata = std::fs::metadata(path).map_err(|error| Unusable::of_path(path, &error))?;
     if metadata.is_dir() {
@@ -228,7 +229,7 @@ fn read(path: &Path) -> Result<Secret, Unusable> {
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
 
-/// The part of the file that is about credentials.
+/// The members of the file about credentials.
 #[derive(Debug)]
 pub(super) struct DockerConfig {
     auths: Scoped<Option<Entry>>,
@@ -236,7 +237,7 @@ pub(super) struct DockerConfig {
     store: Option<String>,
 }
 
-/// For whom a helper is configured.
+/// The registries that a helper is configured for.
 pub(super) enum HelperKind {
     /// `credHelpers`.
     ForRegistry,
@@ -274,8 +275,8 @@ impl DockerConfig {
         })
     }
 
-    /// What `auths` holds. An entry that holds nothing counts as none: docker
-    /// leaves those behind when a helper keeps the secret.
+    /// The credential of `auths`. An empty entry counts as none: docker leaves
+    /// those behind when a helper keeps the secret.
     pub(super) fn credential(
         &self,
         repository: &Repository,
@@ -291,7 +292,7 @@ impl DockerConfig {
         Ok(None)
     }
 
-    /// Has everything in `auths` hidden that hosts may repeat.
+    /// Hides every value of `auths` that a host may repeat.
     pub(super) fn remember(&self, source: &Source, secrets: &Secrets) {
         for (key, entry) in self.auths.iter() {
             let identity = entry.as_ref().map(|entry| entry.identity(key, source));
@@ -344,8 +345,8 @@ fn copy(secret: &Secret) -> Secret {
     Secret::new(secret.expose().to_vec())
 }
 
-/// How docker names a registry in its file and to its helpers. Docker Hub keeps
-/// a name from before there were others.
+/// Docker's name of a registry in its file and for its helpers. Docker Hub
+/// keeps a name from before there were other registries.
 pub(super) fn server(registry: &Registry) -> &str {
     match registry.as_str() {
         "index.docker.io" => "https://index.docker.io/v1/",

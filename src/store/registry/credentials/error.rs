@@ -1,4 +1,4 @@
-//! Why there is no telling which credential a registry gets.
+//! Why the credential for a registry cannot be told.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::helper::LIMIT;
 use super::{MAX_LENGTH, Source, Unusable};
 
 /// A source of credentials that makes no sense. No message holds a byte of a
-/// password or token, nor what a helper said.
+/// password or token, nor a helper's output.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     #[error("{0} has more than {MAX_LENGTH} bytes")]

@@ -1,4 +1,4 @@
-//! What the fuzzers ask of credential files.
+//! Fuzz targets for credential files.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
@@ -11,7 +11,7 @@ use super::{Credentials, CredentialsError, DockerConfigFile, Identity, Located, 
 use crate::oci::fuzzing::assert_readable;
 use crate::secret::Secret;
 
-/// What messages say anyway, as far as it has digits.
+/// The words with digits that messages hold in any case.
 const SAID: &str =
     "index.docker.io/library/alpine 127.0.0.1:5000/app [::1]:5000/a at line 1, column 1";
 
@@ -48,7 +48,7 @@ pub fn docker_config(data: &[u8]) {
     });
 }
 
-/// What a credential helper prints.
+/// The output of a credential helper.
 pub fn helper_answer(data: &[u8]) {
     if let Some(Some(identity)) = helper::identity(&Secret::new(data.to_vec())) {
         assert_usable(&identity);
@@ -60,7 +60,7 @@ pub fn helper_answer(data: &[u8]) {
     }
 }
 
-/// Nothing secret is in any message.
+/// No message holds a secret.
 fn find(data: &[u8], sources: impl Fn(Secret) -> Sources) {
     let secrets = secrets(data);
     let assert_silent = |text: &str| {
@@ -102,7 +102,7 @@ fn assert_usable(identity: &Identity) {
     }
 }
 
-/// The values that must not be shown: odd and long enough not to be there by
+/// The values that no message may show: too odd and too long to occur by
 /// chance, and not also a name.
 fn secrets(data: &[u8]) -> Vec<String> {
     let Ok(whole) = serde_json::from_slice::<Value>(data) else {

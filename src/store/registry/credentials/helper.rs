@@ -20,11 +20,11 @@ use crate::secret::Secret;
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// The most bytes that a helper may answer.
 const MAX_ANSWER: u64 = 64 * 1024;
-/// What a helper prints when it has nothing for the server.
+/// A helper's output when it has nothing for the server.
 const NOT_FOUND: &[u8] = b"credentials not found in native keychain";
 /// The user name that marks a secret as an identity token.
 const TOKEN_USER: &[u8] = b"<token>";
-/// Our own secrets, which are no business of a helper.
+/// The signer's own secrets, which a helper does not need.
 const NOT_INHERITED: [&str; 3] = ["COSIGN_PASSWORD", "CNB_REGISTRY_AUTH", "DOCKER_AUTH_CONFIG"];
 
 #[derive(Default, Deserialize)]
@@ -114,7 +114,7 @@ fn spawn(file: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
-/// What the helper printed, and how it ended; `None` if it printed too much.
+/// The helper's output, and its exit status; `None` if it printed too much.
 async fn talk(child: &mut Child, server: &str) -> io::Result<(Secret, Option<ExitStatus>)> {
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read its input closes the pipe.
@@ -133,8 +133,8 @@ async fn talk(child: &mut Child, server: &str) -> io::Result<(Secret, Option<Exi
     Ok((output, Some(child.wait().await?)))
 }
 
-/// The outer `None` is an answer that makes no sense, the inner one an empty
-/// one.
+/// The identity in a helper's output. The outer `None` is an output that makes
+/// no sense, the inner one an empty output.
 pub(super) fn identity(output: &Secret) -> Option<Option<Identity>> {
     let answer: Answer = serde_json::from_slice(output.expose()).ok()?;
     let empty = || Text(Secret::new(Vec::new()));

@@ -1,5 +1,5 @@
 //! The sources that have no credential for a repository, each with its reason:
-//! who is denied access wants to know where nothing was found.
+//! a user who is denied access needs to know where the signer looked.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Lacking {
     pub reason: Reason,
 }
 
-/// Why a source gives none.
+/// Why a source has none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     #[error("not set")]

@@ -1,4 +1,5 @@
-//! Keys of a credential file: what part of which registry they stand for.
+//! Keys of a credential file: the registries, or parts of them, that they stand
+//! for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,7 +17,7 @@ pub(super) struct Scope {
 
 impl Scope {
     /// A key that stands for a host whatever follows it (`CNB_REGISTRY_AUTH`).
-    /// `None` if it names no host: nothing can match it.
+    /// `None` if it names no host: no registry can match it.
     pub(super) fn of_host(key: &str) -> Option<Self> {
         let (host, _) = split(key);
         let host = host.parse().ok()?;
@@ -52,7 +53,7 @@ fn covering(path: &str) -> impl Iterator<Item = &str> {
     [path].into_iter().chain(above).chain([""])
 }
 
-/// Host with port, and what follows it, of a key with or without a scheme.
+/// The host with its port, and the rest, of a key with or without a scheme.
 fn split(key: &str) -> (&str, &str) {
     let key = key
         .strip_prefix("https://")
