@@ -24,6 +24,7 @@ impl Contest<'_> {
     /// Every program does the job as often as [`Runs`] says, each time in
     /// repositories of its own, and who began the round before ends this one.
     pub fn hold(&self, scenario: &mut Scenario, task: &str, job: &Job, programs: &[Program]) {
+        let unlocking = self.bench.unlocking();
         for round_trip in self.round_trips {
             let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); programs.len()];
             for round in 0..self.runs.most {
@@ -45,7 +46,11 @@ impl Contest<'_> {
                 }
             }
             for (program, samples) in programs.iter().zip(&samples) {
-                let row = Row::new(task, *program, *round_trip, samples);
+                let mut row = Row::new(task, *program, *round_trip, samples);
+                if Program::OURS.contains(program) {
+                    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                    row.unlocking_ms = unlocking * job.keys.div_ceil(processors) as f64;
+                }
                 eprintln!(
                     "    {task:16} {:18} {round_trip:3} ms: {:8.1} ms of {} runs, {} requests",
                     program.name(),

@@ -26,6 +26,8 @@ pub struct Traffic {
     pub writes: u64,
     /// `POST` and `DELETE`: upload sessions that are opened or cancelled.
     pub sessions: u64,
+    /// `HEAD` of blobs.
+    pub looks: u64,
     pub sent: u64,
     pub received: u64,
     pub connections: u64,
@@ -37,6 +39,7 @@ impl Traffic {
             requests: self.requests + other.requests,
             writes: self.writes + other.writes,
             sessions: self.sessions + other.sessions,
+            looks: self.looks + other.looks,
             sent: self.sent + other.sent,
             received: self.received + other.received,
             connections: self.connections + other.connections,
@@ -229,10 +232,13 @@ impl Requests {
             (None, None) => Rest::Head,
         };
         let is_one_of = |methods: [&str; 2]| methods.iter().any(|method| head.starts_with(method));
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let is_look = head.starts_with("head ") && path.contains("/blobs/");
         Traffic {
             requests: 1,
             writes: u64::from(is_one_of(["put ", "patch "])),
             sessions: u64::from(is_one_of(["post ", "delete "])),
+            looks: u64::from(is_look),
             ..Traffic::default()
         }
     }

@@ -46,6 +46,13 @@ pub struct Row {
     pub received: u64,
     /// In bytes; 0 where nobody looked.
     pub peak: u64,
+    /// Of the time, how long keys are unlocked (scrypt), as many at a time as there
+    /// are processors; 0 where nobody measured it.
+    #[serde(default)]
+    pub unlocking_ms: f64,
+    /// `HEAD` of blobs.
+    #[serde(default)]
+    pub looks: u64,
 }
 
 impl Row {
@@ -66,6 +73,8 @@ impl Row {
             sent: most(&|sample| sample.traffic.sent),
             received: most(&|sample| sample.traffic.received),
             peak: most(&|sample| sample.peak),
+            unlocking_ms: 0.0,
+            looks: most(&|sample| sample.traffic.looks),
         }
     }
 
@@ -181,8 +190,9 @@ impl Scenario {
             };
             let _infallible = writeln!(
                 text,
-                "\n| task | program | round trip | median | min to max | runs | requests | writes \
-                 | connections | sent | received |{more}\n|---|---|---|---|---|---|---|---|---|---|---|{rule}"
+                "\n| task | program | round trip | median | besides unlocking | min to max | runs \
+                 | requests | writes | connections | sent | received |{more}\n\
+                 |---|---|---|---|---|---|---|---|---|---|---|---|{rule}"
             );
             for row in &self.rows {
                 row.markdown(has_peak, text);
@@ -204,11 +214,15 @@ impl Row {
         let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
         let _infallible = write!(
             text,
-            "| {} | {} | {} ms | {} | {} to {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} ms | {} | {} | {} to {} | {} | {} | {} | {} | {} | {} |",
             self.task,
             self.program,
             self.round_trip_ms,
             milliseconds(self.median()),
+            match self.unlocking_ms {
+                0.0 => String::new(),
+                unlocking => milliseconds((self.median() - unlocking).max(0.0)),
+            },
             milliseconds(least),
             milliseconds(most),
             sorted.len(),

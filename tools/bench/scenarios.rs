@@ -385,7 +385,7 @@ pub fn rerun(bench: &Bench, runs: Runs) -> Scenario {
             samples.push(bench.run(program, &job, Duration::ZERO, Memory::Ignored));
         }
         let row = Row::new("", program, 0, &samples);
-        let reads = row.requests - row.sessions - row.writes;
+        let reads = row.requests - row.sessions - row.writes - row.looks;
         let measured = format!("{} (none)", row.writes);
         scenario.goal(
             &format!("`{}`, writes", row.program),
@@ -393,9 +393,9 @@ pub fn rerun(bench: &Bench, runs: Runs) -> Scenario {
             row.writes == 0,
         );
         let measured = format!(
-            "{reads} (at most 7), besides {} that open and cancel upload sessions, which prove that writing \
-             would be allowed",
-            row.sessions
+            "{reads} (at most 7), besides {} that look for blobs, and {} that open and cancel upload \
+             sessions, which prove that writing would be allowed",
+            row.looks, row.sessions
         );
         scenario.goal(
             &format!("`{}`, requests", row.program),
