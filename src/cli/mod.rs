@@ -6,6 +6,7 @@
 
 mod causes;
 pub mod exit_code;
+mod failing;
 pub mod flags;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -10,13 +10,12 @@ use std::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::exit_code::{self, Failure};
+use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
-use super::line::Format;
-use super::operands::Operands;
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, causes, hint, platform_api, privileges,
-    runtime, usage,
+    Environment, Flags, Inputs, Log, Negotiated, Request, hint, platform_api, privileges, runtime,
+    usage,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -62,29 +61,6 @@ fn hide_panics() {
             .unwrap_or_default();
         error!("panicked at {place}");
     }));
-}
-
-#[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
-pub(super) fn report(failure: &Failure, log: Option<&Log>) {
-    let is_text = log.is_none_or(|log| log.format() == Format::Text);
-    if let Failure::Flag(bad) = failure
-        && is_text
-    {
-        eprint!("{bad}\n{}", usage::flags());
-        if let Some(hint) = hint::of(failure) {
-            eprintln!("hint: {hint}");
-        }
-        return;
-    }
-    let (causes, hint) = (chain(failure), hint::of(failure));
-    let Operands { image, place, key } = Operands::of(failure);
-    error!(hint = hint.as_deref(), image, place, key, "{causes}");
-}
-
-/// An error and its causes in one line.
-fn chain(failure: &Failure) -> String {
-    let causes = anyhow::Chain::new(failure).map(causes::words);
-    causes.collect::<Vec<_>>().join(": ")
 }
 
 #[expect(

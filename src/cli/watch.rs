@@ -18,8 +18,8 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::exit_code::Failure;
+use super::failing::report;
 use super::log::Log;
-use super::run::report;
 use crate::phase::{PhaseError, Stop};
 use crate::store::Visible;
 use crate::store::registry::Registries;

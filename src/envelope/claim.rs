@@ -1,10 +1,7 @@
 //! Claims: the statement of a signature about an image, before any bytes.
 
 use std::collections::BTreeMap;
-use std::io;
 
-use super::payload::Payload;
-use super::{dsse, simple_signing, statement};
 use crate::oci::{Content, Digest, Repository};
 
 /// The form in which a claim is stored.
@@ -46,55 +43,5 @@ impl Claim {
         match self {
             Self::Image { digest, .. } | Self::Document { digest, .. } => digest,
         }
-    }
-
-    /// The URI of the statement's predicate type. A signature at a tag is no
-    /// statement, and has none.
-    pub fn predicate_type(&self, form: Form) -> Option<&str> {
-        match (self, form) {
-            (Self::Image { .. }, Form::Tag) => None,
-            (Self::Image { .. }, Form::Bundle) => Some(statement::SIGNATURE),
-            (Self::Document { predicate_type, .. }, _) => Some(predicate_type),
-        }
-    }
-
-    /// The claim as exact bytes. A document is read to its end, once; both forms
-    /// of a document's claim are the same bytes.
-    ///
-    /// # Errors
-    /// On a document that cannot be read.
-    pub fn payload(&self, form: Form) -> io::Result<Payload> {
-        let statement = match (self, form) {
-            (
-                Self::Image {
-                    repository,
-                    digest,
-                    annotations,
-                },
-                Form::Tag,
-            ) => {
-                let payload = simple_signing::payload(repository.as_ref(), digest, annotations);
-                return Ok(Payload::simple_signing(payload));
-            }
-            (
-                Self::Image {
-                    digest,
-                    annotations,
-                    ..
-                },
-                Form::Bundle,
-            ) => statement::signature(digest, annotations),
-            (
-                Self::Document {
-                    repository,
-                    digest,
-                    predicate_type,
-                    document,
-                },
-                Form::Tag | Form::Bundle,
-            ) => statement::statement(repository.as_ref(), digest, predicate_type, document),
-        };
-        let payload = dsse::Payload::read(statement)?;
-        Ok(Payload::Statement(Box::new(payload)))
     }
 }

@@ -1,9 +1,12 @@
 //! Payloads: a claim as exact bytes, and the message that a signature of it
 //! covers.
 
+use std::io;
+
 use bytes::Bytes;
 
-use super::dsse;
+use super::claim::{Claim, Form};
+use super::{dsse, simple_signing, statement};
 use crate::oci::{Content, Digest};
 
 /// A claim as exact bytes.
@@ -35,5 +38,57 @@ impl Payload {
             Self::SimpleSigning(content) => content,
             Self::Statement(payload) => payload.message(),
         }
+    }
+}
+
+impl Claim {
+    /// The URI of the statement's predicate type. A signature at a tag is no
+    /// statement, and has none.
+    pub fn predicate_type(&self, form: Form) -> Option<&str> {
+        match (self, form) {
+            (Self::Image { .. }, Form::Tag) => None,
+            (Self::Image { .. }, Form::Bundle) => Some(statement::SIGNATURE),
+            (Self::Document { predicate_type, .. }, _) => Some(predicate_type),
+        }
+    }
+
+    /// The claim as exact bytes. A document is read to its end, once; both forms
+    /// of a document's claim are the same bytes.
+    ///
+    /// # Errors
+    /// On a document that cannot be read.
+    pub fn payload(&self, form: Form) -> io::Result<Payload> {
+        let statement = match (self, form) {
+            (
+                Self::Image {
+                    repository,
+                    digest,
+                    annotations,
+                },
+                Form::Tag,
+            ) => {
+                let payload = simple_signing::payload(repository.as_ref(), digest, annotations);
+                return Ok(Payload::simple_signing(payload));
+            }
+            (
+                Self::Image {
+                    digest,
+                    annotations,
+                    ..
+                },
+                Form::Bundle,
+            ) => statement::signature(digest, annotations),
+            (
+                Self::Document {
+                    repository,
+                    digest,
+                    predicate_type,
+                    document,
+                },
+                Form::Tag | Form::Bundle,
+            ) => statement::statement(repository.as_ref(), digest, predicate_type, document),
+        };
+        let payload = dsse::Payload::read(statement)?;
+        Ok(Payload::Statement(Box::new(payload)))
     }
 }

@@ -2,11 +2,11 @@
 //! (`pkg/oci/remote/write.go`, v3.1.2), but for the time.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_CREATED as CREATED;
 use serde::Serialize;
 
 use super::layer::{Layer, Referrer};
-use super::seal::Reference;
 use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 
 /// The kind of the bundle's content. Bundles of message signatures exist as
@@ -15,6 +15,16 @@ const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// How the media type of a bundle begins, of whatever version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+
+/// The members of a referrer beside its bundle.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The image, as its registry describes it.
+    pub subject: Descriptor,
+    /// The time of creation that the referrer states. Without it the same
+    /// bundle is the same manifest in every run.
+    pub created: Option<Timestamp>,
+}
 
 /// In the field order of go-containerregistry.
 #[derive(Serialize)]

@@ -7,16 +7,16 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use pkcs8::der::pem::{LineEnding, encode_string};
 
 use super::claim::Form;
 use super::layer::{Layer, Sealed};
 use super::media_type;
 use super::payload::Payload;
+use super::referrer::Reference;
 use super::signed::{Evidence, Signed, Verifier};
 use super::{bundle, json, referrer};
-use crate::oci::{Content, Descriptor, MediaType};
+use crate::oci::{Content, MediaType};
 
 /// cosign's annotations of a layer (cosign v3.1.2 `pkg/oci/static`,
 /// `specs/SIGNATURE_SPEC.md`). The signature is empty on attestations.
@@ -27,16 +27,6 @@ pub(super) const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
 pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// The type of a layer's statement.
 pub const PREDICATE_TYPE: &str = "predicateType";
-
-/// The members of a referrer beside its bundle.
-#[derive(Clone, Debug)]
-pub struct Reference {
-    /// The image, as its registry describes it.
-    pub subject: Descriptor,
-    /// The time of creation that the referrer states. Without it the same
-    /// bundle is the same manifest in every run.
-    pub created: Option<Timestamp>,
-}
 
 /// A signed value that has no such form, or whose bytes cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,32 @@
+//! The last words of a run that failed.
+
+use tracing::error;
+
+use super::exit_code::Failure;
+use super::line::Format;
+use super::operands::Operands;
+use super::{Log, causes, hint, usage};
+
+/// Says what failed, with its causes and its remedy, in the log's own format.
+#[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
+pub(super) fn report(failure: &Failure, log: Option<&Log>) {
+    let is_text = log.is_none_or(|log| log.format() == Format::Text);
+    if let Failure::Flag(bad) = failure
+        && is_text
+    {
+        eprint!("{bad}\n{}", usage::flags());
+        if let Some(hint) = hint::of(failure) {
+            eprintln!("hint: {hint}");
+        }
+        return;
+    }
+    let (causes, hint) = (chain(failure), hint::of(failure));
+    let Operands { image, place, key } = Operands::of(failure);
+    error!(hint = hint.as_deref(), image, place, key, "{causes}");
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(failure: &Failure) -> String {
+    let causes = anyhow::Chain::new(failure).map(causes::words);
+    causes.collect::<Vec<_>>().join(": ")
+}
