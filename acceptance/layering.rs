@@ -201,7 +201,7 @@ fn names_an_input(literal: &str, path: &Path) -> bool {
     ];
     // Where they say which source something comes from, or read an image's.
     const SOURCES: [&str; 4] = [
-        "keys/password.rs",
+        "keys/origin.rs",
         "sbom/label.rs",
         "store/registry/credentials.rs",
         "store/registry/credentials",

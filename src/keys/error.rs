@@ -1,6 +1,6 @@
 //! Why a key cannot be used.
 
-use super::password::Origin;
+use super::origin::Origin;
 
 /// The most bytes that a key file or a password may have.
 pub const MAX_LENGTH: usize = 64 * 1024;

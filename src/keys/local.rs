@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io;
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeyPair as RsaKey;
@@ -22,6 +22,7 @@ use pkcs8::{EncodePublicKey, ObjectIdentifier, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::error::KeyError;
+use super::prehash::{Prehash, imported, sha256, sha256_and};
 use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
 use crate::oci::{Content, Digest};
@@ -34,9 +35,6 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
-
-/// SHA-256 of a message.
-pub(super) type Prehash = [u8; 32];
 
 /// A private key that lies in this process's memory, wiped when dropped.
 pub struct LocalKey {
@@ -288,37 +286,6 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
     let modulus = reader.decode::<UintRef<'_>>().ok()?;
     let first = modulus.as_bytes().first()?;
     Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
-}
-
-/// SHA-256 of a message in the type of aws-lc. (The function's name says
-/// "less safe" because aws-lc cannot check that the bytes are a digest.)
-pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
-    aws_lc_rs::digest::Digest::import_less_safe(prehash, &aws_lc_rs::digest::SHA256).ok()
-}
-
-pub(super) fn sha256(message: &Content) -> Result<Prehash, SignError> {
-    let digest = message.digest().map_err(SignError::Read)?;
-    let mut prehash = Prehash::default();
-    hex::decode_to_slice(digest.hex(), &mut prehash).map_err(|_| SignError::Refused)?;
-    Ok(prehash)
-}
-
-/// Reads `message` once; each chunk goes to `also` too.
-pub(super) fn sha256_and(message: &Content, mut also: impl FnMut(&[u8])) -> io::Result<Prehash> {
-    let mut reader = message.open()?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let count = match reader.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let chunk = buffer.get(..count).unwrap_or_default();
-        hasher.update(chunk);
-        also(chunk);
-    }
 }
 
 #[cfg(test)]

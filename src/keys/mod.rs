@@ -12,8 +12,10 @@ mod error;
 pub mod fuzzing;
 mod key_file;
 mod local;
+mod origin;
 mod password;
 mod pem;
+mod prehash;
 mod verify;
 
 use std::fmt;
@@ -22,7 +24,8 @@ use std::io;
 pub use error::{KeyError, MAX_LENGTH};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
-pub use password::{Origin, Password, unlock};
+pub use origin::Origin;
+pub use password::{Password, unlock};
 
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};

@@ -2,12 +2,12 @@
 //!
 //! Implements `spec/keys.md`, section 4.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::error::KeyError;
 use super::key_file::KeyFile;
 use super::local::LocalKey;
+use super::origin::Origin;
 use crate::secret::Secret;
 
 /// A password's exact bytes, and their origin.
@@ -15,19 +15,6 @@ use crate::secret::Secret;
 pub struct Password {
     pub bytes: Secret,
     pub origin: Origin,
-}
-
-/// The origin of a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The file that `password` names.
-    File(PathBuf),
-    /// That file, which holds nothing but a line break at most.
-    EmptyFile(PathBuf),
-    /// `COSIGN_PASSWORD`.
-    Environment,
-    /// Neither was given: the password is empty.
-    Empty,
 }
 
 impl Password {
@@ -44,21 +31,6 @@ impl Password {
         match &self.origin {
             Origin::File(path) if is_empty => Origin::EmptyFile(path.clone()),
             origin => origin.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "read from `{}`", path.display()),
-            Self::EmptyFile(path) => {
-                write!(f, "the empty one, read from `{}`", path.display())
-            }
-            Self::Environment => f.write_str("that of COSIGN_PASSWORD"),
-            Self::Empty => f.write_str(
-                "the empty one, because neither `password` nor COSIGN_PASSWORD was given",
-            ),
         }
     }
 }

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use pkcs8::DecodePublicKey;
 
-use super::local::{Prehash, imported, sha256, sha256_and};
+use super::prehash::{Prehash, imported, sha256, sha256_and};
 use super::{Algorithm, SignError};
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};

@@ -1,0 +1,32 @@
+//! The origin of a password, for errors that name it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The origin of a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The file that `password` names.
+    File(PathBuf),
+    /// That file, which holds nothing but a line break at most.
+    EmptyFile(PathBuf),
+    /// `COSIGN_PASSWORD`.
+    Environment,
+    /// Neither was given: the password is empty.
+    Empty,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "read from `{}`", path.display()),
+            Self::EmptyFile(path) => {
+                write!(f, "the empty one, read from `{}`", path.display())
+            }
+            Self::Environment => f.write_str("that of COSIGN_PASSWORD"),
+            Self::Empty => f.write_str(
+                "the empty one, because neither `password` nor COSIGN_PASSWORD was given",
+            ),
+        }
+    }
+}
