@@ -86,7 +86,7 @@ pub(super) fn referrer(bundle: Bytes) -> Sealed {
     let manifest = Manifest::new(MediaType::OCI_MANIFEST, Bytes::from_static(b"{}"));
     let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, bundle.into()).expect("in memory");
     Sealed::Referrer(Referrer {
-        descriptor: Descriptor::of_manifest(&manifest),
+        descriptor: manifest.descriptor(),
         manifest,
         blobs: vec![bundle],
     })

@@ -80,7 +80,7 @@ pub(super) fn referrer(
     let descriptor = Descriptor {
         annotations,
         artifact_type: Some(artifact_type),
-        ..Descriptor::of_manifest(&manifest)
+        ..manifest.descriptor()
     };
     let config = Layer {
         descriptor: config,

@@ -53,7 +53,7 @@ fn stored(object: &Path) -> Vec<Sealed> {
             .any(|layer| is(layer, media_type::SIGSTORE_BUNDLE))
         {
             all.push(Sealed::Referrer(Referrer {
-                descriptor: Descriptor::of_manifest(&manifest),
+                descriptor: manifest.descriptor(),
                 manifest,
                 blobs,
             }));

@@ -5,7 +5,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::annotations::Annotations;
 use super::digest::Digest;
-use super::manifest::Manifest;
 use super::media_type::MediaType;
 
 /// The description of a blob in a manifest: type, size in bytes, digest,
@@ -43,17 +42,6 @@ impl Descriptor {
             media_type,
             size: bytes.len() as u64,
             digest: Digest::of(bytes),
-            annotations: Annotations::default(),
-            artifact_type: None,
-        }
-    }
-
-    /// The descriptor of a manifest, without annotations.
-    pub fn of_manifest(manifest: &Manifest) -> Self {
-        Self {
-            media_type: manifest.media_type().clone(),
-            size: manifest.bytes().len() as u64,
-            digest: manifest.digest().clone(),
             annotations: Annotations::default(),
             artifact_type: None,
         }

@@ -17,7 +17,7 @@ use super::subject::Subject;
 use crate::beside;
 use crate::oci::digest::Algorithm;
 use crate::oci::reference::Version;
-use crate::oci::{self, Descriptor, Digest, Manifest, Reference};
+use crate::oci::{self, Digest, Manifest, Reference};
 use crate::sbom::{self, Document};
 use crate::store::registry::{Limit, Registries, StoreError};
 use crate::words::Count;
@@ -52,7 +52,7 @@ pub async fn check_read(
     let checks = plan.images().iter().enumerate();
     let checks = join_all(checks.map(|(index, image)| async move {
         let (manifest, subject) = check_image(image, registries, patience).await?;
-        let described = Descriptor::of_manifest(&manifest);
+        let described = manifest.descriptor();
         // All images of a report are the same bytes, so one SBOM serves for
         // all, and one manifest is enough to hold.
         Ok((described, (index == 0).then_some(subject)))

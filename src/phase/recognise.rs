@@ -18,7 +18,6 @@ use super::error::PhaseError;
 use super::open_keys::{Identity, Key, Keys};
 use super::plan::Plan;
 use super::processors::on_all_processors;
-use super::seal::reference;
 use crate::attach::{Place, Sought, recall};
 use crate::envelope::{self, Reference, Sealed};
 use crate::keys::Signer;
@@ -71,7 +70,7 @@ pub async fn recognise(
     let signatures = standing(&wanted, &places, registries).await?;
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
-        let reference = reference(plan, &want.subject);
+        let reference = want.subject.reference(plan);
         let (stated, key) = (unrepeatable(want, key), *key);
         let (stated, identity) = (stated.cloned(), Arc::clone(&key.identity));
         let signer = Arc::clone(&key.signer);

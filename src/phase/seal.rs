@@ -50,7 +50,7 @@ impl Sealed {
 pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
     let (mut places, wanted) = signed.into_parts();
     let tasks = wanted.into_iter().map(|want| {
-        let reference = reference(plan, &want.wanted.subject);
+        let reference = want.wanted.subject.reference(plan);
         move || Ok((want.wanted.place.clone(), entry(want, &reference)?))
     });
     let mut entries: BTreeMap<Place, Vec<Entry>> = BTreeMap::new();
@@ -118,13 +118,5 @@ impl Stated {
     ) -> Result<envelope::Sealed, PhaseError> {
         let signed = self.signed(signature, key);
         envelope::seal(&signed, self.form, reference).map_err(PhaseError::Seal)
-    }
-}
-
-/// The members of referrers of `subject` beside their bundles.
-pub(super) fn reference(plan: &Plan, subject: &Subject) -> Reference {
-    Reference {
-        subject: subject.descriptor().clone(),
-        created: plan.created(),
     }
 }

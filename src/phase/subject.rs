@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::plan::Image;
+use super::plan::{Image, Plan};
+use crate::envelope;
 use crate::oci::{Descriptor, Digest, Reference, Repository};
 use crate::sbom::Document;
 
@@ -42,6 +43,14 @@ impl Subject {
 
     pub fn tags(&self) -> &[Reference] {
         &self.tags
+    }
+
+    /// The members of its referrers beside their bundles.
+    pub(super) fn reference(&self, plan: &Plan) -> envelope::Reference {
+        envelope::Reference {
+            subject: self.descriptor.clone(),
+            created: plan.created(),
+        }
     }
 
     pub fn documents(&self) -> &[Document] {

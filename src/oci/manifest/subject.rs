@@ -3,7 +3,7 @@
 //! verifies no other.
 
 use super::{Fields, ImageManifest, Manifest, ManifestError};
-use crate::oci::Descriptor;
+use crate::oci::{Annotations, Descriptor};
 
 /// A manifest as the subject of a signature.
 pub enum Subject {
@@ -46,6 +46,19 @@ impl Fields {
             }
         }
         Ok(())
+    }
+}
+
+impl Manifest {
+    /// The descriptor of the manifest, without annotations.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: self.media_type.clone(),
+            size: self.bytes.len() as u64,
+            digest: self.digest.clone(),
+            annotations: Annotations::default(),
+            artifact_type: None,
+        }
     }
 }
 

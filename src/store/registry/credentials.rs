@@ -253,7 +253,7 @@ impl Credentials {
             }
             return Ok(None);
         };
-        let server = docker::server(repository.registry());
+        let server = scope::server(repository.registry());
         let identity = helper::ask(&file, server, &source).await?;
         Ok(identity.map(|identity| Credential::of(identity, source, None)))
     }

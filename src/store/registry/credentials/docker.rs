@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::scope::{Scope, Scoped};
 use super::{Credential, CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
 use crate::http::printable;
-use crate::oci::{Registry, Repository};
+use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
 
 /// Padded or not: docker pads, people do not always.
@@ -343,15 +343,6 @@ impl Entry {
 
 fn copy(secret: &Secret) -> Secret {
     Secret::new(secret.expose().to_vec())
-}
-
-/// Docker's name of a registry in its file and for its helpers. Docker Hub
-/// keeps a name from before there were other registries.
-pub(super) fn server(registry: &Registry) -> &str {
-    match registry.as_str() {
-        "index.docker.io" => "https://index.docker.io/v1/",
-        other => other,
-    }
 }
 
 /// Base64 of `user:password`, padded or not, in one line or in several as

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::docker;
 use crate::oci::{Registry, Repository};
 
 /// A registry, or the repositories under a path of it.
@@ -73,7 +72,7 @@ impl<T> Scoped<T> {
         let (mut plain, mut others) = (Vec::new(), Vec::new());
         for (key, value) in values {
             if let Some(scope) = scope(&key) {
-                match key == docker::server(&scope.host) {
+                match key == server(&scope.host) {
                     true => plain.push((scope, key, value)),
                     false => others.push((scope, key, value)),
                 }
@@ -106,5 +105,14 @@ impl<T> fmt::Debug for Scoped<T> {
         f.debug_list()
             .entries(self.0.values().flatten().map(|(key, _)| key))
             .finish()
+    }
+}
+
+/// Docker's name of a registry in its file and for its helpers. Docker Hub
+/// keeps a name from before there were other registries.
+pub(super) fn server(registry: &Registry) -> &str {
+    match registry.as_str() {
+        "index.docker.io" => "https://index.docker.io/v1/",
+        other => other,
     }
 }
