@@ -86,10 +86,10 @@ fn refuses_strangers(registry: &RealRegistry) {
     let stranger = Signer::of(&image, registry.host()).key(KEYS[0]);
     stranger.run().ended_with(113);
     let impostor = Signer::of(&image, registry.host()).key(KEYS[0]);
-    // `robot:wrong`
-    let impostor = impostor.credential(registry.host(), "Basic cm9ib3Q6d3Jvbmc=");
+    // `robot:mistaken`
+    let impostor = impostor.credential(registry.host(), "Basic cm9ib3Q6bWlzdGFrZW4=");
     let run = impostor.run().ended_with(113);
-    run.does_not_say(&["wrong", "cm9ib3Q6d3Jvbmc"]);
+    run.does_not_say(&["mistaken", "cm9ib3Q6bWlzdGFrZW4"]);
     let place = registry
         .remote()
         .manifest(image.repository(), &image.attached("sig"));
