@@ -24,7 +24,7 @@ SETTLE ?=
 NIGHTLY ?= nightly
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 600
-FUZZERS ?= $(basename $(notdir $(wildcard tools/fuzz/fuzz_targets/*.rs)))
+FUZZERS ?= $(basename $(notdir $(wildcard acceptance/tools/fuzz/fuzz_targets/*.rs)))
 
 # What a release is built with: other compilers make other bytes.
 RELEASE_RUST ?= 1.95.0
@@ -139,7 +139,7 @@ fmt: components ## Format the Rust code
 lint: components ## Check the format and run clippy; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
-	rustfmt --check --edition 2024 tools/fuzz/fuzz_targets/*.rs tools/readers/*/src/*.rs
+	rustfmt --check --edition 2024 acceptance/tools/fuzz/fuzz_targets/*.rs acceptance/tools/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
@@ -156,13 +156,13 @@ advisories: $(deny) ## Check dependencies for known vulnerabilities (fetches the
 .PHONY: fuzz
 fuzz: $(fuzz) ## Run the fuzzers (FUZZERS), each for FUZZ_SECONDS (600); needs a nightly compiler
 	@echo "> Building the fuzzers (minutes, the first time)..."
-	cp Cargo.lock tools/fuzz/Cargo.lock
+	cp Cargo.lock acceptance/tools/fuzz/Cargo.lock
 	$(run_fuzz) build $(in_fuzz)
 	@for fuzzer in $(FUZZERS); do \
 		echo "> Fuzzing $$fuzzer for $(FUZZ_SECONDS) s..."; \
-		mkdir -p "tools/fuzz/corpus/$$fuzzer" && \
+		mkdir -p "acceptance/tools/fuzz/corpus/$$fuzzer" && \
 		$(run_fuzz) run $(in_fuzz) "$$fuzzer" \
-			"tools/fuzz/corpus/$$fuzzer" "testdata/fuzz/$$fuzzer" -- \
+			"acceptance/tools/fuzz/corpus/$$fuzzer" "testdata/fuzz/$$fuzzer" -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
 
@@ -176,7 +176,7 @@ fuzz-smoke: ## Run the fuzzers for 20 s each, if there is a nightly compiler
 
 # `cargo fuzz` with the same versions of all dependencies as the product.
 run_fuzz = RUSTUP_TOOLCHAIN=$(NIGHTLY) $(fuzz)
-in_fuzz = --fuzz-dir tools/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
+in_fuzz = --fuzz-dir acceptance/tools/fuzz --target-dir "$(abspath $(CARGO_TARGET_DIR))/fuzz"
 
 .PHONY: install
 install: ## Build, and install the program and its manual below DESTDIR and PREFIX (/usr/local)
@@ -189,13 +189,13 @@ install: ## Build, and install the program and its manual below DESTDIR and PREF
 release: $(cyclonedx) ## Build dist/: static programs for amd64 and arm64, tarballs, image, bills of materials
 	@SIGNER_RUST="$(RELEASE_RUST)" CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" \
 		CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" CYCLONEDX="$(CURDIR)/$(cyclonedx)" \
-		tools/release/build.sh dist
+		acceptance/tools/release/build.sh dist
 
 .PHONY: release-check
 release-check: release tools ## Build dist/ again in another folder, compare the bytes, and test them
 	@echo "> Building the same commit in another folder..."
 	@CC_AMD64="$(CC_AMD64)" CC_ARM64="$(CC_ARM64)" ROOTS="$(ROOTS)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
-		tools/release/again.sh dist
+		acceptance/tools/release/again.sh dist
 	@$(MAKE) test-dist
 
 # Fails where `make release` would for want of a compiler.
@@ -219,7 +219,7 @@ publish: ## Push dist/'s image to IMAGE (host/path) and sign it with itself, by 
 	@test -n "$(IMAGE)" -a -n "$(COSIGN_CONFIG)" || { \
 		echo "make publish IMAGE=registry.example/signer COSIGN_CONFIG=cosign.toml"; exit 2; }
 	@CARGO="$(CARGO)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" \
-		tools/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
+		acceptance/tools/release/publish.sh dist "$(IMAGE)" "$(COSIGN_CONFIG)"
 
 .PHONY: tools
 tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(tar_reader) $(ferro) $(regctl) ## Install the reference tools into .tools, those that are missing
@@ -254,13 +254,13 @@ $(distribution):
 	@echo "> Installing distribution $(DISTRIBUTION) (about 2 minutes)..."
 	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/distribution/distribution/v3/cmd/registry@$(DISTRIBUTION)
 
-$(referrers): $(wildcard tools/referrers-registry/*)
+$(referrers): $(wildcard acceptance/tools/referrers-registry/*)
 	@echo "> Building the registry with a referrers API..."
-	cd tools/referrers-registry && $(GO) build -o "$(CURDIR)/$@" .
+	cd acceptance/tools/referrers-registry && $(GO) build -o "$(CURDIR)/$@" .
 
-$(tar_reader): $(wildcard tools/tar-reader/*)
+$(tar_reader): $(wildcard acceptance/tools/tar-reader/*)
 	@echo "> Building the reader of archives..."
-	cd tools/tar-reader && $(GO) build -o "$(CURDIR)/$@" .
+	cd acceptance/tools/tar-reader && $(GO) build -o "$(CURDIR)/$@" .
 
 $(ferro):
 	@echo "> Installing ferro-oci-server $(FERRO) (about 1 minute)..."
@@ -270,25 +270,25 @@ $(regctl):
 	@echo "> Installing regctl $(REGCTL)..."
 	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/regclient/regclient/cmd/regctl@$(REGCTL)
 
-$(kyverno): $(wildcard tools/readers/kyverno/*)
+$(kyverno): $(wildcard acceptance/tools/readers/kyverno/*)
 	@echo "> Building a reader of Kyverno $(KYVERNO) (about 2 minutes)..."
-	cd tools/readers/kyverno && $(GO) build -o "$(CURDIR)/$@" .
+	cd acceptance/tools/readers/kyverno && $(GO) build -o "$(CURDIR)/$@" .
 
-$(policy_controller): $(wildcard tools/readers/policy-controller/*)
+$(policy_controller): $(wildcard acceptance/tools/readers/policy-controller/*)
 	@echo "> Building a reader of policy-controller $(POLICY_CONTROLLER) (about 3 minutes)..."
-	cd tools/readers/policy-controller && $(GO) build -o "$(CURDIR)/$@" .
+	cd acceptance/tools/readers/policy-controller && $(GO) build -o "$(CURDIR)/$@" .
 
 # npm leaves `node_modules` where the lock file lies.
-$(sigstore_js): $(wildcard tools/readers/sigstore-js/*)
+$(sigstore_js): $(wildcard acceptance/tools/readers/sigstore-js/*)
 	@echo "> Installing the reader of sigstore's JavaScript libraries..."
 	mkdir -p $(@D) && cp $(filter %.json,$^) $(@D)
 	cd $(@D) && $(NPM) ci --no-audit --no-fund
 	cp $(filter %.mjs,$^) $(@D)
 
-$(sigstore_rust): $(wildcard tools/readers/sigstore-rust/Cargo.* tools/readers/sigstore-rust/src/*)
+$(sigstore_rust): $(wildcard acceptance/tools/readers/sigstore-rust/Cargo.* acceptance/tools/readers/sigstore-rust/src/*)
 	@echo "> Building the reader of sigstore's Rust crates (about 1 minute)..."
 	$(CARGO) install --locked --force --root .tools/sigstore-rust-$(SIGSTORE_RUST) \
-		--target-dir "$(abspath $(CARGO_TARGET_DIR))/readers" --path tools/readers/sigstore-rust
+		--target-dir "$(abspath $(CARGO_TARGET_DIR))/readers" --path acceptance/tools/readers/sigstore-rust
 
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."

@@ -1,6 +1,6 @@
 //! Archives that two readers could read differently: whatever the signer takes
 //! from an SBOM layer, Go's `archive/tar` finds there too, and nothing else.
-//! `tools/tar-reader` says what Go's finds; the lifecycle and pack read with it.
+//! `acceptance/tools/tar-reader` says what Go's finds; the lifecycle and pack read with it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -463,12 +463,12 @@ fn what_the_documents_link_to_is_there() {
 
 #[test]
 fn every_program_beside_the_signer_has_a_line() {
-    let text = read("tools/README.md");
+    let text = read("acceptance/tools/README.md");
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let rows: BTreeSet<_> = rows
         .map(|row| row.split('`').next().unwrap().to_owned())
         .collect();
-    let entries = fs::read_dir(package("tools")).unwrap();
+    let entries = fs::read_dir(package("acceptance/tools")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let folders = paths.filter(|path| path.is_dir());
     let folders = folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());

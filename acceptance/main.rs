@@ -1,7 +1,7 @@
 //! Runs the built `signer` against registries and verifiers that are not ours.
 //!
 //! `make tools` installs the real registries and both majors of cosign.
-//! `support` is what the tests stand on; programs beside them are in `tools/`.
+//! `support` is what the tests stand on; programs that are no tests are in `tools/`.
 //!
 //! | question | file |
 //! |---|---|
@@ -59,7 +59,7 @@
 )]
 
 /// Packs releases; `packaging` tries it.
-#[path = "../tools/release/mod.rs"]
+#[path = "tools/release/mod.rs"]
 mod release;
 mod support;
 

@@ -1,4 +1,4 @@
-//! `tools/commit`, which names the commit of a plain build, in packages that
+//! `acceptance/tools/commit`, which names the commit of a plain build, in packages that
 //! have nothing else.
 
 use std::fs;
@@ -11,7 +11,7 @@ use crate::support::signer::Signer;
 
 /// A package whose program prints its commit.
 fn plain_package(folder: &Path) {
-    let script = package("tools/commit/main.rs");
+    let script = package("acceptance/tools/commit/main.rs");
     let manifest = "[package]\nname = \"plain\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\
                     build = \"build.rs\"\n\n[workspace]\n";
     fs::create_dir_all(folder.join("src")).unwrap();

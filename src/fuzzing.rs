@@ -1,7 +1,7 @@
 //! The targets of the fuzzers: one function per parser of bytes from outside,
 //! which panics on an answer that the parser must not give.
 //!
-//! Not part of the product: only `cargo fuzz` (`tools/fuzz`) and the unit tests
+//! Not part of the product: only `cargo fuzz` (`acceptance/tools/fuzz`) and the unit tests
 //! see it. The functions stand beside the parsers, which are private; here is
 //! the list. The test below runs each over its folder of `testdata/fuzz`, so
 //! that a past finding stays fixed without a fuzzer.
@@ -22,7 +22,7 @@ pub use crate::store::registry::fuzzing::{challenge, error_answer, link, locatio
 /// A name, and the function that is run under it.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target, by its name in `tools/fuzz/fuzz_targets` and
+/// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
 pub const TARGETS: [Target; 28] = [
     ("certificate", certificate),
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn every_target_has_its_program_and_its_inputs() {
         let targets = TARGETS.map(|(name, _)| name.to_owned()).into();
-        assert_eq!(names("tools/fuzz/fuzz_targets"), targets);
+        assert_eq!(names("acceptance/tools/fuzz/fuzz_targets"), targets);
         assert_eq!(names("testdata/fuzz"), targets);
-        let manifest = fs::read_to_string(folder("tools/fuzz/Cargo.toml")).unwrap();
+        let manifest = fs::read_to_string(folder("acceptance/tools/fuzz/Cargo.toml")).unwrap();
         for name in targets {
             assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")));
         }

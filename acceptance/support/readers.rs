@@ -1,4 +1,4 @@
-//! Verifiers that are not cosign, each a small program of `tools/readers`
+//! Verifiers that are not cosign, each a small program of `acceptance/tools/readers`
 //! around the libraries of others, with one command line. `make readers` installs
 //! them; they take long to build, so tests leave out what is not there.
 

@@ -35,7 +35,7 @@ fn decision(proxies: &Proxies, url: &str) -> String {
     }
 }
 
-/// SIG-63. Go's own decisions: `tools/go-rules`.
+/// SIG-63. Go's own decisions: `acceptance/tools/go-rules`.
 #[test]
 fn proxies_are_found_as_go_finds_them() {
     let table = include_str!("../../../testdata/go-rules/proxies.txt");

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::*;
 
-/// A chain and Go's decision on it: `tools/go-rules`.
+/// A chain and Go's decision on it: `acceptance/tools/go-rules`.
 #[derive(Deserialize)]
 struct Situation {
     name: String,

@@ -83,7 +83,7 @@ impl Options {
 }
 
 fn notes() -> Result<String> {
-    changelog::notes(include_str!("../../CHANGELOG.md"), VERSION)
+    changelog::notes(include_str!("../../../CHANGELOG.md"), VERSION)
 }
 
 fn pack(options: &Options) -> Result<()> {

@@ -65,7 +65,7 @@ var values = []string{
 }
 
 func proxies() error {
-	fmt.Println("# Made by tools/go-rules. Variables, URL, and what Go 1.26 asks: a proxy, nobody (direct), or an error.")
+	fmt.Println("# Made by acceptance/tools/go-rules. Variables, URL, and what Go 1.26 asks: a proxy, nobody (direct), or an error.")
 	for _, list := range exceptions {
 		both := []string{"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "NO_PROXY=" + list}
 		if err := ask(both, hosts); err != nil {

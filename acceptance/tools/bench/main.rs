@@ -19,7 +19,7 @@
 )]
 
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
-#[path = "../../acceptance/support/mod.rs"]
+#[path = "../../support/mod.rs"]
 mod support;
 
 mod contest;
