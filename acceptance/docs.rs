@@ -216,7 +216,8 @@ fn verifier(cosign: Cosign) -> tempfile::TempDir {
     folder
 }
 
-fn run(script: &str, folder: &Path, image: &str, signatures: &str) -> (bool, String) {
+/// What a script printed in `folder`, and whether it succeeded.
+pub fn run(script: &str, folder: &Path, variables: &[(&str, &str)]) -> (bool, String) {
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-euc", script])
@@ -230,14 +231,12 @@ fn run(script: &str, folder: &Path, image: &str, signatures: &str) -> (bool, Str
         // Whatever leaves this machine would fail at once.
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
-        .env("IMAGE", image)
-        .env("SIGNATURES", signatures);
+        .env("NO_PROXY", "127.0.0.1")
+        .envs(variables.iter().copied());
     let output = run_within(shell, Duration::from_secs(60));
     let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (output.status.success(), text)
 }
 
 /// What a fence of `docs/verify.md` asks for.
@@ -319,7 +318,8 @@ fn every_cosign_command_of_the_document_does_what_it_says() {
         for block in blocks.iter().filter(asked) {
             let image = if block.is_of_both { &both } else { &image };
             let reference = image.reference(registry.host());
-            let (success, text) = run(&block.script, folder.path(), &reference, &signatures);
+            let variables = [("IMAGE", reference.as_str()), ("SIGNATURES", &signatures)];
+            let (success, text) = run(&block.script, folder.path(), &variables);
             let script = &block.script;
             assert_eq!(success, !block.is_refused, "{cosign:?}: {script}\n{text}");
             if block.is_of_both && block.is_refused {

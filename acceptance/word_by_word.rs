@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
-use crate::docs::fenced;
+use crate::docs::{fenced, run};
 use crate::packaging::{packed_tarball, pushed};
 use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 use crate::support::real::RealRegistry;
-use crate::support::signer::{Signer, run_within};
+use crate::support::signer::Signer;
 use crate::support::{package, testdata, tool};
 
 const KEY: &str = "p256-n32768-cosign-header";
@@ -36,29 +33,6 @@ fn desk(cosign: Cosign) -> tempfile::TempDir {
     symlink(tool(cosign.path()), programs.join("cosign")).unwrap();
     symlink(env!("CARGO_BIN_EXE_signer"), programs.join("signer")).unwrap();
     folder
-}
-
-/// What a script printed in `folder`, and whether it succeeded.
-fn run(script: &str, folder: &Path, variables: &[(&str, &str)]) -> (bool, String) {
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .args(["-euc", script])
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env(
-            "PATH",
-            format!("{}:/usr/bin:/bin", folder.join("bin").display()),
-        )
-        // Whatever leaves this machine would fail at once.
-        .env("HTTPS_PROXY", "http://127.0.0.1:9")
-        .env("HTTP_PROXY", "http://127.0.0.1:9")
-        .env("NO_PROXY", "127.0.0.1")
-        .envs(variables.iter().copied());
-    let output = run_within(shell, Duration::from_secs(60));
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    (output.status.success(), text)
 }
 
 #[test]
