@@ -1,4 +1,4 @@
-//! How much of what a run uploads has been sent, for who waits.
+//! The bytes of a run's uploads that have been sent, for the log.
 
 use std::collections::HashMap;
 use std::fmt;

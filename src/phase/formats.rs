@@ -1,6 +1,6 @@
-//! What a run does to the signatures of others, or they to its own, where both
-//! forms hang on one image (`spec/decisions/0025`): as soon as one bundle hangs
-//! there, cosign 2.6.3 and later read bundles alone.
+//! Mixed forms: the signatures of others that a run hides, or its own that are
+//! hidden, where both forms hang on one image (`spec/decisions/0025`). As soon as
+//! one bundle hangs there, cosign 2.6.3 and later read bundles alone.
 //!
 //! One `cosign.toml` agrees with itself by then (`CFG-20`); this is about what
 //! other runs have left.
@@ -20,7 +20,7 @@ use crate::keys::Signer;
 use crate::oci::{Descriptor, Digest};
 use crate::words::Count;
 
-/// What becomes of a run that would mix forms on an image.
+/// The outcome of a run that would mix forms on an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Formats {
     /// A warning, where a run with bundles meets signatures of the other form.
@@ -168,7 +168,7 @@ impl Looked {
         }
     }
 
-    /// What the run would mix here, as far as the places were read.
+    /// The forms that the run would mix here, as far as the places were read.
     fn mixture(self) -> Option<Mixture> {
         let (layers, has_bundles) = (self.layers.as_ref()?, self.has_bundles?);
         // What is added to its like is seen wherever that is.
