@@ -42,9 +42,11 @@ pub(super) fn of_attach(error: &AttachError) -> Hint {
             "store signatures elsewhere with `repository`, or let the registry overwrite tags that \
              end in `.sig`, `.att` and `.sbom`",
         ),
-        AttachError::NotDurable { .. }
-        | AttachError::GaveUp { .. }
-        | AttachError::BlobsLost { .. } => say(RUN_AGAIN),
+        AttachError::BlobsLost { .. } => say(
+            "running again is safe, and helps unless the registry has lost a blob of others: then \
+             delete the tag, and let every key sign again",
+        ),
+        AttachError::NotDurable { .. } | AttachError::GaveUp { .. } => say(RUN_AGAIN),
         AttachError::Json { .. } | AttachError::Content { .. } => None,
     }
 }
