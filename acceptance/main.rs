@@ -43,6 +43,7 @@
 //! | What does the log say of a run that goes well? | `said` |
 //! | What becomes of the image's SBOM? | `sbom` |
 //! | Does anything secret come out? | `secrets` |
+//! | Can the services be believed that hold keys in tests? | `services` |
 //! | What hangs on an image, byte for byte? | `sign` |
 //! | Has every requirement, fault and mistake its test? | `specification` |
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
@@ -101,6 +102,7 @@ mod rerun;
 mod said;
 mod sbom;
 mod secrets;
+mod services;
 mod sign;
 mod specification;
 mod starved;

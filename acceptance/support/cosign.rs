@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::signer::run_within;
+use super::signer::{NO_METADATA, run_within};
 use super::{package, testdata, tool};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -186,6 +186,7 @@ pub fn run<S: AsRef<str>>(
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("NO_PROXY", "127.0.0.1")
+        .envs(NO_METADATA)
         .envs(environment.iter().copied());
     let program = command.get_program().to_string_lossy().into_owned();
     let Output {

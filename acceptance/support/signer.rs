@@ -15,6 +15,15 @@ use super::testdata;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// No test asks a metadata service: those of clouds are at link-local addresses,
+/// which are others' on the machine of a stranger. Nobody listens at these.
+pub const NO_METADATA: [(&str, &str); 4] = [
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("GCE_METADATA_HOST", "127.0.0.1:9"),
+    ("IDENTITY_ENDPOINT", "http://127.0.0.1:9/identity"),
+    ("IDENTITY_HEADER", "nobody"),
+];
+
 /// The inputs of a run.
 pub struct Signer {
     program: PathBuf,
@@ -79,7 +88,11 @@ impl Signer {
             configs: Vec::new(),
             arguments: Vec::new(),
             wrapper: Vec::new(),
-            environment: BTreeMap::from([("CNB_PLATFORM_API".to_owned(), "0.13".to_owned())]),
+            environment: [("CNB_PLATFORM_API", "0.13")]
+                .into_iter()
+                .chain(NO_METADATA)
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
         }
     }
 

@@ -43,7 +43,7 @@ impl When {
     }
 
     /// Counts this request; whether it is one that something happens to.
-    fn strikes(&mut self, method: &str, target: &str) -> bool {
+    pub fn strikes(&mut self, method: &str, target: &str) -> bool {
         let matches = (self.method == "*" || self.method == method) && target.contains(&self.part);
         if !matches || self.times == 0 {
             return false;

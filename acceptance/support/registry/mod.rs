@@ -24,7 +24,8 @@ pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
-pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Shape};
+pub use serve::{Pace, cut, respond, run_hook};
+pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Private, Shape};
 
 use access::Tokens;
 use contents::Contents;

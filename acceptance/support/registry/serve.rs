@@ -85,7 +85,7 @@ async fn linger(mut socket: impl AsyncRead + Unpin) {
 }
 
 /// The connection is to be closed without (the rest of) an answer.
-fn cut() -> io::Error {
+pub fn cut() -> io::Error {
     io::Error::other("cut")
 }
 
@@ -200,7 +200,7 @@ impl Registry {
                 }
                 Action::Answer(answer) => instead = Some(answer.clone()),
                 Action::Unless(reply) => instead = reply(),
-                Action::Before(hook) => run(hook.clone()).await,
+                Action::Before(hook) => run_hook(hook.clone()).await,
                 _ => {}
             }
         }
@@ -213,7 +213,7 @@ impl Registry {
         for action in &actions {
             match action {
                 Action::HandleThenCut => return Err(cut()),
-                Action::After(hook) => run(hook.clone()).await,
+                Action::After(hook) => run_hook(hook.clone()).await,
                 Action::Change(change) => change(&mut answer),
                 Action::WindUp => wind_up.notify_one(),
                 Action::Truncate => pace = Pace::Half,
@@ -261,7 +261,7 @@ impl Registry {
 }
 
 /// Hooks may take long and use the registry themselves.
-async fn run(hook: Arc<dyn Fn() + Send + Sync>) {
+pub async fn run_hook(hook: Arc<dyn Fn() + Send + Sync>) {
     let done = tokio::task::spawn_blocking(move || hook()).await;
     done.expect("the hook did not panic");
 }
@@ -286,14 +286,14 @@ async fn take_apart(request: Request<Incoming>) -> io::Result<Call> {
 }
 
 /// How an answer's body comes.
-enum Pace {
+pub enum Pace {
     Whole,
     Half,
     /// One by one, with a pause after each.
     Bytes(Duration),
 }
 
-fn respond(answer: Answer, pace: Pace) -> Response<Body> {
+pub fn respond(answer: Answer, pace: Pace) -> Response<Body> {
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);

@@ -44,6 +44,53 @@ pub const INWARD_NAME: &str = "inward.example";
 /// has.
 pub fn acceptor(shape: Shape, http2: Switch, wants_certificate: Switch) -> (TlsAcceptor, String) {
     let (authority, certificate, key) = certificates(shape);
+    let mut config = config(&authority, &certificate, &key, wants_certificate);
+    if http2 == Switch::On {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
+    if wants_certificate == Switch::On {
+        // As servers that people put before a registry.
+        config.alpn_protocols.push(b"http/1.1".to_vec());
+    }
+    (TlsAcceptor::from(Arc::new(config)), authority.pem())
+}
+
+/// A server's side of TLS, and what its clients need, as PEM.
+pub struct Private {
+    pub acceptor: TlsAcceptor,
+    pub authority: String,
+    /// A certificate for clients, of the same authority, and its key (PKCS#8).
+    pub client: [String; 2],
+}
+
+impl Private {
+    /// For `127.0.0.1`, `localhost`, and `names`, which may be wildcards.
+    pub fn named(names: &[&str], wants_certificate: Switch) -> Self {
+        let (authority, issuer) = authority();
+        let names = ["127.0.0.1", "localhost"].iter().chain(names);
+        let names: Vec<_> = names.map(|&name| name.to_owned()).collect();
+        let issue = |params: CertificateParams| {
+            let key = KeyPair::generate().expect("a key");
+            let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+            (certificate, key)
+        };
+        let (certificate, key) = issue(CertificateParams::new(names).expect("names"));
+        let (client, client_key) = issue(CertificateParams::default());
+        let config = config(&authority, &certificate, &key, wants_certificate);
+        Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            authority: authority.pem(),
+            client: [client.pem(), client_key.serialize_pem()],
+        }
+    }
+}
+
+fn config(
+    authority: &Certificate,
+    certificate: &Certificate,
+    key: &KeyPair,
+    wants_certificate: Switch,
+) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -57,20 +104,18 @@ pub fn acceptor(shape: Shape, http2: Switch, wants_certificate: Switch) -> (TlsA
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
     };
-    let mut config = builder
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8"),
-        )
-        .expect("key and certificate belong together");
-    if http2 == Switch::On {
-        config.alpn_protocols = vec![b"h2".to_vec()];
-    }
-    if wants_certificate == Switch::On {
-        // As servers that people put before a registry.
-        config.alpn_protocols.push(b"http/1.1".to_vec());
-    }
-    (TlsAcceptor::from(Arc::new(config)), authority.pem())
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("PKCS#8");
+    builder
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("key and certificate belong together")
+}
+
+fn authority() -> (Certificate, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).expect("an authority");
+    (certificate, Issuer::new(params, key))
 }
 
 /// An authority, the certificate of a registry, and its key.
@@ -104,11 +149,7 @@ fn certificates(shape: Shape) -> (Certificate, Certificate, KeyPair) {
         let own = params.self_signed(&key).expect("a certificate");
         return (own.clone(), own, key);
     }
-    let authority_key = KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).expect("an authority");
-    let issuer = Issuer::new(authority, authority_key);
+    let (authority, issuer) = authority();
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
-    (authority_certificate, certificate, key)
+    (authority, certificate, key)
 }
