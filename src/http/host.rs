@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::waiting::Silence;
+use super::silence::Silence;
 
 /// Requests that one host gets at the same time.
 pub const AT_ONCE: usize = 12;

@@ -9,9 +9,9 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::clients::Trust;
-use super::reach::Reach;
+use super::reach::{Astray, Lead, Reach, Zone, check_target};
 use super::redact::{self, printable};
-use super::waiting::Pulse;
+use super::silence::Pulse;
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
 
@@ -117,11 +117,42 @@ impl Response {
         self.printable(String::from_utf8_lossy(&self.body).trim())
     }
 
+    /// The same as the end of a sentence about a request that was given up.
+    pub(super) fn last_words(&self) -> String {
+        match self.words() {
+            words if words.is_empty() => words,
+            words => format!(", last with `{words}`"),
+        }
+    }
+
     /// Text of this answer, fit to print: without the secrets that the host was
     /// shown, those of the URL included, then [as all text of
     /// others](printable).
     pub fn printable(&self, text: &str) -> String {
         let shown = redact::secrets_of(&self.url);
         printable(&self.secrets.scrubbed(text, Voice::Theirs, &shown))
+    }
+
+    /// The address that `location` leads to, relative to this answer's URL.
+    ///
+    /// # Errors
+    /// Says which rule it breaks.
+    pub fn leads_to(&self, location: &str) -> Result<Lead, Astray> {
+        let url = self.url.join(location).map_err(|_| Astray::NoUrl)?;
+        check_target(&self.url, &url)?;
+        let reach = match url.origin() == self.url.origin() {
+            true => self.reach,
+            false => self.reach_elsewhere(),
+        };
+        Ok(Lead { url, reach })
+    }
+
+    /// The hosts that this answer may name.
+    pub fn reach_elsewhere(&self) -> Reach {
+        let peer = self.peer.map(Zone::of_address);
+        match Zone::of(&self.url) == Zone::Loopback || peer == Some(Zone::Loopback) {
+            true => Reach::Any,
+            false => Reach::Outward,
+        }
     }
 }

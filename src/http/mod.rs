@@ -18,6 +18,7 @@ mod redact;
 mod redirect;
 mod retry;
 pub mod roots;
+mod silence;
 mod verifier;
 mod waiting;
 mod warning;

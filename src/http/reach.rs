@@ -12,7 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::Response;
 use super::names::addresses;
 
 /// How far in a host lies, the innermost last.
@@ -129,31 +128,6 @@ pub enum Astray {
     Inside,
     #[error("from a private network to the signer's own loopback")]
     Loopback,
-}
-
-impl Response {
-    /// The address that `location` leads to, relative to this answer's URL.
-    ///
-    /// # Errors
-    /// Says which rule it breaks.
-    pub fn leads_to(&self, location: &str) -> Result<Lead, Astray> {
-        let url = self.url.join(location).map_err(|_| Astray::NoUrl)?;
-        check_target(&self.url, &url)?;
-        let reach = match url.origin() == self.url.origin() {
-            true => self.reach,
-            false => self.reach_elsewhere(),
-        };
-        Ok(Lead { url, reach })
-    }
-
-    /// The hosts that this answer may name.
-    pub fn reach_elsewhere(&self) -> Reach {
-        let peer = self.peer.map(Zone::of_address);
-        match Zone::of(&self.url) == Zone::Loopback || peer == Some(Zone::Loopback) {
-            true => Reach::Any,
-            false => Reach::Outward,
-        }
-    }
 }
 
 /// Whether a host may send the client from `from` to `to`.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use url::{Origin, Url};
 
-use super::Response;
 use crate::secret::Secret;
 
 /// Query parameters that say nothing secret.
@@ -63,16 +62,6 @@ pub fn printable(text: &str) -> String {
         format!("{shown}…")
     } else {
         shown
-    }
-}
-
-/// A host's own words, marked as such; empty if it has none.
-pub(super) fn quoted(response: &Response) -> String {
-    let words = response.words();
-    if words.is_empty() {
-        words
-    } else {
-        format!(", last with `{words}`")
     }
 }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::error::HttpError;
 use super::host::{Host, Trouble};
-use super::redact::{Redacted, quoted};
+use super::redact::Redacted;
 use super::{Replay, Response};
 
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -183,7 +183,7 @@ fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpErro
             url: Redacted(&response.url).to_string(),
             status: response.status.as_u16(),
             attempts,
-            answer: quoted(&response),
+            answer: response.last_words(),
         },
     }
 }
