@@ -8,7 +8,8 @@ use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Identity};
 use super::endpoint::Endpoint;
 use super::error::{Shown, StoreError};
-use super::token::{self, TokenRequest};
+use super::token;
+use super::token_service::{self, TokenRequest};
 use super::{Ask, Registries, Resolved, Slot, Target};
 use crate::http::header::HeaderValue;
 use crate::http::{Method, Response};
@@ -57,7 +58,7 @@ impl Registries {
                     credential: &credential,
                     action: ask.action,
                 };
-                let mut token = token::fetch(&self.client, endpoint, &wanted).await?;
+                let mut token = token_service::fetch(&self.client, endpoint, &wanted).await?;
                 token.is_second = rejected.is_some() && kept.is_some();
                 let header = token.header.clone();
                 *kept = Some(token);

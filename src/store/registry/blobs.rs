@@ -28,13 +28,13 @@ impl Registries {
     ) -> Result<Bytes, StoreError> {
         let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
         if descriptor.size > limit.bytes() {
-            return Err(limit.exceeded(&action));
+            return Err(StoreError::too_large(&action, limit));
         }
         let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
         let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
         ask.body_limit = limit.bytes();
         let sent = self.send(repository, &ask).await;
-        let response = sent.map_err(|error| limit.explain(&action, error))?;
+        let response = sent.map_err(|error| error.naming(limit, &action))?;
         match response.status.as_u16() {
             200 => {}
             404 => {

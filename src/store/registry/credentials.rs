@@ -16,11 +16,13 @@ pub mod fuzzing;
 mod helper;
 mod lacking;
 mod scope;
+mod unusable;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -28,9 +30,10 @@ use serde::de::{Deserializer, Visitor};
 use docker::{DockerConfig, HelperKind};
 use scope::{Scope, Scoped};
 
-pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming, Unusable};
+pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming};
 pub use error::CredentialsError;
 pub use lacking::{Lacking, Reason};
+pub use unusable::Unusable;
 
 use crate::http::printable;
 use crate::oci::Repository;
@@ -38,6 +41,8 @@ use crate::secret::{Secret, Secrets};
 
 /// The most bytes that one source may have.
 pub const MAX_LENGTH: usize = 1024 * 1024;
+/// How long a credential helper may take.
+const HELPER_TIME: Duration = Duration::from_secs(10);
 
 /// The platform's configuration of credentials, as plain values. Empty text
 /// counts as not given.

@@ -98,6 +98,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(super) fn too_large(action: &str, limit: Limit) -> Self {
+        Self::TooLarge {
+            action: action.to_owned(),
+            limit,
+        }
+    }
+
+    /// Names the limit in the error of a request that went over it.
+    pub(super) fn naming(self, limit: Limit, action: &str) -> Self {
+        match self {
+            Self::Http(HttpError::TooLarge { .. }) => Self::too_large(action, limit),
+            error => error,
+        }
+    }
+
     /// The meaning of the failure for the run.
     pub fn kind(&self) -> FailureKind {
         match self {

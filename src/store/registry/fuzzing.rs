@@ -9,7 +9,8 @@ use super::challenge::{self as challenges, Challenge};
 use super::credentials::{Credential, Identity, Source};
 use super::endpoint::endpoint;
 use super::manifests::{content_type, promised_digest};
-use super::token::{self as tokens, TokenRequest};
+use super::token as tokens;
+use super::token_service::{self, TokenRequest};
 use super::{answer, referrers, upload};
 use crate::http::fuzzing::{answer as answered, asked, assert_may_lead};
 use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LINK, LOCATION, WWW_AUTHENTICATE};
@@ -42,7 +43,7 @@ pub fn challenge(data: &[u8]) {
     };
     for base in ["https://r.io/", "http://127.0.0.1:5000/", "http://r.io/"] {
         let base: Url = base.parse().expect("it is one");
-        match tokens::check_realm(&endpoint(base.clone(), Trust::Verified), &wanted) {
+        match token_service::check_realm(&endpoint(base.clone(), Trust::Verified), &wanted) {
             Ok(()) => {
                 assert_may_lead(&base, &realm);
                 let is_here = |url: &Url| Zone::of(url) == Zone::Loopback;

@@ -1,8 +1,5 @@
 //! The limits on the bytes that a registry serves.
 
-use super::StoreError;
-use crate::http::HttpError;
-
 /// The largest manifest that is read unless the user says otherwise
 /// (distribution-spec v1.1 asks registries to take 4 MiB).
 pub const MAX_MANIFEST: u64 = 4 << 20;
@@ -21,20 +18,5 @@ impl Limit {
     pub fn bytes(self) -> u64 {
         let (Self::Manifest(bytes) | Self::Config(bytes) | Self::Layer(bytes)) = self;
         bytes
-    }
-
-    pub(super) fn exceeded(self, action: &str) -> StoreError {
-        StoreError::TooLarge {
-            action: action.to_owned(),
-            limit: self,
-        }
-    }
-
-    /// Names the limit in the error of a request that went over it.
-    pub(super) fn explain(self, action: &str, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Http(HttpError::TooLarge { .. }) => self.exceeded(action),
-            error => error,
-        }
     }
 }

@@ -113,7 +113,7 @@ impl Registries {
         let limit = Limit::Manifest(self.access.manifest_limit);
         ask.body_limit = limit.bytes();
         let sent = self.send(reference.repository(), &ask).await;
-        let response = sent.map_err(|error| limit.explain(&action, error))?;
+        let response = sent.map_err(|error| error.naming(limit, &action))?;
         match response.status.as_u16() {
             200 => self.absent.forget(reference),
             404 => {

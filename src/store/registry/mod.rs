@@ -20,6 +20,7 @@ mod mount;
 mod referrers;
 mod stop;
 mod token;
+mod token_service;
 mod upload;
 
 use std::collections::{HashMap, HashSet};

@@ -68,7 +68,7 @@ impl Registries {
             let limit = Limit::Manifest(self.access.manifest_limit);
             ask.body_limit = limit.bytes();
             let sent = self.send(repository, &ask).await;
-            let response = sent.map_err(|error| limit.explain(&action, error))?;
+            let response = sent.map_err(|error| error.naming(limit, &action))?;
             let is_index = content_type(&response) == Some(MediaType::OCI_INDEX);
             match response.status.as_u16() {
                 200 if is_index => {}

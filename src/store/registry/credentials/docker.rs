@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::scope::{Scope, Scoped};
+use super::unusable::{CONFIG_NAME, Unusable};
 use super::{Credential, CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
 use crate::http::printable;
 use crate::oci::Repository;
@@ -72,63 +73,6 @@ pub struct Located {
     pub file: Option<DockerConfigFile>,
     /// The files that were passed over, and why.
     pub unusable: Vec<(PathBuf, Unusable)>,
-}
-
-/// Why a file cannot be read. It prints as the file's fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    #[error("it is not there")]
-    Absent,
-    #[error("HOME is not set")]
-    NoHome,
-    #[error("it is a link to nothing")]
-    Dangling,
-    #[error("what should be its folder is a file")]
-    BehindAFile,
-    #[error("{0}")]
-    Unreachable(String),
-    #[error("it is a folder")]
-    Folder,
-    #[error("it is not a file")]
-    NoFile,
-    #[error("{0}")]
-    Unreadable(String),
-    /// A secret of Kubernetes that was mounted as it is.
-    #[error("it is not there, but `{0}` beside it is")]
-    OtherName(&'static str),
-}
-
-/// The names of the file in Kubernetes' secrets.
-const OTHER_NAMES: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
-const CONFIG_NAME: &str = "config.json";
-
-impl Unusable {
-    /// Whether a file exists that the platform meant to be read.
-    pub(super) fn is_there(&self) -> bool {
-        match self {
-            Self::Absent
-            | Self::NoHome
-            | Self::Dangling
-            | Self::BehindAFile
-            | Self::Unreachable(_) => false,
-            Self::Folder | Self::NoFile | Self::Unreadable(_) | Self::OtherName(_) => true,
-        }
-    }
-
-    /// Why there is no file behind `path`.
-    fn of_path(path: &Path, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotADirectory => Self::BehindAFile,
-            io::ErrorKind::NotFound if path.is_symlink() => Self::Dangling,
-            io::ErrorKind::NotFound if path.ends_with(CONFIG_NAME) => {
-                let mut names = OTHER_NAMES.into_iter();
-                let other = names.find(|name| path.with_file_name(name).is_file());
-                other.map_or(Self::Absent, Self::OtherName)
-            }
-            io::ErrorKind::NotFound => Self::Absent,
-            _ => Self::Unreachable(error.to_string()),
-        }
-    }
 }
 
 impl ConfigLocations {

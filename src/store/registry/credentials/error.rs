@@ -3,8 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::helper::LIMIT;
-use super::{MAX_LENGTH, Source, Unusable};
+use super::{HELPER_TIME, MAX_LENGTH, Source, Unusable};
 
 /// A source of credentials that makes no sense. No message holds a byte of a
 /// password or token, nor a helper's output.
@@ -36,7 +35,7 @@ pub enum CredentialsError {
         #[source]
         source: io::Error,
     },
-    #[error("{0} did not answer within {seconds} seconds", seconds = LIMIT.as_secs())]
+    #[error("{0} did not answer within {seconds} seconds", seconds = HELPER_TIME.as_secs())]
     HelperTimeout(Source),
     #[error("{source_of} failed with {status}")]
     HelperFailed { source_of: Source, status: String },

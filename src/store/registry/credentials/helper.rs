@@ -6,18 +6,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::{CredentialsError, Identity, Source, Text};
+use super::{CredentialsError, HELPER_TIME, Identity, Source, Text};
 use crate::secret::Secret;
 
-/// How long a helper may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// The most bytes that a helper may answer.
 const MAX_ANSWER: u64 = 64 * 1024;
 /// A helper's output when it has nothing for the server.
@@ -76,7 +73,7 @@ pub(super) async fn ask(
         source: error,
     };
     let mut child = spawn(file).map_err(start)?;
-    let talk = tokio::time::timeout(LIMIT, talk(&mut child, server));
+    let talk = tokio::time::timeout(HELPER_TIME, talk(&mut child, server));
     let (output, status) = match talk.await {
         Ok(answer) => answer.map_err(start)?,
         Err(_) => {

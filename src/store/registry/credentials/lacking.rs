@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::docker::Unusable;
+use super::unusable::Unusable;
 use super::{Credentials, Source, helper};
 use crate::oci::{Registry, Repository};
 

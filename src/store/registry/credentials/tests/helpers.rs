@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use super::super::helper::{LIMIT, find as find_program};
+use super::super::HELPER_TIME;
+use super::super::helper::find as find_program;
 use super::{CredentialsError, Sources, docker, error, find, found, secret};
 
 /// A folder with one helper, `docker-credential-<name>`.
@@ -162,7 +163,7 @@ async fn a_helper_that_answers_without_end_is_stopped() {
         matches!(error, CredentialsError::HelperAnswer(_)),
         "{error}"
     );
-    assert!(begin.elapsed() < LIMIT);
+    assert!(begin.elapsed() < HELPER_TIME);
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn a_helper_that_does_not_answer_is_killed() {
         "{error}"
     );
     assert!(error.to_string().ends_with("within 10 seconds"), "{error}");
-    assert!(begin.elapsed() < LIMIT * 2);
+    assert!(begin.elapsed() < HELPER_TIME * 2);
     let pid = fs::read_to_string(folder.path().join("docker-credential-test.pid")).unwrap();
     let command_line = format!("/proc/{}/cmdline", pid.trim());
     // Gone, or a zombie, which has no command line.
