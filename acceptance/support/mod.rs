@@ -17,6 +17,7 @@ pub mod signer;
 pub mod token_service;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
@@ -65,4 +66,19 @@ pub fn tool(path: &str) -> PathBuf {
         program.display()
     );
     program
+}
+
+/// Whether a program is on the search path and can be run.
+pub fn runs(program: &str, argument: &str) -> bool {
+    succeeds(Command::new(program).arg(argument))
+}
+
+/// Whether a program ends well; its output is nobody's concern.
+fn succeeds(command: &mut Command) -> bool {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
 }

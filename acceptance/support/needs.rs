@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::io::{Write as _, stderr};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::readers::Reader;
 use super::real::DISTRIBUTION_2;
+use super::{runs, succeeds};
 
 /// Programs and rights that a machine may lack, CI's too.
 #[derive(Clone, Copy, Debug)]
@@ -69,18 +70,4 @@ impl Need {
             Self::Mounts => "there are no mount namespaces".to_owned(),
         }
     }
-}
-
-/// Whether a program is on the search path and can be run.
-pub fn runs(program: &str, argument: &str) -> bool {
-    succeeds(Command::new(program).arg(argument))
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
 }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::cosign::{Printed, public_key, run};
-use super::needs::runs;
-use super::package;
+use super::{package, runs};
 
 /// A verifier in one of its modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
