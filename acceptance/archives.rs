@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use signer::oci::{Descriptor, Digest, MediaType};
-use signer::sbom::{Limits, SbomError, SbomLayer, read};
+use signer::sbom::{LayerLimits, SbomError, SbomLayer, read};
 
 use crate::support::{testdata, tool};
 
@@ -83,7 +83,7 @@ fn ours(archive: &[u8]) -> Result<Documents, SbomError> {
         layers_dir: "/layers".to_owned(),
     };
     let blob = bytes::Bytes::copy_from_slice(archive);
-    let documents = read(&layer, blob, &Limits::default())?.into_iter();
+    let documents = read(&layer, blob, &LayerLimits::default())?.into_iter();
     let is_ours = |path: &str| path.starts_with("/layers/sbom/launch/");
     let documents = documents.filter(|document| is_ours(document.path()));
     let hashed = documents.map(|document| {

@@ -83,12 +83,12 @@ pub(crate) fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io
 
 /// The file behind a path, by device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct Inode {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl Inode {
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),

@@ -12,11 +12,11 @@ use crate::words::Bytes;
 const STREAMED: u64 = 256 * 1024;
 
 /// A blob on its way to a repository.
-type Key = (Repository, Digest);
+pub(super) type BlobKey = (Repository, Digest);
 
 /// The blobs of a run. Clones are the same meter.
 #[derive(Clone, Default)]
-pub(crate) struct Meter(Arc<Mutex<HashMap<Key, Share>>>);
+pub(crate) struct Meter(Arc<Mutex<HashMap<BlobKey, Share>>>);
 
 /// The bytes of a blob that were sent.
 #[derive(Clone, Copy)]
@@ -49,13 +49,13 @@ impl Meter {
     }
 
     /// A blob of `length` bytes is going to be sent. Safe to repeat.
-    pub(super) fn announce(&self, key: &Key, length: u64) {
+    pub(super) fn announce(&self, key: &BlobKey, length: u64) {
         let share = Share { sent: 0, length };
         self.shares().entry(key.clone()).or_insert(share);
     }
 
     /// A blob is not going to be sent, if it was not.
-    pub(super) fn withdraw(&self, key: &Key) {
+    pub(super) fn withdraw(&self, key: &BlobKey) {
         let mut shares = self.shares();
         if shares.get(key).is_some_and(|share| share.sent == 0) {
             shares.remove(key);
@@ -63,13 +63,13 @@ impl Meter {
     }
 
     /// A blob is there, whether it was sent or mounted.
-    pub(super) fn finish(&self, key: &Key) {
+    pub(super) fn finish(&self, key: &BlobKey) {
         self.set(key, |share| share.sent = share.length);
     }
 
     /// The content of the blob `key`, which is counted as it is read if it is
     /// large; reading it again counts anew.
-    pub(super) fn counted(&self, key: &Key, content: &Content) -> Content {
+    pub(super) fn counted(&self, key: &BlobKey, content: &Content) -> Content {
         self.announce(key, content.length());
         if content.length() <= STREAMED {
             return content.clone();
@@ -82,13 +82,13 @@ impl Meter {
         Content::from_source(counted).with_digest(key.1.clone())
     }
 
-    fn set(&self, key: &Key, change: impl FnOnce(&mut Share)) {
+    fn set(&self, key: &BlobKey, change: impl FnOnce(&mut Share)) {
         if let Some(share) = self.shares().get_mut(key) {
             change(share);
         }
     }
 
-    fn shares(&self) -> MutexGuard<'_, HashMap<Key, Share>> {
+    fn shares(&self) -> MutexGuard<'_, HashMap<BlobKey, Share>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,7 +97,7 @@ impl Meter {
 struct Counted {
     content: Content,
     meter: Meter,
-    key: Key,
+    key: BlobKey,
 }
 
 impl Reread for Counted {
@@ -119,7 +119,7 @@ impl Reread for Counted {
 struct Counting<R> {
     reader: R,
     meter: Meter,
-    key: Key,
+    key: BlobKey,
 }
 
 impl<R: Read> Read for Counting<R> {
@@ -138,7 +138,7 @@ mod tests {
 
     const LARGE: u64 = 1_000_000;
 
-    fn blob(name: u8, length: u64) -> (Key, Content) {
+    fn blob(name: u8, length: u64) -> (BlobKey, Content) {
         let bytes = vec![name; length.try_into().unwrap()];
         let digest = Digest::of(&bytes);
         (("r.io/app".parse().unwrap(), digest), bytes.into())

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::error::AttachError;
 use super::lateness::Lateness;
-use super::meter::Meter;
+use super::meter::{BlobKey, Meter};
 use super::place::{Kind, Place};
 use super::settle::Settle;
 use crate::envelope::Layer;
@@ -191,13 +191,11 @@ impl Publication<'_> {
     }
 }
 
-type Key = (Repository, Digest);
-
 /// Blobs that are expected as long as this lives.
 pub(super) struct Expected {
     outstanding: Arc<Outstanding>,
     meter: Meter,
-    keys: Vec<Key>,
+    keys: Vec<BlobKey>,
 }
 
 impl Drop for Expected {
@@ -212,16 +210,16 @@ impl Drop for Expected {
 /// The blobs that are still to be uploaded, with their lengths.
 #[derive(Default)]
 struct Outstanding {
-    blobs: Mutex<HashMap<Key, u64>>,
+    blobs: Mutex<HashMap<BlobKey, u64>>,
     fewer: Notify,
 }
 
 impl Outstanding {
-    fn blobs(&self) -> MutexGuard<'_, HashMap<Key, u64>> {
+    fn blobs(&self) -> MutexGuard<'_, HashMap<BlobKey, u64>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remove(&self, keys: &[Key]) {
+    fn remove(&self, keys: &[BlobKey]) {
         {
             let mut blobs = self.blobs();
             for key in keys {
@@ -252,7 +250,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    fn key(name: usize) -> Key {
+    fn key(name: usize) -> BlobKey {
         let digest = Digest::of(name.to_string().as_bytes());
         ("r.io/app".parse().unwrap(), digest)
     }

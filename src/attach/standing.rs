@@ -23,7 +23,7 @@ pub(crate) enum Standing {
 #[derive(Clone)]
 pub(crate) struct Tagged {
     manifest: Manifest,
-    body: Body,
+    body: TagBody,
     /// Whether readers take it for what `body` is.
     reading: Reading,
     descriptors: Vec<Descriptor>,
@@ -32,7 +32,7 @@ pub(crate) struct Tagged {
 
 /// A tag's manifest as the signer uses it.
 #[derive(Clone)]
-enum Body {
+enum TagBody {
     /// One document, which is replaced whatever it was.
     Replaced,
     Image(Box<ImageManifest>),
@@ -63,22 +63,22 @@ impl Standing {
     }
 
     fn parse(kind: Kind, manifest: Manifest, version: Condition) -> Result<Self, ManifestError> {
-        let image = |(image, reading)| (Body::Image(Box::new(image)), reading);
+        let image = |(image, reading)| (TagBody::Image(Box::new(image)), reading);
         let (body, reading) = match kind {
             Kind::Referrers => {
                 let (index, reading) = manifest.to_standing_index()?;
-                (Body::Index(index), reading)
+                (TagBody::Index(index), reading)
             }
             Kind::Signatures | Kind::Attestations => image(manifest.to_standing_image()?),
             Kind::Sbom => manifest
                 .to_standing_image()
-                .map_or((Body::Replaced, Reading::Plain), image),
+                .map_or((TagBody::Replaced, Reading::Plain), image),
         };
         Ok(Self::Tag(Box::new(Tagged {
             descriptors: match &body {
-                Body::Replaced => Vec::new(),
-                Body::Image(image) => image.layers().to_vec(),
-                Body::Index(index) => index.entries().cloned().collect(),
+                TagBody::Replaced => Vec::new(),
+                TagBody::Image(image) => image.layers().to_vec(),
+                TagBody::Index(index) => index.entries().cloned().collect(),
             },
             body,
             reading,
@@ -143,11 +143,13 @@ impl Standing {
             Self::List(referrers) => referrers.contains(&layer.descriptor().digest),
             Self::Tag(tagged) => match tagged.body {
                 // Readers of a list go by the digest; the rest is for people.
-                Body::Index(_) => tagged
+                TagBody::Index(_) => tagged
                     .descriptors
                     .iter()
                     .any(|there| layer.descriptor().is_covered_by(there)),
-                Body::Image(_) | Body::Replaced => tagged.descriptors.contains(layer.descriptor()),
+                TagBody::Image(_) | TagBody::Replaced => {
+                    tagged.descriptors.contains(layer.descriptor())
+                }
             },
         }
     }
@@ -160,7 +162,7 @@ impl Standing {
     pub(super) fn set_right(&self, layers: &[Sealed]) -> Result<Self, ManifestError> {
         let mut standing = self.clone();
         if let Self::Tag(tagged) = &mut standing
-            && let Body::Image(image) = &mut tagged.body
+            && let TagBody::Image(image) = &mut tagged.body
         {
             let sizes = layers.iter().map(|layer| layer.descriptor());
             let sizes: HashMap<_, _> = sizes.map(|blob| (&blob.digest, blob.size)).collect();
@@ -183,15 +185,15 @@ impl Standing {
 
     pub(super) fn image(&self) -> Option<&ImageManifest> {
         match &self.tagged()?.body {
-            Body::Image(image) => Some(image),
-            Body::Replaced | Body::Index(_) => None,
+            TagBody::Image(image) => Some(image),
+            TagBody::Replaced | TagBody::Index(_) => None,
         }
     }
 
     pub(super) fn index(&self) -> Option<&IndexManifest> {
         match &self.tagged()?.body {
-            Body::Index(index) => Some(index),
-            Body::Replaced | Body::Image(_) => None,
+            TagBody::Index(index) => Some(index),
+            TagBody::Replaced | TagBody::Image(_) => None,
         }
     }
 

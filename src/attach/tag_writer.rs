@@ -15,7 +15,7 @@ use super::settle::{Contention, Measured, Settle};
 use super::standing::Standing;
 use super::timing::{CONSISTENCY, MOST_DOUBLINGS, PATIENCE, RESTLESS, STALE, after_collision};
 use super::union::Union;
-use super::watch::{Doubt, Watch};
+use super::watch::{Doubt, PlaceWatch};
 use crate::config::MediaTypes;
 use crate::envelope::{Layer, Sealed};
 use crate::oci::{Content, Descriptor, Digest};
@@ -322,10 +322,10 @@ impl<'a> TagWriter<'a> {
     }
 
     /// A watch on the place, which now has what stands there, or soon `ours`.
-    fn watch(&self, ours: Option<&Digest>, first: Instant) -> Watch<'a> {
+    fn watch(&self, ours: Option<&Digest>, first: Instant) -> PlaceWatch<'a> {
         let digests = [self.append.stands(), ours].map(|digest| digest.cloned());
         let registries = self.publication.registries;
-        Watch::new(registries, self.place, digests, first, self.shortest() / 2)
+        PlaceWatch::new(registries, self.place, digests, first, self.shortest() / 2)
     }
 
     async fn put(&mut self, union: &Union, condition: &Condition) -> Result<Attempt, AttachError> {

@@ -57,7 +57,7 @@ impl Doubt {
 }
 
 /// The standing of a place, look after look.
-pub(super) struct Watch<'a> {
+pub(super) struct PlaceWatch<'a> {
     registries: &'a Registries,
     place: &'a Place,
     began: Instant,
@@ -72,7 +72,7 @@ pub(super) struct Watch<'a> {
     seen: HashSet<Descriptor>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> PlaceWatch<'a> {
     /// Watches `place` from `first` on, where the first digest stood and the
     /// second is going to.
     pub(super) fn new(

@@ -89,7 +89,7 @@ impl Log {
     {
         let log = self.clone();
         let lines = tracing_subscriber::fmt::layer()
-            .event_format(Lines(self.clone()))
+            .event_format(LineFormat(self.clone()))
             .with_writer(writer)
             // A closed stdout is no reason to write to stderr.
             .log_internal_errors(false);
@@ -105,9 +105,9 @@ impl Log {
 #[error("this process has a log already")]
 pub struct AlreadyInstalled;
 
-struct Lines(Log);
+struct LineFormat(Log);
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

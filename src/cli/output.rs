@@ -36,13 +36,13 @@ pub(super) struct Output(Arc<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    lines: Mutex<Lines>,
+    lines: Mutex<Backlog>,
     /// Its holder writes.
     turn: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Lines {
+struct Backlog {
     bytes: VecDeque<u8>,
     /// How many lines found no room since the last that did.
     missing: usize,
@@ -51,7 +51,7 @@ struct Lines {
     style: Style,
 }
 
-impl Lines {
+impl Backlog {
     fn push(&mut self, line: &[u8], room: usize) {
         if self.is_closed {
             return;
@@ -83,9 +83,9 @@ impl Lines {
 
 impl Output {
     pub(super) fn new(style: Style) -> Self {
-        let lines = Mutex::new(Lines {
+        let lines = Mutex::new(Backlog {
             style,
-            ..Lines::default()
+            ..Backlog::default()
         });
         Self(Arc::new(Waiting {
             lines,
@@ -93,7 +93,7 @@ impl Output {
         }))
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines> {
+    fn lines(&self) -> MutexGuard<'_, Backlog> {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,12 +165,12 @@ impl Output {
 }
 
 /// One line on its way.
-pub(super) struct Line<'a> {
+pub(super) struct LineWriter<'a> {
     output: &'a Output,
     room: usize,
 }
 
-impl io::Write for Line<'_> {
+impl io::Write for LineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.output.say(bytes, self.room);
         Ok(bytes.len())
@@ -182,21 +182,21 @@ impl io::Write for Line<'_> {
 }
 
 impl<'a> MakeWriter<'a> for Output {
-    type Writer = Line<'a>;
+    type Writer = LineWriter<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line {
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter {
             output: self,
             room: ROOM,
         }
     }
 
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
         let room = match *metadata.level() {
             Level::ERROR | Level::WARN => ROOM_FOR_ERRORS,
             _ => ROOM,
         };
-        Line { output: self, room }
+        LineWriter { output: self, room }
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn lines_that_find_no_room_are_counted_and_errors_find_some() {
-        let mut lines = Lines::default();
+        let mut lines = Backlog::default();
         lines.style.set(Colour::Off, Format::Text);
         lines.push(b"first\n", 10);
         lines.push(b"second\n", 10);
@@ -223,7 +223,7 @@ mod tests {
     /// SIG-83
     #[test]
     fn missing_lines_are_counted_in_the_format_of_the_log() {
-        let mut lines = Lines::default();
+        let mut lines = Backlog::default();
         lines.style.set(Colour::On, Format::Json);
         lines.push(b"{}\n", 1);
         lines.say_missing();
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_output_that_is_closed_keeps_nothing() {
-        let mut lines = Lines::default();
+        let mut lines = Backlog::default();
         lines.push(b"first\n", 10);
         lines.close();
         lines.push(b"second\n", 10);

@@ -6,8 +6,8 @@
 
 use std::ffi::OsStr;
 
-const OLDEST: Version = Version { major: 0, minor: 7 };
-const NEWEST: Version = Version {
+const OLDEST: ApiVersion = ApiVersion { major: 0, minor: 7 };
+const NEWEST: ApiVersion = ApiVersion {
     major: 0,
     minor: 15,
 };
@@ -17,12 +17,12 @@ const NEWEST: Version = Version {
 pub enum Negotiated {
     /// `CNB_PLATFORM_API` is unset or blank; worth a debug line.
     Unset,
-    Version(Version),
+    Version(ApiVersion),
 }
 
 /// `<major>.<minor>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct ApiVersion {
     pub major: u64,
     pub minor: u64,
 }
@@ -45,7 +45,7 @@ pub fn negotiate(requested: Option<&OsStr>) -> Result<Negotiated, PlatformApiErr
 }
 
 /// The lifecycle's `^v?(\d+)\.?(\d*)$`.
-fn parse(text: &str) -> Option<Version> {
+fn parse(text: &str) -> Option<ApiVersion> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (major, minor) = match text.split_once('.') {
         Some((major, "")) => (major, "0"),
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<Version> {
         // A number beyond 64 bits is a version that nobody supports.
         is_number.then(|| digits.parse().unwrap_or(u64::MAX))
     };
-    Some(Version {
+    Some(ApiVersion {
         major: number(major)?,
         minor: number(minor)?,
     })
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn every_platform_api_from_0_7_to_0_15_is_spoken() {
         for minor in 7..=15 {
-            let version = Version { major: 0, minor };
+            let version = ApiVersion { major: 0, minor };
             for text in [format!("0.{minor}"), format!("v0.{minor}")] {
                 assert_eq!(check(&text), Ok(Negotiated::Version(version)), "{text}");
             }

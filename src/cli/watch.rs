@@ -42,9 +42,9 @@ const STACK: usize = 512 * 1024;
 
 /// Looks whether the run is to end. Clones are the same watch.
 #[derive(Clone)]
-pub(super) struct Watch(Arc<State>);
+pub(super) struct Watch(Arc<RunState>);
 
-struct State {
+struct RunState {
     began: Instant,
     interrupted: Arc<AtomicBool>,
     terminated: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ enum Stage {
 impl Watch {
     /// Begins to watch; the time of the run begins too.
     pub(super) fn start(log: Option<Log>) -> Self {
-        let watch = Self(Arc::new(State {
+        let watch = Self(Arc::new(RunState {
             began: Instant::now(),
             interrupted: Arc::default(),
             terminated: Arc::default(),

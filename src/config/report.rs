@@ -11,7 +11,7 @@ use std::time::Instant;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::oci::digest::{Algorithm, NotADigest};
+use crate::oci::digest::{HashAlgorithm, NotADigest};
 use crate::oci::reference::{NotAReference, Version};
 use crate::oci::{Digest, Reference};
 
@@ -88,7 +88,7 @@ fn digest(document: &Document<'_>, image: &DeTable<'_>) -> Result<Digest, Report
     })?;
     // `spec/decisions/0023`
     match digest.algorithm() {
-        Algorithm::Sha256 => Ok(digest),
+        HashAlgorithm::Sha256 => Ok(digest),
         algorithm => Err(ReportError::Algorithm {
             position: position(),
             algorithm: algorithm.name(),

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::dsse::{IN_TOTO, Payload};
+use super::dsse::{HashedPayload, IN_TOTO};
 use super::json;
 use super::media_type;
 use super::signed::{Evidence, Signed, Verifier};
@@ -15,7 +15,7 @@ use crate::oci::Content;
 /// The hint names the key: base64 of the SHA-256 of its DER. There is no `keyid`,
 /// which verifiers would compare. Of certificates a bundle holds the leaf alone:
 /// cosign up to v3.1.2 takes a bundle with a chain for none.
-pub(super) fn bundle(payload: &Payload, signed: &Signed) -> Content {
+pub(super) fn bundle(payload: &HashedPayload, signed: &Signed) -> Content {
     let media_type = json::string(media_type::SIGSTORE_BUNDLE.as_str());
     let material = material(signed).join(",");
     let head = format!(

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::oci::digest::{Algorithm, Hasher};
+use crate::oci::digest::{HashAlgorithm, Hasher};
 use crate::oci::{Content, Reread};
 use crate::signature::Signature;
 
@@ -21,22 +21,22 @@ const HEAD: &str = r#"{"payloadType":"application/vnd.in-toto+json","payload":""
 /// message and the envelope are hashed in the same pass. The signature stands
 /// at the end of an envelope, so that another signature costs no further
 /// reading.
-pub struct Payload {
+pub struct HashedPayload {
     content: Content,
     message: Content,
     /// The hash of an envelope up to its signature.
     hasher: Hasher,
 }
 
-impl Payload {
+impl HashedPayload {
     /// Reads `content` to its end.
     ///
     /// # Errors
     /// On content that cannot be read.
     pub fn read(content: Content) -> io::Result<Self> {
         let message = pre_authentication_encoding(&content);
-        let mut covered = Hasher::new(Algorithm::Sha256);
-        let mut enveloped = Hasher::new(Algorithm::Sha256);
+        let mut covered = Hasher::new(HashAlgorithm::Sha256);
+        let mut enveloped = Hasher::new(HashAlgorithm::Sha256);
         covered.update(encoding_head(&content).as_bytes());
         enveloped.update(HEAD.as_bytes());
         let mut reader = content.open_ahead()?;
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_envelope_is_that_of_cosign_two() {
-        let payload = Payload::read(Content::from(b"{}".to_vec())).unwrap();
+        let payload = HashedPayload::read(Content::from(b"{}".to_vec())).unwrap();
         assert_eq!(
             payload.message().to_bytes().unwrap(),
             "DSSEv1 28 application/vnd.in-toto+json 2 {}"
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_digests_that_are_known_are_those_of_the_bytes() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 2] {
-            let payload = Payload::read(Content::from(vec![b'x'; length])).unwrap();
+            let payload = HashedPayload::read(Content::from(vec![b'x'; length])).unwrap();
             let mut contents = vec![payload.message().clone()];
             for byte in 0..3 {
                 contents.push(payload.envelope(&Signature::new(vec![byte; 71])));

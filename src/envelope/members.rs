@@ -44,7 +44,9 @@ impl<'de> Visitor<'de> for Collect {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-        while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
+        while let Some((MemberName(name), value)) =
+            map.next_entry::<MemberName<'de>, &RawValue>()?
+        {
             if members.iter().any(|(member, _)| *member == name) {
                 return Err(A::Error::custom("a member stands twice"));
             }
@@ -58,24 +60,24 @@ impl<'de> Visitor<'de> for Collect {
 }
 
 /// A string, borrowed where nothing in it is escaped.
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+pub(super) struct MemberName<'a>(pub(super) Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for MemberName<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Text<'de>;
+            type Value = MemberName<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(MemberName(Cow::Borrowed(text)))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(MemberName(Cow::Owned(text.to_owned())))
             }
         }
         deserializer.deserialize_str(Read)

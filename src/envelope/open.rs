@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use super::dsse::{self, IN_TOTO};
 use super::layer::{Layer, Referrer, Sealed};
 use super::media_type;
-use super::members::{Members, Text};
+use super::members::{MemberName, Members};
 use super::payload::Payload;
 use super::seal::{CERTIFICATE, CHAIN, LOG_ENTRY, PREDICATE_TYPE, SIGNATURE, TIMESTAMP};
 use super::signed::{Evidence, Signed, Verifier};
@@ -158,7 +158,7 @@ fn stated(
 ) -> Result<Signed, OpenError> {
     let payload = Bytes::from(payload);
     let claim = statement::claim(&payload).ok_or(OpenError::NoClaim)?;
-    let payload = dsse::Payload::read(payload.into()).map_err(OpenError::Content)?;
+    let payload = dsse::HashedPayload::read(payload.into()).map_err(OpenError::Content)?;
     Ok(Signed {
         claim: Arc::new(claim),
         payload: Arc::new(Payload::Statement(Box::new(payload))),
@@ -300,11 +300,11 @@ fn list<'a>(
 }
 
 fn text(json: &RawValue, name: &'static str) -> Result<String, OpenError> {
-    read(json, name).map(|Text(text)| text.into_owned())
+    read(json, name).map(|MemberName(text)| text.into_owned())
 }
 
 fn base64(json: Option<&RawValue>, name: &'static str) -> Result<Vec<u8>, OpenError> {
-    let Text(text) = read(json.ok_or(OpenError::Missing(name))?, name)?;
+    let MemberName(text) = read(json.ok_or(OpenError::Missing(name))?, name)?;
     let decoded = STANDARD.decode(text.as_bytes());
     decoded.map_err(|_| OpenError::Malformed(name))
 }

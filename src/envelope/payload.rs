@@ -15,7 +15,7 @@ pub enum Payload {
     SimpleSigning(Content),
     /// An in-toto statement: a signature covers its pre-authentication encoding
     /// (DSSE v1.0.2).
-    Statement(Box<dsse::Payload>),
+    Statement(Box<dsse::HashedPayload>),
 }
 
 impl Payload {
@@ -88,7 +88,7 @@ impl Claim {
                 Form::Tag | Form::Bundle,
             ) => statement::statement(repository.as_ref(), digest, predicate_type, document),
         };
-        let payload = dsse::Payload::read(statement)?;
+        let payload = dsse::HashedPayload::read(statement)?;
         Ok(Payload::Statement(Box::new(payload)))
     }
 }

@@ -54,18 +54,18 @@ struct Simple {
 #[derive(Deserialize)]
 struct Critical {
     #[serde(default)]
-    identity: Identity,
-    image: Image,
+    identity: CriticalIdentity,
+    image: CriticalImage,
 }
 
 #[derive(Default, Deserialize)]
-struct Identity {
+struct CriticalIdentity {
     #[serde(rename = "docker-reference", default)]
     reference: String,
 }
 
 #[derive(Deserialize)]
-struct Image {
+struct CriticalImage {
     #[serde(rename = "docker-manifest-digest")]
     digest: String,
 }

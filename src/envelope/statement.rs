@@ -57,7 +57,7 @@ pub(super) fn signature(digest: &Digest, annotations: &BTreeMap<String, String>)
 /// The claim that a statement makes; none if it is not about exactly one digest.
 pub(super) fn claim(statement: &Bytes) -> Option<Claim> {
     let read: Statement<'_> = serde_json::from_slice(statement).ok()?;
-    let [subject] = <[Subject; 1]>::try_from(read.subject).ok()?;
+    let [subject] = <[StatementSubject; 1]>::try_from(read.subject).ok()?;
     let (algorithm, hex) = subject.digest.into_iter().next()?;
     let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
     if read.predicate_type == SIGNATURE {
@@ -79,14 +79,14 @@ pub(super) fn claim(statement: &Bytes) -> Option<Claim> {
 struct Statement<'a> {
     #[serde(rename = "predicateType")]
     predicate_type: String,
-    subject: Vec<Subject>,
+    subject: Vec<StatementSubject>,
     /// cosign 2.6 writes signatures without.
     #[serde(borrow)]
     predicate: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Subject {
+struct StatementSubject {
     #[serde(default)]
     name: String,
     digest: BTreeMap<String, String>,

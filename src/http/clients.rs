@@ -18,11 +18,11 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::error::HttpError;
-use super::names::Names;
+use super::names::SystemNames;
 use super::proxies::{Proxies, ProxyVariable};
 use super::reach::{Outward, Reach};
 use super::roots::{LazyRoots, Roots};
-use super::verifier::Verifier;
+use super::verifier::CertificateVerifier;
 use crate::beside;
 use crate::oci::Content;
 
@@ -179,7 +179,7 @@ impl Clients {
             .connect_timeout(CONNECT)
             .redirect(Policy::none())
             .tcp_nodelay(true)
-            .dns_resolver(Names)
+            .dns_resolver(SystemNames)
             .tls_certs_only([])
             .no_proxy();
         let client = shape(builder)?
@@ -192,7 +192,7 @@ impl Clients {
 /// TLS 1.2 and 1.3 with certificates that `roots` vouch for.
 fn tls(roots: &Roots, nobody: Arc<Nobody>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier::new(&roots.certificates, &provider);
+    let verifier = CertificateVerifier::new(&roots.certificates, &provider);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()

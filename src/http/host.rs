@@ -44,10 +44,10 @@ pub struct Times {
 /// A host's limiter and its failures, shared by all tasks that ask it.
 pub(super) struct Host {
     permits: Semaphore,
-    state: Mutex<State>,
+    state: Mutex<HostState>,
 }
 
-struct State {
+struct HostState {
     failing: Failing,
     silence: Silence,
     not_before: Option<Instant>,
@@ -135,7 +135,7 @@ impl Default for Host {
     fn default() -> Self {
         Self {
             permits: Semaphore::new(AT_ONCE),
-            state: Mutex::new(State {
+            state: Mutex::new(HostState {
                 failing: Failing::default(),
                 silence: Silence::default(),
                 not_before: None,
@@ -311,12 +311,12 @@ impl Host {
         state.warnings.len() < WARNINGS && state.warnings.insert(warning.to_owned())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HostState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl HostState {
     /// When the next request may begin.
     fn next_start(&self, now: Instant) -> Instant {
         let paced = self.last_start.map(|last| last + self.interval);

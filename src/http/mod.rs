@@ -48,9 +48,9 @@ use crate::oci::Content;
 use crate::secret::Secrets;
 use clients::{Clients, streamed};
 use host::{Host, Trouble};
-use retry::{Failure, Pace};
+use retry::{Pace, PassingFailure};
 use roots::LazyRoots;
-use waiting::{Reading, patience};
+use waiting::{Arrival, patience};
 
 /// How long a host may stay silent: before an answer begins, and between two
 /// pieces of it.
@@ -236,7 +236,7 @@ impl Client {
                 (permit.began, attempt(end).await)
             };
             let failure = match outcome {
-                Ok(response) => match Failure::of_answer(response, request.replay) {
+                Ok(response) => match PassingFailure::of_answer(response, request.replay) {
                     Ok(mut response) => {
                         host.answered(began);
                         let sent = request.body.as_ref().map_or(0, Content::length);
@@ -254,7 +254,7 @@ impl Client {
                     if let HttpError::Silence { .. } = &error {
                         host.failed(began, Trouble::Silence(error.to_string()));
                     }
-                    Failure::of_error(error, request.replay)?
+                    PassingFailure::of_error(error, request.replay)?
                 }
             };
             *is_in_doubt |= !failure.is_undone();
@@ -393,7 +393,7 @@ impl Client {
         let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
         let started = Instant::now();
         let (moved, is_good) = (self.moving(request), answer.status().is_success());
-        let mut reading = Reading::new(url, promised);
+        let mut reading = Arrival::new(url, promised);
         let mut body = BytesMut::new();
         let mut length = 0;
         loop {

@@ -8,9 +8,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::beside;
 
 /// Asks the system as the library does, on a thread that the system may refuse.
-pub(super) struct Names;
+pub(super) struct SystemNames;
 
-impl Resolve for Names {
+impl Resolve for SystemNames {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = addresses(name.as_str().to_owned()).await?;

@@ -88,7 +88,7 @@ impl Proxies {
     }
 
     fn apply_to(&self, url: &Url) -> bool {
-        let Some(target) = Target::of(url) else {
+        let Some(target) = AskedHost::of(url) else {
             return false;
         };
         let list = self.none.as_ref().map(|list| list.to_string_lossy());
@@ -141,14 +141,14 @@ impl ProxyVariable {
 }
 
 /// The host of a request.
-struct Target {
+struct AskedHost {
     /// In lower case, and without the brackets of IPv6.
     host: String,
     address: Option<IpAddr>,
     port: u16,
 }
 
-impl Target {
+impl AskedHost {
     fn of(url: &Url) -> Option<Self> {
         let (host, address) = match url.host()? {
             Host::Domain(name) => (name.to_ascii_lowercase(), None),
@@ -230,7 +230,7 @@ impl Exception {
         })
     }
 
-    fn covers(&self, target: &Target) -> bool {
+    fn covers(&self, target: &AskedHost) -> bool {
         let at = |port: &str| port.is_empty() || port == target.port.to_string();
         match (self, target.address) {
             (Self::Everything, _) => true,

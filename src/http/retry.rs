@@ -17,12 +17,12 @@ const LONGEST: Duration = Duration::from_secs(20);
 const WORTH_A_WORD: u32 = 4;
 
 /// An outcome that may get better.
-pub(super) enum Failure {
+pub(super) enum PassingFailure {
     Answer(Response),
     Error(HttpError),
 }
 
-impl Failure {
+impl PassingFailure {
     /// Gives the answer back if a repetition would not help or could harm.
     pub(super) fn of_answer(response: Response, replay: Replay) -> Result<Response, Self> {
         let again = match replay {
@@ -50,7 +50,7 @@ impl Failure {
     }
 }
 
-impl Failure {
+impl PassingFailure {
     /// Whether the host complains of too many requests.
     fn is_complaint(&self) -> bool {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
@@ -128,7 +128,7 @@ impl Pace {
     pub(super) fn next(
         &mut self,
         host: &Host,
-        failure: Failure,
+        failure: PassingFailure,
         began: Instant,
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
@@ -136,8 +136,8 @@ impl Pace {
         host.failed(began, failure.trouble());
         let end = self.end(host, began);
         let asked = match &failure {
-            Failure::Answer(response) => retry_after(response),
-            Failure::Error(_) => None,
+            PassingFailure::Answer(response) => retry_after(response),
+            PassingFailure::Error(_) => None,
         };
         let now = Instant::now();
         if let Some(asked) = asked {
@@ -172,14 +172,14 @@ fn jittered(attempts: u32) -> Duration {
     ceiling.mul_f64(fastrand::f64())
 }
 
-fn give_up(failure: Failure, attempts: u32, asked: Option<Duration>) -> HttpError {
+fn give_up(failure: PassingFailure, attempts: u32, asked: Option<Duration>) -> HttpError {
     match (failure, asked) {
-        (Failure::Error(error), _) => error,
-        (Failure::Answer(response), Some(wait)) => HttpError::WaitTooLong {
+        (PassingFailure::Error(error), _) => error,
+        (PassingFailure::Answer(response), Some(wait)) => HttpError::WaitTooLong {
             url: Redacted(&response.url).to_string(),
             wait,
         },
-        (Failure::Answer(response), None) => HttpError::Overloaded {
+        (PassingFailure::Answer(response), None) => HttpError::Overloaded {
             url: Redacted(&response.url).to_string(),
             status: response.status.as_u16(),
             attempts,

@@ -41,14 +41,14 @@ pub(super) enum UnfitRoot {
 
 /// Verifies servers' certificates by a set of roots.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub(super) struct CertificateVerifier {
     /// Sorted.
     roots: Vec<CertificateDer<'static>>,
     anchors: Vec<TrustAnchor<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Verifier {
+impl CertificateVerifier {
     /// A root that is no certificate is left out.
     pub(super) fn new(roots: &[CertificateDer<'static>], provider: &CryptoProvider) -> Self {
         let mut roots = roots.to_vec();
@@ -182,7 +182,7 @@ impl Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

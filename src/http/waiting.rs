@@ -95,13 +95,13 @@ fn path(url: &Url) -> String {
 }
 
 /// An answer's body that takes its time.
-pub(super) struct Reading<'a> {
+pub(super) struct Arrival<'a> {
     url: &'a Url,
     all: Option<u64>,
     due: Instant,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Arrival<'a> {
     /// Begins to read a body, of `all` bytes if that is known.
     pub(super) fn new(url: &'a Url, all: Option<u64>) -> Self {
         Self {

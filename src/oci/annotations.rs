@@ -16,12 +16,12 @@ use serde::ser::{Serialize, Serializer};
 #[derive(Clone, Default)]
 pub struct Annotations {
     text: Arc<str>,
-    entries: Arc<[Entry]>,
+    entries: Arc<[Bounds]>,
 }
 
 /// The positions of a name and of its value, which follows it, in the text.
 #[derive(Clone, Copy)]
-struct Entry {
+struct Bounds {
     start: usize,
     middle: usize,
     end: usize,
@@ -30,7 +30,7 @@ struct Entry {
 impl Annotations {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let of = |entry: &Entry| self.part(entry.start..entry.middle);
+        let of = |entry: &Bounds| self.part(entry.start..entry.middle);
         let found = self.entries.binary_search_by(|entry| of(entry).cmp(name));
         let entry = self.entries.get(found.ok()?)?;
         Some(self.part(entry.middle..entry.end))
@@ -62,7 +62,7 @@ impl Annotations {
 #[derive(Default)]
 struct Unsorted {
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<Bounds>,
 }
 
 impl Unsorted {
@@ -72,12 +72,12 @@ impl Unsorted {
         let middle = self.text.len();
         self.text.push_str(value);
         let end = self.text.len();
-        self.entries.push(Entry { start, middle, end });
+        self.entries.push(Bounds { start, middle, end });
     }
 
     fn sorted(self) -> Annotations {
         let Self { text, mut entries } = self;
-        let name = |entry: &Entry| text.get(entry.start..entry.middle).unwrap_or_default();
+        let name = |entry: &Bounds| text.get(entry.start..entry.middle).unwrap_or_default();
         // After this the last entry of each name comes first, and the sort
         // keeps it.
         entries.reverse();
@@ -155,7 +155,7 @@ impl<'de> Visitor<'de> for AnnotationsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
         let mut all = Unsorted::default();
-        while let Some((Text(name), Text(value))) = map.next_entry()? {
+        while let Some((JsonString(name), JsonString(value))) = map.next_entry()? {
             all.push(&name, &value);
         }
         Ok(all.sorted())
@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for AnnotationsVisitor {
 
 /// A string that is copied only if it has escapes.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct JsonString<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::ahead::read_ahead;
-use super::digest::{Algorithm, Digest, Hasher};
+use super::digest::{Digest, HashAlgorithm, Hasher};
 
 /// Content from here on is worth a thread that reads ahead.
 const LARGE: u64 = 1 << 20;
@@ -31,18 +31,18 @@ pub trait Reread: Send + Sync {
 /// Bytes in memory, a source, or several of them in a row. Cheap to clone.
 #[derive(Clone)]
 pub struct Content {
-    parts: Arc<[Part]>,
+    parts: Arc<[Piece]>,
     length: u64,
     known: Option<Digest>,
 }
 
 #[derive(Clone)]
-enum Part {
+enum Piece {
     Bytes(Bytes),
     Source(Arc<dyn Reread>),
 }
 
-impl Part {
+impl Piece {
     fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -61,7 +61,7 @@ impl Part {
 impl Content {
     /// Content of a source outside of memory.
     pub fn from_source(source: impl Reread + 'static) -> Self {
-        Self::from_parts(vec![Part::Source(Arc::new(source))])
+        Self::from_parts(vec![Piece::Source(Arc::new(source))])
     }
 
     /// All of `contents`, one after the other.
@@ -73,8 +73,8 @@ impl Content {
         Self::from_parts(parts)
     }
 
-    fn from_parts(parts: Vec<Part>) -> Self {
-        let length = parts.iter().map(Part::length).sum();
+    fn from_parts(parts: Vec<Piece>) -> Self {
+        let length = parts.iter().map(Piece::length).sum();
         Self {
             parts: parts.into(),
             length,
@@ -126,7 +126,7 @@ impl Content {
     /// # Errors
     /// On a source that cannot be read.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
-        if let [Part::Bytes(bytes)] = &*self.parts {
+        if let [Piece::Bytes(bytes)] = &*self.parts {
             return Ok(bytes.clone());
         }
         let mut bytes = Vec::new();
@@ -142,14 +142,14 @@ impl Content {
         if let Some(digest) = &self.known {
             return Ok(digest.clone());
         }
-        let (digest, _) = Hasher::new(Algorithm::Sha256).drain(&mut self.open_ahead()?)?;
+        let (digest, _) = Hasher::new(HashAlgorithm::Sha256).drain(&mut self.open_ahead()?)?;
         Ok(digest)
     }
 }
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self::from_parts(vec![Part::Bytes(bytes)])
+        Self::from_parts(vec![Piece::Bytes(bytes)])
     }
 }
 
@@ -166,7 +166,7 @@ impl fmt::Debug for Content {
 }
 
 struct PartsReader {
-    parts: Arc<[Part]>,
+    parts: Arc<[Piece]>,
     next: usize,
     current: Option<Current>,
 }

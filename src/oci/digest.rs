@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 /// The algorithms a registry may use (image-spec v1.1, "Registered Algorithms").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Algorithm {
+pub enum HashAlgorithm {
     Sha256,
     Sha512,
 }
 
-impl Algorithm {
+impl HashAlgorithm {
     /// As digests spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -34,14 +34,14 @@ impl Algorithm {
 /// The digest of exact bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
-    algorithm: Algorithm,
+    algorithm: HashAlgorithm,
     hex: String,
 }
 
 impl Digest {
     /// The SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let mut hasher = Hasher::new(HashAlgorithm::Sha256);
         hasher.update(bytes);
         hasher.finish()
     }
@@ -51,7 +51,7 @@ impl Digest {
         &self.hex
     }
 
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> HashAlgorithm {
         self.algorithm
     }
 
@@ -88,8 +88,8 @@ impl FromStr for Digest {
         let refuse = || NotADigest(text.chars().take(200).collect());
         let (name, hex) = text.split_once(':').ok_or_else(refuse)?;
         let algorithm = match name {
-            "sha256" => Algorithm::Sha256,
-            "sha512" => Algorithm::Sha512,
+            "sha256" => HashAlgorithm::Sha256,
+            "sha512" => HashAlgorithm::Sha512,
             _ => return Err(refuse()),
         };
         let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
@@ -111,10 +111,10 @@ pub enum Hasher {
 }
 
 impl Hasher {
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub fn new(algorithm: HashAlgorithm) -> Self {
         match algorithm {
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+            HashAlgorithm::Sha256 => Self::Sha256(Sha256::new()),
+            HashAlgorithm::Sha512 => Self::Sha512(Sha512::new()),
         }
     }
 
@@ -128,11 +128,11 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(state) => Digest {
-                algorithm: Algorithm::Sha256,
+                algorithm: HashAlgorithm::Sha256,
                 hex: hex::encode(state.finalize()),
             },
             Self::Sha512(state) => Digest {
-                algorithm: Algorithm::Sha512,
+                algorithm: HashAlgorithm::Sha512,
                 hex: hex::encode(state.finalize()),
             },
         }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_sha512_digest_is_checked_by_sha512() {
-        let mut hasher = Hasher::new(Algorithm::Sha512);
+        let mut hasher = Hasher::new(HashAlgorithm::Sha512);
         hasher.update(b"x");
         let digest = hasher.finish();
         assert_eq!(digest.hex().len(), 128);

@@ -14,13 +14,14 @@ use std::collections::HashSet;
 use std::fmt;
 
 pub use standing::Reading;
-pub use subject::Subject;
+pub use subject::Signable;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::annotations::JsonString;
 use super::bounded::Bounded;
 use super::descriptor::Descriptor;
 use super::digest::Digest;
@@ -249,8 +250,8 @@ impl ImageManifest {
         }
         let config = serde_json::to_vec(config)?.into();
         let changed = [
-            ("config", Written::Value(config)),
-            ("layers", Written::List(layers)),
+            ("config", NewField::Value(config)),
+            ("layers", NewField::List(layers)),
         ];
         let bytes = self.fields.written_with(&self.media_type, &changed)?;
         Ok(Manifest::new(self.media_type.clone(), bytes))
@@ -316,7 +317,7 @@ impl IndexManifest {
         if count > MAX_LAYERS {
             return Err(ManifestError::TooManyManifests(count));
         }
-        let changed = [("manifests", Written::List(entries))];
+        let changed = [("manifests", NewField::List(entries))];
         let bytes = self.fields.written_with(&MediaType::OCI_INDEX, &changed);
         let bytes = bytes.map_err(ManifestError::Json)?;
         Ok(Manifest::new(MediaType::OCI_INDEX, bytes))
@@ -329,12 +330,12 @@ impl IndexManifest {
 struct Fields(Vec<(String, Bytes)>);
 
 /// A new value of a field.
-enum Written {
+enum NewField {
     Value(Bytes),
     List(Vec<Bytes>),
 }
 
-impl Written {
+impl NewField {
     fn write_to(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Value(value) => bytes.extend_from_slice(value),
@@ -405,7 +406,7 @@ impl Fields {
     fn written_with(
         &self,
         media_type: &MediaType,
-        changed: &[(&str, Written)],
+        changed: &[(&str, NewField)],
     ) -> serde_json::Result<Bytes> {
         let kept = self.0.iter().map(|(name, value)| name.len() + value.len());
         let new = changed.iter().map(|(_, value)| value.length());
@@ -424,7 +425,7 @@ impl Fields {
                 None => bytes.extend_from_slice(value),
             }
         }
-        let is_new = |(name, _): &&(&str, Written)| self.find(name).is_none();
+        let is_new = |(name, _): &&(&str, NewField)| self.find(name).is_none();
         for (name, value) in changed.iter().filter(is_new) {
             bytes.extend_from_slice(format!(",\"{name}\":").as_bytes());
             value.write_to(&mut bytes);
@@ -452,9 +453,6 @@ struct Slices<'a> {
     twice: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'de> Deserialize<'de> for Slices<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(SlicesVisitor)
@@ -473,7 +471,9 @@ impl<'de> Visitor<'de> for SlicesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slices<'de>, A::Error> {
         let mut fields: Vec<(Cow<'de, str>, &RawValue)> = Vec::new();
         let (mut known, mut twice) = (HashSet::new(), None);
-        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+        while let Some((JsonString(name), value)) =
+            map.next_entry::<JsonString<'de>, &RawValue>()?
+        {
             if !known.insert(name.clone()) {
                 twice = Some(name.chars().take(100).collect());
             }

@@ -23,7 +23,7 @@ pub use bounded::Bounded;
 pub use content::{Content, Reread};
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Hasher};
-pub use manifest::{ImageManifest, IndexManifest, Manifest, Reading, Subject};
+pub use manifest::{ImageManifest, IndexManifest, Manifest, Reading, Signable};
 pub use media_type::MediaType;
 pub use namespace::Namespace;
 pub use reference::{Reference, Registry, Repository, Tag};

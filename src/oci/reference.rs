@@ -298,9 +298,9 @@ fn split_registry(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-type Parts = (Repository, Option<Tag>, Option<Digest>);
+type Named = (Repository, Option<Tag>, Option<Digest>);
 
-fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Parts, NotAReference> {
+fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Named, NotAReference> {
     let refuse = |reason: String| NotAReference::new(text, reason);
     let registry: Registry = registry
         .unwrap_or(HUB)

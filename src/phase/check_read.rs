@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::plan::{Image, Plan};
 use super::subject::Subject;
 use crate::beside;
-use crate::oci::digest::Algorithm;
+use crate::oci::digest::HashAlgorithm;
 use crate::oci::reference::Version;
 use crate::oci::{self, Digest, Manifest, Reference};
 use crate::sbom::{self, Document};
@@ -80,11 +80,11 @@ async fn check_image(
     image: &Image,
     registries: &Registries,
     patience: &Patience<'_>,
-) -> Result<(Manifest, oci::Subject), PhaseError> {
+) -> Result<(Manifest, oci::Signable), PhaseError> {
     let Some((first, others)) = image.tags.split_first() else {
         return Err(PhaseError::NoTags);
     };
-    let mut shown = Shown::of(image);
+    let mut shown = TagDigests::of(image);
     let found = patience.look(
         || registries.get_manifest(first),
         |found| match found {
@@ -119,7 +119,7 @@ async fn check_tag(
     registries: &Registries,
     patience: &Patience<'_>,
 ) -> Result<(), PhaseError> {
-    let mut shown = Shown::of(image);
+    let mut shown = TagDigests::of(image);
     let found = patience.look(
         || digest_of(tag, registries),
         |found| match found {
@@ -136,7 +136,7 @@ async fn check_tag(
 /// The SHA-256 digest of what a tag shows, whatever its registry calls it by.
 async fn digest_of(tag: &Reference, registries: &Registries) -> Result<Option<Digest>, StoreError> {
     match registries.head_manifest(tag).await? {
-        Some(digest) if digest.algorithm() != Algorithm::Sha256 => {
+        Some(digest) if digest.algorithm() != HashAlgorithm::Sha256 => {
             let manifest = registries.get_manifest(tag).await?;
             Ok(manifest.map(|manifest| manifest.digest().clone()))
         }
@@ -145,12 +145,12 @@ async fn digest_of(tag: &Reference, registries: &Registries) -> Result<Option<Di
 }
 
 /// The digests that a tag has shown so far.
-struct Shown<'a> {
+struct TagDigests<'a> {
     expected: &'a Digest,
     other: Option<Digest>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> TagDigests<'a> {
     fn of(image: &'a Image) -> Self {
         Self {
             expected: &image.digest,
@@ -242,12 +242,12 @@ async fn why_not(
 
 async fn read_sbom(
     image: &Image,
-    subject: &oci::Subject,
+    subject: &oci::Signable,
     registries: &Registries,
     limits: &Limits,
     patience: &Patience<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
-    let oci::Subject::Image(manifest) = subject else {
+    let oci::Signable::Image(manifest) = subject else {
         info!(%image, "{image} is an index of several images: it has no SBOM of its own to export");
         return Ok(Vec::new());
     };

@@ -19,7 +19,7 @@ use nix::poll::PollFlags;
 use nix::unistd::Uid;
 use tempfile::NamedTempFile;
 
-use crate::file::{Identity, WITHOUT_WAITING, wait};
+use crate::file::{Inode, WITHOUT_WAITING, wait};
 
 /// How long a pipe without a reader is waited for, and a reader that does not
 /// read.
@@ -35,7 +35,7 @@ const PROBE: [u8; 4096] = [0; 4096];
 /// A file that the run has read, by what it is to the run.
 #[derive(Clone, Debug)]
 pub struct Input {
-    identity: Identity,
+    identity: Inode,
     role: String,
 }
 
@@ -44,7 +44,7 @@ impl Input {
     pub fn find(path: &Path, role: String) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         metadata.is_file().then(|| Self {
-            identity: Identity::of(&metadata),
+            identity: Inode::of(&metadata),
             role,
         })
     }
@@ -80,7 +80,7 @@ impl Destination {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::new_file(path),
             Err(error) => return Err(error.into()),
         };
-        let identity = Identity::of(&metadata);
+        let identity = Inode::of(&metadata);
         if let Some(input) = inputs.iter().find(|input| input.identity == identity) {
             return Err(DestinationError::Input(input.role.clone()));
         }
@@ -209,11 +209,11 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// Our own output, if that is the file: what is written through another
 /// descriptor would overwrite the log.
-fn own_output(identity: Identity) -> Option<File> {
+fn own_output(identity: Inode) -> Option<File> {
     let is_it = |output: BorrowedFd<'_>| {
         let file = File::from(output.try_clone_to_owned().ok()?);
         let metadata = file.metadata().ok()?;
-        (Identity::of(&metadata) == identity).then_some(file)
+        (Inode::of(&metadata) == identity).then_some(file)
     };
     is_it(io::stdout().as_fd()).or_else(|| is_it(io::stderr().as_fd()))
 }
@@ -299,7 +299,7 @@ fn mount(path: &Path) -> io::Result<Option<String>> {
 
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
-        (Ok(file), Ok(there)) => Identity::of(&file) == Identity::of(&there),
+        (Ok(file), Ok(there)) => Inode::of(&file) == Inode::of(&there),
         _ => false,
     }
 }

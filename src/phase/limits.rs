@@ -10,7 +10,7 @@ pub struct Limits {
     pub manifest: u64,
     /// Bytes of an image's config.
     pub image_config: u64,
-    pub sbom: sbom::Limits,
+    pub sbom: sbom::LayerLimits,
 }
 
 const MAX_IMAGE_CONFIG: u64 = 16 << 20;
@@ -20,7 +20,7 @@ impl Default for Limits {
         Self {
             manifest: MAX_MANIFEST,
             image_config: MAX_IMAGE_CONFIG,
-            sbom: sbom::Limits::default(),
+            sbom: sbom::LayerLimits::default(),
         }
     }
 }

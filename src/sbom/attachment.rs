@@ -6,8 +6,8 @@
 use crate::envelope::media_type;
 use std::collections::HashSet;
 
-use super::cyclonedx::{self, Source};
-use super::documents::{Document, Format};
+use super::cyclonedx::{self, Bom};
+use super::documents::{Document, SbomFormat};
 use super::error::SbomError;
 use crate::oci::{Content, Digest, MediaType};
 
@@ -30,7 +30,7 @@ pub struct Attachment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub path: String,
-    pub format: Format,
+    pub format: SbomFormat,
 }
 
 /// Makes one attachment of an image's documents. If there are CycloneDX
@@ -43,7 +43,7 @@ pub struct Skipped {
 pub fn attachment(documents: &[Document]) -> Result<Attachment, SbomError> {
     let (cyclonedx, others): (Vec<_>, Vec<_>) = documents
         .iter()
-        .partition(|document| document.format() == Format::CycloneDx);
+        .partition(|document| document.format() == SbomFormat::CycloneDx);
     match (cyclonedx.as_slice(), others.as_slice()) {
         ([], [document]) => Ok(as_it_is(document, 1, &[])),
         ([], []) => Err(SbomError::NotAttachable("it has no document".to_owned())),
@@ -78,8 +78,8 @@ fn several(documents: &[&Document]) -> String {
     format!(
         "an attachment holds one document, but there are {} ({} SPDX, {} Syft) and none is CycloneDX, which could be merged",
         documents.len(),
-        count(Format::Spdx),
-        count(Format::Syft)
+        count(SbomFormat::Spdx),
+        count(SbomFormat::Syft)
     )
 }
 
@@ -91,7 +91,7 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
             "its CycloneDX documents have {size} bytes together; at most {MAX_MERGED} are merged"
         )));
     }
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources: Vec<Bom> = Vec::new();
     let mut known = HashSet::new();
     for document in documents {
         let source = source(document)?;
@@ -110,7 +110,7 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
     })
 }
 
-fn source(document: &Document) -> Result<Source, SbomError> {
+fn source(document: &Document) -> Result<Bom, SbomError> {
     let path = document.path();
     let bytes = document
         .content()
@@ -120,5 +120,5 @@ fn source(document: &Document) -> Result<Source, SbomError> {
             source,
         })?;
     // The bytes were checked to be UTF-8 when they were read.
-    Ok(Source::minified(path, &String::from_utf8_lossy(&bytes)))
+    Ok(Bom::minified(path, &String::from_utf8_lossy(&bytes)))
 }

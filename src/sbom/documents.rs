@@ -20,18 +20,18 @@ use super::header::doubt;
 use super::json::{Remarks, Validator};
 use super::keep::Keeper;
 use super::label::SbomLayer;
-use super::layer::{Limits, Metered, verify_blob};
+use super::layer::{LayerLimits, Metered, verify_blob};
 use crate::oci::{Content, MediaType};
 
 /// The formats of the buildpack spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
+pub enum SbomFormat {
     CycloneDx,
     Spdx,
     Syft,
 }
 
-impl Format {
+impl SbomFormat {
     const ALL: [Self; 3] = [Self::CycloneDx, Self::Spdx, Self::Syft];
 
     /// How a document's file name ends, with `sbom.` before it.
@@ -62,7 +62,7 @@ impl Format {
     }
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for SbomFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CycloneDx => "CycloneDX",
@@ -77,7 +77,7 @@ impl fmt::Display for Format {
 #[derive(Clone, Debug)]
 pub struct Document {
     path: String,
-    format: Format,
+    format: SbomFormat,
     content: Content,
     remarks: Remarks,
 }
@@ -88,7 +88,7 @@ impl Document {
         &self.path
     }
 
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> SbomFormat {
         self.format
     }
 
@@ -116,7 +116,11 @@ impl Document {
 /// # Errors
 /// On a blob or archive that is damaged or over a limit, on an entry that could
 /// be understood in two ways, and on a document that is not a JSON object.
-pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Document>, SbomError> {
+pub fn read(
+    layer: &SbomLayer,
+    blob: Bytes,
+    limits: &LayerLimits,
+) -> Result<Vec<Document>, SbomError> {
     verify_blob(layer, &blob, limits)?;
     let mut walk = Walk {
         keeper: Keeper::new(&blob),
@@ -143,7 +147,7 @@ pub fn read(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Result<Vec<Docum
 
 /// The folder of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Folder {
     /// Below `<layers>/sbom/launch/`.
     Layers,
     /// Below another `…/sbom/launch/`.
@@ -152,11 +156,11 @@ enum Place {
 
 struct Walk<'a> {
     keeper: Keeper<'a>,
-    limits: &'a Limits,
+    limits: &'a LayerLimits,
     launch: Vec<Vec<u8>>,
     entries: u64,
     paths: BTreeSet<String>,
-    found: Vec<(Place, Document)>,
+    found: Vec<(Folder, Document)>,
     extension: Extension,
 }
 
@@ -236,7 +240,10 @@ impl Walk<'_> {
     }
 
     /// Reads a path. `None`: it does not name a document.
-    fn document_path(&self, path: &[u8]) -> Result<Option<(Place, Format, String)>, &'static str> {
+    fn document_path(
+        &self,
+        path: &[u8],
+    ) -> Result<Option<(Folder, SbomFormat, String)>, &'static str> {
         if path.contains(&0) {
             return Err("its path holds a NUL byte");
         }
@@ -254,9 +261,9 @@ impl Walk<'_> {
         let place = if folders.len() >= self.launch.len()
             && self.launch.iter().zip(folders).all(|(a, b)| a == b)
         {
-            Place::Layers
+            Folder::Layers
         } else if folders.windows(2).any(below_launch) {
-            Place::Elsewhere
+            Folder::Elsewhere
         } else {
             return Ok(None);
         };
@@ -268,7 +275,7 @@ impl Walk<'_> {
         &mut self,
         entry: &mut Entry<'_, R>,
         path: String,
-        format: Format,
+        format: SbomFormat,
         size: u64,
     ) -> Result<Document, SbomError> {
         let offset = entry.raw_file_position();
@@ -290,7 +297,7 @@ impl Walk<'_> {
     /// another `…/sbom/launch/` (a config without, or with a changed,
     /// `CNB_LAYERS_DIR`).
     fn documents(self) -> Vec<Document> {
-        let is_in_layers = |(place, _): &(Place, Document)| *place == Place::Layers;
+        let is_in_layers = |(place, _): &(Folder, Document)| *place == Folder::Layers;
         let any_in_layers = self.found.iter().any(is_in_layers);
         let mut documents: Vec<_> = self
             .found
@@ -318,11 +325,11 @@ fn launch_folder(layers_dir: &str) -> Vec<Vec<u8>> {
 }
 
 /// The format by a file's name. A whiteout (`.wh.…`) is no file.
-fn format_of(name: &[u8]) -> Option<Format> {
+fn format_of(name: &[u8]) -> Option<SbomFormat> {
     if name.starts_with(b".wh.") {
         return None;
     }
-    Format::ALL.into_iter().find(|format| {
+    SbomFormat::ALL.into_iter().find(|format| {
         name.strip_suffix(format.extension().as_bytes())
             .and_then(|name| name.strip_suffix(b"sbom."))
             .is_some_and(|name| name.is_empty() || name.ends_with(b"."))

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::cyclonedx::{Source, merge};
+use super::cyclonedx::{Bom, merge};
 use super::json::{JsonError, MAX_DEPTH, Remarks, Validator};
 use super::layer::inflate;
-use super::{Limits, SbomError, SbomLayer, locate, read};
+use super::{LayerLimits, SbomError, SbomLayer, locate, read};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::{Descriptor, Digest, ImageManifest, MediaType};
 
@@ -104,9 +104,9 @@ fn read_layer(blob: &[u8], diff_id: Digest) -> Result<Files, SbomError> {
         diff_id,
         layers_dir: "/layers".to_owned(),
     };
-    let limits = Limits {
+    let limits = LayerLimits {
         expanded: EXPANDED,
-        ..Limits::default()
+        ..LayerLimits::default()
     };
     let documents = read(&layer, Bytes::copy_from_slice(blob), &limits)?;
     let file = |document: &super::Document| {
@@ -240,7 +240,7 @@ pub fn cyclonedx(data: &[u8]) {
         .take(4)
         .collect();
     let merged = || {
-        let source = |(name, text): (char, &&str)| Source::minified(&format!("/{name}"), text);
+        let source = |(name, text): (char, &&str)| Bom::minified(&format!("/{name}"), text);
         merge(('a'..).zip(&documents).map(source).collect())
     };
     let bom = match merged() {

@@ -13,12 +13,12 @@ pub(super) const MAX_DEPTH: usize = 9_990;
 #[error("{reason}, at byte {offset}")]
 pub struct JsonError {
     pub offset: u64,
-    pub reason: Reason,
+    pub reason: JsonFault,
 }
 
 /// The input that was found instead of JSON.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Reason {
+pub enum JsonFault {
     #[error("it starts with a byte order mark")]
     ByteOrderMark,
     #[error("it is not a JSON object")]
@@ -61,8 +61,8 @@ fn is_infinite(number: &[u8]) -> bool {
 
 /// Checks bytes as they come.
 pub(super) struct Validator {
-    state: State,
-    open: Open,
+    state: Expecting,
+    open: Nesting,
     /// The number that is being read, as far as it is kept.
     number: Vec<u8>,
     high_surrogate: bool,
@@ -71,7 +71,7 @@ pub(super) struct Validator {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Expecting {
     Start,
     FirstName,
     Name,
@@ -79,20 +79,20 @@ enum State {
     FirstItem,
     Value,
     AfterValue,
-    Text(Role, Text),
+    Text(Half, TextStep),
     Literal(&'static [u8]),
     Number(Number),
     End,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+enum Half {
     Name,
     Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
+enum TextStep {
     Plain,
     Escape,
     /// Hexadecimal digits still to come, and the value of those read.
@@ -126,8 +126,8 @@ impl Number {
 impl Default for Validator {
     fn default() -> Self {
         Self {
-            state: State::Start,
-            open: Open::default(),
+            state: Expecting::Start,
+            open: Nesting::default(),
             number: Vec::new(),
             high_surrogate: false,
             remarks: Remarks::default(),
@@ -143,7 +143,7 @@ impl Validator {
     /// On the first byte that cannot belong to a JSON object.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), JsonError> {
         while let Some((byte, rest)) = bytes.split_first() {
-            if matches!(self.state, State::Text(_, Text::Plain)) {
+            if matches!(self.state, Expecting::Text(_, TextStep::Plain)) {
                 let plain = bytes.iter().take_while(|b| is_plain(**b)).count();
                 if plain > 0 {
                     self.break_pair();
@@ -165,104 +165,106 @@ impl Validator {
     /// On a document that is not complete.
     pub(super) fn finish(self) -> Result<Remarks, JsonError> {
         match self.state {
-            State::End => Ok(self.remarks),
-            State::Start => Err(self.error(Reason::NotAnObject)),
-            _ => Err(self.error(Reason::Truncated)),
+            Expecting::End => Ok(self.remarks),
+            Expecting::Start => Err(self.error(JsonFault::NotAnObject)),
+            _ => Err(self.error(JsonFault::Truncated)),
         }
     }
 
-    fn error(&self, reason: Reason) -> JsonError {
+    fn error(&self, reason: JsonFault) -> JsonError {
         JsonError {
             offset: self.offset,
             reason,
         }
     }
 
-    fn step(&mut self, byte: u8) -> Result<(), Reason> {
+    fn step(&mut self, byte: u8) -> Result<(), JsonFault> {
         match self.state {
-            State::Text(role, text) => self.text(role, text, byte),
-            State::Number(number) => self.number(number, byte),
-            State::Literal(rest) => self.literal(rest, byte),
+            Expecting::Text(role, text) => self.text(role, text, byte),
+            Expecting::Number(number) => self.number(number, byte),
+            Expecting::Literal(rest) => self.literal(rest, byte),
             _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
             _ => self.structure(byte),
         }
     }
 
-    fn structure(&mut self, byte: u8) -> Result<(), Reason> {
+    fn structure(&mut self, byte: u8) -> Result<(), JsonFault> {
         match (self.state, byte) {
-            (State::Start, b'{') => self.open(Container::Object),
-            (State::Start, 0xEF) if self.offset == 0 => Err(Reason::ByteOrderMark),
-            (State::Start, _) => Err(Reason::NotAnObject),
-            (State::FirstName | State::Name, b'"') => self.go(State::Text(Role::Name, Text::Plain)),
-            (State::FirstName, b'}') => self.close(Container::Object),
-            (State::Colon, b':') => self.go(State::Value),
-            (State::FirstItem, b']') => self.close(Container::Array),
-            (State::FirstItem | State::Value, _) => self.value(byte),
-            (State::AfterValue, b',') => match self.open.innermost() {
-                Container::Object => self.go(State::Name),
-                Container::Array => self.go(State::Value),
+            (Expecting::Start, b'{') => self.open(Container::Object),
+            (Expecting::Start, 0xEF) if self.offset == 0 => Err(JsonFault::ByteOrderMark),
+            (Expecting::Start, _) => Err(JsonFault::NotAnObject),
+            (Expecting::FirstName | Expecting::Name, b'"') => {
+                self.go(Expecting::Text(Half::Name, TextStep::Plain))
+            }
+            (Expecting::FirstName, b'}') => self.close(Container::Object),
+            (Expecting::Colon, b':') => self.go(Expecting::Value),
+            (Expecting::FirstItem, b']') => self.close(Container::Array),
+            (Expecting::FirstItem | Expecting::Value, _) => self.value(byte),
+            (Expecting::AfterValue, b',') => match self.open.innermost() {
+                Container::Object => self.go(Expecting::Name),
+                Container::Array => self.go(Expecting::Value),
             },
-            (State::AfterValue, b'}') => self.close(Container::Object),
-            (State::AfterValue, b']') => self.close(Container::Array),
-            (State::End, _) => Err(Reason::Trailing),
-            _ => Err(Reason::Unexpected),
+            (Expecting::AfterValue, b'}') => self.close(Container::Object),
+            (Expecting::AfterValue, b']') => self.close(Container::Array),
+            (Expecting::End, _) => Err(JsonFault::Trailing),
+            _ => Err(JsonFault::Unexpected),
         }
     }
 
-    fn value(&mut self, byte: u8) -> Result<(), Reason> {
+    fn value(&mut self, byte: u8) -> Result<(), JsonFault> {
         match byte {
             b'{' => self.open(Container::Object),
             b'[' => self.open(Container::Array),
-            b'"' => self.go(State::Text(Role::Value, Text::Plain)),
-            b't' => self.go(State::Literal(b"rue")),
-            b'f' => self.go(State::Literal(b"alse")),
-            b'n' => self.go(State::Literal(b"ull")),
+            b'"' => self.go(Expecting::Text(Half::Value, TextStep::Plain)),
+            b't' => self.go(Expecting::Literal(b"rue")),
+            b'f' => self.go(Expecting::Literal(b"alse")),
+            b'n' => self.go(Expecting::Literal(b"ull")),
             b'-' | b'0'..=b'9' => {
                 self.number.clear();
                 self.number.push(byte);
-                self.go(State::Number(match byte {
+                self.go(Expecting::Number(match byte {
                     b'-' => Number::Minus,
                     b'0' => Number::Zero,
                     _ => Number::Integer,
                 }))
             }
-            _ => Err(Reason::Unexpected),
+            _ => Err(JsonFault::Unexpected),
         }
     }
 
-    fn go(&mut self, state: State) -> Result<(), Reason> {
+    fn go(&mut self, state: Expecting) -> Result<(), JsonFault> {
         self.state = state;
         Ok(())
     }
 
-    fn open(&mut self, container: Container) -> Result<(), Reason> {
+    fn open(&mut self, container: Container) -> Result<(), JsonFault> {
         self.open.push(container)?;
         self.go(match container {
-            Container::Object => State::FirstName,
-            Container::Array => State::FirstItem,
+            Container::Object => Expecting::FirstName,
+            Container::Array => Expecting::FirstItem,
         })
     }
 
-    fn close(&mut self, container: Container) -> Result<(), Reason> {
+    fn close(&mut self, container: Container) -> Result<(), JsonFault> {
         if self.open.innermost() != container {
-            return Err(Reason::Unexpected);
+            return Err(JsonFault::Unexpected);
         }
         self.open.pop();
         self.go(match self.open.depth {
-            0 => State::End,
-            _ => State::AfterValue,
+            0 => Expecting::End,
+            _ => Expecting::AfterValue,
         })
     }
 
-    fn literal(&mut self, rest: &'static [u8], byte: u8) -> Result<(), Reason> {
+    fn literal(&mut self, rest: &'static [u8], byte: u8) -> Result<(), JsonFault> {
         match rest.split_first() {
-            Some((expected, [])) if *expected == byte => self.go(State::AfterValue),
-            Some((expected, rest)) if *expected == byte => self.go(State::Literal(rest)),
-            _ => Err(Reason::Unexpected),
+            Some((expected, [])) if *expected == byte => self.go(Expecting::AfterValue),
+            Some((expected, rest)) if *expected == byte => self.go(Expecting::Literal(rest)),
+            _ => Err(JsonFault::Unexpected),
         }
     }
 
-    fn number(&mut self, number: Number, byte: u8) -> Result<(), Reason> {
+    fn number(&mut self, number: Number, byte: u8) -> Result<(), JsonFault> {
         use Number::{Exponent, Fraction, Integer, Mark, Minus, Point, Sign, Zero};
         let next = match (number, byte) {
             (Minus, b'0') => Zero,
@@ -274,53 +276,53 @@ impl Validator {
             (Mark | Sign | Exponent, b'0'..=b'9') => Exponent,
             _ if number.is_complete() => {
                 self.remarks.exceeds_float64 |= is_infinite(&self.number);
-                self.state = State::AfterValue;
+                self.state = Expecting::AfterValue;
                 return self.step(byte);
             }
-            _ => return Err(Reason::Number),
+            _ => return Err(JsonFault::Number),
         };
         if self.number.len() < LONGEST_NUMBER {
             self.number.push(byte);
         }
-        self.go(State::Number(next))
+        self.go(Expecting::Number(next))
     }
 
-    fn text(&mut self, role: Role, text: Text, byte: u8) -> Result<(), Reason> {
+    fn text(&mut self, role: Half, text: TextStep, byte: u8) -> Result<(), JsonFault> {
         let next = match (text, byte) {
-            (Text::Plain, b'"') => {
+            (TextStep::Plain, b'"') => {
                 self.break_pair();
                 return self.go(match role {
-                    Role::Name => State::Colon,
-                    Role::Value => State::AfterValue,
+                    Half::Name => Expecting::Colon,
+                    Half::Value => Expecting::AfterValue,
                 });
             }
-            (Text::Plain, b'\\') => Text::Escape,
-            (Text::Plain, 0..=0x1F) => return Err(Reason::ControlCharacter),
-            (Text::Plain, _) => {
+            (TextStep::Plain, b'\\') => TextStep::Escape,
+            (TextStep::Plain, 0..=0x1F) => return Err(JsonFault::ControlCharacter),
+            (TextStep::Plain, _) => {
                 self.break_pair();
                 lead(byte)?
             }
-            (Text::Escape, b'u') => Text::Hex(4, 0),
-            (Text::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+            (TextStep::Escape, b'u') => TextStep::Hex(4, 0),
+            (TextStep::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.break_pair();
-                Text::Plain
+                TextStep::Plain
             }
-            (Text::Escape, _) => return Err(Reason::Escape),
-            (Text::Hex(left, value), _) => self.hex(left, value, byte)?,
-            (Text::Utf8(left, low, high), _) => match (left, (low..=high).contains(&byte)) {
-                (_, false) => return Err(Reason::Utf8),
-                (0 | 1, true) => Text::Plain,
-                (_, true) => Text::Utf8(left - 1, 0x80, 0xBF),
+            (TextStep::Escape, _) => return Err(JsonFault::Escape),
+            (TextStep::Hex(left, value), _) => self.hex(left, value, byte)?,
+            (TextStep::Utf8(left, low, high), _) => match (left, (low..=high).contains(&byte)) {
+                (_, false) => return Err(JsonFault::Utf8),
+                (0 | 1, true) => TextStep::Plain,
+                (_, true) => TextStep::Utf8(left - 1, 0x80, 0xBF),
             },
         };
-        self.go(State::Text(role, next))
+        self.go(Expecting::Text(role, next))
     }
 
-    fn hex(&mut self, left: u8, value: u16, byte: u8) -> Result<Text, Reason> {
-        let digit = char::from(byte).to_digit(16).ok_or(Reason::Escape)?;
+    fn hex(&mut self, left: u8, value: u16, byte: u8) -> Result<TextStep, JsonFault> {
+        let digit = char::from(byte).to_digit(16).ok_or(JsonFault::Escape)?;
         let value = value << 4 | digit as u16;
         if left > 1 {
-            return Ok(Text::Hex(left - 1, value));
+            return Ok(TextStep::Hex(left - 1, value));
         }
         match (self.high_surrogate, value) {
             (true, 0xDC00..=0xDFFF) => self.high_surrogate = false,
@@ -331,7 +333,7 @@ impl Validator {
             (_, 0xDC00..=0xDFFF) => self.remarks.lone_surrogate = true,
             _ => self.break_pair(),
         }
-        Ok(Text::Plain)
+        Ok(TextStep::Plain)
     }
 
     /// No second half of a surrogate pair follows the first.
@@ -347,17 +349,17 @@ fn is_plain(byte: u8) -> bool {
 
 /// The bytes that must follow the first byte of a character (RFC 3629, section
 /// 4).
-fn lead(byte: u8) -> Result<Text, Reason> {
+fn lead(byte: u8) -> Result<TextStep, JsonFault> {
     Ok(match byte {
-        0..=0x7F => Text::Plain,
-        0xC2..=0xDF => Text::Utf8(1, 0x80, 0xBF),
-        0xE0 => Text::Utf8(2, 0xA0, 0xBF),
-        0xED => Text::Utf8(2, 0x80, 0x9F),
-        0xE1..=0xEF => Text::Utf8(2, 0x80, 0xBF),
-        0xF0 => Text::Utf8(3, 0x90, 0xBF),
-        0xF1..=0xF3 => Text::Utf8(3, 0x80, 0xBF),
-        0xF4 => Text::Utf8(3, 0x80, 0x8F),
-        _ => return Err(Reason::Utf8),
+        0..=0x7F => TextStep::Plain,
+        0xC2..=0xDF => TextStep::Utf8(1, 0x80, 0xBF),
+        0xE0 => TextStep::Utf8(2, 0xA0, 0xBF),
+        0xED => TextStep::Utf8(2, 0x80, 0x9F),
+        0xE1..=0xEF => TextStep::Utf8(2, 0x80, 0xBF),
+        0xF0 => TextStep::Utf8(3, 0x90, 0xBF),
+        0xF1..=0xF3 => TextStep::Utf8(3, 0x80, 0xBF),
+        0xF4 => TextStep::Utf8(3, 0x80, 0x8F),
+        _ => return Err(JsonFault::Utf8),
     })
 }
 
@@ -369,15 +371,15 @@ enum Container {
 
 /// The open containers, one bit each.
 #[derive(Default)]
-struct Open {
+struct Nesting {
     objects: Vec<u64>,
     depth: usize,
 }
 
-impl Open {
-    fn push(&mut self, container: Container) -> Result<(), Reason> {
+impl Nesting {
+    fn push(&mut self, container: Container) -> Result<(), JsonFault> {
         if self.depth == MAX_DEPTH {
-            return Err(Reason::TooDeep);
+            return Err(JsonFault::TooDeep);
         }
         let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
         if word == self.objects.len() {

@@ -29,7 +29,7 @@ pub struct SbomLayer {
 }
 
 #[derive(Deserialize)]
-struct Config {
+struct ImageConfig {
     config: Option<ContainerConfig>,
     rootfs: Option<RootFs>,
 }
@@ -83,11 +83,11 @@ impl<'de> Deserialize<'de> for Env {
 
 #[derive(Deserialize)]
 struct Metadata {
-    sbom: Option<Entry>,
+    sbom: Option<SbomLabel>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct SbomLabel {
     sha: Option<String>,
 }
 
@@ -97,7 +97,7 @@ struct Entry {
 /// # Errors
 /// On a config or label that cannot be read, and on a label that points nowhere.
 pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>, SbomError> {
-    let config: Config = serde_json::from_slice(config).map_err(SbomError::Config)?;
+    let config: ImageConfig = serde_json::from_slice(config).map_err(SbomError::Config)?;
     let container = config.config.as_ref();
     let Some(label) = container
         .and_then(|container| container.labels.as_ref())

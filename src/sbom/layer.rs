@@ -17,7 +17,7 @@ use crate::oci::digest::{Digest, Hasher};
 
 /// The limits of an SBOM layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct LayerLimits {
     /// Bytes of the compressed blob.
     pub compressed: u64,
     /// Bytes of the archive inside.
@@ -53,7 +53,7 @@ const LARGE: u64 = 256 << 10;
 /// while its buffer grows.
 const MAX_ZSTD_WINDOW: u64 = 8 << 20;
 
-impl Default for Limits {
+impl Default for LayerLimits {
     fn default() -> Self {
         Self {
             compressed: MAX_COMPRESSED,
@@ -65,7 +65,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl LayerLimits {
     /// How far a blob of `size` bytes may expand.
     fn expanded_of(&self, size: u64) -> Exceeded {
         let bytes = size.saturating_mul(self.ratio).max(RATIO_FLOOR);
@@ -83,7 +83,7 @@ impl Limits {
 pub(super) fn verify_blob(
     layer: &SbomLayer,
     blob: &Bytes,
-    limits: &Limits,
+    limits: &LayerLimits,
 ) -> Result<(), SbomError> {
     let (descriptor, actual) = (&layer.descriptor, blob.len() as u64);
     if descriptor.size > limits.compressed || actual > limits.compressed {
@@ -118,7 +118,7 @@ pub(super) struct Metered {
 }
 
 impl Metered {
-    pub(super) fn new(layer: &SbomLayer, blob: Bytes, limits: &Limits) -> Self {
+    pub(super) fn new(layer: &SbomLayer, blob: Bytes, limits: &LayerLimits) -> Self {
         let exceeded = limits.expanded_of(blob.len() as u64);
         let limit = match exceeded {
             Exceeded::Ratio { bytes, .. } => bytes,

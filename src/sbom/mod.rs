@@ -21,10 +21,10 @@ mod layer;
 mod tests;
 
 pub use attachment::{Attachment, MAX_MERGED, Skipped, attachment};
-pub use documents::{Document, Format, read};
+pub use documents::{Document, SbomFormat, read};
 pub use error::{Exceeded, SbomError};
-pub use json::{JsonError, Reason};
+pub use json::{JsonError, JsonFault};
 pub use label::{SbomLayer, locate};
 pub use layer::{
-    Limits, MAX_COMPRESSED, MAX_ENTRIES, MAX_EXPANDED, MAX_PATH, MAX_RATIO, RATIO_FLOOR,
+    LayerLimits, MAX_COMPRESSED, MAX_ENTRIES, MAX_EXPANDED, MAX_PATH, MAX_RATIO, RATIO_FLOOR,
 };

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Secret;
-use super::forms::{self, Form, View, folded};
+use super::forms::{self, Encoding, View, folded};
 
 /// Stands in the place of a secret.
 const HIDDEN: char = '…';
@@ -181,13 +181,13 @@ fn views(text: &str) -> Vec<View> {
 #[derive(Clone, Copy)]
 struct Rule {
     length: usize,
-    place: Place,
+    place: Surroundings,
 }
 
 /// The surroundings in which a piece is hidden. Each later place includes the
 /// earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum Surroundings {
     /// A piece with both letters and digits.
     Mixed,
     /// A piece without a letter or digit beside it.
@@ -198,38 +198,43 @@ enum Place {
 }
 
 /// The pieces of a form of `value` that are hidden. `length` is the form's.
-fn rules(form: Form, value: &[u8], length: usize, voice: Voice) -> impl Iterator<Item = Rule> {
+fn rules(form: Encoding, value: &[u8], length: usize, voice: Voice) -> impl Iterator<Item = Rule> {
     let whole = value.len();
     let of = |length, place| Some(Rule { length, place });
     let [first, second] = match (form, voice) {
-        (Form::Plain, Voice::Theirs) if whole < SHORTEST_PIECE => [of(whole, Place::Word), None],
-        (Form::Plain, Voice::Theirs) => [of(SHORTEST_PIECE, Place::Anywhere), None],
-        (Form::Plain, Voice::Ours) => {
+        (Encoding::Plain, Voice::Theirs) if whole < SHORTEST_PIECE => {
+            [of(whole, Surroundings::Word), None]
+        }
+        (Encoding::Plain, Voice::Theirs) => [of(SHORTEST_PIECE, Surroundings::Anywhere), None],
+        (Encoding::Plain, Voice::Ours) => {
             let most = whole / 4 * 3;
             let main = match whole {
                 ..LONG_PIECE if is_word(value) => None,
-                ..SHORTEST_PIECE => of(whole, Place::Word),
-                SHORTEST_PIECE..MOST_PIECE => of(whole, Place::Anywhere),
-                _ if most < LONG_PIECE => of(most.max(MOST_PIECE), Place::NoWord),
-                _ => of(LONG_PIECE, Place::Anywhere),
+                ..SHORTEST_PIECE => of(whole, Surroundings::Word),
+                SHORTEST_PIECE..MOST_PIECE => of(whole, Surroundings::Anywhere),
+                _ if most < LONG_PIECE => of(most.max(MOST_PIECE), Surroundings::NoWord),
+                _ => of(LONG_PIECE, Surroundings::Anywhere),
             };
             let has_pieces = (MIXED_PIECE..TOKEN).contains(&whole);
-            [main, of(MIXED_PIECE, Place::Mixed).filter(|_| has_pieces)]
+            [
+                main,
+                of(MIXED_PIECE, Surroundings::Mixed).filter(|_| has_pieces),
+            ]
         }
         // The encoded form of so short a secret is only a few letters.
         (_, Voice::Ours) if whole < SHORTEST_PIECE => [None, None],
         // A longer encoded form is never a plain word.
-        (Form::Base64 | Form::Hexadecimal, _) => {
+        (Encoding::Base64 | Encoding::Hexadecimal, _) => {
             let bytes = match voice {
                 Voice::Theirs => whole.min(SHORTEST_PIECE),
                 Voice::Ours if whole < TOKEN => whole.min(MIXED_PIECE),
                 Voice::Ours => LONG_PIECE,
             };
             let piece = match form {
-                Form::Hexadecimal => 2 * bytes,
+                Encoding::Hexadecimal => 2 * bytes,
                 _ => (4 * bytes).div_ceil(3),
             };
-            [of(piece.min(length), Place::Anywhere), None]
+            [of(piece.min(length), Surroundings::Anywhere), None]
         }
     };
     let fits = move |rule: &Rule| whole >= SHORTEST && (SHORTEST..=length).contains(&rule.length);
@@ -250,7 +255,7 @@ fn hide<'a>(
 ) {
     let bytes = folded(&view.bytes);
     let mut there: HashMap<usize, HashSet<u64>> = HashMap::new();
-    let mut found: HashMap<(usize, u64), Place> = HashMap::new();
+    let mut found: HashMap<(usize, u64), Surroundings> = HashMap::new();
     for value in values.map(Secret::expose) {
         forms::each(value, |form, form_bytes| {
             for Rule { length, place } in rules(form, value, form_bytes.len(), voice) {
@@ -279,7 +284,7 @@ fn hide<'a>(
     }
 }
 
-impl Place {
+impl Surroundings {
     fn holds(self, text: &[u8], start: usize, length: usize) -> bool {
         let is_alphanumeric = |at: Option<usize>| {
             let byte = at.and_then(|at| text.get(at));

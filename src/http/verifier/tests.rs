@@ -48,7 +48,7 @@ fn certificates(encoded: &[String]) -> Vec<CertificateDer<'static>> {
 
 fn judge(situation: &Situation) -> Result<(), CertificateError> {
     let provider = aws_lc_rs::default_provider();
-    let verifier = Verifier::new(&certificates(&situation.roots), &provider);
+    let verifier = CertificateVerifier::new(&certificates(&situation.roots), &provider);
     let shown = certificates(&situation.shown);
     let (leaf, others) = shown.split_first().unwrap();
     let Ok(host) = ServerName::try_from(situation.host.as_str()) else {

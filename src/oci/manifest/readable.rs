@@ -13,17 +13,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::digest::{Digest, HashAlgorithm};
 
 /// How deep Go follows brackets.
 const MAX_DEPTH: usize = 10_000;
 
 /// The members of an object that Go decodes; all others are ignored.
-pub(super) type Members = &'static [(&'static str, Kind)];
+pub(super) type Schema = &'static [(&'static str, GoType)];
 
 /// The Go type that a value is decoded into.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum GoType {
     Text,
     Texts,
     TextByName,
@@ -33,49 +33,49 @@ pub(super) enum Kind {
     /// Every object that may have a digest must have one.
     Digest,
     Base64,
-    Object(Members),
-    Objects(Members),
+    Object(Schema),
+    Objects(Schema),
 }
 
-const PLATFORM: Members = &[
-    ("architecture", Kind::Text),
-    ("os", Kind::Text),
-    ("os.version", Kind::Text),
-    ("os.features", Kind::Texts),
-    ("variant", Kind::Text),
-    ("features", Kind::Texts),
+const PLATFORM: Schema = &[
+    ("architecture", GoType::Text),
+    ("os", GoType::Text),
+    ("os.version", GoType::Text),
+    ("os.features", GoType::Texts),
+    ("variant", GoType::Text),
+    ("features", GoType::Texts),
 ];
 
-const DESCRIPTOR: Members = &[
-    ("mediaType", Kind::Text),
-    ("size", Kind::Size),
-    ("digest", Kind::Digest),
-    ("data", Kind::Base64),
-    ("urls", Kind::Texts),
-    ("annotations", Kind::TextByName),
-    ("platform", Kind::Object(PLATFORM)),
-    ("artifactType", Kind::Text),
+const DESCRIPTOR: Schema = &[
+    ("mediaType", GoType::Text),
+    ("size", GoType::Size),
+    ("digest", GoType::Digest),
+    ("data", GoType::Base64),
+    ("urls", GoType::Texts),
+    ("annotations", GoType::TextByName),
+    ("platform", GoType::Object(PLATFORM)),
+    ("artifactType", GoType::Text),
 ];
 
 /// A manifest of one image.
-pub(super) const IMAGE: Members = &[
-    ("schemaVersion", Kind::Number),
-    ("mediaType", Kind::Text),
-    ("config", Kind::Object(DESCRIPTOR)),
-    ("layers", Kind::Objects(DESCRIPTOR)),
-    ("annotations", Kind::TextByName),
-    ("subject", Kind::Object(DESCRIPTOR)),
-    ("artifactType", Kind::Text),
+pub(super) const IMAGE: Schema = &[
+    ("schemaVersion", GoType::Number),
+    ("mediaType", GoType::Text),
+    ("config", GoType::Object(DESCRIPTOR)),
+    ("layers", GoType::Objects(DESCRIPTOR)),
+    ("annotations", GoType::TextByName),
+    ("subject", GoType::Object(DESCRIPTOR)),
+    ("artifactType", GoType::Text),
 ];
 
 /// A list of manifests.
-pub(super) const INDEX: Members = &[
-    ("schemaVersion", Kind::Number),
-    ("mediaType", Kind::Text),
-    ("manifests", Kind::Objects(DESCRIPTOR)),
-    ("annotations", Kind::TextByName),
-    ("subject", Kind::Object(DESCRIPTOR)),
-    ("artifactType", Kind::Text),
+pub(super) const INDEX: Schema = &[
+    ("schemaVersion", GoType::Number),
+    ("mediaType", GoType::Text),
+    ("manifests", GoType::Objects(DESCRIPTOR)),
+    ("annotations", GoType::TextByName),
+    ("subject", GoType::Object(DESCRIPTOR)),
+    ("artifactType", GoType::Text),
 ];
 
 /// Whether all readers can decode the document. The outermost object may spell
@@ -85,14 +85,14 @@ pub(super) const INDEX: Members = &[
 /// On the first value that a reader cannot decode, and below the outermost
 /// object on a member that not all of them take for the same; the error names
 /// it.
-pub(super) fn check(document: &[u8], members: Members) -> serde_json::Result<()> {
+pub(super) fn check(document: &[u8], members: Schema) -> serde_json::Result<()> {
     if depth(document) > MAX_DEPTH {
         let reason = format!("it is more than {MAX_DEPTH} brackets deep");
         return Err(serde_json::Error::custom(reason));
     }
     let mut reader = serde_json::Deserializer::from_slice(document);
     let value = Value {
-        kind: Kind::Object(members),
+        kind: GoType::Object(members),
         path: Path::Document,
     };
     value.deserialize(&mut reader)?;
@@ -100,8 +100,9 @@ pub(super) fn check(document: &[u8], members: Members) -> serde_json::Result<()>
 }
 
 /// The member that Go takes a member called `name` for.
-pub(super) fn read_as(name: &str, members: Members) -> Option<(&'static str, Kind)> {
-    let is_same = |known: &&(&str, Kind)| name.chars().map(folded).eq(known.0.chars().map(folded));
+pub(super) fn read_as(name: &str, members: Schema) -> Option<(&'static str, GoType)> {
+    let is_same =
+        |known: &&(&str, GoType)| name.chars().map(folded).eq(known.0.chars().map(folded));
     members.iter().find(is_same).copied()
 }
 
@@ -155,7 +156,7 @@ impl fmt::Display for Path<'_> {
 /// A value that has to be of a kind. Reading it keeps nothing.
 #[derive(Clone, Copy)]
 struct Value<'a> {
-    kind: Kind,
+    kind: GoType,
     path: Path<'a>,
 }
 
@@ -166,19 +167,19 @@ impl Value<'_> {
 
     fn is_wrong<T, E: Error>(&self) -> Result<T, E> {
         self.is_no(match self.kind {
-            Kind::Text => "text",
-            Kind::Texts => "list of texts",
-            Kind::TextByName => "object of texts",
-            Kind::Number => "whole number",
-            Kind::Size => "size in bytes",
-            Kind::Digest => "SHA-256 digest",
-            Kind::Base64 => "base64",
-            Kind::Object(_) => "object",
-            Kind::Objects(_) => "list of objects",
+            GoType::Text => "text",
+            GoType::Texts => "list of texts",
+            GoType::TextByName => "object of texts",
+            GoType::Number => "whole number",
+            GoType::Size => "size in bytes",
+            GoType::Digest => "SHA-256 digest",
+            GoType::Base64 => "base64",
+            GoType::Object(_) => "object",
+            GoType::Objects(_) => "list of objects",
         })
     }
 
-    fn items<'de, A: SeqAccess<'de>>(&self, mut list: A, kind: Kind) -> Result<(), A::Error> {
+    fn items<'de, A: SeqAccess<'de>>(&self, mut list: A, kind: GoType) -> Result<(), A::Error> {
         let mut index = 0;
         loop {
             let path = Path::Item(&self.path, index);
@@ -192,7 +193,7 @@ impl Value<'_> {
     fn members<'de, A: MapAccess<'de>>(
         &self,
         mut object: A,
-        members: Members,
+        members: Schema,
     ) -> Result<(), A::Error> {
         let mut seen: Vec<&str> = Vec::new();
         while let Some(name) = object.next_key::<String>()? {
@@ -211,7 +212,7 @@ impl Value<'_> {
             object.next_value_seed(Value { kind, path })?;
         }
         let is_needed =
-            |(name, kind): &&(&str, Kind)| matches!(kind, Kind::Digest) && !seen.contains(name);
+            |(name, kind): &&(&str, GoType)| matches!(kind, GoType::Digest) && !seen.contains(name);
         match members.iter().find(is_needed) {
             Some((name, _)) => {
                 let path = Path::Member(&self.path, name);
@@ -240,7 +241,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     /// Go leaves a member alone that is `null`, but for digests.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match (self.kind, self.path) {
-            (Kind::Digest, _) | (Kind::Object(_), Path::Document | Path::Item(..)) => {
+            (GoType::Digest, _) | (GoType::Object(_), Path::Document | Path::Item(..)) => {
                 self.is_wrong()
             }
             _ => Ok(()),
@@ -253,14 +254,14 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
         match (self.kind, i64::try_from(number)) {
-            (Kind::Number | Kind::Size, Ok(_)) => Ok(()),
+            (GoType::Number | GoType::Size, Ok(_)) => Ok(()),
             _ => self.is_wrong(),
         }
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
         match self.kind {
-            Kind::Number => Ok(()),
+            GoType::Number => Ok(()),
             _ => self.is_wrong(),
         }
     }
@@ -271,11 +272,11 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         let is_right = match self.kind {
-            Kind::Text => true,
-            Kind::Digest => text
+            GoType::Text => true,
+            GoType::Digest => text
                 .parse::<Digest>()
-                .is_ok_and(|digest| digest.algorithm() == Algorithm::Sha256),
-            Kind::Base64 => STANDARD.decode(text).is_ok(),
+                .is_ok_and(|digest| digest.algorithm() == HashAlgorithm::Sha256),
+            GoType::Base64 => STANDARD.decode(text).is_ok(),
             _ => false,
         };
         match is_right {
@@ -286,25 +287,25 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
         match self.kind {
-            Kind::Texts => self.items(list, Kind::Text),
-            Kind::Objects(members) => self.items(list, Kind::Object(members)),
+            GoType::Texts => self.items(list, GoType::Text),
+            GoType::Objects(members) => self.items(list, GoType::Object(members)),
             _ => self.is_wrong(),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         let text = Value {
-            kind: Kind::Text,
+            kind: GoType::Text,
             ..self
         };
         match self.kind {
-            Kind::TextByName => {
+            GoType::TextByName => {
                 while object.next_key::<IgnoredAny>()?.is_some() {
                     object.next_value_seed(text).or_else(|_| self.is_wrong())?;
                 }
                 Ok(())
             }
-            Kind::Object(members) => self.members(object, members),
+            GoType::Object(members) => self.members(object, members),
             _ => self.is_wrong(),
         }
     }
@@ -454,7 +455,7 @@ mod tests {
             assert_eq!(known(name), None);
         }
         assert_eq!(
-            read_as("\u{212a}", &[("k", Kind::Text)]).map(|(known, _)| known),
+            read_as("\u{212a}", &[("k", GoType::Text)]).map(|(known, _)| known),
             Some("k")
         );
     }

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::readable::{self, Kind, Members};
+use super::readable::{self, GoType, Schema};
 use super::{
-    Fields, ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, Written, items,
+    Fields, ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, NewField, items,
 };
 use crate::oci::{Digest, MediaType};
 
@@ -60,7 +60,7 @@ impl Manifest {
         Ok((self.index(fields)?, reading))
     }
 
-    fn standing(&self, members: Members) -> Result<(Fields, Reading), ManifestError> {
+    fn standing(&self, members: Schema) -> Result<(Fields, Reading), ManifestError> {
         readable::check(&self.bytes, members).map_err(unreadable)?;
         self.fields()?.joined(members)
     }
@@ -117,7 +117,7 @@ fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
     fields
         .0
         .retain(|(name, _)| name != "data" && name != "urls");
-    let size = ("size", Written::Value(size.to_string().into()));
+    let size = ("size", NewField::Value(size.to_string().into()));
     let written = fields.written_with(&MediaType::OCI_MANIFEST, &[size]);
     written.map_err(ManifestError::Json)
 }
@@ -126,7 +126,7 @@ impl Fields {
     /// The same with each of `members` under one name. A list holds the items
     /// of all its spellings; any other member has the value of the exact
     /// spelling, or else the last value.
-    fn joined(self, members: Members) -> Result<(Self, Reading), ManifestError> {
+    fn joined(self, members: Schema) -> Result<(Self, Reading), ManifestError> {
         let is_misspelt = |name: &str| match readable::read_as(name, members) {
             Some((known, kind)) if known != name => Some((known, kind)),
             _ => None,
@@ -139,7 +139,7 @@ impl Fields {
             true => Reading::Plain,
             false => Reading::Mended,
         };
-        let mut others: BTreeMap<&str, (Kind, Vec<Bytes>)> = BTreeMap::new();
+        let mut others: BTreeMap<&str, (GoType, Vec<Bytes>)> = BTreeMap::new();
         for (name, value) in misspelt {
             if let Some((known, kind)) = is_misspelt(&name) {
                 let (_, values) = others.entry(known).or_insert((kind, Vec::new()));
@@ -149,12 +149,12 @@ impl Fields {
         for (known, (kind, mut values)) in others {
             let there = joined.iter_mut().find(|(name, _)| name == known);
             match (there, kind) {
-                (Some((_, there)), Kind::Objects(_)) => {
+                (Some((_, there)), GoType::Objects(_)) => {
                     values.insert(0, there.clone());
                     *there = together(&values)?;
                 }
                 (Some(_), _) => {}
-                (None, Kind::Objects(_)) => joined.push((known.to_owned(), together(&values)?)),
+                (None, GoType::Objects(_)) => joined.push((known.to_owned(), together(&values)?)),
                 (None, _) => joined.extend(values.pop().map(|value| (known.to_owned(), value))),
             }
         }
@@ -175,7 +175,7 @@ fn together(lists: &[Bytes]) -> Result<Bytes, ManifestError> {
         all.extend(new.filter(|item| known.insert(item.clone())));
     }
     let mut bytes = Vec::new();
-    Written::List(all).write_to(&mut bytes);
+    NewField::List(all).write_to(&mut bytes);
     Ok(bytes.into())
 }
 

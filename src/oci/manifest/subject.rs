@@ -6,7 +6,7 @@ use super::{Fields, ImageManifest, Manifest, ManifestError};
 use crate::oci::{Annotations, Descriptor};
 
 /// A manifest as the subject of a signature.
-pub enum Subject {
+pub enum Signable {
     Image(Box<ImageManifest>),
     /// The manifests that it lists are not read.
     Index,
@@ -19,19 +19,19 @@ impl Manifest {
     /// # Errors
     /// On any other media type or schema version, and on a field that is absent
     /// or cannot be read.
-    pub fn to_subject(&self) -> Result<Subject, ManifestError> {
+    pub fn to_subject(&self) -> Result<Signable, ManifestError> {
         let fields = self.fields()?;
         if self.media_type.is_index() {
             // Go writes a list that was never made as `null`.
             let _list: Option<Vec<Descriptor>> = fields.read("manifests")?;
             fields.refuse(&["config", "layers", "fsLayers"])?;
-            return Ok(Subject::Index);
+            return Ok(Signable::Index);
         }
         if !self.media_type.is_image_manifest() {
             return Err(ManifestError::NotASubject(self.media_type.clone()));
         }
         fields.refuse(&["manifests", "fsLayers"])?;
-        Ok(Subject::Image(Box::new(self.to_image()?)))
+        Ok(Signable::Image(Box::new(self.to_image()?)))
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     const DESCRIPTOR: &str = r#"{"mediaType":"x","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}"#;
 
-    fn subject(media_type: MediaType, text: &str) -> Result<Subject, ManifestError> {
+    fn subject(media_type: MediaType, text: &str) -> Result<Signable, ManifestError> {
         let text = text.replace("<d>", DESCRIPTOR);
         Manifest::parse(Some(media_type), Bytes::from(text))?.to_subject()
     }
@@ -80,12 +80,12 @@ mod tests {
     fn images_and_indexes_of_both_kinds_are_subjects() {
         for image in [MediaType::OCI_MANIFEST, MediaType::DOCKER_MANIFEST] {
             let text = r#"{"schemaVersion":2,"config":<d>,"layers":[<d>],"manifests":null}"#;
-            assert!(matches!(subject(image, text), Ok(Subject::Image(_))));
+            assert!(matches!(subject(image, text), Ok(Signable::Image(_))));
         }
         for index in [MediaType::OCI_INDEX, MediaType::DOCKER_LIST] {
             for list in ["[]", "[<d>,<d>]"] {
                 let text = format!(r#"{{"schemaVersion":2,"manifests":{list}}}"#);
-                assert!(matches!(subject(index.clone(), &text), Ok(Subject::Index)));
+                assert!(matches!(subject(index.clone(), &text), Ok(Signable::Index)));
             }
         }
     }

@@ -14,9 +14,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use ordered::Ordered;
-use parts::{BadPart, Parts, Place};
+use parts::{BadPart, MemberPath, Parts};
 use references::Names;
-use text::{MAX_MEMBERS, Members};
+use text::{BomObject, MAX_MEMBERS};
 
 use super::error::SbomError;
 
@@ -25,12 +25,12 @@ use super::error::SbomError;
 const PROPERTY: &str = "io.buildpacks.signer";
 
 /// A CycloneDX document: where it lies, and its text.
-pub(super) struct Source {
+pub(super) struct Bom {
     path: String,
     text: String,
 }
 
-impl Source {
+impl Bom {
     /// A document without the whitespace between its tokens.
     pub(super) fn minified(path: &str, text: &str) -> Self {
         Self {
@@ -48,13 +48,13 @@ impl Source {
 ///
 /// # Errors
 /// On a document that is no CycloneDX 1.x BOM.
-pub(super) fn merge(documents: Vec<Source>) -> Result<String, SbomError> {
+pub(super) fn merge(documents: Vec<Bom>) -> Result<String, SbomError> {
     let mut names = Names::default();
     let documents = documents
         .into_iter()
-        .map(|Source { path, text }| {
+        .map(|Bom { path, text }| {
             let text = names.adopt(text).map_err(|bad| refused(&path, bad))?;
-            Ok(Source { path, text })
+            Ok(Bom { path, text })
         })
         .collect::<Result<Vec<_>, SbomError>>()?;
     let mut merged = Merged::default();
@@ -79,8 +79,8 @@ fn refused(path: &str, bad: BadPart) -> SbomError {
 struct Merged<'a> {
     /// The `N` of the highest `specVersion`, `1.N`.
     minor_version: u32,
-    lists: Ordered<Place<'a>, List<'a>>,
-    singles: Ordered<Place<'a>, Vec<Said<'a>>>,
+    lists: Ordered<MemberPath<'a>, List<'a>>,
+    singles: Ordered<MemberPath<'a>, Vec<Single<'a>>>,
     properties: Vec<String>,
     /// The length of the properties' names if the documents agree on nothing.
     names: usize,
@@ -105,19 +105,19 @@ impl<'a> List<'a> {
 }
 
 /// A value of one document.
-struct Said<'a> {
+struct Single<'a> {
     path: &'a str,
     text: &'a str,
 }
 
 impl<'a> Merged<'a> {
-    fn add(&mut self, document: &'a Source) -> Result<(), SbomError> {
-        let Source { path, text } = document;
+    fn add(&mut self, document: &'a Bom) -> Result<(), SbomError> {
+        let Bom { path, text } = document;
         let refuse = |reason| SbomError::NotMergeable {
             path: path.clone(),
             reason,
         };
-        let members = Members::parse(text).map_err(|error| refused(path, error.into()))?;
+        let members = BomObject::parse(text).map_err(|error| refused(path, error.into()))?;
         let member = |name| members.member(name).and_then(text::string);
         if member("bomFormat").as_deref() != Some("CycloneDX") {
             return Err(refuse("it is no CycloneDX BOM"));
@@ -128,7 +128,7 @@ impl<'a> Merged<'a> {
         self.minor_version = self.minor_version.max(minor);
         for name in ["serialNumber", "version"] {
             if let Some(text) = members.member(name) {
-                self.keep(&[name.into()], &Said { path, text });
+                self.keep(&[name.into()], &Single { path, text });
             }
         }
         let parts = Parts::of(text).map_err(|bad| refused(path, bad))?;
@@ -137,7 +137,7 @@ impl<'a> Merged<'a> {
         }
         for (place, text) in parts.singles {
             self.names += path.len() + place.iter().map(|name| name.len()).sum::<usize>();
-            self.singles.at(place).push(Said { path, text });
+            self.singles.at(place).push(Single { path, text });
         }
         let members = self.lists.len() + self.singles.len();
         match members > MAX_MEMBERS || self.names > MAX_NAMES {
@@ -147,7 +147,7 @@ impl<'a> Merged<'a> {
     }
 
     /// Keeps the value of one document as a property of the merged BOM.
-    fn keep(&mut self, place: &[Cow<'_, str>], said: &Said<'_>) {
+    fn keep(&mut self, place: &[Cow<'_, str>], said: &Single<'_>) {
         let name = text::quoted(&format!("{PROPERTY}:{}:{}", place.join("."), said.path));
         let value = match text::string(said.text) {
             Some(_) => said.text.to_owned(),

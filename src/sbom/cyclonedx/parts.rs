@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::text::{self, MAX_MEMBERS, Members};
+use super::text::{self, BomObject, MAX_MEMBERS};
 
 /// The names from the BOM down to a member.
-pub(super) type Place<'a> = Vec<Cow<'a, str>>;
+pub(super) type MemberPath<'a> = Vec<Cow<'a, str>>;
 
 /// The content of a BOM, part by part, each as it was written.
 #[derive(Default)]
 pub(super) struct Parts<'a> {
     /// Arrays, whose items are joined.
-    pub(super) lists: Vec<(Place<'a>, Vec<&'a str>)>,
+    pub(super) lists: Vec<(MemberPath<'a>, Vec<&'a str>)>,
     /// Everything else, on which documents may disagree.
-    pub(super) singles: Vec<(Place<'a>, &'a str)>,
+    pub(super) singles: Vec<(MemberPath<'a>, &'a str)>,
 }
 
 /// Members that describe the document rather than the software. A `signature`
@@ -59,7 +59,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Every part on its own, with its place.
-    pub(super) fn elements(&self) -> impl Iterator<Item = (&Place<'a>, &'a str)> {
+    pub(super) fn elements(&self) -> impl Iterator<Item = (&MemberPath<'a>, &'a str)> {
         let items = self
             .lists
             .iter()
@@ -67,14 +67,14 @@ impl<'a> Parts<'a> {
         items.chain(self.singles.iter().map(|(place, text)| (place, *text)))
     }
 
-    fn add(&mut self, place: Place<'a>, text: &'a str) -> Result<(), BadPart> {
+    fn add(&mut self, place: MemberPath<'a>, text: &'a str) -> Result<(), BadPart> {
         if self.lists.len() + self.singles.len() > MAX_MEMBERS {
             return Err(BadPart::TooMany);
         }
         let is_container = CONTAINERS.iter().any(|container| *container == place);
         match text.as_bytes().first() {
             Some(b'{') if is_container => {
-                for (name, value) in Members::parse(text)?.0 {
+                for (name, value) in BomObject::parse(text)?.0 {
                     if place.is_empty() && ABOUT_THE_DOCUMENT.contains(&name.as_ref()) {
                         continue;
                     }
@@ -105,10 +105,10 @@ impl<'a> Parts<'a> {
 
 /// A license expression stands alone in its list.
 fn is_expression(license: &&str) -> bool {
-    Members::parse(license).is_ok_and(|license| license.member("expression").is_some())
+    BomObject::parse(license).is_ok_and(|license| license.member("expression").is_some())
 }
 
-fn is_list(place: &Place<'_>) -> bool {
+fn is_list(place: &MemberPath<'_>) -> bool {
     const LISTS: [&str; 10] = [
         "components",
         "services",

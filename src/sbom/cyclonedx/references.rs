@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
-use super::parts::{BadPart, Parts, Place};
+use super::parts::{BadPart, MemberPath, Parts};
 use super::text::{self, MAX_ITEMS};
 
 const DEFINITION: &str = "bom-ref";
@@ -187,7 +187,7 @@ fn elements<'a>(parts: &Parts<'a>, most: usize) -> Result<Elements<'a>, BadPart>
 }
 
 /// No more than `most` names of a part are looked for.
-fn element<'a>(place: &Place<'_>, text: &'a str, most: usize) -> Element<'a> {
+fn element<'a>(place: &MemberPath<'_>, text: &'a str, most: usize) -> Element<'a> {
     let (mut defines, mut refers) = (Vec::new(), Vec::new());
     // An array of names alone is not wrapped in the member that holds it.
     let parent = place.last().map(AsRef::as_ref).unwrap_or_default();

@@ -26,9 +26,9 @@ pub(super) const MAX_ITEMS: usize = 500_000;
 const LONGEST_NAME: usize = 256;
 
 /// An object's members in their order, each value as it was written.
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
+pub(super) struct BomObject<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
 
-impl<'a> Members<'a> {
+impl<'a> BomObject<'a> {
     /// # Errors
     /// On text that is no object, holds a name twice, or more than [`MAX_MEMBERS`].
     pub(super) fn parse(text: &'a str) -> serde_json::Result<Self> {
@@ -41,7 +41,7 @@ impl<'a> Members<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for BomObject<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct MembersVisitor;
 
@@ -68,7 +68,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
 
-        deserializer.deserialize_map(MembersVisitor).map(Members)
+        deserializer.deserialize_map(MembersVisitor).map(BomObject)
     }
 }
 
@@ -271,9 +271,9 @@ mod tests {
 
     #[test]
     fn a_name_that_stands_twice_is_refused() {
-        assert!(Members::parse(r#"{"a":1,"a":1}"#).is_err());
+        assert!(BomObject::parse(r#"{"a":1,"a":1}"#).is_err());
         assert_eq!(
-            Members::parse(r#"{"\u0061":[1]}"#).unwrap().member("a"),
+            BomObject::parse(r#"{"\u0061":[1]}"#).unwrap().member("a"),
             Some("[1]")
         );
     }

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::ordered::Ordered;
-use super::parts::Place;
-use super::text::{self, Members};
-use super::{List, Merged, Said};
+use super::parts::MemberPath;
+use super::text::{self, BomObject};
+use super::{List, Merged, Single};
 use crate::oci::Digest;
 
 /// The lowest version that is written: the first whose schema has `$schema` and
@@ -78,7 +78,11 @@ fn with_head(minor: u32, bom: &Node<'_>) -> String {
 
 /// A value that all documents have stands once; values that differ are kept as
 /// properties.
-fn write_singles<'a>(merged: &mut Merged<'a>, lists: &[(Place<'a>, List<'a>)], bom: &mut Node<'a>) {
+fn write_singles<'a>(
+    merged: &mut Merged<'a>,
+    lists: &[(MemberPath<'a>, List<'a>)],
+    bom: &mut Node<'a>,
+) {
     for (place, mut said) in std::mem::take(&mut merged.singles).into_entries() {
         if place == ["metadata", "timestamp"] {
             keep_newest(&mut said);
@@ -94,8 +98,8 @@ fn write_singles<'a>(merged: &mut Merged<'a>, lists: &[(Place<'a>, List<'a>)], b
 }
 
 /// The merged BOM is as new as the newest document, if all state their time.
-fn keep_newest(said: &mut Vec<Said<'_>>) {
-    let time = |said: &Said<'_>| text::string(said.text)?.parse::<Timestamp>().ok();
+fn keep_newest(said: &mut Vec<Single<'_>>) {
+    let time = |said: &Single<'_>| text::string(said.text)?.parse::<Timestamp>().ok();
     let times: Option<Vec<Timestamp>> = said.iter().map(time).collect();
     let newest = times.and_then(|times| times.into_iter().max());
     if let Some(newest) = newest {
@@ -104,11 +108,11 @@ fn keep_newest(said: &mut Vec<Said<'_>>) {
     }
 }
 
-fn starts_with_tools(place: &Place<'_>) -> bool {
+fn starts_with_tools(place: &MemberPath<'_>) -> bool {
     place.iter().zip(TOOLS).all(|(name, tools)| name == tools)
 }
 
-fn take<'a>(lists: &mut Vec<(Place<'a>, List<'a>)>, place: &[&str]) -> List<'a> {
+fn take<'a>(lists: &mut Vec<(MemberPath<'a>, List<'a>)>, place: &[&str]) -> List<'a> {
     match lists.iter().position(|(known, _)| *known == place) {
         Some(index) => lists.remove(index).1,
         None => List::default(),
@@ -121,7 +125,7 @@ fn as_they_are(items: Vec<&str>) -> Vec<Cow<'_, str>> {
 
 /// A tool of the form before 1.5 as a component.
 fn tool_component(tool: &str) -> Cow<'_, str> {
-    let Ok(members) = Members::parse(tool) else {
+    let Ok(members) = BomObject::parse(tool) else {
         return tool.into();
     };
     let mut component = String::from(r#"{"type":"application""#);
@@ -147,7 +151,7 @@ fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
     let mut groups: Vec<Vec<&'a str>> = Vec::new();
     let mut of_ref: HashMap<String, usize> = HashMap::new();
     for item in items {
-        let reference = Members::parse(item)
+        let reference = BomObject::parse(item)
             .ok()
             .and_then(|entry| Some(text::string(entry.member("ref")?)?.into_owned()));
         let next = groups.len();
@@ -172,7 +176,7 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     let mut lists: Ordered<Cow<'_, str>, List<'_>> = Ordered::default();
     let entries = entries
         .iter()
-        .filter_map(|entry| Members::parse(entry).ok());
+        .filter_map(|entry| BomObject::parse(entry).ok());
     for (name, value) in entries.flat_map(|entry| entry.0) {
         match text::items(value) {
             Ok(items) => lists.at(name).join(items),
@@ -192,7 +196,7 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
         let items = as_they_are(list.items);
         (name.into_owned(), Node::Array(items))
     }));
-    Node::Object(members).to_string().into()
+    Node::BomObject(members).to_string().into()
 }
 
 /// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8).
@@ -211,14 +215,14 @@ fn serial_number(body: &str) -> String {
 
 /// A value that is being written.
 enum Node<'a> {
-    Object(Vec<(String, Node<'a>)>),
+    BomObject(Vec<(String, Node<'a>)>),
     Array(Vec<Cow<'a, str>>),
     Text(&'a str),
 }
 
 impl Default for Node<'_> {
     fn default() -> Self {
-        Self::Object(Vec::new())
+        Self::BomObject(Vec::new())
     }
 }
 
@@ -226,7 +230,7 @@ impl<'a> Node<'a> {
     /// Puts a value at a place. A value that stands there, or on the way,
     /// stays.
     fn put(&mut self, place: &[Cow<'_, str>], value: Node<'a>) {
-        let (Self::Object(members), Some((name, inner))) = (self, place.split_first()) else {
+        let (Self::BomObject(members), Some((name, inner))) = (self, place.split_first()) else {
             return;
         };
         let index = match members.iter().position(|(known, _)| known == name) {
@@ -261,7 +265,7 @@ impl std::fmt::Display for Node<'_> {
                 }
                 f.write_str("]")
             }
-            Self::Object(members) => {
+            Self::BomObject(members) => {
                 f.write_str("{")?;
                 for (index, (name, value)) in members.iter().enumerate() {
                     let separator = if index == 0 { "" } else { "," };

@@ -12,7 +12,7 @@ fn check(bytes: &[u8]) -> Result<Remarks, JsonError> {
     at_once
 }
 
-fn reason(bytes: &[u8]) -> Reason {
+fn reason(bytes: &[u8]) -> JsonFault {
     check(bytes).unwrap_err().reason
 }
 
@@ -31,8 +31,8 @@ fn objects_are_accepted() {
 
 #[test]
 fn what_is_not_one_object_is_refused_with_the_reason() {
-    use Reason::*;
-    let cases: [(&[u8], Reason); 38] = [
+    use JsonFault::*;
+    let cases: [(&[u8], JsonFault); 38] = [
         (b"", NotAnObject),
         (b" ", NotAnObject),
         (b"[]", NotAnObject),
@@ -109,8 +109,8 @@ fn depth_is_bounded_without_recursion() {
         text
     };
     assert!(check(&nested(MAX_DEPTH)).is_ok());
-    assert_eq!(reason(&nested(MAX_DEPTH + 1)), Reason::TooDeep);
-    assert_eq!(reason(&nested(1_000_000)), Reason::TooDeep);
+    assert_eq!(reason(&nested(MAX_DEPTH + 1)), JsonFault::TooDeep);
+    assert_eq!(reason(&nested(1_000_000)), JsonFault::TooDeep);
     let objects = "{\"a\":".repeat(MAX_DEPTH - 1) + "{}" + &"}".repeat(MAX_DEPTH - 1);
     assert!(check(objects.as_bytes()).is_ok());
 }

@@ -1,7 +1,7 @@
 //! Entries of an archive: which are documents, and which are refused.
 
 use super::hostile::{PATH, exceeded, refused};
-use super::{Document, Limits, SbomError, Tar, bytes, layer, paths, read, read_archive};
+use super::{Document, LayerLimits, SbomError, Tar, bytes, layer, paths, read, read_archive};
 use crate::sbom::Exceeded;
 
 #[test]
@@ -45,7 +45,7 @@ fn another_launch_folder_counts_if_the_layers_folder_has_none() {
     let mut layer = layer(&archive, &archive);
     for layers_dir in ["/opt/l", "/opt//l/", "/opt/./l"] {
         layer.layers_dir = layers_dir.to_owned();
-        let documents = read(&layer, archive.clone().into(), &Limits::default());
+        let documents = read(&layer, archive.clone().into(), &LayerLimits::default());
         assert_eq!(documents.unwrap().len(), 1);
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sbom::{Exceeded, MAX_ENTRIES, MAX_PATH, MAX_RATIO, RATIO_FLOOR, Reason};
+use crate::sbom::{Exceeded, JsonFault, MAX_ENTRIES, MAX_PATH, MAX_RATIO, RATIO_FLOOR};
 
 pub(super) const PATH: &str = "/layers/sbom/launch/x/sbom.cdx.json";
 
@@ -30,10 +30,10 @@ fn a_blob_other_than_the_manifest_says_is_refused() {
     let layer = layer(&archive, &blob);
     let mut other = blob.clone();
     *other.last_mut().unwrap() ^= 1;
-    let result = read(&layer, other.into(), &Limits::default());
+    let result = read(&layer, other.into(), &LayerLimits::default());
     assert!(matches!(result, Err(SbomError::BlobDigest { .. })));
     for other in [blob[1..].to_vec(), [blob.as_slice(), b"\0"].concat()] {
-        let result = read(&layer, other.into(), &Limits::default());
+        let result = read(&layer, other.into(), &LayerLimits::default());
         assert!(matches!(result, Err(SbomError::BlobSize { .. })));
     }
 }
@@ -61,12 +61,12 @@ fn sha512_is_checked_too() {
     let archive = one_document();
     let blob = gzip(&archive);
     let mut layer = layer(&archive, &blob);
-    let mut hasher = crate::oci::Hasher::new(crate::oci::digest::Algorithm::Sha512);
+    let mut hasher = crate::oci::Hasher::new(crate::oci::digest::HashAlgorithm::Sha512);
     hasher.update(&archive);
     layer.diff_id = hasher.finish();
-    assert!(read(&layer, blob.clone().into(), &Limits::default()).is_ok());
+    assert!(read(&layer, blob.clone().into(), &LayerLimits::default()).is_ok());
     layer.diff_id = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
-    let result = read(&layer, blob.into(), &Limits::default());
+    let result = read(&layer, blob.into(), &LayerLimits::default());
     assert!(matches!(result, Err(SbomError::DiffId { .. })));
 }
 
@@ -149,7 +149,7 @@ fn a_bomb_is_stopped_at_the_ratio() {
         bytes: RATIO_FLOOR,
     };
     let layer = layer(b"", &bomb);
-    let result = read(&layer, bomb.into(), &Limits::default());
+    let result = read(&layer, bomb.into(), &LayerLimits::default());
     assert_eq!(exceeded(result), expected);
 }
 
@@ -172,39 +172,39 @@ fn limits_are_judged_exactly() {
     let archive = one_document();
     let blob = gzip(&archive);
     let layer = layer(&archive, &blob);
-    let with = |limits: Limits| read(&layer, blob.clone().into(), &limits);
-    let exact = Limits {
+    let with = |limits: LayerLimits| read(&layer, blob.clone().into(), &limits);
+    let exact = LayerLimits {
         compressed: blob.len() as u64,
         expanded: archive.len() as u64,
         entries: 1,
         path: PATH.len(),
-        ..Limits::default()
+        ..LayerLimits::default()
     };
     assert!(with(exact.clone()).is_ok());
     for (limits, expected) in [
         (
-            Limits {
+            LayerLimits {
                 compressed: exact.compressed - 1,
                 ..exact.clone()
             },
             Exceeded::Compressed(exact.compressed - 1),
         ),
         (
-            Limits {
+            LayerLimits {
                 expanded: exact.expanded - 1,
                 ..exact.clone()
             },
             Exceeded::Expanded(exact.expanded - 1),
         ),
         (
-            Limits {
+            LayerLimits {
                 entries: 0,
                 ..exact.clone()
             },
             Exceeded::Entries(0),
         ),
         (
-            Limits {
+            LayerLimits {
                 path: PATH.len() - 1,
                 ..exact.clone()
             },
@@ -262,7 +262,7 @@ fn a_zstd_layer_whose_documents_cannot_be_kept_is_refused() {
         diff_id: diff_id.trim().parse().unwrap(),
         ..layer(b"", &blob)
     };
-    let result = read(&layer, blob.into(), &Limits::default());
+    let result = read(&layer, blob.into(), &LayerLimits::default());
     assert!(matches!(exceeded(result), Exceeded::Kept(_)));
 }
 
@@ -271,14 +271,14 @@ fn a_zstd_layer_whose_documents_cannot_be_kept_is_refused() {
 fn a_document_that_is_no_json_object_is_named() {
     let deep = format!("{{\"a\":{}", "[".repeat(20_000));
     for (text, reason) in [
-        ("", Reason::NotAnObject),
-        ("[]", Reason::NotAnObject),
-        ("<bom/>", Reason::NotAnObject),
-        ("\u{feff}{}", Reason::ByteOrderMark),
-        ("{\"a\":NaN}", Reason::Unexpected),
-        ("{\"a\":1", Reason::Truncated),
-        ("{} {}", Reason::Trailing),
-        (&deep, Reason::TooDeep),
+        ("", JsonFault::NotAnObject),
+        ("[]", JsonFault::NotAnObject),
+        ("<bom/>", JsonFault::NotAnObject),
+        ("\u{feff}{}", JsonFault::ByteOrderMark),
+        ("{\"a\":NaN}", JsonFault::Unexpected),
+        ("{\"a\":1", JsonFault::Truncated),
+        ("{} {}", JsonFault::Trailing),
+        (&deep, JsonFault::TooDeep),
     ] {
         let archive = Tar::new().file(PATH, text).done();
         match read_archive(&archive) {

@@ -3,7 +3,7 @@ use std::fs;
 
 use super::*;
 use crate::oci::{ImageManifest, Manifest};
-use crate::sbom::{Format, locate};
+use crate::sbom::{SbomFormat, locate};
 
 /// An image of `testdata/images`.
 struct Image {
@@ -25,7 +25,7 @@ impl Image {
     fn documents(&self) -> Option<Vec<Document>> {
         let layer = self.layer()?;
         let blob = self.blob(&layer.descriptor.digest);
-        Some(read(&layer, blob, &Limits::default()).unwrap())
+        Some(read(&layer, blob, &LayerLimits::default()).unwrap())
     }
 }
 
@@ -101,7 +101,7 @@ fn documents_come_sorted_with_their_formats() {
         .iter()
         .map(|document| (document.path().to_owned(), document.format()))
         .collect();
-    use Format::{CycloneDx, Spdx, Syft};
+    use SbomFormat::{CycloneDx, Spdx, Syft};
     let launch = "/layers/sbom/launch";
     let mut expected = Vec::new();
     for folder in [
@@ -120,13 +120,17 @@ fn documents_come_sorted_with_their_formats() {
 fn formats_have_the_types_that_cosign_gives_them() {
     for (format, predicate_type, media_type) in [
         (
-            Format::CycloneDx,
+            SbomFormat::CycloneDx,
             "https://cyclonedx.org/bom",
             "application/vnd.cyclonedx+json",
         ),
-        (Format::Spdx, "https://spdx.dev/Document", "text/spdx+json"),
         (
-            Format::Syft,
+            SbomFormat::Spdx,
+            "https://spdx.dev/Document",
+            "text/spdx+json",
+        ),
+        (
+            SbomFormat::Syft,
             "https://syft.dev/bom",
             "application/vnd.syft+json",
         ),
@@ -282,7 +286,7 @@ fn a_layer_is_read_whatever_its_compression() {
         skippable_first,
     ] {
         layer.descriptor = Descriptor::of(MediaType::new("any"), &blob);
-        let documents = read(&layer, blob.into(), &Limits::default()).unwrap();
+        let documents = read(&layer, blob.into(), &LayerLimits::default()).unwrap();
         let found: Vec<_> = documents.iter().map(bytes).collect();
         assert_eq!(found, expected);
     }

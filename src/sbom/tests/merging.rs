@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::images::documents_of;
 use super::*;
 use crate::envelope::media_type;
-use crate::sbom::{Attachment, Format, MAX_MERGED, attachment};
+use crate::sbom::{Attachment, MAX_MERGED, SbomFormat, attachment};
 
 fn launch(name: &str) -> String {
     format!("/layers/sbom/launch/{name}")
@@ -105,8 +105,8 @@ fn one_cyclonedx_document_is_attached_as_it_is() {
         .map(|skipped| (skipped.path.clone(), skipped.format))
         .collect();
     let expected = [
-        (launch("x/sbom.spdx.json"), Format::Spdx),
-        (launch("x/sbom.syft.json"), Format::Syft),
+        (launch("x/sbom.spdx.json"), SbomFormat::Spdx),
+        (launch("x/sbom.syft.json"), SbomFormat::Syft),
     ];
     assert_eq!(skipped, expected);
 }
@@ -150,7 +150,7 @@ fn the_merged_bom_of_a_real_image_holds_everything_once() {
         assert_unique_names(&bom);
         let mut distinct = std::collections::BTreeSet::new();
         let (mut components, mut dependencies) = (Vec::new(), 0);
-        let is_cyclonedx = |document: &&Document| document.format() == Format::CycloneDx;
+        let is_cyclonedx = |document: &&Document| document.format() == SbomFormat::CycloneDx;
         for document in documents.iter().filter(is_cyclonedx) {
             if !distinct.insert(bytes(document)) {
                 continue;

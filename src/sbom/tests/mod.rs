@@ -14,7 +14,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Document, Limits, SbomError, SbomLayer, read};
+use super::{Document, LayerLimits, SbomError, SbomLayer, read};
 use crate::oci::{Descriptor, Digest, MediaType};
 
 fn testdata(path: &str) -> PathBuf {
@@ -40,7 +40,7 @@ fn layer(archive: &[u8], blob: &[u8]) -> SbomLayer {
 
 fn read_blob(archive: &[u8], blob: Vec<u8>) -> Result<Vec<Document>, SbomError> {
     let layer = layer(archive, &blob);
-    read(&layer, Bytes::from(blob), &Limits::default())
+    read(&layer, Bytes::from(blob), &LayerLimits::default())
 }
 
 fn read_archive(archive: &[u8]) -> Result<Vec<Document>, SbomError> {

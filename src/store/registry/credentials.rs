@@ -64,7 +64,7 @@ pub struct Sources {
 /// some registries take a token as the user's name.
 #[derive(Debug)]
 pub struct Credential {
-    pub identity: Identity,
+    pub identity: Proof,
     /// None if no source has a credential.
     pub source: Option<Source>,
     /// The key of its entry in the source.
@@ -75,7 +75,7 @@ pub struct Credential {
 
 /// A proof of identity.
 #[derive(Debug)]
-pub enum Identity {
+pub enum Proof {
     Anonymous,
     /// For the registry itself, or for the token service that it names.
     Basic {
@@ -104,7 +104,7 @@ pub enum Source {
 /// The credentials of all registries.
 #[derive(Debug)]
 pub struct Credentials {
-    cnb: Scoped<Text>,
+    cnb: Scoped<SecretText>,
     docker_auth_config: Option<DockerConfig>,
     docker_config: Option<(PathBuf, DockerConfig)>,
     /// Files whose credentials cannot be read.
@@ -122,7 +122,7 @@ impl Credentials {
     /// asked for.
     pub fn parse(sources: Sources) -> Result<Self, CredentialsError> {
         let cnb_given = sources.cnb_registry_auth.is_some();
-        let cnb: BTreeMap<String, Text> = match &sources.cnb_registry_auth {
+        let cnb: BTreeMap<String, SecretText> = match &sources.cnb_registry_auth {
             Some(text) => read_json(text, &Source::CnbRegistryAuth)?,
             None => BTreeMap::new(),
         };
@@ -179,7 +179,7 @@ impl Credentials {
     /// The anonymous credential, with the sources that have none.
     pub fn anonymous(&self, repository: &Repository) -> Credential {
         Credential {
-            identity: Identity::Anonymous,
+            identity: Proof::Anonymous,
             source: None,
             entry: None,
             lacking: self.lacking(repository),
@@ -265,7 +265,7 @@ impl Credentials {
 }
 
 /// The three headers of the lifecycle; the scheme in any case.
-fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsError> {
+fn from_header(registry: &str, header: &SecretText) -> Result<Credential, CredentialsError> {
     let source = Source::CnbRegistryAuth;
     let unknown = || CredentialsError::UnknownHeader(printable(registry));
     let text = header.0.expose_str().ok_or_else(unknown)?.trim_ascii();
@@ -273,8 +273,8 @@ fn from_header(registry: &str, header: &Text) -> Result<Credential, CredentialsE
     let value = Secret::new(value.trim_ascii().as_bytes().to_vec());
     let identity = match scheme.to_ascii_lowercase().as_str() {
         "basic" => docker::basic(&value, registry, &source)?,
-        "bearer" => Identity::Bearer(docker::token(&value, registry, &source)?),
-        "x-identity" => Identity::RefreshToken(docker::token(&value, registry, &source)?),
+        "bearer" => Proof::Bearer(docker::token(&value, registry, &source)?),
+        "x-identity" => Proof::RefreshToken(docker::token(&value, registry, &source)?),
         _ => return Err(unknown()),
     };
     let entry = Some(printable(registry));
@@ -303,7 +303,7 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
     Ok(value.unwrap_or_default())
 }
 
-impl Identity {
+impl Proof {
     /// Hides every part of it that a host may repeat.
     pub fn remember(&self, secrets: &Secrets) {
         match self {
@@ -317,7 +317,7 @@ impl Identity {
 }
 
 impl Credential {
-    fn of(identity: Identity, source: Source, entry: Option<String>) -> Self {
+    fn of(identity: Proof, source: Source, entry: Option<String>) -> Self {
         Self {
             identity,
             source: Some(source),
@@ -330,10 +330,10 @@ impl Credential {
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match &self.identity {
-            Identity::Anonymous => "anonymous",
-            Identity::Basic { .. } => "the password",
-            Identity::Bearer(_) => "the registry token",
-            Identity::RefreshToken(_) => "the identity token",
+            Proof::Anonymous => "anonymous",
+            Proof::Basic { .. } => "the password",
+            Proof::Bearer(_) => "the registry token",
+            Proof::RefreshToken(_) => "the identity token",
         };
         f.write_str(what)?;
         match (&self.source, &self.entry) {
@@ -364,27 +364,27 @@ impl fmt::Display for Source {
 }
 
 /// A JSON string that is a secret.
-struct Text(Secret);
+struct SecretText(Secret);
 
-impl fmt::Debug for Text {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
 
         impl Visitor<'_> for TextVisitor {
-            type Value = Text;
+            type Value = SecretText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(Secret::new(text.as_bytes().to_vec())))
+            fn visit_str<E>(self, text: &str) -> Result<SecretText, E> {
+                Ok(SecretText(Secret::new(text.as_bytes().to_vec())))
             }
         }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::challenge::{self as challenges, Challenge};
-use super::credentials::{Credential, Identity, Source};
+use super::credentials::{Credential, Proof, Source};
 use super::endpoint::endpoint;
 use super::manifests::{content_type, promised_digest};
 use super::token as tokens;
@@ -29,7 +29,7 @@ pub fn challenge(data: &[u8]) {
         return;
     };
     let credential = Credential {
-        identity: Identity::Anonymous,
+        identity: Proof::Anonymous,
         source: Some(Source::CnbRegistryAuth),
         lacking: Vec::new(),
         entry: None,
@@ -105,7 +105,7 @@ pub fn link(data: &[u8]) {
     let Some(response) = answered(from.clone(), StatusCode::OK, LINK, value) else {
         return;
     };
-    if let referrers::Next::Page(next) = referrers::next_page(&response) {
+    if let referrers::Continuation::Page(next) = referrers::next_page(&response) {
         let next = next.url;
         assert_eq!((next.origin(), next.path()), (from.origin(), from.path()));
     }

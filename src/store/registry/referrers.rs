@@ -84,16 +84,16 @@ impl Registries {
                     source,
                 })?;
             target = match next {
-                Next::End => {
+                Continuation::End => {
                     referrers.is_complete = is_whole;
                     return Ok(Some(referrers));
                 }
-                Next::Page(next)
+                Continuation::Page(next)
                     if is_whole && seen.len() < MOST_PAGES && !seen.contains(&next.url) =>
                 {
                     Target::Lead(next)
                 }
-                Next::Elsewhere => {
+                Continuation::Elsewhere => {
                     warn!(
                         "The list of what refers to {repository}@{subject} goes on where it must \
                          not; {} entries of it count",
@@ -101,7 +101,7 @@ impl Registries {
                     );
                     return Ok(Some(referrers));
                 }
-                Next::Page(_) => {
+                Continuation::Page(_) => {
                     warn!(
                         "The list of what refers to {repository}@{subject} has no end; \
                          {} entries of it count",
@@ -175,7 +175,7 @@ impl Referrers {
 }
 
 /// Where a list goes on.
-pub(super) enum Next {
+pub(super) enum Continuation {
     End,
     Page(Lead),
     /// The link leads to no part of the same list of the same registry.
@@ -183,17 +183,18 @@ pub(super) enum Next {
 }
 
 /// Where the list goes on (RFC 8288, relation `next`).
-pub(super) fn next_page(response: &Response) -> Next {
+pub(super) fn next_page(response: &Response) -> Continuation {
     let header = response.header(LINK.as_str()).unwrap_or_default();
     let mut links = links(header);
     let Some((target, _)) = links.find(|(_, parameters)| is_next(parameters)) else {
-        return Next::End;
+        return Continuation::End;
     };
     let lead = target.and_then(|target| response.leads_to(target).ok());
     let is_same = |lead: &Lead| {
         lead.url.origin() == response.url.origin() && lead.url.path() == response.url.path()
     };
-    lead.filter(is_same).map_or(Next::Elsewhere, Next::Page)
+    lead.filter(is_same)
+        .map_or(Continuation::Elsewhere, Continuation::Page)
 }
 
 /// The links of a header, each with its target, if that stands in `<…>`, and its

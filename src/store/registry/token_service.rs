@@ -5,7 +5,7 @@
 use url::{Url, form_urlencoded};
 
 use super::answer;
-use super::credentials::{Credential, Identity};
+use super::credentials::{Credential, Proof};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
 use super::token::{BEARER, Token, basic, read};
@@ -41,9 +41,9 @@ pub(super) async fn fetch(
         false => (Trust::Verified, endpoint.reach_elsewhere),
     };
     let mut request = match &wanted.credential.identity {
-        Identity::RefreshToken(token) => post(wanted, trust, token),
-        Identity::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
-        Identity::Anonymous | Identity::Bearer(_) => get(wanted, trust, None),
+        Proof::RefreshToken(token) => post(wanted, trust, token),
+        Proof::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
+        Proof::Anonymous | Proof::Bearer(_) => get(wanted, trust, None),
     };
     request.reach = reach;
     request.redirects = Redirects::Answered;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::scope::{Scope, Scoped};
 use super::unusable::{CONFIG_NAME, Unusable};
-use super::{Credential, CredentialsError, Identity, MAX_LENGTH, Source, Text, read_json};
+use super::{Credential, CredentialsError, MAX_LENGTH, Proof, SecretText, Source, read_json};
 use crate::http::printable;
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
@@ -176,7 +176,7 @@ fn read(path: &Path) -> Result<Secret, Unusable> {
 /// The members of the file about credentials.
 #[derive(Debug)]
 pub(super) struct DockerConfig {
-    auths: Scoped<Option<Entry>>,
+    auths: Scoped<Option<AuthEntry>>,
     helpers: Scoped<String>,
     store: Option<String>,
 }
@@ -191,25 +191,25 @@ pub(super) enum HelperKind {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Written {
-    auths: Option<BTreeMap<String, Option<Entry>>>,
+struct WrittenConfig {
+    auths: Option<BTreeMap<String, Option<AuthEntry>>>,
     cred_helpers: Option<BTreeMap<String, String>>,
     creds_store: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Entry {
-    auth: Option<Text>,
-    username: Option<Text>,
-    password: Option<Text>,
-    identitytoken: Option<Text>,
-    registrytoken: Option<Text>,
+struct AuthEntry {
+    auth: Option<SecretText>,
+    username: Option<SecretText>,
+    password: Option<SecretText>,
+    identitytoken: Option<SecretText>,
+    registrytoken: Option<SecretText>,
 }
 
 impl DockerConfig {
     pub(super) fn parse(text: &Secret, source: &Source) -> Result<Self, CredentialsError> {
-        let written: Written = read_json(text, source)?;
+        let written: WrittenConfig = read_json(text, source)?;
         let auths = written.auths.unwrap_or_default();
         let helpers = written.cred_helpers.unwrap_or_default();
         Ok(Self {
@@ -258,19 +258,19 @@ impl DockerConfig {
     }
 }
 
-impl Entry {
+impl AuthEntry {
     /// The order of go-containerregistry's transport: registry token, identity
     /// token, user and password; `auth` goes before `username`.
-    fn identity(&self, key: &str, source: &Source) -> Result<Option<Identity>, CredentialsError> {
-        let given = |text: &'_ Option<Text>| match text {
-            Some(Text(secret)) if !secret.expose().is_empty() => Some(copy(secret)),
+    fn identity(&self, key: &str, source: &Source) -> Result<Option<Proof>, CredentialsError> {
+        let given = |text: &'_ Option<SecretText>| match text {
+            Some(SecretText(secret)) if !secret.expose().is_empty() => Some(copy(secret)),
             _ => None,
         };
         if let Some(secret) = given(&self.registrytoken) {
-            return Ok(Some(Identity::Bearer(token(&secret, key, source)?)));
+            return Ok(Some(Proof::Bearer(token(&secret, key, source)?)));
         }
         if let Some(secret) = given(&self.identitytoken) {
-            return Ok(Some(Identity::RefreshToken(token(&secret, key, source)?)));
+            return Ok(Some(Proof::RefreshToken(token(&secret, key, source)?)));
         }
         if let Some(secret) = given(&self.auth) {
             return basic(&secret, key, source).map(Some);
@@ -278,7 +278,7 @@ impl Entry {
         let Some(user) = given(&self.username) else {
             return Ok(None);
         };
-        Ok(Some(Identity::Basic {
+        Ok(Some(Proof::Basic {
             user: user.expose_str().unwrap_or_default().to_owned(),
             password: given(&self.password).unwrap_or_else(|| Secret::new(Vec::new())),
         }))
@@ -296,7 +296,7 @@ pub(super) fn basic(
     encoded: &Secret,
     key: &str,
     source: &Source,
-) -> Result<Identity, CredentialsError> {
+) -> Result<Proof, CredentialsError> {
     let refuse = || CredentialsError::NotBasic {
         key: printable(key),
         source_of: source.clone(),
@@ -314,7 +314,7 @@ pub(super) fn basic(
     if user.is_empty() {
         return Err(refuse());
     }
-    Ok(Identity::Basic {
+    Ok(Proof::Basic {
         user: user.to_owned(),
         password: Secret::new(password.trim_matches('\0').as_bytes().to_vec()),
     })

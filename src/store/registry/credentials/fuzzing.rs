@@ -7,7 +7,7 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
-use super::{Credentials, CredentialsError, DockerConfigFile, Identity, Located, Sources, helper};
+use super::{Credentials, CredentialsError, DockerConfigFile, Located, Proof, Sources, helper};
 use crate::oci::fuzzing::assert_readable;
 use crate::secret::Secret;
 
@@ -92,10 +92,10 @@ fn find(data: &[u8], sources: impl Fn(Secret) -> Sources) {
 }
 
 /// A token can stand in a header.
-fn assert_usable(identity: &Identity) {
+fn assert_usable(identity: &Proof) {
     match identity {
-        Identity::Anonymous | Identity::Basic { .. } => {}
-        Identity::Bearer(token) | Identity::RefreshToken(token) => {
+        Proof::Anonymous | Proof::Basic { .. } => {}
+        Proof::Bearer(token) | Proof::RefreshToken(token) => {
             let bytes = token.expose();
             assert!(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic));
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::{CredentialsError, HELPER_TIME, Identity, Source, Text};
+use super::{CredentialsError, HELPER_TIME, Proof, SecretText, Source};
 use crate::secret::Secret;
 
 /// The most bytes that a helper may answer.
@@ -26,9 +26,9 @@ const NOT_INHERITED: [&str; 3] = ["COSIGN_PASSWORD", "CNB_REGISTRY_AUTH", "DOCKE
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Answer {
-    username: Option<Text>,
-    secret: Option<Text>,
+struct HelperOutput {
+    username: Option<SecretText>,
+    secret: Option<SecretText>,
 }
 
 /// The program of the helper with this name. The name comes from a file, and
@@ -67,7 +67,7 @@ pub(super) async fn ask(
     file: &Path,
     server: &str,
     source: &Source,
-) -> Result<Option<Identity>, CredentialsError> {
+) -> Result<Option<Proof>, CredentialsError> {
     let start = |error| CredentialsError::HelperStart {
         source_of: source.clone(),
         source: error,
@@ -132,19 +132,19 @@ async fn talk(child: &mut Child, server: &str) -> io::Result<(Secret, Option<Exi
 
 /// The identity in a helper's output. The outer `None` is an output that makes
 /// no sense, the inner one an empty output.
-pub(super) fn identity(output: &Secret) -> Option<Option<Identity>> {
-    let answer: Answer = serde_json::from_slice(output.expose()).ok()?;
-    let empty = || Text(Secret::new(Vec::new()));
-    let Text(user) = answer.username.unwrap_or_else(empty);
-    let Text(secret) = answer.secret.unwrap_or_else(empty);
+pub(super) fn identity(output: &Secret) -> Option<Option<Proof>> {
+    let answer: HelperOutput = serde_json::from_slice(output.expose()).ok()?;
+    let empty = || SecretText(Secret::new(Vec::new()));
+    let SecretText(user) = answer.username.unwrap_or_else(empty);
+    let SecretText(secret) = answer.secret.unwrap_or_else(empty);
     if secret.expose().is_empty() {
         return Some(None);
     }
     if user.expose() == TOKEN_USER {
         let sendable = secret.expose().iter().all(u8::is_ascii_graphic);
-        return sendable.then_some(Some(Identity::RefreshToken(secret)));
+        return sendable.then_some(Some(Proof::RefreshToken(secret)));
     }
-    Some(Some(Identity::Basic {
+    Some(Some(Proof::Basic {
         user: user.expose_str()?.to_owned(),
         password: secret,
     }))

@@ -53,10 +53,10 @@ async fn found(sources: Sources, repository: &str) -> String {
     let credential = credential.unwrap_or_else(|error| panic!("{error}"));
     let text = |secret: &Secret| secret.expose_str().unwrap().to_owned();
     match &credential.identity {
-        Identity::Anonymous => "anonymous".to_owned(),
-        Identity::Basic { user, password } => format!("{user}:{}", text(password)),
-        Identity::Bearer(token) => format!("bearer {}", text(token)),
-        Identity::RefreshToken(token) => format!("refresh {}", text(token)),
+        Proof::Anonymous => "anonymous".to_owned(),
+        Proof::Basic { user, password } => format!("{user}:{}", text(password)),
+        Proof::Bearer(token) => format!("bearer {}", text(token)),
+        Proof::RefreshToken(token) => format!("refresh {}", text(token)),
     }
 }
 
@@ -217,7 +217,7 @@ async fn very_many_entries_are_looked_up_at_once() {
     for name in 0..20_001 {
         let repository = format!("R.io/{name:x}/app").parse().unwrap();
         let credential = credentials.for_repository(&repository).await.unwrap();
-        let is_anonymous = matches!(credential.identity, Identity::Anonymous);
+        let is_anonymous = matches!(credential.identity, Proof::Anonymous);
         assert_eq!(is_anonymous, name == 20_000, "{name}");
     }
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
