@@ -3,15 +3,17 @@
 //!
 //! Implements `spec/keys.md`, sections 1 to 3. The format is that of cosign
 //! v2.6.4 `pkg/cosign/keys.go` and go-securesystemslib v0.11.0
-//! `encrypted/encrypted.go`. Knows no paths, and no source of a password.
+//! `encrypted/encrypted.go`. Knows no paths, no source of a password and none of
+//! random bytes.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_secretbox::{AeadInPlace as _, KeyInit as _, XSalsa20Poly1305};
+use pkcs8::der::pem::{LineEnding, encode_string};
 use scrypt::{Params, scrypt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
@@ -31,6 +33,10 @@ const CIPHER: &str = "nacl/secretbox";
 const ACCEPTED: [(u64, u8); 3] = [(32_768, 15), (65_536, 16), (131_072, 17)];
 const R: u32 = 8;
 const P: u32 = 1;
+/// The logarithm of N in the files that cosign writes.
+const LOG_N: u8 = 16;
+/// The bytes of salt in the files that cosign writes.
+const SALT_LENGTH: usize = 32;
 /// The memory of scrypt beside its table.
 const SCRATCH: usize = 64 * 1024;
 const NONCE_LENGTH: usize = 24;
@@ -70,6 +76,53 @@ impl KeyFile {
         written.check()
     }
 
+    /// Encrypts a PKCS#8 key in DER, with the parameters of cosign. Takes as
+    /// long, and as much memory, as [`unlock`](Self::unlock).
+    ///
+    /// # Errors
+    /// [`KeyError::PasswordTooLong`], and [`KeyError::Memory`].
+    pub(super) fn seal(pkcs8: &[u8], password: &Secret, random: Random) -> Result<Self, KeyError> {
+        let Random { salt, nonce } = random;
+        let mut key = Zeroizing::new(CipherKey::default());
+        derive(LOG_N, &salt, password, &mut key)?;
+        // The tag comes first, and nothing grows: no plaintext stays anywhere.
+        let mut sealed = Zeroizing::new(vec![0; TAG_LENGTH + pkcs8.len()]);
+        let (tag, encrypted) = sealed.split_at_mut(TAG_LENGTH);
+        encrypted.copy_from_slice(pkcs8);
+        let computed = XSalsa20Poly1305::new((&*key).into())
+            .encrypt_in_place_detached((&nonce).into(), b"", encrypted)
+            .map_err(|_| KeyError::Damaged)?;
+        tag.copy_from_slice(&computed);
+        Ok(Self {
+            log_n: LOG_N,
+            salt: salt.to_vec(),
+            nonce,
+            ciphertext: sealed.to_vec(),
+        })
+    }
+
+    /// The bytes of the key file: the block that cosign 2.0.2 and later write.
+    pub(super) fn to_pem(&self) -> Option<String> {
+        let json = serde_json::to_vec(&Written {
+            kdf: WrittenKdf {
+                name: KDF.to_owned(),
+                params: WrittenParameters {
+                    n: 1 << self.log_n,
+                    r: R.into(),
+                    p: P.into(),
+                },
+                salt: STANDARD.encode(&self.salt),
+            },
+            cipher: WrittenCipher {
+                name: CIPHER.to_owned(),
+                nonce: STANDARD.encode(self.nonce),
+            },
+            ciphertext: STANDARD.encode(&self.ciphertext),
+        });
+        let [label, _] = LABELS;
+        encode_string(label, LineEnding::LF, &json.ok()?).ok()
+    }
+
     /// Decrypts the key with exactly these bytes. Takes a tenth of a second or
     /// more and up to 128 MiB of memory, so not on an async thread.
     ///
@@ -77,16 +130,8 @@ impl KeyFile {
     /// [`KeyError::Locked`] on a wrong password, which cannot be told from a
     /// changed ciphertext; others on a decrypted key of an unsupported kind.
     pub fn unlock(&self, password: &Secret) -> Result<LocalKey, KeyError> {
-        if password.expose().len() > MAX_LENGTH {
-            return Err(KeyError::PasswordTooLong);
-        }
-        if !has_memory(self.log_n) {
-            return Err(KeyError::Memory);
-        }
-        let mut key = Zeroizing::new([0; XSalsa20Poly1305::KEY_SIZE]);
-        let parameters = Params::new(self.log_n, R, P).map_err(|_| KeyError::Damaged)?;
-        scrypt(password.expose(), &self.salt, &parameters, &mut *key)
-            .map_err(|_| KeyError::Damaged)?;
+        let mut key = Zeroizing::new(CipherKey::default());
+        derive(self.log_n, &self.salt, password, &mut key)?;
         let (tag, encrypted) = self
             .ciphertext
             .split_at_checked(TAG_LENGTH)
@@ -97,6 +142,27 @@ impl KeyFile {
             .map_err(|_| KeyError::Locked)?;
         LocalKey::from_pkcs8(&pkcs8)
     }
+}
+
+/// The random bytes of a key file, which no other file may share.
+#[derive(Default)]
+pub(super) struct Random {
+    pub(super) salt: [u8; SALT_LENGTH],
+    pub(super) nonce: [u8; NONCE_LENGTH],
+}
+
+type CipherKey = [u8; XSalsa20Poly1305::KEY_SIZE];
+
+/// Fills in the key that the password gives.
+fn derive(log_n: u8, salt: &[u8], password: &Secret, key: &mut CipherKey) -> Result<(), KeyError> {
+    if password.expose().len() > MAX_LENGTH {
+        return Err(KeyError::PasswordTooLong);
+    }
+    if !has_memory(log_n) {
+        return Err(KeyError::Memory);
+    }
+    let parameters = Params::new(log_n, R, P).map_err(|_| KeyError::Damaged)?;
+    scrypt(password.expose(), salt, &parameters, key).map_err(|_| KeyError::Damaged)
 }
 
 /// Whether the line breaks of the key are written `\n`, as a variable or a JSON
@@ -121,7 +187,7 @@ impl fmt::Debug for KeyFile {
 
 /// The JSON as it stands. Unknown fields are ignored, as cosign does; absent
 /// ones are empty and fail in [`Written::check`].
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Written {
     kdf: WrittenKdf,
@@ -129,7 +195,7 @@ struct Written {
     ciphertext: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct WrittenKdf {
     name: String,
@@ -137,7 +203,7 @@ struct WrittenKdf {
     salt: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct WrittenParameters {
     #[serde(rename = "N")]
@@ -146,7 +212,7 @@ struct WrittenParameters {
     p: u64,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct WrittenCipher {
     name: String,

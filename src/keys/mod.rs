@@ -1,4 +1,4 @@
-//! Private keys: reading, unlocking, signing.
+//! Private keys: making, reading, unlocking, signing.
 //!
 //! Implements `spec/keys.md`. Knows no registry, no configuration file and no
 //! signed format: a message is bytes.
@@ -10,6 +10,7 @@
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod generate;
 mod key_file;
 mod local;
 mod origin;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::io;
 
 pub use error::{KeyError, MAX_LENGTH};
+pub use generate::{KeyPair, KeyPairError, Written};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use origin::Origin;
