@@ -24,6 +24,7 @@
 //! | What does a failed run tell its operator to do? | `hints` |
 //! | Which `report.toml` and `cosign.toml` are refused? | `inputs` |
 //! | Do both majors of cosign verify what hangs on every recorded image? | `interop` |
+//! | What does `-generate-key-pair` write? | `key_pair` |
 //! | Which keys and passwords are accepted? | `keys` |
 //! | What may a module, and the package, depend on? | `layering` |
 //! | How is a limit raised, and how is it named? | `limits` |
@@ -83,6 +84,7 @@ mod hidden;
 mod hints;
 mod inputs;
 mod interop;
+mod key_pair;
 mod keys;
 mod layering;
 mod limits;

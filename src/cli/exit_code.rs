@@ -8,6 +8,7 @@ use super::{
     FlagError, InputsError, InvalidFormat, InvalidLevel, PlatformApiError, PrivilegesError,
 };
 use crate::config::{ConfigError, ReportError};
+use crate::keys::KeyPairError;
 use crate::phase::{DestinationError, PhaseError, Stop};
 use crate::store::FailureKind;
 use crate::store::registry::credentials::CredentialsError;
@@ -99,6 +100,8 @@ pub enum Failure {
     Credentials(#[source] CredentialsError),
     #[error(transparent)]
     Privileges(PrivilegesError),
+    #[error("cannot make a key pair")]
+    KeyPair(#[source] KeyPairError),
     #[error("failed to sign")]
     Phase(#[source] PhaseError),
     #[error("cannot start")]
@@ -122,6 +125,7 @@ impl Failure {
             | Self::Receipt { .. } => INVALID_INPUT,
             Self::Unreported { .. } => IN_PART,
             Self::Privileges(_) | Self::Start(_) | Self::Panic => UNEXPECTED,
+            Self::KeyPair(error) => of_key_pair(error),
             Self::Phase(error) => of_phase(error),
         }
     }
@@ -132,6 +136,14 @@ pub(super) fn without_receipt(is_lacking: bool) -> u8 {
     match is_lacking {
         true => IN_PART,
         false => 0,
+    }
+}
+
+fn of_key_pair(error: &KeyPairError) -> u8 {
+    match error {
+        KeyPairError::Exists(_) | KeyPairError::Write { .. } => INVALID_INPUT,
+        KeyPairError::Seal(_) => KEY,
+        KeyPairError::NoRandom => UNEXPECTED,
     }
 }
 

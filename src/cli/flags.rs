@@ -32,6 +32,8 @@ pub enum Request {
 pub struct Flags {
     pub cosign_config: Option<PathBuf>,
     pub gid: Option<u32>,
+    /// The prefix of the files of a new key pair.
+    pub key_pair: Option<PathBuf>,
     pub insecure_registries: Vec<OsString>,
     pub layers: Option<PathBuf>,
     /// By their flags.
@@ -87,8 +89,13 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 21] = [
+pub(super) const DEFINITIONS: [Definition; 22] = [
     define("cosign-config", Kind::Text, "path to cosign.toml"),
+    define(
+        "generate-key-pair",
+        Kind::Text,
+        "write a new key to <value>.key and <value>.pub, and sign nothing",
+    ),
     define(
         "gid",
         Kind::Integer,
@@ -285,6 +292,14 @@ impl Flags {
             reason,
         };
         match name {
+            "generate-key-pair" => {
+                if value.as_bytes().ends_with(b"/") {
+                    return Err(refuse("must end with a name"));
+                }
+                self.key_pair = Some(value)
+                    .filter(|value| !value.is_empty())
+                    .map(Into::into);
+            }
             "gid" => self.gid = Some(go::id(&value).map_err(refuse)?),
             "uid" => self.uid = Some(go::id(&value).map_err(refuse)?),
             "retry-budget" => self.retry_budget = Some(go::duration(&value).map_err(refuse)?),

@@ -38,6 +38,7 @@ pub(super) fn of(failure: &Failure) -> Hint {
         Failure::Unreported { .. } => say("the log says what is where; running again is safe"),
         Failure::Credentials(error) => store::of_credentials(error),
         Failure::Privileges(error) => of_privileges(error),
+        Failure::KeyPair(error) => keys::of_key_pair(error),
         Failure::Phase(error) => phase::of_phase(error),
         Failure::Start(_) => {
             say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
@@ -72,6 +73,9 @@ fn of_flag(error: &FlagError) -> Hint {
 fn of_inputs(error: &InputsError) -> Hint {
     match error {
         InputsError::Arguments(_) => say("the signer takes flags only; `-h` lists them"),
+        InputsError::KeyPairAlone => {
+            say("leave out the flags of a run: only those of the log go with it")
+        }
         InputsError::NoCosignConfig => {
             say("pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`")
         }
@@ -86,6 +90,9 @@ fn of_inputs(error: &InputsError) -> Hint {
 pub(super) fn of_port(asked: &Registry) -> String {
     format!("write `{asked}`: host and port must be the same")
 }
+
+/// A new key that is not protected.
+pub(super) const OF_EMPTY_PASSWORD: &str = keys::OF_EMPTY_PASSWORD;
 
 /// The forms that a run mixes with others.
 pub(super) fn of_mixture(mixture: &Mixture) -> Hint {

@@ -358,6 +358,8 @@ fn read_limits(
 pub enum InputsError {
     #[error("failed to parse arguments: received {0} arguments, but expected 0")]
     Arguments(usize),
+    #[error("failed to parse arguments: `-generate-key-pair` signs nothing")]
+    KeyPairAlone,
     #[error("failed to parse arguments: `-cosign-config` is required")]
     NoCosignConfig,
     #[error("failed to resolve inputs: cannot use an insecure registry")]

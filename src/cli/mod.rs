@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod go;
 mod hint;
 pub mod inputs;
+mod key_pair;
 mod limits;
 mod line;
 pub mod log;

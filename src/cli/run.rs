@@ -14,8 +14,8 @@ use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, hint, platform_api, privileges, runtime,
-    usage,
+    Environment, Flags, Inputs, Log, Negotiated, Request, hint, key_pair, platform_api, privileges,
+    runtime, usage,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -87,7 +87,13 @@ fn run(
     match Request::parse(arguments).map_err(Failure::Flag)? {
         Request::Help => eprint!("{}", usage::help()),
         Request::Version => println!("{}", version()),
-        Request::Run(flags) => sign(flags, &mut environment, api, log, watch, secrets)?,
+        Request::Run(mut flags) => {
+            begin(&flags, &environment, api, log)?;
+            match flags.key_pair.take() {
+                Some(prefix) => key_pair::make(&prefix, flags, &mut environment, watch)?,
+                None => sign(flags, &mut environment, watch, secrets)?,
+            }
+        }
     }
     Ok(())
 }
@@ -100,16 +106,15 @@ fn version() -> String {
     }
 }
 
-fn sign(
-    flags: Flags,
-    environment: &mut Environment,
+/// Sets up the log, and says the first of it.
+fn begin(
+    flags: &Flags,
+    environment: &Environment,
     api: Negotiated,
     log: Option<&Log>,
-    watch: &Watch,
-    secrets: &Secrets,
 ) -> Result<(), Failure> {
-    log_format(&flags, environment).map_err(Failure::LogFormat)?;
-    let level = log_level(&flags, environment).map_err(Failure::LogLevel)?;
+    log_format(flags, environment).map_err(Failure::LogFormat)?;
+    let level = log_level(flags, environment).map_err(Failure::LogLevel)?;
     if let Some(log) = log {
         log.show_from(level);
     }
@@ -121,6 +126,15 @@ fn sign(
         Negotiated::Unset => debug!("CNB_PLATFORM_API is not set"),
         Negotiated::Version(api) => debug!("Platform API {}.{}", api.major, api.minor),
     }
+    Ok(())
+}
+
+fn sign(
+    flags: Flags,
+    environment: &mut Environment,
+    watch: &Watch,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
     let inputs = Inputs::resolve(flags, environment).map_err(Failure::Inputs)?;
     for warning in &inputs.warnings {
         warn!("{warning}");

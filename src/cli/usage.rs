@@ -61,7 +61,7 @@ const VARIABLES: [(&[&str], &str); 13] = [
     ),
     (
         &["COSIGN_PASSWORD"],
-        "password of keys without `password` in cosign.toml",
+        "password of a new key, and of keys without `password` in cosign.toml",
     ),
     (
         &["SSL_CERT_FILE", "SSL_CERT_DIR"],

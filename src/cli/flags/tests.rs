@@ -47,6 +47,7 @@ fn every_flag_arrives() {
         "-uid",
         "1000",
         "-gid=1001",
+        "-generate-key-pair=k",
         "-insecure-registry",
         "a",
         "-insecure-registry=b,c",
@@ -69,6 +70,7 @@ fn every_flag_arrives() {
     let expected = Flags {
         cosign_config: Some("c".into()),
         gid: Some(1001),
+        key_pair: Some("k".into()),
         insecure_registries: vec!["a".into(), "b,c".into()],
         layers: Some("l".into()),
         limits: BTreeMap::from([
@@ -272,7 +274,7 @@ fn the_usage_has_the_layout_of_go() {
     let usage = crate::cli::usage::flags();
     assert!(
         usage.starts_with(
-            "Usage of signer:\n  -cosign-config string\n    \tpath to cosign.toml\n  -gid int\n"
+            "Usage of signer:\n  -cosign-config string\n    \tpath to cosign.toml\n  -generate-key-pair string\n"
         ),
         "{usage}"
     );

@@ -1,7 +1,7 @@
 //! Remedies for keys and passwords.
 
 use super::{Hint, say};
-use crate::keys::{KeyError, Origin, SignError};
+use crate::keys::{KeyError, KeyPairError, Origin, SignError};
 
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
                            `cosign import-key-pair` wrote";
@@ -39,6 +39,23 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         }
         KeyError::KeyType(_) => say("only ECDSA, RSA and Ed25519 keys are supported, as in cosign"),
         KeyError::Damaged => say("make a new key with `cosign generate-key-pair`"),
+    }
+}
+
+pub(super) const OF_EMPTY_PASSWORD: &str =
+    "set COSIGN_PASSWORD to a password and make another pair, if others can read the file";
+
+/// A key pair that could not be made.
+pub(super) fn of_key_pair(error: &KeyPairError) -> Hint {
+    match error {
+        KeyPairError::Exists(_) => {
+            say("no key is ever replaced: write another prefix, or move the file away")
+        }
+        KeyPairError::Write { .. } => {
+            say("the folder must exist, have room, and be writable by the user of this process")
+        }
+        KeyPairError::Seal(error) => of_key(error),
+        KeyPairError::NoRandom => None,
     }
 }
 
