@@ -13,6 +13,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 GO ?= go
 NPM ?= npm
+PYTHON ?= python3
 CARGO_TARGET_DIR ?= target
 
 # How often a crowd of signers meets.
@@ -52,6 +53,13 @@ KYVERNO := 1.19.1
 POLICY_CONTROLLER := 0.13.1
 SIGSTORE_JS := 3.1.1
 SIGSTORE_RUST := 0.15.1
+# The services that hold keys elsewhere; their own lock files name these versions too.
+VAULT := 1.21.0
+LOCAL_KMS := v0.0.0-20260228092603-2a5e92d09ab6
+MINISTACK := 1.5.33
+MOTO := 5.2.5
+KMS_PLUGIN := 1.10.8
+KUBE_APISERVER := 1.35.4
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
 CARGO_CYCLONEDX := 0.5.9
@@ -68,6 +76,13 @@ kyverno := .tools/kyverno-$(KYVERNO)/reader
 policy_controller := .tools/policy-controller-$(POLICY_CONTROLLER)/reader
 sigstore_js := .tools/sigstore-js-$(SIGSTORE_JS)/reader.mjs
 sigstore_rust := .tools/sigstore-rust-$(SIGSTORE_RUST)/bin/reader
+vault := .tools/vault-$(VAULT)/vault
+local_kms := .tools/local-kms-$(LOCAL_KMS)/local-kms
+ministack := .tools/ministack-$(MINISTACK)/bin/ministack
+moto := .tools/moto-$(MOTO)/bin/moto_server
+kms_plugin := .tools/kms-plugin-$(KMS_PLUGIN)/sigstore-kms-localkms
+kube_apiserver := .tools/kube-apiserver-$(KUBE_APISERVER)/kube-apiserver
+services := $(local_kms) $(kms_plugin) $(ministack) $(moto) $(vault) $(kube_apiserver)
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
@@ -227,6 +242,15 @@ tools: $(cosign24) $(cosign2) $(cosign3) $(distribution) $(referrers) $(tar_read
 .PHONY: readers
 readers: $(kyverno) $(policy_controller) $(sigstore_js) $(sigstore_rust) ## Install verifiers that are not cosign, which the tests leave out where they are missing (needs Node.js)
 
+.PHONY: services
+services: ## Install the services that hold keys, which the tests leave out where they are missing (needs Python; 20 minutes)
+	@for program in softhsm2-util pkcs11-tool etcd; do \
+		command -v "$$program" >/dev/null || \
+			echo "> There is no $$program (Debian: softhsm2 opensc etcd-server); its tests are left out"; \
+	done
+	@# What fails keeps nobody else from being installed.
+	@$(MAKE) --no-print-directory --keep-going $(services)
+
 .PHONY: components
 components:
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "> Adding rustfmt..."; rustup component add rustfmt; }
@@ -289,6 +313,34 @@ $(sigstore_rust): $(wildcard acceptance/tools/readers/sigstore-rust/Cargo.* acce
 	@echo "> Building the reader of sigstore's Rust crates (about 1 minute)..."
 	$(CARGO) install --locked --force --root .tools/sigstore-rust-$(SIGSTORE_RUST) \
 		--target-dir "$(abspath $(CARGO_TARGET_DIR))/readers" --path acceptance/tools/readers/sigstore-rust
+
+$(local_kms):
+	@echo "> Installing local-kms..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/nsmithuk/local-kms@$(LOCAL_KMS)
+
+$(kms_plugin): $(wildcard acceptance/tools/services/kms-plugin/*)
+	@echo "> Building a plugin by sigstore $(KMS_PLUGIN)..."
+	cd acceptance/tools/services/kms-plugin && $(GO) build -o "$(CURDIR)/$@" .
+
+$(ministack): acceptance/tools/services/ministack/requirements.txt
+	@echo "> Installing ministack $(MINISTACK)..."
+	$(PYTHON) -m venv --clear .tools/ministack-$(MINISTACK)
+	.tools/ministack-$(MINISTACK)/bin/pip install --quiet --no-deps --requirement $<
+
+$(moto): acceptance/tools/services/moto/requirements.txt
+	@echo "> Installing moto $(MOTO) (about 1 minute)..."
+	$(PYTHON) -m venv --clear .tools/moto-$(MOTO)
+	.tools/moto-$(MOTO)/bin/pip install --quiet --no-deps --requirement $<
+
+$(vault): $(wildcard acceptance/tools/services/vault/*)
+	@echo "> Building the core of Vault $(VAULT) (about 8 minutes)..."
+	cd acceptance/tools/services/vault && $(GO) build -ldflags "-s -w" -o "$(CURDIR)/$@" .
+
+# cosign asks for its version.
+$(kube_apiserver): $(wildcard acceptance/tools/services/kube-apiserver/*)
+	@echo "> Building kube-apiserver $(KUBE_APISERVER) (about 7 minutes)..."
+	cd acceptance/tools/services/kube-apiserver && $(GO) build \
+		-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$(KUBE_APISERVER)" -o "$(CURDIR)/$@" .
 
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."

@@ -1,6 +1,7 @@
 //! Runs the built `signer` against registries and verifiers that are not ours.
 //!
-//! `make tools` installs the real registries and both majors of cosign.
+//! `make tools` installs the real registries and both majors of cosign; what takes
+//! longer, and is left out where it is missing, `make readers` and `make services`.
 //! `support` is what the tests stand on; programs that are no tests are in `tools/`.
 //!
 //! | question | file |
