@@ -3,11 +3,18 @@
 
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use serde_json::{Value, json};
 
-use crate::support::registry::{Action, Answer, When};
-use crate::support::services::Caller;
+use crate::support::cosign::{BOTH, Cosign};
+use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
+use crate::support::registry::{Action, Answer, Registry, When};
+use crate::support::services::kms::{Emulator, Kms};
+use crate::support::services::pair::{Hash, Kind, Pair};
 use crate::support::services::stand_in::{Recorded, StandIn, Transport};
+use crate::support::services::vault::{Vault, policy};
+use crate::support::services::{Caller, Service};
 
 /// Repeats what it was asked.
 fn echo(request: &Recorded) -> Answer {
@@ -89,4 +96,133 @@ fn a_stand_in_s_faults_strike_when_they_were_asked_to() {
     assert_eq!(service.asked("POST", "TrentService.Sign").len(), 8);
     assert!(service.asked("GET", "TrentService").is_empty());
     assert!(service.asked("*", "TrentService.GetPublicKey").is_empty());
+}
+
+#[test]
+fn pairs_of_every_kind_sign_what_their_public_key_verifies() {
+    for kind in Kind::ALL {
+        let pair = Pair::generate(kind);
+        assert_eq!(pair.kind(), kind);
+        let public = pair.public();
+        let public = pem_rfc7468::decode_vec(public.as_bytes()).unwrap();
+        assert_eq!(public, ("PUBLIC KEY", pair.public_der().to_vec()));
+        assert!(pair.private().starts_with("-----BEGIN PRIVATE KEY-----"));
+        let hashes = match kind {
+            Kind::P384 => &[Hash::Sha256, Hash::Sha384][..],
+            Kind::Rsa2048 | Kind::P521 => &[Hash::Sha256, Hash::Sha512],
+            Kind::P256 | Kind::Ed25519 => &[Hash::Sha256],
+        };
+        for &hash in hashes {
+            let signature = pair.sign_message(hash, b"message");
+            let verify = |message: &[u8]| verifies(&pair, hash, message, &signature);
+            assert!(verify(b"message"), "{kind:?} {hash:?}");
+            assert!(!verify(b"another"), "{kind:?} {hash:?}");
+        }
+    }
+}
+
+fn verifies(pair: &Pair, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+    let algorithm: &dyn VerificationAlgorithm = match (pair.kind(), hash) {
+        (Kind::P256, _) => &signature::ECDSA_P256_SHA256_ASN1,
+        (Kind::P384, Hash::Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+        (Kind::P384, _) => &signature::ECDSA_P384_SHA384_ASN1,
+        (Kind::P521, Hash::Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+        (Kind::P521, _) => &signature::ECDSA_P521_SHA512_ASN1,
+        (Kind::Rsa2048, Hash::Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+        (Kind::Rsa2048, _) => &signature::RSA_PKCS1_2048_8192_SHA512,
+        (Kind::Ed25519, _) => &signature::ED25519,
+    };
+    let key = UnparsedPublicKey::new(algorithm, pair.public_der());
+    key.verify(message, signature).is_ok()
+}
+
+/// Both cosigns sign with the key, and verify what both signed by its URI and by
+/// its public key.
+fn both_cosigns_use(uri: &str, environment: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let public = folder.path().join("cosign.pub").display().to_string();
+    let asked = Cosign::V2.run(&["public-key", "--key", uri], environment);
+    std::fs::write(&public, asked.accepted().stdout).unwrap();
+    let image = Image::recorded("oci-media-types");
+    for signer in BOTH {
+        let registry = Registry::start();
+        image.seed(&registry);
+        let reference = image.reference(registry.host());
+        signer.sign_by(uri, &reference, environment).accepted();
+        for verifier in BOTH {
+            verifier.verify_by(uri, &reference, environment).accepted();
+            verifier.verify_by(&public, &reference, &[]).accepted();
+        }
+    }
+}
+
+#[test]
+fn both_cosigns_sign_with_the_real_vault() {
+    if is_here(Need::Service(Service::Vault)) {
+        let vault = Vault::start();
+        vault.create_key("k", "ecdsa-p256");
+        // Verifying by URI asks the service too, which signing need not.
+        let verifying = "path \"transit/verify/k/*\" { capabilities = [\"update\"] }";
+        let token = vault.token_with(&(policy("k") + verifying));
+        let address = vault.address();
+        let environment = [("VAULT_ADDR", &*address), ("VAULT_TOKEN", &token)];
+        both_cosigns_use("hashivault://k", &environment);
+    }
+}
+
+#[test]
+fn the_real_vault_rotates_limits_revokes_and_seals() {
+    if is_here(Need::Service(Service::Vault)) {
+        let vault = Vault::start();
+        vault.create_key("k", "ecdsa-p256");
+        vault.create_key("e", "ed25519");
+        assert_eq!(vault.public_key("e", 1).len(), 44);
+        let first = vault.public_key("k", 1);
+        assert!(first.starts_with("-----BEGIN PUBLIC KEY-----"), "{first}");
+        vault.rotate("k");
+        assert_ne!(vault.public_key("k", 2), first);
+        let token = vault.token_with(&policy("k"));
+        let caller = Caller::of(&vault.address()).showing("X-Vault-Token", &token);
+        let status = |method, path: &str, body: &Value| {
+            let answer = caller.ask(method, &format!("/v1/transit/{path}"), body);
+            answer.unwrap().0
+        };
+        let input = json!({ "input": "aGk=" });
+        assert_eq!(status("PUT", "sign/k/sha2-256", &input), 200);
+        assert_eq!(status("PUT", "sign/k", &input), 403);
+        assert_eq!(status("PUT", "sign/e/sha2-256", &input), 403);
+        vault.limit(1);
+        let read = || status("GET", "keys/k", &Value::Null);
+        assert_eq!([read(), read()], [200, 429]);
+        vault.limit(0);
+        assert_eq!(read(), 200);
+        vault.revoke(&token);
+        assert_eq!(read(), 403);
+        let root = || vault.root().ask("GET", "/v1/transit/keys/k", &Value::Null);
+        vault.seal();
+        assert_eq!(root().unwrap().0, 503);
+        vault.unseal();
+        assert_eq!(root().unwrap().0, 200);
+        assert!(vault.token().len() > 10);
+    }
+}
+
+#[test]
+fn both_cosigns_sign_with_both_emulators_of_aws() {
+    for emulator in Emulator::ALL {
+        if is_here(Need::Service(emulator.service())) {
+            let kms = Kms::start(emulator);
+            let key = kms.create_key("ECC_NIST_P256");
+            kms.create_alias("k", &key);
+            assert_eq!(kms.public_key(&key).len(), 91);
+            let environment = kms.environment();
+            let environment: Vec<_> = environment.iter().map(|(n, v)| (*n, &**v)).collect();
+            both_cosigns_use("awskms:///alias/k", &environment);
+            kms.disable(&key);
+            let described = kms.must("DescribeKey", &json!({ "KeyId": key }));
+            assert_eq!(described["KeyMetadata"]["KeyState"], "Disabled");
+            let made = kms.create(&json!({ "KeyUsage": "ENCRYPT_DECRYPT" }));
+            assert_ne!(made, key);
+        }
+    }
 }

@@ -140,10 +140,7 @@ impl Cosign {
             .join(format!("{key}.key"))
             .display()
             .to_string();
-        let mut arguments = vec!["sign", "--yes", "--key", &key, "--tlog-upload=false"];
-        if self == Self::V3 {
-            arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]);
-        }
+        let mut arguments = self.signing(&key);
         let pairs: Vec<_> = annotations
             .iter()
             .map(|(n, v)| format!("{n}={v}"))
@@ -154,6 +151,34 @@ impl Cosign {
         arguments.extend(["--allow-insecure-registry", reference]);
         let password = std::fs::read_to_string(testdata("keys/password")).expect("a password");
         self.run(&arguments, &[("COSIGN_PASSWORD", &password)])
+    }
+
+    /// `sign` with a key that its URI names, in the form that both majors can read.
+    pub fn sign_by(self, uri: &str, reference: &str, environment: &[(&str, &str)]) -> Printed {
+        let mut arguments = self.signing(uri);
+        arguments.extend(["--allow-insecure-registry", reference]);
+        self.run(&arguments, environment)
+    }
+
+    /// `verify` with a key that its URI, or a path, names.
+    pub fn verify_by(self, uri: &str, reference: &str, environment: &[(&str, &str)]) -> Printed {
+        let arguments = [
+            "verify",
+            "--key",
+            uri,
+            "--insecure-ignore-tlog",
+            "--allow-insecure-registry",
+            reference,
+        ];
+        self.run(&arguments, environment)
+    }
+
+    fn signing(self, key: &str) -> Vec<&str> {
+        let mut arguments = vec!["sign", "--yes", "--key", key, "--tlog-upload=false"];
+        if self == Self::V3 {
+            arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]);
+        }
+        arguments
     }
 
     pub fn download(self, what: &str, reference: &str) -> Printed {

@@ -12,6 +12,7 @@ pub mod readers;
 pub mod real;
 pub mod registry;
 pub mod remote;
+pub mod served;
 pub mod services;
 pub mod signer;
 pub mod token_service;

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::readers::Reader;
 use super::real::DISTRIBUTION_2;
+use super::services::Service;
 use super::{runs, succeeds};
 
 /// Programs and rights that a machine may lack, CI's too.
@@ -21,6 +22,8 @@ pub enum Need {
     Distribution2,
     /// A verifier that is not cosign.
     Reader(Reader),
+    /// A service that holds keys.
+    Service(Service),
     /// The right to become another user.
     Root,
     /// The right to read the memory of a process that is hardened.
@@ -48,6 +51,7 @@ impl Need {
             Self::OpenSsl => runs("openssl", "version"),
             Self::Distribution2 => Path::new(DISTRIBUTION_2).is_file(),
             Self::Reader(reader) => reader.is_installed(),
+            Self::Service(service) => service.is_installed(),
             Self::Root => nix::unistd::Uid::effective().is_root(),
             Self::Memory => Self::Root.is_met() && File::open("/proc/1/mem").is_ok(),
             Self::Mounts => {
@@ -65,6 +69,7 @@ impl Need {
                 format!("there is no {DISTRIBUTION_2} (Debian: docker-registry)")
             }
             Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
+            Self::Service(service) => format!("{service:?} is not installed (`make services`)"),
             Self::Root => "only root can become another user".to_owned(),
             Self::Memory => "only root can read the memory of a hardened process".to_owned(),
             Self::Mounts => "there are no mount namespaces".to_owned(),

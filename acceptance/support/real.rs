@@ -1,16 +1,14 @@
 //! Real registries: CNCF distribution, v3 and v2 (two-step uploads, no referrers
 //! API), go-containerregistry's and ferro-oci-server (with the referrers API).
 
-use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::remote::Remote;
+use super::served::Served;
 use super::token_service::{ROBOT, SERVICE, TokenService};
 use super::tool;
 
@@ -71,9 +69,8 @@ impl Guard<'_> {
 
 /// A registry in a process of its own, which ends with this value.
 pub struct RealRegistry {
-    process: Child,
+    served: Served,
     remote: Remote,
-    folder: TempDir,
 }
 
 impl RealRegistry {
@@ -129,37 +126,21 @@ impl RealRegistry {
     }
 
     fn start(authorization: Option<String>, command: impl Fn(u16, PathBuf) -> Command) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
-        let log = File::create(folder.path().join("log")).expect("a file");
-        let process = command(port, folder.path().to_owned())
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a file"))
-            .stderr(log)
-            .spawn()
-            .expect("a program that starts");
-        let mut remote = Remote::new(&format!("127.0.0.1:{port}"));
-        if let Some(authorization) = authorization {
-            remote = remote.showing(&authorization);
-        }
-        let mut registry = Self {
-            process,
-            remote,
-            folder,
+        let remote = |port| {
+            let remote = Remote::new(&format!("127.0.0.1:{port}"));
+            match &authorization {
+                None => remote,
+                Some(authorization) => remote.showing(authorization),
+            }
         };
-        registry.wait();
-        registry
-    }
-
-    fn wait(&mut self) {
-        let start = Instant::now();
-        while !self.remote.is_ready() {
-            let ended = self.process.try_wait().expect("our own child");
-            assert!(ended.is_none(), "the registry ended: {ended:?}");
-            assert!(start.elapsed() < READY_WITHIN, "the registry is not ready");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let command = |port, folder: &Path| {
+            let mut command = command(port, folder.to_owned());
+            command.env("OTEL_TRACES_EXPORTER", "none");
+            command
+        };
+        let served = Served::start(READY_WITHIN, command, |port| remote(port).is_ready());
+        let remote = remote(served.port());
+        Self { served, remote }
     }
 
     pub fn host(&self) -> &str {
@@ -168,7 +149,7 @@ impl RealRegistry {
 
     /// What the registry has printed.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.served.log()
     }
 
     pub fn remote(&self) -> &Remote {
@@ -179,32 +160,10 @@ impl RealRegistry {
     pub fn docker_config(&self) -> PathBuf {
         let basic = ROBOT.trim_start_matches("Basic ");
         let config = json!({ "auths": { self.host(): { "auth": basic } } });
-        let folder = self.folder.path().join("docker");
+        let folder = self.served.folder().join("docker");
         std::fs::create_dir_all(&folder).expect("a folder of our own");
         std::fs::write(folder.join("config.json"), config.to_string())
             .expect("a folder of our own");
         folder
     }
-}
-
-impl Drop for RealRegistry {
-    /// Shows the registry's log if the test failed.
-    fn drop(&mut self) {
-        let _gone = self.process.kill();
-        let _reaped = self.process.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let last = lines.len().saturating_sub(40);
-            eprintln!(
-                "the registry's log ends with:\n{}",
-                lines[last..].join("\n")
-            );
-        }
-    }
-}
-
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("a bound socket").port()
 }

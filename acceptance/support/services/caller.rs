@@ -9,6 +9,7 @@ use crate::support::runtime;
 
 /// Shows the same headers with each request. No retries, no proxy, no roots but
 /// those that it is given.
+#[derive(Clone)]
 pub struct Caller {
     url: String,
     authority: Option<String>,
