@@ -1,6 +1,7 @@
 //! The services that hold keys: ours record and answer as they are told, and real
 //! cosign signs with those that are real.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
@@ -11,10 +12,15 @@ use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::kms::{Emulator, Kms};
+use crate::support::services::kubernetes::Kubernetes;
+use crate::support::services::moto::Moto;
 use crate::support::services::pair::{Hash, Kind, Pair};
+use crate::support::services::plugin::Plugin;
+use crate::support::services::soft_hsm::SoftHsm;
 use crate::support::services::stand_in::{Recorded, StandIn, Transport};
 use crate::support::services::vault::{Vault, policy};
 use crate::support::services::{Caller, Service};
+use crate::support::testdata;
 
 /// Repeats what it was asked.
 fn echo(request: &Recorded) -> Answer {
@@ -216,13 +222,128 @@ fn both_cosigns_sign_with_both_emulators_of_aws() {
             kms.create_alias("k", &key);
             assert_eq!(kms.public_key(&key).len(), 91);
             let environment = kms.environment();
-            let environment: Vec<_> = environment.iter().map(|(n, v)| (*n, &**v)).collect();
-            both_cosigns_use("awskms:///alias/k", &environment);
+            both_cosigns_use("awskms:///alias/k", &borrowed(&environment));
             kms.disable(&key);
             let described = kms.must("DescribeKey", &json!({ "KeyId": key }));
             assert_eq!(described["KeyMetadata"]["KeyState"], "Disabled");
             let made = kms.create(&json!({ "KeyUsage": "ENCRYPT_DECRYPT" }));
             assert_ne!(made, key);
         }
+    }
+}
+
+/// What a service is used with, as `run` wants it.
+fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let pairs = environment.iter();
+    pairs.map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[test]
+fn moto_judges_the_signatures_of_requests() {
+    if is_here(Need::Service(Service::Moto)) {
+        let moto = Moto::start();
+        let user = moto.user("robot");
+        let role = moto.role("signer");
+        assert!(
+            role.starts_with("arn:aws:iam::123456789012:role/"),
+            "{role}"
+        );
+        let uri = format!("awskms:///{}", moto.create_key("ECC_NIST_P256"));
+        moto.judge();
+        let ask = |user: &[String; 2]| {
+            let environment = moto.environment(user);
+            Cosign::V3.run(&["public-key", "--key", &uri], &borrowed(&environment))
+        };
+        ask(&user).accepted();
+        let [id, _] = &user;
+        ask(&[id.clone(), "wrong".to_owned()]).refused();
+    }
+}
+
+#[test]
+fn both_cosigns_sign_with_a_plugin_by_sigstore_s_handler() {
+    if is_here(Need::Service(Service::Plugin)) {
+        let plugin = Plugin::new();
+        let path = plugin.search_path();
+        for kind in [Kind::P256, Kind::Rsa2048] {
+            let uri = plugin.add("key", &Pair::generate(kind));
+            both_cosigns_use(&uri, &[("PATH", &path)]);
+        }
+    }
+}
+
+#[test]
+fn a_token_in_software_signs_with_keys_of_every_kind() {
+    if is_here(Need::Service(Service::SoftHsm)) {
+        let hsm = SoftHsm::new();
+        let folder = tempfile::tempdir().unwrap();
+        let [digest, message, signature] =
+            ["digest", "message", "signature"].map(|name| folder.path().join(name));
+        std::fs::write(&message, "message").unwrap();
+        std::fs::write(&digest, Hash::Sha256.of(b"message")).unwrap();
+        let path = |path: &Path| path.display().to_string();
+        for (number, kind) in (10..).zip(Kind::ALL) {
+            let (mechanism, input) = match kind {
+                Kind::Rsa2048 => ("SHA256-RSA-PKCS", &message),
+                Kind::Ed25519 => ("EDDSA", &message),
+                _ => ("ECDSA", &digest),
+            };
+            let (input, output) = (path(input), path(&signature));
+            let sign = |id: &str| {
+                let files = ["--input-file", &input, "--output-file", &output];
+                let how = ["--sign", "--mechanism", mechanism, "--id", id];
+                let format = ["--signature-format", "openssl"];
+                hsm.tool(&[&how[..], &files, &format].concat()).accepted();
+                std::fs::read(&signature).unwrap()
+            };
+            let pair = Pair::generate(kind);
+            let id = number.to_string();
+            hsm.import(&pair, &id, "imported");
+            let made = sign(&id);
+            assert!(verifies(&pair, Hash::Sha256, b"message", &made), "{kind:?}");
+            hsm.generate(kind, &format!("aa{id}"), "made");
+            assert_ne!(sign(&format!("aa{id}")), made, "{kind:?}");
+        }
+        let uri = hsm.uri("a10f");
+        assert!(uri.starts_with("pkcs11:token=acceptance;id=%a1%0f?module-path=/"));
+    }
+}
+
+#[test]
+fn both_cosigns_sign_with_a_key_in_a_real_kubernetes() {
+    if is_here(Need::Service(Service::Kubernetes)) {
+        let kubernetes = Kubernetes::start();
+        let read = |name| std::fs::read(testdata("keys").join(name)).unwrap();
+        let data = [
+            ("cosign.key", read("p256-cosign3.key")),
+            ("cosign.pub", read("p256-cosign3.pub")),
+            ("cosign.password", read("password")),
+        ];
+        let data = data.each_ref().map(|(key, value)| (*key, &**value));
+        kubernetes.create_secret("build", "keys", &data);
+        kubernetes.create_secret("build", "others", &data);
+        let token = kubernetes.token("build", "keys");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        std::fs::write(&file, kubernetes.config(&json!({ "token": token }))).unwrap();
+        let file = file.display().to_string();
+        both_cosigns_use("k8s://build/keys", &[("KUBECONFIG", &file)]);
+        let path = |name| format!("/api/v1/namespaces/build/secrets/{name}");
+        let caller = || Caller::of(&kubernetes.url()).trusting(kubernetes.authority());
+        let shown = format!("Bearer {token}");
+        let account = caller().showing("Authorization", &shown);
+        let client = caller().identified_by(kubernetes.client("build", "keys"));
+        let unknown = caller().showing("Authorization", "Bearer unknown");
+        for (caller, status) in [(&account, 200), (&client, 200), (&unknown, 401)] {
+            let answer = caller.ask("GET", &path("keys"), &Value::Null).unwrap();
+            assert_eq!(answer.0, status, "{}", answer.1);
+        }
+        for caller in [&account, &client] {
+            let answer = caller.ask("GET", &path("others"), &Value::Null).unwrap();
+            assert_eq!((answer.0, &answer.1["reason"]), (403, &json!("Forbidden")));
+        }
+        let missing = kubernetes.root().ask("GET", &path("none"), &Value::Null);
+        assert_eq!(missing.unwrap().0, 404);
+        assert!(kubernetes.url().ends_with(&kubernetes.port().to_string()));
     }
 }

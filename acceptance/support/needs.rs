@@ -69,7 +69,7 @@ impl Need {
                 format!("there is no {DISTRIBUTION_2} (Debian: docker-registry)")
             }
             Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
-            Self::Service(service) => format!("{service:?} is not installed (`make services`)"),
+            Self::Service(service) => service.lacking(),
             Self::Root => "only root can become another user".to_owned(),
             Self::Memory => "only root can read the memory of a hardened process".to_owned(),
             Self::Mounts => "there are no mount namespaces".to_owned(),

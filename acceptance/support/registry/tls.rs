@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -59,11 +59,16 @@ pub fn acceptor(shape: Shape, http2: Switch, wants_certificate: Switch) -> (TlsA
 pub struct Private {
     pub acceptor: TlsAcceptor,
     pub authority: String,
+    /// The server's certificate, and its key (PKCS#8).
+    pub server: [String; 2],
     /// A certificate for clients, of the same authority, and its key (PKCS#8).
     pub client: [String; 2],
 }
 
 impl Private {
+    /// The name (CN) in the certificate for clients.
+    pub const CLIENT: &'static str = "client";
+
     /// For `127.0.0.1`, `localhost`, and `names`, which may be wildcards.
     pub fn named(names: &[&str], wants_certificate: Switch) -> Self {
         let (authority, issuer) = authority();
@@ -75,11 +80,15 @@ impl Private {
             (certificate, key)
         };
         let (certificate, key) = issue(CertificateParams::new(names).expect("names"));
-        let (client, client_key) = issue(CertificateParams::default());
+        let mut params = CertificateParams::default();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, Self::CLIENT);
+        let (client, client_key) = issue(params);
         let config = config(&authority, &certificate, &key, wants_certificate);
         Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             authority: authority.pem(),
+            server: [certificate.pem(), key.serialize_pem()],
             client: [client.pem(), client_key.serialize_pem()],
         }
     }

@@ -132,16 +132,19 @@ impl Kms {
     }
 }
 
-/// Shows a signature that is none: the emulators read its scope alone.
-fn caller(url: &str) -> Caller {
-    let scope = format!("AKIAACCEPTANCE/20260101/{REGION}/kms/aws4_request");
-    let shown = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+/// A signature that is none: emulators read its scope alone.
+pub(super) fn scope(region: &str, service: &str) -> String {
+    let scope = format!("AKIAACCEPTANCE/20260101/{region}/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
+}
+
+pub(super) fn caller(url: &str) -> Caller {
     Caller::of(url)
-        .showing("Authorization", &shown)
+        .showing("Authorization", &scope(REGION, "kms"))
         .showing("Content-Type", "application/x-amz-json-1.1")
 }
 
-fn ask(caller: &Caller, operation: &str, asked: &Value) -> Option<(u16, Value)> {
+pub(super) fn ask(caller: &Caller, operation: &str, asked: &Value) -> Option<(u16, Value)> {
     let caller = caller.clone();
     let caller = caller.showing("X-Amz-Target", &format!("TrentService.{operation}"));
     caller.ask("POST", "/", asked)
