@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 
 use super::error::AttachError;
+use super::hanging::Hanging;
 use super::place::Place;
 use super::standing::Standing;
 use super::union::{Union, union};
@@ -83,19 +84,12 @@ enum Setback {
 }
 
 impl<'a> Append<'a> {
-    /// `layers` are to hang at `place`, where `found` was read.
-    pub(super) fn new(
-        place: &'a Place,
-        layers: &'a [Sealed],
-        media_types: MediaTypes,
-        found: Standing,
-        policy: Settling,
-    ) -> Self {
+    pub(super) fn new(hanging: Hanging<'a>, policy: Settling) -> Self {
         Self {
-            place,
-            layers,
-            media_types,
-            found,
+            place: hanging.place,
+            layers: hanging.layers,
+            media_types: hanging.media_types,
+            found: hanging.found,
             state: State::Merging,
             policy,
             settling: Settling::Over,

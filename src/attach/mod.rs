@@ -5,6 +5,7 @@ mod append;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod hanging;
 mod lateness;
 mod meter;
 pub(crate) mod place;
@@ -21,6 +22,7 @@ mod watch;
 mod writer;
 
 pub(crate) use error::AttachError;
+pub(crate) use hanging::Hanging;
 pub(crate) use lateness::Lateness;
 pub(crate) use meter::Meter;
 pub(crate) use place::{Kind, Place};

@@ -7,6 +7,7 @@ use futures_util::future::{join_all, try_join_all};
 use tracing::{debug, warn};
 
 use super::error::AttachError;
+use super::hanging::Hanging;
 use super::place::Place;
 use super::publication::{Expected, Order, Publication};
 use super::reading;
@@ -40,12 +41,13 @@ pub(crate) struct ReferrerWriter<'a> {
 }
 
 impl<'a> ReferrerWriter<'a> {
-    pub(crate) fn new(
-        publication: &'a Publication<'a>,
-        place: &'a Place,
-        layers: &'a [Sealed],
-        found: Standing,
-    ) -> Self {
+    pub(crate) fn new(publication: &'a Publication<'a>, hanging: Hanging<'a>) -> Self {
+        let Hanging {
+            place,
+            layers,
+            found,
+            ..
+        } = hanging;
         let lists = found.referrers().is_some();
         let fault = found.referrers().and_then(|list| list.fault.clone());
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));
@@ -247,8 +249,14 @@ fn tag_of<'a>(
     layers: &'a [Sealed],
     found: Standing,
 ) -> TagWriter<'a> {
-    // An index has one media type.
-    TagWriter::new(publication, place, layers, MediaTypes::Oci, found)
+    let hanging = Hanging {
+        place,
+        layers,
+        // An index has one media type.
+        media_types: MediaTypes::Oci,
+        found,
+    };
+    TagWriter::new(publication, hanging)
 }
 
 /// The blobs of manifests.

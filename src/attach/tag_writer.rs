@@ -8,15 +8,14 @@ use tracing::{debug, warn};
 
 use super::append::{Append, Next, Settling, Wait};
 use super::error::AttachError;
+use super::hanging::Hanging;
 use super::place::{Kind, Place};
 use super::publication::{Expected, Order, Publication};
 use super::reading;
 use super::settle::{Contention, Measured, Settle};
-use super::standing::Standing;
 use super::timing::{CONSISTENCY, MOST_DOUBLINGS, PATIENCE, RESTLESS, STALE, after_collision};
 use super::union::Union;
 use super::watch::{Doubt, PlaceWatch};
-use crate::config::MediaTypes;
 use crate::envelope::{Layer, Sealed};
 use crate::oci::{Content, Descriptor, Digest};
 use crate::store::Visible;
@@ -62,15 +61,8 @@ pub(crate) struct TagWriter<'a> {
 }
 
 impl<'a> TagWriter<'a> {
-    /// `layers` are to hang at `place`, where `found` was read. A new tag gets
-    /// `media_types`.
-    pub(crate) fn new(
-        publication: &'a Publication<'a>,
-        place: &'a Place,
-        layers: &'a [Sealed],
-        media_types: MediaTypes,
-        found: Standing,
-    ) -> Self {
+    pub(crate) fn new(publication: &'a Publication<'a>, hanging: Hanging<'a>) -> Self {
+        let place = hanging.place;
         // One document, the last one wins: nobody waits for stale writers.
         let settle = match place.kind() {
             Kind::Sbom => Settle::Off,
@@ -80,7 +72,7 @@ impl<'a> TagWriter<'a> {
             Settle::Off => Settling::Over,
             Settle::Measured | Settle::Fixed(_) => Settling::Wanted,
         };
-        let append = Append::new(place, layers, media_types, found, settling);
+        let append = Append::new(hanging, settling);
         let expected = match append.next() {
             Ok(Next::Put(union, _)) => Some(publication.expect(place.repository(), &union.blobs())),
             _ => None,
@@ -355,7 +347,23 @@ impl<'a> TagWriter<'a> {
         let answer = put
             .answer
             .map_err(|source| AttachError::store(self.place, source))?;
-        match &answer {
+        self.note(&answer, condition).await?;
+        let attempt = match answer {
+            Put::Outdated => Attempt::Outdated,
+            _ => Attempt::Put,
+        };
+        self.append
+            .answered(union.manifest.digest().clone(), answer)?;
+        Ok(attempt)
+    }
+
+    /// Notes the answer of the registry to a put under `condition`.
+    ///
+    /// # Errors
+    /// On a registry that loses blobs again and again, and on one that denies
+    /// the right to make the tag.
+    async fn note(&mut self, answer: &Put, condition: &Condition) -> Result<(), AttachError> {
+        match answer {
             Put::Written | Put::Indexed => {}
             Put::Outdated => self.outdated += 1,
             Put::BlobUnknown if self.lost == UPLOADS => {
@@ -386,13 +394,7 @@ impl<'a> TagWriter<'a> {
                 debug!("{} was refused with {status}{answer}", self.place)
             }
         }
-        let attempt = match answer {
-            Put::Outdated => Attempt::Outdated,
-            _ => Attempt::Put,
-        };
-        self.append
-            .answered(union.manifest.digest().clone(), answer)?;
-        Ok(attempt)
+        Ok(())
     }
 
     /// Some registries take no index that lists manifests which are gone; `cosign

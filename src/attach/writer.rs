@@ -1,12 +1,11 @@
 //! Places of both sorts, tags and referrers, as one.
 
 use super::error::AttachError;
-use super::place::{Kind, Place};
+use super::hanging::Hanging;
+use super::place::Kind;
 use super::publication::{Order, Publication};
 use super::referrer_writer::ReferrerWriter;
-use super::standing::Standing;
 use super::tag_writer::TagWriter;
-use crate::config::MediaTypes;
 use crate::envelope::Sealed;
 use crate::oci::Digest;
 use crate::store::Visible;
@@ -18,26 +17,12 @@ pub(crate) enum Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// `layers` are to hang at `place`, where `found` was read. A new tag gets
-    /// `media_types`.
-    pub(crate) fn new(
-        publication: &'a Publication<'a>,
-        place: &'a Place,
-        layers: &'a [Sealed],
-        media_types: MediaTypes,
-        found: Standing,
-    ) -> Self {
-        match place.kind() {
-            Kind::Referrers => {
-                Self::Referrers(ReferrerWriter::new(publication, place, layers, found))
+    pub(crate) fn new(publication: &'a Publication<'a>, hanging: Hanging<'a>) -> Self {
+        match hanging.place.kind() {
+            Kind::Referrers => Self::Referrers(ReferrerWriter::new(publication, hanging)),
+            Kind::Signatures | Kind::Attestations | Kind::Sbom => {
+                Self::Tag(TagWriter::new(publication, hanging))
             }
-            Kind::Signatures | Kind::Attestations | Kind::Sbom => Self::Tag(TagWriter::new(
-                publication,
-                place,
-                layers,
-                media_types,
-                found,
-            )),
         }
     }
 
@@ -58,7 +43,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether `layer`, which was [found](Standing::holds), is really there.
+    /// Whether `layer`, which was [found](super::Standing::holds), is really there.
     pub(crate) fn has_kept(&self, layer: &Sealed) -> bool {
         match self {
             Self::Tag(_) => true,

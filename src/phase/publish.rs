@@ -10,7 +10,7 @@ use super::error::PhaseError;
 use super::progress;
 use super::receipt::{PlaceState, Receipt};
 use super::seal::{self, SealedPlace};
-use crate::attach::{AttachError, Lateness, Order, Publication, Settle, Writer};
+use crate::attach::{AttachError, Hanging, Lateness, Order, Publication, Settle, Writer};
 use crate::envelope::Sealed;
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
@@ -126,13 +126,13 @@ impl Prepared {
     }
 
     fn writer<'a>(&'a self, publication: &'a Publication<'a>) -> Writer<'a> {
-        Writer::new(
-            publication,
-            &self.sealed.place,
-            &self.layers,
-            self.sealed.before.media_types,
-            self.sealed.before.found.clone(),
-        )
+        let hanging = Hanging {
+            place: &self.sealed.place,
+            layers: &self.layers,
+            media_types: self.sealed.before.media_types,
+            found: self.sealed.before.found.clone(),
+        };
+        Writer::new(publication, hanging)
     }
 
     fn note(

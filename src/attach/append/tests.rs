@@ -136,13 +136,13 @@ impl<'a> World<'a> {
         match &self.writers[index] {
             Writer::Done(_) => Vec::new(),
             Writer::NotStarted(layers) => {
-                let append = Append::new(
-                    self.place,
+                let hanging = Hanging {
+                    place: self.place,
                     layers,
-                    MediaTypes::Oci,
-                    self.tag.clone(),
-                    Settling::Wanted,
-                );
+                    media_types: MediaTypes::Oci,
+                    found: self.tag.clone(),
+                };
+                let append = Append::new(hanging, Settling::Wanted);
                 vec![self.with(index, Writer::Ours(append))]
             }
             Writer::Foreign {

@@ -1,9 +1,19 @@
 //! The steps of one writer.
 
 use super::{
-    Answer, Append, Condition, Descriptor, Digest, Kind, Manifest, MediaType, MediaTypes, Next,
-    Put, Settling, Standing, Wait, layer, lost, place,
+    Answer, Append, Condition, Descriptor, Digest, Hanging, Kind, Manifest, MediaType, MediaTypes,
+    Next, Place, Put, Sealed, Settling, Standing, Wait, layer, lost, place,
 };
+
+/// `layers` for `place`, where nothing stands.
+fn new_tag<'a>(place: &'a Place, layers: &'a [Sealed]) -> Hanging<'a> {
+    Hanging {
+        place,
+        layers,
+        media_types: MediaTypes::Oci,
+        found: Standing::Nothing,
+    }
+}
 
 #[test]
 fn a_condition_that_the_registry_gets_wrong_is_dropped() {
@@ -14,13 +24,7 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
         answer: Answer::default(),
     };
     for status in [304, 400, 403, 409, 412, 417, 428, 501] {
-        let mut append = Append::new(
-            &place,
-            &layers,
-            MediaTypes::Oci,
-            Standing::Nothing,
-            Settling::Wanted,
-        );
+        let mut append = Append::new(new_tag(&place, &layers), Settling::Wanted);
         let Ok(Next::Put(union, Condition::Absent)) = append.next() else {
             panic!()
         };
@@ -45,13 +49,7 @@ fn a_condition_that_the_registry_gets_wrong_is_dropped() {
 fn a_tag_that_does_not_show_what_was_put_is_read_again() {
     let place = place();
     let layers = [layer("a")];
-    let mut append = Append::new(
-        &place,
-        &layers,
-        MediaTypes::Oci,
-        Standing::Nothing,
-        Settling::Wanted,
-    );
+    let mut append = Append::new(new_tag(&place, &layers), Settling::Wanted);
     let Ok(Next::Put(union, _)) = append.next() else {
         panic!()
     };
