@@ -42,12 +42,7 @@ pub(crate) struct ReferrerWriter<'a> {
 
 impl<'a> ReferrerWriter<'a> {
     pub(crate) fn new(publication: &'a Publication<'a>, hanging: Hanging<'a>) -> Self {
-        let Hanging {
-            place,
-            layers,
-            found,
-            ..
-        } = hanging;
+        let (place, layers, found) = (hanging.place, hanging.layers, hanging.found);
         let lists = found.referrers().is_some();
         let fault = found.referrers().and_then(|list| list.fault.clone());
         let (held, missing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| found.holds(layer));

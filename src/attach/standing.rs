@@ -39,6 +39,16 @@ enum TagBody {
     Index(IndexManifest),
 }
 
+impl TagBody {
+    fn descriptors(&self) -> Vec<Descriptor> {
+        match self {
+            Self::Replaced => Vec::new(),
+            Self::Image(image) => image.layers().to_vec(),
+            Self::Index(index) => index.entries().cloned().collect(),
+        }
+    }
+}
+
 impl Standing {
     /// Takes what a registry serves at the tag of `place`; nothing if there is
     /// no tag.
@@ -75,11 +85,7 @@ impl Standing {
                 .map_or((TagBody::Replaced, Reading::Plain), image),
         };
         Ok(Self::Tag(Box::new(Tagged {
-            descriptors: match &body {
-                TagBody::Replaced => Vec::new(),
-                TagBody::Image(image) => image.layers().to_vec(),
-                TagBody::Index(index) => index.entries().cloned().collect(),
-            },
+            descriptors: body.descriptors(),
             body,
             reading,
             manifest,

@@ -61,7 +61,12 @@ fn are_granted(count: usize) -> bool {
         drop(held);
         are_there
     });
-    // Threads count until the system has cleared them away.
+    are_cleared(before) && are_there
+}
+
+/// Whether only `before` threads are left soon: threads count until the system
+/// has cleared them away.
+fn are_cleared(before: Option<usize>) -> bool {
     let since = Instant::now();
     while threads() > before {
         if since.elapsed() > GOING {
@@ -69,7 +74,7 @@ fn are_granted(count: usize) -> bool {
         }
         thread::sleep(TICK);
     }
-    are_there
+    true
 }
 
 /// How many threads this process has, where `/proc` tells.

@@ -39,42 +39,28 @@ pub async fn publish(
     for prepared in &places {
         writers.push((prepared, prepared.writer(&publication)));
     }
-    let has_overwrites = writers.iter().any(|(_, writer)| writer.is_overwrite());
-    // Of so many places the last one would be put long after it was looked at.
-    let is_crowd = writers.len() > AT_ONCE;
+    let overwrites = writers.iter().filter(|(_, writer)| writer.is_overwrite());
+    let [first, second] = orders(writers.len(), overwrites.count());
     let uploads = writers.iter_mut().map(|(_, writer)| {
-        let is_first = (writer.is_overwrite() || !has_overwrites) && !is_crowd;
-        writer.upload(if is_first {
-            Order::First
-        } else {
-            Order::AfterOthers
-        })
+        let is_overwrite = writer.is_overwrite();
+        writer.upload(if is_overwrite { first } else { second })
     });
     let uploads = progress::said(publication.meter(), join_all(uploads)).await;
-    uploads
-        .into_iter()
-        .collect::<Result<Vec<()>, _>>()
-        .map_err(PhaseError::Place)?;
+    let uploads: Result<Vec<()>, _> = uploads.into_iter().collect();
+    uploads.map_err(PhaseError::Place)?;
     // Registries are likelier to refuse overwriting a tag than a new one.
     let (overwrites, new): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .partition(|(_, writer)| writer.is_overwrite());
-    let [first, second] = match (is_crowd, overwrites.is_empty()) {
-        (true, _) => [Order::AfterOthers; 2],
-        (false, true) => [Order::First; 2],
-        (false, false) => [Order::First, Order::AfterOthers],
-    };
+    let [first, second] = orders(overwrites.len() + new.len(), overwrites.len());
     let mut failures = Vec::new();
     for (round, order) in [(overwrites, first), (new, second)] {
         if !failures.is_empty() {
             break;
         }
-        let writes = join_all(
-            round
-                .into_iter()
-                .map(|(prepared, writer)| write(prepared, writer, order)),
-        )
-        .await;
+        let writes = round.into_iter();
+        let writes = writes.map(|(prepared, writer)| write(prepared, writer, order));
+        let writes = join_all(writes).await;
         for (prepared, writer, outcome) in writes {
             prepared.note(&outcome, &writer, receipt);
             failures.extend(outcome.err());
@@ -82,6 +68,22 @@ pub async fn publish(
     }
     receipt.say_signed();
     verdict(failures, registries.visible())
+}
+
+/// How many layers these are: several signatories may ask for one.
+fn distinct(layers: &[(&Sealed, &bool)]) -> usize {
+    let descriptors = layers.iter().map(|(layer, _)| layer.descriptor());
+    descriptors.collect::<HashSet<_>>().len()
+}
+
+/// The order of tags that are overwritten, and that of new ones.
+fn orders(places: usize, overwrites: usize) -> [Order; 2] {
+    match (places, overwrites) {
+        // Of so many places the last one is put long after it was looked at.
+        (places, _) if places > AT_ONCE => [Order::AfterOthers; 2],
+        (_, 0) => [Order::First; 2],
+        (_, _) => [Order::First, Order::AfterOthers],
+    }
 }
 
 /// The failure that decides the exit code: one where running again cannot help
@@ -159,14 +161,9 @@ impl Prepared {
     }
 
     fn say(&self, state: PlaceState, was_there: &[bool]) {
-        // Several signatories may ask for one layer.
-        let distinct = |wanted: bool| {
-            let layers = self.layers.iter().zip(was_there);
-            let layers = layers.filter(|(_, there)| **there == wanted);
-            let layers: HashSet<_> = layers.map(|(layer, _)| layer.descriptor()).collect();
-            layers.len()
-        };
-        let (added, there) = (distinct(false), distinct(true));
+        let layers = self.layers.iter().zip(was_there);
+        let (there, added): (Vec<_>, Vec<_>) = layers.partition(|(_, was_there)| **was_there);
+        let (there, added) = (distinct(&there), distinct(&added));
         let place = &self.sealed.place;
         let name = place.name();
         match state {

@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::token::{BEARER, Token, basic, read};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
-    Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Trust, Zone,
+    Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Response, Trust, Zone,
     check_zones,
 };
 use crate::secret::Secret;
@@ -27,6 +27,43 @@ pub(super) struct TokenRequest<'a> {
     pub(super) credential: &'a Credential,
     /// The purpose of the request, in words.
     pub(super) action: &'a str,
+}
+
+impl TokenRequest<'_> {
+    /// The token in the service's answer.
+    fn granted(&self, answered: Result<Response, HttpError>) -> Result<Token, StoreError> {
+        let response = answered.map_err(|error| match error {
+            HttpError::TooLarge { limit, .. } => {
+                self.fruitless(format!("its answer is larger than {limit} bytes"))
+            }
+            error => error.into(),
+        })?;
+        match response.status.as_u16() {
+            200 => read(&response.body).map_err(|reason| self.fruitless(reason.to_owned())),
+            401 | 403 => Err(self.denied(&response)),
+            status => {
+                let words = answer::read(&response);
+                Err(self.fruitless(format!("unexpected status {status}{words}")))
+            }
+        }
+    }
+
+    fn fruitless(&self, reason: String) -> StoreError {
+        let realm = Redacted(self.realm).to_string();
+        StoreError::Token { realm, reason }
+    }
+
+    fn denied(&self, response: &Response) -> StoreError {
+        let realm = Redacted(self.realm);
+        StoreError::Denied {
+            action: format!(
+                "{} (token for `{}` from `{realm}`)",
+                self.action, self.scope
+            ),
+            identity: self.credential.into(),
+            answer: answer::read(response),
+        }
+    }
 }
 
 /// Fetches a token.
@@ -47,43 +84,7 @@ pub(super) async fn fetch(
     };
     request.reach = reach;
     request.redirects = Redirects::Answered;
-    let realm = || Redacted(wanted.realm).to_string();
-    let response = match client.send(&request).await {
-        Ok(response) => response,
-        Err(HttpError::TooLarge { limit, .. }) => {
-            return Err(StoreError::Token {
-                realm: realm(),
-                reason: format!("its answer is larger than {limit} bytes"),
-            });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    match response.status.as_u16() {
-        200 => {}
-        401 | 403 => {
-            return Err(StoreError::Denied {
-                action: format!(
-                    "{} (token for `{}` from `{}`)",
-                    wanted.action,
-                    wanted.scope,
-                    realm()
-                ),
-                identity: wanted.credential.into(),
-                answer: answer::read(&response),
-            });
-        }
-        status => {
-            let reason = format!("unexpected status {status}{}", answer::read(&response));
-            return Err(StoreError::Token {
-                realm: realm(),
-                reason,
-            });
-        }
-    }
-    let token = read(&response.body).map_err(|reason| StoreError::Token {
-        realm: realm(),
-        reason: reason.to_owned(),
-    })?;
+    let token = wanted.granted(client.send(&request).await)?;
     let shown = token.header.as_bytes();
     let shown = shown.strip_prefix(BEARER.as_bytes()).unwrap_or(shown);
     client.secrets().remember(shown);
