@@ -278,6 +278,8 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Sealed) -> Pu
         })?;
         let manifest = Manifest::new(layer.descriptor().media_type.clone(), bytes);
         for _ in 0..=UPLOADS {
+            // Under its digest a manifest replaces nothing of others, however long it
+            // waits.
             let put = publication
                 .registries
                 .put_manifest(&reference, &manifest, &Condition::Always, Duration::MAX)

@@ -75,6 +75,7 @@ impl<'a> Certificate<'a> {
         let mut next = AnyRef::decode(&mut fields)?;
         let mut version = 1;
         if is_field(&next, VERSION) {
+            // RFC 5280 counts versions from 0, and leaves the first one out.
             version = u8::from_der(next.value())?.saturating_add(1);
             next = AnyRef::decode(&mut fields)?;
         }
@@ -82,6 +83,7 @@ impl<'a> Certificate<'a> {
         if next.value().first().is_some_and(|first| first & 0x80 != 0) {
             return Err(Tag::Integer.value_error().into());
         }
+        // webpki reads these two; they only have to be there.
         let _algorithm = AnyRef::decode(&mut fields)?;
         let _issuer = AnyRef::decode(&mut fields)?;
         let mut validity = parts(AnyRef::decode(&mut fields)?)?;

@@ -247,6 +247,7 @@ impl HttpError {
     /// The HTTP library's error, sorted by the user's remedy.
     pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
         let url = Redacted(url).to_string();
+        // The library prints URLs with their secrets.
         let error = error.without_url();
         if let Some(address) = find(&error, |error| {
             Some(error.downcast_ref::<Inward>()?.address)
@@ -263,9 +264,13 @@ impl HttpError {
             Some(_) => innermost(error),
             None => error.into(),
         };
+        // A connection that fails for want of a descriptor looks like a host that is
+        // not there, and would be tried again for the whole budget.
         if (is_connect || is_dns) && no_descriptor_is_left() {
             return Self::Descriptors { url };
         }
+        // The host says itself why it ends the handshake; through a tunnel it may be
+        // the proxy that does.
         if let (None, Some(alert)) = (&tunnel, alert) {
             return Self::Alert { url, alert };
         }

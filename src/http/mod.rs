@@ -338,6 +338,7 @@ impl Client {
         Ok(Response {
             url: url.clone(),
             reach: leg.reach,
+            // A proxy's address says nothing of where the host lies.
             peer: peer.filter(|_| self.clients.is_direct(leg.trust, url)),
             status,
             headers,
@@ -390,6 +391,7 @@ impl Client {
         if promised.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
+        // A host that does not say how much is coming may send up to the limit.
         let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
         let started = Instant::now();
         let (moved, is_good) = (self.moving(request), answer.status().is_success());
@@ -414,6 +416,7 @@ impl Client {
             }
             reading.note(length);
             body.extend_from_slice(&chunk);
+            // All of it is read, and only its end is held: a body may be far larger.
             if let Keep::Last(count) = request.keep {
                 let surplus = body.len().saturating_sub(count);
                 drop(body.split_to(surplus));

@@ -116,6 +116,7 @@ impl Roots {
                 }
             }
         }
+        // Files and folders hold the same roots; the verifier searches in their order.
         roots
             .certificates
             .sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));

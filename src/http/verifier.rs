@@ -86,6 +86,7 @@ impl CertificateVerifier {
                 .binary_search_by(|r| r.as_ref().cmp(bytes))
                 .is_ok()
         };
+        // A server may show a root itself: no chain leads anywhere then.
         if is_root(shown) {
             return check_alone(&leaf, now);
         }
@@ -159,6 +160,8 @@ impl CertificateVerifier {
         let between = chain.len();
         let leaf = path.end_entity().der();
         chain.push(Certificate::parse(&leaf).map_err(malformed)?);
+        // webpki keeps the name and the key of a root; several certificates can have
+        // both, and the rest of them decides.
         let is_anchor = |root: &&CertificateDer<'static>| {
             let anchor = webpki::anchor_from_trusted_cert(root);
             anchor.is_ok_and(|anchor| anchor == *path.anchor())

@@ -194,6 +194,7 @@ impl Read for PartsReader {
                 continue;
             };
             let count = current.reader.read(buffer)?;
+            // Other bytes were signed: a source that changes ends the run.
             if count as u64 > current.left || (count == 0 && current.left > 0) {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,

@@ -106,6 +106,7 @@ async fn check_image(
             image: image.to_string(),
             source,
         })?;
+    // Only the first tag is read whole: the others need the same digest.
     let checks = others.iter();
     let checks = checks.map(|tag| check_tag(image, tag, registries, patience));
     try_join_all(checks).await?;
@@ -255,6 +256,8 @@ async fn read_sbom(
         image: image.to_string(),
         source,
     };
+    // Of an image just pushed the manifest may be there before its blobs
+    // (`spec/decisions/0022`).
     let read = |descriptor, limit| {
         let read = async move || {
             let repository = &image.repository;
@@ -276,6 +279,7 @@ async fn read_sbom(
         source,
     })?;
     let (layer, limits) = (Arc::new(layer), limits.sbom.clone());
+    // Decompressing and hashing would keep other images waiting.
     let reading = beside::run(move || sbom::read(&layer, blob, &limits)).await;
     let documents = reading
         .map_err(|_| PhaseError::Crashed("reading the SBOM layer"))?

@@ -55,6 +55,7 @@ pub async fn publish(
     let [first, second] = orders(overwrites.len() + new.len(), overwrites.len());
     let mut failures = Vec::new();
     for (round, order) in [(overwrites, first), (new, second)] {
+        // After a refusal nothing new is begun: the less is left half done.
         if !failures.is_empty() {
             break;
         }

@@ -253,6 +253,7 @@ impl ZstdFrames {
             let Some(length) = skippable(rest) else {
                 let window =
                     zstd_window(rest).ok_or_else(|| broken("a frame header is cut off"))?;
+                // The decoder takes this memory before a byte of the frame is read.
                 if window > MAX_ZSTD_WINDOW {
                     return Err(broken("a zstd frame asks for a window of more than 8 MiB"));
                 }

@@ -219,6 +219,7 @@ impl<'a> Iterator for StringValues<'a> {
             if length == 1 {
                 continue;
             }
+            // Before a colon stands the name of a member, anywhere else a value.
             if rest.as_bytes().get(length) == Some(&b':') {
                 self.name = token;
                 continue;

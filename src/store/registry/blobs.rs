@@ -45,6 +45,7 @@ impl Registries {
             }
             _ => return Err(self.unexpected(repository, &ask, &response)),
         }
+        // A wrong size is the likelier fault, and the message of a digest would hide it.
         let actual = response.body.len() as u64;
         if actual != descriptor.size {
             let expected = descriptor.size;

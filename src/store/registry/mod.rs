@@ -216,7 +216,9 @@ impl Registries {
             .is_some_and(|endpoint| endpoint.base.origin() != origin);
         let reads = ask.method == Method::GET || ask.method == Method::HEAD;
         match response.status.as_u16() {
+            // Registries give a full quota the status of a refusal; the words decide.
             _ if !reads && answer.speaks_of_quota() => StoreError::Quota { action, answer },
+            // Another host was shown no credentials: its refusal is not about them.
             status @ (401 | 403) if is_elsewhere => StoreError::DeniedElsewhere {
                 action,
                 host: origin.ascii_serialization(),

@@ -139,6 +139,7 @@ impl Referrers {
         let index = match page.to_standing_index() {
             Ok((index, Reading::Plain)) => index,
             Ok((index, Reading::Mended)) => {
+                // Go takes members in any case: two readers see two lists.
                 self.fault = Some("`manifests` is spelt in several ways".to_owned());
                 index
             }

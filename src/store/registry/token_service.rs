@@ -73,6 +73,8 @@ pub(super) async fn fetch(
     wanted: &TokenRequest<'_>,
 ) -> Result<Token, StoreError> {
     check_realm(endpoint, wanted)?;
+    // The registry itself is asked as it was reached; another host proves who it
+    // is, and lies where the registry may lead.
     let (trust, reach) = match wanted.realm.origin() == endpoint.base.origin() {
         true => (endpoint.trust, Reach::Any),
         false => (Trust::Verified, endpoint.reach_elsewhere),
@@ -85,6 +87,7 @@ pub(super) async fn fetch(
     request.reach = reach;
     request.redirects = Redirects::Answered;
     let token = wanted.granted(client.send(&request).await)?;
+    // A later answer may repeat the token, and is printed without it.
     let shown = token.header.as_bytes();
     let shown = shown.strip_prefix(BEARER.as_bytes()).unwrap_or(shown);
     client.secrets().remember(shown);
@@ -98,6 +101,7 @@ fn get(wanted: &TokenRequest<'_>, trust: Trust, shown: Option<HeaderValue>) -> R
         if let Some(service) = wanted.service {
             query.append_pair("service", service);
         }
+        // Each scope is a parameter of its own (`spec/auth/token.md`).
         for scope in wanted.scope.split(' ') {
             query.append_pair("scope", scope);
         }
@@ -120,6 +124,7 @@ fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Req
         form.append_pair("service", service);
     }
     form.append_pair("scope", wanted.scope);
+    // `spec/auth/oauth.md` requires a name of the client.
     form.append_pair("client_id", CLIENT_ID);
     let body = form.finish().into_bytes();
     let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
