@@ -5,12 +5,13 @@
 //!
 //! | floor | modules | know |
 //! |---|---|---|
-//! | 6 | [`fuzzing`] | what fuzzers run; in no release |
-//! | 5 | [`cli`] | flags, environment, exit codes, log format |
-//! | 4 | [`phase`] | the steps of the RFC "Cosign support" |
-//! | 3 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
-//! | 2 | [`keys`], [`store`] | private keys; registries |
-//! | 1 | [`envelope`], [`config`], [`http`] | signed formats; TOML files; one HTTP client |
+//! | 7 | [`fuzzing`] | what fuzzers run; in no release |
+//! | 6 | [`cli`] | flags, environment, exit codes, log format |
+//! | 5 | [`phase`] | the steps of the RFC "Cosign support" |
+//! | 4 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
+//! | 3 | [`keys`], [`store`] | private keys, here and elsewhere; registries |
+//! | 2 | [`service`] | who is asked beside registries, and as whom |
+//! | 1 | [`child`], [`envelope`], [`config`], [`http`] | programs of others; signed formats; TOML files; one HTTP client |
 //! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`], [`words`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak; numbers in words |
 //!
 //! [`fuzzing`]: crate
@@ -50,6 +51,9 @@ pub mod sbom;
 pub mod keys;
 pub mod store;
 
+pub mod service;
+
+pub(crate) mod child;
 pub mod config;
 // No code of the program reads with its reading half, `open`, yet.
 pub mod envelope;

@@ -8,8 +8,9 @@ use super::{
     FlagError, InputsError, InvalidFormat, InvalidLevel, PlatformApiError, PrivilegesError,
 };
 use crate::config::{ConfigError, ReportError};
-use crate::keys::KeyPairError;
+use crate::keys::{KeyPairError, OpenError, SignError};
 use crate::phase::{DestinationError, PhaseError, Stop};
+use crate::service::FaultKind;
 use crate::store::FailureKind;
 use crate::store::registry::credentials::CredentialsError;
 
@@ -149,12 +150,13 @@ fn of_key_pair(error: &KeyPairError) -> u8 {
 
 fn of_phase(error: &PhaseError) -> u8 {
     match error {
-        PhaseError::Contradiction { .. } | PhaseError::OwnTag { .. } | PhaseError::NoTags => {
-            INVALID_INPUT
-        }
-        PhaseError::NoPasswordFile { .. }
-        | PhaseError::SecretFile { .. }
-        | PhaseError::Key { .. } => KEY,
+        PhaseError::Contradiction { .. }
+        | PhaseError::OwnTag { .. }
+        | PhaseError::KeyUri { .. }
+        | PhaseError::NeedlessPassword { .. }
+        | PhaseError::NoTags => INVALID_INPUT,
+        PhaseError::NoPasswordFile { .. } | PhaseError::SecretFile { .. } => KEY,
+        PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::Read { source, .. } => of_kind(source.kind(), IMAGE),
         PhaseError::Manifest { .. }
         | PhaseError::Moved { .. }
@@ -163,7 +165,10 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::WriteAccess { source, .. } => of_kind(source.kind(), ACCESS_DENIED),
         PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
-        PhaseError::Sign { .. } => SIGNING,
+        PhaseError::Sign { source, .. } => match source {
+            SignError::Service(error) => of_fault(error.kind()),
+            _ => SIGNING,
+        },
         PhaseError::Seal(_) => SIGNING,
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
         PhaseError::NoKey(_)
@@ -178,6 +183,23 @@ fn of_phase(error: &PhaseError) -> u8 {
             PhaseError::Place(error) if error.kind() == FailureKind::Refused => REFUSED,
             _ => IN_PART,
         },
+    }
+}
+
+fn of_opening(error: &OpenError) -> u8 {
+    match error {
+        OpenError::Key(_) | OpenError::NotSet(_) | OpenError::EmptyVariable(_) => KEY,
+        OpenError::Service(error) => of_fault(error.kind()),
+    }
+}
+
+/// The code of a key service's failure.
+fn of_fault(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::Unreachable => UNREACHABLE,
+        FaultKind::Denied => ACCESS_DENIED,
+        FaultKind::Key => KEY,
+        FaultKind::Signing => SIGNING,
     }
 }
 

@@ -11,6 +11,7 @@ mod http;
 mod keys;
 mod phase;
 mod sbom;
+mod service;
 mod store;
 
 use std::borrow::Cow;

@@ -88,6 +88,12 @@ impl Environment {
         Self::collect(&|name| std::env::var_os(name))
     }
 
+    /// The variables of this process, by name: those of key services are many,
+    /// and a key may be in any.
+    pub fn lookup() -> impl Fn(&str) -> Option<OsString> + Send + Sync + 'static {
+        |name| std::env::var_os(name)
+    }
+
     /// The environment that `lookup` knows.
     pub fn collect(lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());

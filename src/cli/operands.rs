@@ -41,11 +41,11 @@ impl Operands {
             E::Sign {
                 image: name, key, ..
             } => Self {
-                key: Some(key.display().to_string()),
+                key: Some(key.to_string()),
                 ..image(name)
             },
-            E::Key { path, .. } => Self {
-                key: Some(path.display().to_string()),
+            E::Key { key, .. } => Self {
+                key: Some(key.to_string()),
                 ..Self::default()
             },
             E::NoPlace(name) | E::NoSignature(name) => place(name),
@@ -64,6 +64,8 @@ impl Operands {
             E::Mixed(mixture) => place(mixture.place()),
             E::InPart(error) => Self::of_phase(error),
             E::Contradiction { .. }
+            | E::KeyUri { .. }
+            | E::NeedlessPassword { .. }
             | E::NoPasswordFile { .. }
             | E::SecretFile { .. }
             | E::NoTags
@@ -81,7 +83,7 @@ impl Operands {
 mod tests {
     use super::*;
     use crate::attach::Kind;
-    use crate::keys::KeyError;
+    use crate::keys::{KeyError, KeyReference};
     use crate::oci::Digest;
 
     #[test]
@@ -101,8 +103,8 @@ mod tests {
     fn keys_and_images_are_named_where_they_are_known() {
         let error = PhaseError::Key {
             signatory: "configs[0]".to_owned(),
-            path: "a.key".into(),
-            source: KeyError::Damaged,
+            key: KeyReference::File("a.key".into()).into(),
+            source: Box::new(KeyError::Damaged.into()),
         };
         let operands = Operands::of(&Failure::Phase(error));
         assert_eq!(

@@ -21,10 +21,11 @@ use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
-use crate::keys::Origin;
+use crate::keys::{KeyReference, Origin};
 use crate::oci::{Namespace, Repository};
 use crate::phase::{self, Destination, Input, Locked, Mixture, Notation, Plan, Receipt};
 use crate::secret::{Secret, Secrets};
+use crate::service::Variables;
 use crate::store::Visible;
 use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
 use crate::store::registry::{Access, Registries};
@@ -146,10 +147,11 @@ fn sign(
     // Secrets are read before the user changes: the platform gave them to the
     // user that it started the phase as.
     let password = environment.cosign_password.take();
-    let (plan, locked) = plan(&inputs, password.as_ref(), until)?;
+    let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
+    let (plan, locked) = plan(&inputs, password.as_ref(), &variables, until)?;
     drop(password);
     let registries = Arc::new(registries(&inputs, environment, &plan, secrets, until)?);
-    let read = files_read(&inputs, environment, &plan, &locked);
+    let read = files_read(&inputs, environment, &plan, &locked, &variables);
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
     let destination = inputs.receipt.as_deref();
     let destination = destination
@@ -213,13 +215,20 @@ fn warn_of_mixture(mixture: &Mixture) {
 
 fn plan(
     inputs: &Inputs,
-    password: Option<&Secret>,
+    cosign_password: Option<&Secret>,
+    variables: &Variables,
     until: Instant,
 ) -> Result<(Plan, Vec<Locked>), Failure> {
     let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
-    let (created, formats) = (inputs.created, inputs.formats);
-    phase::prepare(&report, &config, password, created, formats, until).map_err(Failure::Phase)
+    let settings = phase::Settings {
+        cosign_password,
+        variables,
+        created: inputs.created,
+        formats: inputs.formats,
+        until,
+    };
+    phase::prepare(&report, &config, &settings).map_err(Failure::Phase)
 }
 
 fn registries(
@@ -265,7 +274,7 @@ fn registries(
         writable: plan.destinations(),
         manifest_limit: inputs.limits.manifest,
     };
-    Ok(Registries::new(client, access))
+    Ok(Registries::new(Arc::new(client), access))
 }
 
 fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
@@ -309,18 +318,24 @@ fn files_read(
     environment: &Environment,
     plan: &Plan,
     locked: &[Locked],
+    variables: &Variables,
 ) -> Vec<Input> {
     let mut files = Vec::new();
     let mut add = |path: &Path, role: String| files.extend(Input::find(path, role));
     add(&inputs.report, "the report".to_owned());
     add(&inputs.cosign_config, "the `cosign.toml`".to_owned());
     for signatory in plan.signatories() {
-        add(&signatory.key, format!("the key of `{}`", signatory.name));
+        if let KeyReference::File(path) = &*signatory.key {
+            add(path, format!("the key of `{}`", signatory.name));
+        }
     }
     for locked in locked {
-        if let Origin::File(path) = &locked.password.origin {
+        if let Some(Origin::File(path)) = locked.key.password().map(|password| &password.origin) {
             add(path, format!("the password of `{}`", locked.name()));
         }
+    }
+    for path in variables.files_read() {
+        add(&path, "a file with settings of a key".to_owned());
     }
     for candidate in locations(environment).candidates() {
         add(&candidate.path, "a file with credentials".to_owned());

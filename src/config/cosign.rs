@@ -5,6 +5,7 @@
 //! (buildpacks/rfcs#195, head 2caf23c). Unknown keys are refused at every
 //! level, so that a typo is never a signature less.
 
+mod key;
 mod table;
 
 use std::collections::HashMap;
@@ -14,6 +15,8 @@ use std::time::Instant;
 use crate::oci::Repository;
 use crate::oci::reference::NotAReference;
 
+pub use self::key::{Key, PublicKeyFile};
+use self::key::{file, key};
 use self::table::{Level, Table, Text};
 use super::{Document, DocumentError, Position, closest, read, shortened};
 
@@ -29,6 +32,9 @@ const CONFIGS: Level = Level {
     name: "`[[configs]]`",
     keys: &[
         "key",
+        "program",
+        "public-key",
+        "certificate",
         "password",
         "repository",
         "docker-media-types",
@@ -56,8 +62,10 @@ pub struct Annotation {
 /// One `[[configs]]` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The private key's file as written; see [`CosignConfig::resolve`].
-    pub key: PathBuf,
+    /// The key that signs.
+    pub key: Key,
+    /// Where the key is named.
+    pub key_position: Position,
     /// The password's file as written; see [`CosignConfig::resolve`].
     pub password: Option<PathBuf>,
     /// Replaces the image's repository as the place of signatures.
@@ -226,8 +234,10 @@ fn annotations(tables: Vec<Table<'_, '_>>) -> Result<Vec<Annotation>, ConfigErro
 }
 
 fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
+    let (key, key_position) = key(table)?;
     Ok(Config {
-        key: file("key", table.required_text("key")?)?,
+        key,
+        key_position,
         password: table
             .optional_text("password")?
             .map(|text| file("password", text))
@@ -249,54 +259,6 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
             .unwrap_or_default(),
         position: table.position.clone(),
     })
-}
-
-/// A path. The error does not repeat a bad value: it may be the secret itself.
-fn file(key: &'static str, (text, position): Text<'_>) -> Result<PathBuf, ConfigError> {
-    if text.contains(char::is_control) || text.contains("-----BEGIN") {
-        return Err(ConfigError::NotAPath { key, position });
-    }
-    match scheme(text) {
-        None => Ok(text.into()),
-        // A password may have `://` in it.
-        Some(scheme) if key == "password" && !SCHEMES.contains(&&*scheme) => {
-            Err(ConfigError::NotAPath { key, position })
-        }
-        Some(scheme) => Err(ConfigError::UnsupportedScheme {
-            key,
-            scheme,
-            position,
-        }),
-    }
-}
-
-/// Schemes that cosign knows for keys, and that of files.
-const SCHEMES: [&str; 10] = [
-    "awskms://",
-    "azurekms://",
-    "env://",
-    "file://",
-    "gcpkms://",
-    "gitlab://",
-    "hashivault://",
-    "k8s://",
-    "openbao://",
-    "pkcs11:",
-];
-
-/// The scheme of a URI that cosign would take for a key (`awskms://…`,
-/// `pkcs11:…`). Another text with a colon is a path.
-fn scheme(text: &str) -> Option<String> {
-    if text.starts_with("pkcs11:") {
-        return Some("pkcs11:".to_owned());
-    }
-    let (scheme, _) = text.split_once("://")?;
-    let is_scheme = scheme.len() <= 32
-        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    is_scheme.then(|| format!("{scheme}://"))
 }
 
 fn repository((text, position): Text<'_>) -> Result<Repository, ConfigError> {
@@ -418,6 +380,14 @@ pub enum ConfigError {
         scheme: String,
         position: Position,
     },
+    #[error("`{key}` cannot stand beside `{other}`, at `{position}`")]
+    NotWith {
+        key: &'static str,
+        other: &'static str,
+        position: Position,
+    },
+    #[error("the `program` at `{position}` has no `public-key` and no `certificate`")]
+    NoPublicKey { position: Position },
     #[error("`repository` must be a repository and no URL, at `{position}`")]
     RepositoryIsUrl { position: Position },
     #[error("the `repository` at `{position}` cannot be used")]

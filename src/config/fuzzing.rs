@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CosignConfig, Report};
+use super::{CosignConfig, Key, Report};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::reference::Version;
 
@@ -28,8 +28,11 @@ pub fn cosign_config(data: &[u8]) {
         Ok(file) => {
             assert!(!file.configs().is_empty());
             for config in file.configs() {
-                assert!(!config.key.as_os_str().is_empty());
-                assert!(file.resolve(&config.key).is_absolute());
+                match &config.key {
+                    Key::File(path) => assert!(file.resolve(path).is_absolute()),
+                    Key::Uri(uri) => assert!(uri.contains(':')),
+                    Key::Program { command, .. } => assert!(!command.is_empty()),
+                }
                 assert!(config.position.line > 0 && config.position.column > 0);
             }
             let mut names: Vec<_> = file.annotations().iter().map(|a| &a.name).collect();

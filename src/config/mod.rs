@@ -12,7 +12,8 @@ pub mod fuzzing;
 pub mod report;
 
 pub use cosign::{
-    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Meant, MediaTypes,
+    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Key, Meant, MediaTypes,
+    PublicKeyFile,
 };
 pub use report::{Report, ReportError};
 

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::error::HttpError;
 use super::names::SystemNames;
+use super::own_tls::OwnTls;
 use super::proxies::{Proxies, ProxyVariable};
 use super::reach::{Outward, Reach};
 use super::roots::{LazyRoots, Roots};
@@ -112,6 +113,35 @@ impl Clients {
         })
     }
 
+    /// The client for a host near by, without a proxy.
+    pub(super) fn leashed(&self, url: &Url) -> Result<&Client, HttpError> {
+        match url.scheme() {
+            "http" => self.cached(&self.plain, url, Ok),
+            _ => {
+                let slot = self.either(&self.direct);
+                self.cached(slot, url, |builder| self.verified(url, builder))
+            }
+        }
+    }
+
+    /// The client for a service with TLS settings of its own.
+    pub(super) fn own<'a>(&self, own: &'a OwnTls, url: &Url) -> Result<&'a Client, HttpError> {
+        let proxy = self.proxies.of(url)?;
+        let slot = match proxy {
+            None => &own.direct,
+            Some(_) => &own.by_proxy,
+        };
+        self.cached(slot, url, |builder| {
+            let tls = own.config(self.roots.load());
+            let tls = tls.map_err(|error| HttpError::tls(url, error))?;
+            let builder = builder.tls_backend_preconfigured(tls);
+            match proxy {
+                None => Ok(builder),
+                Some(proxy) => Ok(builder.proxy(self.proxy(url, proxy)?)),
+            }
+        })
+    }
+
     /// The client for addresses that other hosts led to, without a proxy. It
     /// shares no connection with another client: that one may lead to the
     /// machine itself.
@@ -166,7 +196,7 @@ impl Clients {
     }
 
     fn cached<'a>(
-        &'a self,
+        &self,
         slot: &'a OnceLock<Client>,
         url: &Url,
         shape: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, HttpError>,

@@ -1,6 +1,7 @@
 //! A request, and its answer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +10,10 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::clients::Trust;
+use super::own_tls::OwnTls;
 use super::reach::{Astray, Lead, Reach, Zone, check_target};
 use super::redact::{self, printable};
+use super::retry::is_passing;
 use super::silence::Pulse;
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
@@ -40,8 +43,14 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Option<Content>,
     pub trust: Trust,
+    /// The TLS settings of a service that has its own.
+    pub own_tls: Option<Arc<OwnTls>>,
     pub reach: Reach,
     pub replay: Replay,
+    /// Whether an answer may get better, if the host's statuses do not tell.
+    pub is_passing: fn(&Response) -> bool,
+    /// The bounds of a request to a host that may not be there at all.
+    pub leash: Option<Leash>,
     /// The longest wait after which the request is still sent, or sent again.
     pub fresh_for: Duration,
     pub redirects: Redirects,
@@ -50,6 +59,16 @@ pub struct Request {
     /// The part of the answer's body that is kept.
     pub keep: Keep,
     pub(super) pulse: Pulse,
+}
+
+/// A host near by that answers soon or is not there, as the metadata services
+/// of clouds: it is asked without a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leash {
+    /// How long an answer may take to begin.
+    pub time: Duration,
+    /// How often it is asked at most.
+    pub attempts: u32,
 }
 
 /// The part of an answer's body that is kept. All of it is read.
@@ -70,8 +89,11 @@ impl Request {
             headers: HeaderMap::new(),
             body: None,
             trust,
+            own_tls: None,
             reach: Reach::Any,
             replay: Replay::Safe,
+            is_passing: |response| is_passing(response.status),
+            leash: None,
             fresh_for: Duration::MAX,
             redirects: Redirects::Followed,
             body_limit: 64 * 1024,

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod host;
 mod message;
 mod names;
+mod own_tls;
 mod proxies;
 mod reach;
 mod redact;
@@ -38,11 +39,13 @@ use url::Url;
 pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
-pub use message::{Keep, Redirects, Replay, Request, Response};
+pub use message::{Keep, Leash, Redirects, Replay, Request, Response};
+pub use own_tls::{OwnTls, Unfit};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, printable};
 pub use reqwest::{Method, StatusCode, header};
+pub use retry::is_passing;
 
 use crate::oci::Content;
 use crate::secret::Secrets;
@@ -89,6 +92,7 @@ struct Leg {
     url: Url,
     headers: HeaderMap,
     trust: Trust,
+    own_tls: Option<Arc<OwnTls>>,
     reach: Reach,
 }
 
@@ -236,7 +240,7 @@ impl Client {
                 (permit.began, attempt(end).await)
             };
             let failure = match outcome {
-                Ok(response) => match PassingFailure::of_answer(response, request.replay) {
+                Ok(response) => match PassingFailure::of_answer(response, request) {
                     Ok(mut response) => {
                         host.answered(began);
                         let sent = request.body.as_ref().map_or(0, Content::length);
@@ -258,7 +262,7 @@ impl Client {
                 }
             };
             *is_in_doubt |= !failure.is_undone();
-            let wait = pace.next(&host, failure, began)?;
+            let wait = pace.next(&host, failure, began, request.leash)?;
             debug!(
                 "Waiting {wait:.1?} before asking {} again",
                 Redacted(&request.url)
@@ -273,6 +277,7 @@ impl Client {
             url: request.url.clone(),
             headers: request.headers.clone(),
             trust: request.trust,
+            own_tls: request.own_tls.clone(),
             reach: request.reach,
         };
         for _ in 0..=redirect::MOST {
@@ -284,6 +289,7 @@ impl Client {
             if next.url.origin() != leg.url.origin() {
                 leg.headers.remove(AUTHORIZATION);
                 leg.trust = Trust::Verified;
+                leg.own_tls = None;
             }
             leg.reach = next.reach;
             leg.url = next.url;
@@ -316,7 +322,11 @@ impl Client {
 
     async fn exchange_quietly(&self, request: &Request, leg: &Leg) -> Result<Response, HttpError> {
         let url = &leg.url;
-        let client = self.clients.of(leg.trust, leg.reach, url)?;
+        let client = match (&leg.own_tls, request.leash) {
+            (_, Some(_)) => self.clients.leashed(url)?,
+            (Some(own), None) if leg.trust == Trust::Verified => self.clients.own(own, url)?,
+            _ => self.clients.of(leg.trust, leg.reach, url)?,
+        };
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .headers(leg.headers.clone());

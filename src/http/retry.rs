@@ -9,7 +9,7 @@ use tracing::warn;
 use super::error::HttpError;
 use super::host::{Host, Trouble};
 use super::redact::Redacted;
-use super::{Replay, Response};
+use super::{Leash, Replay, Request, Response};
 
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(20);
@@ -24,9 +24,9 @@ pub(super) enum PassingFailure {
 
 impl PassingFailure {
     /// Gives the answer back if a repetition would not help or could harm.
-    pub(super) fn of_answer(response: Response, replay: Replay) -> Result<Response, Self> {
-        let again = match replay {
-            Replay::Safe => is_passing(response.status),
+    pub(super) fn of_answer(response: Response, request: &Request) -> Result<Response, Self> {
+        let again = match request.replay {
+            Replay::Safe => (request.is_passing)(&response),
             Replay::Ask => response.status == StatusCode::TOO_MANY_REQUESTS,
         };
         if again {
@@ -87,7 +87,7 @@ impl PassingFailure {
 }
 
 /// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies).
-fn is_passing(status: StatusCode) -> bool {
+pub fn is_passing(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
         408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524
@@ -130,8 +130,12 @@ impl Pace {
         host: &Host,
         failure: PassingFailure,
         began: Instant,
+        leash: Option<Leash>,
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
+        if leash.is_some_and(|leash| self.attempts >= leash.attempts) {
+            return Err(give_up(failure, self.attempts, None));
+        }
         self.failing_since.get_or_insert(began);
         host.failed(began, failure.trouble());
         let end = self.end(host, began);

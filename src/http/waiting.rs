@@ -19,6 +19,9 @@ use crate::words::Bytes;
 
 /// How long an answer to `request` may take to begin.
 pub(super) fn patience(request: &Request) -> Duration {
+    if let Some(leash) = request.leash {
+        return leash.time;
+    }
     let length = request.body.as_ref().map_or(0, Content::length);
     SILENCE + Duration::from_secs(length / SLOWEST)
 }

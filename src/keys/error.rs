@@ -1,6 +1,7 @@
 //! Why a key cannot be used.
 
 use super::origin::Origin;
+use crate::service::ServiceError;
 
 /// The most bytes that a key file or a password may have.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -55,4 +56,19 @@ pub enum KeyError {
     RsaSize(usize),
     #[error("the decrypted key is damaged")]
     Damaged,
+    #[error("the file holds no `{0}` in PEM")]
+    NotPublic(&'static str),
+}
+
+/// A key that cannot be opened, wherever it is.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("the variable `{0}` is not set")]
+    NotSet(String),
+    #[error("the variable `{0}` is empty")]
+    EmptyVariable(String),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }

@@ -22,19 +22,19 @@ use pkcs8::{EncodePublicKey, ObjectIdentifier, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::error::KeyError;
-use super::prehash::{Prehash, imported, sha256, sha256_and};
+use super::prehash::{Hash, Prehash, sha256_and};
 use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
 
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// A private key that lies in this process's memory, wiped when dropped.
 pub struct LocalKey {
@@ -95,7 +95,7 @@ impl LocalKey {
     /// On a message that cannot be read, and on a signature that is not this
     /// key's.
     pub fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
-        self.public_half.verify(message, signature)
+        self.public_half.verify(self.algorithm, message, signature)
     }
 
     /// Signs `message` and checks the signature with the public half. The same
@@ -109,7 +109,7 @@ impl LocalKey {
         match &self.private {
             Private::Ed25519(key) => self.sign_ed25519(key, message),
             private => {
-                let prehash = sha256(message)?;
+                let prehash = Prehash::of(message, Hash::Sha256)?;
                 let signature = private.sign_prehash(&prehash).ok_or(SignError::Refused)?;
                 self.public_half.verify_prehash(&prehash, &signature)?;
                 Ok(signature)
@@ -139,7 +139,7 @@ impl LocalKey {
             .into_iter()
             .collect::<io::Result<Vec<_>>>()
             .map_err(SignError::Read)?;
-        let [first, second] = *read.as_slice() else {
+        let [first, second] = read.as_slice() else {
             return Err(SignError::Refused);
         };
         if first != second {
@@ -147,7 +147,7 @@ impl LocalKey {
         }
         let signature = Signature::new(signed.map_err(|_| SignError::Refused)?.to_vec());
         self.public_half
-            .verify_message(message, &first, &signature)?;
+            .verify_message(message, first, &signature)?;
         Ok(signature)
     }
 }
@@ -170,7 +170,7 @@ impl LocalKey {
         let Private::P256(key) = &self.private else {
             return self.sign(message);
         };
-        let prehash = sha256(message)?;
+        let prehash = Prehash::of(message, Hash::Sha256)?;
         let more: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
         let key = key.as_nonzero_scalar();
         let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(key, &prehash, &more);
@@ -230,7 +230,7 @@ impl Private {
             }
             Self::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign_digest(&RSA_PKCS1_SHA256, &imported(prehash)?, &mut signature)
+                key.sign_digest(&RSA_PKCS1_SHA256, &prehash.imported()?, &mut signature)
                     .ok()?;
                 signature
             }
@@ -245,33 +245,19 @@ fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyErr
         .algorithm
         .parameters_oid()
         .map_err(|_| KeyError::Curve("without a name".to_owned()))?;
+    let algorithm = Algorithm::of_curve(curve)?;
     let damaged = |_| KeyError::Damaged;
-    Ok(match curve {
-        P256 => (
-            Private::P256(Box::new(info.try_into().map_err(damaged)?)),
-            Algorithm::EcdsaP256,
-        ),
-        P384 => (
-            Private::P384(Box::new(info.try_into().map_err(damaged)?)),
-            Algorithm::EcdsaP384,
-        ),
-        P521 => (
-            Private::P521(Box::new(info.try_into().map_err(damaged)?)),
-            Algorithm::EcdsaP521,
-        ),
-        SECP256K1 => return Err(KeyError::Curve("secp256k1".to_owned())),
-        other => return Err(KeyError::Curve(other.to_string())),
-    })
+    let private = match algorithm {
+        Algorithm::EcdsaP384 => Private::P384(Box::new(info.try_into().map_err(damaged)?)),
+        Algorithm::EcdsaP521 => Private::P521(Box::new(info.try_into().map_err(damaged)?)),
+        _ => Private::P256(Box::new(info.try_into().map_err(damaged)?)),
+    };
+    Ok((private, algorithm))
 }
 
 fn rsa_key(der: &[u8], info: &PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyError> {
     let bits = modulus_bits(info.private_key.as_bytes()).ok_or(KeyError::Damaged)?;
-    let algorithm = match bits {
-        2048 => Algorithm::Rsa2048,
-        3072 => Algorithm::Rsa3072,
-        4096 => Algorithm::Rsa4096,
-        other => return Err(KeyError::RsaSize(other)),
-    };
+    let algorithm = Algorithm::of_rsa(bits)?;
     let key = RsaKey::from_pkcs8(der).map_err(|_| KeyError::Damaged)?;
     Ok((Private::Rsa(key), algorithm))
 }
@@ -283,7 +269,18 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
     let mut reader = SliceReader::new(der).ok()?;
     Header::decode(&mut reader).ok()?;
     let _version = reader.decode::<u8>().ok()?;
-    let modulus = reader.decode::<UintRef<'_>>().ok()?;
+    bits_of(reader.decode::<UintRef<'_>>().ok()?)
+}
+
+/// The size of an `RSAPublicKey` (RFC 8017, appendix A.1.1: a sequence of the
+/// modulus and the exponent).
+pub(super) fn rsa_public_bits(der: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(der).ok()?;
+    Header::decode(&mut reader).ok()?;
+    bits_of(reader.decode::<UintRef<'_>>().ok()?)
+}
+
+fn bits_of(modulus: UintRef<'_>) -> Option<usize> {
     let first = modulus.as_bytes().first()?;
     Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }

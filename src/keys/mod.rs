@@ -1,12 +1,16 @@
-//! Private keys: making, reading, unlocking, signing.
+//! Private keys, here and elsewhere: making, finding, opening, signing.
 //!
 //! Implements `spec/keys.md`. Knows no registry, no configuration file and no
 //! signed format: a message is bytes.
 //!
-//! A key is read in three steps, so that failures come as early as possible:
-//! the file's bytes become a [`KeyFile`] (no password needed), [`unlock`] makes
-//! it a [`LocalKey`] (slow on purpose), and a [`Signer`] signs with it.
+//! A key is opened in three steps, so that failures come as early as possible. A
+//! [`KeyReference`] is what the user wrote. [`find`] makes it a [`Closed`] key:
+//! all that can be known without asking anybody. [`Closed::open`] unlocks it
+//! (slow on purpose) or asks its service for the public half, and a [`Signer`]
+//! signs with it.
 
+mod algorithm;
+mod closed;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -17,25 +21,37 @@ mod origin;
 mod password;
 mod pem;
 mod prehash;
+mod public;
+mod reference;
+mod remote;
+mod stored;
 mod verify;
 
-use std::fmt;
 use std::io;
+use std::sync::Arc;
 
-pub use error::{KeyError, MAX_LENGTH};
+pub use algorithm::Algorithm;
+pub use closed::{Closed, find};
+pub use error::{KeyError, MAX_LENGTH, OpenError};
 pub use generate::{KeyPair, KeyPairError, Written};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use origin::Origin;
 pub use password::{Password, unlock};
+pub use public::PublicFile;
+pub use reference::{KeyReference, KeyUri, Program, PublicFileName, UriError};
+pub use remote::{Message, Purpose, RemoteKey, Unsigned};
 
 use crate::oci::{Content, Digest};
+use crate::service::ServiceError;
 use crate::signature::{PublicKey, Signature};
 
-/// The key that signs. Each kind of key that lives elsewhere becomes a variant.
+/// The key that signs.
 #[derive(Debug)]
 pub enum Signer {
     Local(LocalKey),
+    /// A key that never leaves its service.
+    Remote(Arc<RemoteKey>),
     /// A key whose signatures differ each time, as those of key services do.
     #[cfg(test)]
     Random(LocalKey),
@@ -45,6 +61,7 @@ impl Signer {
     pub fn public_key(&self) -> &PublicKey {
         match self {
             Self::Local(key) => key.public_key(),
+            Self::Remote(key) => key.public_key(),
             #[cfg(test)]
             Self::Random(key) => key.public_key(),
         }
@@ -58,18 +75,25 @@ impl Signer {
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Local(key) => key.algorithm(),
+            Self::Remote(key) => key.algorithm(),
             #[cfg(test)]
             Self::Random(key) => key.algorithm(),
         }
     }
 
-    /// Whether the same message always gets the same signature.
-    pub fn is_deterministic(&self) -> bool {
+    /// The version of a key whose service keeps several: all of the run's
+    /// signatures are by this one.
+    pub fn version(&self) -> Option<&str> {
         match self {
-            Self::Local(_) => true,
-            #[cfg(test)]
-            Self::Random(_) => false,
+            Self::Remote(key) => key.version(),
+            _ => None,
         }
+    }
+
+    /// Whether a signature that hangs there is used instead of a new one. A
+    /// local key makes the same one in less time.
+    pub fn recalls(&self) -> bool {
+        !matches!(self, Self::Local(_))
     }
 
     /// Checks a signature of `message` by this key, by whichever run it was
@@ -81,20 +105,23 @@ impl Signer {
     pub fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
         match self {
             Self::Local(key) => key.verify(message, signature),
+            Self::Remote(key) => key.verify(message, signature),
             #[cfg(test)]
             Self::Random(key) => key.verify(message, signature),
         }
     }
 
-    /// Signs `message` and checks the signature with the public half. The
-    /// message is streamed, up to three times.
+    /// Signs with a key that is in this process, and checks the signature with
+    /// the public half. The message is streamed, up to three times.
     ///
     /// # Errors
-    /// On a message that cannot be read or that changes while it is read, and
-    /// on a signature that the public half does not accept.
-    pub fn sign(&self, message: &Content) -> Result<Signature, SignError> {
+    /// On a message that cannot be read or that changes while it is read, on a
+    /// signature that the public half does not accept, and on a key that is
+    /// elsewhere.
+    pub fn sign_here(&self, message: &Content) -> Result<Signature, SignError> {
         match self {
             Self::Local(key) => key.sign(message),
+            Self::Remote(_) => Err(SignError::Refused),
             #[cfg(test)]
             Self::Random(key) => key.sign_at_random(message),
         }
@@ -104,47 +131,6 @@ impl Signer {
 impl From<LocalKey> for Signer {
     fn from(key: LocalKey) -> Self {
         Self::Local(key)
-    }
-}
-
-/// How a key signs: the choice that every cosign verifies without options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    EcdsaP256,
-    EcdsaP384,
-    EcdsaP521,
-    Rsa2048,
-    Rsa3072,
-    Rsa4096,
-    Ed25519,
-}
-
-impl Algorithm {
-    /// The most bytes of a signature: of ECDSA in DER, which may be shorter.
-    pub fn signature_length(self) -> usize {
-        match self {
-            Self::EcdsaP256 => 72,
-            Self::EcdsaP384 => 104,
-            Self::EcdsaP521 => 139,
-            Self::Rsa2048 => 256,
-            Self::Rsa3072 => 384,
-            Self::Rsa4096 => 512,
-            Self::Ed25519 => 64,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EcdsaP256 => "ECDSA P-256 SHA-256",
-            Self::EcdsaP384 => "ECDSA P-384 SHA-256",
-            Self::EcdsaP521 => "ECDSA P-521 SHA-256",
-            Self::Rsa2048 => "RSA-2048 PKCS#1 v1.5 SHA-256",
-            Self::Rsa3072 => "RSA-3072 PKCS#1 v1.5 SHA-256",
-            Self::Rsa4096 => "RSA-4096 PKCS#1 v1.5 SHA-256",
-            Self::Ed25519 => "Ed25519",
-        })
     }
 }
 
@@ -159,6 +145,8 @@ pub enum SignError {
     Refused,
     #[error("the public half of the key does not accept the signature")]
     Mismatch,
+    #[error(transparent)]
+    Service(Box<ServiceError>),
 }
 
 #[cfg(test)]

@@ -1,36 +1,85 @@
 //! Messages as the digests that most algorithms sign.
 
 use std::io::{self, Read as _};
+use std::ops::Deref;
 
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::SignError;
 use crate::oci::Content;
 
-/// SHA-256 of a message.
-pub(super) type Prehash = [u8; 32];
-
-/// SHA-256 of a message in the type of aws-lc. (The function's name says
-/// "less safe" because aws-lc cannot check that the bytes are a digest.)
-pub(super) fn imported(prehash: &Prehash) -> Option<aws_lc_rs::digest::Digest> {
-    aws_lc_rs::digest::Digest::import_less_safe(prehash, &aws_lc_rs::digest::SHA256).ok()
+/// The hash of a message that is signed in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
 }
 
-pub(super) fn sha256(message: &Content) -> Result<Prehash, SignError> {
-    let digest = message.digest().map_err(SignError::Read)?;
-    let mut prehash = Prehash::default();
-    hex::decode_to_slice(digest.hex(), &mut prehash).map_err(|_| SignError::Refused)?;
-    Ok(prehash)
+/// The digest of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Prehash {
+    pub(super) hash: Hash,
+    digest: Vec<u8>,
+}
+
+impl Deref for Prehash {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.digest
+    }
+}
+
+impl Prehash {
+    /// The digest of `message`, which is read unless that is known.
+    pub(super) fn of(message: &Content, hash: Hash) -> Result<Self, SignError> {
+        match hash {
+            Hash::Sha256 => sha256(message),
+            Hash::Sha384 => digest::<Sha384>(message, hash, |_| {}),
+            Hash::Sha512 => digest::<Sha512>(message, hash, |_| {}),
+        }
+        .map_err(SignError::Read)
+    }
+
+    /// The digest in the type of aws-lc. (The function's name says "less safe"
+    /// because aws-lc cannot check that the bytes are a digest.)
+    pub(super) fn imported(&self) -> Option<aws_lc_rs::digest::Digest> {
+        let algorithm = match self.hash {
+            Hash::Sha256 => &aws_lc_rs::digest::SHA256,
+            Hash::Sha384 => &aws_lc_rs::digest::SHA384,
+            Hash::Sha512 => &aws_lc_rs::digest::SHA512,
+        };
+        aws_lc_rs::digest::Digest::import_less_safe(self, algorithm).ok()
+    }
+}
+
+/// SHA-256 of `message`, which may be known.
+pub(super) fn sha256(message: &Content) -> io::Result<Prehash> {
+    let digest = message.digest()?;
+    let bytes = hex::decode(digest.hex()).map_err(io::Error::other)?;
+    Ok(Prehash {
+        hash: Hash::Sha256,
+        digest: bytes,
+    })
 }
 
 /// Reads `message` once; each chunk goes to `also` too.
-pub(super) fn sha256_and(message: &Content, mut also: impl FnMut(&[u8])) -> io::Result<Prehash> {
+pub(super) fn sha256_and(message: &Content, also: impl FnMut(&[u8])) -> io::Result<Prehash> {
+    digest::<Sha256>(message, Hash::Sha256, also)
+}
+
+fn digest<D: Digest>(
+    message: &Content,
+    hash: Hash,
+    mut also: impl FnMut(&[u8]),
+) -> io::Result<Prehash> {
     let mut reader = message.open()?;
-    let mut hasher = Sha256::new();
+    let mut hasher = D::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = match reader.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -39,4 +88,6 @@ pub(super) fn sha256_and(message: &Content, mut also: impl FnMut(&[u8])) -> io::
         hasher.update(chunk);
         also(chunk);
     }
+    let digest = hasher.finalize().to_vec();
+    Ok(Prehash { hash, digest })
 }

@@ -4,11 +4,13 @@
 //! reader who has a good one too, and a damaged key file gives signatures that
 //! no verifier accepts; neither leaves the process.
 
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use aws_lc_rs::signature::{
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
+};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use pkcs8::DecodePublicKey;
 
-use super::prehash::{Prehash, imported, sha256, sha256_and};
+use super::prehash::{Prehash, sha256, sha256_and};
 use super::{Algorithm, SignError};
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
@@ -27,26 +29,40 @@ impl PublicHalf {
         let der = key.as_der();
         Some(match algorithm {
             Algorithm::EcdsaP256 => Self::P256(DecodePublicKey::from_public_key_der(der).ok()?),
-            Algorithm::EcdsaP384 => Self::P384(DecodePublicKey::from_public_key_der(der).ok()?),
-            Algorithm::EcdsaP521 => Self::P521(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::EcdsaP384 | Algorithm::EcdsaP384Sha384 => {
+                Self::P384(DecodePublicKey::from_public_key_der(der).ok()?)
+            }
+            Algorithm::EcdsaP521 | Algorithm::EcdsaP521Sha512 => {
+                Self::P521(DecodePublicKey::from_public_key_der(der).ok()?)
+            }
             Algorithm::Ed25519 => Self::Ed25519(DecodePublicKey::from_public_key_der(der).ok()?),
             Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
                 Self::Rsa(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).ok()?)
             }
+            Algorithm::Rsa4096Sha512 => {
+                Self::Rsa(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, der).ok()?)
+            }
         })
     }
 
-    /// Checks a signature of `message`, which is read unless its digest is known
-    /// and the algorithm signs digests.
-    pub(super) fn verify(&self, message: &Content, signature: &Signature) -> Result<(), SignError> {
-        let prehash = sha256(message)?;
-        match self {
-            Self::Ed25519(_) => self.verify_message(message, &prehash, signature),
-            _ => self.verify_prehash(&prehash, signature),
+    /// Checks a signature of `message` by a key of `algorithm`. The message is
+    /// read unless its digest is known and the algorithm signs that.
+    pub(super) fn verify(
+        &self,
+        algorithm: Algorithm,
+        message: &Content,
+        signature: &Signature,
+    ) -> Result<(), SignError> {
+        match algorithm.hash() {
+            None => {
+                let prehash = sha256(message).map_err(SignError::Read)?;
+                self.verify_message(message, &prehash, signature)
+            }
+            Some(hash) => self.verify_prehash(&Prehash::of(message, hash)?, signature),
         }
     }
 
-    /// Checks an ECDSA or RSA signature of the message with this SHA-256.
+    /// Checks an ECDSA or RSA signature of the message with this digest.
     pub(super) fn verify_prehash(
         &self,
         prehash: &Prehash,
@@ -60,7 +76,8 @@ impl PublicHalf {
                 .is_ok_and(|signature| key.verify_prehash(prehash, &signature).is_ok()),
             Self::P521(key) => p521::ecdsa::Signature::from_der(bytes)
                 .is_ok_and(|signature| key.verify_prehash(prehash, &signature).is_ok()),
-            Self::Rsa(key) => imported(prehash)
+            Self::Rsa(key) => prehash
+                .imported()
                 .is_some_and(|digest| key.verify_digest_sig(&digest, bytes).is_ok()),
             Self::Ed25519(_) => false,
         };

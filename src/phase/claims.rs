@@ -3,7 +3,6 @@
 //! after this one count and fulfil this list, and none makes one of its own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use tracing::info;
@@ -15,6 +14,7 @@ use super::processors::on_all_processors;
 use super::subject::Subject;
 use crate::attach::{AttachError, Place};
 use crate::envelope::{self, Claim, Form, Payload, Sealed};
+use crate::keys::KeyReference;
 use crate::oci::Digest;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::sbom::{self, Document};
@@ -84,14 +84,14 @@ impl Claims {
 impl Wanted {
     /// What tells its blob from others at the same place: the message, and the
     /// key unless all keys' signatures share the payload's blob.
-    pub(super) fn blob(&self) -> Result<(Digest, Option<&Path>), PhaseError> {
+    pub(super) fn blob(&self) -> Result<(Digest, Option<&KeyReference>), PhaseError> {
         match &self.body {
             Body::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
             Body::Claim(stated) => {
                 let message = stated.payload.message().digest();
                 let key = match *stated.payload {
                     Payload::SimpleSigning(_) => None,
-                    Payload::Statement(_) => Some(self.signatory.key.as_path()),
+                    Payload::Statement(_) => Some(&*self.signatory.key),
                 };
                 Ok((message.map_err(PhaseError::Content)?, key))
             }

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::formats::Mixture;
 use super::secret_file::Role;
 use crate::attach::{AttachError, Kind, Place};
 use crate::envelope::SealError;
-use crate::keys::{KeyError, SignError};
+use crate::keys::{KeyReference, OpenError, SignError, UriError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 use crate::sbom::SbomError;
@@ -65,12 +66,20 @@ pub enum PhaseError {
         #[source]
         source: io::Error,
     },
-    #[error("cannot open the key of `{signatory}`, `{path}`")]
+    #[error("the `key` at `{position}` cannot be used")]
+    KeyUri {
+        position: String,
+        #[source]
+        source: UriError,
+    },
+    #[error("`{key}`, at `{position}`, is not opened by a `password`")]
+    NeedlessPassword { position: String, key: String },
+    #[error("cannot open the key of `{signatory}`, `{key}`")]
     Key {
         signatory: String,
-        path: PathBuf,
+        key: Arc<KeyReference>,
         #[source]
-        source: KeyError,
+        source: Box<OpenError>,
     },
     #[error("the report names no image")]
     NoTags,
@@ -117,7 +126,7 @@ pub enum PhaseError {
     #[error("cannot sign `{image}` with `{key}`")]
     Sign {
         image: String,
-        key: PathBuf,
+        key: Arc<KeyReference>,
         #[source]
         source: SignError,
     },

@@ -49,7 +49,7 @@ pub use error::{PhaseError, Stop};
 pub use formats::{Formats, Mixture, check_formats};
 pub use limits::Limits;
 pub use open_keys::{Keys, Opening, open_keys};
-pub use plan::{Image, Item, Locked, Plan, Signatory, prepare};
+pub use plan::{Image, Item, Locked, Plan, Settings, Signatory, prepare};
 pub use publish::publish;
 pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
@@ -136,7 +136,7 @@ async fn steps(
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let lateness = Lateness::watch();
-    let opening = open_keys(locked);
+    let opening = open_keys(locked, registries.client());
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
     let checks = futures_util::join!(

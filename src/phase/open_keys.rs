@@ -1,7 +1,7 @@
 //! Opening the keys, beside the checks: scrypt is the longest computation of a
-//! run, and it needs 64 MiB or more for each key.
+//! run, and it needs 64 MiB or more for each key; of a key that signs elsewhere
+//! the public half is fetched.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -11,20 +11,21 @@ use tracing::info;
 
 use super::error::PhaseError;
 use super::plan::{Locked, Signatory};
-use crate::beside;
-use crate::keys::{self, KeyError, Signer};
+use crate::http::Client;
+use crate::keys::{KeyError, KeyReference, OpenError, Signer};
 use crate::oci::Digest;
 use crate::signature::PublicKey;
 
-/// Keys that are being opened, as many at a time as there are processors.
+/// Keys that are being opened: those that keep a processor busy, as many at a
+/// time as there are processors.
 pub struct Opening {
     keys: Vec<OpeningKey>,
 }
 
 struct OpeningKey {
     signatories: Vec<Arc<Signatory>>,
-    path: PathBuf,
-    task: JoinHandle<Result<Signer, KeyError>>,
+    reference: Arc<KeyReference>,
+    task: JoinHandle<Result<Signer, OpenError>>,
 }
 
 /// Every key of the run, open.
@@ -41,26 +42,29 @@ pub(super) struct Key {
 
 /// The facts about a key that outlive it.
 pub(super) struct Identity {
-    pub(super) path: PathBuf,
+    pub(super) reference: Arc<KeyReference>,
+    /// The version of a key whose service keeps several.
+    pub(super) version: Option<String>,
     pub(super) public_key: PublicKey,
     /// SHA-256 of the public key's DER.
     pub(super) fingerprint: Digest,
 }
 
 /// Starts to open the keys.
-pub fn open_keys(locked: Vec<Locked>) -> Opening {
+pub fn open_keys(locked: Vec<Locked>, client: &Arc<Client>) -> Opening {
     let processors = available_parallelism().map_or(1, usize::from);
     let permits = Arc::new(Semaphore::new(processors));
     let open = |locked: Locked| OpeningKey {
         signatories: locked.signatories,
-        path: locked.path,
+        reference: locked.reference,
         task: {
-            let permits = Arc::clone(&permits);
+            let (permits, client) = (Arc::clone(&permits), Arc::clone(client));
             tokio::spawn(async move {
-                let _permit = permits.acquire_owned().await;
-                let (key, password) = (locked.key, locked.password);
-                let opened = beside::run(move || keys::unlock(&key, &password)).await;
-                opened.unwrap_or(Err(KeyError::Damaged)).map(Signer::Local)
+                let _permit = match locked.key.is_laborious() {
+                    true => permits.acquire_owned().await.ok(),
+                    false => None,
+                };
+                locked.key.open(&client).await
             })
         },
     };
@@ -85,29 +89,42 @@ impl Opening {
 
 impl OpeningKey {
     async fn finish(self) -> Result<Key, PhaseError> {
-        let outcome = self.task.await.unwrap_or(Err(KeyError::Damaged));
+        let outcome = self.task.await;
+        let outcome = outcome.unwrap_or(Err(KeyError::Damaged.into()));
         let signer = outcome.map_err(|source| PhaseError::Key {
             signatory: name(&self.signatories),
-            path: self.path.clone(),
-            source,
+            key: Arc::clone(&self.reference),
+            source: Box::new(source),
         })?;
         let fingerprint = signer.fingerprint();
-        info!(
-            key = %self.path.display(),
-            "Unlocked key {} ({}, public key {fingerprint})",
-            self.path.display(),
-            signer.algorithm()
-        );
+        say(&self.reference, &signer, &fingerprint);
         Ok(Key {
             signatories: self.signatories,
             identity: Arc::new(Identity {
-                path: self.path,
+                reference: self.reference,
+                version: signer.version().map(str::to_owned),
                 public_key: signer.public_key().clone(),
                 fingerprint,
             }),
             signer: Arc::new(signer),
         })
     }
+}
+
+fn say(reference: &KeyReference, signer: &Signer, fingerprint: &Digest) {
+    let done = match signer {
+        Signer::Remote(_) => "Found",
+        _ => "Unlocked",
+    };
+    let version = signer
+        .version()
+        .map(|version| format!(", version {version}"));
+    info!(
+        key = %reference,
+        "{done} key {reference} ({}{}, public key {fingerprint})",
+        signer.algorithm(),
+        version.unwrap_or_default()
+    );
 }
 
 /// The first signatory's, for messages.

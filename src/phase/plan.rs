@@ -4,8 +4,7 @@
 //! images and places are named, and contradictions are found.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,13 +12,18 @@ use jiff::Timestamp;
 
 use super::error::PhaseError;
 use super::formats::Formats;
-use super::secret_file::{self, Role};
 use crate::attach::{Kind, Place};
 use crate::config::{CosignConfig, ExportSbom, Format, MediaTypes, Report};
 use crate::envelope::Form;
-use crate::keys::{KeyFile, Origin, Password};
+use crate::keys::KeyReference;
 use crate::oci::{Digest, Reference, Repository};
 use crate::secret::Secret;
+use crate::service::Variables;
+
+mod keys;
+
+pub use keys::Locked;
+use keys::{read_keys, reference};
 
 /// The plan of a run.
 pub struct Plan {
@@ -50,8 +54,7 @@ impl std::fmt::Display for Image {
 pub struct Signatory {
     /// `configs[0]` and so on, for messages.
     pub name: String,
-    /// The key's path, resolved.
-    pub key: PathBuf,
+    pub key: Arc<KeyReference>,
     pub repository: Option<Repository>,
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
@@ -107,25 +110,22 @@ impl Signatory {
     }
 }
 
-/// A key that waits to be unlocked, for one or more signatories.
-pub struct Locked {
-    pub signatories: Vec<Arc<Signatory>>,
-    pub path: PathBuf,
-    pub key: KeyFile,
-    pub password: Password,
-}
-
-impl Locked {
-    /// The first signatory's name, for messages.
-    pub fn name(&self) -> &str {
-        let first = self.signatories.first();
-        first.map_or("", |first| first.name.as_str())
-    }
+/// What a plan is made with, beside the two files.
+pub struct Settings<'a> {
+    /// `COSIGN_PASSWORD`
+    pub cosign_password: Option<&'a Secret>,
+    /// What key services are asked with.
+    pub variables: &'a Variables,
+    /// What stored objects say when they were made.
+    pub created: Option<Timestamp>,
+    /// What becomes of a run that mixes forms with others.
+    pub formats: Formats,
+    /// When every pipe must have ended.
+    pub until: Instant,
 }
 
 /// Makes the plan. Reads key and password files, until `until` at most, and
-/// sends nothing. `created` is what stored objects say when they were made;
-/// `formats`, what becomes of a run that mixes forms with others.
+/// sends nothing.
 ///
 /// # Errors
 /// On key and password files that cannot be used, and on configs that
@@ -133,32 +133,29 @@ impl Locked {
 pub fn prepare(
     report: &Report,
     config: &CosignConfig,
-    cosign_password: Option<&Secret>,
-    created: Option<Timestamp>,
-    formats: Formats,
-    until: Instant,
+    settings: &Settings<'_>,
 ) -> Result<(Plan, Vec<Locked>), PhaseError> {
-    let signatories = config.configs().iter().enumerate();
-    let signatories = signatories.map(|(index, entry)| {
-        Arc::new(Signatory {
+    let entries = config.configs().iter().enumerate();
+    let signatories = entries.map(|(index, entry)| {
+        Ok(Arc::new(Signatory {
             name: format!("configs[{index}]"),
-            key: config.resolve(&entry.key),
+            key: Arc::new(reference(config, entry)?),
             repository: entry.repository.clone(),
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
             format: entry.format,
-        })
+        }))
     });
     let plan = Plan {
         images: images(report),
-        signatories: signatories.collect(),
+        signatories: signatories.collect::<Result<_, PhaseError>>()?,
         annotations: annotations(config),
-        created,
-        formats,
+        created: settings.created,
+        formats: settings.formats,
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan, config)?;
-    let locked = read_keys(&plan, config, cosign_password, until)?;
+    let locked = read_keys(&plan, config, settings)?;
     Ok((plan, locked))
 }
 
@@ -311,7 +308,7 @@ fn contradiction<'a>(
 enum Fact<'a> {
     Bundles(bool),
     MediaTypes(MediaTypes),
-    ExportSbom(&'a Path, ExportSbom),
+    ExportSbom(&'a KeyReference, ExportSbom),
 }
 
 /// The first config that says something of a place. The configs are not compared
@@ -398,76 +395,6 @@ fn note<'a>(facts: &mut Facts<'a>, (index, signatory): (usize, &'a Signatory)) {
     for fact in new.into_iter().flatten() {
         facts.entry(fact).or_insert((index, signatory));
     }
-}
-
-fn read_keys(
-    plan: &Plan,
-    config: &CosignConfig,
-    cosign_password: Option<&Secret>,
-    until: Instant,
-) -> Result<Vec<Locked>, PhaseError> {
-    let mut locked: Vec<Locked> = Vec::new();
-    let mut known: HashMap<(PathBuf, Option<PathBuf>), usize> = HashMap::new();
-    for (signatory, entry) in plan.signatories.iter().zip(config.configs()) {
-        let password_path = entry.password.as_ref().map(|path| config.resolve(path));
-        let identity = (signatory.key.clone(), password_path.clone());
-        if let Some(same) = known
-            .get(&identity)
-            .and_then(|position| locked.get_mut(*position))
-        {
-            same.signatories.push(Arc::clone(signatory));
-            continue;
-        }
-        known.insert(identity, locked.len());
-        let password = read_password(signatory, password_path, cosign_password, until)?;
-        let pem = secret_file::read(Role::Key, &signatory.name, &signatory.key, until)?;
-        let key = KeyFile::parse(&pem).map_err(|source| PhaseError::Key {
-            signatory: signatory.name.clone(),
-            path: signatory.key.clone(),
-            source,
-        })?;
-        locked.push(Locked {
-            signatories: vec![Arc::clone(signatory)],
-            path: signatory.key.clone(),
-            key,
-            password,
-        });
-    }
-    warn_of_readers(&locked);
-    Ok(locked)
-}
-
-/// Each file once, however many signatories share it.
-fn warn_of_readers(locked: &[Locked]) {
-    let keys = locked.iter().map(|locked| (Role::Key, &locked.path));
-    let passwords = locked
-        .iter()
-        .filter_map(|locked| match &locked.password.origin {
-            Origin::File(path) => Some((Role::Password, path)),
-            _ => None,
-        });
-    for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
-        secret_file::warn_of_readers(role, path);
-    }
-}
-
-fn read_password(
-    signatory: &Signatory,
-    path: Option<PathBuf>,
-    cosign_password: Option<&Secret>,
-    until: Instant,
-) -> Result<Password, PhaseError> {
-    Ok(match (path, cosign_password) {
-        (Some(path), _) => Password {
-            bytes: secret_file::read(Role::Password, &signatory.name, &path, until)?,
-            origin: Origin::File(path),
-        },
-        (None, Some(password)) => Password {
-            bytes: password.copy(),
-            origin: Origin::Environment,
-        },
-        (None, None) => Password::empty(),
-    })
 }
 
 #[cfg(test)]

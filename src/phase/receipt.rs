@@ -72,6 +72,9 @@ pub(super) struct PlaceReceipt {
 pub(super) struct LayerReceipt {
     pub(super) image: String,
     pub(super) key: String,
+    /// Of a key whose service keeps several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<String>,
     /// SHA-256 of the public key's DER.
     pub(super) public_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,7 +191,8 @@ fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
     let descriptor = entry.sealed.descriptor();
     LayerReceipt {
         image: entry.subject.to_string(),
-        key: entry.key.path.display().to_string(),
+        key: entry.key.reference.to_string(),
+        key_version: entry.key.version.clone(),
         public_key: entry.key.fingerprint.to_string(),
         document: entry.document.clone(),
         predicate_type: entry.predicate_type.clone(),

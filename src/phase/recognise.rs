@@ -47,8 +47,9 @@ impl Recognised {
     }
 }
 
-/// Takes the step. A key that signs alike every time is recognised by bytes, when
-/// its layers are compared with those that hang there: for it nothing is asked.
+/// Takes the step. A local key signs alike every time, and is recognised by bytes,
+/// when its layers are compared with those that hang there: for it nothing is
+/// asked.
 ///
 /// # Errors
 /// On claims of another plan, and on a claim that cannot be sealed.
@@ -71,7 +72,7 @@ pub async fn recognise(
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
         let reference = want.subject.reference(plan);
-        let (stated, key) = (unrepeatable(want, key), *key);
+        let (stated, key) = (recallable(want, key), *key);
         let (stated, identity) = (stated.cloned(), Arc::clone(&key.identity));
         let signer = Arc::clone(&key.signer);
         move || match stated {
@@ -106,7 +107,7 @@ async fn standing(
 ) -> Result<BTreeMap<Place, Vec<Signature>>, PhaseError> {
     let mut sought: BTreeMap<&Place, Vec<Sought>> = BTreeMap::new();
     for (key, want) in wanted {
-        if let Some(stated) = unrepeatable(want, key) {
+        if let Some(stated) = recallable(want, key) {
             let sought = sought.entry(&want.place).or_default();
             sought.push(stated.sought(key)?);
         }
@@ -121,10 +122,10 @@ async fn standing(
     Ok(join_all(recalls).await.into_iter().collect())
 }
 
-/// The claim of a want, if its key would sign it otherwise each time.
-fn unrepeatable<'a>(want: &'a Wanted, key: &Key) -> Option<&'a Stated> {
+/// The claim of a want, if its key is not asked where a signature hangs there.
+fn recallable<'a>(want: &'a Wanted, key: &Key) -> Option<&'a Stated> {
     match &want.body {
-        Body::Claim(stated) if !key.signer.is_deterministic() => Some(stated),
+        Body::Claim(stated) if key.signer.recalls() => Some(stated),
         Body::Claim(_) | Body::Attachment(_) => None,
     }
 }

@@ -1,8 +1,11 @@
-//! Steps 3 and 4 of the RFC, in memory: every signatory signs every claim that
-//! has no signature yet. No network; nothing of a key that fails is left behind.
+//! Steps 3 and 4 of the RFC: every signatory signs every claim that has no
+//! signature yet. No registry is asked; nothing of a key that fails is left
+//! behind.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+
+use futures_util::future::try_join_all;
 
 use super::check_write::WritablePlace;
 use super::claims::{Body, Wanted};
@@ -11,7 +14,7 @@ use super::open_keys::{Identity, Key, Keys};
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
 use crate::attach::Place;
-use crate::envelope::Payload;
+use crate::keys::{Message, Purpose, RemoteKey, SignError, Signer, Unsigned};
 use crate::oci::Digest;
 use crate::signature::Signature;
 
@@ -38,11 +41,13 @@ impl Signed {
 /// A key's fingerprint, and the digest of a message.
 type Job = (Digest, Digest);
 
-/// Takes the steps, on blocking threads. A key signs each message once: both
-/// forms of an attestation have the same signature. The keys are gone afterwards.
+/// Takes the steps, on blocking threads; keys that sign elsewhere are asked at
+/// the same time. A key signs each message once: both forms of an attestation
+/// have the same signature. The keys are gone afterwards.
 ///
 /// # Errors
-/// On a signature that its own public key does not accept.
+/// On a key that gives no signature, and on a signature that its own public key
+/// does not accept.
 pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseError> {
     let (places, recalled) = recognised.into_parts();
     let mut signatures: HashMap<Job, Signature> = HashMap::new();
@@ -56,12 +61,19 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
             signatures.entry(job).or_insert_with(|| signature.clone());
         }
     }
-    let mut tasks = Vec::new();
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
     for key in keys.into_keys() {
         let messages = messages(&recalled, &key, &signatures)?;
-        tasks.push(move || sign_all(&key, messages));
+        match &*key.signer {
+            Signer::Remote(remote) => {
+                elsewhere.push(sign_elsewhere(Arc::clone(remote), key, messages));
+            }
+            _ => here.push(move || sign_all(&key, messages)),
+        }
     }
-    for signed in on_all_processors(tasks).await? {
+    let (here, elsewhere) =
+        futures_util::try_join!(on_all_processors(here), try_join_all(elsewhere))?;
+    for signed in here.into_iter().chain(elsewhere) {
         signatures.extend(signed);
     }
     let mut signed = Vec::new();
@@ -88,21 +100,14 @@ fn job(wanted: &Wanted, key: &Identity) -> Result<Option<Job>, PhaseError> {
     }
 }
 
-/// A message to sign, and the image that it is about.
-struct Message {
-    job: Job,
-    payload: Arc<Payload>,
-    image: String,
-}
-
 /// The messages that a key has to sign; none for an image whose signatures are all
 /// there.
 fn messages(
     recalled: &[Recalled],
     key: &Key,
     signatures: &HashMap<Job, Signature>,
-) -> Result<Vec<Message>, PhaseError> {
-    let mut messages: Vec<Message> = Vec::new();
+) -> Result<Vec<(Job, Message)>, PhaseError> {
+    let mut messages = Vec::new();
     let mut known: HashSet<Job> = HashSet::new();
     let theirs = recalled
         .iter()
@@ -114,31 +119,49 @@ fn messages(
         if signatures.contains_key(&job) || !known.insert(job.clone()) {
             continue;
         }
-        messages.push(Message {
-            job,
-            payload: Arc::clone(&stated.payload),
+        let message = Message {
+            content: stated.payload.message().clone(),
+            purpose: match wanted.document {
+                None => Purpose::Signature,
+                Some(_) => Purpose::Attestation,
+            },
             image: wanted.subject.to_string(),
-        });
+        };
+        messages.push((job, message));
     }
     Ok(messages)
 }
 
-fn sign_all(key: &Key, messages: Vec<Message>) -> Result<Vec<(Job, Signature)>, PhaseError> {
-    let path = &key.identity.path;
-    let mut signed = Vec::new();
-    for Message {
-        job,
-        payload,
-        image,
-    } in messages
-    {
-        let signature = key.signer.sign(payload.message());
-        let signature = signature.map_err(|source| PhaseError::Sign {
-            image,
-            key: path.clone(),
-            source,
-        })?;
-        signed.push((job, signature));
+fn sign_all(key: &Key, messages: Vec<(Job, Message)>) -> Result<Vec<(Job, Signature)>, PhaseError> {
+    let signed = messages.into_iter().map(|(job, message)| {
+        let signature = key.signer.sign_here(&message.content);
+        let signature = signature.map_err(|error| unsigned(&key.identity, &message, error))?;
+        Ok((job, signature))
+    });
+    signed.collect()
+}
+
+async fn sign_elsewhere(
+    remote: Arc<RemoteKey>,
+    key: Key,
+    messages: Vec<(Job, Message)>,
+) -> Result<Vec<(Job, Signature)>, PhaseError> {
+    let (jobs, messages): (Vec<Job>, Vec<Message>) = messages.into_iter().unzip();
+    let signatures = remote.sign(messages.clone()).await;
+    let signatures = signatures.map_err(|Unsigned { index, error }| {
+        let message = messages.get(index).or(messages.first());
+        match message {
+            Some(message) => unsigned(&key.identity, message, error),
+            None => PhaseError::Crashed("signing"),
+        }
+    })?;
+    Ok(jobs.into_iter().zip(signatures).collect())
+}
+
+fn unsigned(key: &Identity, message: &Message, source: SignError) -> PhaseError {
+    PhaseError::Sign {
+        image: message.image.clone(),
+        key: Arc::clone(&key.reference),
+        source,
     }
-    Ok(signed)
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
-use crate::http::{Client, Proxies, Settings};
+use crate::http::{self, Client, Proxies};
 use crate::keys::SignError;
 use crate::secret::{Secret, Secrets};
+use crate::service::Variables;
 use crate::store::registry::Access;
 use crate::store::registry::credentials::{Credentials, Sources};
 use crate::support::images::{Document, Image};
@@ -19,7 +20,7 @@ use crate::support::{registry, testdata};
 const KEY: &str = "p256-cosign3";
 
 fn registries(plan: &Plan) -> Registries {
-    let client = Client::new(Settings {
+    let client = Client::new(http::Settings {
         roots: LazyRoots::new(None, None),
         proxies: Proxies::default(),
         user_agent: "signer-tests".to_owned(),
@@ -34,7 +35,7 @@ fn registries(plan: &Plan) -> Registries {
         writable: plan.destinations(),
         manifest_limit: 4 << 20,
     };
-    Registries::new(client, access)
+    Registries::new(client.into(), access)
 }
 
 /// All steps, with keys that are changed before they sign.
@@ -51,14 +52,17 @@ async fn sign_with(
     let (plan, locked) = prepare(
         &report,
         &config,
-        Some(&Secret::new(password)),
-        None,
-        Formats::Mixed,
-        until,
+        &Settings {
+            cosign_password: Some(&Secret::new(password)),
+            variables: &Variables::new(|_| None, Secrets::default(), until),
+            created: None,
+            formats: Formats::Mixed,
+            until,
+        },
     )
     .unwrap();
     let registries = registries(&plan);
-    let opening = open_keys(locked);
+    let opening = open_keys(locked, registries.client());
     let readable = check_read(&plan, &registries, &Limits::default())
         .await
         .unwrap();
@@ -225,7 +229,10 @@ fn a_signature_that_its_own_key_does_not_accept_is_never_published() {
     let PhaseError::Sign { key, source, .. } = &error else {
         panic!("{error:?}");
     };
-    assert!(key.ends_with("p256-imported-cosign3.key"), "{key:?}");
+    assert!(
+        key.to_string().ends_with("p256-imported-cosign3.key"),
+        "{key:?}"
+    );
     assert!(matches!(source, SignError::Mismatch), "{source:?}");
     let puts = registry.exchanges().puts();
     assert!(puts.is_empty(), "{puts:?}");

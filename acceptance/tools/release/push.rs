@@ -116,5 +116,5 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
         writable: [repository.clone()].into(),
         manifest_limit: MAX_MANIFEST,
     };
-    Ok(Registries::new(client, access))
+    Ok(Registries::new(client.into(), access))
 }

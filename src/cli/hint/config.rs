@@ -73,6 +73,19 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
             say("secrets are not written into this file: write the path of the file that holds it")
         }
         ConfigError::UnsupportedScheme { .. } => say("only the path of a file can be used"),
+        ConfigError::NotWith {
+            other: "key",
+            key: "program",
+            ..
+        } => say("a key is named once, by `key` or by `program`"),
+        ConfigError::NotWith { other: "key", .. } => {
+            say("it is the public half of a `program`'s key; a `key` needs none")
+        }
+        ConfigError::NotWith { .. } => say("give one of the two"),
+        ConfigError::NoPublicKey { .. } => say(
+            "name the public half of the program's key: `public-key = \"<path>\"` or \
+             `certificate = \"<path>\"`",
+        ),
         ConfigError::RepositoryIsUrl { .. } | ConfigError::Repository { .. } => {
             say("write `<registry>/<path>`, without scheme, credentials, tag and digest")
         }

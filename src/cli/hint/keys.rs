@@ -1,10 +1,35 @@
 //! Remedies for keys and passwords.
 
+use super::service::of_service;
 use super::{Hint, say};
-use crate::keys::{KeyError, KeyPairError, Origin, SignError};
+use crate::keys::{KeyError, KeyPairError, OpenError, Origin, SignError, UriError};
 
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
                            `cosign import-key-pair` wrote";
+
+pub(super) fn of_uri(error: &UriError) -> Hint {
+    match error {
+        UriError::Malformed { form, .. } => Some(format!("write `{form}`").into()),
+        UriError::Scheme(scheme) if scheme.starts_with("http") || scheme == "file" => {
+            say("write the path of a file")
+        }
+        UriError::Scheme(_) => say("this version does not support it"),
+        UriError::Plugin(_) => say(
+            "a scheme names a program `sigstore-kms-<scheme>`, and is made of small letters, \
+             digits and `-`",
+        ),
+    }
+}
+
+pub(super) fn of_opening(error: &OpenError) -> Hint {
+    match error {
+        OpenError::Key(error) => of_key(error),
+        OpenError::NotSet(name) | OpenError::EmptyVariable(name) => {
+            Some(format!("set `{name}` to the content of a key file").into())
+        }
+        OpenError::Service(error) => of_service(error),
+    }
+}
 
 pub(super) fn of_key(error: &KeyError) -> Hint {
     match error {
@@ -38,6 +63,12 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
             say("only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign")
         }
         KeyError::KeyType(_) => say("only ECDSA, RSA and Ed25519 keys are supported, as in cosign"),
+        KeyError::NotPublic("CERTIFICATE") => say(
+            "`certificate` names a certificate in PEM, which begins with `-----BEGIN CERTIFICATE-----`",
+        ),
+        KeyError::NotPublic(_) => {
+            say("`public-key` names a public key in PEM, as `cosign public-key` prints it")
+        }
         KeyError::Damaged => say("make a new key with `cosign generate-key-pair`"),
     }
 }
@@ -99,6 +130,7 @@ pub(super) fn of_signing(error: &SignError) -> Hint {
         SignError::Mismatch => {
             say("the key file or this machine's memory is damaged; the signature was discarded")
         }
+        SignError::Service(error) => of_service(error),
         SignError::Read(_) | SignError::MessageChanged | SignError::Refused => None,
     }
 }

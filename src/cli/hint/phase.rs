@@ -1,7 +1,7 @@
 //! Remedies for the steps, and for the receipt.
 
 use super::attach::of_attach;
-use super::keys::{of_key, of_signing};
+use super::keys::{of_opening, of_signing, of_uri};
 use super::sbom::of_sbom;
 use super::store::of_store;
 use super::{Hint, RUN_AGAIN, say};
@@ -31,7 +31,11 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
             "paths in cosign.toml are relative to its folder; the file must be readable by the \
              phase's user",
         ),
-        PhaseError::Key { source, .. } => of_key(source),
+        PhaseError::KeyUri { source, .. } => of_uri(source),
+        PhaseError::NeedlessPassword { .. } => {
+            say("leave `password` out: a password opens a key file or an `env://` key alone")
+        }
+        PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::WriteAccess { repository, source } => of_write_access(repository, source),
         PhaseError::Read { source, .. } | PhaseError::SbomLayer { source, .. } => of_store(source),
         PhaseError::Moved { .. } | PhaseError::TagGone { .. } | PhaseError::Missing { .. } => say(

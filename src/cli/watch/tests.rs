@@ -29,7 +29,7 @@ fn registries(until: Instant) -> Arc<Registries> {
         writable: Default::default(),
         manifest_limit: MAX_MANIFEST,
     };
-    Arc::new(Registries::new(client, access))
+    Arc::new(Registries::new(Arc::new(client), access))
 }
 
 #[test]

@@ -54,7 +54,7 @@ key = "other.key"
     let [first, second] = file.configs() else {
         panic!("{file:?}")
     };
-    assert_eq!(first.key, Path::new("keys/cosign.key"));
+    assert_eq!(first.key, Key::File("keys/cosign.key".into()));
     assert_eq!(
         first.password.as_deref(),
         Some(Path::new("/keys/cosign.password"))
@@ -102,7 +102,7 @@ fn inline_tables_mean_the_same() {
     )
     .unwrap();
     assert_eq!(file.annotations().len(), 1);
-    assert_eq!(file.configs()[1].key, Path::new("l"));
+    assert_eq!(file.configs()[1].key, Key::File("l".into()));
     assert_eq!(
         file.configs()[1].position.to_string(),
         "/c/cosign.toml:2:25"
@@ -204,9 +204,10 @@ fn a_file_is_read_from_disk() {
     std::fs::write(&path, ONE).unwrap();
     let file = CosignConfig::read(&path, Instant::now()).unwrap();
     assert_eq!(
-        file.resolve(&file.configs()[0].key),
+        file.resolve(Path::new("cosign.key")),
         folder.path().join("cosign.key")
     );
+    assert_eq!(file.configs()[0].key, Key::File("cosign.key".into()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::support::needs::{Need, is_here};
 fn signatures_of_every_key_verify_elsewhere() {
     for message in [&b""[..], b"x", &[0xa5; 200_000]] {
         for (name, signer) in SIGNERS.iter() {
-            let signature = signer.sign(&Content::from(message.to_vec())).unwrap();
+            let signature = signer.sign_here(&Content::from(message.to_vec())).unwrap();
             assert!(aws_lc_accepts(signer, message, &signature), "{name}");
             assert!(!aws_lc_accepts(signer, b"other", &signature), "{name}");
         }
@@ -39,7 +39,9 @@ fn signatures_of_every_key_verify_with_openssl() {
     let file = |name: &str| folder.path().join(name);
     fs::write(file("message"), b"a message").unwrap();
     for (name, signer) in SIGNERS.iter() {
-        let signature = signer.sign(&Content::from(b"a message".to_vec())).unwrap();
+        let signature = signer
+            .sign_here(&Content::from(b"a message".to_vec()))
+            .unwrap();
         fs::write(file("signature"), signature.as_bytes()).unwrap();
         let public = testdata(&format!("keys/{name}.pub"));
         let mut command = Command::new("openssl");
@@ -113,15 +115,17 @@ fn ed25519_signatures_are_those_of_rfc_8032() {
 fn the_same_key_and_message_give_the_same_signature() {
     let message = Content::from(b"a message".to_vec());
     for (name, signer) in SIGNERS.iter() {
-        let first = signer.sign(&message).unwrap();
-        assert_eq!(first, signer.sign(&message).unwrap(), "{name}");
-        let other = signer.sign(&Content::from(b"another".to_vec())).unwrap();
+        let first = signer.sign_here(&message).unwrap();
+        assert_eq!(first, signer.sign_here(&message).unwrap(), "{name}");
+        let other = signer
+            .sign_here(&Content::from(b"another".to_vec()))
+            .unwrap();
         assert_ne!(first, other, "{name}");
     }
     let again = Signer::from(unlocked("p384-imported-cosign3"));
     assert_eq!(
-        again.sign(&message).unwrap(),
-        signer("p384-imported-cosign3").sign(&message).unwrap()
+        again.sign_here(&message).unwrap(),
+        signer("p384-imported-cosign3").sign_here(&message).unwrap()
     );
 }
 
@@ -139,12 +143,12 @@ fn what_real_cosign_signed_is_signed_here_alike() {
     for ((payload, signature), name) in layers.into_iter().zip(keys) {
         let signer = signer(name);
         assert!(aws_lc_accepts(signer, &payload, &signature), "{name}");
-        let prehash =
-            <[u8; 32]>::try_from(hex::decode(crate::oci::Digest::of(&payload).hex()).unwrap());
+        let message = Content::from(payload.to_vec());
+        let prehash = super::super::prehash::sha256(&message).unwrap();
         let half = verify::PublicHalf::parse(signer.algorithm(), signer.public_key()).unwrap();
-        half.verify_prehash(&prehash.unwrap(), &signature).unwrap();
+        half.verify_prehash(&prehash, &signature).unwrap();
         if signer.algorithm() == Algorithm::Rsa2048 {
-            assert_eq!(signer.sign(&payload.into()).unwrap(), signature);
+            assert_eq!(signer.sign_here(&payload.into()).unwrap(), signature);
         }
     }
 }
@@ -236,10 +240,12 @@ fn a_large_message_is_streamed() {
             ..Source::default()
         };
         let (opened, largest) = (Arc::clone(&source.opened), Arc::clone(&source.largest));
-        let streamed = signer(name).sign(&Content::from_source(source)).unwrap();
+        let streamed = signer(name)
+            .sign_here(&Content::from_source(source))
+            .unwrap();
         assert_eq!(opened.load(Ordering::Relaxed), reads, "{name}");
         assert!(largest.load(Ordering::Relaxed) <= 64 * 1024, "{name}");
-        assert_eq!(streamed, signer(name).sign(&whole).unwrap(), "{name}");
+        assert_eq!(streamed, signer(name).sign_here(&whole).unwrap(), "{name}");
     }
 }
 
@@ -253,7 +259,7 @@ fn a_message_that_changes_while_it_is_signed_gets_no_signature() {
             ..Source::default()
         };
         let error = signer("ed25519-imported-cosign3")
-            .sign(&Content::from_source(source))
+            .sign_here(&Content::from_source(source))
             .unwrap_err();
         assert!(matches!(error, SignError::MessageChanged), "{error:?}");
     }
@@ -271,7 +277,7 @@ fn a_message_that_cannot_be_read_is_an_error() {
                 ..Source::default()
             };
             let error = signer(name)
-                .sign(&Content::from_source(source))
+                .sign_here(&Content::from_source(source))
                 .unwrap_err();
             let SignError::Read(cause) = &error else {
                 panic!("{error:?}")

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Instant;
 
 use super::*;
@@ -16,7 +17,7 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
     let signatories = signatories.map(|(index, entry)| {
         Arc::new(Signatory {
             name: format!("configs[{index}]"),
-            key: entry.key.clone(),
+            key: Arc::new(reference(&config, entry).unwrap()),
             repository: entry.repository.clone(),
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,

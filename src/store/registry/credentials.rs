@@ -35,6 +35,7 @@ pub use error::CredentialsError;
 pub use lacking::{Lacking, Reason};
 pub use unusable::Unusable;
 
+use crate::child;
 use crate::http::printable;
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
@@ -252,7 +253,7 @@ impl Credentials {
             program: program.clone(),
             config: config_path.to_owned(),
         };
-        let Some(file) = helper::find(&program, &self.helper_path) else {
+        let Some(file) = child::find(&program, &self.helper_path) else {
             if let HelperKind::ForRegistry = kind {
                 return Err(CredentialsError::HelperMissing(source));
             }

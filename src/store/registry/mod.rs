@@ -61,7 +61,7 @@ pub struct Access {
 
 /// All registries of a run.
 pub struct Registries {
-    client: Client,
+    client: Arc<Client>,
     access: Access,
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
@@ -78,7 +78,7 @@ type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
 type Slot<T> = Arc<OnceCell<T>>;
 
 impl Registries {
-    pub fn new(client: Client, access: Access) -> Self {
+    pub fn new(client: Arc<Client>, access: Access) -> Self {
         Self {
             client,
             access,
@@ -89,6 +89,11 @@ impl Registries {
             absent: Absent::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// The HTTP client of the run.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// For how long the run may wait for a registry that takes up to `longest`

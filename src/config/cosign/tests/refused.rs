@@ -1,10 +1,9 @@
 //! Files that are refused, and how that is said.
 
 use std::error::Error as _;
-use std::path::Path;
 use std::time::Instant;
 
-use super::{ConfigError, CosignConfig, Meant, ONE, parse, refusal};
+use super::{ConfigError, CosignConfig, Key, Meant, ONE, PublicKeyFile, parse, refusal};
 
 /// CFG-2
 #[test]
@@ -183,26 +182,60 @@ fn an_unknown_value_of_export_sbom_lists_the_valid_ones() {
 
 /// CFG-8
 #[test]
-fn only_key_files_are_supported() {
-    for (key, scheme) in [
-        ("awskms:///alias/k", "awskms://"),
-        ("hashivault://canary@vault/k", "hashivault://"),
-        ("k8s://ns/name", "k8s://"),
-        ("env://COSIGN_PRIVATE_KEY", "env://"),
-        ("file:///cosign.key", "file://"),
-        ("pkcs11:token=t;pin-value=canary", "pkcs11:"),
+fn a_key_with_a_scheme_is_a_uri_and_any_other_text_a_path() {
+    for uri in [
+        "awskms:///alias/k",
+        "env://K",
+        "pkcs11:token=t",
+        "x-y://a/b",
     ] {
-        assert_eq!(
-            refusal(&format!("[[configs]]\nkey = \"{key}\"\n")),
-            format!(
-                "`key` starts with `{scheme}`, which this version does not support, \
-                     at `/c/cosign.toml:2:7`"
-            )
-        );
+        let file = parse(&format!("[[configs]]\nkey = \"{uri}\"\n")).unwrap();
+        assert_eq!(file.configs()[0].key, Key::Uri(uri.to_owned()));
     }
     for path in ["a:b", "./awskms://x", "9://x", "C:/x"] {
         let file = parse(&format!("[[configs]]\nkey = \"{path}\"\n")).unwrap();
-        assert_eq!(file.configs()[0].key, Path::new(path));
+        assert_eq!(file.configs()[0].key, Key::File(path.into()));
+    }
+}
+
+/// CFG-8
+#[test]
+fn a_program_has_a_public_half_and_no_key_beside() {
+    let text = "[[configs]]\nprogram = [\"sign\", \"--key\", \"a b\"]\npublic-key = \"a.pub\"\n";
+    let file = parse(text).unwrap();
+    let command = ["sign", "--key", "a b"].map(str::to_owned).to_vec();
+    let public = PublicKeyFile::Key("a.pub".into());
+    assert_eq!(file.configs()[0].key, Key::Program { command, public });
+    for (keys, refused) in [
+        ("program = []\npublic-key = \"p\"", "`program` is empty"),
+        ("program = [\"\"]\npublic-key = \"p\"", "`program` is empty"),
+        (
+            "program = \"p\"\npublic-key = \"p\"",
+            "`program` must be an array of strings",
+        ),
+        (
+            "program = [1]\npublic-key = \"p\"",
+            "`program` must be an array of strings",
+        ),
+        (
+            "program = [\"p\"]",
+            "has no `public-key` and no `certificate`",
+        ),
+        (
+            "program = [\"p\"]\npublic-key = \"p\"\ncertificate = \"c\"",
+            "`certificate` cannot stand beside `public-key`",
+        ),
+        (
+            "program = [\"p\"]\npublic-key = \"p\"\nkey = \"k\"",
+            "`program` cannot stand beside `key`",
+        ),
+        (
+            "key = \"k\"\npublic-key = \"p\"",
+            "`public-key` cannot stand beside `key`",
+        ),
+    ] {
+        let words = refusal(&format!("[[configs]]\n{keys}\n"));
+        assert!(words.contains(refused), "{words}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::unusable::Unusable;
 use super::{Credentials, Source, helper};
+use crate::child;
 use crate::oci::{Registry, Repository};
 
 /// A source without a credential.
@@ -54,7 +55,7 @@ impl Credentials {
             let helper = config.helper(repository);
             let program = helper.and_then(|(_, name)| helper::program(name, path).ok());
             lacking.extend(program.map(|program| Lacking {
-                reason: match helper::find(&program, &self.helper_path) {
+                reason: match child::find(&program, &self.helper_path) {
                     Some(_) => no_entry(),
                     None => Reason::NotInstalled,
                 },

@@ -8,8 +8,8 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::super::HELPER_TIME;
-use super::super::helper::find as find_program;
 use super::{CredentialsError, Sources, docker, error, find, found, secret};
+use crate::child::find as find_program;
 
 /// A folder with one helper, `docker-credential-<name>`.
 fn helper(name: &str, script: &str) -> TempDir {

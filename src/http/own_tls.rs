@@ -1,0 +1,175 @@
+//! TLS as one service wants it: its own roots, a certificate for us, another
+//! name. Key services have such settings each for themselves.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use reqwest::Client;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+
+use super::roots::Roots;
+use super::verifier::CertificateVerifier;
+
+/// The TLS settings of a service, and its connections.
+pub struct OwnTls {
+    /// Instead of the machine's, if there are any.
+    roots: Option<Vec<CertificateDer<'static>>>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    /// The name that the certificate has to be for, if not the URL's host.
+    name: Option<ServerName<'static>>,
+    pub(super) direct: OnceLock<Client>,
+    pub(super) by_proxy: OnceLock<Client>,
+}
+
+/// PEM of TLS settings that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("it holds no certificate in PEM")]
+    NoCertificate,
+    #[error("it holds no private key in PEM")]
+    NoKey,
+    #[error("it is no name of a host")]
+    NoName,
+    #[error("certificate and key do not belong together")]
+    Pair,
+}
+
+impl OwnTls {
+    /// The machine's settings, until told otherwise.
+    pub fn new() -> Self {
+        Self {
+            roots: None,
+            identity: None,
+            name: None,
+            direct: OnceLock::new(),
+            by_proxy: OnceLock::new(),
+        }
+    }
+
+    /// With the certificates of `pem` beside those added before, and without
+    /// the machine's.
+    ///
+    /// # Errors
+    /// On PEM without a certificate.
+    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, Unfit> {
+        let certificates = certificates(pem)?;
+        self.roots.get_or_insert_default().extend(certificates);
+        Ok(self)
+    }
+
+    /// With a certificate and its private key, both in PEM, that are shown to
+    /// the service.
+    ///
+    /// # Errors
+    /// On PEM without them.
+    pub fn showing(mut self, certificate: &[u8], key: &[u8]) -> Result<Self, Unfit> {
+        let chain = certificates(certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::NoKey)?;
+        let provider = aws_lc_rs::default_provider();
+        rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
+            .map_err(|_| Unfit::Pair)?;
+        self.identity = Some((chain, key));
+        Ok(self)
+    }
+
+    /// With a certificate for this name, whatever the URL says.
+    ///
+    /// # Errors
+    /// On what is no name of a host.
+    pub fn named(mut self, name: String) -> Result<Self, Unfit> {
+        self.name = Some(ServerName::try_from(name).map_err(|_| Unfit::NoName)?);
+        Ok(self)
+    }
+
+    /// TLS 1.2 and 1.3 as set up here. HTTP/1.1 alone: HTTP/2 loses the alert
+    /// of a server that wants another certificate.
+    pub(super) fn config(&self, machine: &Roots) -> Result<ClientConfig, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots = self.roots.as_ref().unwrap_or(&machine.certificates);
+        let verifier = Renamed {
+            verifier: CertificateVerifier::new(roots, &provider),
+            name: self.name.clone(),
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &self.identity {
+            None => config.with_no_client_auth(),
+            Some((chain, key)) => config.with_client_auth_cert(chain.clone(), key.clone_key())?,
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+impl Default for OwnTls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for OwnTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnTls(…)")
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unfit> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Unfit::NoCertificate),
+    }
+}
+
+/// Verifies a certificate for another name than the one that was asked for.
+#[derive(Debug)]
+struct Renamed {
+    verifier: CertificateVerifier,
+    name: Option<ServerName<'static>>,
+}
+
+impl ServerCertVerifier for Renamed {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let name = self.name.as_ref().unwrap_or(name);
+        self.verifier
+            .verify_server_cert(shown, others, name, response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,188 @@
+//! What a user writes for a key: a path, a URI of cosign's, or a program.
+//!
+//! The grammar of each URI is that of cosign v2.6.4 and v3.1.2
+//! (`pkg/signature/keys.go`, sigstore `pkg/signature/kms`), but that built-in
+//! schemes come before plugins and that nothing is fetched over HTTP.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A key as it is named, without any of its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyReference {
+    /// A file, resolved.
+    File(PathBuf),
+    Uri(KeyUri),
+    Program(Program),
+}
+
+impl KeyReference {
+    /// Whether a password opens the key.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Uri(uri) => uri.has_password(),
+            Self::Program(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for KeyReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Uri(uri) => write!(f, "{uri}"),
+            Self::Program(program) => write!(f, "{program}"),
+        }
+    }
+}
+
+/// A program that signs what it is given, and the public half of its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Program {
+    /// Its path or name, then its arguments. Not empty.
+    pub command: Vec<String>,
+    pub public: PublicFileName,
+}
+
+/// Where the public half of a program's key is, resolved.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PublicFileName {
+    /// PEM of a SubjectPublicKeyInfo.
+    Key(PathBuf),
+    /// PEM of a certificate, the first of the file.
+    Certificate(PathBuf),
+}
+
+impl PublicFileName {
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Key(path) | Self::Certificate(path) => path,
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    /// The program alone: an argument may be a secret, against all advice.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.command.first().map_or("", String::as_str);
+        write!(f, "program:{program}")
+    }
+}
+
+/// A key's URI, parsed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyUri {
+    /// `env://NAME`: the variable's value is the PEM of a key file.
+    Environment(String),
+    /// `NAME://…`, for a program `sigstore-kms-NAME`.
+    Plugin { name: String, resource: String },
+}
+
+impl fmt::Display for KeyUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "env://{name}"),
+            Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
+        }
+    }
+}
+
+/// A URI that names no key. The text is not repeated: it may hold a PIN.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    #[error("it is no `{scheme}` URI: {reason}")]
+    Malformed {
+        scheme: &'static str,
+        reason: &'static str,
+        /// How one is written.
+        form: &'static str,
+    },
+    /// A scheme that is never asked for a key.
+    #[error("keys are not read from `{0}`")]
+    Scheme(String),
+    #[error("`{0}` is no scheme of a key")]
+    Plugin(String),
+}
+
+impl KeyUri {
+    /// Parses a URI.
+    ///
+    /// # Errors
+    /// On a scheme that cannot hold a key, and on a text that is no URI of its
+    /// scheme.
+    pub fn parse(uri: &str) -> Result<Self, UriError> {
+        let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        match scheme {
+            "env" => environment(rest),
+            "awskms" | "azurekms" | "gcpkms" | "gitlab" | "hashivault" | "k8s" | "openbao"
+            | "pkcs11" | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
+            _ => plugin(scheme, rest),
+        }
+    }
+
+    /// Whether a password opens the key.
+    fn has_password(&self) -> bool {
+        match self {
+            Self::Environment(_) => true,
+            Self::Plugin { .. } => false,
+        }
+    }
+}
+
+fn environment(name: &str) -> Result<KeyUri, UriError> {
+    let malformed = |reason| UriError::Malformed {
+        scheme: "env://",
+        reason,
+        form: "env://NAME",
+    };
+    match name {
+        "" => Err(malformed("it names no variable")),
+        name if name.contains(['=', '\0']) => Err(malformed("no variable has such a name")),
+        name => Ok(KeyUri::Environment(name.to_owned())),
+    }
+}
+
+/// A program's name is made of the scheme, and must lead to no other program.
+fn plugin(scheme: &str, resource: &str) -> Result<KeyUri, UriError> {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = !scheme.is_empty() && !scheme.starts_with('-') && scheme.bytes().all(is_allowed);
+    match is_name {
+        true => Ok(KeyUri::Plugin {
+            name: scheme.to_owned(),
+            resource: resource.to_owned(),
+        }),
+        false => Err(UriError::Plugin(scheme.escape_debug().to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(uri: &str) -> Result<String, UriError> {
+        KeyUri::parse(uri).map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn a_uri_is_printed_as_it_was_written() {
+        for uri in ["env://COSIGN_KEY", "ovh://my/key id?x=1", "a-1://"] {
+            assert_eq!(parsed(uri).as_deref(), Ok(uri));
+        }
+    }
+
+    #[test]
+    fn a_scheme_makes_the_name_of_one_program_alone() {
+        for uri in ["-a://x", "A://x", "a.b://x", "a/b://x", "a_b://x", "://x"] {
+            assert!(matches!(parsed(uri), Err(UriError::Plugin(_))), "{uri}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_fetched_over_http() {
+        for uri in ["http://h/k", "https://h/k", "file:///k"] {
+            assert!(matches!(parsed(uri), Err(UriError::Scheme(_))), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Programs that speak sigstore's plugin protocol (sigstore v1.10
+//! `pkg/signature/kms/cliplugin`): one process for each question, which is
+//! JSON in an argument; the message comes on standard input.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use tracing::debug;
+
+use super::{Found, Prepared, Unsigned, each, failed, processors};
+use crate::child::{self, Bounds, Words};
+use crate::keys::SignError;
+use crate::keys::error::OpenError;
+use crate::keys::public;
+use crate::oci::Content;
+use crate::secret::Secrets;
+use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, quoted};
+
+/// The version of the protocol, which is the first argument too.
+const VERSION: &str = "v1";
+/// SHA-256 among Go's `crypto.Hash`.
+const SHA256: u8 = 5;
+const BOUNDS: Bounds = Bounds {
+    time: PROGRAM_TIME,
+    answer: 64 * 1024,
+};
+
+/// A plugin that was found.
+pub(super) struct Closed(Key);
+
+/// A plugin, and the name that it knows the key by.
+pub(super) struct Key {
+    name: ServiceName,
+    program: PathBuf,
+    resource: String,
+    secrets: Secrets,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    init_options: InitOptions<'a>,
+    method_name: &'static str,
+    #[serde(flatten)]
+    method: Method,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitOptions<'a> {
+    ctx_deadline: &'a str,
+    protocol_version: &'static str,
+    #[serde(rename = "keyResourceID")]
+    key_resource_id: &'a str,
+    hash_func: u8,
+    rpc_options: RpcOptions,
+}
+
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct RpcOptions {
+    key_version: &'static str,
+    remote_verification: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Method {
+    #[serde(rename_all = "camelCase")]
+    PublicKey { public_key_options: Options },
+    #[serde(rename_all = "camelCase")]
+    SignMessage { sign_options: SignOptions },
+}
+
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    rpc_options: RpcOptions,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignOptions {
+    rpc_options: RpcOptions,
+    message_options: MessageOptions,
+}
+
+#[derive(Serialize)]
+struct MessageOptions {
+    /// Base64; null for a key that signs messages.
+    digest: Option<String>,
+}
+
+/// An answer. Members that are not asked for are ignored.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Answer {
+    error_message: Option<String>,
+    public_key: Option<PublicKeyAnswer>,
+    sign_message: Option<SignMessageAnswer>,
+}
+
+/// Base64 of PEM.
+#[derive(Deserialize)]
+struct PublicKeyAnswer {
+    #[serde(rename = "publicKeyPEM")]
+    public_key_pem: String,
+}
+
+/// Base64 of the signature.
+#[derive(Deserialize)]
+struct SignMessageAnswer {
+    signature: String,
+}
+
+impl Closed {
+    /// Looks for `sigstore-kms-<name>` in `PATH`.
+    pub(super) fn find(
+        name: &str,
+        resource: &str,
+        variables: &Variables,
+    ) -> Result<Self, OpenError> {
+        let service = ServiceName::Plugin(name.to_owned());
+        let program = format!("sigstore-kms-{name}");
+        let Some(program) = child::find(&program, &variables.program_path()) else {
+            return Err(failed(&service, Trouble::NoProgram).into());
+        };
+        Ok(Self(Key {
+            name: service,
+            program,
+            resource: resource.to_owned(),
+            secrets: variables.secrets().clone(),
+        }))
+    }
+
+    /// Asks for the public key.
+    pub(super) async fn open(self) -> Result<(Key, Found), OpenError> {
+        let Self(key) = self;
+        let method = Method::PublicKey {
+            public_key_options: Options::default(),
+        };
+        let answer = key
+            .ask("publicKey", method, &Content::from(Vec::new()))
+            .await?;
+        let pem = answer.public_key.map(|answer| answer.public_key_pem);
+        let pem = pem.and_then(|pem| STANDARD.decode(pem).ok());
+        let public = pem.and_then(|pem| public::public_key(&pem).ok());
+        let public = public.ok_or_else(|| key.useless("publicKey", "it holds no public key"))?;
+        let found = Found {
+            public,
+            hash: None,
+            version: None,
+        };
+        Ok((key, found))
+    }
+}
+
+impl Key {
+    pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        each(messages, processors(), |message| self.sign_one(message)).await
+    }
+
+    async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
+        let digest = prepared.prehash.as_deref();
+        let method = Method::SignMessage {
+            sign_options: SignOptions {
+                rpc_options: RpcOptions::default(),
+                message_options: MessageOptions {
+                    digest: digest.map(|digest| STANDARD.encode(digest)),
+                },
+            },
+        };
+        let message = &prepared.message.content;
+        let answer = self.ask("signMessage", method, message).await?;
+        let signature = answer.sign_message.map(|answer| answer.signature);
+        let signature = signature.and_then(|signature| STANDARD.decode(signature).ok());
+        let useless = || self.useless("signMessage", "it holds no signature");
+        Ok(signature.ok_or_else(useless)?)
+    }
+
+    async fn ask(
+        &self,
+        name: &'static str,
+        method: Method,
+        message: &Content,
+    ) -> Result<Answer, ServiceError> {
+        let question = self.question(name, method);
+        let mut command = Command::new(&self.program);
+        command.args([VERSION, &question]);
+        let answer = child::run(command, message, Words::Kept, BOUNDS).await;
+        let answer = answer.map_err(|error| failed(&self.name, error))?;
+        let words = quoted(&answer.words, &self.secrets);
+        for line in answer.words.lines().filter(|line| !line.trim().is_empty()) {
+            debug!("{}: {}", self.name, quoted(line, &self.secrets).0);
+        }
+        // The protocol ignores the exit status.
+        if answer.output.trim_ascii().is_empty() {
+            return Err(failed(&self.name, Trouble::Failed(words)));
+        }
+        let parsed = parse(&answer.output);
+        let parsed =
+            parsed.ok_or_else(|| self.useless(name, "it is not the JSON of the protocol"))?;
+        match parsed.error_message.as_deref() {
+            None | Some("") => Ok(parsed),
+            Some(message) => {
+                let words = quoted(message, &self.secrets);
+                Err(failed(&self.name, Trouble::Failed(words)))
+            }
+        }
+    }
+
+    fn question(&self, name: &'static str, method: Method) -> String {
+        let deadline = Timestamp::now() + Duration::from(PROGRAM_TIME);
+        let question = Question {
+            init_options: InitOptions {
+                ctx_deadline: &deadline.to_string(),
+                protocol_version: VERSION,
+                key_resource_id: &self.resource,
+                hash_func: SHA256,
+                rpc_options: RpcOptions::default(),
+            },
+            method_name: name,
+            method,
+        };
+        // Texts and numbers always are JSON.
+        serde_json::to_string(&question).unwrap_or_default()
+    }
+
+    fn useless(&self, name: &str, reason: &'static str) -> ServiceError {
+        let action = format!("`{name}`");
+        failed(&self.name, Trouble::Answer { action, reason })
+    }
+}
+
+/// A plugin's answer, if it is one.
+pub(super) fn parse(output: &[u8]) -> Option<Answer> {
+    serde_json::from_slice(output).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Captured from cosign v3.1.2, but for the deadline.
+    #[test]
+    fn the_question_is_that_of_the_protocol() {
+        let key = Key {
+            name: ServiceName::Plugin("x".to_owned()),
+            program: PathBuf::new(),
+            resource: "my/key id?x=1".to_owned(),
+            secrets: Secrets::default(),
+        };
+        let method = Method::SignMessage {
+            sign_options: SignOptions {
+                rpc_options: RpcOptions::default(),
+                message_options: MessageOptions {
+                    digest: Some("YQ==".to_owned()),
+                },
+            },
+        };
+        let question = key.question("signMessage", method);
+        let mut question: serde_json::Value = serde_json::from_str(&question).unwrap();
+        let deadline = question["initOptions"]["ctxDeadline"].take();
+        let deadline: Timestamp = deadline.as_str().unwrap().parse().unwrap();
+        assert!(deadline > Timestamp::now());
+        assert_eq!(
+            question,
+            serde_json::json!({
+                "initOptions": {
+                    "ctxDeadline": null,
+                    "protocolVersion": "v1",
+                    "keyResourceID": "my/key id?x=1",
+                    "hashFunc": 5,
+                    "rpcOptions": {"keyVersion": "", "remoteVerification": false},
+                },
+                "methodName": "signMessage",
+                "signMessage": {"signOptions": {
+                    "rpcOptions": {"keyVersion": "", "remoteVerification": false},
+                    "messageOptions": {"digest": "YQ=="},
+                }},
+            })
+        );
+    }
+}

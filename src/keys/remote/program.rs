@@ -1,0 +1,183 @@
+//! Programs that get the exact bytes of a message on standard input and answer
+//! a signature (`spec/keys.md`, section 7). The public half is in a file, so
+//! that a program need not be trusted with anything.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::process::Command;
+use tracing::debug;
+
+use super::{Found, Prepared, Purpose, Unsigned, each, failed, processors};
+use crate::child::{self, Bounds, Words};
+use crate::keys::error::OpenError;
+use crate::keys::public::PublicFile;
+use crate::keys::reference::Program;
+use crate::keys::{KeyError, MAX_LENGTH, SignError};
+use crate::secret::Secrets;
+use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, quoted};
+
+const BOUNDS: Bounds = Bounds {
+    time: PROGRAM_TIME,
+    answer: 64 * 1024,
+};
+const END_OF_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
+
+/// A program that was found, and its public half.
+pub(super) struct Closed {
+    key: Key,
+    public: PublicFile,
+}
+
+/// A program that signs.
+pub(super) struct Key {
+    name: ServiceName,
+    program: PathBuf,
+    arguments: Vec<String>,
+    secrets: Secrets,
+}
+
+impl Closed {
+    /// Reads the public half, and looks for the program: a path, or a name in
+    /// `PATH`.
+    pub(super) fn find(program: &Program, variables: &Variables) -> Result<Self, OpenError> {
+        let (name, arguments) = match program.command.split_first() {
+            Some((name, arguments)) => (name.as_str(), arguments.to_vec()),
+            None => ("", Vec::new()),
+        };
+        let service = ServiceName::Program(name.to_owned());
+        let path = match name.contains('/') {
+            true => Some(PathBuf::from(name)).filter(|path| is_file(path)),
+            false => child::find(name, &variables.program_path()),
+        };
+        let path = path.ok_or_else(|| failed(&service, Trouble::NoProgram))?;
+        let pem = variables.read(program.public.path());
+        let pem = pem.map_err(|error| failed(&service, error))?;
+        if pem.expose().len() > MAX_LENGTH {
+            return Err(KeyError::TooLong.into());
+        }
+        Ok(Self {
+            public: PublicFile::parse(&program.public, &pem)?,
+            key: Key {
+                name: service,
+                program: path,
+                arguments,
+                secrets: variables.secrets().clone(),
+            },
+        })
+    }
+
+    pub(super) fn open(self) -> (Key, Found) {
+        let found = Found {
+            public: self.public.key,
+            hash: None,
+            version: None,
+        };
+        (self.key, found)
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+impl Key {
+    pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        each(messages, processors(), |message| self.sign_one(message)).await
+    }
+
+    async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
+        let message = &prepared.message;
+        let digest = message.content.digest().map_err(SignError::Read)?;
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env("SIGNER_DIGEST", digest.hex())
+            .env("SIGNER_IMAGE", &message.image)
+            .env(
+                "SIGNER_KIND",
+                match message.purpose {
+                    Purpose::Signature => "signature",
+                    Purpose::Attestation => "attestation",
+                },
+            );
+        let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
+        let answer = answer.map_err(|error| failed(&self.name, error))?;
+        for line in answer.words.lines().filter(|line| !line.trim().is_empty()) {
+            debug!("{}: {}", self.name, quoted(line, &self.secrets).0);
+        }
+        if !answer.status.success() {
+            let words = match answer.words.is_empty() {
+                true => answer.status.to_string(),
+                false => format!("{}: {}", answer.status, answer.words),
+            };
+            let said = quoted(&words, &self.secrets);
+            return Err(failed(&self.name, Trouble::Failed(said)).into());
+        }
+        let signature = signature(&answer.output);
+        Ok(signature.ok_or_else(|| self.useless())?)
+    }
+
+    fn useless(&self) -> ServiceError {
+        let action = "signing".to_owned();
+        let reason = "it printed no signature";
+        failed(&self.name, Trouble::Answer { action, reason })
+    }
+}
+
+/// The signature in a program's output: raw, or base64 with or without line
+/// breaks; certificates in PEM may stand before it. Raw bytes that are base64 by
+/// chance do not exist: a signature has 64 bytes or more.
+pub(super) fn signature(output: &[u8]) -> Option<Vec<u8>> {
+    let output = after_certificates(output);
+    let is_space = |byte: &&u8| !byte.is_ascii_whitespace();
+    let text: Vec<u8> = output.iter().filter(is_space).copied().collect();
+    match STANDARD.decode(&text) {
+        Ok(decoded) if decoded.is_empty() => None,
+        Ok(decoded) => Some(decoded),
+        Err(_) => Some(output.to_vec()),
+    }
+}
+
+fn after_certificates(output: &[u8]) -> &[u8] {
+    if !output
+        .trim_ascii_start()
+        .starts_with(b"-----BEGIN CERTIFICATE")
+    {
+        return output;
+    }
+    let mut windows = output.windows(END_OF_CERTIFICATE.len());
+    let last = windows.rposition(|window| window == END_OF_CERTIFICATE);
+    let rest = last.and_then(|last| output.get(last + END_OF_CERTIFICATE.len()..));
+    let rest = rest.unwrap_or_default();
+    let line = rest.strip_prefix(b"\r\n").or(rest.strip_prefix(b"\n"));
+    line.unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_may_be_raw_or_base64_or_follow_certificates() {
+        let raw: Vec<u8> = (0..=255).collect();
+        let text = STANDARD.encode(&raw);
+        let (head, tail) = text.split_at(64);
+        let certificates = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let mut after = certificates.as_bytes().to_vec();
+        after.extend_from_slice(&raw);
+        for output in [
+            raw.clone(),
+            text.clone().into_bytes(),
+            format!("{head}\r\n{tail}\n").into_bytes(),
+            format!("{certificates}{certificates}{text}\n").into_bytes(),
+            after,
+        ] {
+            assert_eq!(signature(&output).as_deref(), Some(&*raw));
+        }
+        for nothing in ["", "\n", certificates] {
+            assert_eq!(signature(nothing.as_bytes()), None, "{nothing}");
+        }
+    }
+}

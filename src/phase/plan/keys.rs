@@ -1,0 +1,158 @@
+//! The keys of a plan: what `cosign.toml` says of them, and their files.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Plan, Settings, Signatory};
+use crate::config::{self, CosignConfig, PublicKeyFile};
+use crate::keys::{self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName};
+use crate::phase::error::PhaseError;
+use crate::phase::secret_file::{self, Role};
+
+/// A key that waits to be opened, for one or more signatories.
+pub struct Locked {
+    pub signatories: Vec<Arc<Signatory>>,
+    pub reference: Arc<KeyReference>,
+    pub key: Closed,
+}
+
+impl Locked {
+    /// The first signatory's name, for messages.
+    pub fn name(&self) -> &str {
+        let first = self.signatories.first();
+        first.map_or("", |first| first.name.as_str())
+    }
+}
+
+/// The key of a config, resolved.
+pub(super) fn reference(
+    config: &CosignConfig,
+    entry: &config::Config,
+) -> Result<KeyReference, PhaseError> {
+    let position = || entry.key_position.to_string();
+    let reference = match &entry.key {
+        config::Key::File(path) => KeyReference::File(config.resolve(path)),
+        config::Key::Uri(uri) => {
+            let uri = KeyUri::parse(uri).map_err(|source| PhaseError::KeyUri {
+                position: position(),
+                source,
+            })?;
+            KeyReference::Uri(uri)
+        }
+        config::Key::Program { command, public } => KeyReference::Program(Program {
+            command: program(config, command),
+            public: match public {
+                PublicKeyFile::Key(path) => PublicFileName::Key(config.resolve(path)),
+                PublicKeyFile::Certificate(path) => {
+                    PublicFileName::Certificate(config.resolve(path))
+                }
+            },
+        }),
+    };
+    match entry.password {
+        Some(_) if !reference.has_password() => Err(PhaseError::NeedlessPassword {
+            position: position(),
+            key: reference.to_string(),
+        }),
+        _ => Ok(reference),
+    }
+}
+
+/// A program that is named by a relative path starts at the folder of the
+/// config, as other paths do; a mere name is looked for in `PATH`.
+fn program(config: &CosignConfig, command: &[String]) -> Vec<String> {
+    let mut command = command.to_vec();
+    if let Some(program) = command.first_mut()
+        && program.contains('/')
+    {
+        *program = config
+            .resolve(Path::new(program))
+            .to_string_lossy()
+            .into_owned();
+    }
+    command
+}
+
+pub(super) fn read_keys(
+    plan: &Plan,
+    config: &CosignConfig,
+    settings: &Settings<'_>,
+) -> Result<Vec<Locked>, PhaseError> {
+    let mut locked: Vec<Locked> = Vec::new();
+    let mut known: HashMap<(Arc<KeyReference>, Option<PathBuf>), usize> = HashMap::new();
+    for (signatory, entry) in plan.signatories.iter().zip(config.configs()) {
+        let password_path = entry.password.as_ref().map(|path| config.resolve(path));
+        let identity = (Arc::clone(&signatory.key), password_path.clone());
+        if let Some(same) = known
+            .get(&identity)
+            .and_then(|position| locked.get_mut(*position))
+        {
+            same.signatories.push(Arc::clone(signatory));
+            continue;
+        }
+        known.insert(identity, locked.len());
+        let password = read_password(signatory, password_path, settings)?;
+        locked.push(Locked {
+            signatories: vec![Arc::clone(signatory)],
+            reference: Arc::clone(&signatory.key),
+            key: read_key(signatory, password, settings)?,
+        });
+    }
+    warn_of_readers(&locked);
+    Ok(locked)
+}
+
+fn read_key(
+    signatory: &Signatory,
+    password: Password,
+    settings: &Settings<'_>,
+) -> Result<Closed, PhaseError> {
+    let closed = match &*signatory.key {
+        KeyReference::File(path) => {
+            let pem = secret_file::read(Role::Key, &signatory.name, path, settings.until)?;
+            Closed::of_file(&pem, password).map_err(Into::into)
+        }
+        elsewhere => keys::find(elsewhere, password, settings.variables),
+    };
+    closed.map_err(|source| PhaseError::Key {
+        signatory: signatory.name.clone(),
+        key: Arc::clone(&signatory.key),
+        source: Box::new(source),
+    })
+}
+
+/// Each file once, however many signatories share it.
+fn warn_of_readers(locked: &[Locked]) {
+    let keys = locked.iter().filter_map(|locked| match &*locked.reference {
+        KeyReference::File(path) => Some((Role::Key, path)),
+        KeyReference::Uri(_) | KeyReference::Program(_) => None,
+    });
+    let passwords = locked
+        .iter()
+        .filter_map(|locked| match &locked.key.password()?.origin {
+            Origin::File(path) => Some((Role::Password, path)),
+            _ => None,
+        });
+    for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
+        secret_file::warn_of_readers(role, path);
+    }
+}
+
+fn read_password(
+    signatory: &Signatory,
+    path: Option<PathBuf>,
+    settings: &Settings<'_>,
+) -> Result<Password, PhaseError> {
+    Ok(match (path, settings.cosign_password) {
+        (Some(path), _) => Password {
+            bytes: secret_file::read(Role::Password, &signatory.name, &path, settings.until)?,
+            origin: Origin::File(path),
+        },
+        (None, Some(password)) => Password {
+            bytes: password.copy(),
+            origin: Origin::Environment,
+        },
+        (None, None) => Password::empty(),
+    })
+}

@@ -1,0 +1,153 @@
+//! The failures of services, sorted by the user's remedy.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::variables::Unreadable;
+use crate::child::ChildError;
+use crate::http::HttpError;
+
+/// A service, as messages and remedies name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceName {
+    /// A program `sigstore-kms-<name>`.
+    Plugin(String),
+    /// A program that signs, by its path.
+    Program(String),
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(name) => write!(f, "`sigstore-kms-{name}`"),
+            Self::Program(path) => write!(f, "`{path}`"),
+        }
+    }
+}
+
+/// A service did not do what it was asked for. The service's own words are
+/// scrubbed, cut, and marked as such.
+#[derive(Debug, thiserror::Error)]
+#[error("{service}: {trouble}")]
+pub struct ServiceError {
+    pub service: ServiceName,
+    pub trouble: Trouble,
+}
+
+/// Why a service did not do it. `action` is the request in words, with the
+/// redacted URL; `answer` the service's own words, or nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A required variable is not set.
+    #[error("`{0}` is not set")]
+    NotSet(&'static str),
+    /// A variable, a file or a field of it that cannot be used.
+    #[error("`{name}` cannot be used: {reason}")]
+    Setting { name: String, reason: &'static str },
+    #[error(transparent)]
+    File(#[from] Unreadable),
+    /// Every source that was tried, with the reason why it has none.
+    #[error("no credentials were found; looked at {}", list(tried))]
+    NoCredentials { tried: Vec<(&'static str, String)> },
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("access denied: {action}{answer}")]
+    Denied { action: String, answer: Said },
+    /// The credentials were good once.
+    #[error("the credentials have expired: {action}{answer}")]
+    Expired { action: String, answer: Said },
+    /// The service takes the time of the request for a wrong one.
+    #[error("the service has another time than this machine: {action}{answer}")]
+    Clock { action: String, answer: Said },
+    /// No key of this name, or no such version.
+    #[error("not found: {action}{answer}")]
+    Missing { action: String, answer: Said },
+    /// The key is there, and cannot sign as cosign verifies.
+    #[error("the key cannot be used: {reason}")]
+    Unfit { reason: String },
+    /// The service does not serve anybody now.
+    #[error("{action}: the service is not ready{answer}")]
+    NotReady { action: String, answer: Said },
+    #[error("{action}: unexpected status {status}{answer}")]
+    Status {
+        action: String,
+        status: u16,
+        answer: Said,
+    },
+    /// An answer that is none.
+    #[error("{action}: the answer cannot be used: {reason}")]
+    Answer {
+        action: String,
+        reason: &'static str,
+    },
+    #[error("a message of {length} bytes is longer than the {most} bytes that it signs")]
+    TooLong { length: u64, most: u64 },
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// The program says why it failed.
+    #[error("it failed{0}")]
+    Failed(Said),
+    #[error("no such program was found")]
+    NoProgram,
+}
+
+/// The meaning of a failure for the run: the exit code follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    Unreachable,
+    Denied,
+    /// The key, or what it takes to ask for it, is not there or not fit.
+    Key,
+    Signing,
+}
+
+impl ServiceError {
+    /// The meaning of the failure for the run.
+    pub fn kind(&self) -> FaultKind {
+        match &self.trouble {
+            Trouble::NotSet(_)
+            | Trouble::Setting { .. }
+            | Trouble::File(_)
+            | Trouble::NoCredentials { .. }
+            | Trouble::Missing { .. }
+            | Trouble::Unfit { .. }
+            | Trouble::NoProgram => FaultKind::Key,
+            Trouble::Http(HttpError::Certificate { .. })
+            | Trouble::Denied { .. }
+            | Trouble::Expired { .. }
+            | Trouble::Clock { .. } => FaultKind::Denied,
+            Trouble::Http(error) if error.wants_certificate() => FaultKind::Denied,
+            Trouble::Http(HttpError::ProxySetting { .. }) => FaultKind::Key,
+            Trouble::Http(_) | Trouble::NotReady { .. } => FaultKind::Unreachable,
+            Trouble::Status { status, .. } if *status >= 500 => FaultKind::Unreachable,
+            Trouble::Status { .. }
+            | Trouble::Answer { .. }
+            | Trouble::TooLong { .. }
+            | Trouble::Child(_)
+            | Trouble::Failed(_) => FaultKind::Signing,
+        }
+    }
+}
+
+/// A service's own words, fit to print; nothing if it has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said(pub String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => write!(f, "; it says `{}`", self.0),
+        }
+    }
+}
+
+fn list(tried: &[(&'static str, String)]) -> String {
+    let tried = tried
+        .iter()
+        .map(|(source, why)| format!("{source} ({why})"));
+    tried.collect::<Vec<_>>().join(", ")
+}
+
+/// How long a program may take for one answer.
+pub const PROGRAM_TIME: Duration = Duration::from_secs(60);

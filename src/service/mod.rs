@@ -1,0 +1,14 @@
+//! Services beside registries: those that keep keys, and those that vouch for
+//! who asks them.
+//!
+//! `keys` asks the former; both `keys` and `store` need the latter, since a
+//! cloud's identity opens its key service and its registry alike
+//! (`spec/decisions/0026`).
+
+mod answer;
+mod error;
+mod variables;
+
+pub use answer::{json, quoted, said};
+pub use error::{FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
+pub use variables::{Unreadable, Variables};

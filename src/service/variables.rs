@@ -1,0 +1,172 @@
+//! The settings of services as their users know them: variables and files.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::file;
+use crate::secret::{Secret, Secrets};
+
+/// The most bytes of a file with settings or credentials.
+const MOST: usize = 1024 * 1024;
+
+/// The variables of the process, looked up by name, and the files that they
+/// name. An empty variable counts as unset. Clones are the same variables.
+///
+/// A secret that is read here is hidden from then on wherever it is repeated.
+#[derive(Clone)]
+pub struct Variables(Arc<Inner>);
+
+struct Inner {
+    lookup: Lookup,
+    secrets: Secrets,
+    /// When a pipe must have ended.
+    until: Instant,
+    files: Mutex<Vec<PathBuf>>,
+}
+
+/// The value of a variable.
+type Lookup = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
+
+/// A file that cannot be read as settings.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`", path.display())]
+pub struct Unreadable {
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl Variables {
+    /// The variables that `lookup` knows; files are read until `until`.
+    pub fn new(
+        lookup: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+        secrets: Secrets,
+        until: Instant,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            lookup: Box::new(lookup),
+            secrets,
+            until,
+            files: Mutex::default(),
+        }))
+    }
+
+    /// A variable that is no secret; `None` too if it is not UTF-8.
+    pub fn text(&self, name: &'static str) -> Option<String> {
+        self.value(name)?.into_string().ok()
+    }
+
+    /// The first of these that is set, with its name.
+    pub fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        let value = |name: &&'static str| Some((*name, self.text(name)?));
+        names.iter().find_map(value)
+    }
+
+    /// A variable that names a file or a folder.
+    pub fn path(&self, name: &'static str) -> Option<PathBuf> {
+        self.value(name).map(PathBuf::from)
+    }
+
+    /// A variable that holds a secret.
+    pub fn secret(&self, name: &'static str) -> Option<Secret> {
+        let secret = Secret::new(self.value(name)?.into_vec());
+        self.remember(secret.expose());
+        Some(secret)
+    }
+
+    /// The first of these secrets that is set, with its name.
+    pub fn first_secret(&self, names: &[&'static str]) -> Option<(&'static str, Secret)> {
+        let value = |name: &&'static str| Some((*name, self.secret(name)?));
+        names.iter().find_map(value)
+    }
+
+    /// A variable whose name the user wrote, exactly as it is: set but empty is
+    /// not unset.
+    pub fn named_by_user(&self, name: &str) -> Option<Secret> {
+        (self.0.lookup)(name).map(|value| Secret::new(value.into_vec()))
+    }
+
+    /// Whether a variable says yes, as Go's `strconv.ParseBool` reads it.
+    pub fn is_on(&self, name: &'static str) -> bool {
+        let yes = ["1", "t", "T", "TRUE", "true", "True"];
+        self.text(name).is_some_and(|text| yes.contains(&&*text))
+    }
+
+    /// `HOME`
+    pub fn home(&self) -> Option<PathBuf> {
+        self.path("HOME")
+    }
+
+    /// `PATH`, or nothing.
+    pub fn program_path(&self) -> OsString {
+        self.value("PATH").unwrap_or_default()
+    }
+
+    /// A file of at most 1 MiB. Its content is not taken for a secret: the
+    /// caller remembers what is one.
+    ///
+    /// # Errors
+    /// On a file that is absent, unreadable or larger.
+    pub fn read(&self, path: &Path) -> Result<Secret, Unreadable> {
+        self.files().push(path.to_owned());
+        let unreadable = |source| Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut bytes = file::read(path, MOST, self.0.until).map_err(unreadable)?;
+        if bytes.len() > MOST {
+            let words = format!("it has more than {MOST} bytes");
+            return Err(unreadable(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                words,
+            )));
+        }
+        Ok(Secret::new(std::mem::take(&mut *bytes)))
+    }
+
+    /// As [`read`](Self::read); `None` if there is no such file.
+    ///
+    /// # Errors
+    /// On a file that is there and cannot be read.
+    pub fn read_if_there(&self, path: &Path) -> Result<Option<Secret>, Unreadable> {
+        match self.read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hides a secret from now on.
+    pub fn remember(&self, secret: &[u8]) {
+        self.0.secrets.remember(secret);
+    }
+
+    /// The secrets of the run.
+    pub fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    /// The files that were read so far, there or not.
+    pub fn files_read(&self) -> Vec<PathBuf> {
+        self.files().clone()
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Vec<PathBuf>> {
+        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn value(&self, name: &str) -> Option<OsString> {
+        (self.0.lookup)(name).filter(|value| value != OsStr::new(""))
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Variables(…)")
+    }
+}
