@@ -199,8 +199,10 @@ fn names_an_input(literal: &str, path: &Path) -> bool {
         "NO_PROXY",
         "SSL_CERT_",
     ];
-    // Where they say which source something comes from, or read an image's.
-    const SOURCES: [&str; 4] = [
+    // Where they say which source something comes from, read an image's, or keep
+    // one from a child.
+    const SOURCES: [&str; 5] = [
+        "child.rs",
         "keys/origin.rs",
         "sbom/label.rs",
         "store/registry/credentials.rs",

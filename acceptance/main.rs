@@ -35,6 +35,7 @@
 //! | What does an independent client read back? | `oci_client` |
 //! | What does a release hold? | `packaging` |
 //! | Which commit does a plain build name? | `plain_build` |
+//! | Do plugins, programs and keys in variables sign? | `programs` |
 //! | Do the files of `docs/platforms` work as they stand? | `platforms` |
 //! | What do verifiers accept that are not cosign? | `readers` |
 //! | Does signing work on registries that are not ours? | `real_registries` |
@@ -96,6 +97,7 @@ mod oci_client;
 mod packaging;
 mod plain_build;
 mod platforms;
+mod programs;
 mod readers;
 mod real_registries;
 mod receipt;

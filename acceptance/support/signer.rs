@@ -57,6 +57,11 @@ impl Config {
         Self(Vec::new()).set("key", &path.display().to_string())
     }
 
+    /// Nothing yet.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// A string value.
     pub fn set(self, name: &str, value: &str) -> Self {
         let value = toml::Value::from(value).to_string();

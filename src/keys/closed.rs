@@ -52,7 +52,7 @@ impl Closed {
         match self {
             Self::Locked(key, password) => {
                 let unlocked = beside::run(move || unlock(&key, &password)).await;
-                Ok(Signer::Local(unlocked.unwrap_or(Err(KeyError::Damaged))?))
+                Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
             }
             Self::Remote(closed) => {
                 let key = closed.open(client).await?;

@@ -22,6 +22,8 @@ pub enum KeyError {
     NotBase64,
     #[error("the key file has the two characters `\\n` where its line breaks should be")]
     EscapedLineBreaks,
+    #[error("the key has lost its line breaks")]
+    LostLineBreaks,
     #[error("unsupported pem type `{0}`")]
     PemType(String),
     #[error("the JSON in the PEM block ends too early")]

@@ -65,6 +65,7 @@ impl KeyFile {
         }
         let block = pem::first_block(pem.expose()).map_err(|reason| match reason {
             _ if has_escaped_line_breaks(pem.expose()) => KeyError::EscapedLineBreaks,
+            _ if has_lost_line_breaks(pem.expose()) => KeyError::LostLineBreaks,
             NoBlock::Absent => KeyError::NoPem,
             NoBlock::Unfinished => KeyError::Truncated,
             NoBlock::NotBase64 => KeyError::NotBase64,
@@ -170,6 +171,12 @@ fn derive(log_n: u8, salt: &[u8], password: &Secret, key: &mut CipherKey) -> Res
 fn has_escaped_line_breaks(pem: &[u8]) -> bool {
     let breaks: [&[u8]; 2] = [br"-----\n", br"-----\r"];
     pem.windows(7).any(|bytes| breaks.contains(&bytes))
+}
+
+/// Whether a block is all in one line, as a store of secrets may leave it.
+fn has_lost_line_breaks(pem: &[u8]) -> bool {
+    let line = pem.trim_ascii();
+    line.starts_with(b"-----BEGIN ") && line.ends_with(b"-----") && !line.contains(&b'\n')
 }
 
 /// Whether the system grants scrypt's memory. Otherwise the crate would end the

@@ -49,12 +49,12 @@ use crate::signature::{PublicKey, Signature};
 /// The key that signs.
 #[derive(Debug)]
 pub enum Signer {
-    Local(LocalKey),
+    Local(Box<LocalKey>),
     /// A key that never leaves its service.
     Remote(Arc<RemoteKey>),
     /// A key whose signatures differ each time, as those of key services do.
     #[cfg(test)]
-    Random(LocalKey),
+    Random(Box<LocalKey>),
 }
 
 impl Signer {
@@ -130,7 +130,7 @@ impl Signer {
 
 impl From<LocalKey> for Signer {
     fn from(key: LocalKey) -> Self {
-        Self::Local(key)
+        Self::Local(Box::new(key))
     }
 }
 

@@ -49,6 +49,10 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         KeyError::EscapedLineBreaks => {
             say("turn each `\\n` of the file into a line break, as `printf '%b'` does")
         }
+        KeyError::LostLineBreaks => say(
+            "write the key with the line breaks that its file has: each line of a PEM block is one \
+             of its own",
+        ),
         KeyError::Kdf(_) | KeyError::Cipher(_) => {
             say("only `scrypt` with `nacl/secretbox` is supported, which is what cosign writes")
         }

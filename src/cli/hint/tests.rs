@@ -129,7 +129,15 @@ fn a_cosign_toml_that_says_nothing_of_use_is_told_what_to_say() {
             "each name once",
         ),
         ("[[configs]]\npassword = \"p\"\n", "key = "),
-        ("[[configs]]\nkey = \"env://K\"\n", "the path of a file"),
+        (
+            "[[configs]]\nkey = 'k'\npassword = 'env://K'\n",
+            "the path of a file",
+        ),
+        (
+            "[[configs]]\nkey = 'k'\nprogram = ['p']\npublic-key = 'p'\n",
+            "named once",
+        ),
+        ("[[configs]]\nprogram = ['p']\n", "`public-key = "),
         ("[[configs]]\nkey = `k`\n", "in quotes"),
         (
             "[[configs]]\nkey = 'k'\nrepository = 'sigs'\n",

@@ -3,7 +3,6 @@
 //! JSON in an argument; the message comes on standard input.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -215,7 +214,7 @@ impl Key {
     }
 
     fn question(&self, name: &'static str, method: Method) -> String {
-        let deadline = Timestamp::now() + Duration::from(PROGRAM_TIME);
+        let deadline = Timestamp::now() + PROGRAM_TIME;
         let question = Question {
             init_options: InitOptions {
                 ctx_deadline: &deadline.to_string(),

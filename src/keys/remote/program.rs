@@ -1,5 +1,5 @@
 //! Programs that get the exact bytes of a message on standard input and answer
-//! a signature (`spec/keys.md`, section 7). The public half is in a file, so
+//! a signature (`spec/keys.md`, section 8). The public half is in a file, so
 //! that a program need not be trusted with anything.
 
 use std::path::{Path, PathBuf};

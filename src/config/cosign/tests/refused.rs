@@ -257,7 +257,7 @@ fn no_error_repeats_a_secret_that_was_pasted() {
         format!("{ONE}repository = \"https://u:{canary}@r.io/x\"\n"),
         format!("[[configs]]\nkey = \"-----BEGIN PRIVATE KEY-----{canary}\"\n"),
         format!("[[configs]]\nkey = '''\n{canary}\n'''\n"),
-        format!("[[configs]]\nkey = \"env://{canary}\"\n"),
+        format!("[[configs]]\nprogram = \"{canary}\"\n"),
         format!("[[configs]]\nkey = {canary}\n"),
     ] {
         let error = parse(&text).unwrap_err();

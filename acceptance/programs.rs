@@ -1,0 +1,399 @@
+//! Keys that sign elsewhere by way of a program: sigstore's plugins, programs
+//! that get the bytes, and keys in a variable.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::support::cosign::BOTH;
+use crate::support::images::{Document, Image};
+use crate::support::registry::{Registry, Settings, Switch};
+use crate::support::signer::{Config, Outcome, Signer};
+use crate::support::testdata;
+
+/// A folder with programs, and with a private key that openssl made.
+struct Programs {
+    folder: TempDir,
+}
+
+/// Signs what comes on standard input, and counts how often it was asked.
+const SIGN: &str = r#"cat > "$here/message.$$"
+echo "$SIGNER_KIND $SIGNER_DIGEST $SIGNER_IMAGE" >> "$here/asked"
+env >> "$here/environment"
+sha256sum < "$here/message.$$" >> "$here/digests"
+openssl dgst -sha256 -sign "$here/private.pem" "$here/message.$$""#;
+
+/// Sigstore's protocol, for the key `team`.
+const PLUGIN: &str = r#"printf '%s\n' "$2" >> "$here/questions"
+case "$2" in
+*'"methodName":"publicKey"'*)
+    pem=$(base64 -w0 "$here/public.pub")
+    echo "{\"publicKey\":{\"publicKeyPEM\":\"$pem\"}}" ;;
+*'"methodName":"signMessage"'*)
+    echo sign >> "$here/asked"
+    signature=$(openssl dgst -sha256 -sign "$here/private.pem" | base64 -w0)
+    echo "{\"signMessage\":{\"signature\":\"$signature\"}}" ;;
+esac
+echo "a word of the plugin" >&2
+exit 1"#;
+
+impl Programs {
+    fn new() -> Self {
+        let programs = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let openssl = |arguments: &[&str]| {
+            let made = std::process::Command::new("openssl")
+                .args(arguments)
+                .current_dir(programs.folder.path())
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{made:?}");
+        };
+        let curve = "ec_paramgen_curve:P-256";
+        openssl(&[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            curve,
+            "-out",
+            "private.pem",
+        ]);
+        openssl(&[
+            "pkey",
+            "-in",
+            "private.pem",
+            "-pubout",
+            "-out",
+            "public.pub",
+        ]);
+        openssl(&[
+            "req",
+            "-new",
+            "-x509",
+            "-key",
+            "private.pem",
+            "-subj",
+            "/CN=x",
+            "-out",
+            "cert.pem",
+        ]);
+        programs
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a shell script; `$here` is the folder.
+    fn script(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.path(name);
+        let here = self.folder.path().display();
+        std::fs::write(&path, format!("#!/bin/sh\nhere='{here}'\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn forget(&self) {
+        for name in ["asked", "questions", "digests"] {
+            let _ = std::fs::remove_file(self.path(name));
+        }
+    }
+
+    fn search_path(&self) -> String {
+        format!("{}:/usr/bin:/bin", self.folder.path().display())
+    }
+
+    fn program(&self, script: &str) -> Config {
+        let program = self.script("sign", script);
+        let words = format!("[{:?}, \"--key\", \"prod\"]", program.display().to_string());
+        Config::none()
+            .set_raw("program", &words)
+            .set("public-key", &self.path("public.pub").display().to_string())
+    }
+
+    fn plugin(&self, script: &str) -> Config {
+        self.script("sigstore-kms-test-1", script);
+        Config::none().set("key", "test-1://team")
+    }
+}
+
+fn with_documents() -> Image {
+    let bom = |n: u32| format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","version":{n}}}"#);
+    Image::with_documents(&[
+        Document::new("layers/sbom/launch/sbom.cdx.json", bom(1)),
+        Document::new("layers/sbom/launch/a/sbom.cdx.json", bom(2)),
+    ])
+}
+
+fn seeded() -> (Registry, Image) {
+    let registry = Registry::with(Settings {
+        referrers: Switch::On,
+        ranges: Switch::On,
+        ..Settings::default()
+    });
+    let image = with_documents();
+    image.seed(&registry);
+    (registry, image)
+}
+
+fn run(programs: &Programs, registry: &Registry, image: &Image, config: Config) -> Outcome {
+    Signer::of(image, registry.host())
+        .config(config)
+        .environment("PATH", &programs.search_path())
+        .run()
+}
+
+/// Verified with the public key, whatever form hangs there.
+fn verified(registry: &Registry, image: &Image, programs: &Programs, format: &str) {
+    let key = programs.path("public").display().to_string();
+    let reference = image.reference(registry.host());
+    let majors = match format {
+        "bundle" => &BOTH[1..],
+        _ => &BOTH[..],
+    };
+    for cosign in majors {
+        cosign.verify_any("verify", &key, &reference).accepted();
+    }
+    if format == "legacy" {
+        for cosign in BOTH {
+            cosign
+                .verify_attestation(&key, "cyclonedx", &reference)
+                .accepted();
+        }
+    }
+}
+
+/// KEY-112, KEY-114, KEY-115, KEY-117, KEY-118, KEY-119
+#[test]
+fn what_signs_elsewhere_is_verified_by_cosign_and_not_asked_twice() {
+    for format in ["legacy", "bundle", "both"] {
+        for is_plugin in [false, true] {
+            let (programs, (registry, image)) = (Programs::new(), seeded());
+            let config = match is_plugin {
+                true => programs.plugin(PLUGIN),
+                false => programs.program(SIGN),
+            };
+            let config = config.set("format", format);
+            run(&programs, &registry, &image, config.clone()).succeeded();
+            verified(&registry, &image, &programs, format);
+            // The image's payload, and in a bundle its statement; two documents.
+            let messages = if format == "both" { 4 } else { 3 };
+            assert_eq!(programs.lines("asked").len(), messages, "{format}");
+            programs.forget();
+            registry.forget_exchanges();
+            run(&programs, &registry, &image, config).succeeded();
+            assert!(programs.lines("asked").is_empty(), "{format}");
+            assert!(registry.exchanges().puts().is_empty(), "{format}");
+        }
+    }
+}
+
+/// KEY-116, KEY-117, SIG-15
+#[test]
+fn a_program_is_told_what_it_signs_and_no_secret() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let canary = "canary-of-the-phase";
+    Signer::of(&image, registry.host())
+        .config(programs.program(SIGN))
+        .environment("PATH", &programs.search_path())
+        .environment("COSIGN_PASSWORD", canary)
+        .environment(
+            "CNB_REGISTRY_AUTH",
+            &format!("{{\"r.io\":\"Bearer {canary}\"}}"),
+        )
+        .environment(
+            "DOCKER_AUTH_CONFIG",
+            &format!("{{\"auths\":{{\"{canary}\":{{}}}}}}"),
+        )
+        .run()
+        .succeeded();
+    let reference = image.reference(registry.host());
+    let asked = programs.lines("asked");
+    let kind = |kind: &str| asked.iter().filter(|line| line.starts_with(kind)).count();
+    assert_eq!(
+        (kind("signature "), kind("attestation ")),
+        (1, 2),
+        "{asked:?}"
+    );
+    for line in &asked {
+        assert!(line.ends_with(&reference), "{line} {reference}");
+        let digest = line.split(' ').nth(1).unwrap();
+        let digests = programs.lines("digests");
+        assert!(
+            digests.iter().any(|line| line.starts_with(digest)),
+            "{digests:?}"
+        );
+    }
+    let environment = programs.lines("environment").join("\n");
+    assert!(environment.contains("SIGNER_KIND="));
+    assert!(!environment.contains(canary), "{environment}");
+}
+
+/// KEY-112
+#[test]
+fn a_plugin_is_asked_as_cosign_asks_it() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let config = programs.plugin(PLUGIN).set("export-sbom", "none");
+    run(&programs, &registry, &image, config).succeeded();
+    let questions = programs.lines("questions");
+    let questions: Vec<serde_json::Value> = questions
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let methods: Vec<_> = questions
+        .iter()
+        .map(|q| q["methodName"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["publicKey", "signMessage"]);
+    for question in &questions {
+        let options = &question["initOptions"];
+        assert_eq!(options["protocolVersion"], "v1");
+        assert_eq!(options["keyResourceID"], "team");
+        assert_eq!(options["hashFunc"], 5);
+    }
+    let digest = &questions[1]["signMessage"]["signOptions"]["messageOptions"]["digest"];
+    assert_eq!(digest.as_str().unwrap().len(), 44);
+}
+
+/// KEY-110
+#[test]
+fn a_key_in_a_variable_signs_like_its_file() {
+    let (registry, image) = seeded();
+    let file = std::fs::read_to_string(testdata("keys/p256-cosign3.key")).unwrap();
+    let password = testdata("keys/password").display().to_string();
+    let config = Config::none()
+        .set("key", "env://TEAM_KEY")
+        .set("password", &password);
+    let signer = |value: Option<&str>| {
+        let signer = Signer::of(&image, registry.host()).config(config.clone());
+        match value {
+            Some(value) => signer.environment("TEAM_KEY", value).run(),
+            None => signer.run(),
+        }
+    };
+    signer(Some(&file))
+        .succeeded()
+        .says(&["key env://TEAM_KEY"]);
+    let reference = image.reference(registry.host());
+    for cosign in BOTH {
+        cosign.verify("p256-cosign3", &reference, &[]).accepted();
+    }
+    for (value, words) in [
+        (None, "the variable `TEAM_KEY` is not set"),
+        (Some(""), "the variable `TEAM_KEY` is empty"),
+        (Some(&*file.replace('\n', "\\n")), "turn each `\\n`"),
+        (Some(&*file.replace('\n', " ")), "line breaks"),
+        (Some("no key"), "no PEM block"),
+    ] {
+        signer(value).ended_with(115).says(&[words]);
+    }
+}
+
+/// KEY-111, KEY-113, KEY-114, KEY-118, SIG-11
+#[test]
+fn who_does_not_sign_well_changes_nothing() {
+    let other = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out \"$here/o\"
+openssl dgst -sha256 -sign \"$here/o\"";
+    for (script, words) in [
+        ("echo nonsense", "does not accept the signature"),
+        ("exec <&-; exit 0", "it printed no signature"),
+        ("echo 'no permit' >&2; exit 3", "no permit"),
+        ("yes", "it printed more than 65536 bytes"),
+        (other, "does not accept the signature"),
+    ] {
+        let (programs, (registry, image)) = (Programs::new(), seeded());
+        registry.forget_exchanges();
+        run(&programs, &registry, &image, programs.program(script))
+            .ended_with(112)
+            .says(&[words]);
+        registry.stored_nothing();
+    }
+    let public = PLUGIN
+        .split("*'\"methodName\":\"signMessage\"'*)")
+        .next()
+        .unwrap();
+    for (answer, code, words) in [
+        (
+            "echo '{\"signMessage\":{\"signature\":\"AAAA\"}}'",
+            112,
+            "does not accept the signature",
+        ),
+        (
+            "echo '{\"errorMessage\":\"the HSM is out\"}'",
+            112,
+            "the HSM is out",
+        ),
+        ("echo '{}'", 112, "it holds no signature"),
+        ("echo garbage", 112, "not the JSON of the protocol"),
+        ("echo the-reason >&2", 112, "the-reason"),
+    ] {
+        let (programs, (registry, image)) = (Programs::new(), seeded());
+        let plugin = programs.plugin(&format!("{public}*) {answer} ;;\nesac"));
+        registry.forget_exchanges();
+        run(&programs, &registry, &image, plugin)
+            .ended_with(code)
+            .says(&[words]);
+        registry.stored_nothing();
+    }
+}
+
+/// KEY-111, KEY-119, CFG-8
+#[test]
+fn who_is_not_there_is_named() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let public = programs.path("public.pub").display().to_string();
+    let program = |name: &str, public: &str| {
+        let words = format!("[{name:?}]");
+        Config::none()
+            .set_raw("program", &words)
+            .set("public-key", public)
+    };
+    let script = programs.script("there", SIGN).display().to_string();
+    let key = |uri: &str| Config::none().set("key", uri);
+    for (config, code, words) in [
+        (key("absent://k"), 115, "`sigstore-kms-absent`"),
+        (key("https://h/k"), 3, "keys are not read from `https`"),
+        (key("Ab://k"), 3, "`Ab` is no scheme of a key"),
+        (
+            key("absent://k").set("password", "p"),
+            3,
+            "not opened by a `password`",
+        ),
+        (
+            program("absent-program", &public),
+            115,
+            "`absent-program`: no such program",
+        ),
+        (program(&script, "absent.pub"), 115, "absent.pub"),
+        (program(&script, &script), 115, "no `PUBLIC KEY` in PEM"),
+    ] {
+        run(&programs, &registry, &image, config)
+            .ended_with(code)
+            .says(&[words]);
+    }
+    registry.stored_nothing();
+}
+
+/// KEY-119
+#[test]
+fn a_certificate_may_hold_the_public_half() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let script = programs.script("sign", SIGN).display().to_string();
+    let config = Config::none()
+        .set_raw("program", &format!("[{script:?}]"))
+        .set(
+            "certificate",
+            &programs.path("cert.pem").display().to_string(),
+        );
+    run(&programs, &registry, &image, config).succeeded();
+    verified(&registry, &image, &programs, "legacy");
+}
