@@ -3,7 +3,7 @@
 //!
 //! `keys` asks the former; both `keys` and `store` need the latter, since a
 //! cloud's identity opens its key service and its registry alike
-//! (`spec/decisions/0026`).
+//! (`spec/decisions/0027`).
 
 mod answer;
 mod error;
