@@ -312,3 +312,50 @@ fn an_object_that_is_no_image_manifest_is_not_overwritten() {
     registry.tag(image.repository(), &image.attached("sig"), &digest);
     refused(&registry, &image, 118).says(&[&image.attached("sig")]);
 }
+
+/// A run with `-check` for `key`.
+fn checked(registry: &Registry, image: &Image, key: &str, arguments: &[&str]) -> Outcome {
+    let signer = Signer::of(image, registry.host()).key(key);
+    let receipt = signer.folder().join("receipt.toml");
+    let run = signer
+        .arguments(&["-check", "-retry-budget=0", "-receipt"])
+        .arguments(&[receipt.to_str().unwrap()])
+        .arguments(arguments)
+        .run();
+    untouched(registry);
+    assert!(!receipt.exists());
+    run
+}
+
+/// SIG-93
+#[test]
+fn a_check_says_what_is_ready_and_leaves_nothing() {
+    let (registry, image) = seeded("platform-api-0.15");
+    let run = checked(&registry, &image, "p256-cosign3", &[]).succeeded();
+    run.says(&["ready to sign 1 image with 1 key", "Unlocked key"])
+        .does_not_say(&["Signed", "Done in"]);
+    let sessions = |method| registry.exchanges().of(method, "/blobs/uploads/").len();
+    assert!(sessions("POST") > 0);
+    assert_eq!(sessions("POST"), sessions("DELETE"));
+}
+
+/// SIG-93
+#[test]
+fn a_check_ends_as_the_run_would_have_ended() {
+    let (registry, image) = seeded("platform-api-0.15");
+    let wrong = Signer::of(&image, registry.host())
+        .config(Config::key("p256-cosign3").set("password", "/dev/null"))
+        .arguments(&["-check"])
+        .run();
+    wrong.ended_with(115);
+    let moved = stranger(&registry, image.repository());
+    registry.tag(image.repository(), "v1", &moved);
+    checked(&registry, &image, "p256-cosign3", &[]).ended_with(114);
+    let image = Image::recorded("platform-api-0.15");
+    let registry = Registry::with(Settings {
+        access: [(image.repository().to_owned(), Access::ReadOnly)].into(),
+        ..Settings::default()
+    });
+    image.seed(&registry);
+    checked(&registry, &image, "p256-cosign3", &[]).ended_with(113);
+}

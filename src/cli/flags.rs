@@ -30,6 +30,7 @@ pub enum Request {
 /// The flags as given: `None` is a flag that was not there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Flags {
+    pub check: bool,
     pub cosign_config: Option<PathBuf>,
     pub gid: Option<u32>,
     /// The prefix of the files of a new key pair.
@@ -89,7 +90,12 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 22] = [
+pub(super) const DEFINITIONS: [Definition; 23] = [
+    define(
+        "check",
+        Kind::Switch,
+        "find out whether a run would go well, and write and sign nothing",
+    ),
     define("cosign-config", Kind::Text, "path to cosign.toml"),
     define(
         "generate-key-pair",
@@ -254,6 +260,7 @@ impl Given {
             let on = switched(flag.name, value)?;
             match flag.name {
                 "version" => self.version = on,
+                "check" => self.flags.check = on,
                 "strict-formats" => self.flags.formats = Some(strictness(on)),
                 _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
             }

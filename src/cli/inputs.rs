@@ -188,6 +188,8 @@ pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
 /// The inputs of a run. Paths are relative to the working directory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inputs {
+    /// Whether the run ends before it signs.
+    pub is_check: bool,
     /// `cosign.toml`
     pub cosign_config: PathBuf,
     /// `report.toml`
@@ -245,6 +247,7 @@ impl Inputs {
             id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
         );
         Ok(Self {
+            is_check: flags.check,
             cosign_config: path(flags.cosign_config, &fallbacks.cosign_config)
                 .ok_or(InputsError::NoCosignConfig)?,
             report,

@@ -23,7 +23,7 @@ use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::{KeyReference, Origin};
 use crate::oci::{Namespace, Repository};
-use crate::phase::{self, Destination, Input, Locked, Mixture, Notation, Plan, Receipt};
+use crate::phase::{self, Destination, Input, Locked, Mixture, Notation, Plan, Receipt, Task};
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
 use crate::store::Visible;
@@ -160,14 +160,14 @@ fn sign(
     let runtime = runtime::start().map_err(Failure::Start)?;
     watch.run(&registries);
     let (mut receipt, outcome) = runtime.block_on(async {
-        let (limits, settle) = (&inputs.limits, settle(&inputs));
+        let (limits, task) = (&inputs.limits, task(&inputs));
         let stop = watch.stopped();
         phase::run(
             &plan,
             locked,
             &registries,
             limits,
-            settle,
+            task,
             warn_of_mixture,
             stop,
         )
@@ -183,13 +183,16 @@ fn sign(
     runtime.shutdown_background();
     receipt.scrub(secrets);
     let written = match destination {
-        Some(destination) => write_receipt(destination, &receipt, has_written),
-        None => Ok(()),
+        // A receipt of nothing could be taken for one of a run.
+        Some(destination) if !inputs.is_check => write_receipt(destination, &receipt, has_written),
+        _ => Ok(()),
     };
     let Err(failure) = outcome else {
         written?;
-        let took = watch.elapsed().as_secs_f64();
-        info!("Done in {took:.1} s: {}", receipt.summary());
+        if !inputs.is_check {
+            let took = watch.elapsed().as_secs_f64();
+            info!("Done in {took:.1} s: {}", receipt.summary());
+        }
         return Ok(());
     };
     // One error ends the run; the other becomes a line of the log.
@@ -199,11 +202,12 @@ fn sign(
     Err(failure)
 }
 
-fn settle(inputs: &Inputs) -> Settle {
+fn task(inputs: &Inputs) -> Task {
     match inputs.settle {
-        None => Settle::Measured,
-        Some(settle) if settle.is_zero() => Settle::Off,
-        Some(settle) => Settle::Fixed(settle),
+        _ if inputs.is_check => Task::Check,
+        None => Task::Sign(Settle::Measured),
+        Some(settle) if settle.is_zero() => Task::Sign(Settle::Off),
+        Some(settle) => Task::Sign(Settle::Fixed(settle)),
     }
 }
 

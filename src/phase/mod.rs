@@ -70,6 +70,7 @@ use tracing::info;
 use crate::attach::{Lateness, Settle};
 use crate::store::Visible;
 use crate::store::registry::Registries;
+use crate::words::Count;
 
 /// How long a run that was stopped may take to learn what became of requests
 /// under way. Cancelling sessions comes on top; all in all less than 2 s.
@@ -77,6 +78,15 @@ const GRACE: Duration = Duration::from_millis(1000);
 /// How long a run that has published everything waits to learn whether a tag
 /// has moved.
 const LOOKING: Duration = Duration::from_secs(5);
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// To the end, with this time to let what was written settle.
+    Sign(Settle),
+    /// Up to the first signature.
+    Check,
+}
 
 /// Runs all steps after [`prepare`], until done or until `stop`. What
 /// happened is in the receipt, also after a failure. Upload sessions that were
@@ -86,14 +96,14 @@ pub async fn run(
     locked: Vec<Locked>,
     registries: &Registries,
     limits: &Limits,
-    settle: Settle,
+    task: Task,
     warn: fn(&Mixture),
     stop: impl Future<Output = Stop>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         stop,
-        steps(plan, locked, registries, limits, settle, warn, &mut receipt),
+        steps(plan, locked, registries, limits, task, warn, &mut receipt),
         registries,
     )
     .await;
@@ -131,7 +141,7 @@ async fn steps(
     locked: Vec<Locked>,
     registries: &Registries,
     limits: &Limits,
-    settle: Settle,
+    task: Task,
     warn: fn(&Mixture),
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
@@ -146,13 +156,22 @@ async fn steps(
     let (readable, writable) = (checks.0?, checks.1?);
     let claims = or_stopped(registries, Claims::read(plan, &readable)).await?;
     let subjects = readable.into_subjects();
-    let (keys, more) = futures_util::join!(
-        or_stopped(registries, opening.finish()),
-        open_more(plan, &claims, &writable, registries)
-    );
+    let more = async {
+        match task {
+            Task::Sign(_) => open_more(plan, &claims, &writable, registries).await,
+            Task::Check => Ok(()),
+        }
+    };
+    let (keys, more) = futures_util::join!(or_stopped(registries, opening.finish()), more);
     let (keys, ()) = (keys?, more?);
+    let formats = check_formats(plan, &claims, &writable, &keys, warn);
+    or_stopped(registries, formats).await?;
+    let Task::Sign(settle) = task else {
+        let (images, keys) = (Count(subjects.len(), "image"), Count(keys.count(), "key"));
+        info!("Checked: ready to sign {images} with {keys}");
+        return Ok(());
+    };
     let computing = async {
-        check_formats(plan, &claims, &writable, &keys, warn).await?;
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
         seal(plan, signed).await

@@ -2,6 +2,7 @@
 //! run, and it needs 64 MiB or more for each key; of a key that signs elsewhere
 //! the public half is fetched.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -176,6 +177,12 @@ impl Keys {
         };
         local.damage();
         self
+    }
+
+    /// How many different keys there are.
+    pub(super) fn count(&self) -> usize {
+        let fingerprints = self.keys.iter().map(|key| &key.identity.fingerprint);
+        fingerprints.collect::<HashSet<_>>().len()
     }
 
     pub(super) fn into_keys(self) -> Vec<Key> {

@@ -37,6 +37,7 @@ fn every_flag_arrives() {
     let given = flags(&[
         "-report",
         "r",
+        "-check",
         "-cosign-config=c",
         "--layers",
         "l",
@@ -68,6 +69,7 @@ fn every_flag_arrives() {
         "-version=false",
     ]);
     let expected = Flags {
+        check: true,
         cosign_config: Some("c".into()),
         gid: Some(1001),
         key_pair: Some("k".into()),
@@ -274,7 +276,7 @@ fn the_usage_has_the_layout_of_go() {
     let usage = crate::cli::usage::flags();
     assert!(
         usage.starts_with(
-            "Usage of signer:\n  -cosign-config string\n    \tpath to cosign.toml\n  -generate-key-pair string\n"
+            "Usage of signer:\n  -check\n    \tfind out whether a run would go well, and write and sign nothing\n  -cosign-config string\n    \tpath to cosign.toml\n  -generate-key-pair string\n"
         ),
         "{usage}"
     );

@@ -40,6 +40,7 @@ fn report(arguments: &[&str], variables: Variables<'_>) -> PathBuf {
 #[test]
 fn without_anything_else_the_defaults_hold() {
     let expected = Inputs {
+        is_check: false,
         cosign_config: "c".into(),
         report: "/layers/report.toml".into(),
         receipt: None,
