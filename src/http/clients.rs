@@ -126,7 +126,10 @@ impl Clients {
 
     /// The client for a service with TLS settings of its own.
     pub(super) fn own<'a>(&self, own: &'a OwnTls, url: &Url) -> Result<&'a Client, HttpError> {
-        let proxy = self.proxies.of(url)?;
+        let proxy = match &own.proxy {
+            Some(proxy) => Some(proxy),
+            None => self.proxies.of(url)?,
+        };
         let slot = match proxy {
             None => &own.direct,
             Some(_) => &own.by_proxy,

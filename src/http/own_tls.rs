@@ -1,5 +1,5 @@
-//! TLS as one service wants it: its own roots, a certificate for us, another
-//! name. Key services have such settings each for themselves.
+//! The way to one service as its user wants it: its own roots, a certificate for
+//! us, another name, a proxy. Key services have such settings each for themselves.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +12,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
+use super::proxies::ProxyVariable;
 use super::roots::Roots;
 use super::verifier::CertificateVerifier;
+use crate::secret::Secrets;
 
 /// The TLS settings of a service, and its connections.
 pub struct OwnTls {
@@ -22,8 +24,18 @@ pub struct OwnTls {
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     /// The name that the certificate has to be for, if not the URL's host.
     name: Option<ServerName<'static>>,
+    certificates: Certificates,
+    /// Instead of the machine's, whatever the host is.
+    pub(super) proxy: Option<ProxyVariable>,
     pub(super) direct: OnceLock<Client>,
     pub(super) by_proxy: OnceLock<Client>,
+}
+
+/// Whether the service's certificate must be good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certificates {
+    Verified,
+    Unverified,
 }
 
 /// PEM of TLS settings that cannot be used.
@@ -46,6 +58,8 @@ impl OwnTls {
             roots: None,
             identity: None,
             name: None,
+            certificates: Certificates::Verified,
+            proxy: None,
             direct: OnceLock::new(),
             by_proxy: OnceLock::new(),
         }
@@ -86,6 +100,20 @@ impl OwnTls {
         Ok(self)
     }
 
+    /// With any certificate of the service's: the user wants none verified.
+    pub fn trusting_anybody(mut self) -> Self {
+        self.certificates = Certificates::Unverified;
+        self
+    }
+
+    /// By this proxy, and not by the machine's. Its password is hidden from now
+    /// on.
+    pub fn by(mut self, proxy: ProxyVariable, secrets: &Secrets) -> Self {
+        proxy.remember(secrets);
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// TLS 1.2 and 1.3 as set up here. HTTP/1.1 alone: HTTP/2 loses the alert
     /// of a server that wants another certificate.
     pub(super) fn config(&self, machine: &Roots) -> Result<ClientConfig, rustls::Error> {
@@ -94,6 +122,7 @@ impl OwnTls {
         let verifier = Renamed {
             verifier: CertificateVerifier::new(roots, &provider),
             name: self.name.clone(),
+            certificates: self.certificates,
         };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -128,11 +157,13 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unfit> {
     }
 }
 
-/// Verifies a certificate for another name than the one that was asked for.
+/// Verifies a certificate for another name than the one that was asked for, or
+/// none at all.
 #[derive(Debug)]
 struct Renamed {
     verifier: CertificateVerifier,
     name: Option<ServerName<'static>>,
+    certificates: Certificates,
 }
 
 impl ServerCertVerifier for Renamed {
@@ -144,6 +175,9 @@ impl ServerCertVerifier for Renamed {
         response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificates == Certificates::Unverified {
+            return Ok(ServerCertVerified::assertion());
+        }
         let name = self.name.as_ref().unwrap_or(name);
         self.verifier
             .verify_server_cert(shown, others, name, response, now)

@@ -55,17 +55,7 @@ impl Proxies {
     /// registry's place may repeat them.
     pub(super) fn remember(&self, secrets: &Secrets) {
         let variables = [&self.http, &self.https].into_iter().flatten();
-        for text in variables.filter_map(|variable| variable.value.expose_str()) {
-            let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
-            let authority = authority.split('/').next().unwrap_or_default();
-            let Some((login, _)) = authority.rsplit_once('@') else {
-                continue;
-            };
-            let (user, password) = login.split_once(':').unwrap_or((login, ""));
-            secrets.remember(password.as_bytes());
-            let (user, password) = (percent_decoded(user), percent_decoded(password));
-            secrets.remember_login(user.expose_str().unwrap_or_default(), password.expose());
-        }
+        variables.for_each(|variable| variable.remember(secrets));
     }
 
     /// The proxy for `url`, or none if it is asked directly.
@@ -112,6 +102,19 @@ fn percent_decoded(text: &str) -> Secret {
 }
 
 impl ProxyVariable {
+    pub(super) fn remember(&self, secrets: &Secrets) {
+        let text = self.value.expose_str().unwrap_or_default();
+        let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let authority = authority.split('/').next().unwrap_or_default();
+        let Some((login, _)) = authority.rsplit_once('@') else {
+            return;
+        };
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        secrets.remember(password.as_bytes());
+        let (user, password) = (percent_decoded(user), percent_decoded(password));
+        secrets.remember_login(user.expose_str().unwrap_or_default(), password.expose());
+    }
+
     /// The proxy's address. A scheme that is missing is `http`.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The settings of services as their users know them: variables and files.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
@@ -27,7 +29,11 @@ struct Inner {
     /// When a pipe must have ended.
     until: Instant,
     files: Mutex<Vec<PathBuf>>,
+    shared: Mutex<HashMap<(TypeId, String), Handle>>,
 }
+
+/// What several keys of a service have in common.
+type Handle = Arc<dyn Any + Send + Sync>;
 
 /// The value of a variable.
 type Lookup = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
@@ -53,6 +59,7 @@ impl Variables {
             secrets,
             until,
             files: Mutex::default(),
+            shared: Mutex::default(),
         }))
     }
 
@@ -139,6 +146,31 @@ impl Variables {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the keys of one service share in this run, credentials and
+    /// connections: made when the first of them is found, known by its type and
+    /// `name`.
+    ///
+    /// # Errors
+    /// As `make`; nothing is kept then.
+    pub fn shared<T: Any + Send + Sync, E>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let key = (TypeId::of::<T>(), name.to_owned());
+        let shared = || {
+            let shared = self.0.shared.lock();
+            shared.unwrap_or_else(PoisonError::into_inner)
+        };
+        let known = shared().get(&key).cloned();
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            return Ok(known);
+        }
+        let made = Arc::new(make()?);
+        shared().insert(key, Arc::clone(&made) as Handle);
+        Ok(made)
     }
 
     /// Hides a secret from now on.
