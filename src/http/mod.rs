@@ -24,7 +24,6 @@ mod verifier;
 mod waiting;
 mod warning;
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,6 +86,24 @@ pub struct Client {
     deadline: Instant,
 }
 
+/// One question, in the ways in which it may be asked.
+struct Ways<'a> {
+    first: &'a Request,
+    others: &'a [Request],
+    /// Whether an answer ends the search, but for that of the last way.
+    is_answer: &'a (dyn Fn(&Response) -> bool + Sync),
+}
+
+impl<'a> Ways<'a> {
+    fn only(request: &'a Request) -> Self {
+        Self {
+            first: request,
+            others: &[],
+            is_answer: &|_| true,
+        }
+    }
+}
+
 /// One hop of a request.
 struct Leg {
     url: Url,
@@ -129,12 +146,8 @@ impl Client {
     /// # Errors
     /// On everything but an answer; with the last answer if it never got better.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
-        self.in_time(
-            request,
-            &[],
-            self.persist(request, async |_| self.attempt(request).await),
-        )
-        .await
+        let (_, answer) = self.persist(&Ways::only(request)).await?;
+        Ok(answer)
     }
 
     /// As [`send`](Self::send), with several ways to ask for the same: each
@@ -149,43 +162,14 @@ impl Client {
         &self,
         first: &Request,
         others: &[Request],
-        is_answer: impl Fn(&Response) -> bool,
+        is_answer: impl Fn(&Response) -> bool + Sync,
     ) -> Result<(usize, Response), HttpError> {
-        let chosen = Cell::new(0);
-        let attempt = async |end: Instant| {
-            let mut failed: Option<HttpError> = None;
-            for (index, way) in std::iter::once(first).chain(others).enumerate() {
-                chosen.set(index);
-                let error = match self.attempt(way).await {
-                    Ok(answer) if index == others.len() || is_answer(&answer) => return Ok(answer),
-                    Ok(_) => continue,
-                    // A host did answer in this way.
-                    Err(
-                        error @ (HttpError::Certificate { .. }
-                        | HttpError::Alert { .. }
-                        | HttpError::Incompatible { .. }
-                        | HttpError::ProxySetting { .. }
-                        | HttpError::Redirect { .. }
-                        | HttpError::Inward { .. }
-                        | HttpError::TooLarge { .. }),
-                    ) => return Err(error),
-                    // Another way may be silent for as long.
-                    Err(error @ HttpError::Silence { .. }) if Instant::now() >= end => {
-                        return Err(error);
-                    }
-                    Err(error) => error,
-                };
-                failed = match failed {
-                    Some(earlier) if earlier.is_passing() || !error.is_passing() => Some(earlier),
-                    _ => Some(error),
-                };
-            }
-            Err(failed.unwrap_or_else(|| HttpError::silence(&first.url, SILENCE)))
+        let ways = Ways {
+            first,
+            others,
+            is_answer: &is_answer,
         };
-        let answer = self
-            .in_time(first, others, self.persist(first, attempt))
-            .await?;
-        Ok((chosen.get(), answer))
+        self.persist(&ways).await
     }
 
     /// How long the host of `url` has taken to answer so far.
@@ -202,14 +186,11 @@ impl Client {
     }
 
     /// Makes attempts until one gives a usable outcome, within the budget.
-    async fn persist(
-        &self,
-        request: &Request,
-        attempt: impl AsyncFn(Instant) -> Result<Response, HttpError>,
-    ) -> Result<Response, HttpError> {
+    async fn persist(&self, ways: &Ways<'_>) -> Result<(usize, Response), HttpError> {
         let mut is_in_doubt = false;
-        let outcome = self.repeat(request, attempt, &mut is_in_doubt).await;
-        match is_in_doubt && request.method == Method::PUT {
+        let repeating = self.repeat(ways, &mut is_in_doubt);
+        let outcome = self.in_time(ways.first, ways.others, repeating).await;
+        match is_in_doubt && ways.first.method == Method::PUT {
             true => outcome.map_err(HttpError::after_doubt),
             false => outcome,
         }
@@ -219,10 +200,10 @@ impl Client {
     /// that failed.
     async fn repeat(
         &self,
-        request: &Request,
-        attempt: impl AsyncFn(Instant) -> Result<Response, HttpError>,
+        ways: &Ways<'_>,
         is_in_doubt: &mut bool,
-    ) -> Result<Response, HttpError> {
+    ) -> Result<(usize, Response), HttpError> {
+        let request = ways.first;
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
         let asked_at = Instant::now();
@@ -237,10 +218,10 @@ impl Client {
                 }
                 request.pulse.begin(permit.began);
                 let end = pace.end(&host, permit.began);
-                (permit.began, attempt(end).await)
+                (permit.began, self.attempt_each(ways, end).await)
             };
             let failure = match outcome {
-                Ok(response) => match PassingFailure::of_answer(response, request) {
+                Ok((way, response)) => match PassingFailure::of_answer(response, request) {
                     Ok(mut response) => {
                         host.answered(began);
                         let sent = request.body.as_ref().map_or(0, Content::length);
@@ -248,7 +229,7 @@ impl Client {
                             host.took(began.elapsed());
                         }
                         response.attempts = pace.attempts() + 1;
-                        return Ok(response);
+                        return Ok((way, response));
                     }
                     Err(failure) => failure,
                 },
@@ -269,6 +250,48 @@ impl Client {
             );
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Tries one way after the other, once each, until one gives an answer.
+    async fn attempt_each(
+        &self,
+        ways: &Ways<'_>,
+        end: Instant,
+    ) -> Result<(usize, Response), HttpError> {
+        let Ways {
+            first,
+            others,
+            is_answer,
+        } = ways;
+        let mut failed: Option<HttpError> = None;
+        for (index, way) in std::iter::once(*first).chain(*others).enumerate() {
+            let error = match self.attempt(way).await {
+                Ok(answer) if index == others.len() || is_answer(&answer) => {
+                    return Ok((index, answer));
+                }
+                Ok(_) => continue,
+                // A host did answer in this way.
+                Err(
+                    error @ (HttpError::Certificate { .. }
+                    | HttpError::Alert { .. }
+                    | HttpError::Incompatible { .. }
+                    | HttpError::ProxySetting { .. }
+                    | HttpError::Redirect { .. }
+                    | HttpError::Inward { .. }
+                    | HttpError::TooLarge { .. }),
+                ) => return Err(error),
+                // Another way may be silent for as long.
+                Err(error @ HttpError::Silence { .. }) if Instant::now() >= end => {
+                    return Err(error);
+                }
+                Err(error) => error,
+            };
+            failed = match failed {
+                Some(earlier) if earlier.is_passing() || !error.is_passing() => Some(earlier),
+                _ => Some(error),
+            };
+        }
+        Err(failed.unwrap_or_else(|| HttpError::silence(&first.url, SILENCE)))
     }
 
     /// Sends `request` once, without retries, and follows redirects.
