@@ -22,6 +22,7 @@ use flate2::write::GzEncoder;
 
 use crate::support::images::{Document, Image};
 use crate::support::objects::{Attachment, Layer, attachment};
+use crate::support::programs::{PLUGIN, Programs, SIGN};
 use crate::support::registry::{Registry, Stored, sha256};
 use crate::support::signer::{Config, Signer};
 
@@ -200,6 +201,22 @@ fn fifty_megabytes_are_attested_in_flat_memory_and_sent_once_for_each_key() {
         if let [layer] = &*layers {
             assert!(predicate(layer) == document.bytes);
         }
+    }
+}
+
+/// KEY-53, SBOM-11. A key that signs elsewhere is not unlocked here.
+#[test]
+fn fifty_megabytes_are_attested_in_flat_memory_by_a_key_elsewhere() {
+    let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 1));
+    let image = Image::with_documents(std::slice::from_ref(&document));
+    let programs = Programs::new();
+    for config in [programs.program(SIGN), programs.plugin(PLUGIN)] {
+        let registry = seeded(&image);
+        let signer = Signer::of(&image, registry.host())
+            .config(config)
+            .environment("PATH", &programs.search_path());
+        watch(&signer).ended_with(0).took_at_most(FLAT);
+        assert_eq!(attached(&registry, &image, "att").layers.len(), 1);
     }
 }
 

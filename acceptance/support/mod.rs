@@ -7,6 +7,7 @@ pub mod front;
 pub mod images;
 pub mod needs;
 pub mod objects;
+pub mod programs;
 pub mod proxy;
 pub mod readers;
 pub mod real;

@@ -33,6 +33,7 @@ mod results;
 mod scenarios;
 mod stage;
 mod toll;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,7 +97,7 @@ fn main() -> ExitCode {
     let bench = Bench::new(signer);
     let mut results = Results::read(&output);
     type Measure<'a> = &'a dyn Fn(&Bench) -> Scenario;
-    let all: [(&str, &str, Measure); 14] = [
+    let all: [(&str, &str, Measure); 15] = [
         ("P0", "P00", &|bench| toll::line(bench)),
         ("P1", "P01", &|bench| {
             scenarios::one_image_one_key(bench, runs)
@@ -119,6 +120,7 @@ fn main() -> ExitCode {
         ("P13", "P13", &|bench| {
             loads::paced(bench, number("BENCH_IMAGES", 100))
         }),
+        ("P14", "P14", &|bench| vault::scenario(bench, runs)),
     ];
     for name in &only {
         assert!(

@@ -164,7 +164,10 @@ impl Bench {
         let signer = self.ours(program, job, &host);
         let commands = match program.is_ours() {
             true => vec![signer.command()],
-            false => self.cosign(program, job, &host),
+            false => {
+                let keys: Vec<_> = (0..job.keys).map(|key| self.keys.private(key)).collect();
+                self.cosign(program, job, &host, &keys)
+            }
         };
         self.stage.reset(round_trip);
         let mut sample = Sample {
@@ -240,7 +243,13 @@ impl Bench {
     }
 
     /// cosign signs one image with one key at a time, and attests one document.
-    fn cosign(&self, program: Program, job: &Job, host: &str) -> Vec<Command> {
+    pub fn cosign(
+        &self,
+        program: Program,
+        job: &Job,
+        host: &str,
+        keys: &[PathBuf],
+    ) -> Vec<Command> {
         let mut commands = Vec::new();
         for (number, document) in job.documents.iter().enumerate() {
             let path = self.predicate(number);
@@ -248,9 +257,8 @@ impl Bench {
         }
         for repository in job.image.repositories() {
             let reference = format!("{host}/{repository}@{}", job.image.digest());
-            for key in 0..job.keys {
-                let key = self.keys.private(key);
-                commands.push(self.signing(program, "sign", &key, &[], &reference));
+            for key in keys {
+                commands.push(self.signing(program, "sign", key, &[], &reference));
                 if job.export != "attestation" {
                     continue;
                 }
@@ -258,7 +266,7 @@ impl Bench {
                     let kind = document.predicate_type().expect("a standard document");
                     let path = self.predicate(number).display().to_string();
                     let more = ["--predicate", &path, "--type", kind];
-                    commands.push(self.signing(program, "attest", &key, &more, &reference));
+                    commands.push(self.signing(program, "attest", key, &more, &reference));
                 }
             }
             if job.export == "attachment" {
