@@ -7,6 +7,7 @@
 //! | question | file |
 //! |---|---|
 //! | Which entries of an SBOM layer are read where readers could disagree? | `archives` |
+//! | Do keys in AWS KMS sign, whoever vouches for us there? | `aws` |
 //! | How many requests and instructions does a run cost? | `baselines` |
 //! | How do memory and work grow with what is read? | `big` |
 //! | What do `format = "bundle"` and `"both"` write? | `bundles` |
@@ -68,6 +69,7 @@ mod release;
 mod support;
 
 mod archives;
+mod aws;
 mod baselines;
 mod big;
 mod bundles;

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::remote::AwsKey;
+
 /// A key as it is named, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyReference {
@@ -75,6 +77,8 @@ impl fmt::Display for Program {
 pub enum KeyUri {
     /// `env://NAME`: the variable's value is the PEM of a key file.
     Environment(String),
+    /// `awskms://[HOST]/ID`
+    Aws(AwsKey),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
     Plugin { name: String, resource: String },
 }
@@ -83,6 +87,7 @@ impl fmt::Display for KeyUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(name) => write!(f, "env://{name}"),
+            Self::Aws(key) => write!(f, "{key}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
     }
@@ -116,8 +121,9 @@ impl KeyUri {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         match scheme {
             "env" => environment(rest),
-            "awskms" | "azurekms" | "gcpkms" | "gitlab" | "hashivault" | "k8s" | "openbao"
-            | "pkcs11" | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
+            "awskms" => AwsKey::parse(rest).map(Self::Aws),
+            "azurekms" | "gcpkms" | "gitlab" | "hashivault" | "k8s" | "openbao" | "pkcs11"
+            | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
             _ => plugin(scheme, rest),
         }
     }
@@ -126,7 +132,7 @@ impl KeyUri {
     fn has_password(&self) -> bool {
         match self {
             Self::Environment(_) => true,
-            Self::Plugin { .. } => false,
+            Self::Aws(_) | Self::Plugin { .. } => false,
         }
     }
 }

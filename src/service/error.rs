@@ -14,6 +14,21 @@ pub enum ServiceName {
     Plugin(String),
     /// A program that signs, by its path.
     Program(String),
+    Aws(AwsApi),
+    /// The sources of credentials for AWS.
+    AwsCredentials,
+}
+
+/// A service of Amazon's that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwsApi {
+    Kms,
+    /// The Security Token Service.
+    Sts,
+    /// Private registries.
+    Ecr,
+    /// `public.ecr.aws`
+    EcrPublic,
 }
 
 impl fmt::Display for ServiceName {
@@ -21,6 +36,11 @@ impl fmt::Display for ServiceName {
         match self {
             Self::Plugin(name) => write!(f, "`sigstore-kms-{name}`"),
             Self::Program(path) => write!(f, "`{path}`"),
+            Self::Aws(AwsApi::Kms) => f.write_str("AWS KMS"),
+            Self::Aws(AwsApi::Sts) => f.write_str("AWS STS"),
+            Self::Aws(AwsApi::Ecr) => f.write_str("Amazon ECR"),
+            Self::Aws(AwsApi::EcrPublic) => f.write_str("Amazon ECR Public"),
+            Self::AwsCredentials => f.write_str("credentials for AWS"),
         }
     }
 }
@@ -53,8 +73,8 @@ pub enum Trouble {
     Http(#[from] HttpError),
     #[error("access denied: {action}{answer}")]
     Denied { action: String, answer: Said },
-    /// The credentials were good once.
-    #[error("the credentials have expired: {action}{answer}")]
+    /// The service does not know the credentials, or knows them no more.
+    #[error("the credentials are not known, or no more: {action}{answer}")]
     Expired { action: String, answer: Said },
     /// The service takes the time of the request for a wrong one.
     #[error("the service has another time than this machine: {action}{answer}")]

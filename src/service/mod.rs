@@ -6,9 +6,10 @@
 //! (`spec/decisions/0027`).
 
 mod answer;
+pub mod aws;
 mod error;
 mod variables;
 
 pub use answer::{json, quoted, said};
-pub use error::{FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
+pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
 pub use variables::{Unreadable, Variables};

@@ -2,6 +2,7 @@
 //! services, which `make services` installs. They take long to build, so tests
 //! leave out what is not there ([`Need::Service`](super::needs::Need::Service)).
 
+pub mod aws;
 mod caller;
 pub mod kms;
 pub mod kubernetes;

@@ -1,13 +1,17 @@
 //! Remedies for services that keep keys, and for programs that sign.
 
+use super::http::of_http;
 use super::{Hint, say};
 use crate::child::ChildError;
-use crate::service::{ServiceError, ServiceName, Trouble};
+use crate::service::aws;
+use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
 
 pub(super) fn of_service(error: &ServiceError) -> Hint {
     match &error.service {
         ServiceName::Plugin(name) => of_plugin(name, &error.trouble),
         ServiceName::Program(_) => of_program(&error.trouble),
+        ServiceName::Aws(api) => of_aws(*api, &error.trouble),
+        ServiceName::AwsCredentials => of_aws_credentials(&error.trouble),
     }
 }
 
@@ -52,5 +56,67 @@ fn of_child(trouble: &Trouble) -> Hint {
         }
         Trouble::Failed(_) => say("these are the program's own words"),
         _ => None,
+    }
+}
+
+fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
+    match (api, trouble) {
+        (_, Trouble::NotSet(_)) => {
+            say("set `AWS_REGION`, or name the key by its whole ARN, which holds the region")
+        }
+        (AwsApi::Kms, Trouble::Denied { .. }) => say(
+            "the identity needs `kms:GetPublicKey` and `kms:Sign` for this key, by the key's policy \
+             or its own",
+        ),
+        (AwsApi::Sts, Trouble::Denied { .. }) => {
+            say("the role's trust policy has to let this identity take the role on")
+        }
+        (AwsApi::Ecr | AwsApi::EcrPublic, Trouble::Denied { .. }) => {
+            say("the identity needs `ecr:GetAuthorizationToken`")
+        }
+        (AwsApi::Sts, Trouble::Expired { .. }) => {
+            say("the token of the web identity, or the keys that take the role on, are too old")
+        }
+        (_, Trouble::Expired { .. }) => say(
+            "give new credentials: AWS knows these no more, or the secret does not belong to the \
+             access key",
+        ),
+        (_, Trouble::Clock { .. }) => {
+            say("set the clock of this machine: AWS accepts a difference of five minutes")
+        }
+        (_, Trouble::Missing { .. }) => say(
+            "AWS looks for the key in one region of one account: compare `AWS_REGION`, or name the \
+             key by its whole ARN",
+        ),
+        (_, Trouble::Unfit { .. }) => say(
+            "signing needs an enabled key of the use `SIGN_VERIFY`, and of a kind such as \
+             `ECC_NIST_P256`",
+        ),
+        (_, Trouble::TooLong { .. }) => {
+            say("sign attestations with an ECDSA or RSA key, which signs their digest")
+        }
+        (_, Trouble::Setting { name, .. }) if name == "host" => {
+            say("what stands before the third slash is the host of another service than AWS's")
+        }
+        (_, trouble) => of_aws_credentials(trouble),
+    }
+}
+
+fn of_aws_credentials(trouble: &Trouble) -> Hint {
+    match trouble {
+        Trouble::NoCredentials { .. } => say(
+            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `AWS_WEB_IDENTITY_TOKEN_FILE` and \
+             `AWS_ROLE_ARN`, or `AWS_PROFILE`; or run where the place itself has a role",
+        ),
+        Trouble::NotSet(name) => Some(format!("set `{name}`, or leave out what needs it").into()),
+        Trouble::Setting { reason, .. } if *reason == aws::SIGNS_IN => say(
+            "let `credential_process` of the profile be `aws configure export-credentials`, which \
+             uses the sign-in that is there",
+        ),
+        Trouble::Http(error) => of_http(error),
+        Trouble::Failed(_) => say(
+            "run the command by hand; its output is not shown here because it may hold a secret",
+        ),
+        trouble => of_child(trouble),
     }
 }

@@ -6,19 +6,24 @@
 //! signatures (`sign`). Whatever they answer, no signature leaves this module
 //! that the public half does not accept (KEY-36).
 
+mod aws;
 mod plugin;
 mod program;
 
+use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tracing::warn;
 
 use super::error::{KeyError, OpenError};
 use super::prehash::{Hash, Prehash, sha256};
 use super::reference::{KeyReference, KeyUri};
 use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
+pub use aws::AwsKey;
+
 use crate::beside;
 use crate::http::Client;
 use crate::oci::Content;
@@ -54,12 +59,14 @@ pub struct Closed(Keeper);
 
 /// Who keeps a key, and all that it has to be told.
 enum Keeper {
+    Aws(aws::Closed),
     Plugin(plugin::Closed),
     Program(program::Closed),
 }
 
 /// A service that has answered for its key.
 enum Service {
+    Aws(aws::Key),
     Plugin(plugin::Key),
     Program(program::Key),
 }
@@ -91,6 +98,7 @@ struct Prepared {
 impl Closed {
     pub(super) fn find(reference: &KeyReference, variables: &Variables) -> Result<Self, OpenError> {
         Ok(Self(match reference {
+            KeyReference::Uri(KeyUri::Aws(key)) => Keeper::Aws(aws::Closed::find(key, variables)?),
             KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
                 Keeper::Plugin(plugin::Closed::find(name, resource, variables)?)
             }
@@ -103,8 +111,12 @@ impl Closed {
         }))
     }
 
-    pub(super) async fn open(self, _client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
+    pub(super) async fn open(self, client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
         let (service, found) = match self.0 {
+            Keeper::Aws(closed) => {
+                let (key, found) = closed.open(client).await?;
+                (Service::Aws(key), found)
+            }
             Keeper::Plugin(closed) => {
                 let (key, found) = closed.open().await?;
                 (Service::Plugin(key), found)
@@ -171,6 +183,7 @@ impl RemoteKey {
         }
         let prepared = Arc::<[Prepared]>::from(prepared);
         let signatures = match &self.service {
+            Service::Aws(key) => key.sign(&prepared).await?,
             Service::Plugin(key) => key.sign(&prepared).await?,
             Service::Program(key) => key.sign(&prepared).await?,
         };
@@ -218,8 +231,8 @@ impl RemoteKey {
     }
 }
 
-impl std::fmt::Debug for RemoteKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for RemoteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RemoteKey({})", self.algorithm)
     }
 }
@@ -239,6 +252,19 @@ where
         async move { signature.await.map_err(|error| Unsigned { index, error }) }
     });
     stream::iter(asked).buffered(at_once).try_collect().await
+}
+
+/// Verifiers take SHA-256 for granted.
+fn warn_of_hash(key: &dyn fmt::Display, hash: Hash) {
+    let name = match hash {
+        Hash::Sha256 => "sha256",
+        Hash::Sha384 => "sha384",
+        Hash::Sha512 => "sha512",
+    };
+    warn!(
+        "signatures by `{key}` have to be verified with `cosign verify \
+         --signature-digest-algorithm {name}`: its service signs no other digest"
+    );
 }
 
 /// As many programs at a time.

@@ -1,0 +1,217 @@
+//! Keys of AWS KMS (AWS Key Management Service API 2014-11-01): `GetPublicKey`
+//! once, then `Sign` for each message, by the ARN that the first one answers: an
+//! alias may be given to another key in between.
+//!
+//! The algorithm is asked for by its name. The order in which the service lists
+//! what a key can do means nothing: a service of this API lists PSS first, which
+//! cosign signs with then and does not verify.
+
+mod uri;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::{Found, Hash, Prepared, Unsigned, each, warn_of_hash};
+use crate::http::{AT_ONCE, Client, printable};
+use crate::keys::error::OpenError;
+use crate::keys::{Algorithm, SignError};
+use crate::service::aws::{Aws, Endpoint, Region};
+use crate::service::{AwsApi, ServiceError, ServiceName, Trouble, Variables};
+use crate::signature::PublicKey;
+
+pub use uri::AwsKey;
+
+/// The most bytes of a message that an Ed25519 key signs.
+const LONGEST: u64 = 4096;
+
+/// A key that was not asked for yet.
+pub(super) struct Closed {
+    key: AwsKey,
+    aws: Arc<Aws>,
+    endpoint: Endpoint,
+}
+
+/// A key whose public half is known.
+pub(super) struct Key {
+    aws: Arc<Aws>,
+    client: Arc<Client>,
+    endpoint: Endpoint,
+    arn: String,
+    algorithm: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PublicKeyQuestion<'a> {
+    key_id: &'a str,
+}
+
+/// The answer of `GetPublicKey`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PublicKeyAnswer {
+    /// The key's ARN.
+    key_id: String,
+    /// Base64 of a SubjectPublicKeyInfo.
+    public_key: String,
+    key_spec: Option<String>,
+    key_usage: Option<String>,
+    signing_algorithms: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignQuestion<'a> {
+    key_id: &'a str,
+    /// Base64
+    message: String,
+    message_type: &'static str,
+    signing_algorithm: &'static str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SignAnswer {
+    /// Base64
+    signature: String,
+}
+
+impl Closed {
+    pub(super) fn find(key: &AwsKey, variables: &Variables) -> Result<Self, OpenError> {
+        let aws = Aws::find(variables)?;
+        let region = match key.region().and_then(Region::parse) {
+            Some(region) => region,
+            None => aws.region().map_err(failed)?,
+        };
+        let endpoint = aws.endpoint(AwsApi::Kms, &region, key.host.as_deref());
+        Ok(Self {
+            key: key.clone(),
+            endpoint: endpoint.map_err(failed)?,
+            aws,
+        })
+    }
+
+    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
+        let Self { key, aws, endpoint } = self;
+        let question = PublicKeyQuestion { key_id: &key.id };
+        let asked = aws.ask(client, &endpoint, "GetPublicKey", &question);
+        let answer: PublicKeyAnswer = asked.await?;
+        let (public, algorithm, hash) = answer.read().map_err(failed)?;
+        if let Some(hash) = hash {
+            warn_of_hash(&key, hash);
+        }
+        let found = Found {
+            public,
+            hash,
+            version: None,
+        };
+        let key = Key {
+            aws,
+            client: Arc::clone(client),
+            endpoint,
+            arn: answer.key_id,
+            algorithm,
+        };
+        Ok((key, found))
+    }
+}
+
+impl PublicKeyAnswer {
+    /// The public key, the name of its algorithm, and the hash if that is not
+    /// SHA-256.
+    pub(super) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
+        let unfit = |reason| Trouble::Unfit { reason };
+        let der = STANDARD.decode(&self.public_key).ok();
+        let public = PublicKey::from_der(der.ok_or_else(|| Trouble::Answer {
+            action: "`GetPublicKey`".to_owned(),
+            reason: "it holds no public key",
+        })?);
+        match self.key_usage.as_deref() {
+            None | Some("SIGN_VERIFY") => {}
+            Some(other) => return Err(unfit(format!("its use is `{}`", printable(other)))),
+        }
+        let algorithm = Algorithm::of(&public).map_err(|error| {
+            let kind = self.key_spec.as_deref();
+            unfit(kind.map_or_else(
+                || error.to_string(),
+                |kind| format!("cosign verifies nothing by `{}`", printable(kind)),
+            ))
+        })?;
+        let (name, hash) = name(algorithm);
+        let listed = self.signing_algorithms.as_deref().unwrap_or_default();
+        match listed.iter().any(|other| other == name) {
+            true => Ok((public, name, hash)),
+            false => Err(unfit(format!(
+                "it signs with `{}`, and not with `{name}`",
+                printable(&listed.join(", "))
+            ))),
+        }
+    }
+}
+
+/// The algorithm of a kind of key, and the hash if that is not SHA-256.
+fn name(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
+    match algorithm {
+        Algorithm::EcdsaP256 => ("ECDSA_SHA_256", None),
+        Algorithm::EcdsaP384 | Algorithm::EcdsaP384Sha384 => ("ECDSA_SHA_384", Some(Hash::Sha384)),
+        Algorithm::EcdsaP521 | Algorithm::EcdsaP521Sha512 => ("ECDSA_SHA_512", Some(Hash::Sha512)),
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 | Algorithm::Rsa4096Sha512 => {
+            ("RSASSA_PKCS1_V1_5_SHA_256", None)
+        }
+        Algorithm::Ed25519 => ("ED25519_SHA_512", None),
+    }
+}
+
+impl Key {
+    pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        // Nothing is asked for if one of them cannot be signed.
+        for (index, prepared) in messages.iter().enumerate() {
+            let length = prepared.message.content.length();
+            if prepared.prehash.is_none() && length > LONGEST {
+                let most = LONGEST;
+                let error = failed(Trouble::TooLong { length, most }).into();
+                return Err(Unsigned { index, error });
+            }
+        }
+        each(messages, AT_ONCE, |message| self.sign_one(message)).await
+    }
+
+    async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
+        let (message, message_type) = match prepared.prehash.as_deref() {
+            Some(digest) => (STANDARD.encode(digest), "DIGEST"),
+            None => {
+                let bytes = prepared.message.content.to_bytes();
+                (STANDARD.encode(bytes.map_err(SignError::Read)?), "RAW")
+            }
+        };
+        let question = SignQuestion {
+            key_id: &self.arn,
+            message,
+            message_type,
+            signing_algorithm: self.algorithm,
+        };
+        let asked = self
+            .aws
+            .ask(&self.client, &self.endpoint, "Sign", &question);
+        let answer: SignAnswer = asked.await?;
+        let signature = STANDARD.decode(answer.signature).ok();
+        let signature = signature.filter(|signature| !signature.is_empty());
+        let useless = || {
+            failed(Trouble::Answer {
+                action: "`Sign`".to_owned(),
+                reason: "it holds no signature",
+            })
+        };
+        Ok(signature.ok_or_else(useless)?)
+    }
+}
+
+fn failed(trouble: Trouble) -> ServiceError {
+    ServiceError {
+        service: ServiceName::Aws(AwsApi::Kms),
+        trouble,
+    }
+}

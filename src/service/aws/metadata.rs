@@ -1,0 +1,213 @@
+//! Credentials that the place of a program gives it: a container's (ECS, EKS
+//! Pod Identity; aws-sdk-go-v2 `credentials/endpointcreds`), and a virtual
+//! machine's (EC2 User Guide, "Use the Instance Metadata Service", version 2).
+
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::credentials::{Credentials, of_json};
+use super::source::token_file;
+use crate::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use crate::http::{
+    Client, HttpError, Leash, Method, Redacted, Redirects, Request, Response, Trust,
+};
+use crate::secret::Secret;
+use crate::service::{Said, ServiceError, ServiceName, Trouble, Variables, said};
+
+/// A host near by answers at once.
+const LEASH: Leash = Leash {
+    time: Duration::from_secs(1),
+    attempts: 2,
+};
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// Where a container asks, and the token that it shows.
+pub(super) struct Container {
+    url: Url,
+    token: Option<Secret>,
+}
+
+/// The metadata service of a virtual machine.
+pub(super) struct Machine {
+    pub(super) url: Url,
+}
+
+impl Container {
+    /// What the variables of ECS and EKS say.
+    pub(super) fn find(variables: &Variables) -> Result<Option<Self>, Trouble> {
+        let relative = variables.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        let full = variables.text("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+        let url = match (relative, full) {
+            (Some(path), _) => {
+                let url = Url::parse("http://169.254.170.2").ok();
+                let url = url.and_then(|url| url.join(&path).ok());
+                url.filter(is_container_host).ok_or_else(|| {
+                    wrong("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "it is no path")
+                })?
+            }
+            (None, Some(text)) => {
+                let name = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+                let url = Url::parse(&text).map_err(|_| wrong(name, "it is no URL"))?;
+                match url.scheme() == "https" || is_container_host(&url) {
+                    true => url,
+                    false => return Err(wrong(name, "its host may not see a token without TLS")),
+                }
+            }
+            (None, None) => return Ok(None),
+        };
+        let name = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+        let token = match variables.path(name) {
+            Some(path) => Some(token_file(variables, &path, name)?),
+            None => variables.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+        };
+        Ok(Some(Self { url, token }))
+    }
+
+    pub(super) async fn ask(&self, client: &Client) -> Result<Credentials, ServiceError> {
+        let mut request = Request::new(Method::GET, self.url.clone(), Trust::Verified);
+        request.redirects = Redirects::Answered;
+        if self.url.scheme() == "http" {
+            request.leash = Some(LEASH);
+        }
+        if let Some(token) = &self.token {
+            let token = sensitive(token);
+            let token = token.ok_or_else(|| {
+                failed(wrong("AWS_CONTAINER_AUTHORIZATION_TOKEN", "it is no token"))
+            })?;
+            request.headers.insert(AUTHORIZATION, token);
+        }
+        let response = client.send(&request).await.map_err(failed)?;
+        of_answer(&response).map_err(failed)
+    }
+}
+
+/// The hosts that see a container's token without TLS.
+fn is_container_host(url: &Url) -> bool {
+    url.scheme() == "http"
+        && match url.host() {
+            Some(Host::Ipv4(address)) => {
+                address.is_loopback() || matches!(address.octets(), [169, 254, 170, 2 | 23])
+            }
+            Some(Host::Ipv6(address)) => {
+                address.is_loopback() || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23]
+            }
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+}
+
+impl Machine {
+    /// Asks for a token, then for the role's name, then for its credentials.
+    /// The inner error says why the machine has none.
+    pub(super) async fn ask(
+        &self,
+        client: &Client,
+    ) -> Result<Result<Credentials, String>, ServiceError> {
+        let mut request = self.request(Method::PUT, "/latest/api/token")?;
+        let lifetime = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+        request
+            .headers
+            .insert(lifetime, HeaderValue::from_static("300"));
+        let token = match client.send(&request).await {
+            Ok(response) if response.status.is_success() => response,
+            Ok(response) => return Ok(Err(refused(&response))),
+            Err(
+                error @ (HttpError::Connect { .. }
+                | HttpError::Silence { .. }
+                | HttpError::Broken { .. }),
+            ) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(failed(error)),
+        };
+        let token = Secret::new(token.body.trim_ascii().to_vec());
+        client.secrets().remember(token.expose());
+        let token = sensitive(&token).ok_or_else(|| failed(useless("it is no token")))?;
+        let roles = self.get(client, ROLES, &token).await?;
+        let text = String::from_utf8_lossy(&roles.body).into_owned();
+        let role = text.lines().next().unwrap_or_default().trim();
+        if !roles.status.is_success() || role.is_empty() {
+            return Ok(Err("the machine has no role".to_owned()));
+        }
+        let answer = self.get(client, &format!("{ROLES}{role}"), &token).await?;
+        of_answer(&answer).map(Ok).map_err(failed)
+    }
+
+    async fn get(
+        &self,
+        client: &Client,
+        path: &str,
+        token: &HeaderValue,
+    ) -> Result<Response, ServiceError> {
+        let mut request = self.request(Method::GET, path)?;
+        let name = HeaderName::from_static("x-aws-ec2-metadata-token");
+        request.headers.insert(name, token.clone());
+        client.send(&request).await.map_err(failed)
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<Request, ServiceError> {
+        let url = self.url.join(path);
+        let url = url.map_err(|_| failed(useless("a role has a name that is none")))?;
+        let mut request = Request::new(method, url, Trust::Verified);
+        request.redirects = Redirects::Answered;
+        request.leash = Some(LEASH);
+        Ok(request)
+    }
+}
+
+/// The credentials in an answer.
+fn of_answer(response: &Response) -> Result<Credentials, Trouble> {
+    let action = || action(response);
+    match response.status.as_u16() {
+        200 => of_json(&response.body).ok_or_else(|| useless("it holds no credentials")),
+        // These words may be about a secret.
+        401 | 403 => Err(Trouble::Denied {
+            action: action(),
+            answer: said(response, None),
+        }),
+        status => Err(Trouble::Status {
+            action: action(),
+            status,
+            answer: said(response, None),
+        }),
+    }
+}
+
+fn action(response: &Response) -> String {
+    format!("credentials of `{}`", Redacted(&response.url))
+}
+
+fn refused(response: &Response) -> String {
+    let words: Said = said(response, None);
+    format!(
+        "{} answers {}{words}",
+        Redacted(&response.url),
+        response.status.as_u16()
+    )
+}
+
+fn useless(reason: &'static str) -> Trouble {
+    Trouble::Answer {
+        action: "credentials of the machine".to_owned(),
+        reason,
+    }
+}
+
+fn sensitive(token: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(token.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn wrong(name: &str, reason: &'static str) -> Trouble {
+    Trouble::Setting {
+        name: name.to_owned(),
+        reason,
+    }
+}
+
+fn failed(trouble: impl Into<Trouble>) -> ServiceError {
+    ServiceError {
+        service: ServiceName::AwsCredentials,
+        trouble: trouble.into(),
+    }
+}

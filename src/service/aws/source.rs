@@ -1,0 +1,278 @@
+//! Where credentials come from: the one source that is found first, in the
+//! order of aws-sdk-go-v2 `config/resolve_credentials.go`.
+
+use std::path::Path;
+
+use super::config::{Config, http_url};
+use super::credentials::Credentials;
+use super::metadata::{Container, Machine};
+use super::profiles::Section;
+use crate::secret::Secret;
+use crate::service::{Trouble, Variables};
+
+/// Profiles that lead to each other.
+const DEEPEST: usize = 8;
+
+/// A source of credentials, and all that it takes to ask it.
+pub(super) enum Source {
+    Static(Credentials),
+    /// A token of another service, which vouches for a role.
+    WebIdentity(Role, Secret),
+    /// A role that the credentials of another source may take on.
+    Assumed(Role, Box<Source>),
+    /// A command for `sh`, and its profile.
+    Process(String, String),
+    Container(Container),
+    /// The virtual machine's own, if it is one; and the sources before it.
+    Machine(Machine, Vec<(&'static str, String)>),
+}
+
+/// A role to take on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) session: Option<String>,
+    pub(super) external_id: Option<String>,
+    /// Seconds.
+    pub(super) duration: Option<String>,
+}
+
+impl Source {
+    /// Whether it may give others when it is asked again.
+    pub(super) fn is_renewable(&self) -> bool {
+        !matches!(self, Self::Static(_))
+    }
+
+    /// Finds the first source that is set up.
+    pub(super) fn find(config: &Config) -> Result<Self, Trouble> {
+        let mut tried = Vec::new();
+        if let Some(credentials) = of_environment(&config.variables, &mut tried)? {
+            return Ok(Self::Static(credentials));
+        }
+        if let Some(source) = of_web_identity(&config.variables, &mut tried)? {
+            return Ok(source);
+        }
+        let (name, is_chosen) = &config.profile;
+        match config.section() {
+            Some(section) => {
+                if let Some(source) = of_profile(config, name, section, 0)? {
+                    return Ok(source);
+                }
+                tried.push(("profile", format!("`{name}` has none")));
+            }
+            None if *is_chosen => {
+                return Err(Trouble::Setting {
+                    name: "AWS_PROFILE".to_owned(),
+                    reason: "there is no such profile",
+                });
+            }
+            None => tried.push(("profile", format!("there is no `{name}`"))),
+        }
+        match Container::find(&config.variables)? {
+            Some(container) => return Ok(Self::Container(container)),
+            None => tried.push(("container", "not set".to_owned())),
+        }
+        of_machine(&config.variables, tried)
+    }
+}
+
+fn of_environment(
+    variables: &Variables,
+    tried: &mut Vec<(&'static str, String)>,
+) -> Result<Option<Credentials>, Trouble> {
+    let key_id = variables.first(&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]);
+    let secret = variables.first_secret(&["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]);
+    let (Some((name, key_id)), Some((_, secret))) = (&key_id, secret) else {
+        let reason = match key_id {
+            Some(_) => "`AWS_SECRET_ACCESS_KEY` is not set",
+            None => "`AWS_ACCESS_KEY_ID` is not set",
+        };
+        tried.push(("environment", reason.to_owned()));
+        return Ok(None);
+    };
+    let token = variables.secret("AWS_SESSION_TOKEN");
+    let credentials = Credentials::new(key_id, secret, token);
+    credentials.map(Some).ok_or_else(|| unsendable(name))
+}
+
+fn unsendable(name: &str) -> Trouble {
+    Trouble::Setting {
+        name: name.to_owned(),
+        reason: "it, or the secret beside it, has characters that no credential has",
+    }
+}
+
+fn of_web_identity(
+    variables: &Variables,
+    tried: &mut Vec<(&'static str, String)>,
+) -> Result<Option<Source>, Trouble> {
+    let Some(path) = variables.path("AWS_WEB_IDENTITY_TOKEN_FILE") else {
+        tried.push(("web identity", "not set".to_owned()));
+        return Ok(None);
+    };
+    let arn = variables.text("AWS_ROLE_ARN");
+    let role = Role {
+        arn: arn.ok_or(Trouble::NotSet("AWS_ROLE_ARN"))?,
+        session: variables.text("AWS_ROLE_SESSION_NAME"),
+        ..Role::default()
+    };
+    let token = token_file(variables, &path, "AWS_WEB_IDENTITY_TOKEN_FILE")?;
+    Ok(Some(Source::WebIdentity(role, token)))
+}
+
+/// A token in a file, without the blanks around it.
+pub(super) fn token_file(
+    variables: &Variables,
+    path: &Path,
+    name: &str,
+) -> Result<Secret, Trouble> {
+    let bytes = variables.read(path)?;
+    let token = bytes.expose().trim_ascii();
+    let is_token = !token.is_empty() && token.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_token {
+        return Err(Trouble::Setting {
+            name: name.to_owned(),
+            reason: "the file holds no token",
+        });
+    }
+    variables.remember(token);
+    Ok(Secret::new(token.to_vec()))
+}
+
+/// The source that a profile sets up. `None` if it sets up none.
+fn of_profile(
+    config: &Config,
+    name: &str,
+    section: &Section,
+    depth: usize,
+) -> Result<Option<Source>, Trouble> {
+    if depth > DEEPEST {
+        return Err(of_name(name, "its `source_profile` leads back to it"));
+    }
+    let variables = &config.variables;
+    let role = role(section);
+    if let Some(token) = section.get("web_identity_token_file")
+        && section.get("source_profile").is_none()
+    {
+        let role = role.ok_or_else(|| of_name(name, "it has no `role_arn`"))?;
+        let token = token_file(variables, Path::new(token), "web_identity_token_file")?;
+        return Ok(Some(Source::WebIdentity(role, token)));
+    }
+    if section.get("mfa_serial").is_some() && role.is_some() {
+        return Err(of_name(name, "it asks for a code of a device"));
+    }
+    let base = match section.get("source_profile").filter(|_| role.is_some()) {
+        // A profile that names itself has the keys for its own role.
+        Some(other) if other == name => of_keys(config, name, section)?.map(Source::Static),
+        Some(other) => {
+            let other_section = config.profiles.profile(other);
+            let other_section = other_section.ok_or_else(|| {
+                of_name(
+                    name,
+                    "there is no profile of the name of its `source_profile`",
+                )
+            })?;
+            of_profile(config, other, other_section, depth + 1)?
+        }
+        None => of_plain_profile(config, name, section)?,
+    };
+    Ok(match (role, base) {
+        (Some(_), None) => return Err(of_name(name, "nothing vouches for its `role_arn`")),
+        (Some(role), Some(base)) => Some(Source::Assumed(role, Box::new(base))),
+        (None, base) => base,
+    })
+}
+
+/// What a profile sets up without another one.
+fn of_plain_profile(
+    config: &Config,
+    name: &str,
+    section: &Section,
+) -> Result<Option<Source>, Trouble> {
+    if let Some(keys) = of_keys(config, name, section)? {
+        return Ok(Some(Source::Static(keys)));
+    }
+    match section.get("credential_source") {
+        Some("Environment") => {
+            let keys = of_environment(&config.variables, &mut Vec::new())?;
+            let keys = keys.ok_or(Trouble::NotSet("AWS_ACCESS_KEY_ID"))?;
+            return Ok(Some(Source::Static(keys)));
+        }
+        Some("EcsContainer") => {
+            let container = Container::find(&config.variables)?;
+            let container =
+                container.ok_or(Trouble::NotSet("AWS_CONTAINER_CREDENTIALS_FULL_URI"))?;
+            return Ok(Some(Source::Container(container)));
+        }
+        Some("Ec2InstanceMetadata") => return of_machine(&config.variables, Vec::new()).map(Some),
+        Some(_) => return Err(of_name(name, "its `credential_source` is none of AWS's")),
+        None => {}
+    }
+    if let Some(command) = section.get("credential_process") {
+        return Ok(Some(Source::Process(command.to_owned(), name.to_owned())));
+    }
+    let signs_in = ["sso_session", "sso_start_url", "login_session"];
+    match signs_in.iter().any(|name| section.get(name).is_some()) {
+        true => Err(of_name(name, SIGNS_IN)),
+        false => Ok(None),
+    }
+}
+
+/// The reason of a profile that needs a person; it has a remedy of its own.
+pub const SIGNS_IN: &str = "it signs a person in";
+
+fn of_keys(config: &Config, name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
+    let (Some(key_id), Some(secret)) = (
+        section.get("aws_access_key_id"),
+        section.get("aws_secret_access_key"),
+    ) else {
+        return Ok(None);
+    };
+    let secret = Secret::from(secret.to_owned());
+    let token = section.get("aws_session_token");
+    let token = token.map(|token| Secret::from(token.to_owned()));
+    let keys = Credentials::new(key_id, secret, token);
+    let keys = keys.ok_or_else(|| unsendable(&format!("profile {name}")))?;
+    keys.remember(config.variables.secrets());
+    Ok(Some(keys))
+}
+
+fn role(section: &Section) -> Option<Role> {
+    let text = |name| section.get(name).map(str::to_owned);
+    Some(Role {
+        arn: text("role_arn")?,
+        session: text("role_session_name"),
+        external_id: text("external_id"),
+        duration: text("duration_seconds"),
+    })
+}
+
+fn of_machine(
+    variables: &Variables,
+    mut tried: Vec<(&'static str, String)>,
+) -> Result<Source, Trouble> {
+    let is_disabled = variables.text("AWS_EC2_METADATA_DISABLED");
+    if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        tried.push(("machine", "`AWS_EC2_METADATA_DISABLED` is set".to_owned()));
+        return Err(Trouble::NoCredentials { tried });
+    }
+    let name = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+    let url = match (
+        variables.text(name),
+        variables.text("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"),
+    ) {
+        (Some(text), _) => http_url(name, &text)?,
+        (None, Some(mode)) if mode.eq_ignore_ascii_case("ipv6") => {
+            http_url(name, "http://[fd00:ec2::254]")?
+        }
+        (None, _) => http_url(name, "http://169.254.169.254")?,
+    };
+    Ok(Source::Machine(Machine { url }, tried))
+}
+
+fn of_name(profile: &str, reason: &'static str) -> Trouble {
+    Trouble::Setting {
+        name: format!("profile {profile}"),
+        reason,
+    }
+}
