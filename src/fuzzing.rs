@@ -13,6 +13,7 @@ pub use crate::envelope::fuzzing::sealed;
 pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
 pub use crate::keys::fuzzing::{key_file, private_key};
 pub use crate::oci::fuzzing::{manifest, reference};
+pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
 pub use crate::store::registry::credentials::fuzzing::{
     docker_config, helper_answer, registry_auth,
@@ -24,7 +25,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 28] = [
+pub const TARGETS: [Target; 31] = [
     ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),
@@ -40,6 +41,8 @@ pub const TARGETS: [Target; 28] = [
     ("link", link),
     ("location", location),
     ("manifest", manifest),
+    ("pkcs11_uri", pkcs11_uri),
+    ("plugin_request", plugin_request),
     ("private_key", private_key),
     ("redacted", redacted),
     ("redirect", redirect),
@@ -51,6 +54,7 @@ pub const TARGETS: [Target; 28] = [
     ("sbom_blob", sbom_blob),
     ("sealed", sealed),
     ("token", token),
+    ("token_key", token_key),
     ("union", union),
     ("warning", warning),
 ];

@@ -11,7 +11,7 @@
 //! | 4 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
 //! | 3 | [`keys`], [`store`] | private keys, here and elsewhere; registries |
 //! | 2 | [`service`] | who is asked beside registries, and as whom |
-//! | 1 | [`child`], [`envelope`], [`config`], [`http`] | programs of others; signed formats; TOML files; one HTTP client |
+//! | 1 | [`child`], [`envelope`], [`config`], [`http`], [`pkcs11`] | programs of others; signed formats; TOML files; one HTTP client; what tokens say of keys |
 //! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`], [`words`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak; numbers in words |
 //!
 //! [`fuzzing`]: crate
@@ -58,6 +58,7 @@ pub mod config;
 // No code of the program reads with its reading half, `open`, yet.
 pub mod envelope;
 pub mod http;
+pub mod pkcs11;
 
 pub(crate) mod beside;
 pub(crate) mod file;

@@ -1,0 +1,18 @@
+//! Keys in tokens, as far as no module is loaded: the URI that names one,
+//! sigstore's protocol of plugins, and what a token calls a key or a signature.
+//!
+//! The program `sigstore-kms-pkcs11` is made of it (`src/bin`), which loads the
+//! token's own module: a static program cannot, and so the signer starts that one.
+//! Knows no token itself, and no environment.
+
+mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod public;
+mod request;
+mod uri;
+
+pub use answer::Answer;
+pub use public::{KeyKind, Message, TokenKey, UnsupportedKey};
+pub use request::{Method, Request, RequestError};
+pub use uri::{Pin, Uri, UriError};
