@@ -89,12 +89,17 @@ cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
 
 .PHONY: help
 help: ## Show this list (default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binary, target/release/signer
 	@echo "> Building signer..."
 	$(CARGO) build --locked --release --bin signer
+
+.PHONY: pkcs11
+pkcs11: ## Build the program for keys in tokens, target/release/sigstore-kms-pkcs11
+	@echo "> Building sigstore-kms-pkcs11..."
+	$(CARGO) build --locked --release --features pkcs11 --bin sigstore-kms-pkcs11
 
 .PHONY: demo
 demo: ## Sign a recorded image on a registry of the demo's own (needs no Go); KEEP=1 keeps the registry
@@ -106,7 +111,7 @@ demo: ## Sign a recorded image on a registry of the demo's own (needs no Go); KE
 .PHONY: test
 test: tools lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
 	@echo "> Running unit, acceptance and doc tests..."
-	$(CARGO) test --locked
+	$(CARGO) test --locked --features pkcs11
 
 .PHONY: ci
 ci: test ## What CI runs: `make test`, `make release-test` and `make fuzz-smoke`, if there are compilers for these
@@ -121,12 +126,12 @@ ci: test ## What CI runs: `make test`, `make release-test` and `make fuzz-smoke`
 .PHONY: unit
 unit: ## Run the unit tests alone (needs no tools)
 	@echo "> Running unit tests..."
-	$(CARGO) test --locked --lib
+	$(CARGO) test --locked --features pkcs11 --lib --bins
 
 .PHONY: acceptance
 acceptance: tools ## Run the acceptance tests alone
 	@echo "> Running acceptance tests..."
-	$(CARGO) test --locked --test acceptance
+	$(CARGO) test --locked --features pkcs11 --test acceptance
 
 .PHONY: crowd
 crowd: tools ## Let 8 signers at once sign one image, ROUNDS (100) times; SETTLE=0 shows what settling is for
@@ -157,6 +162,7 @@ lint: components ## Check the format and run clippy; a warning is an error
 	rustfmt --check --edition 2024 acceptance/tools/fuzz/fuzz_targets/*.rs acceptance/tools/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features pkcs11 -- -D warnings
 
 .PHONY: deny
 deny: $(deny) ## Check licences, banned crates and sources of all dependencies
@@ -199,6 +205,13 @@ install: ## Build, and install the program and its manual below DESTDIR and PREF
 	@echo "> Installing below $(DESTDIR)$(PREFIX)..."
 	install -D -m 755 "$(or $(BINARY),$(CARGO_TARGET_DIR)/release/signer)" "$(DESTDIR)$(PREFIX)/bin/signer"
 	install -D -m 644 docs/signer.1 "$(DESTDIR)$(PREFIX)/share/man/man1/signer.1"
+
+# cosign takes `pkcs11://` for its own, and finds the program by its second name.
+.PHONY: install-pkcs11
+install-pkcs11: pkcs11 ## Install that program below DESTDIR and PREFIX
+	@echo "> Installing below $(DESTDIR)$(PREFIX)..."
+	install -D -m 755 "$(CARGO_TARGET_DIR)/release/sigstore-kms-pkcs11" "$(DESTDIR)$(PREFIX)/bin/sigstore-kms-pkcs11"
+	ln -sf sigstore-kms-pkcs11 "$(DESTDIR)$(PREFIX)/bin/sigstore-kms-p11"
 
 .PHONY: release
 release: $(cyclonedx) ## Build dist/: static programs for amd64 and arm64, tarballs, image, bills of materials

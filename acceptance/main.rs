@@ -35,6 +35,7 @@
 //! | Does `docs/troubleshooting.md` have every message? | `messages` |
 //! | What does an independent client read back? | `oci_client` |
 //! | What does a release hold? | `packaging` |
+//! | What does a key in a token sign, by `sigstore-kms-pkcs11`? | `pkcs11` |
 //! | Which commit does a plain build name? | `plain_build` |
 //! | Do plugins, programs and keys in variables sign? | `programs` |
 //! | Do the files of `docs/platforms` work as they stand? | `platforms` |
@@ -97,6 +98,7 @@ mod memory;
 mod messages;
 mod oci_client;
 mod packaging;
+mod pkcs11;
 mod plain_build;
 mod platforms;
 mod programs;

@@ -86,11 +86,12 @@ fn literals_behind(mark: &str) -> BTreeSet<(String, String)> {
     found
 }
 
-/// The remedies: all text of `src/cli/hint`, and those of warnings.
+/// The remedies: all text of `src/cli/hint` and of a file `hint.rs`, and those of
+/// warnings.
 fn hints() -> BTreeSet<(String, String)> {
     let mut found = literals_behind(" hint = ");
     for (file, text) in sources() {
-        if !file.starts_with("src/cli/hint") {
+        if !file.starts_with("src/cli/hint") && !file.ends_with("/hint.rs") {
             continue;
         }
         let is_comment = |line: &&str| line.trim_start().starts_with("//");

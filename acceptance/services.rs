@@ -127,7 +127,7 @@ fn pairs_of_every_kind_sign_what_their_public_key_verifies() {
     }
 }
 
-fn verifies(pair: &Pair, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+pub fn verifies(pair: &Pair, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
     let algorithm: &dyn VerificationAlgorithm = match (pair.kind(), hash) {
         (Kind::P256, _) => &signature::ECDSA_P256_SHA256_ASN1,
         (Kind::P384, Hash::Sha256) => &signature::ECDSA_P384_SHA256_ASN1,

@@ -24,6 +24,8 @@ pub enum Need {
     Reader(Reader),
     /// A service that holds keys.
     Service(Service),
+    /// The program for keys in tokens, and a token in software.
+    Tokens,
     /// The right to become another user.
     Root,
     /// The right to read the memory of a process that is hardened.
@@ -31,6 +33,9 @@ pub enum Need {
     /// The right to mount where nobody else sees it.
     Mounts,
 }
+
+/// The program for keys in tokens, where Cargo built it for these tests.
+pub const TOKEN_PROGRAM: Option<&str> = option_env!("CARGO_BIN_EXE_sigstore-kms-pkcs11");
 
 /// Whether it is here. If not, the test must end, and the tests' own output says
 /// so: what a test that passes prints by `eprintln` is shown to nobody.
@@ -52,6 +57,7 @@ impl Need {
             Self::Distribution2 => Path::new(DISTRIBUTION_2).is_file(),
             Self::Reader(reader) => reader.is_installed(),
             Self::Service(service) => service.is_installed(),
+            Self::Tokens => TOKEN_PROGRAM.is_some() && Service::SoftHsm.is_installed(),
             Self::Root => nix::unistd::Uid::effective().is_root(),
             Self::Memory => Self::Root.is_met() && File::open("/proc/1/mem").is_ok(),
             Self::Mounts => {
@@ -70,6 +76,10 @@ impl Need {
             }
             Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
             Self::Service(service) => service.lacking(),
+            Self::Tokens if TOKEN_PROGRAM.is_none() => {
+                "the tests were built without the feature `pkcs11`".to_owned()
+            }
+            Self::Tokens => Service::SoftHsm.lacking(),
             Self::Root => "only root can become another user".to_owned(),
             Self::Memory => "only root can read the memory of a hardened process".to_owned(),
             Self::Mounts => "there are no mount namespaces".to_owned(),

@@ -83,6 +83,8 @@ for triple in $amd64 $arm64; do
     "$CYCLONEDX" cyclonedx --quiet --format json --spec-version 1.5 --describe binaries \
         --no-build-deps --target "$triple"
     mv signer_bin.cdx.json "$sboms/$triple.cdx.json"
+    # That of the program for keys in tokens, which is no part of a release.
+    rm -f sigstore-kms-pkcs11_bin.cdx.json
     "$CARGO" tree --locked --target "$triple" --edges normal --prefix none --no-dedupe \
         >"$sboms/$triple.tree"
 done

@@ -1,0 +1,481 @@
+//! One token, through the library of its maker (PKCS #11 v2.40 and later).
+//!
+//! What the library says is hostile until parsed. It is asked to log in once at
+//! most: a few wrong PINs lock a token.
+
+use std::path::{Path, PathBuf};
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::types::RawAuthPin;
+use signer::pkcs11::{KeyKind, TokenKey, UnsupportedKey, Uri};
+use signer::secret::Secret;
+
+/// The most names that a message lists.
+const LISTED: usize = 8;
+
+/// A token whose session is open.
+pub(crate) struct Token {
+    session: Session,
+    label: String,
+    login: Login,
+}
+
+/// A token's demands before a private key can be used.
+#[derive(Clone, Copy, Debug, Default)]
+struct Login {
+    is_needed: bool,
+    /// A PIN is typed at the token itself.
+    has_pad: bool,
+    is_locked: bool,
+    /// The next wrong PIN locks the token.
+    is_last_try: bool,
+}
+
+impl Token {
+    /// Loads the library at `module`, and opens the token of `uri`.
+    ///
+    /// # Errors
+    /// On a library that cannot be loaded, and where there is not exactly one
+    /// such token.
+    pub(crate) fn open(uri: &Uri, module: &Path) -> Result<Self, TokenError> {
+        // Go's reader would wait for a pipe, and a folder has no reason of its own.
+        if !std::fs::metadata(module).is_ok_and(|file| file.is_file()) {
+            return Err(TokenError::NoModule(module.to_owned()));
+        }
+        let library = Pkcs11::new(module).map_err(|error| TokenError::Module {
+            path: module.to_owned(),
+            reason: words(&error),
+        })?;
+        let threads = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+        match library.initialize(threads) {
+            Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+            answer => answer.map_err(failed)?,
+        }
+        let (slot, info) = find_token(&library, uri)?;
+        Ok(Self {
+            session: library.open_ro_session(slot).map_err(failed)?,
+            label: info.label().to_owned(),
+            login: Login {
+                is_needed: info.login_required(),
+                has_pad: info.protected_authentication_path(),
+                is_locked: info.user_pin_locked(),
+                is_last_try: info.user_pin_final_try(),
+            },
+        })
+    }
+
+    /// The public half of the key of `uri`. Logs in with a PIN that was given: a
+    /// caller asks for the public key once, and then for signatures, several at a
+    /// time, each of which would show the token a wrong PIN. Without one, logs in
+    /// where the token shows the key to nobody else.
+    ///
+    /// # Errors
+    /// Where there is not exactly one such key, and on one that cannot be used.
+    pub(crate) fn public_key(
+        &mut self,
+        uri: &Uri,
+        pin: Option<&Secret>,
+    ) -> Result<TokenKey, TokenError> {
+        if pin.is_some() && !self.login.has_pad {
+            self.log_in(pin)?;
+        }
+        if let Some(key) = self.shown_key(uri)? {
+            return Ok(key);
+        }
+        self.log_in(pin)?;
+        if let Some(key) = self.shown_key(uri)? {
+            return Ok(key);
+        }
+        let private = self.private_key(uri)?;
+        self.key_of(private, ObjectClass::PRIVATE_KEY)?
+            .ok_or(TokenError::NoPublicKey)
+    }
+
+    /// Signs `data` with the key of `uri`, by the mechanism of `kind`; the
+    /// signature is as the token gives it. Logs in.
+    ///
+    /// # Errors
+    /// Where there is not exactly one such key, and on one that does not sign.
+    pub(crate) fn sign(
+        &mut self,
+        uri: &Uri,
+        pin: Option<&Secret>,
+        kind: KeyKind,
+        data: &[u8],
+    ) -> Result<Vec<u8>, TokenError> {
+        self.log_in(pin)?;
+        let key = self.private_key(uri)?;
+        let always = self.attributes(key, &[AttributeType::AlwaysAuthenticate])?;
+        if matches!(always.as_slice(), [Attribute::AlwaysAuthenticate(true)]) {
+            return Err(TokenError::AlwaysAuthenticate);
+        }
+        let mechanism = match kind {
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => Mechanism::Ecdsa,
+            KeyKind::Rsa => Mechanism::RsaPkcs,
+            KeyKind::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)),
+        };
+        self.session.sign(&mechanism, key, data).map_err(failed)
+    }
+
+    fn log_in(&mut self, pin: Option<&Secret>) -> Result<(), TokenError> {
+        if !self.login.is_needed {
+            return Ok(());
+        }
+        self.login.check(pin)?;
+        // Whatever comes of it, there is no other try.
+        self.login.is_needed = false;
+        let logged_in = match pin.filter(|_| !self.login.has_pad) {
+            Some(pin) => {
+                let pin = RawAuthPin::new(Box::new(pin.expose().to_vec()));
+                self.session.login_with_raw(UserType::User, &pin)
+            }
+            None => self.session.login(UserType::User, None),
+        };
+        match logged_in {
+            Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            answer => answer.map_err(failed),
+        }
+    }
+
+    fn private_key(&self, uri: &Uri) -> Result<ObjectHandle, TokenError> {
+        let found = self.find(uri, ObjectClass::PRIVATE_KEY)?;
+        match found.as_slice() {
+            [key] => Ok(*key),
+            [] => Err(TokenError::NoKey {
+                token: self.label.clone(),
+                keys: self.names()?,
+            }),
+            _ => Err(TokenError::SeveralKeys(self.ids(&found)?)),
+        }
+    }
+
+    /// The public key, or else that of the certificate, without which there is
+    /// none. Several objects may hold one key.
+    fn shown_key(&self, uri: &Uri) -> Result<Option<TokenKey>, TokenError> {
+        for class in [ObjectClass::PUBLIC_KEY, ObjectClass::CERTIFICATE] {
+            let found = self.find(uri, class)?;
+            let mut keys = Vec::new();
+            for object in &found {
+                keys.extend(self.key_of(*object, class)?);
+            }
+            keys.dedup();
+            match keys.as_slice() {
+                [] => {}
+                [key] => return Ok(Some(key.clone())),
+                _ => return Err(TokenError::SeveralKeys(self.ids(&found)?)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn find(&self, uri: &Uri, class: ObjectClass) -> Result<Vec<ObjectHandle>, TokenError> {
+        let mut template = vec![Attribute::Class(class)];
+        template.extend(uri.id.clone().map(Attribute::Id));
+        template.extend(uri.object.clone().map(Attribute::Label));
+        self.session.find_objects(&template).map_err(failed)
+    }
+
+    fn attributes(
+        &self,
+        object: ObjectHandle,
+        types: &[AttributeType],
+    ) -> Result<Vec<Attribute>, TokenError> {
+        self.session.get_attributes(object, types).map_err(failed)
+    }
+
+    /// The key that an object holds or shows, if it does.
+    fn key_of(
+        &self,
+        object: ObjectHandle,
+        class: ObjectClass,
+    ) -> Result<Option<TokenKey>, TokenError> {
+        let types = match class {
+            ObjectClass::CERTIFICATE => &[AttributeType::Value][..],
+            _ => &[
+                AttributeType::KeyType,
+                AttributeType::EcParams,
+                AttributeType::EcPoint,
+                AttributeType::Modulus,
+                AttributeType::PublicExponent,
+                AttributeType::PublicKeyInfo,
+            ],
+        };
+        let mut parts = Parts::default();
+        for attribute in self.attributes(object, types)? {
+            parts.add(attribute);
+        }
+        parts.key().transpose().map_err(TokenError::Key)
+    }
+
+    /// The labels of private keys, for who has mistaken one.
+    fn names(&self) -> Result<Vec<String>, TokenError> {
+        let template = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+        let keys = self.session.find_objects(&template).map_err(failed)?;
+        let mut names = Vec::new();
+        for key in keys.into_iter().take(LISTED) {
+            for attribute in self.attributes(key, &[AttributeType::Label])? {
+                if let Attribute::Label(label) = attribute {
+                    names.push(String::from_utf8_lossy(&label).into_owned());
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// The ids of keys, as a URI names them.
+    fn ids(&self, keys: &[ObjectHandle]) -> Result<Vec<String>, TokenError> {
+        let mut ids = Vec::new();
+        for key in keys.iter().take(LISTED) {
+            for attribute in self.attributes(*key, &[AttributeType::Id])? {
+                if let Attribute::Id(id) = attribute {
+                    ids.push(id.iter().map(|byte| format!("%{byte:02X}")).collect());
+                }
+            }
+        }
+        Ok(ids)
+    }
+}
+
+impl Login {
+    /// Whether to try at all: a wrong PIN is counted by the token.
+    fn check(self, pin: Option<&Secret>) -> Result<(), TokenError> {
+        match (self, pin) {
+            (
+                Self {
+                    is_locked: true, ..
+                },
+                _,
+            ) => Err(TokenError::PinLocked),
+            (Self { has_pad: true, .. }, _) => Ok(()),
+            (_, None) => Err(TokenError::NoPin),
+            (
+                Self {
+                    is_last_try: true, ..
+                },
+                _,
+            ) => Err(TokenError::LastTry),
+            (_, Some(_)) => Ok(()),
+        }
+    }
+}
+
+/// The attributes of an object that make a public key.
+#[derive(Default)]
+struct Parts {
+    key_type: Option<KeyType>,
+    parameters: Option<Vec<u8>>,
+    point: Option<Vec<u8>>,
+    modulus: Option<Vec<u8>>,
+    exponent: Option<Vec<u8>>,
+    info: Option<Vec<u8>>,
+    certificate: Option<Vec<u8>>,
+}
+
+impl Parts {
+    fn add(&mut self, attribute: Attribute) {
+        match attribute {
+            Attribute::KeyType(key_type) => self.key_type = Some(key_type),
+            Attribute::EcParams(bytes) => self.parameters = Some(bytes),
+            Attribute::EcPoint(bytes) => self.point = Some(bytes),
+            Attribute::Modulus(bytes) => self.modulus = Some(bytes),
+            Attribute::PublicExponent(bytes) => self.exponent = Some(bytes),
+            Attribute::PublicKeyInfo(bytes) => {
+                self.info = Some(bytes).filter(|bytes| !bytes.is_empty());
+            }
+            Attribute::Value(bytes) => self.certificate = Some(bytes),
+            _ => {}
+        }
+    }
+
+    fn key(&self) -> Option<Result<TokenKey, UnsupportedKey>> {
+        if let Some(certificate) = &self.certificate {
+            return Some(TokenKey::from_certificate(certificate));
+        }
+        match (self.key_type?, &self.parameters, &self.point) {
+            (KeyType::EC, Some(parameters), Some(point)) => {
+                return Some(TokenKey::from_ec(parameters, point));
+            }
+            (KeyType::EC_EDWARDS, _, Some(point)) => return Some(TokenKey::from_edwards(point)),
+            _ => {}
+        }
+        match (&self.modulus, &self.exponent, &self.info) {
+            (Some(modulus), Some(exponent), _) => Some(TokenKey::from_rsa(modulus, exponent)),
+            (_, _, Some(info)) => Some(TokenKey::from_spki(info)),
+            _ => None,
+        }
+    }
+}
+
+/// The one slot whose token has all that `uri` names.
+fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenError> {
+    let mut matching = Vec::new();
+    let mut labels = Vec::new();
+    for slot in library.get_slots_with_token().map_err(failed)? {
+        // A reader whose card was just drawn out is none of ours.
+        let Ok(info) = library.get_token_info(slot) else {
+            continue;
+        };
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == found)
+        };
+        let is_it = is(&uri.token, info.label())
+            && is(&uri.manufacturer, info.manufacturer_id())
+            && is(&uri.model, info.model())
+            && is(&uri.serial, info.serial_number())
+            && uri.slot_id.is_none_or(|id| id == slot.id());
+        if info.token_initialized() && labels.len() < LISTED {
+            labels.push(info.label().to_owned());
+        }
+        if is_it {
+            matching.push((slot, info));
+        }
+    }
+    match matching.pop() {
+        Some(token) if matching.is_empty() => Ok(token),
+        Some(_) => Err(TokenError::SeveralTokens(matching.len() + 1)),
+        None => Err(TokenError::NoToken(labels)),
+    }
+}
+
+/// A library's failure: those that have a remedy by themselves.
+fn failed(error: Error) -> TokenError {
+    let Error::Pkcs11(code, function) = error else {
+        return TokenError::Library(words(&error));
+    };
+    match code {
+        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => {
+            TokenError::PinIncorrect(name(&code))
+        }
+        RvError::PinLocked => TokenError::PinLocked,
+        RvError::PinExpired => TokenError::PinExpired,
+        RvError::UserNotLoggedIn => TokenError::NotLoggedIn,
+        RvError::MechanismInvalid
+        | RvError::KeyTypeInconsistent
+        | RvError::KeyFunctionNotPermitted => TokenError::CannotSign(name(&code)),
+        _ => TokenError::Library(format!("{} in C_{function:?}", name(&code))),
+    }
+}
+
+/// The library's word for a code: `CKR_PIN_LOCKED`.
+fn name(code: &RvError) -> String {
+    let mut name = String::from("CKR");
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+/// The last cause, which is the system's reason.
+fn words(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// A token, or a key in it, that cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("the library of the token, `{0}`, is no file")]
+    NoModule(PathBuf),
+    #[error("the library of the token, `{path}`, cannot be loaded: {reason}")]
+    Module { path: PathBuf, reason: String },
+    #[error("there is no such token; there {}", listed("is", .0))]
+    NoToken(Vec<String>),
+    #[error("there are {0} such tokens")]
+    SeveralTokens(usize),
+    #[error("the token wants a PIN, and none was given")]
+    NoPin,
+    #[error("the token refuses the PIN ({0}); it was shown once, and is not shown again")]
+    PinIncorrect(String),
+    #[error("the PIN of the token is locked")]
+    PinLocked,
+    #[error("the next wrong PIN would lock the token, so none is shown to it")]
+    LastTry,
+    #[error("the PIN of the token has expired")]
+    PinExpired,
+    #[error("the token did not let this program in (CKR_USER_NOT_LOGGED_IN)")]
+    NotLoggedIn,
+    #[error("the token `{token}` has no such private key; its keys {}", listed("are", .keys))]
+    NoKey { token: String, keys: Vec<String> },
+    #[error("several keys of the token have this name; their ids {}", listed("are", .0))]
+    SeveralKeys(Vec<String>),
+    #[error("the token shows no public half of the key")]
+    NoPublicKey,
+    #[error("the key wants the PIN for each signature, which this program cannot show")]
+    AlwaysAuthenticate,
+    #[error("the key does not sign in the way that cosign verifies ({0})")]
+    CannotSign(String),
+    #[error(transparent)]
+    Key(UnsupportedKey),
+    #[error("the library of the token failed: {0}")]
+    Library(String),
+}
+
+fn listed(verb: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("{verb} none"),
+        names => {
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| format!("`{}`", name.escape_debug()))
+                .collect();
+            format!("{verb} {}", names.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TOK-5
+    #[test]
+    fn a_pin_is_shown_to_no_token_that_would_lock_itself() {
+        let pin = Secret::new(b"1234".to_vec());
+        let plain = Login {
+            is_needed: true,
+            ..Login::default()
+        };
+        assert_eq!(plain.check(Some(&pin)), Ok(()));
+        assert_eq!(plain.check(None), Err(TokenError::NoPin));
+        let last = Login {
+            is_last_try: true,
+            ..plain
+        };
+        assert_eq!(last.check(Some(&pin)), Err(TokenError::LastTry));
+        let locked = Login {
+            is_locked: true,
+            ..last
+        };
+        assert_eq!(locked.check(Some(&pin)), Err(TokenError::PinLocked));
+        let pad = Login {
+            has_pad: true,
+            ..plain
+        };
+        assert_eq!(pad.check(None), Ok(()));
+    }
+
+    #[test]
+    fn a_code_has_the_name_of_the_standard() {
+        assert_eq!(name(&RvError::PinIncorrect), "CKR_PIN_INCORRECT");
+        assert_eq!(name(&RvError::DeviceError), "CKR_DEVICE_ERROR");
+    }
+
+    #[test]
+    fn names_are_listed_with_their_control_characters_spelled_out() {
+        assert_eq!(listed("are", &[]), "are none");
+        let names = ["a".to_owned(), "b\n".to_owned()];
+        assert_eq!(listed("are", &names), "are `a`, `b\\n`");
+    }
+}
