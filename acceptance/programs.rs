@@ -84,8 +84,16 @@ fn what_signs_elsewhere_is_verified_by_cosign_and_not_asked_twice() {
 fn a_program_is_told_what_it_signs_and_no_secret() {
     let (programs, (registry, image)) = (Programs::new(), seeded());
     let canary = "canary-of-the-phase";
+    let key = std::fs::read_to_string(testdata("keys/p256-cosign3.key")).unwrap();
+    let password = testdata("keys/password").display().to_string();
     Signer::of(&image, registry.host())
         .config(programs.program(SIGN))
+        .config(
+            Config::none()
+                .set("key", "env://TEAM_KEY")
+                .set("password", &password),
+        )
+        .environment("TEAM_KEY", &key)
         .environment("PATH", &programs.search_path())
         .environment("COSIGN_PASSWORD", canary)
         .environment(
@@ -118,6 +126,7 @@ fn a_program_is_told_what_it_signs_and_no_secret() {
     let environment = programs.lines("environment").join("\n");
     assert!(environment.contains("SIGNER_KIND="));
     assert!(!environment.contains(canary), "{environment}");
+    assert!(!environment.contains("TEAM_KEY"), "{environment}");
 }
 
 /// KEY-112

@@ -1,7 +1,7 @@
 //! The settings of services as their users know them: variables and files.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
@@ -29,6 +29,8 @@ struct Inner {
     /// When a pipe must have ended.
     until: Instant,
     files: Mutex<Vec<PathBuf>>,
+    /// The variables that were read as secrets.
+    secret_names: Mutex<BTreeSet<String>>,
     shared: Mutex<HashMap<(TypeId, String), Handle>>,
 }
 
@@ -59,6 +61,7 @@ impl Variables {
             secrets,
             until,
             files: Mutex::default(),
+            secret_names: Mutex::default(),
             shared: Mutex::default(),
         }))
     }
@@ -82,6 +85,7 @@ impl Variables {
     /// A variable that holds a secret.
     pub fn secret(&self, name: &'static str) -> Option<Secret> {
         let secret = Secret::new(self.value(name)?.into_vec());
+        self.note_secret(name);
         self.remember(secret.expose());
         Some(secret)
     }
@@ -95,7 +99,9 @@ impl Variables {
     /// A variable whose name the user wrote, exactly as it is: set but empty is
     /// not unset.
     pub fn named_by_user(&self, name: &str) -> Option<Secret> {
-        (self.0.lookup)(name).map(|value| Secret::new(value.into_vec()))
+        let value = (self.0.lookup)(name)?;
+        self.note_secret(name);
+        Some(Secret::new(value.into_vec()))
     }
 
     /// Whether a variable says yes, as Go's `strconv.ParseBool` reads it.
@@ -181,6 +187,20 @@ impl Variables {
     /// The secrets of the run.
     pub fn secrets(&self) -> &Secrets {
         &self.0.secrets
+    }
+
+    fn note_secret(&self, name: &str) {
+        let names = self.0.secret_names.lock();
+        let mut names = names.unwrap_or_else(PoisonError::into_inner);
+        names.insert(name.to_owned());
+    }
+
+    /// The variables that were read as secrets so far: a program of others that
+    /// can do without them does not inherit them.
+    pub fn secret_names(&self) -> Vec<String> {
+        let names = self.0.secret_names.lock();
+        let names = names.unwrap_or_else(PoisonError::into_inner);
+        names.iter().cloned().collect()
     }
 
     /// The files that were read so far, there or not.

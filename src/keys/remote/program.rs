@@ -15,7 +15,6 @@ use crate::keys::error::OpenError;
 use crate::keys::public::PublicFile;
 use crate::keys::reference::Program;
 use crate::keys::{KeyError, MAX_LENGTH, SignError};
-use crate::secret::Secrets;
 use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, quoted};
 
 const BOUNDS: Bounds = Bounds {
@@ -35,7 +34,7 @@ pub(super) struct Key {
     name: ServiceName,
     program: PathBuf,
     arguments: Vec<String>,
-    secrets: Secrets,
+    variables: Variables,
 }
 
 impl Closed {
@@ -63,7 +62,7 @@ impl Closed {
                 name: service,
                 program: path,
                 arguments,
-                secrets: variables.secrets().clone(),
+                variables: variables.clone(),
             },
         })
     }
@@ -102,17 +101,21 @@ impl Key {
                     Purpose::Attestation => "attestation",
                 },
             );
+        for name in self.variables.secret_names() {
+            command.env_remove(name);
+        }
+        let secrets = self.variables.secrets();
         let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| failed(&self.name, error))?;
         for line in answer.words.lines().filter(|line| !line.trim().is_empty()) {
-            debug!("{}: {}", self.name, quoted(line, &self.secrets).0);
+            debug!("{}: {}", self.name, quoted(line, secrets).0);
         }
         if !answer.status.success() {
             let words = match answer.words.is_empty() {
                 true => answer.status.to_string(),
                 false => format!("{}: {}", answer.status, answer.words),
             };
-            let said = quoted(&words, &self.secrets);
+            let said = quoted(&words, secrets);
             return Err(failed(&self.name, Trouble::Failed(said)).into());
         }
         let signature = signature(&answer.output);
