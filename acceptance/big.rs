@@ -204,9 +204,9 @@ fn fifty_megabytes_are_attested_in_flat_memory_and_sent_once_for_each_key() {
     }
 }
 
-/// KEY-53, SBOM-11. A key that signs elsewhere is not unlocked here.
+/// KEY-113, SBOM-11. A key that signs elsewhere is not unlocked here.
 #[test]
-fn fifty_megabytes_are_attested_in_flat_memory_by_a_key_elsewhere() {
+fn a_key_elsewhere_attests_fifty_megabytes_in_flat_memory() {
     let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 1));
     let image = Image::with_documents(std::slice::from_ref(&document));
     let programs = Programs::new();
