@@ -205,9 +205,11 @@ fn names_an_input(literal: &str, path: &Path) -> bool {
     ];
     // Where they say which source something comes from, read an image's, or keep
     // one from a child.
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 7] = [
         "child.rs",
         "keys/origin.rs",
+        "keys/remote/vault",
+        "keys/stored",
         "sbom/label.rs",
         "store/registry/credentials.rs",
         "store/registry/credentials",

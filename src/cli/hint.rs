@@ -13,6 +13,7 @@ mod phase;
 mod sbom;
 mod service;
 mod store;
+mod vault;
 
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::remote::AwsKey;
+use super::remote::{AwsKey, VaultUri};
 
 /// A key as it is named, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,8 @@ pub enum KeyUri {
     Environment(String),
     /// `awskms://[HOST]/ID`
     Aws(AwsKey),
+    /// `hashivault://…` and `openbao://…`
+    Vault(VaultUri),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
     Plugin { name: String, resource: String },
 }
@@ -88,6 +90,7 @@ impl fmt::Display for KeyUri {
         match self {
             Self::Environment(name) => write!(f, "env://{name}"),
             Self::Aws(key) => write!(f, "{key}"),
+            Self::Vault(uri) => write!(f, "{uri}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
     }
@@ -122,8 +125,10 @@ impl KeyUri {
         match scheme {
             "env" => environment(rest),
             "awskms" => AwsKey::parse(rest).map(Self::Aws),
-            "azurekms" | "gcpkms" | "gitlab" | "hashivault" | "k8s" | "openbao" | "pkcs11"
-            | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
+            "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
+            "azurekms" | "gcpkms" | "gitlab" | "k8s" | "pkcs11" | "file" | "http" | "https" => {
+                Err(UriError::Scheme(scheme.to_owned()))
+            }
             _ => plugin(scheme, rest),
         }
     }
@@ -132,7 +137,7 @@ impl KeyUri {
     fn has_password(&self) -> bool {
         match self {
             Self::Environment(_) => true,
-            Self::Aws(_) | Self::Plugin { .. } => false,
+            Self::Aws(_) | Self::Vault(_) | Self::Plugin { .. } => false,
         }
     }
 }

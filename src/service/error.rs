@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::variables::Unreadable;
+use super::vault::VaultKey;
 use crate::child::ChildError;
 use crate::http::HttpError;
 
@@ -17,6 +18,7 @@ pub enum ServiceName {
     Aws(AwsApi),
     /// The sources of credentials for AWS.
     AwsCredentials,
+    Vault(Box<VaultKey>),
 }
 
 /// A service of Amazon's that is asked.
@@ -41,6 +43,8 @@ impl fmt::Display for ServiceName {
             Self::Aws(AwsApi::Ecr) => f.write_str("Amazon ECR"),
             Self::Aws(AwsApi::EcrPublic) => f.write_str("Amazon ECR Public"),
             Self::AwsCredentials => f.write_str("credentials for AWS"),
+            Self::Vault(key) if key.host.is_empty() => f.write_str(key.product),
+            Self::Vault(key) => write!(f, "{} at `{}`", key.product, key.host),
         }
     }
 }
@@ -94,6 +98,9 @@ pub enum Trouble {
         status: u16,
         answer: Said,
     },
+    /// A redirect to where its credentials must not go.
+    #[error("{action}: it redirects to `{to}`, where the credentials must not go")]
+    Astray { action: String, to: String },
     /// An answer that is none.
     #[error("{action}: the answer cannot be used: {reason}")]
     Answer {
@@ -138,7 +145,9 @@ impl ServiceError {
             | Trouble::Clock { .. } => FaultKind::Denied,
             Trouble::Http(error) if error.wants_certificate() => FaultKind::Denied,
             Trouble::Http(HttpError::ProxySetting { .. }) => FaultKind::Key,
-            Trouble::Http(_) | Trouble::NotReady { .. } => FaultKind::Unreachable,
+            Trouble::Http(_) | Trouble::NotReady { .. } | Trouble::Astray { .. } => {
+                FaultKind::Unreachable
+            }
             Trouble::Status { status, .. } if *status >= 500 => FaultKind::Unreachable,
             Trouble::Status { .. }
             | Trouble::Answer { .. }

@@ -9,7 +9,9 @@ mod answer;
 pub mod aws;
 mod error;
 mod variables;
+mod vault;
 
 pub use answer::{json, quoted, said};
 pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
 pub use variables::{Unreadable, Variables};
+pub use vault::VaultKey;

@@ -9,6 +9,7 @@
 mod aws;
 mod plugin;
 mod program;
+mod vault;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::thread::available_parallelism;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::warn;
+
+pub use vault::VaultUri;
 
 use super::error::{KeyError, OpenError};
 use super::prehash::{Hash, Prehash, sha256};
@@ -62,6 +65,7 @@ enum Keeper {
     Aws(aws::Closed),
     Plugin(plugin::Closed),
     Program(program::Closed),
+    Vault(vault::Closed),
 }
 
 /// A service that has answered for its key.
@@ -69,6 +73,7 @@ enum Service {
     Aws(aws::Key),
     Plugin(plugin::Key),
     Program(program::Key),
+    Vault(vault::Key),
 }
 
 /// A public key as its service gives it.
@@ -102,6 +107,9 @@ impl Closed {
             KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
                 Keeper::Plugin(plugin::Closed::find(name, resource, variables)?)
             }
+            KeyReference::Uri(KeyUri::Vault(uri)) => {
+                Keeper::Vault(vault::Closed::find(uri, variables)?)
+            }
             KeyReference::Program(program) => {
                 Keeper::Program(program::Closed::find(program, variables)?)
             }
@@ -124,6 +132,10 @@ impl Closed {
             Keeper::Program(closed) => {
                 let (key, found) = closed.open();
                 (Service::Program(key), found)
+            }
+            Keeper::Vault(closed) => {
+                let (key, found) = closed.open(client).await?;
+                (Service::Vault(key), found)
             }
         };
         RemoteKey::new(service, found)
@@ -186,6 +198,7 @@ impl RemoteKey {
             Service::Aws(key) => key.sign(&prepared).await?,
             Service::Plugin(key) => key.sign(&prepared).await?,
             Service::Program(key) => key.sign(&prepared).await?,
+            Service::Vault(key) => key.sign(&prepared).await?,
         };
         let (key, messages) = (Arc::clone(self), Arc::clone(&prepared));
         let checking = move || {

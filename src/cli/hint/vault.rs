@@ -1,0 +1,81 @@
+//! Remedies for HashiCorp Vault and OpenBao.
+
+use super::{Hint, http, say};
+use crate::http::HttpError;
+use crate::service::{Trouble, VaultKey};
+
+pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
+    let VaultKey { mount, key, .. } = key;
+    match trouble {
+        Trouble::NotSet("VAULT_ADDR") => say(
+            "set `VAULT_ADDR` (or `BAO_ADDR`) to the address, as in `https://vault.example:8200`",
+        ),
+        Trouble::NotSet(_) => {
+            say("a client certificate needs both `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`")
+        }
+        Trouble::NoCredentials { .. } => {
+            say("set `VAULT_TOKEN`, or log in with `vault login`, which writes `~/.vault-token`")
+        }
+        Trouble::Expired { .. } => {
+            say("the token has expired or was revoked: set `VAULT_TOKEN` to a new one")
+        }
+        Trouble::Denied { .. } => Some(
+            format!(
+                "the token's policy has to allow `read` on `{mount}/keys/{key}` and `update` on \
+                 `{mount}/sign/{key}/*`, in the namespace of `VAULT_NAMESPACE`"
+            )
+            .into(),
+        ),
+        Trouble::Missing { answer, .. } if answer.0.contains("handler") => Some(
+            format!(
+                "no engine is mounted at `{mount}`: set `TRANSIT_SECRET_ENGINE_PATH` to the path \
+                 of the transit engine, and `VAULT_NAMESPACE` to its namespace"
+            )
+            .into(),
+        ),
+        Trouble::Missing { .. } => Some(
+            format!(
+                "create it with `vault write -f {mount}/keys/{key} type=ecdsa-p256`, or correct \
+                 the name"
+            )
+            .into(),
+        ),
+        Trouble::Unfit { .. } => say(
+            "keys of the types `ecdsa-p256`, `ecdsa-p384`, `ecdsa-p521`, `ed25519`, `rsa-2048`, \
+             `rsa-3072` and `rsa-4096` sign",
+        ),
+        Trouble::TooLong { .. } => say(
+            "an Ed25519 key signs whole messages, and services limit these: use an ECDSA or RSA \
+             key for attestations of this size",
+        ),
+        Trouble::Http(HttpError::Overloaded { answer, .. }) if answer.contains("sealed") => {
+            say("it is sealed: have it unsealed; running again is safe")
+        }
+        Trouble::Http(HttpError::Certificate { .. }) => {
+            say("name the certificate of its authority with `VAULT_CACERT`")
+        }
+        Trouble::Http(HttpError::Tls { .. }) => {
+            say("if it speaks plain HTTP, write `VAULT_ADDR` with `http://`")
+        }
+        Trouble::Http(error) if error.wants_certificate() => {
+            say("name a certificate and its key with `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`")
+        }
+        Trouble::Http(HttpError::Connect { .. } | HttpError::Dns { .. }) => {
+            say("check `VAULT_ADDR`, the network and the proxies; running again is safe")
+        }
+        Trouble::Http(error) => http::of_http(error),
+        Trouble::Astray { .. } => say(
+            "it is a standby: set its `api_addr` to an `https://` address, or name the active one \
+             with `VAULT_ADDR`",
+        ),
+        Trouble::NotReady { .. }
+        | Trouble::Clock { .. }
+        | Trouble::Setting { .. }
+        | Trouble::File(_)
+        | Trouble::Status { .. }
+        | Trouble::Answer { .. }
+        | Trouble::Child(_)
+        | Trouble::Failed(_)
+        | Trouble::NoProgram => None,
+    }
+}

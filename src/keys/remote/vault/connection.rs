@@ -1,0 +1,372 @@
+//! The way to Vault, from the variables that its users know (Vault's Go client,
+//! `api` v1.22 `client.go`), and one request by it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tracing::warn;
+use url::Url;
+
+use super::answer;
+use super::token::Token;
+use super::uri::Product;
+use crate::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use crate::http::{
+    Client, Method, OwnTls, ProxyVariable, Redacted, Redirects, Request, Response, StatusCode,
+    Trust, Zone, is_passing,
+};
+use crate::oci::Content;
+use crate::service::{Trouble, Variables, said};
+
+/// A version of a key, with what Vault writes beside it, has about 1 KiB.
+const KEY_LIMIT: u64 = 1024 * 1024;
+/// A signature of RSA-4096 has 683 characters in base64.
+const ENTRY_LIMIT: u64 = 2 * 1024;
+/// The most files of a folder with certificates.
+const MOST_FILES: usize = 1000;
+
+/// The way to Vault, for all of its keys.
+pub(super) struct Connection {
+    address: Url,
+    mount: Vec<String>,
+    headers: HeaderMap,
+    own_tls: Option<Arc<OwnTls>>,
+    token: Token,
+    asked: OnceCell<HeaderValue>,
+    variables: Variables,
+}
+
+/// A question about a key of the transit engine.
+pub(super) enum Question<'a> {
+    PublicKey(&'a str),
+    /// A key, JSON, and the number of signatures that it asks for.
+    Sign(&'a str, Content, usize),
+}
+
+impl Connection {
+    /// Reads variables and files. Nobody is asked.
+    pub(super) fn find(product: Product, variables: &Variables) -> Result<Self, Trouble> {
+        let (name, address) = variables
+            .first(&["VAULT_ADDR", "BAO_ADDR"])
+            .ok_or(Trouble::NotSet("VAULT_ADDR"))?;
+        let address = parse_address(name, &address)?;
+        let mount = mount(variables)?;
+        let headers = headers(variables)?;
+        let own_tls = own_tls(variables)?.map(Arc::new);
+        let token = Token::find(variables)?;
+        let host = address.origin().ascii_serialization();
+        if address.scheme() == "http" && Zone::of(&address) != Zone::Loopback {
+            let product = product.name();
+            warn!("{product} at {host} is asked in plain HTTP: who is on the way reads the token");
+        }
+        if variables.is_on("VAULT_SKIP_VERIFY") {
+            let product = product.name();
+            warn!("{product} at {host} is asked without verifying its certificate");
+        }
+        Ok(Self {
+            address,
+            mount,
+            headers,
+            own_tls,
+            token,
+            asked: OnceCell::new(),
+            variables: variables.clone(),
+        })
+    }
+
+    /// `host:port`, without a port that is its scheme's.
+    pub(super) fn host(&self) -> String {
+        let origin = self.address.origin().ascii_serialization();
+        let host = origin.split_once("://").map(|(_, host)| host.to_owned());
+        host.unwrap_or(origin)
+    }
+
+    /// The path of the transit engine.
+    pub(super) fn mount(&self) -> String {
+        self.mount.join("/")
+    }
+
+    /// Asks, and gives what succeeded. A standby that leads to another address
+    /// is followed once, with the token, as Vault's own client does.
+    pub(super) async fn ask(
+        &self,
+        client: &Client,
+        question: Question<'_>,
+    ) -> Result<Response, Trouble> {
+        let asked = self
+            .asked
+            .get_or_try_init(|| self.token.ask(&self.variables));
+        let mut request = self.request(question, asked.await?.clone())?;
+        let mut response = client.send(&request).await?;
+        if let Some(location) = location(&response) {
+            let lead = response.leads_to(&location);
+            let lead = lead.ok().filter(|lead| lead.url.scheme() == "https");
+            let lead = lead.ok_or_else(|| astray(&request, &response, &location))?;
+            request.reach = lead.reach();
+            request.url = lead.url;
+            response = client.send(&request).await?;
+            if let Some(location) = self::location(&response) {
+                return Err(astray(&request, &response, &location));
+            }
+        }
+        match response.status.is_success() {
+            true => Ok(response),
+            false => Err(refused(&request, &response)),
+        }
+    }
+
+    fn request(&self, question: Question<'_>, token: HeaderValue) -> Result<Request, Trouble> {
+        let (method, rest, body, limit) = match question {
+            Question::PublicKey(key) => (Method::GET, vec!["keys", key], None, KEY_LIMIT),
+            Question::Sign(key, body, count) => {
+                let limit = KEY_LIMIT + ENTRY_LIMIT * count as u64;
+                // The hash is in the path, since the policies that cosign's users
+                // have allow `sign/KEY/*` alone.
+                let path = vec!["sign", key, "sha2-256"];
+                (Method::POST, path, Some(body), limit)
+            }
+        };
+        let mut url = self.address.clone();
+        {
+            let segments = url.path_segments_mut();
+            let mut segments = segments.map_err(|()| no_url("VAULT_ADDR"))?;
+            segments.pop_if_empty().push("v1");
+            segments.extend(&self.mount).extend(rest);
+        }
+        let mut request = Request::new(method, url, Trust::Verified);
+        request.headers = self.headers.clone();
+        request.headers.insert("x-vault-token", token);
+        if body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers.insert("content-type", json);
+        }
+        request.body = body;
+        request.body_limit = limit;
+        request.own_tls = self.own_tls.clone();
+        request.redirects = Redirects::Answered;
+        request.is_passing = may_get_better;
+        Ok(request)
+    }
+}
+
+/// Where an answer leads, if it does.
+fn location(response: &Response) -> Option<String> {
+    match response.status.as_u16() {
+        301 | 302 | 307 | 308 => {
+            let location = response.header(LOCATION.as_str());
+            Some(location.unwrap_or_default().to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn action(request: &Request) -> String {
+    format!("{} {}", request.method, Redacted(&request.url))
+}
+
+fn astray(request: &Request, response: &Response, location: &str) -> Trouble {
+    Trouble::Astray {
+        action: action(request),
+        to: match response.url.join(location) {
+            Ok(to) => Redacted(&to).to_string(),
+            Err(_) => response.printable(location),
+        },
+    }
+}
+
+/// Vault answers some faults of the question with 500 too; a standby that has
+/// not caught up yet answers 412.
+fn may_get_better(response: &Response) -> bool {
+    const FINAL: [&str; 3] = [
+        "requested version",
+        "JSON string value exceeds",
+        "input must be hashed message",
+    ];
+    match response.status {
+        StatusCode::PRECONDITION_FAILED => true,
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            let words = answer::words(&response.body).unwrap_or_default();
+            !FINAL.iter().any(|end| words.contains(end))
+        }
+        status => is_passing(status),
+    }
+}
+
+fn refused(request: &Request, response: &Response) -> Trouble {
+    let action = action(request);
+    let words = answer::words(&response.body);
+    let answer = said(response, words.as_deref());
+    let says = |part: &str| words.as_deref().is_some_and(|words| words.contains(part));
+    match response.status.as_u16() {
+        403 if says("invalid token") => Trouble::Expired { action, answer },
+        401 | 403 => Trouble::Denied { action, answer },
+        404 => Trouble::Missing { action, answer },
+        400 if says("does not support signing") => Trouble::Unfit { reason: answer.0 },
+        400 if says("signing key not found") => Trouble::Missing { action, answer },
+        // It is no passing one, or the client would have told so.
+        500 if words.is_some() => Trouble::Failed(answer),
+        status => Trouble::Status {
+            action,
+            status,
+            answer,
+        },
+    }
+}
+
+fn setting(name: &str, reason: &'static str) -> Trouble {
+    Trouble::Setting {
+        name: name.to_owned(),
+        reason,
+    }
+}
+
+fn no_url(name: &str) -> Trouble {
+    setting(name, "it is no URL")
+}
+
+/// The address, which may have a path.
+fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
+    if text.starts_with("unix:") {
+        return Err(setting(name, "sockets of this machine are not supported"));
+    }
+    let mut url = Url::parse(text.trim()).map_err(|_| no_url(name))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(setting(name, "it does not begin with `https://`"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(setting(name, "it has a login in it"));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
+fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
+    const NAME: &str = "TRANSIT_SECRET_ENGINE_PATH";
+    let path = variables.text(NAME).unwrap_or_else(|| "transit".to_owned());
+    let segments: Vec<_> = path
+        .trim_matches('/')
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    let is_bad = |segment: &String| matches!(&**segment, "" | "." | "..");
+    match segments.iter().any(is_bad) {
+        true => Err(setting(NAME, "it is no path of a secret engine")),
+        false => Ok(segments),
+    }
+}
+
+/// What each request shows beside the token.
+fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-vault-request", HeaderValue::from_static("true"));
+    if let Some(namespace) = variables.text("VAULT_NAMESPACE") {
+        let value = HeaderValue::from_str(&namespace);
+        let value = value.map_err(|_| setting("VAULT_NAMESPACE", "it is no name"))?;
+        headers.insert("x-vault-namespace", value);
+    }
+    const NAME: &str = "VAULT_HEADERS";
+    let Some(text) = variables.secret(NAME) else {
+        return Ok(headers);
+    };
+    let bad = || setting(NAME, "it is no JSON object of strings");
+    let given: serde_json::Map<String, Value> =
+        serde_json::from_slice(text.expose()).map_err(|_| bad())?;
+    for (name, value) in given {
+        if name.to_ascii_lowercase().starts_with("x-vault-") {
+            return Err(setting(NAME, "it has a header of Vault's own in it"));
+        }
+        let value = value.as_str().ok_or_else(bad)?;
+        variables.remember(value.as_bytes());
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// The TLS settings and the proxy, if there are any.
+fn own_tls(variables: &Variables) -> Result<Option<OwnTls>, Trouble> {
+    let mut own = None;
+    trust(variables, &mut own)?;
+    show(variables, &mut own)?;
+    let mut change = |change: &mut dyn FnMut(OwnTls) -> OwnTls| {
+        own = Some(change(own.take().unwrap_or_default()));
+    };
+    if variables.is_on("VAULT_SKIP_VERIFY") {
+        change(&mut OwnTls::trusting_anybody);
+    }
+    for name in ["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"] {
+        if let Some(value) = variables.secret(name) {
+            let mut proxy = Some(ProxyVariable { name, value });
+            change(&mut |own| match proxy.take() {
+                Some(proxy) => own.by(proxy, variables.secrets()),
+                None => own,
+            });
+            break;
+        }
+    }
+    let Some(name) = variables.text("VAULT_TLS_SERVER_NAME") else {
+        return Ok(own);
+    };
+    let named = own.unwrap_or_default().named(name);
+    let named = named.map_err(|_| setting("VAULT_TLS_SERVER_NAME", "it is no name of a host"))?;
+    Ok(Some(named))
+}
+
+/// The first of the three that is set, as in Vault's client.
+fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble> {
+    const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
+    let mut add = |name: &str, pem: &[u8]| {
+        let more = own.take().unwrap_or_default().trusting(pem);
+        *own = Some(more.map_err(|_| setting(name, NO_CERTIFICATE))?);
+        Ok::<_, Trouble>(())
+    };
+    if let Some(path) = variables.path("VAULT_CACERT") {
+        return add("VAULT_CACERT", variables.read(&path)?.expose());
+    }
+    if let Some(pem) = variables.text("VAULT_CACERT_BYTES") {
+        return add("VAULT_CACERT_BYTES", pem.as_bytes());
+    }
+    let Some(folder) = variables.path("VAULT_CAPATH") else {
+        return Ok(());
+    };
+    let entries = folder.read_dir();
+    let entries = entries.map_err(|_| setting("VAULT_CAPATH", "it is no readable folder"))?;
+    let mut files: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .take(MOST_FILES)
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(setting("VAULT_CAPATH", "there is no file in it"));
+    }
+    for file in files {
+        let name = file.display().to_string();
+        add(&name, variables.read(&file)?.expose())?;
+    }
+    Ok(())
+}
+
+fn show(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble> {
+    let (certificate, key) = (
+        variables.path("VAULT_CLIENT_CERT"),
+        variables.path("VAULT_CLIENT_KEY"),
+    );
+    let (certificate, key) = match (certificate, key) {
+        (None, None) => return Ok(()),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => return Err(Trouble::NotSet("VAULT_CLIENT_KEY")),
+        (None, Some(_)) => return Err(Trouble::NotSet("VAULT_CLIENT_CERT")),
+    };
+    let (certificate, key) = (variables.read(&certificate)?, variables.read(&key)?);
+    let shown = own.take().unwrap_or_default();
+    let shown = shown.showing(certificate.expose(), key.expose());
+    let reason = "it and `VAULT_CLIENT_CERT` are no certificate and its private key in PEM";
+    *own = Some(shown.map_err(|_| setting("VAULT_CLIENT_KEY", reason))?);
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! Keys of the transit engine of HashiCorp Vault and of OpenBao
+//! (`spec/keys.md`, section 8): one request for the public key, and one batch
+//! for all signatures of a run.
+
+mod answer;
+mod connection;
+mod token;
+mod uri;
+
+use std::sync::Arc;
+
+pub use uri::VaultUri;
+
+use super::{Found, Prepared, Unsigned, failed};
+use crate::beside;
+use crate::http::{Client, Redacted, Response};
+use crate::keys::SignError;
+use crate::keys::error::OpenError;
+use crate::oci::Content;
+use crate::service::{ServiceError, ServiceName, Trouble, Variables, VaultKey, said};
+use answer::{Inputs, NoKey, SignQuestion};
+use connection::{Connection, Question};
+
+/// The longest message of an Ed25519 key: Vault takes no longer string than
+/// 1 MiB, and it is in base64.
+const LONGEST: u64 = 786_432;
+/// The most characters of base64 in one batch: Vault takes requests of 32 MiB.
+const BATCH: usize = 16 << 20;
+/// The most messages in one batch: Vault takes arrays of 10,000.
+const MOST: usize = 5000;
+/// What an entry has around its base64.
+const AROUND: usize = 16;
+
+/// A key whose Vault has not been asked yet.
+pub(super) struct Closed {
+    name: ServiceName,
+    key: String,
+    connection: Arc<Connection>,
+}
+
+/// One version of a key.
+pub(super) struct Key {
+    closed: Closed,
+    version: u64,
+    client: Arc<Client>,
+}
+
+impl Closed {
+    /// Reads the variables of Vault, and the files that they name.
+    pub(super) fn find(uri: &VaultUri, variables: &Variables) -> Result<Self, OpenError> {
+        let product = uri.product();
+        let found = variables.shared("", || Connection::find(product, variables));
+        let name = |host, mount| {
+            ServiceName::Vault(Box::new(VaultKey {
+                product: product.name(),
+                host,
+                mount,
+                key: uri.key().to_owned(),
+            }))
+        };
+        let unset = || name(String::new(), String::new());
+        let connection = found.map_err(|trouble| failed(&unset(), trouble))?;
+        Ok(Self {
+            name: name(connection.host(), connection.mount()),
+            key: uri.key().to_owned(),
+            connection,
+        })
+    }
+
+    /// Asks for the public key of the latest version. All signatures are by this
+    /// version, even if the key is rotated in between.
+    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
+        let question = Question::PublicKey(&self.key);
+        let response = self.connection.ask(client, question).await;
+        let response = response.map_err(|trouble| failed(&self.name, trouble))?;
+        let latest = answer::latest_key(&response.body).map_err(|no_key| {
+            let trouble = match no_key {
+                NoKey::Unfit(reason) => Trouble::Unfit { reason },
+                NoKey::Nonsense(reason) => nonsense(&response, reason),
+            };
+            failed(&self.name, trouble)
+        })?;
+        let found = Found {
+            public: latest.public,
+            hash: None,
+            version: Some(latest.version.to_string()),
+        };
+        let key = Key {
+            closed: self,
+            version: latest.version,
+            client: Arc::clone(client),
+        };
+        Ok((key, found))
+    }
+}
+
+impl Key {
+    /// Signs all messages in one request, or in a few if they are larger than
+    /// one may be.
+    pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        for (index, prepared) in messages.iter().enumerate() {
+            let length = prepared.message.content.length();
+            if prepared.prehash.is_none() && length > LONGEST {
+                let most = LONGEST;
+                let error = self.failed(Trouble::TooLong { length, most });
+                return Err(unsigned(index, error));
+            }
+        }
+        let mut signatures = Vec::new();
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(first_batch(rest.iter().map(length)));
+            let first = signatures.len();
+            let signed = self.sign_batch(batch).await;
+            signatures.extend(signed.map_err(|Unsigned { index, error }| Unsigned {
+                index: first + index,
+                error,
+            })?);
+            rest = later;
+        }
+        Ok(signatures)
+    }
+
+    async fn sign_batch(&self, batch: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
+        let first = |error: SignError| Unsigned { index: 0, error };
+        let body = self.question(batch).await.map_err(first)?;
+        let Closed {
+            key, connection, ..
+        } = &self.closed;
+        let question = Question::Sign(key, body, batch.len());
+        let response = connection.ask(&self.client, question).await;
+        let response = response.map_err(|trouble| unsigned(0, self.failed(trouble)))?;
+        let results = answer::signatures(&response.body, batch.len(), self.version);
+        let results =
+            results.map_err(|reason| unsigned(0, self.failed(nonsense(&response, reason))))?;
+        let results = results.into_iter().enumerate().map(|(index, result)| {
+            result.map_err(|error| {
+                let trouble = match error {
+                    answer::Unsigned::Refused(words) => {
+                        Trouble::Failed(said(&response, Some(&words)))
+                    }
+                    answer::Unsigned::Nonsense(reason) => nonsense(&response, reason),
+                };
+                unsigned(index, self.failed(trouble))
+            })
+        });
+        results.collect()
+    }
+
+    /// The JSON of a batch. Messages are read, digests are known.
+    async fn question(&self, batch: &[Prepared]) -> Result<Content, SignError> {
+        let input = |prepared: &Prepared| match &prepared.prehash {
+            Some(prehash) => Content::from(prehash.to_vec()),
+            None => prepared.message.content.clone(),
+        };
+        let inputs: Vec<Content> = batch.iter().map(input).collect();
+        let kind = match batch.iter().any(|prepared| prepared.prehash.is_some()) {
+            true => Inputs::Digests,
+            false => Inputs::Messages,
+        };
+        let version = self.version;
+        let building = move || {
+            let bytes = inputs.iter().map(|input| Ok(input.to_bytes()?.to_vec()));
+            let bytes: std::io::Result<Vec<_>> = bytes.collect();
+            let question = SignQuestion::new(kind, version, bytes?);
+            Ok(serde_json::to_vec(&question)?)
+        };
+        let built = beside::run(building).await;
+        let built = built.unwrap_or_else(|_| Err(std::io::Error::other("no thread")));
+        Ok(Content::from(built.map_err(SignError::Read)?))
+    }
+
+    fn failed(&self, trouble: Trouble) -> ServiceError {
+        failed(&self.closed.name, trouble)
+    }
+}
+
+fn unsigned(index: usize, error: ServiceError) -> Unsigned {
+    Unsigned {
+        index,
+        error: error.into(),
+    }
+}
+
+fn nonsense(response: &Response, reason: &'static str) -> Trouble {
+    Trouble::Answer {
+        action: Redacted(&response.url).to_string(),
+        reason,
+    }
+}
+
+/// The length of a message's entry in a batch.
+fn length(prepared: &Prepared) -> usize {
+    let length = match &prepared.prehash {
+        Some(prehash) => prehash.len(),
+        None => usize::try_from(prepared.message.content.length()).unwrap_or(usize::MAX),
+    };
+    base64::encoded_len(length, true).unwrap_or(usize::MAX)
+}
+
+/// How many of these entries, one at least, go into the first request.
+fn first_batch(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut sum = 0usize;
+    let within = lengths.take(MOST).take_while(|length| {
+        sum = sum.saturating_add(*length).saturating_add(AROUND);
+        sum <= BATCH
+    });
+    within.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// KEY-64
+    #[test]
+    fn a_batch_is_split_by_its_size_and_never_empty() {
+        let some = |length, count| first_batch(std::iter::repeat_n(length, count));
+        assert_eq!(some(44, 4000), 4000);
+        assert_eq!(some(44, 40_000), MOST);
+        let longest = base64::encoded_len(LONGEST as usize, true).unwrap();
+        assert_eq!(longest, 1 << 20);
+        assert_eq!(some(longest, 40), 15);
+        assert_eq!(some(usize::MAX, 3), 1);
+    }
+}

@@ -1,0 +1,223 @@
+//! Who asks Vault: a token from a variable, from the helper that the user's
+//! `~/.vault` names, or from `~/.vault-token`, as sigstore v1.10.8 looks for it.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+use tracing::debug;
+
+use crate::child::{self, Bounds, ChildError, Words};
+use crate::http::header::HeaderValue;
+use crate::oci::Content;
+use crate::secret::Secret;
+use crate::service::{PROGRAM_TIME, Trouble, Variables, quoted};
+
+/// Tokens of Vault Enterprise have some 200 bytes.
+const LONGEST: usize = 8 * 1024;
+const BOUNDS: Bounds = Bounds {
+    time: PROGRAM_TIME,
+    answer: LONGEST as u64,
+};
+const CONFIG: &str = "~/.vault";
+const FILE: &str = "~/.vault-token";
+
+/// A token, or what it takes to ask for one.
+pub(super) struct Token {
+    helper: Option<PathBuf>,
+    /// From a variable, or the one that counts if the helper has none.
+    known: Option<HeaderValue>,
+    tried: Tried,
+}
+
+/// Each source without a token, and why.
+type Tried = Vec<(&'static str, String)>;
+
+impl Token {
+    /// Looks for a token. No program is run yet.
+    pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
+        let names = ["VAULT_TOKEN", "BAO_TOKEN"];
+        if let Some((name, token)) = variables.first_secret(&names) {
+            let known = header(&token).ok_or_else(|| unusable(name))?;
+            return Ok(Self {
+                helper: None,
+                known: Some(known),
+                tried: Vec::new(),
+            });
+        }
+        let mut tried: Tried = names.map(|name| (name, "not set".to_owned())).into();
+        let Some(home) = variables.home() else {
+            tried.push((FILE, "HOME is not set".to_owned()));
+            return Err(Trouble::NoCredentials { tried });
+        };
+        let config = match variables.path("VAULT_CONFIG_PATH") {
+            Some(path) => path,
+            None => home.join(".vault"),
+        };
+        let helper = match helper(&config, variables)? {
+            Ok(helper) => Some(helper),
+            Err(reason) => {
+                tried.push((CONFIG, reason.to_owned()));
+                None
+            }
+        };
+        let known = in_file(&home.join(".vault-token"), variables, &mut tried)?;
+        match (&helper, &known) {
+            (None, None) => Err(Trouble::NoCredentials { tried }),
+            _ => Ok(Self {
+                helper,
+                known,
+                tried,
+            }),
+        }
+    }
+
+    /// The token as a header. Runs the helper, if there is one: its token comes
+    /// before the file's.
+    pub(super) async fn ask(&self, variables: &Variables) -> Result<HeaderValue, Trouble> {
+        let mut tried = self.tried.clone();
+        if let Some(helper) = &self.helper {
+            match run(helper, variables).await? {
+                Ok(token) => return Ok(token),
+                Err(reason) => {
+                    debug!("no token from `{}`: {reason}", helper.display());
+                    tried.push((CONFIG, format!("its token helper {reason}")));
+                }
+            }
+        }
+        let known = self.known.clone();
+        known.ok_or(Trouble::NoCredentials { tried })
+    }
+}
+
+fn unusable(name: &str) -> Trouble {
+    Trouble::Setting {
+        name: name.to_owned(),
+        reason: "it holds no token",
+    }
+}
+
+/// The helper that the configuration names, or why it names none.
+fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'static str>, Trouble> {
+    let Some(text) = variables.read_if_there(config)? else {
+        return Ok(Err("not there"));
+    };
+    let Some(helper) = token_helper(text.expose()) else {
+        return Ok(Err("it is no configuration of Vault"));
+    };
+    match helper {
+        None => Ok(Err("it names no token helper")),
+        Some(helper) if Path::new(&helper).is_absolute() => Ok(Ok(helper.into())),
+        Some(_) => Ok(Err("its token helper is no absolute path")),
+    }
+}
+
+fn in_file(
+    path: &Path,
+    variables: &Variables,
+    tried: &mut Tried,
+) -> Result<Option<HeaderValue>, Trouble> {
+    let Some(token) = variables.read_if_there(path)? else {
+        tried.push((FILE, "not there".to_owned()));
+        return Ok(None);
+    };
+    if token.expose().trim_ascii().is_empty() {
+        tried.push((FILE, "empty".to_owned()));
+        return Ok(None);
+    }
+    variables.remember(token.expose().trim_ascii());
+    let token = header(&token).ok_or_else(|| unusable(FILE))?;
+    Ok(Some(token))
+}
+
+/// The helper's token, or why it gives none.
+async fn run(
+    helper: &Path,
+    variables: &Variables,
+) -> Result<Result<HeaderValue, String>, ChildError> {
+    let mut command = Command::new(helper);
+    command.arg("get");
+    let nothing = Content::from(Vec::new());
+    let answer = child::run(command, &nothing, Words::Kept, BOUNDS).await?;
+    if !answer.status.success() {
+        let said = quoted(&answer.words, variables.secrets());
+        return Ok(Err(format!("failed ({}){said}", answer.status)));
+    }
+    let token = answer.output.trim_ascii();
+    variables.remember(token);
+    match header(&Secret::new(token.to_vec())) {
+        Some(token) => Ok(Ok(token)),
+        None => Ok(Err("printed no token".to_owned())),
+    }
+}
+
+/// A header that is not logged; nothing if the text is no token.
+fn header(token: &Secret) -> Option<HeaderValue> {
+    let token = token.expose().trim_ascii();
+    let is_token = !token.is_empty()
+        && token.len() <= LONGEST
+        && token.iter().all(|byte| byte.is_ascii_graphic());
+    let mut value = HeaderValue::from_bytes(token).ok().filter(|_| is_token)?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The value of `token_helper` in a configuration in HCL, of which JSON is a
+/// part; nothing if it is neither. No other key exists.
+pub(super) fn token_helper(text: &[u8]) -> Option<Option<String>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let lines = text.lines().map(str::trim);
+    let is_comment = |line: &&str| line.starts_with('#') || line.starts_with("//");
+    let code: Vec<&str> = lines.filter(|line| !is_comment(line)).collect();
+    let code = code.join("\n");
+    let code = code.trim();
+    let code = match code.strip_prefix('{') {
+        Some(json) => json.strip_suffix('}')?.trim(),
+        None => code,
+    };
+    if code.is_empty() {
+        return Some(None);
+    }
+    let rest = code
+        .strip_prefix("token_helper")
+        .or_else(|| code.strip_prefix("\"token_helper\""))?;
+    let rest = rest.trim_start();
+    let value = rest.strip_prefix('=').or_else(|| rest.strip_prefix(':'))?;
+    // A string of HCL is one of JSON, unless it has a template in it.
+    let value: String = serde_json::from_str(value.trim()).ok()?;
+    match value.contains("${") {
+        true => None,
+        false => Some(Some(value).filter(|value| !value.is_empty())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_is_named_in_hcl_or_json() {
+        for text in [
+            "token_helper = \"/usr/bin/h\"\n",
+            "# of ours\n  token_helper=\"/usr/bin/h\" ",
+            "\"token_helper\" = \"/usr/bin/h\"",
+            "{\n  \"token_helper\": \"/usr/bin/h\"\n}\n",
+        ] {
+            let helper = token_helper(text.as_bytes());
+            assert_eq!(helper, Some(Some("/usr/bin/h".to_owned())), "{text}");
+        }
+        for text in ["", "# nothing\n", "{}", "token_helper = \"\""] {
+            assert_eq!(token_helper(text.as_bytes()), Some(None), "{text}");
+        }
+        for text in [
+            "$ANSIBLE_VAULT;1.1;AES256\n61",
+            "token_helper = h",
+            "token_helper = \"/a\"\nother = 1",
+            "token_helper = \"${h}\"",
+            "{",
+            "\u{fffd}",
+        ] {
+            assert_eq!(token_helper(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(token_helper(b"\xff"), None);
+    }
+}
