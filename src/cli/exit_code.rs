@@ -155,7 +155,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::KeyUri { .. }
         | PhaseError::NeedlessPassword { .. }
         | PhaseError::NoTags => INVALID_INPUT,
-        PhaseError::NoPasswordFile { .. } | PhaseError::SecretFile { .. } => KEY,
+        PhaseError::SecretFile(_) => KEY,
         PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::Read { source, .. } => of_kind(source.kind(), IMAGE),
         PhaseError::Manifest { .. }

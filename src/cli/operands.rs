@@ -66,8 +66,7 @@ impl Operands {
             E::Contradiction { .. }
             | E::KeyUri { .. }
             | E::NeedlessPassword { .. }
-            | E::NoPasswordFile { .. }
-            | E::SecretFile { .. }
+            | E::SecretFile(_)
             | E::NoTags
             | E::WriteAccess { .. }
             | E::Content(_)

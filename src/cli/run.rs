@@ -23,7 +23,9 @@ use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::keys::{KeyReference, Origin};
 use crate::oci::{Namespace, Repository};
-use crate::phase::{self, Destination, Input, Locked, Mixture, Notation, Plan, Receipt, Task};
+use crate::phase::{
+    self, Destination, Input, KeySettings, Locked, Mixture, Notation, Plan, Receipt, Task,
+};
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
 use crate::store::Visible;
@@ -226,11 +228,13 @@ fn plan(
     let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
     let settings = phase::Settings {
-        cosign_password,
-        variables,
+        keys: KeySettings {
+            cosign_password,
+            variables,
+            until,
+        },
         created: inputs.created,
         formats: inputs.formats,
-        until,
     };
     phase::prepare(&report, &config, &settings).map_err(Failure::Phase)
 }

@@ -10,9 +10,10 @@ use futures_util::future::{join_all, try_join_all};
 use tracing::{debug, info, warn};
 
 use super::error::PhaseError;
+use super::image::Image;
 use super::just_pushed::Patience;
 use super::limits::Limits;
-use super::plan::{Image, Plan};
+use super::plan::Plan;
 use super::subject::Subject;
 use crate::beside;
 use crate::oci::digest::HashAlgorithm;

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::claims::Claims;
 use super::error::PhaseError;
-use super::formats::{self, Formats};
+use super::mixture::Formats;
 use super::plan::Plan;
 use crate::attach::{self, AttachError, Place, Standing};
 use crate::config::MediaTypes;
@@ -62,7 +62,7 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
         Ok(())
     }));
     let reading = join_all(wanted.keys().map(|place| attach::read(registries, place)));
-    let beside = formats::beside(plan);
+    let beside = plan.places_beside();
     let looking = join_all(
         beside
             .iter()

@@ -9,8 +9,10 @@ use tracing::info;
 
 use super::check_read::Readable;
 use super::error::PhaseError;
-use super::plan::{Item, Plan, Signatory};
+use super::plan::Plan;
 use super::processors::on_all_processors;
+use super::signatory::{Item, Signatory};
+use super::stated::Stated;
 use super::subject::Subject;
 use crate::attach::{AttachError, Place};
 use crate::envelope::{self, Claim, Form, Payload, Sealed};
@@ -39,14 +41,6 @@ pub(super) enum Body {
     Claim(Stated),
     /// Documents that nobody signs.
     Attachment(Box<Sealed>),
-}
-
-/// A claim, and its bytes in one form.
-#[derive(Clone)]
-pub(super) struct Stated {
-    pub(super) form: Form,
-    pub(super) claim: Arc<Claim>,
-    pub(super) payload: Arc<Payload>,
 }
 
 impl Claims {

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::formats::Mixture;
-use super::secret_file::Role;
+use super::mixture::Mixture;
+use super::secret_file::SecretFileError;
 use crate::attach::{AttachError, Kind, Place};
 use crate::envelope::SealError;
 use crate::keys::{KeyReference, OpenError, SignError, UriError};
@@ -51,21 +50,8 @@ pub enum PhaseError {
     },
     #[error("the report lists `{tag}`, which is the image's own place for {kind}")]
     OwnTag { tag: String, kind: Kind },
-    /// Somebody may have written the password in place of its path.
-    #[error("the `password` of `{signatory}` is the path of no file")]
-    NoPasswordFile {
-        signatory: String,
-        #[source]
-        source: io::Error,
-    },
-    #[error("cannot read the {role} of `{signatory}`, `{path}`")]
-    SecretFile {
-        role: Role,
-        signatory: String,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    SecretFile(SecretFileError),
     #[error("the `key` at `{position}` cannot be used")]
     KeyUri {
         position: String,

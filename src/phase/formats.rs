@@ -5,12 +5,13 @@
 //! One `cosign.toml` agrees with itself by then (`CFG-20`); this is about what
 //! other runs have left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check_write::Writable;
 use super::claims::{Body, Claims};
 use super::error::PhaseError;
+use super::mixture::{Formats, Mixture};
 use super::open_keys::Keys;
 use super::plan::Plan;
 use super::processors::on_all_processors;
@@ -18,45 +19,6 @@ use crate::attach::{Kind, Place, Standing};
 use crate::envelope::{self, Claim, Form, Payload, media_type};
 use crate::keys::Signer;
 use crate::oci::{Descriptor, Digest};
-use crate::words::Count;
-
-/// The outcome of a run that would mix forms on an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Formats {
-    /// A warning, where a run with bundles meets signatures of the other form.
-    #[default]
-    Mixed,
-    /// An error. Each image is looked at for it.
-    Strict,
-}
-
-/// Two forms on one image, and the signatures that verifiers will not see. The
-/// place is that of its referrers.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mixture {
-    #[error(
-        "the first bundle on `{image}` hides {signatures} of others at its `.sig` tag: cosign \
-         2.6.3 and later, 3 included, look at bundles alone from then on",
-        image = .place.name(),
-        signatures = Count(*.hidden, "signature")
-    )]
-    Hides { place: Place, hidden: usize },
-    #[error(
-        "a bundle hangs on `{image}`, and {signatures} of this run at its `.sig` tag alone: \
-         cosign 2.6.3 and later, 3 included, look at bundles alone and do not see that",
-        image = .place.name(),
-        signatures = Count(*.hidden, "signature")
-    )]
-    Unseen { place: Place, hidden: usize },
-}
-
-impl Mixture {
-    pub fn place(&self) -> &Place {
-        match self {
-            Self::Hides { place, .. } | Self::Unseen { place, .. } => place,
-        }
-    }
-}
 
 /// One image in a repository where signatures of it hang.
 struct Looked {
@@ -77,23 +39,6 @@ struct Ours {
     payload: Payload,
     digest: Digest,
     signer: Arc<Signer>,
-}
-
-/// The places that the run does not write, and looks at all the same: the other
-/// form's, beside each place of signatures. Referrers are looked at only where
-/// forms are not to be mixed: most legacy runs meet no bundle.
-pub(super) fn beside(plan: &Plan) -> BTreeSet<Place> {
-    let is_strict = plan.formats() == Formats::Strict;
-    let written = plan.places();
-    let of_signatures = [Kind::Signatures, Kind::Referrers];
-    let places = written
-        .keys()
-        .filter(|place| of_signatures.contains(&place.kind()));
-    places
-        .flat_map(|place| of_signatures.map(|kind| place.of_kind(kind)))
-        .filter(|place| is_strict || place.kind() == Kind::Signatures)
-        .filter(|place| !written.contains_key(place))
-        .collect()
 }
 
 /// Says, or refuses, what the run would mix. Nothing is asked: the places were

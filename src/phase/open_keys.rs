@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::error::PhaseError;
-use super::plan::{Locked, Signatory};
+use super::plan::Locked;
+use super::signatory::Signatory;
 use crate::http::Client;
 use crate::keys::{KeyError, KeyReference, OpenError, Signer};
 use crate::oci::Digest;

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::check_write::{Writable, WritablePlace};
-use super::claims::{Body, Claims, Stated, Wanted};
+use super::claims::{Body, Claims, Wanted};
 use super::error::PhaseError;
 use super::open_keys::{Identity, Key, Keys};
 use super::plan::Plan;
 use super::processors::on_all_processors;
+use super::stated::Stated;
 use crate::attach::{Place, Sought, recall};
 use crate::envelope::{self, Reference, Sealed};
 use crate::keys::Signer;
@@ -71,12 +72,11 @@ pub async fn recognise(
     let signatures = standing(&wanted, &places, registries).await?;
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
-        let reference = want.subject.reference(plan);
-        let (stated, key) = (recallable(want, key), *key);
-        let (stated, identity) = (stated.cloned(), Arc::clone(&key.identity));
+        let reference = want.subject.reference(plan.created());
+        let stated = recallable(want, key).cloned();
         let signer = Arc::clone(&key.signer);
         move || match stated {
-            Some(stated) => stated.accepted(&signer, &identity, &candidates, &reference),
+            Some(stated) => stated.accepted(&signer, &candidates, &reference),
             None => Ok(Vec::new()),
         }
     });
@@ -136,7 +136,6 @@ impl Stated {
     fn accepted(
         &self,
         signer: &Signer,
-        identity: &Identity,
         candidates: &[Signature],
         reference: &Reference,
     ) -> Result<Vec<(Signature, Sealed)>, PhaseError> {
@@ -145,7 +144,7 @@ impl Stated {
             .iter()
             .filter(|signature| signer.verify(message, signature).is_ok());
         let sealed = |signature: &Signature| {
-            let sealed = self.seal(signature.clone(), identity, reference)?;
+            let sealed = self.seal(signature.clone(), signer.public_key(), reference)?;
             Ok((signature.clone(), sealed))
         };
         accepted.map(sealed).collect()
@@ -157,7 +156,7 @@ impl Stated {
         let longest = key.signer.algorithm().signature_length();
         let length = |count: usize| {
             let signature = Signature::new(vec![0; count]);
-            envelope::sealed_length(&self.signed(signature, &key.identity), self.form)
+            envelope::sealed_length(&self.signed(signature, key.signer.public_key()), self.form)
         };
         let digest = self.payload.message().digest();
         Ok(Sought {

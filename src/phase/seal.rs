@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check_write::WritablePlace;
-use super::claims::{Body, Stated};
+use super::claims::Body;
 use super::error::PhaseError;
 use super::open_keys::Identity;
 use super::plan::Plan;
@@ -13,8 +13,7 @@ use super::processors::on_all_processors;
 use super::sign::{Signed, SignedWant};
 use super::subject::Subject;
 use crate::attach::Place;
-use crate::envelope::{self, Reference, Verifier};
-use crate::signature::Signature;
+use crate::envelope::{self, Reference};
 
 /// Everything in its form, nothing published.
 pub struct Sealed {
@@ -50,7 +49,7 @@ impl Sealed {
 pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
     let (mut places, wanted) = signed.into_parts();
     let tasks = wanted.into_iter().map(|want| {
-        let reference = want.wanted.subject.reference(plan);
+        let reference = want.wanted.subject.reference(plan.created());
         move || Ok((want.wanted.place.clone(), entry(want, &reference)?))
     });
     let mut entries: BTreeMap<Place, Vec<Entry>> = BTreeMap::new();
@@ -80,7 +79,7 @@ fn entry(want: SignedWant, reference: &Reference) -> Result<Entry, PhaseError> {
         (Body::Attachment(sealed), _) => (None, *sealed),
         (Body::Claim(stated), Some(signature)) => {
             let predicate_type = stated.claim.predicate_type(stated.form);
-            let sealed = stated.seal(signature, &key, reference)?;
+            let sealed = stated.seal(signature, &key.public_key, reference)?;
             (predicate_type.map(str::to_owned), sealed)
         }
         (Body::Claim(_), None) => return Err(PhaseError::NoSignature(wanted.place)),
@@ -92,31 +91,4 @@ fn entry(want: SignedWant, reference: &Reference) -> Result<Entry, PhaseError> {
         predicate_type,
         sealed,
     })
-}
-
-impl Stated {
-    /// The claim with a signature of `key`.
-    pub(super) fn signed(&self, signature: Signature, key: &Identity) -> envelope::Signed {
-        envelope::Signed {
-            claim: Arc::clone(&self.claim),
-            payload: Arc::clone(&self.payload),
-            signature,
-            verifier: Verifier::Key(key.public_key.clone()),
-            evidence: Vec::new(),
-        }
-    }
-
-    /// The claim with a signature of `key`, in its form.
-    ///
-    /// # Errors
-    /// On a document that cannot be read.
-    pub(super) fn seal(
-        &self,
-        signature: Signature,
-        key: &Identity,
-        reference: &Reference,
-    ) -> Result<envelope::Sealed, PhaseError> {
-        let signed = self.signed(signature, key);
-        envelope::seal(&signed, self.form, reference).map_err(PhaseError::Seal)
-    }
 }

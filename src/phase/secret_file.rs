@@ -5,14 +5,13 @@ use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Uid;
 use tracing::warn;
 
-use super::error::PhaseError;
 use crate::file;
 use crate::keys::MAX_LENGTH;
 use crate::secret::Secret;
@@ -33,6 +32,26 @@ impl fmt::Display for Role {
     }
 }
 
+/// A file whose secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFileError {
+    /// Somebody may have written the password in place of its path.
+    #[error("the `password` of `{signatory}` is the path of no file")]
+    NoPassword {
+        signatory: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot read the {role} of `{signatory}`, `{path}`")]
+    Unreadable {
+        role: Role,
+        signatory: String,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
 /// Reads a file of at most [`MAX_LENGTH`] bytes; a pipe must end until `until`.
 ///
 /// # Errors
@@ -43,14 +62,14 @@ pub(super) fn read(
     signatory: &str,
     path: &Path,
     until: Instant,
-) -> Result<Secret, PhaseError> {
+) -> Result<Secret, SecretFileError> {
     let signatory = || signatory.to_owned();
     read_secret(path, until).map_err(|source| match role {
-        Role::Password if path.symlink_metadata().is_err() => PhaseError::NoPasswordFile {
+        Role::Password if path.symlink_metadata().is_err() => SecretFileError::NoPassword {
             signatory: signatory(),
             source,
         },
-        _ => PhaseError::SecretFile {
+        _ => SecretFileError::Unreadable {
             role,
             signatory: signatory(),
             path: path.to_owned(),

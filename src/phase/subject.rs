@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::plan::{Image, Plan};
+use jiff::Timestamp;
+
+use super::image::Image;
 use crate::envelope;
 use crate::oci::{Descriptor, Digest, Reference, Repository};
 use crate::sbom::Document;
@@ -45,11 +47,12 @@ impl Subject {
         &self.tags
     }
 
-    /// The members of its referrers beside their bundles.
-    pub(super) fn reference(&self, plan: &Plan) -> envelope::Reference {
+    /// The members of its referrers beside their bundles; `created` is the time
+    /// that they name.
+    pub(super) fn reference(&self, created: Option<Timestamp>) -> envelope::Reference {
         envelope::Reference {
             subject: self.descriptor.clone(),
-            created: plan.created(),
+            created,
         }
     }
 

@@ -53,11 +53,13 @@ async fn sign_with(
         &report,
         &config,
         &Settings {
-            cosign_password: Some(&Secret::new(password)),
-            variables: &Variables::new(|_| None, Secrets::default(), until),
+            keys: KeySettings {
+                cosign_password: Some(&Secret::new(password)),
+                variables: &Variables::new(|_| None, Secrets::default(), until),
+                until,
+            },
             created: None,
             formats: Formats::Mixed,
-            until,
         },
     )
     .unwrap();

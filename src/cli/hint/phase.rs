@@ -6,7 +6,7 @@ use super::sbom::of_sbom;
 use super::store::of_store;
 use super::{Hint, RUN_AGAIN, say};
 use crate::oci::Repository;
-use crate::phase::{DestinationError, Mixture, PhaseError, Stop};
+use crate::phase::{DestinationError, Mixture, PhaseError, SecretFileError, Stop};
 use crate::store::registry::StoreError;
 
 pub(super) fn of_phase(error: &PhaseError) -> Hint {
@@ -23,14 +23,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
             "signing would overwrite a tag of the image itself: export it under other tags, or \
              store signatures elsewhere with `repository`",
         ),
-        PhaseError::NoPasswordFile { .. } => say(
-            "it is the path of a file that holds the password, relative to the folder of \
-             cosign.toml; it is not shown, since it may be the password itself",
-        ),
-        PhaseError::SecretFile { .. } => say(
-            "paths in cosign.toml are relative to its folder; the file must be readable by the \
-             phase's user",
-        ),
+        PhaseError::SecretFile(source) => of_secret_file(source),
         PhaseError::KeyUri { source, .. } => of_uri(source),
         PhaseError::NeedlessPassword { .. } => {
             say("leave `password` out: a password opens a key file or an `env://` key alone")
@@ -59,6 +52,19 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
         | PhaseError::Crashed(_) => None,
+    }
+}
+
+fn of_secret_file(error: &SecretFileError) -> Hint {
+    match error {
+        SecretFileError::NoPassword { .. } => say(
+            "it is the path of a file that holds the password, relative to the folder of \
+             cosign.toml; it is not shown, since it may be the password itself",
+        ),
+        SecretFileError::Unreadable { .. } => say(
+            "paths in cosign.toml are relative to its folder; the file must be readable by the \
+             phase's user",
+        ),
     }
 }
 

@@ -3,12 +3,25 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Plan, Settings, Signatory};
 use crate::config::{self, CosignConfig, PublicKeyFile};
 use crate::keys::{self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName};
 use crate::phase::error::PhaseError;
 use crate::phase::secret_file::{self, Role};
+use crate::phase::signatory::Signatory;
+use crate::secret::Secret;
+use crate::service::Variables;
+
+/// What keys are read with, beside `cosign.toml`.
+pub struct KeySettings<'a> {
+    /// `COSIGN_PASSWORD`
+    pub cosign_password: Option<&'a Secret>,
+    /// What key services are asked with.
+    pub variables: &'a Variables,
+    /// When every pipe must have ended.
+    pub until: Instant,
+}
 
 /// A key that waits to be opened, for one or more signatories.
 pub struct Locked {
@@ -75,13 +88,13 @@ fn program(config: &CosignConfig, command: &[String]) -> Vec<String> {
 }
 
 pub(super) fn read_keys(
-    plan: &Plan,
+    signatories: &[Arc<Signatory>],
     config: &CosignConfig,
-    settings: &Settings<'_>,
+    settings: &KeySettings<'_>,
 ) -> Result<Vec<Locked>, PhaseError> {
     let mut locked: Vec<Locked> = Vec::new();
     let mut known: HashMap<(Arc<KeyReference>, Option<PathBuf>), usize> = HashMap::new();
-    for (signatory, entry) in plan.signatories.iter().zip(config.configs()) {
+    for (signatory, entry) in signatories.iter().zip(config.configs()) {
         let password_path = entry.password.as_ref().map(|path| config.resolve(path));
         let identity = (Arc::clone(&signatory.key), password_path.clone());
         if let Some(same) = known
@@ -106,11 +119,11 @@ pub(super) fn read_keys(
 fn read_key(
     signatory: &Signatory,
     password: Password,
-    settings: &Settings<'_>,
+    settings: &KeySettings<'_>,
 ) -> Result<Closed, PhaseError> {
     let closed = match &*signatory.key {
         KeyReference::File(path) => {
-            let pem = secret_file::read(Role::Key, &signatory.name, path, settings.until)?;
+            let pem = read_secret(Role::Key, signatory, path, settings)?;
             Closed::of_file(&pem, password).map_err(Into::into)
         }
         elsewhere => keys::find(elsewhere, password, settings.variables),
@@ -142,11 +155,11 @@ fn warn_of_readers(locked: &[Locked]) {
 fn read_password(
     signatory: &Signatory,
     path: Option<PathBuf>,
-    settings: &Settings<'_>,
+    settings: &KeySettings<'_>,
 ) -> Result<Password, PhaseError> {
     Ok(match (path, settings.cosign_password) {
         (Some(path), _) => Password {
-            bytes: secret_file::read(Role::Password, &signatory.name, &path, settings.until)?,
+            bytes: read_secret(Role::Password, signatory, &path, settings)?,
             origin: Origin::File(path),
         },
         (None, Some(password)) => Password {
@@ -155,4 +168,14 @@ fn read_password(
         },
         (None, None) => Password::empty(),
     })
+}
+
+fn read_secret(
+    role: Role,
+    signatory: &Signatory,
+    path: &Path,
+    settings: &KeySettings<'_>,
+) -> Result<Secret, PhaseError> {
+    let secret = secret_file::read(role, &signatory.name, path, settings.until);
+    secret.map_err(PhaseError::SecretFile)
 }

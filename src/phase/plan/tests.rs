@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::*;
+use crate::oci::Digest;
 
 fn report(tags: impl Iterator<Item = String>) -> Report {
     let tags: Vec<_> = tags.map(|tag| format!("{tag:?}")).collect();
@@ -31,7 +32,7 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
         created: None,
         formats: Formats::Mixed,
     };
-    refuse_contradictions(&plan, &config)?;
+    refuse_contradictions(&plan.images, &plan.signatories, &config)?;
     Ok(plan)
 }
 

@@ -1,0 +1,71 @@
+//! Signatories, as `cosign.toml` names them, and the things that they hang on
+//! images.
+
+use std::sync::Arc;
+
+use crate::attach::{Kind, Place};
+use crate::config::{ExportSbom, Format, MediaTypes};
+use crate::envelope::Form;
+use crate::keys::KeyReference;
+use crate::oci::{Digest, Repository};
+
+/// A `[[configs]]` entry: who signs, and where to.
+#[derive(Clone, Debug)]
+pub struct Signatory {
+    /// `configs[0]` and so on, for messages.
+    pub name: String,
+    pub key: Arc<KeyReference>,
+    pub repository: Option<Repository>,
+    pub media_types: MediaTypes,
+    pub export_sbom: ExportSbom,
+    pub format: Format,
+}
+
+/// A thing that a signatory hangs on an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Item {
+    Signature(Form),
+    Attestations(Form),
+    Attachment,
+}
+
+impl Item {
+    /// The kind of place where it hangs.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Signature(Form::Tag) => Kind::Signatures,
+            Self::Attestations(Form::Tag) => Kind::Attestations,
+            Self::Signature(Form::Bundle) | Self::Attestations(Form::Bundle) => Kind::Referrers,
+            Self::Attachment => Kind::Sbom,
+        }
+    }
+}
+
+impl Signatory {
+    /// Where `kind` hangs for an image.
+    pub fn place(&self, repository: &Repository, digest: &Digest, kind: Kind) -> Place {
+        let repository = self.repository.as_ref().unwrap_or(repository);
+        Place::new(repository.clone(), digest.clone(), kind)
+    }
+
+    /// What the signatory hangs on an image. An attachment is not signed, and
+    /// has one form.
+    pub fn items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        for (form, is_wanted) in [
+            (Form::Tag, self.format.has_tags()),
+            (Form::Bundle, self.format.has_bundles()),
+        ] {
+            if is_wanted {
+                items.push(Item::Signature(form));
+                if self.export_sbom == ExportSbom::Attestation {
+                    items.push(Item::Attestations(form));
+                }
+            }
+        }
+        if self.export_sbom == ExportSbom::Attachment {
+            items.push(Item::Attachment);
+        }
+        items
+    }
+}
