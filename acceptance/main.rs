@@ -21,6 +21,7 @@
 //! | Which exit code has each outcome? | `exit_codes` |
 //! | How does a run end when something goes wrong on the way? (a table of its own) | `faults` |
 //! | What does signing in one form do to signatures of others in the other form? | `formats` |
+//! | What do keys of Google Cloud KMS sign, as whom, and what when not? | `google` |
 //! | Can the tests' own registry and readers be believed? | `harness` |
 //! | What is mended or refused where readers would not find our signature? | `hidden` |
 //! | What does a failed run tell its operator to do? | `hints` |
@@ -85,6 +86,7 @@ mod echoes;
 mod exit_codes;
 mod faults;
 mod formats;
+mod google;
 mod harness;
 mod hidden;
 mod hints;

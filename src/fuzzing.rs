@@ -11,10 +11,11 @@ pub use crate::cli::fuzzing::{command_line, go_values};
 pub use crate::config::fuzzing::{cosign_config, report};
 pub use crate::envelope::fuzzing::sealed;
 pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
-pub use crate::keys::fuzzing::{key_file, private_key};
+pub use crate::keys::fuzzing::{google_answer, key_file, private_key};
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
+pub use crate::service::fuzzing::google_credentials;
 pub use crate::store::registry::credentials::fuzzing::{
     docker_config, helper_answer, registry_auth,
 };
@@ -25,7 +26,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 31] = [
+pub const TARGETS: [Target; 33] = [
     ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),
@@ -34,6 +35,8 @@ pub const TARGETS: [Target; 31] = [
     ("docker_config", docker_config),
     ("error_answer", error_answer),
     ("go_values", go_values),
+    ("google_answer", google_answer),
+    ("google_credentials", google_credentials),
     ("helper_answer", helper_answer),
     ("image_config", image_config),
     ("json", json),

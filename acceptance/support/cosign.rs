@@ -119,6 +119,32 @@ impl Cosign {
         self.run(&arguments, &[])
     }
 
+    /// `verify` or, of CycloneDX documents, `verify-attestation` with the public key
+    /// at a path, whatever form the signatures have, and with another hash than
+    /// SHA-256 if one is named.
+    pub fn verify_hash(
+        self,
+        command: &str,
+        path: &str,
+        hash: Option<&str>,
+        reference: &str,
+    ) -> Printed {
+        let mut arguments = vec![command, "--key", path];
+        arguments.extend(["--insecure-ignore-tlog", "--allow-insecure-registry"]);
+        if command == "verify-attestation" {
+            arguments.extend(["--type", "cyclonedx"]);
+        }
+        if let Some(hash) = hash {
+            arguments.extend(["--signature-digest-algorithm", hash]);
+        }
+        let root = (self == Self::V2).then(|| empty_trusted_root().display().to_string());
+        if let Some(root) = &root {
+            arguments.extend(["--trusted-root", root]);
+        }
+        arguments.push(reference);
+        self.run(&arguments, &[])
+    }
+
     fn verifying(self, command: &str, key: &str) -> Vec<String> {
         let key = public_key(key).display().to_string();
         [

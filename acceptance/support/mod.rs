@@ -3,6 +3,7 @@
 
 pub mod cosign;
 pub mod document;
+pub mod elsewhere;
 pub mod front;
 pub mod images;
 pub mod needs;

@@ -7,6 +7,7 @@
 
 mod attach;
 mod config;
+mod google;
 mod http;
 mod keys;
 mod phase;

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::pem::first_block;
+use super::remote::google;
 use super::{Algorithm, KeyError, KeyFile, LocalKey};
 use crate::oci::Content;
 use crate::oci::fuzzing::assert_readable;
@@ -50,4 +51,17 @@ pub fn private_key(data: &[u8]) {
             assert_eq!(signature, key.sign(&message).expect("it did before"));
         }
     }
+}
+
+/// A public key of Google's, a page of versions and a signature; the same bytes
+/// as the name of an algorithm.
+pub fn google_answer(data: &[u8]) {
+    if let Some((public, algorithm)) = google::public_key(data) {
+        let _ = Algorithm::of(&public);
+        let _ = google::hash_of(&algorithm);
+    }
+    let _ = google::Versions::parse(data).map(|versions| versions.greatest());
+    assert!(google::signature(data).is_none_or(|signature| !signature.is_empty()));
+    let named = google::hash_of(&String::from_utf8_lossy(data));
+    assert!(named.is_ok() || named.is_err_and(|reason| !reason.contains(char::is_control)));
 }

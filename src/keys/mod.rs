@@ -40,7 +40,7 @@ pub use origin::Origin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
 pub use reference::{KeyReference, KeyUri, Program, PublicFileName, UriError};
-pub use remote::{AwsKey, Message, Purpose, RemoteKey, Unsigned, VaultUri};
+pub use remote::{AwsKey, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
 
 use crate::oci::{Content, Digest};
 use crate::service::ServiceError;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::remote::{AwsKey, VaultUri};
+use super::remote::{AwsKey, GoogleUri, VaultUri};
 
 /// A key as it is named, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,8 @@ pub enum KeyUri {
     Aws(AwsKey),
     /// `hashivault://…` and `openbao://…`
     Vault(VaultUri),
+    /// `gcpkms://…`
+    Google(GoogleUri),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
     Plugin { name: String, resource: String },
 }
@@ -91,6 +93,7 @@ impl fmt::Display for KeyUri {
             Self::Environment(name) => write!(f, "env://{name}"),
             Self::Aws(key) => write!(f, "{key}"),
             Self::Vault(uri) => write!(f, "{uri}"),
+            Self::Google(key) => write!(f, "{key}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
     }
@@ -126,7 +129,8 @@ impl KeyUri {
             "env" => environment(rest),
             "awskms" => AwsKey::parse(rest).map(Self::Aws),
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
-            "azurekms" | "gcpkms" | "gitlab" | "k8s" | "pkcs11" | "file" | "http" | "https" => {
+            "gcpkms" => GoogleUri::parse(rest).map(Self::Google),
+            "azurekms" | "gitlab" | "k8s" | "pkcs11" | "file" | "http" | "https" => {
                 Err(UriError::Scheme(scheme.to_owned()))
             }
             _ => plugin(scheme, rest),
@@ -137,7 +141,7 @@ impl KeyUri {
     fn has_password(&self) -> bool {
         match self {
             Self::Environment(_) => true,
-            Self::Aws(_) | Self::Vault(_) | Self::Plugin { .. } => false,
+            Self::Aws(_) | Self::Google(_) | Self::Vault(_) | Self::Plugin { .. } => false,
         }
     }
 }

@@ -19,6 +19,9 @@ pub enum ServiceName {
     /// The sources of credentials for AWS.
     AwsCredentials,
     Vault(Box<VaultKey>),
+    /// What vouches for us at Google.
+    Google,
+    GoogleKms,
 }
 
 /// A service of Amazon's that is asked.
@@ -45,6 +48,8 @@ impl fmt::Display for ServiceName {
             Self::AwsCredentials => f.write_str("credentials for AWS"),
             Self::Vault(key) if key.host.is_empty() => f.write_str(key.product),
             Self::Vault(key) => write!(f, "{} at `{}`", key.product, key.host),
+            Self::Google => f.write_str("Google Cloud"),
+            Self::GoogleKms => f.write_str("Google Cloud KMS"),
         }
     }
 }

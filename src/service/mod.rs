@@ -7,11 +7,20 @@
 
 mod answer;
 pub mod aws;
+mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod google;
+mod jwt;
+mod oauth;
+mod token;
 mod variables;
 mod vault;
 
 pub use answer::{json, quoted, said};
+pub use endpoint::endpoint;
 pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
+pub use token::Token;
 pub use variables::{Unreadable, Variables};
 pub use vault::VaultKey;

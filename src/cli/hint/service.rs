@@ -1,7 +1,7 @@
 //! Remedies for services that keep keys, and for programs that sign.
 
 use super::http::of_http;
-use super::{Hint, say, vault};
+use super::{Hint, google, say, vault};
 use crate::child::ChildError;
 use crate::service::aws;
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
@@ -13,6 +13,8 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::Aws(api) => of_aws(*api, &error.trouble),
         ServiceName::AwsCredentials => of_aws_credentials(&error.trouble),
         ServiceName::Vault(key) => vault::of_vault(key, &error.trouble),
+        ServiceName::Google => google::of_identity(&error.trouble),
+        ServiceName::GoogleKms => google::of_keys(&error.trouble),
     }
 }
 

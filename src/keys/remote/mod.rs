@@ -7,6 +7,7 @@
 //! that the public half does not accept (KEY-36).
 
 mod aws;
+pub(super) mod google;
 mod plugin;
 mod program;
 mod vault;
@@ -18,6 +19,7 @@ use std::thread::available_parallelism;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::warn;
 
+pub use google::GoogleUri;
 pub use vault::VaultUri;
 
 use super::error::{KeyError, OpenError};
@@ -63,6 +65,7 @@ pub struct Closed(Keeper);
 /// Who keeps a key, and all that it has to be told.
 enum Keeper {
     Aws(aws::Closed),
+    Google(google::Closed),
     Plugin(plugin::Closed),
     Program(program::Closed),
     Vault(vault::Closed),
@@ -71,6 +74,7 @@ enum Keeper {
 /// A service that has answered for its key.
 enum Service {
     Aws(aws::Key),
+    Google(google::Key),
     Plugin(plugin::Key),
     Program(program::Key),
     Vault(vault::Key),
@@ -104,6 +108,9 @@ impl Closed {
     pub(super) fn find(reference: &KeyReference, variables: &Variables) -> Result<Self, OpenError> {
         Ok(Self(match reference {
             KeyReference::Uri(KeyUri::Aws(key)) => Keeper::Aws(aws::Closed::find(key, variables)?),
+            KeyReference::Uri(KeyUri::Google(key)) => {
+                Keeper::Google(google::Closed::find(key, variables)?)
+            }
             KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
                 Keeper::Plugin(plugin::Closed::find(name, resource, variables)?)
             }
@@ -124,6 +131,10 @@ impl Closed {
             Keeper::Aws(closed) => {
                 let (key, found) = closed.open(client).await?;
                 (Service::Aws(key), found)
+            }
+            Keeper::Google(closed) => {
+                let (key, found) = closed.open(client).await?;
+                (Service::Google(key), found)
             }
             Keeper::Plugin(closed) => {
                 let (key, found) = closed.open().await?;
@@ -196,6 +207,7 @@ impl RemoteKey {
         let prepared = Arc::<[Prepared]>::from(prepared);
         let signatures = match &self.service {
             Service::Aws(key) => key.sign(&prepared).await?,
+            Service::Google(key) => key.sign(&prepared).await?,
             Service::Plugin(key) => key.sign(&prepared).await?,
             Service::Program(key) => key.sign(&prepared).await?,
             Service::Vault(key) => key.sign(&prepared).await?,

@@ -1,0 +1,56 @@
+//! Endpoints of services that a variable names.
+
+use tracing::warn;
+use url::Url;
+
+use crate::http::Zone;
+
+/// The URL of a service as the user wrote it. What follows is relative to it.
+/// Plain HTTP is the user's own choice, and a warning unless the service is on
+/// this machine.
+///
+/// # Errors
+/// On what is no URL of a service.
+pub fn endpoint(text: &str) -> Result<Url, &'static str> {
+    let mut url: Url = text.parse().map_err(|_| "it is no URL")?;
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    match url.scheme() {
+        "https" | "http" if is_bare => {}
+        "https" | "http" => return Err("it has more than a host and a path"),
+        _ => return Err("it is not HTTP"),
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    if url.scheme() == "http" && Zone::of(&url) != Zone::Loopback {
+        let host = url.origin().ascii_serialization();
+        warn!("{host} is used without TLS, and is shown credentials");
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_endpoint_ends_with_a_slash() {
+        let endpoint = |text| super::endpoint(text).map(String::from);
+        assert_eq!(
+            endpoint("http://127.0.0.1:1"),
+            Ok("http://127.0.0.1:1/".into())
+        );
+        assert_eq!(endpoint("https://h/a"), Ok("https://h/a/".into()));
+        for text in [
+            "h",
+            "ftp://h/",
+            "https://u:p@h/",
+            "https://h/?a=b",
+            "https://h/#a",
+        ] {
+            assert!(endpoint(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Fuzz targets for what vouches for us.
+
+pub use super::google::fuzzing::google_credentials;

@@ -1,0 +1,231 @@
+//! Workload identity federation: another issuer's token is exchanged for one
+//! of Google's (RFC 8693; <https://google.aip.dev/auth/4117>).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::SCOPE;
+use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use crate::http::{Client, Method, Request, Trust, Zone};
+use crate::service::error::Trouble;
+use crate::service::oauth;
+use crate::service::token::Token;
+use crate::service::variables::Variables;
+
+/// Where the other issuer's token is, as a credentials file says it.
+#[derive(Deserialize)]
+pub(super) struct SourceForm {
+    file: Option<PathBuf>,
+    url: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, Zeroizing<String>>,
+    #[serde(default)]
+    format: Format,
+    environment_id: Option<String>,
+    executable: Option<IgnoredAny>,
+    certificate: Option<IgnoredAny>,
+}
+
+/// How the token stands there.
+#[derive(Default, Deserialize)]
+struct Format {
+    #[serde(rename = "type", default)]
+    kind: Kind,
+    subject_token_field_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Text,
+    Json,
+}
+
+/// A workload of another issuer.
+pub(super) struct Federated {
+    pub(super) audience: String,
+    pub(super) subject_token_type: String,
+    pub(super) token_url: Url,
+    pub(super) source: Source,
+    /// Of workforce pools.
+    pub(super) user_project: Option<String>,
+    /// Name and secret of a client that the exchange knows.
+    pub(super) login: Option<(String, Zeroizing<String>)>,
+}
+
+/// Where the other issuer's token is.
+pub(super) enum Source {
+    /// In a file, which was read.
+    Read(Zeroizing<String>),
+    Url {
+        url: Url,
+        headers: HeaderMap,
+        shape: Shape,
+    },
+}
+
+/// How the token stands there.
+pub(super) enum Shape {
+    Text,
+    /// In this member of an object.
+    Json(String),
+}
+
+impl Source {
+    /// # Errors
+    /// On a form that names no token which this program can get, and on a file
+    /// without one.
+    pub(super) fn find(form: SourceForm, variables: &Variables) -> Result<Self, Trouble> {
+        let shape = match (form.format.kind, form.format.subject_token_field_name) {
+            (Kind::Text, _) => Shape::Text,
+            (Kind::Json, Some(name)) => Shape::Json(name),
+            (Kind::Json, None) => {
+                return Err(setting("format", "it names no subject_token_field_name"));
+            }
+        };
+        let others = [
+            ("environment_id", form.environment_id.is_some()),
+            ("executable", form.executable.is_some()),
+            ("certificate", form.certificate.is_some()),
+        ];
+        if let Some((name, _)) = others.into_iter().find(|(_, is_there)| *is_there) {
+            return Err(setting(name, "it is not supported; `file` and `url` are"));
+        }
+        match (form.file, form.url) {
+            (Some(path), _) => {
+                let bytes = variables.read(&path)?;
+                let token = shape.token(bytes.expose());
+                let token = token.ok_or_else(|| setting("file", "the file holds no token"))?;
+                variables.remember(token.as_bytes());
+                Ok(Self::Read(token))
+            }
+            (None, Some(url)) => Ok(Self::Url {
+                url: near_or_safe(&url).map_err(|reason| setting("url", reason))?,
+                headers: headers(&form.headers, variables)
+                    .ok_or_else(|| setting("headers", "they are no headers"))?,
+                shape,
+            }),
+            (None, None) => Err(setting("file", "it is not there")),
+        }
+    }
+
+    async fn token(
+        &self,
+        client: &Client,
+        variables: &Variables,
+    ) -> Result<Zeroizing<String>, Trouble> {
+        let (url, headers, shape) = match self {
+            Self::Read(token) => return Ok(token.clone()),
+            Self::Url {
+                url,
+                headers,
+                shape,
+            } => (url, headers, shape),
+        };
+        let mut request = Request::new(Method::GET, url.clone(), Trust::Verified);
+        request.headers = headers.clone();
+        let response = client.send(&request).await?;
+        let action = oauth::action(&request);
+        if !response.status.is_success() {
+            return Err(oauth::refusal(&response, action));
+        }
+        let token = shape.token(&response.body).ok_or(Trouble::Answer {
+            action,
+            reason: "it holds no token",
+        })?;
+        variables.remember(token.as_bytes());
+        Ok(token)
+    }
+}
+
+impl Shape {
+    pub(super) fn token(&self, bytes: &[u8]) -> Option<Zeroizing<String>> {
+        let text = match self {
+            Self::Text => std::str::from_utf8(bytes).ok()?.to_owned(),
+            Self::Json(name) => {
+                let mut object: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+                match object.remove(name)? {
+                    Value::String(text) => text,
+                    _ => return None,
+                }
+            }
+        };
+        let text = Zeroizing::new(text);
+        let token = text.trim();
+        oauth::is_token(token).then(|| Zeroizing::new(token.to_owned()))
+    }
+}
+
+impl Federated {
+    pub(super) async fn token(
+        &self,
+        client: &Client,
+        variables: &Variables,
+    ) -> Result<Token, Trouble> {
+        let subject = self.source.token(client, variables).await?;
+        let options = self.user_project.as_ref();
+        let options = options.map(|project| serde_json::json!({ "userProject": project }));
+        let options = options.map(|options| options.to_string());
+        let mut fields = vec![
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("audience", &*self.audience),
+            ("scope", SCOPE),
+            (
+                "requested_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+            ("subject_token_type", &*self.subject_token_type),
+            ("subject_token", &**subject),
+        ];
+        fields.extend(options.as_deref().map(|options| ("options", options)));
+        let mut request = oauth::form(self.token_url.clone(), &fields);
+        if let Some((user, password)) = &self.login {
+            let login = oauth::basic(user, password);
+            let login = login.map(|login| (AUTHORIZATION, login));
+            request.headers.extend(login);
+        }
+        oauth::fetch(client, &request, variables).await
+    }
+}
+
+fn headers(
+    headers: &BTreeMap<String, Zeroizing<String>>,
+    variables: &Variables,
+) -> Option<HeaderMap> {
+    let header = |(name, value): (&String, &Zeroizing<String>)| {
+        let name: HeaderName = name.parse().ok()?;
+        let mut header = HeaderValue::from_str(value).ok()?;
+        header.set_sensitive(true);
+        if name == AUTHORIZATION {
+            let secret = value.rsplit(' ').next().unwrap_or(value);
+            variables.remember(secret.as_bytes());
+        }
+        Some((name, header))
+    };
+    headers.iter().map(header).collect()
+}
+
+/// A machine's own metadata service has no TLS.
+fn near_or_safe(text: &str) -> Result<Url, &'static str> {
+    match text.parse::<Url>() {
+        Ok(url) if url.scheme() == "http" && Zone::of(&url) == Zone::Link => Ok(url),
+        _ => oauth::safe_url(text),
+    }
+}
+
+fn setting(name: &str, reason: &'static str) -> Trouble {
+    Trouble::Setting {
+        name: format!("credential_source.{name}"),
+        reason,
+    }
+}

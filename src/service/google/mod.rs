@@ -1,0 +1,138 @@
+//! Who asks at Google Cloud: Application Default Credentials, as Google's own
+//! libraries look for them
+//! (<https://cloud.google.com/docs/authentication/application-default-credentials>).
+
+mod federated;
+mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod metadata;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{ServiceError, ServiceName, Trouble};
+use super::token::{Token, Tokens};
+use super::variables::Variables;
+use crate::http::Client;
+use crate::secret::Secret;
+use file::Credentials;
+
+/// What each token is for: all that the identity may do.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The variable that names a file, and the file that `gcloud` writes.
+const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+const FILE: &str = "application_default_credentials.json";
+
+/// The identity of a run at Google, and its token.
+pub struct Identity {
+    source: Source,
+    /// The project that pays for requests, if it is not the key's.
+    quota_project: Option<String>,
+    tokens: Tokens,
+    variables: Variables,
+}
+
+enum Source {
+    File(Box<Credentials>),
+    Metadata {
+        host: String,
+        /// The places before it, and why they have none.
+        tried: Vec<(&'static str, String)>,
+    },
+}
+
+impl Identity {
+    /// The identity of this run. Nothing is sent; the file that holds it is
+    /// read.
+    ///
+    /// # Errors
+    /// On a file that cannot be read, or used. Its absence is an error only if
+    /// a variable names it.
+    pub fn of(variables: &Variables) -> Result<Arc<Self>, ServiceError> {
+        variables.shared("", || Self::find(variables).map_err(failed))
+    }
+
+    fn find(variables: &Variables) -> Result<Self, Trouble> {
+        let source = source(variables)?;
+        let own = match &source {
+            Source::File(credentials) => credentials.quota_project.clone(),
+            Source::Metadata { .. } => None,
+        };
+        Ok(Self {
+            source,
+            quota_project: variables.text("GOOGLE_CLOUD_QUOTA_PROJECT").or(own),
+            tokens: Tokens::default(),
+            variables: variables.clone(),
+        })
+    }
+
+    /// The value of `X-Goog-User-Project`, if one belongs there.
+    pub fn quota_project(&self) -> Option<&str> {
+        self.quota_project.as_deref()
+    }
+
+    /// A token for all services, other than the one that was `refused`.
+    ///
+    /// # Errors
+    /// On an identity that is none, and on a service that gives no token for it.
+    pub async fn token(
+        &self,
+        client: &Client,
+        refused: Option<&Arc<Token>>,
+    ) -> Result<Arc<Token>, ServiceError> {
+        let fetch = async { self.fetch(client).await.map_err(failed) };
+        self.tokens.get(SCOPE, refused, fetch).await
+    }
+
+    async fn fetch(&self, client: &Client) -> Result<Token, Trouble> {
+        match &self.source {
+            Source::File(credentials) => credentials.token(client, &self.variables).await,
+            Source::Metadata { host, tried } => {
+                let token = metadata::token(client, host, &self.variables).await;
+                token.map_err(|why| {
+                    let mut tried = tried.clone();
+                    tried.push(("the metadata server", why));
+                    Trouble::NoCredentials { tried }
+                })
+            }
+        }
+    }
+}
+
+/// The credentials of a file, or the metadata server.
+fn source(variables: &Variables) -> Result<Source, Trouble> {
+    let of_file = |bytes: &Secret, path: &Path| {
+        let credentials = file::read(bytes, path, variables)?;
+        Ok(Source::File(Box::new(credentials)))
+    };
+    if let Some(path) = variables.path(VARIABLE) {
+        return of_file(&variables.read(&path)?, &path);
+    }
+    let mut tried = vec![(VARIABLE, "not set".to_owned())];
+    match well_known(variables) {
+        None => tried.push((FILE, "no HOME".to_owned())),
+        Some(path) => match variables.read_if_there(&path)? {
+            Some(bytes) => return of_file(&bytes, &path),
+            None => tried.push((FILE, "no such file".to_owned())),
+        },
+    }
+    let host = metadata::host(variables);
+    Ok(Source::Metadata { host, tried })
+}
+
+fn well_known(variables: &Variables) -> Option<PathBuf> {
+    let home = || Some(variables.home()?.join(".config/gcloud"));
+    let folder = variables.path("CLOUDSDK_CONFIG").or_else(home)?;
+    Some(folder.join(FILE))
+}
+
+fn failed(trouble: Trouble) -> ServiceError {
+    ServiceError {
+        service: ServiceName::Google,
+        trouble,
+    }
+}
+
+#[cfg(test)]
+mod tests;
