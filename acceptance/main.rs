@@ -6,6 +6,7 @@
 //!
 //! | question | file |
 //! |---|---|
+//! | Does the identity of a machine in its cloud open that cloud's registry? | `ambient` |
 //! | Which entries of an SBOM layer are read where readers could disagree? | `archives` |
 //! | Do keys in AWS KMS sign, whoever vouches for us there? | `aws` |
 //! | How many requests and instructions does a run cost? | `baselines` |
@@ -71,6 +72,7 @@
 mod release;
 mod support;
 
+mod ambient;
 mod archives;
 mod aws;
 mod baselines;

@@ -12,6 +12,7 @@ use super::go;
 use super::limits;
 use super::line::{Colour, escaped};
 use crate::phase::Formats;
+use crate::store::registry::credentials::Identities;
 
 /// The command line's request.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub struct Flags {
     pub retry_budget: Option<Duration>,
     pub settle: Option<Duration>,
     pub formats: Option<Formats>,
+    pub identities: Option<Identities>,
     pub timeout: Option<Duration>,
     pub uid: Option<u32>,
     /// The arguments after the flags; the signer takes none.
@@ -90,7 +92,7 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 23] = [
+pub(super) const DEFINITIONS: [Definition; 24] = [
     define(
         "check",
         Kind::Switch,
@@ -132,6 +134,11 @@ pub(super) const DEFINITIONS: [Definition; 23] = [
         "largest manifest that is read",
     )
     .or("4MiB"),
+    define(
+        "no-ambient-credentials",
+        Kind::Switch,
+        "log in to no registry by the identity that this machine has in its cloud",
+    ),
     define("no-color", Kind::Switch, "disable color output"),
     define("receipt", Kind::Text, "path to write the receipt to"),
     define("report", Kind::Text, "path to report.toml").or("<layers>/report.toml"),
@@ -261,6 +268,7 @@ impl Given {
             match flag.name {
                 "version" => self.version = on,
                 "check" => self.flags.check = on,
+                "no-ambient-credentials" => self.flags.identities = Some(identities(on)),
                 "strict-formats" => self.flags.formats = Some(strictness(on)),
                 _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
             }
@@ -387,6 +395,14 @@ pub(super) fn strictness(is_on: bool) -> Formats {
     match is_on {
         true => Formats::Strict,
         false => Formats::Mixed,
+    }
+}
+
+/// The identities that count, by the switch that turns some of them off.
+pub(super) fn identities(is_on: bool) -> Identities {
+    match is_on {
+        true => Identities::Written,
+        false => Identities::Ambient,
     }
 }
 

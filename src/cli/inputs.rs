@@ -17,8 +17,9 @@ use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
 use crate::phase::{Formats, Limits};
 use crate::secret::Secret;
+use crate::store::registry::credentials::Identities;
 
-use super::flags::{Flags, strictness};
+use super::flags::{Flags, identities, strictness};
 use super::go;
 use super::limits::{self, SETTINGS};
 use super::line::{Colour, Format, InvalidFormat, InvalidLevel, Level};
@@ -74,6 +75,7 @@ struct Fallbacks {
     limits: BTreeMap<&'static str, OsString>,
     log_format: Option<OsString>,
     log_level: Option<OsString>,
+    no_ambient_credentials: Option<OsString>,
     no_color: Option<OsString>,
     /// `NO_COLOR`
     no_color_of_all: Option<OsString>,
@@ -134,6 +136,7 @@ impl Environment {
                     .collect(),
                 log_format: variable("CNB_LOG_FORMAT"),
                 log_level: variable("CNB_LOG_LEVEL"),
+                no_ambient_credentials: variable("CNB_NO_AMBIENT_CREDENTIALS"),
                 no_color: variable("CNB_NO_COLOR"),
                 no_color_of_all: variable("NO_COLOR"),
                 report: variable("CNB_REPORT_PATH"),
@@ -204,6 +207,8 @@ pub struct Inputs {
     pub settle: Option<Duration>,
     /// The treatment of a run that mixes forms with others.
     pub formats: Formats,
+    /// The identities that registries may be shown.
+    pub identities: Identities,
     /// For how long a failing registry is asked again.
     pub retry_budget: Duration,
     /// How long all requests may take together.
@@ -258,7 +263,14 @@ impl Inputs {
             )?,
             limits: read_limits(&flags.limits, &fallbacks.limits)?,
             settle: flags.settle,
-            formats: formats(flags.formats, &fallbacks.strict_formats, &mut warnings),
+            formats: flags.formats.unwrap_or_else(|| {
+                let variable = &fallbacks.strict_formats;
+                strictness(is_on("CNB_STRICT_FORMATS", variable, &mut warnings))
+            }),
+            identities: flags.identities.unwrap_or_else(|| {
+                let variable = &fallbacks.no_ambient_credentials;
+                identities(is_on("CNB_NO_AMBIENT_CREDENTIALS", variable, &mut warnings))
+            }),
             retry_budget: flags.retry_budget.unwrap_or(RETRY_BUDGET),
             timeout: flags.timeout.unwrap_or(TIMEOUT),
             uid,
@@ -285,25 +297,19 @@ fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
     })
 }
 
-/// The switch for strict formats, or its variable. Garbage counts as `false`, as
-/// in the lifecycle; a guard that is off by mistake is worth a warning.
-fn formats(
-    flag: Option<Formats>,
-    variable: &Option<OsString>,
-    warnings: &mut Vec<String>,
-) -> Formats {
-    let given = |text: &OsString| {
-        let is_on = go::boolean(text);
-        if is_on.is_none() {
-            let text = text.to_string_lossy();
-            warnings.push(format!(
-                "`CNB_STRICT_FORMATS` is no boolean but `{text}`, which counts as `false`"
-            ));
-        }
-        strictness(is_on.unwrap_or_default())
+/// The variable of a switch. Garbage counts as `false`, as in the lifecycle; a
+/// guard that is off by mistake is worth a warning.
+fn is_on(name: &str, variable: &Option<OsString>, warnings: &mut Vec<String>) -> bool {
+    let Some(text) = variable else {
+        return false;
     };
-    flag.or_else(|| variable.as_ref().map(given))
-        .unwrap_or_default()
+    go::boolean(text).unwrap_or_else(|| {
+        let text = text.to_string_lossy();
+        warnings.push(format!(
+            "`{name}` is no boolean but `{text}`, which counts as `false`"
+        ));
+        false
+    })
 }
 
 /// The time of `SOURCE_DATE_EPOCH`. Garbage counts as unset.

@@ -29,7 +29,9 @@ use crate::phase::{
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
 use crate::store::Visible;
-use crate::store::registry::credentials::{ConfigLocations, Credentials, Located, Sources};
+use crate::store::registry::credentials::{
+    Ambient, ConfigLocations, Credentials, Identities, Located, Sources,
+};
 use crate::store::registry::{Access, Registries};
 
 /// Runs the phase; gives the exit code. Everything goes to stdout, except Go's
@@ -152,7 +154,8 @@ fn sign(
     let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
     let (plan, locked) = plan(&inputs, password.as_ref(), &variables, until)?;
     drop(password);
-    let registries = Arc::new(registries(&inputs, environment, &plan, secrets, until)?);
+    let registries = registries(&inputs, environment, &plan, &variables, until)?;
+    let registries = Arc::new(registries);
     let read = files_read(&inputs, environment, &plan, &locked, &variables);
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
     let destination = inputs.receipt.as_deref();
@@ -243,7 +246,7 @@ fn registries(
     inputs: &Inputs,
     environment: &Environment,
     plan: &Plan,
-    secrets: &Secrets,
+    variables: &Variables,
     until: Instant,
 ) -> Result<Registries, Failure> {
     let candidates = locations(environment).candidates();
@@ -253,10 +256,11 @@ fn registries(
             docker_auth_config: environment.docker_auth_config.as_ref().map(Secret::copy),
             docker_config,
             helper_path: environment.path.clone(),
+            ambient: ambient(plan, inputs.identities, variables),
         })
     });
     if let Ok(credentials) = &credentials {
-        credentials.remember(secrets);
+        credentials.remember(variables.secrets());
     }
     warn_of_insecure(&inputs.insecure_registries, plan);
     let roots = LazyRoots::new(
@@ -270,7 +274,7 @@ fn registries(
     let client = Client::new(Settings {
         roots,
         proxies: environment.proxies.copy(),
-        secrets: secrets.clone(),
+        secrets: variables.secrets().clone(),
         user_agent: format!("cnb-signer/{}", version()),
         retry_budget: inputs.retry_budget,
         time: inputs.timeout,
@@ -285,9 +289,22 @@ fn registries(
     Ok(Registries::new(Arc::new(client), access))
 }
 
-fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
+/// The identities that the place of this program has, read before the user
+/// changes.
+fn ambient(plan: &Plan, identities: Identities, variables: &Variables) -> Ambient {
+    let repositories = asked(plan);
+    let registries = repositories.iter().map(Repository::registry);
+    Ambient::find(registries, identities, variables)
+}
+
+/// The repositories of the run.
+fn asked(plan: &Plan) -> BTreeSet<Repository> {
     let images = plan.images().iter().map(|image| image.repository.clone());
-    let asked: BTreeSet<_> = plan.destinations().into_iter().chain(images).collect();
+    plan.destinations().into_iter().chain(images).collect()
+}
+
+fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
+    let asked = asked(plan);
     let is_listed = |repository: &&Repository| {
         let mut insecure = insecure.iter();
         insecure.any(|namespace| namespace.contains(repository))

@@ -22,10 +22,12 @@ const VARIABLES: [(&[&str], &str); 13] = [
             "CNB_INSECURE_REGISTRIES",
             "CNB_LOG_FORMAT",
             "CNB_LOG_LEVEL",
+            "CNB_NO_AMBIENT_CREDENTIALS",
             "CNB_NO_COLOR",
             "CNB_STRICT_FORMATS",
         ],
-        "stand in for -insecure-registry, -log-format, -log-level, -no-color and -strict-formats",
+        "stand in for -insecure-registry, -log-format, -log-level, -no-ambient-credentials, -no-color \
+         and -strict-formats",
     ),
     (&["NO_COLOR"], "if set, no color output either"),
     (

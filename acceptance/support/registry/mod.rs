@@ -25,7 +25,9 @@ pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
 pub use serve::{Pace, cut, respond, run_hook};
-pub use tls::{INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Private, Shape};
+pub use tls::{
+    ECR_NAME, ECR_PUBLIC_NAME, INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Private, Shape,
+};
 
 use access::Tokens;
 use contents::Contents;

@@ -39,6 +39,10 @@ pub const PUBLIC_NAME: &str = "registry.example";
 pub const PRIVATE_ADDRESS: &str = "10.77.0.1";
 pub const INWARD_NAME: &str = "inward.example";
 
+/// Names of registries that a cloud has, which a proxy leads to ours.
+pub const ECR_NAME: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+pub const ECR_PUBLIC_NAME: &str = "public.ecr.aws";
+
 /// An acceptor for `127.0.0.1`, `localhost` and the names above, and its
 /// authority as PEM. It may want a certificate of its clients, which nobody
 /// has.
@@ -136,6 +140,8 @@ fn certificates(shape: Shape) -> (Certificate, Certificate, KeyPair) {
         PUBLIC_NAME,
         PRIVATE_ADDRESS,
         INWARD_NAME,
+        ECR_NAME,
+        ECR_PUBLIC_NAME,
     ];
     let names = names.map(str::to_owned);
     let mut params = CertificateParams::new(names).expect("names");

@@ -186,7 +186,12 @@ impl State {
         };
         let is_session = key.starts_with("ASIA");
         let token = asked.header("x-amz-security-token").unwrap_or_default();
-        if region != REGION || name != service || is_session != token.starts_with(SESSION) {
+        let home = if service == "ecr-public" {
+            "us-east-1"
+        } else {
+            REGION
+        };
+        if region != home || name != service || is_session != token.starts_with(SESSION) {
             let message = format!("not in scope: {region} {name}");
             return Err(fault(400, "InvalidSignatureException", &message));
         }
@@ -210,6 +215,7 @@ impl State {
         let service = match protocol {
             "TrentService" => "kms",
             "AmazonEC2ContainerRegistry_V20150921" => "ecr",
+            "SpencerFrontendService" => "ecr-public",
             _ => return fault(400, "UnknownOperationException", ""),
         };
         if let Err(refused) = self.signer(asked, service) {
@@ -219,7 +225,10 @@ impl State {
         match operation {
             "GetAuthorizationToken" => {
                 let token = STANDARD.encode(format!("AWS:{PASSWORD}"));
-                let data = json!([{ "authorizationToken": token, "expiresAt": 1.9e9 }]);
+                let mut data = json!({ "authorizationToken": token, "expiresAt": 1.9e9 });
+                if service == "ecr" {
+                    data = json!([data]);
+                }
                 Answer::json(200, &json!({ "authorizationData": data }))
             }
             "GetPublicKey" => self.public_key(&question),

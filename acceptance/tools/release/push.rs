@@ -96,6 +96,7 @@ pub fn registries(environment: &Environment, repository: &Repository) -> Result<
         docker_auth_config: environment.docker_auth_config.as_ref().map(copy),
         docker_config: Located::first_of(&locations.candidates())?,
         helper_path: environment.path.clone(),
+        ..Sources::default()
     });
     let roots = LazyRoots::new(
         environment.ssl_cert_file.clone(),

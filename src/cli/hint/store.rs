@@ -1,6 +1,7 @@
 //! Remedies for registries and the credentials for them.
 
 use super::http::{of_astray, of_http};
+use super::service::of_service;
 use super::{Hint, say};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
 use crate::store::registry::{Limit, Shown, StoreError};
@@ -84,6 +85,7 @@ pub(super) fn of_credentials(error: &CredentialsError) -> Hint {
             "run the helper by hand with `get` and the registry on its standard input; its output \
              is not shown here because it may hold a secret",
         ),
+        CredentialsError::Cloud { source, .. } => of_service(source),
         CredentialsError::TooLong(_)
         | CredentialsError::Json { .. }
         | CredentialsError::NotBasic { .. }

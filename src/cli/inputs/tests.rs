@@ -48,6 +48,7 @@ fn without_anything_else_the_defaults_hold() {
         limits: Limits::default(),
         settle: None,
         formats: Formats::Mixed,
+        identities: Identities::Ambient,
         retry_budget: Duration::from_secs(120),
         timeout: Duration::from_secs(600),
         uid: None,
@@ -411,8 +412,8 @@ fn bytes_that_are_no_text_pass_through() {
     });
     let inputs = Inputs::resolve(Flags::default(), &environment).unwrap();
     assert_eq!(inputs.report, PathBuf::from(raw()));
-    // Two ids, a switch and a time.
-    assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 4));
+    // Two ids, two switches and a time.
+    assert_eq!((inputs.uid, inputs.warnings.len()), (Some(0), 5));
 }
 
 /// SIG-15

@@ -6,6 +6,7 @@
 
 mod config;
 mod credentials;
+mod ecr;
 mod fault;
 mod metadata;
 mod partition;
@@ -37,6 +38,7 @@ use sigv4::Scope;
 use source::Source;
 
 pub use config::Endpoint;
+pub use ecr::{EcrRegistry, Login};
 pub use partition::Region;
 pub use source::SIGNS_IN;
 

@@ -209,7 +209,8 @@ impl Registries {
     async fn credential(&self, repository: &Repository) -> Result<Arc<Credential>, StoreError> {
         let cell = self.credential_cell(repository);
         let resolve = || async {
-            let resolved = self.access.credentials.for_repository(repository).await;
+            let credentials = &self.access.credentials;
+            let resolved = credentials.for_repository(repository, &self.client).await;
             if let Ok(credential) = &resolved {
                 credential.identity.remember(self.client.secrets());
             }

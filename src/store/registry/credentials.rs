@@ -3,12 +3,14 @@
 //! The order is that of buildpacks/lifecycle v0.21 `auth/keychain.go`:
 //! `CNB_REGISTRY_AUTH`, then docker's configuration as docker's own client and
 //! go-containerregistry `pkg/authn` read it (`DOCKER_AUTH_CONFIG`, credential
-//! helpers, `auths`; podman's `auth.json` has the same form). The first that
-//! has a credential for the registry wins; with none, requests are anonymous.
+//! helpers, `auths`; podman's `auth.json` has the same form), then the identity
+//! of the place in the cloud that the registry belongs to. The first that has a
+//! credential for the registry wins; with none, requests are anonymous.
 //!
 //! The environment and the files are read elsewhere, before privileges are
-//! dropped. Sends nothing; may run a credential helper.
+//! dropped. May run a credential helper, and ask a cloud for its registry alone.
 
+mod ambient;
 mod docker;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -30,13 +32,14 @@ use serde::de::{Deserializer, Visitor};
 use docker::{DockerConfig, HelperKind};
 use scope::{Scope, Scoped};
 
+pub use ambient::{Ambient, Cloud, Identities};
 pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming};
 pub use error::CredentialsError;
 pub use lacking::{Lacking, Reason};
 pub use unusable::Unusable;
 
 use crate::child;
-use crate::http::printable;
+use crate::http::{Client, printable};
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
 
@@ -59,6 +62,8 @@ pub struct Sources {
     /// `PATH`: where credential helpers are looked for. Relative folders in it
     /// are left out.
     pub helper_path: Option<OsString>,
+    /// The identities of the place.
+    pub ambient: Ambient,
 }
 
 /// The identity to show to a registry, and its source. It prints as the source:
@@ -100,6 +105,8 @@ pub enum Source {
         program: String,
         config: PathBuf,
     },
+    /// The identity of the place.
+    Ambient(Cloud),
 }
 
 /// The credentials of all registries.
@@ -112,6 +119,7 @@ pub struct Credentials {
     unusable: Vec<(PathBuf, Unusable)>,
     cnb_given: bool,
     helper_path: OsString,
+    ambient: Ambient,
 }
 
 impl Credentials {
@@ -146,21 +154,27 @@ impl Credentials {
             unusable,
             cnb_given,
             helper_path: sources.helper_path.unwrap_or_default(),
+            ambient: sources.ambient,
         })
     }
 
     /// The credential for `repository`. May run a credential helper, for at
-    /// most ten seconds; asking again runs it again.
+    /// most ten seconds; asking again runs it again. May ask the cloud that the
+    /// registry belongs to, once for the whole run.
     ///
     /// # Errors
     /// On an entry for this repository that makes no sense, on a helper that
-    /// fails, and, if no other source has a credential, on a file that exists,
-    /// cannot be used, and might have had one.
+    /// fails, on a cloud that cannot be reached, and, if no other source has a
+    /// credential, on a file that exists, cannot be used, and might have had one.
     pub async fn for_repository(
         &self,
         repository: &Repository,
+        client: &Client,
     ) -> Result<Credential, CredentialsError> {
-        let found = self.find(repository).await?;
+        let found = match self.find(repository).await? {
+            Some(found) => Some(found),
+            None => self.ask_cloud(repository, client).await?,
+        };
         if let Some(mut found) = found {
             let lacking = self.lacking(repository).into_iter();
             let before = |lacking: &Lacking| Some(&lacking.source) != found.source.as_ref();
@@ -185,6 +199,19 @@ impl Credentials {
             entry: None,
             lacking: self.lacking(repository),
         }
+    }
+
+    async fn ask_cloud(
+        &self,
+        repository: &Repository,
+        client: &Client,
+    ) -> Result<Option<Credential>, CredentialsError> {
+        let asked = self.ambient.ask(repository.registry(), client).await;
+        let found = asked.map_err(|(cloud, source)| CredentialsError::Cloud {
+            source_of: Source::Ambient(cloud),
+            source,
+        })?;
+        Ok(found.map(|(cloud, proof)| Credential::of(proof, Source::Ambient(cloud), None)))
     }
 
     async fn find(&self, repository: &Repository) -> Result<Option<Credential>, CredentialsError> {
@@ -222,7 +249,7 @@ impl Credentials {
         }
     }
 
-    /// Whether there may be a credential for `repository`. Runs nothing.
+    /// Whether there may be a credential for `repository`. Runs and asks nothing.
     pub fn may_know(&self, repository: &Repository) -> bool {
         let names = |config: &DockerConfig, source: Source| {
             config.helper(repository).is_some()
@@ -234,6 +261,7 @@ impl Credentials {
             || variable.is_some_and(|config| names(config, Source::DockerAuthConfig))
             || file.is_some_and(|(path, config)| names(config, Source::DockerConfig(path.clone())))
             || self.unusable.iter().any(|(_, reason)| reason.is_there())
+            || self.ambient.may_know(repository.registry())
     }
 
     /// Asks the helper that is configured for this registry, if one is. A
@@ -305,6 +333,19 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
 }
 
 impl Proof {
+    /// Another copy, for another request.
+    fn copy(&self) -> Self {
+        match self {
+            Self::Anonymous => Self::Anonymous,
+            Self::Basic { user, password } => Self::Basic {
+                user: user.clone(),
+                password: password.copy(),
+            },
+            Self::Bearer(token) => Self::Bearer(token.copy()),
+            Self::RefreshToken(token) => Self::RefreshToken(token.copy()),
+        }
+    }
+
     /// Hides every part of it that a host may repeat.
     pub fn remember(&self, secrets: &Secrets) {
         match self {
@@ -360,6 +401,7 @@ impl fmt::Display for Source {
             Self::Helper { program, config } => {
                 write!(f, "helper `{program}` of `{}`", config.display())
             }
+            Self::Ambient(cloud) => write!(f, "{cloud}"),
         }
     }
 }

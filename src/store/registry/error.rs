@@ -128,6 +128,7 @@ impl StoreError {
             | Self::Protocol { .. }
             | Self::Location { .. }
             | Self::Answer { .. } => FailureKind::Unreachable,
+            Self::Credentials { source, .. } if source.is_unreachable() => FailureKind::Unreachable,
             Self::Credentials { .. }
             | Self::Denied { .. }
             | Self::DeniedElsewhere { .. }

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{HELPER_TIME, MAX_LENGTH, Source, Unusable};
+use crate::service::ServiceError;
 
 /// A source of credentials that makes no sense. No message holds a byte of a
 /// password or token, nor a helper's output.
@@ -41,4 +43,17 @@ pub enum CredentialsError {
     HelperFailed { source_of: Source, status: String },
     #[error("{0} answered with something that is no credential")]
     HelperAnswer(Source),
+    #[error("cannot ask for a credential of {source_of}")]
+    Cloud {
+        source_of: Source,
+        #[source]
+        source: Arc<ServiceError>,
+    },
+}
+
+impl CredentialsError {
+    /// Whether asking later may help.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Cloud { .. })
+    }
 }

@@ -3,13 +3,16 @@
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use super::{Credentials, CredentialsError, DockerConfigFile, Located, Proof, Sources, helper};
+use crate::http::roots::LazyRoots;
+use crate::http::{Client, Proxies, Settings};
 use crate::oci::fuzzing::assert_readable;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// The words with digits that messages hold in any case.
 const SAID: &str =
@@ -77,9 +80,12 @@ fn find(data: &[u8], sources: impl Fn(Secret) -> Sources) {
         Err(error) => return refused(error),
     };
     assert_silent(&format!("{credentials:?}"));
+    let client = idle();
     for repository in REPOSITORIES {
         let repository = repository.parse().expect("it is one");
-        let found = credentials.for_repository(&repository).now_or_never();
+        let found = credentials
+            .for_repository(&repository, &client)
+            .now_or_never();
         match found.expect("no helper runs") {
             Ok(credential) => {
                 assert_usable(&credential.identity);
@@ -89,6 +95,19 @@ fn find(data: &[u8], sources: impl Fn(Secret) -> Sources) {
             Err(error) => refused(error),
         }
     }
+}
+
+/// A client that is asked nothing.
+pub(super) fn idle() -> Client {
+    Client::new(Settings {
+        roots: LazyRoots::new(None, None),
+        proxies: Proxies::default(),
+        secrets: Secrets::default(),
+        user_agent: String::new(),
+        retry_budget: Duration::ZERO,
+        time: Duration::ZERO,
+        until: Instant::now(),
+    })
 }
 
 /// A token can stand in a header.

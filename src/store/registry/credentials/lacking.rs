@@ -2,21 +2,23 @@
 //! a user who is denied access needs to know where the signer looked.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::unusable::Unusable;
 use super::{Credentials, Source, helper};
 use crate::child;
 use crate::oci::{Registry, Repository};
+use crate::service::ServiceError;
 
 /// A source without a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Lacking {
     pub source: Source,
     pub reason: Reason,
 }
 
 /// Why a source has none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Reason {
     #[error("not set")]
     NotSet,
@@ -26,6 +28,13 @@ pub enum Reason {
     NotInstalled,
     #[error(transparent)]
     Unusable(Unusable),
+    /// By the user.
+    #[error("switched off")]
+    SwitchedOff,
+    #[error("not asked")]
+    NotAsked,
+    #[error("{0}")]
+    Cloud(Arc<ServiceError>),
 }
 
 impl fmt::Display for Lacking {
@@ -69,6 +78,11 @@ impl Credentials {
                 reason: no_entry(),
             });
         }
+        let cloud = self.ambient.lacking(repository.registry());
+        lacking.extend(cloud.map(|(cloud, reason)| Lacking {
+            source: Source::Ambient(cloud),
+            reason,
+        }));
         lacking
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::fuzzing::idle;
 use super::*;
 
 fn secret(text: &str) -> Secret {
@@ -43,7 +44,7 @@ fn basic_auth(text: &str) -> String {
 async fn find(sources: Sources, repository: &str) -> Result<Credential, CredentialsError> {
     let credentials = Credentials::parse(sources)?;
     credentials
-        .for_repository(&repository.parse().unwrap())
+        .for_repository(&repository.parse().unwrap(), &idle())
         .await
 }
 
@@ -216,7 +217,10 @@ async fn very_many_entries_are_looked_up_at_once() {
     let started = Instant::now();
     for name in 0..20_001 {
         let repository = format!("R.io/{name:x}/app").parse().unwrap();
-        let credential = credentials.for_repository(&repository).await.unwrap();
+        let credential = credentials
+            .for_repository(&repository, &idle())
+            .await
+            .unwrap();
         let is_anonymous = matches!(credential.identity, Proof::Anonymous);
         assert_eq!(is_anonymous, name == 20_000, "{name}");
     }
