@@ -11,22 +11,19 @@ mod google;
 mod http;
 mod keys;
 mod phase;
+mod remedy;
 mod sbom;
 mod service;
 mod store;
 mod vault;
 
-use std::borrow::Cow;
+pub(super) use remedy::Hint;
+use remedy::{RUN_AGAIN, say};
 
 use super::{Failure, FlagError, InputsError, PrivilegesError, flags, go};
 use crate::config::closest;
 use crate::oci::Registry;
 use crate::phase::Mixture;
-
-/// The remedy, if one is known.
-pub(super) type Hint = Option<Cow<'static, str>>;
-
-const RUN_AGAIN: &str = "running again is safe and completes what is missing";
 
 /// The remedy of a run that ended early.
 pub(super) fn of(failure: &Failure) -> Hint {
@@ -110,10 +107,6 @@ fn of_privileges(error: &PrivilegesError) -> Hint {
         ),
         PrivilegesError::Harden(_) => None,
     }
-}
-
-fn say(words: &'static str) -> Hint {
-    Some(words.into())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! (buildpacks/rfcs#195, head 2caf23c). Unknown keys are refused at every
 //! level, so that a typo is never a signature less.
 
+mod error;
 mod key;
+mod level;
 mod table;
 
 use std::collections::HashMap;
@@ -13,35 +15,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::oci::Repository;
-use crate::oci::reference::NotAReference;
 
+pub use self::error::ConfigError;
 pub use self::key::{Key, PublicKeyFile};
 use self::key::{file, key};
-use self::table::{Level, Table, Text};
-use super::{Document, DocumentError, Position, closest, read, shortened};
-
-const ROOT: Level = Level {
-    name: "the top level",
-    keys: &["annotations", "configs"],
-};
-const ANNOTATIONS: Level = Level {
-    name: "`[[annotations]]`",
-    keys: &["name", "value"],
-};
-const CONFIGS: Level = Level {
-    name: "`[[configs]]`",
-    keys: &[
-        "key",
-        "program",
-        "public-key",
-        "certificate",
-        "password",
-        "repository",
-        "docker-media-types",
-        "export-sbom",
-        "format",
-    ],
-};
+pub use self::level::Meant;
+use self::level::{ANNOTATIONS, CONFIGS, ROOT};
+use self::table::{Table, Text};
+use super::{Document, Position, read, shortened};
 
 /// A `cosign.toml` as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,111 +279,6 @@ fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
         valid: &Format::NAMES,
         position,
     })
-}
-
-/// The likely meaning of an unknown key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meant {
-    /// A known key of the same level.
-    Key(&'static str),
-    /// The secret itself; this key holds the path of a file with it.
-    PathIn(&'static str),
-    /// The same key, at this level.
-    Under(&'static str),
-}
-
-impl Meant {
-    fn by(key: &str, level: &Level) -> Option<Self> {
-        // The first version of the RFC (2021-12) had the secrets in the file.
-        match key {
-            "key-data" => return Some(Self::PathIn("key")),
-            "password-data" => return Some(Self::PathIn("password")),
-            _ => {}
-        }
-        if let Some(meant) = closest(key, level.keys) {
-            return Some(Self::Key(meant));
-        }
-        [&ANNOTATIONS, &CONFIGS]
-            .iter()
-            .find(|other| other.keys.contains(&key))
-            .map(|other| Self::Under(other.name))
-    }
-}
-
-/// A file that is not in the schema of `cosign.toml`.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    #[error("unknown key `{key}` in {level} at `{position}`")]
-    UnknownKey {
-        key: String,
-        level: &'static str,
-        meant: Option<Meant>,
-        position: Position,
-    },
-    #[error("`{key}` must be {wanted}, not {found}, at `{position}`")]
-    WrongType {
-        key: &'static str,
-        wanted: &'static str,
-        found: &'static str,
-        position: Position,
-    },
-    #[error("no `{key}` in the {level} at `{position}`")]
-    MissingKey {
-        key: &'static str,
-        level: &'static str,
-        position: Position,
-    },
-    #[error("`{key}` is empty at `{position}`")]
-    Empty {
-        key: &'static str,
-        position: Position,
-    },
-    #[error(
-        "the annotation `{name}` at `{position}` is the second of that name, after line {first_line}"
-    )]
-    DuplicateAnnotation {
-        name: String,
-        position: Position,
-        first_line: usize,
-    },
-    #[error("`{}` has no `[[configs]]`: nothing says who signs", path.display())]
-    NoConfigs { path: PathBuf },
-    #[error("`{key}` must be the path of a file, at `{position}`")]
-    NotAPath {
-        key: &'static str,
-        position: Position,
-    },
-    #[error("`{key}` starts with `{scheme}`, which this version does not support, at `{position}`")]
-    UnsupportedScheme {
-        key: &'static str,
-        scheme: String,
-        position: Position,
-    },
-    #[error("`{key}` cannot stand beside `{other}`, at `{position}`")]
-    NotWith {
-        key: &'static str,
-        other: &'static str,
-        position: Position,
-    },
-    #[error("the `program` at `{position}` has no `public-key` and no `certificate`")]
-    NoPublicKey { position: Position },
-    #[error("`repository` must be a repository and no URL, at `{position}`")]
-    RepositoryIsUrl { position: Position },
-    #[error("the `repository` at `{position}` cannot be used")]
-    Repository {
-        position: Position,
-        #[source]
-        source: NotAReference,
-    },
-    #[error("unknown value `{written}` of `{key}` at `{position}`")]
-    UnknownValue {
-        key: &'static str,
-        written: String,
-        valid: &'static [&'static str],
-        position: Position,
-    },
 }
 
 #[cfg(test)]

@@ -3,13 +3,21 @@
 use std::fmt;
 
 use pkcs8::ObjectIdentifier;
-use pkcs8::der::Decode as _;
+use pkcs8::der::asn1::UintRef;
+use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::error::KeyError;
-use super::local::{EC, ED25519, P256, P384, P521, RSA, SECP256K1, rsa_public_bits};
 use super::prehash::Hash;
 use crate::signature::PublicKey;
+
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// How a key signs: for each kind of key the choice that every cosign verifies
 /// without options and, where a service can do nothing else, another.
@@ -130,4 +138,17 @@ impl fmt::Display for Algorithm {
             Self::Ed25519 => "Ed25519",
         })
     }
+}
+
+/// The size of an `RSAPublicKey` (RFC 8017, appendix A.1.1: a sequence of the
+/// modulus and the exponent).
+fn rsa_public_bits(der: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(der).ok()?;
+    Header::decode(&mut reader).ok()?;
+    bits_of(reader.decode::<UintRef<'_>>().ok()?)
+}
+
+pub(super) fn bits_of(modulus: UintRef<'_>) -> Option<usize> {
+    let first = modulus.as_bytes().first()?;
+    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }

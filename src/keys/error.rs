@@ -1,5 +1,7 @@
 //! Why a key cannot be used.
 
+use std::io;
+
 use super::origin::Origin;
 use crate::service::ServiceError;
 
@@ -73,4 +75,19 @@ pub enum OpenError {
     EmptyVariable(String),
     #[error(transparent)]
     Service(#[from] ServiceError),
+}
+
+/// A message that could not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    #[error("cannot read the message")]
+    Read(#[source] io::Error),
+    #[error("the message changed while it was being signed")]
+    MessageChanged,
+    #[error("the key cannot sign")]
+    Refused,
+    #[error("the public half of the key does not accept the signature")]
+    Mismatch,
+    #[error(transparent)]
+    Service(Box<ServiceError>),
 }

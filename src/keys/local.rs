@@ -18,23 +18,15 @@ use p384::NistP384;
 use p521::NistP521;
 use pkcs8::der::asn1::UintRef;
 use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
-use pkcs8::{EncodePublicKey, ObjectIdentifier, PrivateKeyInfoRef};
+use pkcs8::{EncodePublicKey, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::error::KeyError;
+use super::algorithm::{Algorithm, EC, ED25519, RSA, bits_of};
+use super::error::{KeyError, SignError};
 use super::prehash::{Hash, Prehash, sha256_and};
 use super::verify::PublicHalf;
-use super::{Algorithm, SignError};
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};
-
-pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// A private key that lies in this process's memory, wiped when dropped.
 pub struct LocalKey {
@@ -270,19 +262,6 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
     Header::decode(&mut reader).ok()?;
     let _version = reader.decode::<u8>().ok()?;
     bits_of(reader.decode::<UintRef<'_>>().ok()?)
-}
-
-/// The size of an `RSAPublicKey` (RFC 8017, appendix A.1.1: a sequence of the
-/// modulus and the exponent).
-pub(super) fn rsa_public_bits(der: &[u8]) -> Option<usize> {
-    let mut reader = SliceReader::new(der).ok()?;
-    Header::decode(&mut reader).ok()?;
-    bits_of(reader.decode::<UintRef<'_>>().ok()?)
-}
-
-fn bits_of(modulus: UintRef<'_>) -> Option<usize> {
-    let first = modulus.as_bytes().first()?;
-    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }
 
 #[cfg(test)]

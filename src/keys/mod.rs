@@ -27,12 +27,11 @@ mod remote;
 mod stored;
 mod verify;
 
-use std::io;
 use std::sync::Arc;
 
 pub use algorithm::Algorithm;
 pub use closed::{Closed, find};
-pub use error::{KeyError, MAX_LENGTH, OpenError};
+pub use error::{KeyError, MAX_LENGTH, OpenError, SignError};
 pub use generate::{KeyPair, KeyPairError, Written};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
@@ -43,7 +42,6 @@ pub use reference::{KeyReference, KeyUri, Program, PublicFileName, UriError};
 pub use remote::{AwsKey, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
 
 use crate::oci::{Content, Digest};
-use crate::service::ServiceError;
 use crate::signature::{PublicKey, Signature};
 
 /// The key that signs.
@@ -132,21 +130,6 @@ impl From<LocalKey> for Signer {
     fn from(key: LocalKey) -> Self {
         Self::Local(Box::new(key))
     }
-}
-
-/// A message that could not be signed.
-#[derive(Debug, thiserror::Error)]
-pub enum SignError {
-    #[error("cannot read the message")]
-    Read(#[source] io::Error),
-    #[error("the message changed while it was being signed")]
-    MessageChanged,
-    #[error("the key cannot sign")]
-    Refused,
-    #[error("the public half of the key does not accept the signature")]
-    Mismatch,
-    #[error(transparent)]
-    Service(Box<ServiceError>),
 }
 
 #[cfg(test)]

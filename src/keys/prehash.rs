@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::SignError;
+use super::error::SignError;
 use crate::oci::Content;
 
 /// The hash of a message that is signed in its place.

@@ -10,8 +10,9 @@ use aws_lc_rs::signature::{
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use pkcs8::DecodePublicKey;
 
+use super::algorithm::Algorithm;
+use super::error::SignError;
 use super::prehash::{Prehash, sha256, sha256_and};
-use super::{Algorithm, SignError};
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
 

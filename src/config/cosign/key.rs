@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::Position;
-use super::ConfigError;
+use super::error::ConfigError;
 use super::table::{Table, Text, Value};
 
 /// A key as written (`key`, or `program`).

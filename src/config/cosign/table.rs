@@ -4,13 +4,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::{Document, Position, shortened, type_of};
-use super::{ConfigError, Meant};
-
-/// The keys and tables that one level of the file may have.
-pub(super) struct Level {
-    pub(super) name: &'static str,
-    pub(super) keys: &'static [&'static str],
-}
+use super::error::ConfigError;
+use super::level::{Level, Meant};
 
 /// A table with the names that its errors need.
 pub(super) struct Table<'t, 'd> {

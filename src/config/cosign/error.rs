@@ -1,0 +1,83 @@
+//! Files that are not in the schema of `cosign.toml`.
+
+use std::path::PathBuf;
+
+use super::super::{DocumentError, Position};
+use super::level::Meant;
+use crate::oci::reference::NotAReference;
+
+/// A file that is not in the schema of `cosign.toml`.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error("unknown key `{key}` in {level} at `{position}`")]
+    UnknownKey {
+        key: String,
+        level: &'static str,
+        meant: Option<Meant>,
+        position: Position,
+    },
+    #[error("`{key}` must be {wanted}, not {found}, at `{position}`")]
+    WrongType {
+        key: &'static str,
+        wanted: &'static str,
+        found: &'static str,
+        position: Position,
+    },
+    #[error("no `{key}` in the {level} at `{position}`")]
+    MissingKey {
+        key: &'static str,
+        level: &'static str,
+        position: Position,
+    },
+    #[error("`{key}` is empty at `{position}`")]
+    Empty {
+        key: &'static str,
+        position: Position,
+    },
+    #[error(
+        "the annotation `{name}` at `{position}` is the second of that name, after line {first_line}"
+    )]
+    DuplicateAnnotation {
+        name: String,
+        position: Position,
+        first_line: usize,
+    },
+    #[error("`{}` has no `[[configs]]`: nothing says who signs", path.display())]
+    NoConfigs { path: PathBuf },
+    #[error("`{key}` must be the path of a file, at `{position}`")]
+    NotAPath {
+        key: &'static str,
+        position: Position,
+    },
+    #[error("`{key}` starts with `{scheme}`, which this version does not support, at `{position}`")]
+    UnsupportedScheme {
+        key: &'static str,
+        scheme: String,
+        position: Position,
+    },
+    #[error("`{key}` cannot stand beside `{other}`, at `{position}`")]
+    NotWith {
+        key: &'static str,
+        other: &'static str,
+        position: Position,
+    },
+    #[error("the `program` at `{position}` has no `public-key` and no `certificate`")]
+    NoPublicKey { position: Position },
+    #[error("`repository` must be a repository and no URL, at `{position}`")]
+    RepositoryIsUrl { position: Position },
+    #[error("the `repository` at `{position}` cannot be used")]
+    Repository {
+        position: Position,
+        #[source]
+        source: NotAReference,
+    },
+    #[error("unknown value `{written}` of `{key}` at `{position}`")]
+    UnknownValue {
+        key: &'static str,
+        written: String,
+        valid: &'static [&'static str],
+        position: Position,
+    },
+}
