@@ -3,14 +3,14 @@
 use tracing::error;
 
 use super::exit_code::Failure;
-use super::line::Format;
+use super::line::LogFormat;
 use super::operands::Operands;
 use super::{Log, causes, hint, usage};
 
 /// Says what failed, with its causes and its remedy, in the log's own format.
 #[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
 pub(super) fn report(failure: &Failure, log: Option<&Log>) {
-    let is_text = log.is_none_or(|log| log.format() == Format::Text);
+    let is_text = log.is_none_or(|log| log.format() == LogFormat::Text);
     if let Failure::Flag(bad) = failure
         && is_text
     {

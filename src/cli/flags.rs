@@ -20,7 +20,7 @@ use crate::store::registry::credentials::Identities;
     clippy::large_enum_variant,
     reason = "there is one, and it lives shortly"
 )]
-pub enum Request {
+pub enum Invocation {
     /// `-h`: flags, variables and exit codes on stderr, exit code 0.
     Help,
     /// `-version`: the version on stdout, exit code 0.
@@ -57,7 +57,7 @@ pub struct Flags {
 
 /// How Go's `flag` parses a flag, and its word for the flag's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FlagKind {
     Text,
     Integer,
     Duration,
@@ -71,12 +71,12 @@ pub(super) enum Kind {
 
 pub(super) struct Definition {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FlagKind,
     pub(super) usage: &'static str,
     pub(super) default: &'static str,
 }
 
-const fn define(name: &'static str, kind: Kind, usage: &'static str) -> Definition {
+const fn define(name: &'static str, kind: FlagKind, usage: &'static str) -> Definition {
     Definition {
         name,
         kind,
@@ -95,100 +95,100 @@ impl Definition {
 pub(super) const DEFINITIONS: [Definition; 24] = [
     define(
         "check",
-        Kind::Switch,
+        FlagKind::Switch,
         "find out whether a run would go well, and write and sign nothing",
     ),
-    define("cosign-config", Kind::Text, "path to cosign.toml"),
+    define("cosign-config", FlagKind::Text, "path to cosign.toml"),
     define(
         "generate-key-pair",
-        Kind::Text,
+        FlagKind::Text,
         "write a new key to <value>.key and <value>.pub, and sign nothing",
     ),
     define(
         "gid",
-        Kind::Integer,
+        FlagKind::Integer,
         "GID to change to before writing anything (without it: no change)",
     ),
     define(
         "image-config-limit",
-        Kind::Size,
+        FlagKind::Size,
         "largest image config that is read",
     )
     .or("16MiB"),
     define(
         "insecure-registry",
-        Kind::Repeated,
+        FlagKind::Repeated,
         "registry to use without verified TLS (repeatable)",
     ),
-    define("layers", Kind::Text, "path to layers directory").or("/layers"),
+    define("layers", FlagKind::Text, "path to layers directory").or("/layers"),
     define(
         "log-format",
-        Kind::Text,
+        FlagKind::Text,
         "`text`, or `json`: one object on each line",
     )
     .or("text"),
-    define("log-level", Kind::Text, "logging level").or("info"),
+    define("log-level", FlagKind::Text, "logging level").or("info"),
     define(
         "manifest-limit",
-        Kind::Size,
+        FlagKind::Size,
         "largest manifest that is read",
     )
     .or("4MiB"),
     define(
         "no-ambient-credentials",
-        Kind::Switch,
+        FlagKind::Switch,
         "log in to no registry by the identity that this machine has in its cloud",
     ),
-    define("no-color", Kind::Switch, "disable color output"),
-    define("receipt", Kind::Text, "path to write the receipt to"),
-    define("report", Kind::Text, "path to report.toml").or("<layers>/report.toml"),
+    define("no-color", FlagKind::Switch, "disable color output"),
+    define("receipt", FlagKind::Text, "path to write the receipt to"),
+    define("report", FlagKind::Text, "path to report.toml").or("<layers>/report.toml"),
     define(
         "retry-budget",
-        Kind::Duration,
+        FlagKind::Duration,
         "time for which a registry that fails is asked again (0: never)",
     )
     .or("2m0s"),
     define(
         "sbom-entries-limit",
-        Kind::Count,
+        FlagKind::Count,
         "most entries of an SBOM layer that are read",
     )
     .or("10000"),
     define(
         "sbom-expanded-limit",
-        Kind::Size,
+        FlagKind::Size,
         "largest size of an SBOM layer once it is decompressed",
     )
     .or("2GiB"),
     define(
         "sbom-layer-limit",
-        Kind::Size,
+        FlagKind::Size,
         "largest SBOM layer that is read, as it is stored",
     )
     .or("512MiB"),
     define(
         "sbom-ratio-limit",
-        Kind::Count,
+        FlagKind::Count,
         "most times its size that an SBOM layer may expand to beyond 64MiB",
     )
     .or("200"),
     define(
         "settle",
-        Kind::Duration,
+        FlagKind::Duration,
         "time to wait before looking for signers that ran at the same time (0: do not look)",
     ),
     define(
         "strict-formats",
-        Kind::Switch,
+        FlagKind::Switch,
         "refuse to hide signatures of others by bundles, or to be hidden by theirs",
     ),
-    define("timeout", Kind::Duration, "time that the run may take").or("10m0s"),
+    define("timeout", FlagKind::Duration, "time that the run may take").or("10m0s"),
     define(
         "uid",
-        Kind::Integer,
+        FlagKind::Integer,
         "UID to change to before writing anything (without it: no change)",
     ),
-    define("version", Kind::Switch, "show version"),
+    define("version", FlagKind::Switch, "show version"),
 ];
 
 /// All flags, without their dashes.
@@ -196,7 +196,7 @@ pub(super) fn names() -> [&'static str; DEFINITIONS.len()] {
     DEFINITIONS.each_ref().map(|flag| flag.name)
 }
 
-impl Request {
+impl Invocation {
     /// Parses the arguments without the program's name.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ impl Given {
             }
             return Err(FlagError::NotDefined(shown(name)));
         };
-        if flag.kind == Kind::Switch {
+        if flag.kind == FlagKind::Switch {
             let on = switched(flag.name, value)?;
             match flag.name {
                 "version" => self.version = on,

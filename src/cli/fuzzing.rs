@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use super::inputs::{colour, log_format, log_level};
 use super::line::escaped;
 use super::platform_api::negotiate;
-use super::{Environment, Failure, Flags, Inputs, Request, go, hint};
+use super::{Environment, Failure, Flags, Inputs, Invocation, go, hint};
 use crate::oci::fuzzing::assert_readable;
 
 /// One argument per line; `$NAME=value` is a variable.
@@ -31,9 +31,9 @@ pub fn command_line(data: &[u8]) {
     }
     let looks = |flags: &Flags| (colour(flags, &environment), log_format(flags, &environment));
     let gleaned = looks(&Flags::gleaned(&arguments));
-    let flags = match Request::parse(arguments) {
-        Ok(Request::Run(flags)) => flags,
-        Ok(Request::Help | Request::Version) => return,
+    let flags = match Invocation::parse(arguments) {
+        Ok(Invocation::Run(flags)) => flags,
+        Ok(Invocation::Help | Invocation::Version) => return,
         Err(error) => {
             assert!(!error.to_string().contains(['\u{1b}', '\u{9b}', '\n']));
             return;

@@ -22,7 +22,7 @@ use crate::store::registry::credentials::Identities;
 use super::flags::{Flags, identities, strictness};
 use super::go;
 use super::limits::{self, SETTINGS};
-use super::line::{Colour, Format, InvalidFormat, InvalidLevel, Level};
+use super::line::{Colour, InvalidFormat, InvalidLevel, LogFormat, LogLevel};
 
 const LAYERS: &str = "/layers";
 const REPORT: &str = "report.toml";
@@ -155,10 +155,10 @@ fn into_secret(value: OsString) -> Secret {
 ///
 /// # Errors
 /// On a level that is none.
-pub fn log_level(flags: &Flags, environment: &Environment) -> Result<Level, InvalidLevel> {
+pub fn log_level(flags: &Flags, environment: &Environment) -> Result<LogLevel, InvalidLevel> {
     let variable = environment.fallbacks.log_level.as_ref();
     let level = flags.log_level.as_ref().or(variable);
-    level.map_or(Ok(Level::default()), |level| {
+    level.map_or(Ok(LogLevel::default()), |level| {
         level.to_string_lossy().parse()
     })
 }
@@ -167,10 +167,10 @@ pub fn log_level(flags: &Flags, environment: &Environment) -> Result<Level, Inva
 ///
 /// # Errors
 /// On a format that is none.
-pub fn log_format(flags: &Flags, environment: &Environment) -> Result<Format, InvalidFormat> {
+pub fn log_format(flags: &Flags, environment: &Environment) -> Result<LogFormat, InvalidFormat> {
     let variable = environment.fallbacks.log_format.as_ref();
     let format = flags.log_format.as_ref().or(variable);
-    format.map_or(Ok(Format::default()), |format| {
+    format.map_or(Ok(LogFormat::default()), |format| {
         format.to_string_lossy().parse()
     })
 }

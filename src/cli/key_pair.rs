@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::exit_code::Failure;
 use super::watch::Watch;
 use super::{Environment, Flags, InputsError, hint, privileges};
-use crate::keys::{KeyPair, Written};
+use crate::keys::{KeyPair, PairFiles};
 use crate::oci::Digest;
 use crate::secret::Secret;
 
@@ -37,7 +37,7 @@ pub(super) fn make(
     drop(password);
     // A signal from now on lets the files be written to their end.
     watch.end(0);
-    let Written { private, public } = pair.write(prefix).map_err(Failure::KeyPair)?;
+    let PairFiles { private, public } = pair.write(prefix).map_err(Failure::KeyPair)?;
     let (private, public) = (private.display(), public.display());
     let fingerprint = Digest::of(pair.public_key().as_der());
     info!("Wrote the private key {private} and the public key {public} ({fingerprint})");
@@ -67,7 +67,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::cli::Request;
+    use crate::cli::Invocation;
     use crate::keys::{KeyError, KeyPairError};
 
     /// SIG-92
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn flags_of_a_run_are_refused_and_those_of_the_log_are_not() {
         let flags = |text: &str| {
-            let request = Request::parse(text.split(' ').map(Into::into)).unwrap();
-            let Request::Run(mut flags) = request else {
+            let request = Invocation::parse(text.split(' ').map(Into::into)).unwrap();
+            let Invocation::Run(mut flags) = request else {
                 panic!("{text}: {request:?}");
             };
             assert!(flags.key_pair.take().is_some());

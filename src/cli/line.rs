@@ -27,7 +27,7 @@ const NAMED: [&str; 3] = ["image", "place", "key"];
 /// The least important lines that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Level {
+pub enum LogLevel {
     Debug,
     #[default]
     Info,
@@ -36,7 +36,7 @@ pub enum Level {
     Error,
 }
 
-impl Level {
+impl LogLevel {
     pub(super) fn of(level: tracing::Level) -> Self {
         match level {
             tracing::Level::ERROR => Self::Error,
@@ -56,7 +56,7 @@ impl Level {
     }
 }
 
-impl FromStr for Level {
+impl FromStr for LogLevel {
     type Err = InvalidLevel;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -87,14 +87,14 @@ pub enum Colour {
 
 /// The reader of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     #[default]
     Text,
     /// One object on each line, without colour.
     Json,
 }
 
-impl FromStr for Format {
+impl FromStr for LogFormat {
     type Err = InvalidFormat;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -123,16 +123,16 @@ struct Switches {
 }
 
 impl Style {
-    pub(super) fn set(&self, colour: Colour, format: Format) {
+    pub(super) fn set(&self, colour: Colour, format: LogFormat) {
         let Switches { is_plain, is_json } = &*self.0;
         is_plain.store(colour == Colour::Off, Ordering::Relaxed);
-        is_json.store(format == Format::Json, Ordering::Relaxed);
+        is_json.store(format == LogFormat::Json, Ordering::Relaxed);
     }
 
-    pub(super) fn format(&self) -> Format {
+    pub(super) fn format(&self) -> LogFormat {
         match self.0.is_json.load(Ordering::Relaxed) {
-            true => Format::Json,
-            false => Format::Text,
+            true => LogFormat::Json,
+            false => LogFormat::Text,
         }
     }
 
@@ -153,7 +153,7 @@ impl Style {
 /// - other fields follow the message as ` name=value`.
 #[derive(Default)]
 pub(super) struct Line {
-    level: Level,
+    level: LogLevel,
     message: String,
     fields: Vec<(&'static str, String)>,
     lines: String,
@@ -162,7 +162,7 @@ pub(super) struct Line {
 
 impl Line {
     /// The line of an event; its fields are still to be recorded.
-    pub(super) fn of(level: Level) -> Self {
+    pub(super) fn of(level: LogLevel) -> Self {
         Self {
             level,
             ..Self::default()
@@ -173,7 +173,7 @@ impl Line {
     pub(super) fn warning(message: String) -> Self {
         Self {
             message,
-            ..Self::of(Level::Warn)
+            ..Self::of(LogLevel::Warn)
         }
     }
 
@@ -185,16 +185,16 @@ impl Line {
             escaped(&text).into_owned()
         };
         match style.format() {
-            Format::Text => self.text(style.colour(), safe),
-            Format::Json => self.json(safe),
+            LogFormat::Text => self.text(style.colour(), safe),
+            LogFormat::Json => self.json(safe),
         }
     }
 
     fn text(&self, colour: Colour, safe: impl Fn(&str) -> String) -> String {
         let (sequence, prefix) = match self.level {
-            Level::Error => ("\u{1b}[31;1m", "ERROR: "),
-            Level::Warn => ("\u{1b}[33;1m", "Warning: "),
-            Level::Info | Level::Debug => ("", ""),
+            LogLevel::Error => ("\u{1b}[31;1m", "ERROR: "),
+            LogLevel::Warn => ("\u{1b}[33;1m", "Warning: "),
+            LogLevel::Info | LogLevel::Debug => ("", ""),
         };
         let mut text = match colour {
             Colour::On if !prefix.is_empty() => format!("{sequence}{prefix}\u{1b}[0m"),

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::line::{Colour, Format, Level, Line, Style};
+use super::line::{Colour, Line, LogFormat, LogLevel, Style};
 use super::output::Output;
 use crate::secret::Secrets;
 
@@ -41,17 +41,17 @@ impl Log {
     }
 
     /// Sets the least important level that is shown from now on.
-    pub fn show_from(&self, level: Level) {
+    pub fn show_from(&self, level: LogLevel) {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Sets the form of lines from now on.
-    pub fn dress(&self, colour: Colour, format: Format) {
+    pub fn dress(&self, colour: Colour, format: LogFormat) {
         self.style.set(colour, format);
     }
 
     /// The reader of the log.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> LogFormat {
         self.style.format()
     }
 
@@ -69,7 +69,7 @@ impl Log {
     fn new(secrets: Secrets) -> Self {
         let style = Style::default();
         Self {
-            level: Arc::new(AtomicU8::new(Level::default() as u8)),
+            level: Arc::new(AtomicU8::new(LogLevel::default() as u8)),
             output: Output::new(style.clone()),
             style,
             secrets,
@@ -80,7 +80,7 @@ impl Log {
         // The chatter of the HTTP and TLS libraries is shown at no level.
         let target = metadata.target();
         let is_ours = target == "signer" || target.starts_with("signer::");
-        is_ours && Level::of(*metadata.level()) as u8 >= self.level.load(Ordering::Relaxed)
+        is_ours && LogLevel::of(*metadata.level()) as u8 >= self.level.load(Ordering::Relaxed)
     }
 
     fn subscriber<W>(&self, writer: W) -> impl Subscriber + Send + Sync + use<W>
@@ -118,7 +118,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Line::of(Level::of(*event.metadata().level()));
+        let mut line = Line::of(LogLevel::of(*event.metadata().level()));
         event.record(&mut line);
         let Self(Log { style, secrets, .. }) = self;
         writer.write_str(&line.written(style, secrets))

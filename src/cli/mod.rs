@@ -27,9 +27,9 @@ mod usage;
 mod watch;
 
 pub use exit_code::Failure;
-pub use flags::{FlagError, Flags, Request};
+pub use flags::{FlagError, Flags, Invocation};
 pub use inputs::{Environment, Inputs, InputsError};
-pub use line::{Colour, Format, InvalidFormat, InvalidLevel, Level};
+pub use line::{Colour, InvalidFormat, InvalidLevel, LogFormat, LogLevel};
 pub use log::Log;
 pub use platform_api::{Negotiated, PlatformApiError};
 pub use privileges::PrivilegesError;

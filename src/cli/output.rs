@@ -203,12 +203,12 @@ impl<'a> MakeWriter<'a> for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Colour, Format};
+    use crate::cli::{Colour, LogFormat};
 
     #[test]
     fn lines_that_find_no_room_are_counted_and_errors_find_some() {
         let mut lines = Backlog::default();
-        lines.style.set(Colour::Off, Format::Text);
+        lines.style.set(Colour::Off, LogFormat::Text);
         lines.push(b"first\n", 10);
         lines.push(b"second\n", 10);
         lines.push(b"third\n", 10);
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn missing_lines_are_counted_in_the_format_of_the_log() {
         let mut lines = Backlog::default();
-        lines.style.set(Colour::On, Format::Json);
+        lines.style.set(Colour::On, LogFormat::Json);
         lines.push(b"{}\n", 1);
         lines.say_missing();
         let text: Vec<u8> = lines.bytes.iter().copied().collect();

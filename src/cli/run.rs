@@ -14,8 +14,8 @@ use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Log, Negotiated, Request, hint, key_pair, platform_api, privileges,
-    runtime, usage,
+    Environment, Flags, Inputs, Invocation, Log, Negotiated, hint, key_pair, platform_api,
+    privileges, runtime, usage,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -24,7 +24,7 @@ use crate::http::{Client, Settings};
 use crate::keys::{KeyReference, Origin};
 use crate::oci::{Namespace, Repository};
 use crate::phase::{
-    self, Destination, Input, KeySettings, Locked, Mixture, Notation, Plan, Receipt, Task,
+    self, ClosedKey, Destination, Input, KeySettings, Mixture, Notation, Plan, Receipt, Task,
 };
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
@@ -89,10 +89,10 @@ fn run(
     }
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
-    match Request::parse(arguments).map_err(Failure::Flag)? {
-        Request::Help => eprint!("{}", usage::help()),
-        Request::Version => println!("{}", version()),
-        Request::Run(mut flags) => {
+    match Invocation::parse(arguments).map_err(Failure::Flag)? {
+        Invocation::Help => eprint!("{}", usage::help()),
+        Invocation::Version => println!("{}", version()),
+        Invocation::Run(mut flags) => {
             begin(&flags, &environment, api, log)?;
             match flags.key_pair.take() {
                 Some(prefix) => key_pair::make(&prefix, flags, &mut environment, watch)?,
@@ -152,11 +152,11 @@ fn sign(
     // user that it started the phase as.
     let password = environment.cosign_password.take();
     let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
-    let (plan, locked) = plan(&inputs, password.as_ref(), &variables, until)?;
+    let (plan, closed) = plan(&inputs, password.as_ref(), &variables, until)?;
     drop(password);
     let registries = registries(&inputs, environment, &plan, &variables, until)?;
     let registries = Arc::new(registries);
-    let read = files_read(&inputs, environment, &plan, &locked, &variables);
+    let read = files_read(&inputs, environment, &plan, &closed, &variables);
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
     let destination = inputs.receipt.as_deref();
     let destination = destination
@@ -169,7 +169,7 @@ fn sign(
         let stop = watch.stopped();
         phase::run(
             &plan,
-            locked,
+            closed,
             &registries,
             limits,
             task,
@@ -227,10 +227,10 @@ fn plan(
     cosign_password: Option<&Secret>,
     variables: &Variables,
     until: Instant,
-) -> Result<(Plan, Vec<Locked>), Failure> {
+) -> Result<(Plan, Vec<ClosedKey>), Failure> {
     let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
     let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
-    let settings = phase::Settings {
+    let settings = phase::PlanSettings {
         keys: KeySettings {
             cosign_password,
             variables,
@@ -342,7 +342,7 @@ fn files_read(
     inputs: &Inputs,
     environment: &Environment,
     plan: &Plan,
-    locked: &[Locked],
+    closed: &[ClosedKey],
     variables: &Variables,
 ) -> Vec<Input> {
     let mut files = Vec::new();
@@ -354,9 +354,9 @@ fn files_read(
             add(path, format!("the key of `{}`", signatory.name));
         }
     }
-    for locked in locked {
-        if let Some(Origin::File(path)) = locked.key.password().map(|password| &password.origin) {
-            add(path, format!("the password of `{}`", locked.name()));
+    for closed in closed {
+        if let Some(Origin::File(path)) = closed.key.password().map(|password| &password.origin) {
+            add(path, format!("the password of `{}`", closed.name()));
         }
     }
     for path in variables.files_read() {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::exit_code::MEANINGS;
-use super::flags::{DEFINITIONS, Kind};
+use super::flags::{DEFINITIONS, FlagKind};
 
 /// Variables that belong together, and their purpose.
 const VARIABLES: [(&[&str], &str); 13] = [
@@ -85,13 +85,13 @@ pub(super) fn flags() -> String {
     let mut text = String::from("Usage of signer:\n");
     for flag in &DEFINITIONS {
         let (value, quote) = match flag.kind {
-            Kind::Text => (" string", "\""),
-            Kind::Integer => (" int", ""),
-            Kind::Duration => (" duration", ""),
-            Kind::Size => (" size", ""),
-            Kind::Count => (" uint", ""),
-            Kind::Repeated => (" value", ""),
-            Kind::Switch => ("", ""),
+            FlagKind::Text => (" string", "\""),
+            FlagKind::Integer => (" int", ""),
+            FlagKind::Duration => (" duration", ""),
+            FlagKind::Size => (" size", ""),
+            FlagKind::Count => (" uint", ""),
+            FlagKind::Repeated => (" value", ""),
+            FlagKind::Switch => ("", ""),
         };
         // Writing to a string cannot fail.
         let _ = write!(text, "  -{}{value}\n    \t{}", flag.name, flag.usage);

@@ -17,12 +17,12 @@ use std::time::Instant;
 use crate::oci::Repository;
 
 pub use self::error::ConfigError;
-pub use self::key::{Key, PublicKeyFile};
+pub use self::key::{PublicKeyFile, WrittenKey};
 use self::key::{file, key};
 pub use self::level::Meant;
 use self::level::{ANNOTATIONS, CONFIGS, ROOT};
 use self::table::{Table, Text};
-use super::{Document, Position, read, shortened};
+use super::{Position, TomlText, read, shortened};
 
 /// A `cosign.toml` as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Annotation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The key that signs.
-    pub key: Key,
+    pub key: WrittenKey,
     /// Where the key is named.
     pub key_position: Position,
     /// The password's file as written; see [`CosignConfig::resolve`].
@@ -139,7 +139,7 @@ impl CosignConfig {
     /// # Errors
     /// On bytes that are no TOML, and on all that is not in the schema.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
-        let document = Document::new(path, bytes)?;
+        let document = TomlText::new(path, bytes)?;
         let root = document.parse()?;
         let root = Table {
             document: &document,

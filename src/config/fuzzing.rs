@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CosignConfig, Key, Report};
+use super::{CosignConfig, Report, WrittenKey};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::reference::Version;
 
@@ -29,9 +29,9 @@ pub fn cosign_config(data: &[u8]) {
             assert!(!file.configs().is_empty());
             for config in file.configs() {
                 match &config.key {
-                    Key::File(path) => assert!(file.resolve(path).is_absolute()),
-                    Key::Uri(uri) => assert!(uri.contains(':')),
-                    Key::Program { command, .. } => assert!(!command.is_empty()),
+                    WrittenKey::File(path) => assert!(file.resolve(path).is_absolute()),
+                    WrittenKey::Uri(uri) => assert!(uri.contains(':')),
+                    WrittenKey::Program { command, .. } => assert!(!command.is_empty()),
                 }
                 assert!(config.position.line > 0 && config.position.column > 0);
             }

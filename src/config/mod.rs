@@ -12,8 +12,8 @@ pub mod fuzzing;
 pub mod report;
 
 pub use cosign::{
-    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Key, Meant, MediaTypes,
-    PublicKeyFile,
+    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Meant, MediaTypes,
+    PublicKeyFile, WrittenKey,
 };
 pub use report::{Report, ReportError};
 
@@ -83,7 +83,7 @@ fn read(path: &Path, until: Instant) -> Result<Zeroizing<Vec<u8>>, DocumentError
 }
 
 /// The text of a TOML file and where it came from.
-struct Document<'a> {
+struct TomlText<'a> {
     path: &'a Path,
     text: &'a str,
     /// Where each line starts.
@@ -95,7 +95,7 @@ struct Document<'a> {
 
 const BLOCK: usize = 256;
 
-impl<'a> Document<'a> {
+impl<'a> TomlText<'a> {
     fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DocumentError> {
         if bytes.len() > MAX_BYTES {
             return Err(DocumentError::TooLarge {
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_position_counts_lines_and_characters_from_one() {
         let text = "a = \"ä\"\nbä = 1\n";
-        let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+        let document = TomlText::new(Path::new("f"), text.as_bytes()).unwrap();
         let at = |needle: &str| {
             let start = text.find(needle).unwrap();
             document.position(start..start + 1).to_string()
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(document.position(0..0).to_string(), "f:1:1");
         assert_eq!(document.position(999..1000).line, 3);
         let text = format!("a = \"{}\"", "ä".repeat(10 * BLOCK));
-        let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+        let document = TomlText::new(Path::new("f"), text.as_bytes()).unwrap();
         for (start, _) in text.char_indices().chain([(text.len(), ' ')]) {
             let column = text[..start].chars().count() + 1;
             assert_eq!(document.position(start..start).column, column);
@@ -229,11 +229,11 @@ mod tests {
     /// CFG-1
     #[test]
     fn a_byte_order_mark_is_skipped_and_not_counted() {
-        let document = Document::new(Path::new("f"), b"\xef\xbb\xbfa = 1\nb = \n").unwrap();
+        let document = TomlText::new(Path::new("f"), b"\xef\xbb\xbfa = 1\nb = \n").unwrap();
         let error = document.parse().unwrap_err().to_string();
         assert!(error.starts_with("invalid TOML at `f:2:"), "{error}");
         assert!(
-            Document::new(Path::new("f"), b"\xef\xbb\xbfa = 1")
+            TomlText::new(Path::new("f"), b"\xef\xbb\xbfa = 1")
                 .unwrap()
                 .parse()
                 .is_ok()
@@ -248,7 +248,7 @@ mod tests {
             (b"a = 1\nb = \"\xc3\"\n", 2),
             (b"a\nb\n\xed\xa0\x80", 3),
         ] {
-            let error = Document::new(Path::new("f"), bytes).err().unwrap();
+            let error = TomlText::new(Path::new("f"), bytes).err().unwrap();
             assert_eq!(
                 error.to_string(),
                 format!("`f` is not UTF-8 from line {line} on")
@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn a_file_over_the_limit_is_refused() {
         let path = Path::new("f");
-        assert!(Document::new(path, &vec![b'#'; MAX_BYTES]).is_ok());
-        let error = Document::new(path, &vec![b'#'; MAX_BYTES + 1])
+        assert!(TomlText::new(path, &vec![b'#'; MAX_BYTES]).is_ok());
+        let error = TomlText::new(path, &vec![b'#'; MAX_BYTES + 1])
             .err()
             .unwrap();
         assert_eq!(error.to_string(), "`f` has more than 1048576 bytes");
@@ -281,7 +281,7 @@ mod tests {
             format!("{}a = 1", "a.".repeat(100_000)),
             format!("[{}a]", "a.".repeat(100_000)),
         ] {
-            let document = Document::new(Path::new("f"), text.as_bytes()).unwrap();
+            let document = TomlText::new(Path::new("f"), text.as_bytes()).unwrap();
             assert!(document.parse().is_err());
         }
     }

@@ -15,7 +15,7 @@ use crate::oci::digest::{HashAlgorithm, NotADigest};
 use crate::oci::reference::{NotAReference, Version};
 use crate::oci::{Digest, Reference};
 
-use super::{Document, DocumentError, Position, read, type_of};
+use super::{DocumentError, Position, TomlText, read, type_of};
 
 /// An export to a registry: one digest under one or more names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Report {
     /// OCI layout, and on names and digests that are none, or none that
     /// verifiers look for.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ReportError> {
-        let document = Document::new(path, bytes)?;
+        let document = TomlText::new(path, bytes)?;
         let root = document.parse()?;
         let image = match root.get("image") {
             Some(value) => value
@@ -70,7 +70,7 @@ impl Report {
     }
 }
 
-fn digest(document: &Document<'_>, image: &DeTable<'_>) -> Result<Digest, ReportError> {
+fn digest(document: &TomlText<'_>, image: &DeTable<'_>) -> Result<Digest, ReportError> {
     let Some(value) = image.get("digest") else {
         return Err(without_digest(document, image));
     };
@@ -98,7 +98,7 @@ fn digest(document: &Document<'_>, image: &DeTable<'_>) -> Result<Digest, Report
 
 /// Why there is no digest. The lifecycle writes `image-id` for a daemon only,
 /// and a path as the first tag for an OCI layout only.
-fn without_digest(document: &Document<'_>, image: &DeTable<'_>) -> ReportError {
+fn without_digest(document: &TomlText<'_>, image: &DeTable<'_>) -> ReportError {
     let path = document.path.to_owned();
     let has_image_id = image
         .get("image-id")
@@ -118,7 +118,7 @@ fn without_digest(document: &Document<'_>, image: &DeTable<'_>) -> ReportError {
 }
 
 fn tags(
-    document: &Document<'_>,
+    document: &TomlText<'_>,
     image: &DeTable<'_>,
     digest: &Digest,
 ) -> Result<Vec<Reference>, ReportError> {
@@ -139,7 +139,7 @@ fn tags(
 }
 
 fn tag(
-    document: &Document<'_>,
+    document: &TomlText<'_>,
     value: &Spanned<DeValue<'_>>,
     digest: &Digest,
 ) -> Result<Reference, ReportError> {
@@ -220,7 +220,7 @@ pub enum ReportError {
 
 impl ReportError {
     fn wrong_type(
-        document: &Document<'_>,
+        document: &TomlText<'_>,
         key: &'static str,
         wanted: &'static str,
         value: &Spanned<DeValue<'_>>,

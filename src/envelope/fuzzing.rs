@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::media_type;
 use super::seal::{LOG_ENTRY, SIGNATURE, TIMESTAMP};
-use super::{Evidence, Form, Layer, Reference, Referrer, Sealed, Signed, Verifier, open, seal};
+use super::{
+    Evidence, Form, Layer, Referrer, ReferrerMembers, Sealed, Signed, Verifier, open, seal,
+};
 use crate::oci::{Descriptor, Manifest, MediaType};
 
 /// The first byte chooses the form.
@@ -36,11 +38,11 @@ pub fn sealed(data: &[u8]) {
     let Ok(signed) = open(&stored) else {
         return;
     };
-    let reference = Reference {
+    let members = ReferrerMembers {
         subject: Descriptor::of(MediaType::OCI_MANIFEST, b"image"),
         created: None,
     };
-    let again = seal(&signed, form, &reference).expect("its payload was of this form");
+    let again = seal(&signed, form, &members).expect("its payload was of this form");
     let opened = open(&again).expect("it was sealed by us");
     assert_same(&opened, &signed, form);
 }

@@ -23,9 +23,9 @@ mod statement;
 
 pub use claim::{Claim, Form};
 pub use layer::{Layer, Referrer, Sealed};
-pub use open::{OpenError, last_signature, open, signature_of};
+pub use open::{EnvelopeError, last_signature, open, signature_of};
 pub use payload::Payload;
-pub use referrer::{PREDICATE_TYPE as REFERRER_PREDICATE_TYPE, Reference, may_be_bundle};
+pub use referrer::{PREDICATE_TYPE as REFERRER_PREDICATE_TYPE, ReferrerMembers, may_be_bundle};
 pub use seal::PREDICATE_TYPE as LAYER_PREDICATE_TYPE;
 pub use seal::{SealError, attachment, seal, sealed_length};
 pub use signed::{Evidence, Signed, Verifier};

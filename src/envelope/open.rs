@@ -36,7 +36,7 @@ const MAX_SIGNATURE: usize = 4096;
 
 /// A stored value that is malformed. No message quotes its bytes.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum EnvelopeError {
     #[error("cannot read it")]
     Content(#[source] std::io::Error),
     #[error("a layer of type `{0}` is no signature and no envelope")]
@@ -61,7 +61,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// On a value that cannot be read, and on one that is not of a known form.
-pub fn open(sealed: &Sealed) -> Result<Signed, OpenError> {
+pub fn open(sealed: &Sealed) -> Result<Signed, EnvelopeError> {
     match sealed {
         Sealed::Layer(layer) if layer.descriptor.media_type == media_type::SIMPLE_SIGNING => {
             open_signature(layer)
@@ -69,7 +69,9 @@ pub fn open(sealed: &Sealed) -> Result<Signed, OpenError> {
         Sealed::Layer(layer) if layer.descriptor.media_type == media_type::DSSE_ENVELOPE => {
             open_envelope(layer)
         }
-        Sealed::Layer(layer) => Err(OpenError::MediaType(layer.descriptor.media_type.clone())),
+        Sealed::Layer(layer) => Err(EnvelopeError::MediaType(
+            layer.descriptor.media_type.clone(),
+        )),
         Sealed::Referrer(referrer) => open_referrer(referrer),
     }
 }
@@ -99,16 +101,16 @@ fn annotations(layer: &Layer) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn open_signature(layer: &Layer) -> Result<Signed, OpenError> {
-    let payload = layer.content.to_bytes().map_err(OpenError::Content)?;
+fn open_signature(layer: &Layer) -> Result<Signed, EnvelopeError> {
+    let payload = layer.content.to_bytes().map_err(EnvelopeError::Content)?;
     let mut annotations = annotations(layer);
     let signature = annotations.remove(SIGNATURE);
-    let signature = signature.ok_or(OpenError::Missing(SIGNATURE))?;
+    let signature = signature.ok_or(EnvelopeError::Missing(SIGNATURE))?;
     let signature = STANDARD.decode(signature);
-    let signature = signature.map_err(|_| OpenError::Malformed(SIGNATURE))?;
+    let signature = signature.map_err(|_| EnvelopeError::Malformed(SIGNATURE))?;
     let (verifier, evidence) = annotated(annotations)?;
     Ok(Signed {
-        claim: Arc::new(simple_signing::claim(&payload).ok_or(OpenError::NoClaim)?),
+        claim: Arc::new(simple_signing::claim(&payload).ok_or(EnvelopeError::NoClaim)?),
         payload: Arc::new(Payload::simple_signing(payload)),
         signature: Signature::new(signature),
         verifier,
@@ -116,9 +118,10 @@ fn open_signature(layer: &Layer) -> Result<Signed, OpenError> {
     })
 }
 
-fn open_envelope(layer: &Layer) -> Result<Signed, OpenError> {
-    let envelope = layer.content.to_bytes().map_err(OpenError::Content)?;
-    let envelope = serde_json::from_slice(&envelope).map_err(|_| OpenError::Malformed("envelope"));
+fn open_envelope(layer: &Layer) -> Result<Signed, EnvelopeError> {
+    let envelope = layer.content.to_bytes().map_err(EnvelopeError::Content)?;
+    let envelope =
+        serde_json::from_slice(&envelope).map_err(|_| EnvelopeError::Malformed("envelope"));
     let (payload, signature) = enveloped(envelope?)?;
     let mut annotations = annotations(layer);
     annotations.remove(SIGNATURE);
@@ -128,24 +131,24 @@ fn open_envelope(layer: &Layer) -> Result<Signed, OpenError> {
     stated(payload, signature, verifier, evidence)
 }
 
-fn open_referrer(referrer: &Referrer) -> Result<Signed, OpenError> {
+fn open_referrer(referrer: &Referrer) -> Result<Signed, EnvelopeError> {
     let is_bundle = |blob: &&Layer| referrer::is_bundle(&blob.descriptor.media_type);
     let mut bundles = referrer.blobs.iter().filter(is_bundle);
     let (Some(bundle), None) = (bundles.next(), bundles.next()) else {
-        return Err(OpenError::NoBundle);
+        return Err(EnvelopeError::NoBundle);
     };
-    let bytes = bundle.content.to_bytes().map_err(OpenError::Content)?;
+    let bytes = bundle.content.to_bytes().map_err(EnvelopeError::Content)?;
     open_bundle(&bytes)
 }
 
-fn open_bundle(bytes: &[u8]) -> Result<Signed, OpenError> {
+fn open_bundle(bytes: &[u8]) -> Result<Signed, EnvelopeError> {
     let mut bundle: Members<'_> =
-        serde_json::from_slice(bytes).map_err(|_| OpenError::Malformed("bundle"))?;
+        serde_json::from_slice(bytes).map_err(|_| EnvelopeError::Malformed("bundle"))?;
     let envelope = bundle.take("dsseEnvelope");
-    let envelope = envelope.ok_or(OpenError::Missing("dsseEnvelope"))?;
+    let envelope = envelope.ok_or(EnvelopeError::Missing("dsseEnvelope"))?;
     let (payload, signature) = enveloped(members(envelope, "dsseEnvelope")?)?;
     let material = bundle.take("verificationMaterial");
-    let material = material.ok_or(OpenError::Missing("verificationMaterial"))?;
+    let material = material.ok_or(EnvelopeError::Missing("verificationMaterial"))?;
     let (verifier, evidence) = materials(members(material, "verificationMaterial")?)?;
     stated(payload, signature, verifier, evidence)
 }
@@ -155,10 +158,10 @@ fn stated(
     signature: Signature,
     verifier: Verifier,
     evidence: Vec<Evidence>,
-) -> Result<Signed, OpenError> {
+) -> Result<Signed, EnvelopeError> {
     let payload = Bytes::from(payload);
-    let claim = statement::claim(&payload).ok_or(OpenError::NoClaim)?;
-    let payload = dsse::HashedPayload::read(payload.into()).map_err(OpenError::Content)?;
+    let claim = statement::claim(&payload).ok_or(EnvelopeError::NoClaim)?;
+    let payload = dsse::HashedPayload::read(payload.into()).map_err(EnvelopeError::Content)?;
     Ok(Signed {
         claim: Arc::new(claim),
         payload: Arc::new(Payload::Statement(Box::new(payload))),
@@ -169,19 +172,19 @@ fn stated(
 }
 
 /// A DSSE envelope's payload, and its only signature.
-fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), OpenError> {
+fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), EnvelopeError> {
     let kind = envelope.take("payloadType");
     let kind = text(
-        kind.ok_or(OpenError::Missing("payloadType"))?,
+        kind.ok_or(EnvelopeError::Missing("payloadType"))?,
         "payloadType",
     )?;
     if kind != IN_TOTO {
-        return Err(OpenError::PayloadType);
+        return Err(EnvelopeError::PayloadType);
     }
     let payload = base64(envelope.take("payload"), "payload")?;
     let signatures = list(envelope.take("signatures"), "signatures")?;
     let [signature] = signatures.as_slice() else {
-        return Err(OpenError::Signatures(signatures.len()));
+        return Err(EnvelopeError::Signatures(signatures.len()));
     };
     let signature = base64(members(signature, "signatures")?.take("sig"), "sig")?;
     Ok((payload, Signature::new(signature)))
@@ -190,7 +193,7 @@ fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), OpenErro
 /// The annotations of a layer at a tag, without those of the signature.
 fn annotated(
     annotations: BTreeMap<String, String>,
-) -> Result<(Verifier, Vec<Evidence>), OpenError> {
+) -> Result<(Verifier, Vec<Evidence>), EnvelopeError> {
     let mut annotations = annotations;
     let verifier = match annotations.remove(CERTIFICATE) {
         None => Verifier::Unnamed,
@@ -217,14 +220,14 @@ fn annotated(
     Ok((verifier, evidence.collect()))
 }
 
-fn from_pem(pem: &str, name: &'static str) -> Result<Vec<Vec<u8>>, OpenError> {
+fn from_pem(pem: &str, name: &'static str) -> Result<Vec<Vec<u8>>, EnvelopeError> {
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).take(MOST + 1);
     let certificates = certificates
         .map(|certificate| certificate.map(|der| der.as_ref().to_vec()))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| OpenError::Malformed(name))?;
+        .map_err(|_| EnvelopeError::Malformed(name))?;
     if certificates.len() > MOST {
-        return Err(OpenError::TooMany(name));
+        return Err(EnvelopeError::TooMany(name));
     }
     Ok(certificates)
 }
@@ -237,7 +240,7 @@ fn timestamp(annotation: &str) -> Option<Vec<u8>> {
 
 /// A bundle's `verificationMaterial`. The order of evidence is that of
 /// [sealing](super::seal::seal): entries, timestamps, others.
-fn materials(mut material: Members<'_>) -> Result<(Verifier, Vec<Evidence>), OpenError> {
+fn materials(mut material: Members<'_>) -> Result<(Verifier, Vec<Evidence>), EnvelopeError> {
     let verifier = verifier(&mut material)?;
     let entries = list(material.take("tlogEntries"), "tlogEntries")?;
     let entry = |entry: &&RawValue| Evidence::LogEntry(entry.get().to_owned());
@@ -257,7 +260,7 @@ fn materials(mut material: Members<'_>) -> Result<(Verifier, Vec<Evidence>), Ope
     Ok((verifier, evidence))
 }
 
-fn verifier(material: &mut Members<'_>) -> Result<Verifier, OpenError> {
+fn verifier(material: &mut Members<'_>) -> Result<Verifier, EnvelopeError> {
     const CHAIN: &str = "x509CertificateChain";
     if let Some(key) = material.take("publicKey") {
         let hint = members(key, "publicKey")?.take("hint");
@@ -275,11 +278,11 @@ fn verifier(material: &mut Members<'_>) -> Result<Verifier, OpenError> {
     Ok(Verifier::Unnamed)
 }
 
-fn certificate(json: &RawValue) -> Result<Vec<u8>, OpenError> {
+fn certificate(json: &RawValue) -> Result<Vec<u8>, EnvelopeError> {
     base64(members(json, "certificate")?.take("rawBytes"), "rawBytes")
 }
 
-fn members<'a>(json: &'a RawValue, name: &'static str) -> Result<Members<'a>, OpenError> {
+fn members<'a>(json: &'a RawValue, name: &'static str) -> Result<Members<'a>, EnvelopeError> {
     read(json, name)
 }
 
@@ -287,28 +290,31 @@ fn members<'a>(json: &'a RawValue, name: &'static str) -> Result<Members<'a>, Op
 fn list<'a>(
     json: Option<&'a RawValue>,
     name: &'static str,
-) -> Result<Vec<&'a RawValue>, OpenError> {
+) -> Result<Vec<&'a RawValue>, EnvelopeError> {
     let Some(json) = json else {
         return Ok(Vec::new());
     };
     let values: Option<Vec<&RawValue>> = read(json, name)?;
     let values = values.unwrap_or_default();
     if values.len() > MOST {
-        return Err(OpenError::TooMany(name));
+        return Err(EnvelopeError::TooMany(name));
     }
     Ok(values)
 }
 
-fn text(json: &RawValue, name: &'static str) -> Result<String, OpenError> {
+fn text(json: &RawValue, name: &'static str) -> Result<String, EnvelopeError> {
     read(json, name).map(|MemberName(text)| text.into_owned())
 }
 
-fn base64(json: Option<&RawValue>, name: &'static str) -> Result<Vec<u8>, OpenError> {
-    let MemberName(text) = read(json.ok_or(OpenError::Missing(name))?, name)?;
+fn base64(json: Option<&RawValue>, name: &'static str) -> Result<Vec<u8>, EnvelopeError> {
+    let MemberName(text) = read(json.ok_or(EnvelopeError::Missing(name))?, name)?;
     let decoded = STANDARD.decode(text.as_bytes());
-    decoded.map_err(|_| OpenError::Malformed(name))
+    decoded.map_err(|_| EnvelopeError::Malformed(name))
 }
 
-fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, name: &'static str) -> Result<T, OpenError> {
-    serde_json::from_str(json.get()).map_err(|_| OpenError::Malformed(name))
+fn read<'a, T: Deserialize<'a>>(
+    json: &'a RawValue,
+    name: &'static str,
+) -> Result<T, EnvelopeError> {
+    serde_json::from_str(json.get()).map_err(|_| EnvelopeError::Malformed(name))
 }

@@ -18,7 +18,7 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
 /// The members of a referrer beside its bundle.
 #[derive(Clone, Debug)]
-pub struct Reference {
+pub struct ReferrerMembers {
     /// The image, as its registry describes it.
     pub subject: Descriptor,
     /// The time of creation that the referrer states. Without it the same
@@ -44,11 +44,11 @@ struct Artifact<'a> {
 /// # Errors
 /// On a value that JSON cannot hold (none that a descriptor has).
 pub(super) fn referrer(
-    reference: &Reference,
+    members: &ReferrerMembers,
     bundle: Layer,
     predicate_type: &str,
 ) -> serde_json::Result<Referrer> {
-    let Reference { subject, created } = reference;
+    let ReferrerMembers { subject, created } = members;
     let artifact_type = bundle.descriptor.media_type.to_string();
     let nothing = Bytes::from_static(b"{}");
     // cosign looks for the type here when it cleans up.
@@ -170,14 +170,14 @@ mod tests {
                 descriptor,
                 content: bundle.into(),
             };
-            let mut reference = Reference {
+            let mut members = ReferrerMembers {
                 subject,
                 created: Some(created.parse().unwrap()),
             };
-            let ours = referrer(&reference, layer.clone(), predicate_type).unwrap();
+            let ours = referrer(&members, layer.clone(), predicate_type).unwrap();
             assert_eq!(*ours.manifest.bytes(), recorded, "{object}");
-            reference.created = None;
-            let timeless = referrer(&reference, layer, predicate_type).unwrap();
+            members.created = None;
+            let timeless = referrer(&members, layer, predicate_type).unwrap();
             let timeless = timeless.manifest.bytes().to_vec();
             let timeless = String::from_utf8(timeless).unwrap();
             let with_time = format!(r#","{CREATED}":"{created}""#);

@@ -13,7 +13,7 @@ use super::claim::Form;
 use super::layer::{Layer, Sealed};
 use super::media_type;
 use super::payload::Payload;
-use super::referrer::Reference;
+use super::referrer::ReferrerMembers;
 use super::signed::{Evidence, Signed, Verifier};
 use super::{bundle, json, referrer};
 use crate::oci::{Content, MediaType};
@@ -43,7 +43,7 @@ pub enum SealError {
 /// # Errors
 /// On a document that cannot be read, and on a payload that was made for another
 /// form.
-pub fn seal(signed: &Signed, form: Form, reference: &Reference) -> Result<Sealed, SealError> {
+pub fn seal(signed: &Signed, form: Form, members: &ReferrerMembers) -> Result<Sealed, SealError> {
     let predicate_type = signed.claim.predicate_type(form);
     match (form, &*signed.payload) {
         (Form::Tag, Payload::SimpleSigning(payload)) => {
@@ -65,7 +65,7 @@ pub fn seal(signed: &Signed, form: Form, reference: &Reference) -> Result<Sealed
             let content = bundle::bundle(payload, signed);
             let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, content)?;
             let predicate_type = predicate_type.unwrap_or_default();
-            let referrer = referrer::referrer(reference, bundle, predicate_type);
+            let referrer = referrer::referrer(members, bundle, predicate_type);
             Ok(Sealed::Referrer(referrer.map_err(io::Error::from)?))
         }
         (Form::Bundle, Payload::SimpleSigning(_)) => Err(SealError::NoStatement),

@@ -82,15 +82,15 @@ fn form_of(sealed: &Sealed) -> Form {
     }
 }
 
-fn reference() -> Reference {
-    Reference {
+fn members() -> ReferrerMembers {
+    ReferrerMembers {
         subject: Descriptor::of(MediaType::OCI_MANIFEST, b"image"),
         created: None,
     }
 }
 
 fn sealed(signed: &Signed, form: Form) -> Sealed {
-    seal(signed, form, &reference()).unwrap()
+    seal(signed, form, &members()).unwrap()
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn simple_signing_has_no_place_in_a_bundle() {
         verifier: Verifier::Unnamed,
         evidence: Vec::new(),
     };
-    let refused = seal(&signed, Form::Bundle, &reference());
+    let refused = seal(&signed, Form::Bundle, &members());
     assert!(matches!(refused, Err(SealError::NoStatement)));
 }
 

@@ -67,7 +67,7 @@ struct HostState {
 
 /// The last failure of a host, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum LastFailure {
     /// The host did not answer.
     Silence(String),
     /// The host's answer was one that may get better.
@@ -82,7 +82,7 @@ struct Failing {
     /// When it answered again.
     better_since: Option<Instant>,
     /// The last failure, if no good answer came since.
-    last: Option<Trouble>,
+    last: Option<LastFailure>,
 }
 
 impl Failing {
@@ -255,14 +255,14 @@ impl Host {
     }
 
     /// Notes a failed request that began at `began`.
-    pub(super) fn failed(&self, began: Instant, trouble: Trouble) {
+    pub(super) fn failed(&self, began: Instant, trouble: LastFailure) {
         let mut state = self.state();
         state.failing.last = Some(trouble);
         state.failing.failed(began);
     }
 
     /// The last failure, if no good answer came since.
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    pub(super) fn trouble(&self) -> Option<LastFailure> {
         self.state().failing.last.clone()
     }
 
@@ -294,7 +294,7 @@ impl Host {
         let state = self.state();
         let is_spent = state.failing.since?.elapsed() >= budget;
         match &state.failing.last {
-            Some(Trouble::Silence(words)) if is_spent => Some(words.clone()),
+            Some(LastFailure::Silence(words)) if is_spent => Some(words.clone()),
             _ => None,
         }
     }
@@ -449,8 +449,8 @@ mod tests {
         let host = Host::default();
         let (budget, began) = (Duration::from_secs(1), Instant::now());
         let words = || Some("silence".to_owned());
-        let silence = || Trouble::Silence("silence".to_owned());
-        let answer = || Trouble::Answer("503".to_owned());
+        let silence = || LastFailure::Silence("silence".to_owned());
+        let answer = || LastFailure::Answer("503".to_owned());
         assert_eq!(host.given_up(Duration::ZERO), None);
         host.failed(began, silence());
         assert_eq!(host.given_up(budget), None);

@@ -49,7 +49,7 @@ pub use retry::is_passing;
 use crate::oci::Content;
 use crate::secret::Secrets;
 use clients::{Clients, streamed};
-use host::{Host, Trouble};
+use host::{Host, LastFailure};
 use retry::{Pace, PassingFailure};
 use roots::LazyRoots;
 use waiting::{Arrival, patience};
@@ -237,7 +237,7 @@ impl Client {
                     // A silence counts against the host even if the request is
                     // not repeated.
                     if let HttpError::Silence { .. } = &error {
-                        host.failed(began, Trouble::Silence(error.to_string()));
+                        host.failed(began, LastFailure::Silence(error.to_string()));
                     }
                     PassingFailure::of_error(error, request.replay)?
                 }

@@ -7,7 +7,7 @@ use reqwest::header::{DATE, RETRY_AFTER};
 use tracing::warn;
 
 use super::error::HttpError;
-use super::host::{Host, Trouble};
+use super::host::{Host, LastFailure};
 use super::redact::Redacted;
 use super::{Leash, Replay, Request, Response};
 
@@ -65,10 +65,10 @@ impl PassingFailure {
     }
 
     /// The failure as the host's other requests need to know it.
-    fn trouble(&self) -> Trouble {
+    fn trouble(&self) -> LastFailure {
         match self {
-            Self::Answer(_) => Trouble::Answer(self.words()),
-            Self::Error(_) => Trouble::Silence(self.words()),
+            Self::Answer(_) => LastFailure::Answer(self.words()),
+            Self::Error(_) => LastFailure::Silence(self.words()),
         }
     }
 

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::error::HttpError;
-use super::host::{Host, Trouble};
+use super::host::{Host, LastFailure};
 use super::redact::Redacted;
 use super::silence::FIRST;
 use super::{Client, Request, SILENCE, SLOWEST};
@@ -80,7 +80,7 @@ impl Client {
         let end = began + self.retry_budget + patience(request);
         let left = seconds(end.min(self.deadline).saturating_duration_since(now));
         let trouble = match host.trouble() {
-            Some(Trouble::Silence(words) | Trouble::Answer(words)) => format!(" ({words})"),
+            Some(LastFailure::Silence(words) | LastFailure::Answer(words)) => format!(" ({words})"),
             None => String::new(),
         };
         warn!(

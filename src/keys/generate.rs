@@ -33,7 +33,7 @@ pub struct KeyPair {
 
 /// The two files of a pair.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct PairFiles {
     pub private: PathBuf,
     pub public: PathBuf,
 }
@@ -87,13 +87,13 @@ impl KeyPair {
     ///
     /// # Errors
     /// On a file that is there already, and on one that cannot be written.
-    pub fn write(&self, prefix: &Path) -> Result<Written, KeyPairError> {
+    pub fn write(&self, prefix: &Path) -> Result<PairFiles, KeyPairError> {
         let named = |end: &str| {
             let mut name = OsString::from(prefix);
             name.push(end);
             PathBuf::from(name)
         };
-        let paths = Written {
+        let paths = PairFiles {
             private: named(".key"),
             public: named(".pub"),
         };

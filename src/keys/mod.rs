@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub use algorithm::Algorithm;
 pub use closed::{Closed, find};
 pub use error::{KeyError, MAX_LENGTH, OpenError, SignError};
-pub use generate::{KeyPair, KeyPairError, Written};
+pub use generate::{KeyPair, KeyPairError, PairFiles};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use origin::Origin;

@@ -16,12 +16,12 @@ use serde::ser::{Serialize, Serializer};
 #[derive(Clone, Default)]
 pub struct Annotations {
     text: Arc<str>,
-    entries: Arc<[Bounds]>,
+    entries: Arc<[Positions]>,
 }
 
 /// The positions of a name and of its value, which follows it, in the text.
 #[derive(Clone, Copy)]
-struct Bounds {
+struct Positions {
     start: usize,
     middle: usize,
     end: usize,
@@ -30,7 +30,7 @@ struct Bounds {
 impl Annotations {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let of = |entry: &Bounds| self.part(entry.start..entry.middle);
+        let of = |entry: &Positions| self.part(entry.start..entry.middle);
         let found = self.entries.binary_search_by(|entry| of(entry).cmp(name));
         let entry = self.entries.get(found.ok()?)?;
         Some(self.part(entry.middle..entry.end))
@@ -62,7 +62,7 @@ impl Annotations {
 #[derive(Default)]
 struct Unsorted {
     text: String,
-    entries: Vec<Bounds>,
+    entries: Vec<Positions>,
 }
 
 impl Unsorted {
@@ -72,12 +72,12 @@ impl Unsorted {
         let middle = self.text.len();
         self.text.push_str(value);
         let end = self.text.len();
-        self.entries.push(Bounds { start, middle, end });
+        self.entries.push(Positions { start, middle, end });
     }
 
     fn sorted(self) -> Annotations {
         let Self { text, mut entries } = self;
-        let name = |entry: &Bounds| text.get(entry.start..entry.middle).unwrap_or_default();
+        let name = |entry: &Positions| text.get(entry.start..entry.middle).unwrap_or_default();
         // After this the last entry of each name comes first, and the sort
         // keeps it.
         entries.reverse();

@@ -95,7 +95,7 @@ async fn look(
 }
 
 /// Opens the other sessions that the uploads will need, as far as that can be
-/// known before the keys are unlocked: where nothing hangs yet, everything has
+/// known before the keys are open: where nothing hangs yet, everything has
 /// to be uploaded. Of several repositories some may mount what others have.
 ///
 /// # Errors

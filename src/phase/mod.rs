@@ -55,7 +55,7 @@ pub use image::Image;
 pub use limits::Limits;
 pub use mixture::{Formats, Mixture};
 pub use open_keys::{Keys, Opening, open_keys};
-pub use plan::{KeySettings, Locked, Plan, Settings, prepare};
+pub use plan::{ClosedKey, KeySettings, Plan, PlanSettings, prepare};
 pub use publish::publish;
 pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
@@ -100,7 +100,7 @@ pub enum Task {
 /// not used are cancelled. `warn` says what the run mixes with others.
 pub async fn run(
     plan: &Plan,
-    locked: Vec<Locked>,
+    closed: Vec<ClosedKey>,
     registries: &Registries,
     limits: &Limits,
     task: Task,
@@ -110,7 +110,7 @@ pub async fn run(
     let mut receipt = Receipt::new(plan);
     let outcome = until(
         stop,
-        steps(plan, locked, registries, limits, task, warn, &mut receipt),
+        steps(plan, closed, registries, limits, task, warn, &mut receipt),
         registries,
     )
     .await;
@@ -145,7 +145,7 @@ async fn until(
 
 async fn steps(
     plan: &Plan,
-    locked: Vec<Locked>,
+    closed: Vec<ClosedKey>,
     registries: &Registries,
     limits: &Limits,
     task: Task,
@@ -153,7 +153,7 @@ async fn steps(
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
     let lateness = Lateness::watch();
-    let opening = open_keys(locked, registries.client());
+    let opening = open_keys(closed, registries.client());
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
     let checks = futures_util::join!(

@@ -32,18 +32,18 @@ struct OpeningKey {
 
 /// Every key of the run, open.
 pub struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<OpenKey>,
 }
 
 /// A key, for all signatories that name it.
-pub(super) struct Key {
+pub(super) struct OpenKey {
     signatories: Vec<Arc<Signatory>>,
-    pub(super) identity: Arc<Identity>,
+    pub(super) record: Arc<KeyRecord>,
     pub(super) signer: Arc<Signer>,
 }
 
 /// The facts about a key that outlive it.
-pub(super) struct Identity {
+pub(super) struct KeyRecord {
     pub(super) reference: Arc<KeyReference>,
     /// The version of a key whose service keeps several.
     pub(super) version: Option<String>,
@@ -53,25 +53,25 @@ pub(super) struct Identity {
 }
 
 /// Starts to open the keys.
-pub fn open_keys(locked: Vec<Locked>, client: &Arc<Client>) -> Opening {
+pub fn open_keys(closed: Vec<ClosedKey>, client: &Arc<Client>) -> Opening {
     let processors = available_parallelism().map_or(1, usize::from);
     let permits = Arc::new(Semaphore::new(processors));
-    let open = |locked: Locked| OpeningKey {
-        signatories: locked.signatories,
-        reference: locked.reference,
+    let open = |closed: ClosedKey| OpeningKey {
+        signatories: closed.signatories,
+        reference: closed.reference,
         task: {
             let (permits, client) = (Arc::clone(&permits), Arc::clone(client));
             tokio::spawn(async move {
-                let _permit = match locked.key.is_laborious() {
+                let _permit = match closed.key.is_laborious() {
                     true => permits.acquire_owned().await.ok(),
                     false => None,
                 };
-                locked.key.open(&client).await
+                closed.key.open(&client).await
             })
         },
     };
     Opening {
-        keys: locked.into_iter().map(open).collect(),
+        keys: closed.into_iter().map(open).collect(),
     }
 }
 
@@ -90,7 +90,7 @@ impl Opening {
 }
 
 impl OpeningKey {
-    async fn finish(self) -> Result<Key, PhaseError> {
+    async fn finish(self) -> Result<OpenKey, PhaseError> {
         let outcome = self.task.await;
         let outcome = outcome.unwrap_or(Err(KeyError::Damaged.into()));
         let signer = outcome.map_err(|source| PhaseError::Key {
@@ -100,9 +100,9 @@ impl OpeningKey {
         })?;
         let fingerprint = signer.fingerprint();
         say(&self.reference, &signer, &fingerprint);
-        Ok(Key {
+        Ok(OpenKey {
             signatories: self.signatories,
-            identity: Arc::new(Identity {
+            record: Arc::new(KeyRecord {
                 reference: self.reference,
                 version: signer.version().map(str::to_owned),
                 public_key: signer.public_key().clone(),
@@ -140,8 +140,8 @@ impl Keys {
     ///
     /// # Errors
     /// On a signatory of another plan.
-    pub(super) fn of(&self, signatory: &Arc<Signatory>) -> Result<&Key, PhaseError> {
-        let is_theirs = |key: &&Key| {
+    pub(super) fn of(&self, signatory: &Arc<Signatory>) -> Result<&OpenKey, PhaseError> {
+        let is_theirs = |key: &&OpenKey| {
             let mut theirs = key.signatories.iter();
             theirs.any(|other| Arc::ptr_eq(other, signatory))
         };
@@ -152,12 +152,12 @@ impl Keys {
     /// The same keys, which sign otherwise each time from now on.
     #[cfg(test)]
     pub(super) fn at_random(self) -> Self {
-        let at_random = |key: Key| {
+        let at_random = |key: OpenKey| {
             let signer = Arc::into_inner(key.signer).expect("nobody else has it");
             let Signer::Local(local) = signer else {
                 unreachable!("it is not random yet");
             };
-            Key {
+            OpenKey {
                 signer: Arc::new(Signer::Random(local)),
                 ..key
             }
@@ -182,11 +182,11 @@ impl Keys {
 
     /// How many different keys there are.
     pub(super) fn count(&self) -> usize {
-        let fingerprints = self.keys.iter().map(|key| &key.identity.fingerprint);
+        let fingerprints = self.keys.iter().map(|key| &key.record.fingerprint);
         fingerprints.collect::<HashSet<_>>().len()
     }
 
-    pub(super) fn into_keys(self) -> Vec<Key> {
+    pub(super) fn into_keys(self) -> Vec<OpenKey> {
         self.keys
     }
 }

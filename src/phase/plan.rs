@@ -21,7 +21,7 @@ mod contradiction;
 mod keys;
 
 use contradiction::refuse_contradictions;
-pub use keys::{KeySettings, Locked};
+pub use keys::{ClosedKey, KeySettings};
 use keys::{read_keys, reference};
 
 /// The plan of a run.
@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// What a plan is made with, beside the two files.
-pub struct Settings<'a> {
+pub struct PlanSettings<'a> {
     pub keys: KeySettings<'a>,
     /// What stored objects say when they were made.
     pub created: Option<Timestamp>,
@@ -50,8 +50,8 @@ pub struct Settings<'a> {
 pub fn prepare(
     report: &Report,
     config: &CosignConfig,
-    settings: &Settings<'_>,
-) -> Result<(Plan, Vec<Locked>), PhaseError> {
+    settings: &PlanSettings<'_>,
+) -> Result<(Plan, Vec<ClosedKey>), PhaseError> {
     let entries = config.configs().iter().enumerate();
     let signatories = entries.map(|(index, entry)| {
         Ok(Arc::new(Signatory {
@@ -72,8 +72,8 @@ pub fn prepare(
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan.images, &plan.signatories, config)?;
-    let locked = read_keys(&plan.signatories, config, &settings.keys)?;
-    Ok((plan, locked))
+    let closed = read_keys(&plan.signatories, config, &settings.keys)?;
+    Ok((plan, closed))
 }
 
 impl Plan {

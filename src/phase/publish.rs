@@ -29,13 +29,13 @@ pub async fn publish(
     lateness: Lateness,
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
-    let places: Vec<Prepared> = sealed
+    let places: Vec<PreparedPlace> = sealed
         .into_places()
         .into_iter()
-        .map(Prepared::new)
+        .map(PreparedPlace::new)
         .collect();
     let publication = Publication::new(registries, settle, lateness);
-    let mut writers: Vec<(&Prepared, Writer<'_>)> = Vec::new();
+    let mut writers: Vec<(&PreparedPlace, Writer<'_>)> = Vec::new();
     for prepared in &places {
         writers.push((prepared, prepared.writer(&publication)));
     }
@@ -99,11 +99,11 @@ fn verdict(mut failures: Vec<AttachError>, visible: Visible) -> Result<(), Phase
 }
 
 async fn write<'a>(
-    prepared: &'a Prepared,
+    prepared: &'a PreparedPlace,
     mut writer: Writer<'a>,
     order: Order,
 ) -> (
-    &'a Prepared,
+    &'a PreparedPlace,
     Writer<'a>,
     Result<Option<Digest>, AttachError>,
 ) {
@@ -112,13 +112,13 @@ async fn write<'a>(
 }
 
 /// A place with its layers in a row.
-struct Prepared {
+struct PreparedPlace {
     sealed: SealedPlace,
     layers: Vec<Sealed>,
     before: Option<Digest>,
 }
 
-impl Prepared {
+impl PreparedPlace {
     fn new(sealed: SealedPlace) -> Self {
         let layers = sealed.entries.iter().map(|entry| entry.sealed.clone());
         Self {

@@ -15,12 +15,12 @@ use futures_util::future::join_all;
 use super::check_write::{Writable, WritablePlace};
 use super::claims::{Body, Claims, Wanted};
 use super::error::PhaseError;
-use super::open_keys::{Identity, Key, Keys};
+use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::stated::Stated;
 use crate::attach::{Place, Sought, recall};
-use crate::envelope::{self, Reference, Sealed};
+use crate::envelope::{self, ReferrerMembers, Sealed};
 use crate::keys::Signer;
 use crate::signature::Signature;
 use crate::store::registry::Registries;
@@ -38,7 +38,7 @@ pub struct Recognised {
 /// A want, and the signature that fulfils it if one stands there.
 pub(super) struct Recalled {
     pub(super) wanted: Wanted,
-    pub(super) key: Arc<Identity>,
+    pub(super) key: Arc<KeyRecord>,
     pub(super) signature: Option<Signature>,
 }
 
@@ -72,11 +72,11 @@ pub async fn recognise(
     let signatures = standing(&wanted, &places, registries).await?;
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
-        let reference = want.subject.reference(plan.created());
+        let members = want.subject.members(plan.created());
         let stated = recallable(want, key).cloned();
         let signer = Arc::clone(&key.signer);
         move || match stated {
-            Some(stated) => stated.accepted(&signer, &candidates, &reference),
+            Some(stated) => stated.accepted(&signer, &candidates, &members),
             None => Ok(Vec::new()),
         }
     });
@@ -90,7 +90,7 @@ pub async fn recognise(
                 |(_, sealed): &(Signature, Sealed)| found.is_some_and(|found| found.holds(sealed));
             let signature = ours.into_iter().find(hangs);
             Recalled {
-                key: Arc::clone(&key.identity),
+                key: Arc::clone(&key.record),
                 wanted,
                 signature: signature.map(|(signature, _)| signature),
             }
@@ -101,7 +101,7 @@ pub async fn recognise(
 
 /// The signatures that hang at each place where some could be ours.
 async fn standing(
-    wanted: &[(&Key, Wanted)],
+    wanted: &[(&OpenKey, Wanted)],
     places: &BTreeMap<Place, WritablePlace>,
     registries: &Registries,
 ) -> Result<BTreeMap<Place, Vec<Signature>>, PhaseError> {
@@ -123,7 +123,7 @@ async fn standing(
 }
 
 /// The claim of a want, if its key is not asked where a signature hangs there.
-fn recallable<'a>(want: &'a Wanted, key: &Key) -> Option<&'a Stated> {
+fn recallable<'a>(want: &'a Wanted, key: &OpenKey) -> Option<&'a Stated> {
     match &want.body {
         Body::Claim(stated) if key.signer.recalls() => Some(stated),
         Body::Claim(_) | Body::Attachment(_) => None,
@@ -137,14 +137,14 @@ impl Stated {
         &self,
         signer: &Signer,
         candidates: &[Signature],
-        reference: &Reference,
+        members: &ReferrerMembers,
     ) -> Result<Vec<(Signature, Sealed)>, PhaseError> {
         let message = self.payload.message();
         let accepted = candidates
             .iter()
             .filter(|signature| signer.verify(message, signature).is_ok());
         let sealed = |signature: &Signature| {
-            let sealed = self.seal(signature.clone(), signer.public_key(), reference)?;
+            let sealed = self.seal(signature.clone(), signer.public_key(), members)?;
             Ok((signature.clone(), sealed))
         };
         accepted.map(sealed).collect()
@@ -152,7 +152,7 @@ impl Stated {
 
     /// How a signature of this claim would stand there. ECDSA signatures differ by
     /// a few bytes in length.
-    fn sought(&self, key: &Key) -> Result<Sought, PhaseError> {
+    fn sought(&self, key: &OpenKey) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
         let length = |count: usize| {
             let signature = Signature::new(vec![0; count]);

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::check_write::WritablePlace;
 use super::claims::Body;
 use super::error::PhaseError;
-use super::open_keys::Identity;
+use super::open_keys::KeyRecord;
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::sign::{Signed, SignedWant};
 use super::subject::Subject;
 use crate::attach::Place;
-use crate::envelope::{self, Reference};
+use crate::envelope::{self, ReferrerMembers};
 
 /// Everything in its form, nothing published.
 pub struct Sealed {
@@ -30,7 +30,7 @@ pub(super) struct SealedPlace {
 /// One signatory's layer or bundle.
 pub(super) struct Entry {
     pub(super) subject: Arc<Subject>,
-    pub(super) key: Arc<Identity>,
+    pub(super) key: Arc<KeyRecord>,
     pub(super) document: Option<String>,
     pub(super) predicate_type: Option<String>,
     pub(super) sealed: envelope::Sealed,
@@ -49,8 +49,8 @@ impl Sealed {
 pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
     let (mut places, wanted) = signed.into_parts();
     let tasks = wanted.into_iter().map(|want| {
-        let reference = want.wanted.subject.reference(plan.created());
-        move || Ok((want.wanted.place.clone(), entry(want, &reference)?))
+        let members = want.wanted.subject.members(plan.created());
+        move || Ok((want.wanted.place.clone(), entry(want, &members)?))
     });
     let mut entries: BTreeMap<Place, Vec<Entry>> = BTreeMap::new();
     for (place, entry) in on_all_processors(tasks).await? {
@@ -69,7 +69,7 @@ pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
     Ok(Sealed { places: sealed })
 }
 
-fn entry(want: SignedWant, reference: &Reference) -> Result<Entry, PhaseError> {
+fn entry(want: SignedWant, members: &ReferrerMembers) -> Result<Entry, PhaseError> {
     let SignedWant {
         wanted,
         key,
@@ -79,7 +79,7 @@ fn entry(want: SignedWant, reference: &Reference) -> Result<Entry, PhaseError> {
         (Body::Attachment(sealed), _) => (None, *sealed),
         (Body::Claim(stated), Some(signature)) => {
             let predicate_type = stated.claim.predicate_type(stated.form);
-            let sealed = stated.seal(signature, &key.public_key, reference)?;
+            let sealed = stated.seal(signature, &key.public_key, members)?;
             (predicate_type.map(str::to_owned), sealed)
         }
         (Body::Claim(_), None) => return Err(PhaseError::NoSignature(wanted.place)),

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use super::check_write::WritablePlace;
 use super::claims::{Body, Wanted};
 use super::error::PhaseError;
-use super::open_keys::{Identity, Key, Keys};
+use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
 use crate::attach::Place;
@@ -27,7 +27,7 @@ pub struct Signed {
 /// A want that can be sealed.
 pub(super) struct SignedWant {
     pub(super) wanted: Wanted,
-    pub(super) key: Arc<Identity>,
+    pub(super) key: Arc<KeyRecord>,
     /// None on what nobody signs.
     pub(super) signature: Option<Signature>,
 }
@@ -89,7 +89,7 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
     Ok(Signed { places, signed })
 }
 
-fn job(wanted: &Wanted, key: &Identity) -> Result<Option<Job>, PhaseError> {
+fn job(wanted: &Wanted, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
     match &wanted.body {
         Body::Attachment(_) => Ok(None),
         Body::Claim(stated) => {
@@ -104,14 +104,14 @@ fn job(wanted: &Wanted, key: &Identity) -> Result<Option<Job>, PhaseError> {
 /// there.
 fn messages(
     recalled: &[Recalled],
-    key: &Key,
+    key: &OpenKey,
     signatures: &HashMap<Job, Signature>,
 ) -> Result<Vec<(Job, Message)>, PhaseError> {
     let mut messages = Vec::new();
     let mut known: HashSet<Job> = HashSet::new();
     let theirs = recalled
         .iter()
-        .filter(|recalled| Arc::ptr_eq(&recalled.key, &key.identity));
+        .filter(|recalled| Arc::ptr_eq(&recalled.key, &key.record));
     for Recalled { wanted, key, .. } in theirs {
         let (Body::Claim(stated), Some(job)) = (&wanted.body, job(wanted, key)?) else {
             continue;
@@ -132,10 +132,13 @@ fn messages(
     Ok(messages)
 }
 
-fn sign_all(key: &Key, messages: Vec<(Job, Message)>) -> Result<Vec<(Job, Signature)>, PhaseError> {
+fn sign_all(
+    key: &OpenKey,
+    messages: Vec<(Job, Message)>,
+) -> Result<Vec<(Job, Signature)>, PhaseError> {
     let signed = messages.into_iter().map(|(job, message)| {
         let signature = key.signer.sign_here(&message.content);
-        let signature = signature.map_err(|error| unsigned(&key.identity, &message, error))?;
+        let signature = signature.map_err(|error| unsigned(&key.record, &message, error))?;
         Ok((job, signature))
     });
     signed.collect()
@@ -143,7 +146,7 @@ fn sign_all(key: &Key, messages: Vec<(Job, Message)>) -> Result<Vec<(Job, Signat
 
 async fn sign_elsewhere(
     remote: Arc<RemoteKey>,
-    key: Key,
+    key: OpenKey,
     messages: Vec<(Job, Message)>,
 ) -> Result<Vec<(Job, Signature)>, PhaseError> {
     let (jobs, messages): (Vec<Job>, Vec<Message>) = messages.into_iter().unzip();
@@ -151,14 +154,14 @@ async fn sign_elsewhere(
     let signatures = signatures.map_err(|Unsigned { index, error }| {
         let message = messages.get(index).or(messages.first());
         match message {
-            Some(message) => unsigned(&key.identity, message, error),
+            Some(message) => unsigned(&key.record, message, error),
             None => PhaseError::Crashed("signing"),
         }
     })?;
     Ok(jobs.into_iter().zip(signatures).collect())
 }
 
-fn unsigned(key: &Identity, message: &Message, source: SignError) -> PhaseError {
+fn unsigned(key: &KeyRecord, message: &Message, source: SignError) -> PhaseError {
     PhaseError::Sign {
         image: message.image.clone(),
         key: Arc::clone(&key.reference),

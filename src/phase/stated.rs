@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::error::PhaseError;
-use crate::envelope::{self, Claim, Form, Payload, Reference, Verifier};
+use crate::envelope::{self, Claim, Form, Payload, ReferrerMembers, Verifier};
 use crate::signature::{PublicKey, Signature};
 
 /// A claim, and its bytes in one form.
@@ -35,9 +35,9 @@ impl Stated {
         &self,
         signature: Signature,
         key: &PublicKey,
-        reference: &Reference,
+        members: &ReferrerMembers,
     ) -> Result<envelope::Sealed, PhaseError> {
         let signed = self.signed(signature, key);
-        envelope::seal(&signed, self.form, reference).map_err(PhaseError::Seal)
+        envelope::seal(&signed, self.form, members).map_err(PhaseError::Seal)
     }
 }

@@ -49,8 +49,8 @@ impl Subject {
 
     /// The members of its referrers beside their bundles; `created` is the time
     /// that they name.
-    pub(super) fn reference(&self, created: Option<Timestamp>) -> envelope::Reference {
-        envelope::Reference {
+    pub(super) fn members(&self, created: Option<Timestamp>) -> envelope::ReferrerMembers {
+        envelope::ReferrerMembers {
             subject: self.descriptor.clone(),
             created,
         }

@@ -49,10 +49,10 @@ async fn sign_with(
     let config = CosignConfig::parse(&testdata("keys/cosign.toml"), settings.as_bytes()).unwrap();
     let until = Instant::now() + Duration::from_secs(60);
     let password = std::fs::read(testdata("keys/password")).unwrap();
-    let (plan, locked) = prepare(
+    let (plan, closed) = prepare(
         &report,
         &config,
-        &Settings {
+        &PlanSettings {
             keys: KeySettings {
                 cosign_password: Some(&Secret::new(password)),
                 variables: &Variables::new(|_| None, Secrets::default(), until),
@@ -64,7 +64,7 @@ async fn sign_with(
     )
     .unwrap();
     let registries = registries(&plan);
-    let opening = open_keys(locked, registries.client());
+    let opening = open_keys(closed, registries.client());
     let readable = check_read(&plan, &registries, &Limits::default())
         .await
         .unwrap();

@@ -1,12 +1,12 @@
 use super::*;
 
-fn parse(arguments: &[&str]) -> Result<Request, FlagError> {
-    Request::parse(arguments.iter().map(OsString::from))
+fn parse(arguments: &[&str]) -> Result<Invocation, FlagError> {
+    Invocation::parse(arguments.iter().map(OsString::from))
 }
 
 fn flags(arguments: &[&str]) -> Flags {
     match parse(arguments) {
-        Ok(Request::Run(flags)) => flags,
+        Ok(Invocation::Run(flags)) => flags,
         other => panic!("{arguments:?}: {other:?}"),
     }
 }
@@ -232,7 +232,7 @@ fn help_wins_over_what_follows_and_loses_to_an_error_before() {
         &["-h=1"],
     ] {
         assert!(
-            matches!(parse(arguments), Ok(Request::Help)),
+            matches!(parse(arguments), Ok(Invocation::Help)),
             "{arguments:?}"
         );
     }
@@ -244,11 +244,11 @@ fn help_wins_over_what_follows_and_loses_to_an_error_before() {
 fn the_version_is_shown_after_all_flags_were_understood() {
     assert!(matches!(
         parse(&["-version", "-log-level=debug", "x"]),
-        Ok(Request::Version)
+        Ok(Invocation::Version)
     ));
     assert!(matches!(
         parse(&["-version", "-version=0"]),
-        Ok(Request::Run(_))
+        Ok(Invocation::Run(_))
     ));
     assert!(parse(&["-version", "-x"]).is_err());
 }
@@ -256,16 +256,16 @@ fn the_version_is_shown_after_all_flags_were_understood() {
 #[test]
 fn bytes_that_are_no_text_are_a_path_or_an_error() {
     let bytes = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
-    let Ok(Request::Run(given)) = Request::parse([bytes(b"-report=\xff")]) else {
+    let Ok(Invocation::Run(given)) = Invocation::parse([bytes(b"-report=\xff")]) else {
         panic!()
     };
     assert_eq!(given.report, Some(bytes(b"\xff").into()));
-    let error = Request::parse([bytes(b"-\xff=1")]).unwrap_err();
+    let error = Invocation::parse([bytes(b"-\xff=1")]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "flag provided but not defined: -\u{fffd}"
     );
-    let error = Request::parse([bytes(b"-uid=\xff")]).unwrap_err();
+    let error = Invocation::parse([bytes(b"-uid=\xff")]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "invalid value \"\\xff\" for flag -uid: parse error"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::*;
-use crate::cli::{Request, usage};
+use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
 use crate::keys::{KeyError, Origin};
@@ -224,7 +224,7 @@ fn a_bad_flag_is_told_right() {
         ("-manifest-limit=1MB", ""),
         ("-report", ""),
     ] {
-        let error = Request::parse([argument.into()]).unwrap_err();
+        let error = Invocation::parse([argument.into()]).unwrap_err();
         let found = words(of(&Failure::Flag(error)));
         assert!(found.contains(hint), "{argument}: {found}");
         assert_eq!(found.is_empty(), hint.is_empty(), "{argument}: {found}");

@@ -12,8 +12,8 @@ fn environment(variables: Variables<'_>) -> Environment {
 }
 
 fn flags(arguments: &[&str]) -> Flags {
-    match super::super::Request::parse(arguments.iter().map(OsString::from)) {
-        Ok(super::super::Request::Run(flags)) => flags,
+    match super::super::Invocation::parse(arguments.iter().map(OsString::from)) {
+        Ok(super::super::Invocation::Run(flags)) => flags,
         other => panic!("{other:?}"),
     }
 }
@@ -289,10 +289,10 @@ fn the_log_level_comes_from_flag_environment_or_default() {
     let level =
         |arguments: &[&str], variables| log_level(&flags(arguments), &environment(variables));
     let warn: Variables<'_> = &[("CNB_LOG_LEVEL", "WARN")];
-    assert_eq!(level(&[], &[]), Ok(Level::Info));
-    assert_eq!(level(&[], warn), Ok(Level::Warn));
-    assert_eq!(level(&["-log-level=Debug"], warn), Ok(Level::Debug));
-    assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "")]), Ok(Level::Info));
+    assert_eq!(level(&[], &[]), Ok(LogLevel::Info));
+    assert_eq!(level(&[], warn), Ok(LogLevel::Warn));
+    assert_eq!(level(&["-log-level=Debug"], warn), Ok(LogLevel::Debug));
+    assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "")]), Ok(LogLevel::Info));
     assert_eq!(level(&["-log-level="], warn), Err(InvalidLevel));
     assert_eq!(level(&[], &[("CNB_LOG_LEVEL", "loud")]), Err(InvalidLevel));
 }
@@ -303,10 +303,10 @@ fn the_log_format_comes_from_flag_environment_or_default() {
     let format =
         |arguments: &[&str], variables| log_format(&flags(arguments), &environment(variables));
     let json: Variables<'_> = &[("CNB_LOG_FORMAT", "json")];
-    assert_eq!(format(&[], &[]), Ok(Format::Text));
-    assert_eq!(format(&[], json), Ok(Format::Json));
-    assert_eq!(format(&["-log-format=TEXT"], json), Ok(Format::Text));
-    assert_eq!(format(&[], &[("CNB_LOG_FORMAT", "")]), Ok(Format::Text));
+    assert_eq!(format(&[], &[]), Ok(LogFormat::Text));
+    assert_eq!(format(&[], json), Ok(LogFormat::Json));
+    assert_eq!(format(&["-log-format=TEXT"], json), Ok(LogFormat::Text));
+    assert_eq!(format(&[], &[("CNB_LOG_FORMAT", "")]), Ok(LogFormat::Text));
     assert_eq!(format(&["-log-format="], json), Err(InvalidFormat));
     assert_eq!(format(&["-log-format=xml"], json), Err(InvalidFormat));
 }

@@ -28,10 +28,10 @@ fn logged(log: &Log, events: impl FnOnce()) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn logged_at(level: Level, colour: Colour, events: impl FnOnce()) -> String {
+fn logged_at(level: LogLevel, colour: Colour, events: impl FnOnce()) -> String {
     let log = Log::new(Secrets::default());
     log.show_from(level);
-    log.dress(colour, Format::Text);
+    log.dress(colour, LogFormat::Text);
     logged(&log, events)
 }
 
@@ -46,11 +46,11 @@ fn every_level() {
 #[test]
 fn lines_look_as_the_lifecycles() {
     assert_eq!(
-        logged_at(Level::Debug, Colour::On, every_level),
+        logged_at(LogLevel::Debug, Colour::On, every_level),
         "d\ni\n\u{1b}[33;1mWarning: \u{1b}[0mw\n\u{1b}[31;1mERROR: \u{1b}[0me\n"
     );
     assert_eq!(
-        logged_at(Level::Debug, Colour::Off, every_level),
+        logged_at(LogLevel::Debug, Colour::Off, every_level),
         "d\ni\nWarning: w\nERROR: e\n"
     );
 }
@@ -58,9 +58,9 @@ fn lines_look_as_the_lifecycles() {
 #[test]
 fn the_level_says_what_is_shown() {
     for (level, shown) in [
-        (Level::Info, "i\nWarning: w\nERROR: e\n"),
-        (Level::Warn, "Warning: w\nERROR: e\n"),
-        (Level::Error, "ERROR: e\n"),
+        (LogLevel::Info, "i\nWarning: w\nERROR: e\n"),
+        (LogLevel::Warn, "Warning: w\nERROR: e\n"),
+        (LogLevel::Error, "ERROR: e\n"),
     ] {
         assert_eq!(logged_at(level, Colour::Off, every_level), shown);
     }
@@ -71,10 +71,10 @@ fn a_log_starts_in_colour_at_info_and_can_be_configured_later() {
     let log = Log::new(Secrets::default());
     let shown = logged(&log, || {
         every_level();
-        log.show_from(Level::Error);
-        log.dress(Colour::Off, Format::Text);
+        log.show_from(LogLevel::Error);
+        log.dress(Colour::Off, LogFormat::Text);
         every_level();
-        log.show_from(Level::Debug);
+        log.show_from(LogLevel::Debug);
         debug!("again");
     });
     assert_eq!(
@@ -85,7 +85,7 @@ fn a_log_starts_in_colour_at_info_and_can_be_configured_later() {
 
 #[test]
 fn only_our_own_events_are_shown() {
-    let shown = logged_at(Level::Debug, Colour::Off, || {
+    let shown = logged_at(LogLevel::Debug, Colour::Off, || {
         error!(target: "reqwest::connect", "theirs");
         error!(target: "hyper", "theirs");
         error!(target: "signer_spy", "theirs");
@@ -99,7 +99,7 @@ fn only_our_own_events_are_shown() {
 /// SIG-19
 #[test]
 fn nobody_else_can_write_a_line_or_a_colour() {
-    let shown = logged_at(Level::Info, Colour::On, || {
+    let shown = logged_at(LogLevel::Info, Colour::On, || {
         info!(
             "the registry says: {}",
             "no\nERROR: all is lost\r\u{1b}[2J\u{0}\u{9b}1m\u{202e}\u{2028}\u{7f}\ttab ä 😀"
@@ -126,14 +126,17 @@ fn no_part_of_a_line_shows_a_secret_whoever_wrote_it() {
 
 #[test]
 fn a_line_break_at_the_end_of_a_message_is_not_doubled() {
-    assert_eq!(logged_at(Level::Info, Colour::Off, || info!("a\n")), "a\n");
-    assert_eq!(logged_at(Level::Info, Colour::Off, || info!("")), "\n");
+    assert_eq!(
+        logged_at(LogLevel::Info, Colour::Off, || info!("a\n")),
+        "a\n"
+    );
+    assert_eq!(logged_at(LogLevel::Info, Colour::Off, || info!("")), "\n");
 }
 
 /// SIG-19
 #[test]
 fn a_hint_has_a_line_of_its_own() {
-    let shown = logged_at(Level::Error, Colour::Off, || {
+    let shown = logged_at(LogLevel::Error, Colour::Off, || {
         error!(hint = "do\nthis", "failed to sign");
     });
     assert_eq!(shown, "ERROR: failed to sign\nhint: do\\nthis\n");
@@ -141,7 +144,7 @@ fn a_hint_has_a_line_of_its_own() {
 
 #[test]
 fn our_own_line_breaks_are_kept() {
-    let shown = logged_at(Level::Warn, Colour::Off, || {
+    let shown = logged_at(LogLevel::Warn, Colour::Off, || {
         warn!(lines = "\ta\u{1b}\n\tb", "first");
     });
     assert_eq!(shown, "Warning: first\n\ta\\u{1b}\n\tb\n");
@@ -149,7 +152,7 @@ fn our_own_line_breaks_are_kept() {
 
 #[test]
 fn fields_follow_the_message() {
-    let shown = logged_at(Level::Debug, Colour::Off, || {
+    let shown = logged_at(LogLevel::Debug, Colour::Off, || {
         let url = "https://r.io/v2/\n";
         debug!(method = "GET", %url, status = 200, "sent");
     });
@@ -162,18 +165,18 @@ fn fields_follow_the_message() {
 #[test]
 fn levels_are_those_of_the_lifecycle_in_any_case() {
     for (text, level) in [
-        ("debug", Level::Debug),
-        ("INFO", Level::Info),
-        ("Warn", Level::Warn),
-        ("warning", Level::Warn),
-        ("error", Level::Error),
-        ("fatal", Level::Error),
+        ("debug", LogLevel::Debug),
+        ("INFO", LogLevel::Info),
+        ("Warn", LogLevel::Warn),
+        ("warning", LogLevel::Warn),
+        ("error", LogLevel::Error),
+        ("fatal", LogLevel::Error),
     ] {
         assert_eq!(text.parse(), Ok(level));
     }
     for text in ["", "trace", "verbose", " info"] {
         assert_eq!(
-            text.parse::<Level>().unwrap_err().to_string(),
+            text.parse::<LogLevel>().unwrap_err().to_string(),
             "failed to parse log level: invalid level"
         );
     }
@@ -185,7 +188,7 @@ fn text_without_control_characters_is_not_copied() {
 }
 
 fn in_json(log: &Log, events: impl FnOnce()) -> Vec<serde_json::Map<String, serde_json::Value>> {
-    log.dress(Colour::On, Format::Json);
+    log.dress(Colour::On, LogFormat::Json);
     let text = logged(log, events);
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -196,7 +199,7 @@ fn in_json(log: &Log, events: impl FnOnce()) -> Vec<serde_json::Map<String, serd
 #[test]
 fn a_line_for_machines_is_an_object_with_what_is_known() {
     let log = Log::new(Secrets::default());
-    log.show_from(Level::Debug);
+    log.show_from(LogLevel::Debug);
     let before = jiff::Timestamp::now();
     let lines = in_json(&log, || {
         info!(image = "r.io/app@d", key = "a.key", "Signed");
@@ -261,7 +264,7 @@ fn a_line_for_machines_shows_no_control_characters_and_no_secret_either() {
 
 #[test]
 fn what_the_words_name_is_not_said_twice_in_text() {
-    let shown = logged_at(Level::Info, Colour::Off, || {
+    let shown = logged_at(LogLevel::Info, Colour::Off, || {
         info!(image = "i", place = "p", key = "k", other = "o", "words");
     });
     assert_eq!(shown, "words other=o\n");

@@ -8,7 +8,7 @@ use super::table::{Table, Text, Value};
 
 /// A key as written (`key`, or `program`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum WrittenKey {
     /// A private key's file; see [`CosignConfig::resolve`].
     File(PathBuf),
     /// A text with a scheme that cosign would take for a key elsewhere.
@@ -31,7 +31,7 @@ pub enum PublicKeyFile {
 }
 
 /// The key, by exactly one of its two names.
-pub(super) fn key(table: &Table<'_, '_>) -> Result<(Key, Position), ConfigError> {
+pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), ConfigError> {
     let public = public_key_file(table)?;
     let Some(program) = table.table.get("program") else {
         if let Some((_, name, position)) = public {
@@ -56,13 +56,13 @@ pub(super) fn key(table: &Table<'_, '_>) -> Result<(Key, Position), ConfigError>
     let public = public.ok_or_else(|| ConfigError::NoPublicKey {
         position: position.clone(),
     })?;
-    Ok((Key::Program { command, public }, position))
+    Ok((WrittenKey::Program { command, public }, position))
 }
 
-fn written_key((text, position): Text<'_>) -> Result<(Key, Position), ConfigError> {
+fn written_key((text, position): Text<'_>) -> Result<(WrittenKey, Position), ConfigError> {
     let key = match scheme(text) {
-        Some(_) if is_one_line(text) => Key::Uri(text.to_owned()),
-        _ => Key::File(file("key", (text, position.clone()))?),
+        Some(_) if is_one_line(text) => WrittenKey::Uri(text.to_owned()),
+        _ => WrittenKey::File(file("key", (text, position.clone()))?),
     };
     Ok((key, position))
 }

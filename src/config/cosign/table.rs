@@ -3,13 +3,13 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::{Document, Position, shortened, type_of};
+use super::super::{Position, TomlText, shortened, type_of};
 use super::error::ConfigError;
 use super::level::{Level, Meant};
 
 /// A table with the names that its errors need.
 pub(super) struct Table<'t, 'd> {
-    pub(super) document: &'t Document<'d>,
+    pub(super) document: &'t TomlText<'d>,
     pub(super) level: &'static Level,
     pub(super) table: &'t DeTable<'d>,
     pub(super) position: Position,

@@ -54,7 +54,7 @@ key = "other.key"
     let [first, second] = file.configs() else {
         panic!("{file:?}")
     };
-    assert_eq!(first.key, Key::File("keys/cosign.key".into()));
+    assert_eq!(first.key, WrittenKey::File("keys/cosign.key".into()));
     assert_eq!(
         first.password.as_deref(),
         Some(Path::new("/keys/cosign.password"))
@@ -102,7 +102,7 @@ fn inline_tables_mean_the_same() {
     )
     .unwrap();
     assert_eq!(file.annotations().len(), 1);
-    assert_eq!(file.configs()[1].key, Key::File("l".into()));
+    assert_eq!(file.configs()[1].key, WrittenKey::File("l".into()));
     assert_eq!(
         file.configs()[1].position.to_string(),
         "/c/cosign.toml:2:25"
@@ -207,7 +207,7 @@ fn a_file_is_read_from_disk() {
         file.resolve(Path::new("cosign.key")),
         folder.path().join("cosign.key")
     );
-    assert_eq!(file.configs()[0].key, Key::File("cosign.key".into()));
+    assert_eq!(file.configs()[0].key, WrittenKey::File("cosign.key".into()));
 }
 
 #[test]

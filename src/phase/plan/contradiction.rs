@@ -16,7 +16,7 @@ pub(super) fn refuse_contradictions(
     signatories: &[Arc<Signatory>],
     config: &CosignConfig,
 ) -> Result<(), PhaseError> {
-    let mut said = Said::of(images);
+    let mut said = Statements::of(images);
     for (second, entry) in signatories.iter().zip(config.configs()) {
         let first = said.against(second);
         if let Some((first, key)) = first.and_then(|first| contradiction(first, second)) {
@@ -64,7 +64,7 @@ enum Fact<'a> {
 type Facts<'a> = HashMap<Fact<'a>, (usize, &'a Signatory)>;
 
 /// The words of the configs so far.
-struct Said<'a> {
+struct Statements<'a> {
     images: HashSet<&'a Repository>,
     count: usize,
     /// Of the repositories of all images.
@@ -74,7 +74,7 @@ struct Said<'a> {
     by_name: HashMap<&'a Repository, Facts<'a>>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> Statements<'a> {
     fn of(images: &'a [Image]) -> Self {
         // All images of a report have one digest.
         Self {

@@ -24,13 +24,13 @@ pub struct KeySettings<'a> {
 }
 
 /// A key that waits to be opened, for one or more signatories.
-pub struct Locked {
+pub struct ClosedKey {
     pub signatories: Vec<Arc<Signatory>>,
     pub reference: Arc<KeyReference>,
     pub key: Closed,
 }
 
-impl Locked {
+impl ClosedKey {
     /// The first signatory's name, for messages.
     pub fn name(&self) -> &str {
         let first = self.signatories.first();
@@ -45,15 +45,15 @@ pub(super) fn reference(
 ) -> Result<KeyReference, PhaseError> {
     let position = || entry.key_position.to_string();
     let reference = match &entry.key {
-        config::Key::File(path) => KeyReference::File(config.resolve(path)),
-        config::Key::Uri(uri) => {
+        config::WrittenKey::File(path) => KeyReference::File(config.resolve(path)),
+        config::WrittenKey::Uri(uri) => {
             let uri = KeyUri::parse(uri).map_err(|source| PhaseError::KeyUri {
                 position: position(),
                 source,
             })?;
             KeyReference::Uri(uri)
         }
-        config::Key::Program { command, public } => KeyReference::Program(Program {
+        config::WrittenKey::Program { command, public } => KeyReference::Program(Program {
             command: program(config, command),
             public: match public {
                 PublicKeyFile::Key(path) => PublicFileName::Key(config.resolve(path)),
@@ -91,29 +91,29 @@ pub(super) fn read_keys(
     signatories: &[Arc<Signatory>],
     config: &CosignConfig,
     settings: &KeySettings<'_>,
-) -> Result<Vec<Locked>, PhaseError> {
-    let mut locked: Vec<Locked> = Vec::new();
+) -> Result<Vec<ClosedKey>, PhaseError> {
+    let mut closed: Vec<ClosedKey> = Vec::new();
     let mut known: HashMap<(Arc<KeyReference>, Option<PathBuf>), usize> = HashMap::new();
     for (signatory, entry) in signatories.iter().zip(config.configs()) {
         let password_path = entry.password.as_ref().map(|path| config.resolve(path));
         let identity = (Arc::clone(&signatory.key), password_path.clone());
         if let Some(same) = known
             .get(&identity)
-            .and_then(|position| locked.get_mut(*position))
+            .and_then(|position| closed.get_mut(*position))
         {
             same.signatories.push(Arc::clone(signatory));
             continue;
         }
-        known.insert(identity, locked.len());
+        known.insert(identity, closed.len());
         let password = read_password(signatory, password_path, settings)?;
-        locked.push(Locked {
+        closed.push(ClosedKey {
             signatories: vec![Arc::clone(signatory)],
             reference: Arc::clone(&signatory.key),
             key: read_key(signatory, password, settings)?,
         });
     }
-    warn_of_readers(&locked);
-    Ok(locked)
+    warn_of_readers(&closed);
+    Ok(closed)
 }
 
 fn read_key(
@@ -136,14 +136,14 @@ fn read_key(
 }
 
 /// Each file once, however many signatories share it.
-fn warn_of_readers(locked: &[Locked]) {
-    let keys = locked.iter().filter_map(|locked| match &*locked.reference {
+fn warn_of_readers(closed: &[ClosedKey]) {
+    let keys = closed.iter().filter_map(|closed| match &*closed.reference {
         KeyReference::File(path) => Some((Role::Key, path)),
         KeyReference::Uri(_) | KeyReference::Program(_) => None,
     });
-    let passwords = locked
+    let passwords = closed
         .iter()
-        .filter_map(|locked| match &locked.key.password()?.origin {
+        .filter_map(|closed| match &closed.key.password()?.origin {
             Origin::File(path) => Some((Role::Password, path)),
             _ => None,
         });

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Instant;
 
-use super::{ConfigError, CosignConfig, Key, Meant, ONE, PublicKeyFile, parse, refusal};
+use super::{ConfigError, CosignConfig, Meant, ONE, PublicKeyFile, WrittenKey, parse, refusal};
 
 /// CFG-2
 #[test]
@@ -190,11 +190,11 @@ fn a_key_with_a_scheme_is_a_uri_and_any_other_text_a_path() {
         "x-y://a/b",
     ] {
         let file = parse(&format!("[[configs]]\nkey = \"{uri}\"\n")).unwrap();
-        assert_eq!(file.configs()[0].key, Key::Uri(uri.to_owned()));
+        assert_eq!(file.configs()[0].key, WrittenKey::Uri(uri.to_owned()));
     }
     for path in ["a:b", "./awskms://x", "9://x", "C:/x"] {
         let file = parse(&format!("[[configs]]\nkey = \"{path}\"\n")).unwrap();
-        assert_eq!(file.configs()[0].key, Key::File(path.into()));
+        assert_eq!(file.configs()[0].key, WrittenKey::File(path.into()));
     }
 }
 
@@ -205,7 +205,10 @@ fn a_program_has_a_public_half_and_no_key_beside() {
     let file = parse(text).unwrap();
     let command = ["sign", "--key", "a b"].map(str::to_owned).to_vec();
     let public = PublicKeyFile::Key("a.pub".into());
-    assert_eq!(file.configs()[0].key, Key::Program { command, public });
+    assert_eq!(
+        file.configs()[0].key,
+        WrittenKey::Program { command, public }
+    );
     for (keys, refused) in [
         ("program = []\npublic-key = \"p\"", "`program` is empty"),
         ("program = [\"\"]\npublic-key = \"p\"", "`program` is empty"),
