@@ -111,11 +111,11 @@ mod tests {
             (Some("a.key"), None)
         );
         let error = PhaseError::Missing {
-            tag: "r.io/app:v1".to_owned(),
-            image: "r.io/app@d".to_owned(),
+            tag: Box::new("r.io/app:v1".parse().unwrap()),
+            image: Box::new("r.io/app:v2".parse().unwrap()),
         };
         let operands = Operands::of(&Failure::Phase(error));
-        assert_eq!(operands.image.as_deref(), Some("r.io/app@d"));
+        assert_eq!(operands.image.as_deref(), Some("r.io/app:v2"));
         assert_eq!(Operands::of(&Failure::Panic), Operands::default());
     }
 }

@@ -10,30 +10,31 @@ use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
 use super::reach::{Astray, Inward};
-use super::redact::Redacted;
+use super::redact::RedactedUrl;
 use super::roots::{LazyRoots, Roots};
 use super::verifier::UnfitRoot;
+use crate::oci::Registry;
 
-/// A request without a usable answer. URLs are redacted.
+/// A request without a usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     #[error("cannot connect to `{url}`")]
     Connect {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("cannot connect to `{url}`, since this process may open no more files")]
-    Descriptors { url: String },
+    Descriptors { url: RedactedUrl },
     #[error("cannot find the host of `{url}`")]
     Dns {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("the certificate of `{url}` is not trusted")]
     Certificate {
-        url: String,
+        url: RedactedUrl,
         /// The trusted roots, if the certificate lacks one of them.
         roots: Option<Arc<Roots>>,
         #[source]
@@ -41,80 +42,83 @@ pub enum HttpError {
     },
     #[error("`{url}` does not speak TLS as it should")]
     Tls {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("`{url}` refuses to speak TLS with the signer: alert `{}`", name(*alert))]
     Alert {
-        url: String,
+        url: RedactedUrl,
         alert: AlertDescription,
     },
     #[error("`{url}` speaks another TLS than the signer")]
     Incompatible {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("the connection to `{url}` broke")]
     Broken {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("the proxy lets nobody through to `{url}` without credentials")]
-    ProxyDenied { url: String },
+    ProxyDenied { url: RedactedUrl },
     #[error("the proxy does not reach `{url}`")]
     Proxy {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     /// The variable's value is not repeated: it may hold a password.
     #[error("`{variable}` names no proxy to ask `{url}` through: {reason}")]
     ProxySetting {
-        url: String,
+        url: RedactedUrl,
         variable: &'static str,
         reason: &'static str,
     },
     #[error("the answer of `{url}` cannot be read")]
     Nonsense {
-        url: String,
+        url: RedactedUrl,
         #[source]
         source: Cause,
     },
     #[error("the run's time of {0} s was over before `{url}` answered", time.as_secs_f64())]
-    OutOfTime { url: String, time: Duration },
+    OutOfTime { url: RedactedUrl, time: Duration },
     #[error("`{url}` did not answer within {0:.0} s", patience.as_secs_f64())]
-    Silence { url: String, patience: Duration },
+    Silence {
+        url: RedactedUrl,
+        patience: Duration,
+    },
     /// Another request of the run has used up the retry budget of the host.
     #[error("`{url}` was not asked any more: {failure}")]
-    GivenUp { url: String, failure: String },
+    GivenUp { url: RedactedUrl, failure: String },
     /// The request was not sent, or was refused for now, until it was too old.
     #[error("`{url}` had too much to do until it was too late")]
-    Outdated { url: String },
+    Outdated { url: RedactedUrl },
     #[error("the answer of `{url}` is larger than {limit} bytes")]
-    TooLarge { url: String, limit: u64 },
+    TooLarge { url: RedactedUrl, limit: u64 },
     #[error("`{url}` redirects where it must not: {reason}{}", named(to))]
     Redirect {
-        url: String,
+        url: RedactedUrl,
         /// The target, if it is a URL.
-        to: Option<String>,
+        to: Option<RedactedUrl>,
         reason: Astray,
     },
     #[error("`{url}` is not asked: another host leads there, and its name stands for {address}")]
-    Inward { url: String, address: IpAddr },
+    Inward { url: RedactedUrl, address: IpAddr },
     #[error("`{url}` answered {status} to {}{answer}", each(*attempts))]
     Overloaded {
-        url: String,
+        url: RedactedUrl,
         status: u16,
         attempts: u32,
         answer: String,
     },
     #[error("`{host}` is not a host that can be asked")]
-    NotAHost { host: String },
+    NotAHost { host: Registry },
     #[error("`{url}` asks to wait {0} s, longer than this run may take", wait.as_secs())]
-    WaitTooLong { url: String, wait: Duration },
+    WaitTooLong { url: RedactedUrl, wait: Duration },
 }
 
 /// A cause from the HTTP library, which never names a URL.
@@ -123,34 +127,32 @@ type Cause = Box<dyn Error + Send + Sync>;
 impl HttpError {
     pub(super) fn silence(url: &Url, patience: Duration) -> Self {
         Self::Silence {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             patience,
         }
     }
 
     pub(super) fn given_up(url: &Url, failure: String) -> Self {
         Self::GivenUp {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             failure,
         }
     }
 
     pub(super) fn outdated(url: &Url) -> Self {
-        Self::Outdated {
-            url: Redacted(url).to_string(),
-        }
+        Self::Outdated { url: url.into() }
     }
 
     pub(super) fn out_of_time(url: &Url, time: Duration) -> Self {
         Self::OutOfTime {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             time,
         }
     }
 
     pub(super) fn proxy_setting(url: &Url, variable: &'static str, reason: &'static str) -> Self {
         Self::ProxySetting {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             variable,
             reason,
         }
@@ -159,7 +161,7 @@ impl HttpError {
     /// TLS that cannot be set up at all.
     pub(super) fn tls(url: &Url, error: rustls::Error) -> Self {
         Self::Incompatible {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             source: error.into(),
         }
     }
@@ -230,7 +232,7 @@ impl HttpError {
 
     pub(super) fn redirect(url: &Url, reason: Astray) -> Self {
         Self::Redirect {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             to: None,
             reason,
         }
@@ -238,15 +240,15 @@ impl HttpError {
 
     pub(super) fn misled(url: &Url, to: &Url, reason: Astray) -> Self {
         Self::Redirect {
-            url: Redacted(url).to_string(),
-            to: Some(Redacted(to).to_string()),
+            url: url.into(),
+            to: Some(to.into()),
             reason,
         }
     }
 
     /// The HTTP library's error, sorted by the user's remedy.
     pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
-        let url = Redacted(url).to_string();
+        let url = RedactedUrl::from(url);
         // The library prints URLs with their secrets.
         let error = error.without_url();
         if let Some(address) = find(&error, |error| {
@@ -302,7 +304,7 @@ fn each(attempts: u32) -> String {
     }
 }
 
-fn named(to: &Option<String>) -> String {
+fn named(to: &Option<RedactedUrl>) -> String {
     to.as_ref()
         .map(|to| format!(" (`{to}`)"))
         .unwrap_or_default()

@@ -42,7 +42,7 @@ pub use message::{Keep, Leash, Redirects, Replay, Request, Response};
 pub use own_tls::{OwnTls, Unfit};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
-pub use redact::{Redacted, printable};
+pub use redact::{Redacted, RedactedUrl, printable};
 pub use reqwest::{Method, StatusCode, header};
 pub use retry::is_passing;
 
@@ -417,7 +417,7 @@ impl Client {
     ) -> Result<Bytes, HttpError> {
         let limit = request.body_limit;
         let too_large = || HttpError::TooLarge {
-            url: Redacted(url).to_string(),
+            url: url.into(),
             limit,
         };
         let promised = answer.content_length();

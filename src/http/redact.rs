@@ -45,6 +45,22 @@ impl fmt::Display for Redacted<'_> {
     }
 }
 
+/// A URL as [`Redacted`] prints it, for an error that outlives its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedactedUrl(Box<str>);
+
+impl From<&Url> for RedactedUrl {
+    fn from(url: &Url) -> Self {
+        Self(Redacted(url).to_string().into())
+    }
+}
+
+impl fmt::Display for RedactedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The values that [`Redacted`] leaves out of a URL's query.
 pub(super) fn secrets_of(url: &Url) -> Vec<Secret> {
     let values = url.query_pairs();

@@ -180,11 +180,11 @@ fn give_up(failure: PassingFailure, attempts: u32, asked: Option<Duration>) -> H
     match (failure, asked) {
         (PassingFailure::Error(error), _) => error,
         (PassingFailure::Answer(response), Some(wait)) => HttpError::WaitTooLong {
-            url: Redacted(&response.url).to_string(),
+            url: (&response.url).into(),
             wait,
         },
         (PassingFailure::Answer(response), None) => HttpError::Overloaded {
-            url: Redacted(&response.url).to_string(),
+            url: (&response.url).into(),
             status: response.status.as_u16(),
             attempts,
             answer: response.last_words(),

@@ -104,7 +104,7 @@ async fn check_image(
     let subject = manifest
         .to_subject()
         .map_err(|source| PhaseError::Manifest {
-            image: image.to_string(),
+            image: image.reference().into(),
             source,
         })?;
     // Only the first tag is read whole: the others need the same digest.
@@ -174,7 +174,7 @@ impl<'a> TagDigests<'a> {
 
 fn unreadable(image: &Image) -> impl Fn(StoreError) -> PhaseError {
     move |source| PhaseError::Read {
-        image: image.to_string(),
+        image: image.reference().into(),
         source,
     }
 }
@@ -217,27 +217,26 @@ async fn why_not(
     shown: Option<&Digest>,
     registries: &Registries,
 ) -> PhaseError {
-    let by_digest = Reference::new(image.repository.clone(), image.digest.clone());
     let is_there = match tag.version() {
         Version::Digest(_) => false,
-        Version::Tag(_) => match registries.get_manifest(&by_digest).await {
+        Version::Tag(_) => match registries.get_manifest(&image.reference()).await {
             Ok(manifest) => manifest.is_some(),
             Err(source) => return unreadable(image)(source),
         },
     };
     match shown {
         Some(digest) if is_there => PhaseError::Moved {
-            tag: tag.to_string(),
+            tag: tag.clone().into(),
             expected: image.digest.clone(),
             actual: digest.clone(),
         },
         None if is_there => PhaseError::TagGone {
-            tag: tag.to_string(),
+            tag: tag.clone().into(),
             digest: image.digest.clone(),
         },
         _ => PhaseError::Missing {
-            tag: tag.to_string(),
-            image: image.to_string(),
+            tag: tag.clone().into(),
+            image: image.reference().into(),
         },
     }
 }
@@ -254,7 +253,7 @@ async fn read_sbom(
         return Ok(Vec::new());
     };
     let unusable = |source| PhaseError::Sbom {
-        image: image.to_string(),
+        image: image.reference().into(),
         source,
     };
     // Of an image just pushed the manifest may be there before its blobs
@@ -276,7 +275,7 @@ async fn read_sbom(
     let limit = Limit::Layer(limits.sbom.compressed);
     let blob = read(&layer.descriptor, limit).await;
     let blob = blob.map_err(|source| PhaseError::SbomLayer {
-        image: image.to_string(),
+        image: image.reference().into(),
         source,
     })?;
     let (layer, limits) = (Arc::new(layer), limits.sbom.clone());

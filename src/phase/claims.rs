@@ -250,7 +250,7 @@ async fn attachment(subject: &Arc<Subject>) -> Result<Option<Sealed>, PhaseError
 
 fn attach(subject: &Subject) -> Result<Sealed, PhaseError> {
     let attachment = sbom::attachment(subject.documents()).map_err(|source| PhaseError::Sbom {
-        image: subject.to_string(),
+        image: subject.reference().into(),
         source,
     })?;
     if attachment.merged > 1 {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::mixture::Mixture;
 use super::secret_file::SecretFileError;
 use crate::attach::{AttachError, Kind, Place};
+use crate::config::Position;
 use crate::envelope::SealError;
 use crate::keys::{KeyReference, OpenError, SignError, UriError};
 use crate::oci::manifest::ManifestError;
-use crate::oci::{Digest, Repository};
+use crate::oci::{Digest, Reference, Repository};
 use crate::sbom::SbomError;
 use crate::store::registry::StoreError;
 
@@ -43,23 +44,26 @@ pub enum PhaseError {
         "{position}: `{second}` writes to the same place as `{first}`, but its `{key}` says otherwise"
     )]
     Contradiction {
-        position: String,
+        position: Position,
         first: String,
         second: String,
         key: &'static str,
     },
     #[error("the report lists `{tag}`, which is the image's own place for {kind}")]
-    OwnTag { tag: String, kind: Kind },
+    OwnTag { tag: Box<Reference>, kind: Kind },
     #[error(transparent)]
     SecretFile(SecretFileError),
     #[error("the `key` at `{position}` cannot be used")]
     KeyUri {
-        position: String,
+        position: Position,
         #[source]
         source: UriError,
     },
     #[error("`{key}`, at `{position}`, is not opened by a `password`")]
-    NeedlessPassword { position: String, key: String },
+    NeedlessPassword {
+        position: Position,
+        key: Arc<KeyReference>,
+    },
     #[error("cannot open the key of `{signatory}`, `{key}`")]
     Key {
         signatory: String,
@@ -71,26 +75,29 @@ pub enum PhaseError {
     NoTags,
     #[error("cannot read `{image}`")]
     Read {
-        image: String,
+        image: Box<Reference>,
         #[source]
         source: StoreError,
     },
     #[error("the manifest of `{image}` cannot be used")]
     Manifest {
-        image: String,
+        image: Box<Reference>,
         #[source]
         source: ManifestError,
     },
     #[error("`{tag}` is now `{actual}`, but the report says `{expected}`")]
     Moved {
-        tag: String,
+        tag: Box<Reference>,
         expected: Digest,
         actual: Digest,
     },
     #[error("`{tag}` is gone; the report says that it is `{digest}`")]
-    TagGone { tag: String, digest: Digest },
+    TagGone { tag: Box<Reference>, digest: Digest },
     #[error("the registry has no image `{image}`, which the report calls `{tag}`")]
-    Missing { tag: String, image: String },
+    Missing {
+        tag: Box<Reference>,
+        image: Box<Reference>,
+    },
     #[error("no write access to `{repository}`")]
     WriteAccess {
         repository: Repository,
@@ -99,13 +106,13 @@ pub enum PhaseError {
     },
     #[error("the SBOM of `{image}` cannot be exported")]
     Sbom {
-        image: String,
+        image: Box<Reference>,
         #[source]
         source: SbomError,
     },
     #[error("cannot read the SBOM layer of `{image}`")]
     SbomLayer {
-        image: String,
+        image: Box<Reference>,
         #[source]
         source: StoreError,
     },

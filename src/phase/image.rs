@@ -13,8 +13,14 @@ pub struct Image {
     pub tags: Vec<Reference>,
 }
 
+impl Image {
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.repository.clone(), self.digest.clone())
+    }
+}
+
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.repository, self.digest)
+        self.reference().fmt(f)
     }
 }

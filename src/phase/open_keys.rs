@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::error::PhaseError;
-use super::plan::Locked;
+use super::plan::ClosedKey;
 use super::signatory::Signatory;
 use crate::http::Client;
 use crate::keys::{KeyError, KeyReference, OpenError, Signer};

@@ -192,7 +192,7 @@ fn refuse_own_tags(plan: &Plan) -> Result<(), PhaseError> {
         let named = tags.get(&(reference.repository().path(), reference.version()));
         if let Some(tag) = named {
             return Err(PhaseError::OwnTag {
-                tag: tag.to_string(),
+                tag: Box::new((*tag).clone()),
                 kind: place.kind(),
             });
         }

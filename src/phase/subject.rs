@@ -35,6 +35,10 @@ impl Subject {
         &self.repository
     }
 
+    pub(super) fn reference(&self) -> Reference {
+        Reference::new(self.repository.clone(), self.digest().clone())
+    }
+
     pub fn digest(&self) -> &Digest {
         &self.descriptor.digest
     }

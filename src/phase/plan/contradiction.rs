@@ -21,7 +21,7 @@ pub(super) fn refuse_contradictions(
         let first = said.against(second);
         if let Some((first, key)) = first.and_then(|first| contradiction(first, second)) {
             return Err(PhaseError::Contradiction {
-                position: entry.position.to_string(),
+                position: entry.position.clone(),
                 first: first.name.clone(),
                 second: second.name.clone(),
                 key,

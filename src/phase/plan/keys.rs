@@ -43,7 +43,7 @@ pub(super) fn reference(
     config: &CosignConfig,
     entry: &config::Config,
 ) -> Result<KeyReference, PhaseError> {
-    let position = || entry.key_position.to_string();
+    let position = || entry.key_position.clone();
     let reference = match &entry.key {
         config::WrittenKey::File(path) => KeyReference::File(config.resolve(path)),
         config::WrittenKey::Uri(uri) => {
@@ -66,7 +66,7 @@ pub(super) fn reference(
     match entry.password {
         Some(_) if !reference.has_password() => Err(PhaseError::NeedlessPassword {
             position: position(),
-            key: reference.to_string(),
+            key: Arc::new(reference),
         }),
         _ => Ok(reference),
     }

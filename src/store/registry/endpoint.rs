@@ -120,7 +120,7 @@ pub(super) async fn reach(
     }
     let Some((first, others)) = requests.split_first() else {
         return Err(HttpError::NotAHost {
-            host: registry.to_string(),
+            host: registry.clone(),
         });
     };
     let is_answer = |answer: &Response| !wants_tls(answer);
@@ -134,7 +134,7 @@ pub(super) async fn reach(
             Ok((endpoint, answer))
         }
         None => Err(HttpError::NotAHost {
-            host: registry.to_string(),
+            host: registry.clone(),
         }),
     }
 }

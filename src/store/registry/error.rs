@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 pub use oci_distribution::errors::OciErrorCode as ErrorCode;
 
-use crate::http::{Astray, HttpError};
+use crate::http::{Astray, HttpError, RedactedUrl};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 use crate::store::FailureKind;
@@ -47,11 +47,11 @@ pub enum StoreError {
     #[error(
         "the token service `{realm}` must not be shown credentials: the registry leads {reason}"
     )]
-    Realm { realm: String, reason: Astray },
+    Realm { realm: RedactedUrl, reason: Astray },
     #[error("{action}: the registry has no room{answer}")]
     Quota { action: String, answer: Answer },
     #[error("the token service `{realm}` gave no token: {reason}")]
-    Token { realm: String, reason: String },
+    Token { realm: RedactedUrl, reason: String },
     #[error("{action}: unexpected status {status}{answer}")]
     Status {
         action: String,

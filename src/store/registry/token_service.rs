@@ -49,8 +49,10 @@ impl TokenRequest<'_> {
     }
 
     fn fruitless(&self, reason: String) -> StoreError {
-        let realm = Redacted(self.realm).to_string();
-        StoreError::Token { realm, reason }
+        StoreError::Token {
+            realm: self.realm.into(),
+            reason,
+        }
     }
 
     fn denied(&self, response: &Response) -> StoreError {
@@ -155,7 +157,7 @@ pub(super) fn check_realm(
         _ => Ok(()),
     });
     checked.map_err(|reason| StoreError::Realm {
-        realm: Redacted(realm).to_string(),
+        realm: realm.into(),
         reason,
     })
 }
