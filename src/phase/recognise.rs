@@ -62,16 +62,47 @@ pub async fn recognise(
     registries: &Registries,
 ) -> Result<Recognised, PhaseError> {
     let places = writable.into_places();
-    let mut wanted = Vec::new();
-    for want in claims.into_wanted() {
-        if !places.contains_key(&want.place) {
-            return Err(PhaseError::NoPlace(want.place));
+    let wanted = with_keys(claims, keys, &places)?;
+    let standing = standing(&wanted, &places, registries).await?;
+    let ours = accepted(plan, &wanted, &standing).await?;
+    let recalled = wanted.into_iter().zip(ours).map(|((key, wanted), ours)| {
+        let found = places.get(&wanted.place).map(|place| &place.found);
+        let hangs =
+            |(_, sealed): &(Signature, Sealed)| found.is_some_and(|found| found.holds(sealed));
+        let signature = ours.into_iter().find(hangs);
+        Recalled {
+            key: Arc::clone(&key.record),
+            wanted,
+            signature: signature.map(|(signature, _)| signature),
         }
-        wanted.push((keys.of(&want.signatory)?, want));
-    }
-    let signatures = standing(&wanted, &places, registries).await?;
+    });
+    let wanted = recalled.collect();
+    Ok(Recognised { places, wanted })
+}
+
+/// Each want with the key of its signatory.
+fn with_keys<'a>(
+    claims: Claims,
+    keys: &'a Keys,
+    places: &BTreeMap<Place, WritablePlace>,
+) -> Result<Vec<(&'a OpenKey, Wanted)>, PhaseError> {
+    let wanted = claims.into_wanted().into_iter();
+    let wanted = wanted.map(|want| match places.contains_key(&want.place) {
+        true => Ok((keys.of(&want.signatory)?, want)),
+        false => Err(PhaseError::NoPlace(want.place)),
+    });
+    wanted.collect()
+}
+
+/// For each want the signatures that its key accepts among those of its place,
+/// and what they make of it.
+async fn accepted(
+    plan: &Plan,
+    wanted: &[(&OpenKey, Wanted)],
+    standing: &BTreeMap<Place, Vec<Signature>>,
+) -> Result<Vec<Vec<(Signature, Sealed)>>, PhaseError> {
     let compared = wanted.iter().map(|(key, want)| {
-        let candidates = signatures.get(&want.place).cloned().unwrap_or_default();
+        let candidates = standing.get(&want.place).cloned().unwrap_or_default();
         let members = want.subject.members(plan.created());
         let stated = recallable(want, key).cloned();
         let signer = Arc::clone(&key.signer);
@@ -80,23 +111,7 @@ pub async fn recognise(
             None => Ok(Vec::new()),
         }
     });
-    let compared = on_all_processors(compared).await?;
-    let recalled = wanted
-        .into_iter()
-        .zip(compared)
-        .map(|((key, wanted), ours)| {
-            let found = places.get(&wanted.place).map(|place| &place.found);
-            let hangs =
-                |(_, sealed): &(Signature, Sealed)| found.is_some_and(|found| found.holds(sealed));
-            let signature = ours.into_iter().find(hangs);
-            Recalled {
-                key: Arc::clone(&key.record),
-                wanted,
-                signature: signature.map(|(signature, _)| signature),
-            }
-        });
-    let wanted = recalled.collect();
-    Ok(Recognised { places, wanted })
+    on_all_processors(compared).await
 }
 
 /// The signatures that hang at each place where some could be ours.

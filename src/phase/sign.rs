@@ -41,6 +41,8 @@ impl Signed {
 /// A key's fingerprint, and the digest of a message.
 type Job = (Digest, Digest);
 
+type Signatures = HashMap<Job, Signature>;
+
 /// Takes the steps, on blocking threads; keys that sign elsewhere are asked at
 /// the same time. A key signs each message once: both forms of an attestation
 /// have the same signature. The keys are gone afterwards.
@@ -50,32 +52,9 @@ type Job = (Digest, Digest);
 /// does not accept.
 pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseError> {
     let (places, recalled) = recognised.into_parts();
-    let mut signatures: HashMap<Job, Signature> = HashMap::new();
-    for Recalled {
-        wanted,
-        key,
-        signature,
-    } in &recalled
-    {
-        if let (Some(job), Some(signature)) = (job(wanted, key)?, signature) {
-            signatures.entry(job).or_insert_with(|| signature.clone());
-        }
-    }
-    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
-    for key in keys.into_keys() {
-        let messages = messages(&recalled, &key, &signatures)?;
-        match &*key.signer {
-            Signer::Remote(remote) => {
-                elsewhere.push(sign_elsewhere(Arc::clone(remote), key, messages));
-            }
-            _ => here.push(move || sign_all(&key, messages)),
-        }
-    }
-    let (here, elsewhere) =
-        futures_util::try_join!(on_all_processors(here), try_join_all(elsewhere))?;
-    for signed in here.into_iter().chain(elsewhere) {
-        signatures.extend(signed);
-    }
+    let mut signatures = standing(&recalled)?;
+    let new = sign_missing(&recalled, keys, &signatures).await?;
+    signatures.extend(new);
     let mut signed = Vec::new();
     for recalled in recalled {
         let job = job(&recalled.wanted, &recalled.key)?;
@@ -87,6 +66,43 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
         });
     }
     Ok(Signed { places, signed })
+}
+
+/// The signatures that hang there already.
+fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
+    let mut signatures = Signatures::new();
+    for Recalled {
+        wanted,
+        key,
+        signature,
+    } in recalled
+    {
+        if let (Some(job), Some(signature)) = (job(wanted, key)?, signature) {
+            signatures.entry(job).or_insert_with(|| signature.clone());
+        }
+    }
+    Ok(signatures)
+}
+
+/// Those that do not, by all keys at the same time.
+async fn sign_missing(
+    recalled: &[Recalled],
+    keys: Keys,
+    standing: &Signatures,
+) -> Result<Signatures, PhaseError> {
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+    for key in keys.into_keys() {
+        let messages = messages(recalled, &key, standing)?;
+        match &*key.signer {
+            Signer::Remote(remote) => {
+                elsewhere.push(sign_elsewhere(Arc::clone(remote), key, messages));
+            }
+            _ => here.push(move || sign_here(&key, messages)),
+        }
+    }
+    let (here, elsewhere) =
+        futures_util::try_join!(on_all_processors(here), try_join_all(elsewhere))?;
+    Ok(here.into_iter().chain(elsewhere).flatten().collect())
 }
 
 fn job(wanted: &Wanted, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
@@ -105,7 +121,7 @@ fn job(wanted: &Wanted, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
 fn messages(
     recalled: &[Recalled],
     key: &OpenKey,
-    signatures: &HashMap<Job, Signature>,
+    standing: &Signatures,
 ) -> Result<Vec<(Job, Message)>, PhaseError> {
     let mut messages = Vec::new();
     let mut known: HashSet<Job> = HashSet::new();
@@ -116,7 +132,7 @@ fn messages(
         let (Body::Claim(stated), Some(job)) = (&wanted.body, job(wanted, key)?) else {
             continue;
         };
-        if signatures.contains_key(&job) || !known.insert(job.clone()) {
+        if standing.contains_key(&job) || !known.insert(job.clone()) {
             continue;
         }
         let message = Message {
@@ -132,7 +148,7 @@ fn messages(
     Ok(messages)
 }
 
-fn sign_all(
+fn sign_here(
     key: &OpenKey,
     messages: Vec<(Job, Message)>,
 ) -> Result<Vec<(Job, Signature)>, PhaseError> {
