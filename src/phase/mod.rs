@@ -60,7 +60,7 @@ pub use publish::publish;
 pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
 pub use seal::{Sealed, seal};
-pub use secret_file::{Role, SecretFileError};
+pub use secret_file::{SecretFileError, SecretRole};
 pub use sign::{Signed, sign};
 pub use signatory::{Item, Signatory};
 pub use subject::Subject;

@@ -18,12 +18,12 @@ use crate::secret::Secret;
 
 /// The secret that a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum SecretRole {
     Key,
     Password,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for SecretRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key => "key",
@@ -44,7 +44,7 @@ pub enum SecretFileError {
     },
     #[error("cannot read the {role} of `{signatory}`, `{path}`")]
     Unreadable {
-        role: Role,
+        role: SecretRole,
         signatory: String,
         path: PathBuf,
         #[source]
@@ -58,14 +58,14 @@ pub enum SecretFileError {
 /// On a file that cannot be read. The path of a password at which nothing is
 /// found is not repeated: somebody may have written the password itself.
 pub(super) fn read(
-    role: Role,
+    role: SecretRole,
     signatory: &str,
     path: &Path,
     until: Instant,
 ) -> Result<Secret, SecretFileError> {
     let signatory = || signatory.to_owned();
     read_secret(path, until).map_err(|source| match role {
-        Role::Password if path.symlink_metadata().is_err() => SecretFileError::NoPassword {
+        SecretRole::Password if path.symlink_metadata().is_err() => SecretFileError::NoPassword {
             signatory: signatory(),
             source,
         },
@@ -79,13 +79,13 @@ pub(super) fn read(
 }
 
 /// Warns of a file that others can read, if somebody can change that here.
-pub(super) fn warn_of_readers(role: Role, path: &Path) {
+pub(super) fn warn_of_readers(role: SecretRole, path: &Path) {
     if let Ok(metadata) = path.metadata()
         && is_open_to_others(&metadata)
         && !is_read_only(path)
     {
         let mode = metadata.mode() & 0o777;
-        let key = (role == Role::Key).then(|| path.display().to_string());
+        let key = (role == SecretRole::Key).then(|| path.display().to_string());
         warn!(
             key,
             "The {role} `{}` can be read by other users (mode {mode:03o})",

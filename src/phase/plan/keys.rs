@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::config::{self, CosignConfig, PublicKeyFile};
 use crate::keys::{self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName};
 use crate::phase::error::PhaseError;
-use crate::phase::secret_file::{self, Role};
+use crate::phase::secret_file::{self, SecretRole};
 use crate::phase::signatory::Signatory;
 use crate::secret::Secret;
 use crate::service::Variables;
@@ -123,7 +123,7 @@ fn read_key(
 ) -> Result<Closed, PhaseError> {
     let closed = match &*signatory.key {
         KeyReference::File(path) => {
-            let pem = read_secret(Role::Key, signatory, path, settings)?;
+            let pem = read_secret(SecretRole::Key, signatory, path, settings)?;
             Closed::of_file(&pem, password).map_err(Into::into)
         }
         elsewhere => keys::find(elsewhere, password, settings.variables),
@@ -138,13 +138,13 @@ fn read_key(
 /// Each file once, however many signatories share it.
 fn warn_of_readers(closed: &[ClosedKey]) {
     let keys = closed.iter().filter_map(|closed| match &*closed.reference {
-        KeyReference::File(path) => Some((Role::Key, path)),
+        KeyReference::File(path) => Some((SecretRole::Key, path)),
         KeyReference::Uri(_) | KeyReference::Program(_) => None,
     });
     let passwords = closed
         .iter()
         .filter_map(|closed| match &closed.key.password()?.origin {
-            Origin::File(path) => Some((Role::Password, path)),
+            Origin::File(path) => Some((SecretRole::Password, path)),
             _ => None,
         });
     for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
@@ -159,7 +159,7 @@ fn read_password(
 ) -> Result<Password, PhaseError> {
     Ok(match (path, settings.cosign_password) {
         (Some(path), _) => Password {
-            bytes: read_secret(Role::Password, signatory, &path, settings)?,
+            bytes: read_secret(SecretRole::Password, signatory, &path, settings)?,
             origin: Origin::File(path),
         },
         (None, Some(password)) => Password {
@@ -171,7 +171,7 @@ fn read_password(
 }
 
 fn read_secret(
-    role: Role,
+    role: SecretRole,
     signatory: &Signatory,
     path: &Path,
     settings: &KeySettings<'_>,
