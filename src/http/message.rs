@@ -13,7 +13,6 @@ use super::clients::Trust;
 use super::own_tls::OwnTls;
 use super::reach::{Astray, Lead, Reach, Zone, check_target};
 use super::redact::{self, printable};
-use super::retry::is_passing;
 use super::silence::Pulse;
 use crate::oci::Content;
 use crate::secret::{Secrets, Voice};
@@ -177,4 +176,12 @@ impl Response {
             false => Reach::Outward,
         }
     }
+}
+
+/// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies).
+pub fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524
+    )
 }

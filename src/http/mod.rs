@@ -38,13 +38,12 @@ use url::Url;
 pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
-pub use message::{Keep, Leash, Redirects, Replay, Request, Response};
+pub use message::{Keep, Leash, Redirects, Replay, Request, Response, is_passing};
 pub use own_tls::{OwnTls, Unfit};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, RedactedUrl, printable};
 pub use reqwest::{Method, StatusCode, header};
-pub use retry::is_passing;
 
 use crate::oci::Content;
 use crate::secret::Secrets;

@@ -86,14 +86,6 @@ impl PassingFailure {
     }
 }
 
-/// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies).
-pub fn is_passing(status: StatusCode) -> bool {
-    matches!(
-        status.as_u16(),
-        408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524
-    )
-}
-
 /// The waits of one request: full jitter, bounded by the budget of its host,
 /// by its own, and by the run's deadline.
 pub(super) struct Pace {

@@ -91,3 +91,20 @@ pub enum SignError {
     #[error(transparent)]
     Service(Box<ServiceError>),
 }
+
+/// A URI that names no key. The text is not repeated: it may hold a PIN.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    #[error("it is no `{scheme}` URI: {reason}")]
+    Malformed {
+        scheme: &'static str,
+        reason: &'static str,
+        /// How one is written.
+        form: &'static str,
+    },
+    /// A scheme that is never asked for a key.
+    #[error("keys are not read from `{0}`")]
+    Scheme(String),
+    #[error("`{0}` is no scheme of a key")]
+    Plugin(String),
+}

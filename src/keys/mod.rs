@@ -31,14 +31,14 @@ use std::sync::Arc;
 
 pub use algorithm::Algorithm;
 pub use closed::{Closed, find};
-pub use error::{KeyError, MAX_LENGTH, OpenError, SignError};
+pub use error::{KeyError, MAX_LENGTH, OpenError, SignError, UriError};
 pub use generate::{KeyPair, KeyPairError, PairFiles};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use origin::Origin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
-pub use reference::{KeyReference, KeyUri, Program, PublicFileName, UriError};
+pub use reference::{KeyReference, KeyUri, Program, PublicFileName};
 pub use remote::{AwsKey, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
 
 use crate::oci::{Content, Digest};

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+pub(super) use super::error::UriError;
 use super::remote::{AwsKey, GoogleUri, VaultUri};
 
 /// A key as it is named, without any of its secrets.
@@ -97,23 +98,6 @@ impl fmt::Display for KeyUri {
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
     }
-}
-
-/// A URI that names no key. The text is not repeated: it may hold a PIN.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UriError {
-    #[error("it is no `{scheme}` URI: {reason}")]
-    Malformed {
-        scheme: &'static str,
-        reason: &'static str,
-        /// How one is written.
-        form: &'static str,
-    },
-    /// A scheme that is never asked for a key.
-    #[error("keys are not read from `{0}`")]
-    Scheme(String),
-    #[error("`{0}` is no scheme of a key")]
-    Plugin(String),
 }
 
 impl KeyUri {

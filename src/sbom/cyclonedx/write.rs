@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::merged::{List, Merged, Single};
 use super::ordered::Ordered;
 use super::parts::MemberPath;
 use super::text::{self, BomObject};
-use super::{List, Merged, Single};
 use crate::oci::Digest;
 
 /// The lowest version that is written: the first whose schema has `$schema` and

@@ -5,7 +5,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::keys::reference::UriError;
+use crate::keys::error::UriError;
 
 /// Or an id, or an ARN, in the place of the alias.
 const FORM: &str = "awskms:///alias/NAME";

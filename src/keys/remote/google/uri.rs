@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::keys::reference::UriError;
+use crate::keys::error::UriError;
 
 const FORM: &str = "gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/V]";
 /// The longest part of a key's name.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::keys::reference::UriError;
+use crate::keys::error::UriError;
 
 /// A key of a transit engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

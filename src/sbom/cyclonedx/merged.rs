@@ -1,0 +1,127 @@
+//! The parts of several documents, gathered.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::ordered::Ordered;
+use super::parts::{BadPart, MemberPath, Parts};
+use super::text::{self, BomObject, MAX_MEMBERS};
+use crate::sbom::error::SbomError;
+
+/// The beginning of the names of properties that hold members which cannot be
+/// merged.
+const PROPERTY: &str = "io.buildpacks.signer";
+
+/// A CycloneDX document: where it lies, and its text.
+pub(in crate::sbom) struct Bom {
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+impl Bom {
+    /// A document without the whitespace between its tokens.
+    pub(in crate::sbom) fn minified(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text::minified(text),
+        }
+    }
+
+    pub(in crate::sbom) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+pub(super) fn refused(path: &str, bad: BadPart) -> SbomError {
+    let path = path.to_owned();
+    let reason = match bad {
+        BadPart::Json(source) => return SbomError::Merge { path, source },
+        BadPart::WrongType => "a member has another type than CycloneDX gives it",
+        BadPart::TooMany => "it has more members, items or names than are merged",
+    };
+    SbomError::NotMergeable { path, reason }
+}
+
+/// The parts of all documents.
+#[derive(Default)]
+pub(super) struct Merged<'a> {
+    /// The `N` of the highest `specVersion`, `1.N`.
+    pub(super) minor_version: u32,
+    pub(super) lists: Ordered<MemberPath<'a>, List<'a>>,
+    pub(super) singles: Ordered<MemberPath<'a>, Vec<Single<'a>>>,
+    pub(super) properties: Vec<String>,
+    /// The length of the properties' names if the documents agree on nothing.
+    names: usize,
+}
+
+/// The most bytes of the properties' names: each holds the path of its
+/// document.
+const MAX_NAMES: usize = 8 << 20;
+
+/// Items, each once.
+#[derive(Default)]
+pub(super) struct List<'a> {
+    pub(super) items: Vec<&'a str>,
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> List<'a> {
+    pub(super) fn join(&mut self, items: Vec<&'a str>) {
+        let new = items.into_iter().filter(|item| self.seen.insert(item));
+        self.items.extend(new);
+    }
+}
+
+/// A value of one document.
+pub(super) struct Single<'a> {
+    pub(super) path: &'a str,
+    pub(super) text: &'a str,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn add(&mut self, document: &'a Bom) -> Result<(), SbomError> {
+        let Bom { path, text } = document;
+        let refuse = |reason| SbomError::NotMergeable {
+            path: path.clone(),
+            reason,
+        };
+        let members = BomObject::parse(text).map_err(|error| refused(path, error.into()))?;
+        let member = |name| members.member(name).and_then(text::string);
+        if member("bomFormat").as_deref() != Some("CycloneDX") {
+            return Err(refuse("it is no CycloneDX BOM"));
+        }
+        let minor = member("specVersion")
+            .and_then(|version| version.strip_prefix("1.")?.parse().ok())
+            .ok_or_else(|| refuse("its CycloneDX version is not 1.x"))?;
+        self.minor_version = self.minor_version.max(minor);
+        for name in ["serialNumber", "version"] {
+            if let Some(text) = members.member(name) {
+                self.keep(&[name.into()], &Single { path, text });
+            }
+        }
+        let parts = Parts::of(text).map_err(|bad| refused(path, bad))?;
+        for (place, items) in parts.lists {
+            self.lists.at(place).join(items);
+        }
+        for (place, text) in parts.singles {
+            self.names += path.len() + place.iter().map(|name| name.len()).sum::<usize>();
+            self.singles.at(place).push(Single { path, text });
+        }
+        let members = self.lists.len() + self.singles.len();
+        match members > MAX_MEMBERS || self.names > MAX_NAMES {
+            true => Err(refused(path, BadPart::TooMany)),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps the value of one document as a property of the merged BOM.
+    pub(super) fn keep(&mut self, place: &[Cow<'_, str>], said: &Single<'_>) {
+        let name = text::quoted(&format!("{PROPERTY}:{}:{}", place.join("."), said.path));
+        let value = match text::string(said.text) {
+            Some(_) => said.text.to_owned(),
+            None => text::quoted(said.text),
+        };
+        self.properties
+            .push(format!(r#"{{"name":{name},"value":{value}}}"#));
+    }
+}
