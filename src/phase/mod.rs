@@ -10,6 +10,9 @@
 //! Before anything is recognised, [`check_formats`] compares what is to hang with
 //! the forms that hang there.
 //!
+//! The values that all steps share (images, signatories, subjects, mixtures,
+//! stated claims) and their error stand in files that import no step.
+//!
 //! A stage can only be made by its step: leaving one out does not compile.
 //!
 //! ```compile_fail,E0451
