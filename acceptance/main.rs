@@ -54,6 +54,7 @@
 //! | What hangs on an image, byte for byte? | `sign` |
 //! | Has every requirement, fault and mistake its test? | `specification` |
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
+//! | Do keys that Kubernetes and GitLab keep sign? | `stored` |
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
 //! | Do README.md and `docs/install.md` work, word by word? | `word_by_word` |
@@ -120,6 +121,7 @@ mod services;
 mod sign;
 mod specification;
 mod starved;
+mod stored;
 mod vault;
 mod wire;
 mod word_by_word;

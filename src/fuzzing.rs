@@ -11,7 +11,10 @@ pub use crate::cli::fuzzing::{command_line, go_values};
 pub use crate::config::fuzzing::{cosign_config, report};
 pub use crate::envelope::fuzzing::sealed;
 pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
-pub use crate::keys::fuzzing::{google_answer, key_file, private_key};
+pub use crate::keys::fuzzing::{
+    google_answer, key_file, kube_config, kubernetes_secret, private_key, vault_answer,
+    vault_config,
+};
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
@@ -26,7 +29,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 33] = [
+pub const TARGETS: [Target; 37] = [
     ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),
@@ -41,6 +44,8 @@ pub const TARGETS: [Target; 33] = [
     ("image_config", image_config),
     ("json", json),
     ("key_file", key_file),
+    ("kube_config", kube_config),
+    ("kubernetes_secret", kubernetes_secret),
     ("link", link),
     ("location", location),
     ("manifest", manifest),
@@ -59,6 +64,8 @@ pub const TARGETS: [Target; 33] = [
     ("token", token),
     ("token_key", token_key),
     ("union", union),
+    ("vault_answer", vault_answer),
+    ("vault_config", vault_config),
     ("warning", warning),
 ];
 

@@ -15,6 +15,7 @@ mod remedy;
 mod sbom;
 mod service;
 mod store;
+mod stored;
 mod vault;
 
 pub(super) use remedy::Hint;

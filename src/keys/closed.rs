@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::error::OpenError;
 use super::key_file::KeyFile;
 use super::password::{Password, unlock};
@@ -16,6 +18,8 @@ use crate::service::Variables;
 pub enum Closed {
     /// A key file's content, and its password.
     Locked(KeyFile, Password),
+    /// A key file that a service keeps, and its password.
+    Stored(stored::Closed),
     /// A key that its service keeps.
     Remote(remote::Closed),
 }
@@ -29,30 +33,32 @@ impl Closed {
         Ok(Self::Locked(KeyFile::parse(pem)?, password))
     }
 
-    /// Whether opening it keeps a processor busy.
-    pub fn is_laborious(&self) -> bool {
-        matches!(self, Self::Locked(..))
-    }
-
     /// The password that opens it, if one does.
     pub fn password(&self) -> Option<&Password> {
         match self {
             Self::Locked(_, password) => Some(password),
-            Self::Remote(_) => None,
+            Self::Stored(_) | Self::Remote(_) => None,
         }
     }
 
     /// Unlocks the key on a thread of its own, or asks its service for the
-    /// public half.
+    /// public half. `permits` are as many as there are keys that may be unlocked
+    /// at the same time: that keeps a processor busy.
     ///
     /// # Errors
     /// On a wrong password, and on a service that does not give a key which
     /// can sign.
-    pub async fn open(self, client: &Arc<Client>) -> Result<Signer, OpenError> {
+    pub async fn open(
+        self,
+        client: &Arc<Client>,
+        permits: &Semaphore,
+    ) -> Result<Signer, OpenError> {
         match self {
-            Self::Locked(key, password) => {
-                let unlocked = beside::run(move || unlock(&key, &password)).await;
-                Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
+            Self::Locked(key, password) => unlock_beside(key, password, permits).await,
+            Self::Stored(closed) => {
+                let stored = closed.fetch(client).await?;
+                let key = KeyFile::parse(&stored.pem)?;
+                unlock_beside(key, stored.password, permits).await
             }
             Self::Remote(closed) => {
                 let key = closed.open(client).await?;
@@ -60,6 +66,17 @@ impl Closed {
             }
         }
     }
+}
+
+async fn unlock_beside(
+    key: KeyFile,
+    password: Password,
+    permits: &Semaphore,
+) -> Result<Signer, OpenError> {
+    // It is never closed.
+    let _permit = permits.acquire().await.ok();
+    let unlocked = beside::run(move || unlock(&key, &password)).await;
+    Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
 }
 
 /// Finds the key of a URI or of a program, and reads what it takes to ask for
@@ -76,6 +93,12 @@ pub fn find(
         KeyReference::Uri(KeyUri::Environment(name)) => {
             let pem = stored::from_variable(name, variables)?;
             Ok(Closed::of_file(&pem, password)?)
+        }
+        KeyReference::Uri(KeyUri::Kubernetes(uri)) => Ok(Closed::Stored(
+            stored::Closed::in_kubernetes(uri, variables)?,
+        )),
+        KeyReference::Uri(KeyUri::GitLab(uri)) => {
+            Ok(Closed::Stored(stored::Closed::in_gitlab(uri, variables)?))
         }
         reference => Ok(Closed::Remote(remote::Closed::find(reference, variables)?)),
     }

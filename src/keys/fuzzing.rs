@@ -6,6 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub use super::remote::fuzzing::{vault_answer, vault_config};
+pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
+
 use super::pem::first_block;
 use super::remote::google;
 use super::{Algorithm, KeyError, KeyFile, LocalKey};

@@ -12,6 +12,10 @@ pub enum Origin {
     EmptyFile(PathBuf),
     /// `COSIGN_PASSWORD`.
     Environment,
+    /// The value of this name, beside a key that a service keeps.
+    Stored(&'static str),
+    /// There is no value of this name beside the key: the password is empty.
+    NotStored(&'static str),
     /// Neither was given: the password is empty.
     Empty,
 }
@@ -22,6 +26,13 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "read from `{}`", path.display()),
             Self::EmptyFile(path) => {
                 write!(f, "the empty one, read from `{}`", path.display())
+            }
+            Self::Stored(name) => write!(f, "that of `{name}`, beside the key"),
+            Self::NotStored(name) => {
+                write!(
+                    f,
+                    "the empty one, because there is no `{name}` beside the key"
+                )
             }
             Self::Environment => f.write_str("that of COSIGN_PASSWORD"),
             Self::Empty => f.write_str(

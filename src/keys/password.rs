@@ -2,8 +2,6 @@
 //!
 //! Implements `spec/keys.md`, section 4.
 
-use std::path::PathBuf;
-
 use super::error::KeyError;
 use super::key_file::KeyFile;
 use super::local::LocalKey;
@@ -48,24 +46,28 @@ pub fn unlock(key: &KeyFile, password: &Password) -> Result<LocalKey, KeyError> 
         Err(KeyError::Locked) => {}
         answer => return answer,
     }
-    let Some((path, shorter)) = without_newline(password) else {
+    let Some(shorter) = without_newline(password) else {
         return Err(wrong());
     };
     match key.unlock(&shorter) {
         Err(KeyError::Locked) => Err(wrong()),
         Err(error) => Err(error),
         Ok(key) => {
-            tracing::debug!("ignored the newline at the end of `{}`", path.display());
+            tracing::debug!(
+                "ignored the newline at the end of the password, {}",
+                password.origin
+            );
             Ok(key)
         }
     }
 }
 
-fn without_newline(password: &Password) -> Option<(&PathBuf, Secret)> {
-    let Origin::File(path) = &password.origin else {
+/// Of a file or a service, where line breaks get in unseen.
+fn without_newline(password: &Password) -> Option<Secret> {
+    let (Origin::File(_) | Origin::Stored(_)) = &password.origin else {
         return None;
     };
     let line = password.bytes.expose().strip_suffix(b"\n")?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    Some((path, Secret::new(line.to_vec())))
+    Some(Secret::new(line.to_vec()))
 }

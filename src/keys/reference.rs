@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 pub(super) use super::error::UriError;
 use super::remote::{AwsKey, GoogleUri, VaultUri};
+use super::stored::{GitLabUri, SecretUri};
 
 /// A key as it is named, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +81,10 @@ pub enum KeyUri {
     Environment(String),
     /// `awskms://[HOST]/ID`
     Aws(AwsKey),
+    /// `gitlab://PROJECT`
+    GitLab(GitLabUri),
+    /// `k8s://NAMESPACE/SECRET`
+    Kubernetes(SecretUri),
     /// `hashivault://…` and `openbao://…`
     Vault(VaultUri),
     /// `gcpkms://…`
@@ -93,6 +98,8 @@ impl fmt::Display for KeyUri {
         match self {
             Self::Environment(name) => write!(f, "env://{name}"),
             Self::Aws(key) => write!(f, "{key}"),
+            Self::GitLab(uri) => write!(f, "{uri}"),
+            Self::Kubernetes(uri) => write!(f, "{uri}"),
             Self::Vault(uri) => write!(f, "{uri}"),
             Self::Google(key) => write!(f, "{key}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
@@ -112,20 +119,28 @@ impl KeyUri {
         match scheme {
             "env" => environment(rest),
             "awskms" => AwsKey::parse(rest).map(Self::Aws),
+            "gitlab" => GitLabUri::parse(uri).map(Self::GitLab),
+            "k8s" => SecretUri::parse(uri).map(Self::Kubernetes),
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
             "gcpkms" => GoogleUri::parse(rest).map(Self::Google),
-            "azurekms" | "gitlab" | "k8s" | "pkcs11" | "file" | "http" | "https" => {
+            "azurekms" | "pkcs11" | "file" | "http" | "https" => {
                 Err(UriError::Scheme(scheme.to_owned()))
             }
             _ => plugin(scheme, rest),
         }
     }
 
-    /// Whether a password opens the key.
+    /// Whether a password opens the key that is told beside it: those of keys in
+    /// Kubernetes and GitLab are kept there.
     fn has_password(&self) -> bool {
         match self {
             Self::Environment(_) => true,
-            Self::Aws(_) | Self::Google(_) | Self::Vault(_) | Self::Plugin { .. } => false,
+            Self::Aws(_)
+            | Self::GitLab(_)
+            | Self::Google(_)
+            | Self::Kubernetes(_)
+            | Self::Vault(_)
+            | Self::Plugin { .. } => false,
         }
     }
 }

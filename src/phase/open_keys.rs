@@ -61,13 +61,7 @@ pub fn open_keys(closed: Vec<ClosedKey>, client: &Arc<Client>) -> Opening {
         reference: closed.reference,
         task: {
             let (permits, client) = (Arc::clone(&permits), Arc::clone(client));
-            tokio::spawn(async move {
-                let _permit = match closed.key.is_laborious() {
-                    true => permits.acquire_owned().await.ok(),
-                    false => None,
-                };
-                closed.key.open(&client).await
-            })
+            tokio::spawn(async move { closed.key.open(&client, &permits).await })
         },
     };
     Opening {

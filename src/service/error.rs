@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::stored::{GitLabProject, KubernetesSecret};
 use super::variables::Unreadable;
 use super::vault::VaultKey;
 use crate::child::ChildError;
@@ -18,6 +19,8 @@ pub enum ServiceName {
     Aws(AwsApi),
     /// The sources of credentials for AWS.
     AwsCredentials,
+    GitLab(Box<GitLabProject>),
+    Kubernetes(Box<KubernetesSecret>),
     Vault(Box<VaultKey>),
     /// What vouches for us at Google.
     Google,
@@ -46,6 +49,10 @@ impl fmt::Display for ServiceName {
             Self::Aws(AwsApi::Ecr) => f.write_str("Amazon ECR"),
             Self::Aws(AwsApi::EcrPublic) => f.write_str("Amazon ECR Public"),
             Self::AwsCredentials => f.write_str("credentials for AWS"),
+            Self::GitLab(project) if project.host.is_empty() => f.write_str("GitLab"),
+            Self::GitLab(project) => write!(f, "GitLab at `{}`", project.host),
+            Self::Kubernetes(secret) if secret.host.is_empty() => f.write_str("Kubernetes"),
+            Self::Kubernetes(secret) => write!(f, "Kubernetes at `{}`", secret.host),
             Self::Vault(key) if key.host.is_empty() => f.write_str(key.product),
             Self::Vault(key) => write!(f, "{} at `{}`", key.product, key.host),
             Self::Google => f.write_str("Google Cloud"),

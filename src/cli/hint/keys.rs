@@ -119,6 +119,13 @@ fn of_origin(origin: &Origin) -> Hint {
         Origin::Environment => {
             say("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
         }
+        Origin::Stored(_) => say(
+            "the value must be the password of this very key and nothing else, but for one line \
+             break at its end",
+        ),
+        Origin::NotStored(name) => {
+            Some(format!("keep the password under the name `{name}` beside the key").into())
+        }
         Origin::EmptyFile(_) => say(
             "write the password into the file; if COSIGN_PASSWORD holds it, leave `password` out",
         ),

@@ -1,7 +1,7 @@
 //! Remedies for services that keep keys, and for programs that sign.
 
 use super::http::of_http;
-use super::{Hint, google, say, vault};
+use super::{Hint, google, say, stored, vault};
 use crate::child::ChildError;
 use crate::service::aws;
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
@@ -12,6 +12,8 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::Program(_) => of_program(&error.trouble),
         ServiceName::Aws(api) => of_aws(*api, &error.trouble),
         ServiceName::AwsCredentials => of_aws_credentials(&error.trouble),
+        ServiceName::GitLab(project) => stored::of_gitlab(project, &error.trouble),
+        ServiceName::Kubernetes(secret) => stored::of_kubernetes(secret, &error.trouble),
         ServiceName::Vault(key) => vault::of_vault(key, &error.trouble),
         ServiceName::Google => google::of_identity(&error.trouble),
         ServiceName::GoogleKms => google::of_keys(&error.trouble),

@@ -7,6 +7,8 @@
 //! that the public half does not accept (KEY-36).
 
 mod aws;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 pub(super) mod google;
 mod plugin;
 mod program;
@@ -120,7 +122,11 @@ impl Closed {
             KeyReference::Program(program) => {
                 Keeper::Program(program::Closed::find(program, variables)?)
             }
-            KeyReference::File(_) | KeyReference::Uri(KeyUri::Environment(_)) => {
+            // Those are unlocked here.
+            KeyReference::File(_)
+            | KeyReference::Uri(
+                KeyUri::Environment(_) | KeyUri::GitLab(_) | KeyUri::Kubernetes(_),
+            ) => {
                 return Err(OpenError::Key(KeyError::Damaged));
             }
         }))

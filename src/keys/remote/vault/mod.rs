@@ -4,6 +4,8 @@
 
 mod answer;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod token;
 mod uri;
 

@@ -1,0 +1,3 @@
+//! Fuzz targets for what services answer about keys that sign there.
+
+pub use super::vault::fuzzing::{vault_answer, vault_config};

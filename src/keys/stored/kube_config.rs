@@ -1,0 +1,400 @@
+//! The way to a cluster and who asks it: the service account of a pod, or a
+//! kubeconfig (`k8s.io/client-go` v0.35 `tools/clientcmd`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use tracing::warn;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{setting, yaml};
+use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use crate::http::{OwnTls, ProxyVariable};
+use crate::secret::Secret;
+use crate::service::{self, Trouble, Variables};
+
+/// Where Kubernetes mounts what a pod needs to ask it.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// A cluster, and what it is shown.
+pub(super) struct Cluster {
+    pub(super) server: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) own_tls: Arc<OwnTls>,
+}
+
+/// Each source without credentials, and why.
+type Tried = Vec<(&'static str, String)>;
+
+/// A file. Of several, the first that has an entry of a name counts.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct KubeConfig {
+    current_context: Option<String>,
+    contexts: Vec<NamedContext>,
+    clusters: Vec<NamedCluster>,
+    users: Vec<NamedUser>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: String,
+    #[serde(default)]
+    context: Context,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Context {
+    cluster: String,
+    user: String,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: String,
+    #[serde(default)]
+    cluster: ClusterEntry,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+struct ClusterEntry {
+    server: Option<String>,
+    certificate_authority: Option<PathBuf>,
+    certificate_authority_data: Option<String>,
+    insecure_skip_tls_verify: bool,
+    tls_server_name: Option<String>,
+    /// It may hold a password.
+    proxy_url: Option<Zeroizing<String>>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: String,
+    #[serde(default)]
+    user: User,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+struct User {
+    token: Option<Zeroizing<String>>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_certificate_data: Option<String>,
+    client_key: Option<PathBuf>,
+    client_key_data: Option<Zeroizing<String>>,
+    exec: Option<serde::de::IgnoredAny>,
+    auth_provider: Option<serde::de::IgnoredAny>,
+    username: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "as")]
+    acting_as: Option<serde::de::IgnoredAny>,
+}
+
+/// A kubeconfig, and the file that relative paths of it begin at.
+struct File {
+    path: PathBuf,
+    config: KubeConfig,
+}
+
+/// An entry of a kubeconfig with the file that it is in.
+struct Entry<'a, T> {
+    file: &'a Path,
+    entry: &'a T,
+}
+
+impl Cluster {
+    /// Reads variables and files: the service account of this pod or, if there is
+    /// none, the files of `KUBECONFIG` or `~/.kube/config`.
+    pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
+        let mut tried = Tried::new();
+        if let Some(cluster) = in_pod(variables, &mut tried)? {
+            return Ok(cluster);
+        }
+        let files = files(variables, &mut tried)?;
+        if files.is_empty() {
+            return Err(Trouble::NoCredentials { tried });
+        }
+        of_files(&files, tried, variables)
+    }
+
+    /// `host:port`, without a port that is its scheme's.
+    pub(super) fn host(&self) -> String {
+        let origin = self.server.origin().ascii_serialization();
+        let host = origin.split_once("://").map(|(_, host)| host.to_owned());
+        host.unwrap_or(origin)
+    }
+}
+
+fn in_pod(variables: &Variables, tried: &mut Tried) -> Result<Option<Cluster>, Trouble> {
+    const HOST: &str = "KUBERNETES_SERVICE_HOST";
+    let host = variables.text(HOST);
+    let (Some(host), Some(port)) = (host, variables.text("KUBERNETES_SERVICE_PORT")) else {
+        tried.push((HOST, "not set".to_owned()));
+        return Ok(None);
+    };
+    let folder = Path::new(ACCOUNT);
+    let Some(token) = variables.read_if_there(&folder.join("token"))? else {
+        tried.push((ACCOUNT, "no token".to_owned()));
+        return Ok(None);
+    };
+    let host = match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host,
+    };
+    let server = Url::parse(&format!("https://{host}:{port}"));
+    let server = server.map_err(|_| setting(HOST, "it is no host"))?;
+    let own = match variables.read_if_there(&folder.join("ca.crt"))? {
+        None => OwnTls::new(),
+        Some(pem) => OwnTls::new()
+            .trusting(pem.expose())
+            .map_err(|_| setting(format!("{ACCOUNT}/ca.crt"), NO_CERTIFICATE))?,
+    };
+    let mut headers = headers();
+    show(&mut headers, token.expose(), variables)
+        .ok_or_else(|| setting(format!("{ACCOUNT}/token"), NO_TOKEN))?;
+    Ok(Some(Cluster {
+        server,
+        headers,
+        own_tls: Arc::new(own),
+    }))
+}
+
+const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
+const NO_TOKEN: &str = "it holds no token";
+const NOT_BASE64: &str = "it has data that is not base64";
+
+fn headers() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
+/// Adds a token; nothing if it is none.
+fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<()> {
+    let token = token.trim_ascii();
+    let is_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    variables.remember(token);
+    let value = Zeroizing::new([b"Bearer ", token].concat());
+    let mut value = HeaderValue::from_bytes(&value).ok().filter(|_| is_token)?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    Some(())
+}
+
+/// The kubeconfigs that are there.
+fn files(variables: &Variables, tried: &mut Tried) -> Result<Vec<File>, Trouble> {
+    let list = variables.path("KUBECONFIG");
+    let (name, paths) = match (list, variables.home()) {
+        (Some(list), _) => ("KUBECONFIG", std::env::split_paths(&list).collect()),
+        (None, Some(home)) => ("~/.kube/config", vec![home.join(".kube/config")]),
+        (None, None) => ("~/.kube/config", Vec::new()),
+    };
+    let mut files = Vec::new();
+    for path in paths
+        .into_iter()
+        .filter(|path: &PathBuf| !path.as_os_str().is_empty())
+    {
+        let Some(text) = variables.read_if_there(&path)? else {
+            continue;
+        };
+        let config = parse(text.expose()).map_err(|reason| {
+            let name = path.display().to_string();
+            setting(name, reason)
+        })?;
+        files.push(File { path, config });
+    }
+    if files.is_empty() {
+        tried.push((name, "not there".to_owned()));
+    }
+    Ok(files)
+}
+
+/// A kubeconfig, in YAML.
+pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
+    let value = yaml::parse(text)?;
+    match value.is_null() {
+        true => Ok(KubeConfig::default()),
+        false => serde_json::from_value(value).map_err(|_| "it is no kubeconfig"),
+    }
+}
+
+fn of_files(files: &[File], mut tried: Tried, variables: &Variables) -> Result<Cluster, Trouble> {
+    let first = files.first().map(|file| file.path.display().to_string());
+    let first = first.unwrap_or_default();
+    let wrong = |reason| setting(first.clone(), reason);
+    let current = files.iter().find_map(|file| {
+        let current = file.config.current_context.as_deref();
+        current.filter(|current| !current.is_empty())
+    });
+    let current = current.ok_or_else(|| wrong("it has no `current-context`"))?;
+    let context = entry(files, |config| {
+        let mut all = config.contexts.iter();
+        Some(&all.find(|context| context.name == current)?.context)
+    });
+    let context = context.ok_or_else(|| wrong("its current context is not in it"))?;
+    let cluster = entry(files, |config| {
+        let mut all = config.clusters.iter();
+        Some(
+            &all.find(|cluster| cluster.name == context.entry.cluster)?
+                .cluster,
+        )
+    });
+    let cluster = cluster.ok_or_else(|| wrong("the cluster of its context is not in it"))?;
+    let user = entry(files, |config| {
+        let mut all = config.users.iter();
+        Some(&all.find(|user| user.name == context.entry.user)?.user)
+    });
+    let user = user.ok_or_else(|| wrong("the user of its context is not in it"))?;
+    let server = cluster.entry.server.as_deref().unwrap_or_default();
+    let server = service::endpoint(server).map_err(|_| cluster.wrong("its server is no URL"))?;
+    user.refuse()?;
+    let mut headers = headers();
+    let has_token = user.show(&mut headers, variables)?;
+    let own = cluster.own_tls(&server, variables)?;
+    let (own, has_certificate) = user.identify(own, variables)?;
+    if !has_token && !has_certificate {
+        let reason = "its user has no token and no certificate".to_owned();
+        tried.push(("the kubeconfig", reason));
+        return Err(Trouble::NoCredentials { tried });
+    }
+    Ok(Cluster {
+        server,
+        headers,
+        own_tls: Arc::new(own),
+    })
+}
+
+/// The first file that has it.
+fn entry<'a, T>(
+    files: &'a [File],
+    find: impl Fn(&'a KubeConfig) -> Option<&'a T>,
+) -> Option<Entry<'a, T>> {
+    files.iter().find_map(|file| {
+        Some(Entry {
+            file: &file.path,
+            entry: find(&file.config)?,
+        })
+    })
+}
+
+impl<T> Entry<'_, T> {
+    fn wrong(&self, reason: &'static str) -> Trouble {
+        setting(self.file.display().to_string(), reason)
+    }
+
+    /// Data, or else the file at a path that begins at the folder of this one.
+    fn data_or_file(
+        &self,
+        data: Option<&str>,
+        path: Option<&PathBuf>,
+        variables: &Variables,
+    ) -> Result<Option<Secret>, Trouble> {
+        if let Some(data) = data.filter(|data| !data.is_empty()) {
+            let decoded = STANDARD.decode(data.trim());
+            let decoded = decoded.map_err(|_| self.wrong(NOT_BASE64))?;
+            return Ok(Some(Secret::new(decoded)));
+        }
+        let path = path.filter(|path| !path.as_os_str().is_empty());
+        let path = path.map(|path| self.file.parent().unwrap_or(Path::new("")).join(path));
+        Ok(path.map(|path| variables.read(&path)).transpose()?)
+    }
+}
+
+impl Entry<'_, ClusterEntry> {
+    fn own_tls(&self, server: &Url, variables: &Variables) -> Result<OwnTls, Trouble> {
+        let ClusterEntry {
+            certificate_authority: path,
+            certificate_authority_data: data,
+            insecure_skip_tls_verify: is_unverified,
+            tls_server_name: name,
+            proxy_url: proxy,
+            ..
+        } = self.entry;
+        let mut own = OwnTls::new();
+        if let Some(pem) = self.data_or_file(data.as_deref(), path.as_ref(), variables)? {
+            let trusting = own.trusting(pem.expose());
+            own = trusting.map_err(|_| self.wrong("its authority is no certificate in PEM"))?;
+        }
+        if *is_unverified {
+            let host = server.origin().ascii_serialization();
+            warn!("Kubernetes at {host} is asked without verifying its certificate");
+            own = own.trusting_anybody();
+        }
+        if let Some(name) = name.as_ref().filter(|name| !name.is_empty()) {
+            let named = own.named(name.clone());
+            own = named.map_err(|_| self.wrong("its `tls-server-name` is no name of a host"))?;
+        }
+        if let Some(proxy) = proxy.as_ref().filter(|proxy| !proxy.is_empty()) {
+            let value = Secret::new(proxy.as_bytes().to_vec());
+            let name = "proxy-url";
+            own = own.by(ProxyVariable { name, value }, variables.secrets());
+        }
+        Ok(own)
+    }
+}
+
+impl Entry<'_, User> {
+    /// Ways to log in that are not supported are not passed over.
+    fn refuse(&self) -> Result<(), Trouble> {
+        let User {
+            exec,
+            auth_provider,
+            username,
+            acting_as,
+            ..
+        } = self.entry;
+        for (there, reason) in [
+            (exec, "its user logs in by a program (`exec`)"),
+            (auth_provider, "its user logs in by an `auth-provider`"),
+            (username, "its user logs in by name and password"),
+            (acting_as, "its user acts as another (`as`)"),
+        ] {
+            if there.is_some() {
+                return Err(self.wrong(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is a token. That of a file comes first, as in client-go.
+    fn show(&self, headers: &mut HeaderMap, variables: &Variables) -> Result<bool, Trouble> {
+        let token = match self.data_or_file(None, self.entry.token_file.as_ref(), variables)? {
+            Some(token) => token,
+            None => match self.entry.token.as_ref().filter(|token| !token.is_empty()) {
+                Some(token) => Secret::new(token.as_bytes().to_vec()),
+                None => return Ok(false),
+            },
+        };
+        let shown = show(headers, token.expose(), variables);
+        shown.ok_or_else(|| self.wrong("its user's token is none"))?;
+        Ok(true)
+    }
+
+    /// Whether there is a certificate.
+    fn identify(&self, own: OwnTls, variables: &Variables) -> Result<(OwnTls, bool), Trouble> {
+        let User {
+            client_certificate: path,
+            client_certificate_data: data,
+            client_key: key_path,
+            client_key_data: key_data,
+            ..
+        } = self.entry;
+        let certificate = self.data_or_file(data.as_deref(), path.as_ref(), variables)?;
+        let key_data = key_data.as_ref().map(|data| data.as_str());
+        let key = self.data_or_file(key_data, key_path.as_ref(), variables)?;
+        match (certificate, key) {
+            (None, None) => Ok((own, false)),
+            (Some(certificate), Some(key)) => {
+                let shown = own.showing(certificate.expose(), key.expose());
+                let reason = "its user's certificate and key are no pair in PEM";
+                Ok((shown.map_err(|_| self.wrong(reason))?, true))
+            }
+            _ => Err(self.wrong("its user has a certificate without its key, or the reverse")),
+        }
+    }
+}

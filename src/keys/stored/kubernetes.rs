@@ -1,0 +1,218 @@
+//! `k8s://NAMESPACE/SECRET`: a key file in a Secret, with its password beside
+//! it, as `cosign generate-key-pair k8s://…` makes it (cosign v3.1.2
+//! `pkg/cosign/kubernetes`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::kube_config::Cluster;
+use super::{Stored, action, failed, nonsense};
+use crate::http::{Client, Method, Redirects, Request, Response, Trust};
+use crate::keys::error::UriError;
+use crate::service::{KubernetesSecret, ServiceError, ServiceName, Trouble, Variables, said};
+
+const PASSWORD: &str = "cosign.password";
+/// A Secret has at most 1 MiB, here in base64, and its metadata.
+const SECRET_LIMIT: u64 = 2 * 1024 * 1024;
+
+/// A Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretUri {
+    namespace: String,
+    name: String,
+}
+
+impl SecretUri {
+    /// Parses a URI, with exactly one slash in it.
+    ///
+    /// # Errors
+    /// On other names than Kubernetes allows (RFC 1123 subdomains).
+    pub(in crate::keys) fn parse(uri: &str) -> Result<Self, UriError> {
+        let malformed = |reason| UriError::Malformed {
+            scheme: "k8s://",
+            reason,
+            form: "k8s://NAMESPACE/SECRET",
+        };
+        let rest = uri.strip_prefix("k8s://");
+        let rest = rest.ok_or_else(|| malformed("two slashes follow the scheme"))?;
+        let one_slash = || malformed("one slash stands between namespace and name");
+        let (namespace, name) = rest.split_once('/').ok_or_else(one_slash)?;
+        if name.contains('/') {
+            return Err(one_slash());
+        }
+        let is_name = |name: &str| {
+            let is_allowed =
+                |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+            let ends = [name.bytes().next(), name.bytes().next_back()];
+            let is_end = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
+            name.len() <= 253 && name.bytes().all(is_allowed) && ends.into_iter().all(is_end)
+        };
+        match is_name(namespace) && is_name(name) {
+            true => Ok(Self {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }),
+            false => Err(malformed("no Secret has such a name")),
+        }
+    }
+}
+
+impl fmt::Display for SecretUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "k8s://{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A Secret whose cluster has not been asked yet.
+pub(super) struct Closed {
+    name: ServiceName,
+    uri: SecretUri,
+    cluster: Arc<Cluster>,
+}
+
+/// A Secret. Its values are base64.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    data: Option<Values>,
+}
+
+#[derive(Deserialize, Default)]
+struct Values {
+    #[serde(rename = "cosign.key")]
+    key: Option<Zeroizing<String>>,
+    #[serde(rename = "cosign.password")]
+    password: Option<Zeroizing<String>>,
+}
+
+/// Kubernetes' object for every error.
+#[derive(Deserialize)]
+struct Status {
+    message: String,
+}
+
+impl Closed {
+    pub(super) fn find(uri: &SecretUri, variables: &Variables) -> Result<Self, ServiceError> {
+        let name = |host: String| {
+            ServiceName::Kubernetes(Box::new(KubernetesSecret {
+                host,
+                namespace: uri.namespace.clone(),
+                secret: uri.name.clone(),
+            }))
+        };
+        let cluster = variables.shared("", || Cluster::find(variables));
+        let cluster = cluster.map_err(|trouble| failed(&name(String::new()), trouble))?;
+        Ok(Self {
+            name: name(cluster.host()),
+            uri: uri.clone(),
+            cluster,
+        })
+    }
+
+    pub(super) async fn fetch(self, client: &Arc<Client>) -> Result<Stored, ServiceError> {
+        let request = self.request();
+        let response = client.send(&request).await;
+        let response = response.map_err(|error| failed(&self.name, error))?;
+        match response.status.as_u16() {
+            200 => read(&response).map_err(|trouble| failed(&self.name, trouble)),
+            _ => Err(failed(&self.name, refused(&request, &response))),
+        }
+    }
+
+    fn request(&self) -> Request {
+        let mut url = self.cluster.server.clone();
+        // An address of HTTP has a path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            let SecretUri { namespace, name } = &self.uri;
+            let path = ["api", "v1", "namespaces", namespace, "secrets", name];
+            segments.pop_if_empty().extend(path);
+        }
+        let mut request = Request::new(Method::GET, url, Trust::Verified);
+        request.headers = self.cluster.headers.clone();
+        request.own_tls = Some(Arc::clone(&self.cluster.own_tls));
+        // The credentials are for this host.
+        request.redirects = Redirects::Answered;
+        request.body_limit = SECRET_LIMIT;
+        request
+    }
+}
+
+fn read(response: &Response) -> Result<Stored, Trouble> {
+    let nonsense = |reason| nonsense(response, reason);
+    secret(&response.body).map_err(|no_key| match no_key {
+        NoKey::Nonsense(reason) => nonsense(reason),
+        NoKey::Lacking => Trouble::Unfit {
+            reason: "the Secret has no `cosign.key`".to_owned(),
+        },
+    })
+}
+
+/// Why a Secret gives no key.
+pub(super) enum NoKey {
+    Nonsense(&'static str),
+    Lacking,
+}
+
+/// The key and its password in the answer for a Secret.
+pub(super) fn secret(body: &[u8]) -> Result<Stored, NoKey> {
+    let answer: Result<Answer, _> = serde_json::from_slice(body);
+    let answer = answer.map_err(|_| NoKey::Nonsense("it is not the JSON of a Secret"))?;
+    let Values { key, password } = answer.data.unwrap_or_default();
+    let key = key.filter(|key| !key.is_empty()).ok_or(NoKey::Lacking)?;
+    let decoded = |value: Zeroizing<String>| {
+        let decoded = STANDARD.decode(value.as_bytes());
+        decoded.map_err(|_| NoKey::Nonsense("a value is not base64"))
+    };
+    let password = password.map(decoded).transpose()?;
+    Ok(Stored::new(decoded(key)?, password, PASSWORD))
+}
+
+fn refused(request: &Request, response: &Response) -> Trouble {
+    let action = action(request);
+    let status: Option<Status> = serde_json::from_slice(&response.body).ok();
+    let answer = said(response, status.as_ref().map(|status| &*status.message));
+    match response.status.as_u16() {
+        401 => Trouble::Expired { action, answer },
+        403 => Trouble::Denied { action, answer },
+        404 => Trouble::Missing { action, answer },
+        status => Trouble::Status {
+            action,
+            status,
+            answer,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// KEY-70
+    #[test]
+    fn a_uri_names_a_namespace_and_a_secret() {
+        for good in ["k8s://default/cosign", "k8s://team-a/keys.release"] {
+            let parsed = SecretUri::parse(good).map(|uri| uri.to_string());
+            assert_eq!(parsed.as_deref(), Ok(good));
+        }
+        for bad in [
+            "k8s://",
+            "k8s:a/b",
+            "k8s://a",
+            "k8s://a/",
+            "k8s:///b",
+            "k8s://a/b/c",
+            "k8s://A/b",
+            "k8s://a/-b",
+            "k8s://a/..",
+            "k8s://a/b?c",
+        ] {
+            let parsed = SecretUri::parse(bad);
+            assert!(matches!(parsed, Err(UriError::Malformed { .. })), "{bad}");
+        }
+    }
+}

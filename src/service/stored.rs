@@ -1,0 +1,17 @@
+//! Where key files are kept, as messages and remedies name it. The host is empty
+//! as long as it is not known.
+
+/// A Secret of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesSecret {
+    pub host: String,
+    pub namespace: String,
+    pub secret: String,
+}
+
+/// A project of GitLab, or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitLabProject {
+    pub host: String,
+    pub project: String,
+}
