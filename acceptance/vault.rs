@@ -670,7 +670,11 @@ fn what_is_set_wrong_is_named_before_anything_is_sent() {
             "`VAULT_ADDR` cannot be used",
         ),
         ("VAULT_ADDR", "unix:///run/vault.sock", "sockets"),
-        ("VAULT_ADDR", "https://u:canary-p@h", "a login in it"),
+        (
+            "VAULT_ADDR",
+            "https://u:canary-p@h",
+            "more than a host and a path",
+        ),
         ("VAULT_TOKEN", "a b", "holds no token"),
         ("VAULT_HEADERS", "[]", "no JSON object"),
         (

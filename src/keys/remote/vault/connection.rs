@@ -14,10 +14,10 @@ use super::uri::Product;
 use crate::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use crate::http::{
     Client, Method, OwnTls, ProxyVariable, Redacted, Redirects, Request, Response, StatusCode,
-    Trust, Zone, is_passing,
+    Trust, is_passing,
 };
 use crate::oci::Content;
-use crate::service::{Trouble, Variables, said};
+use crate::service::{Trouble, Variables, endpoint, said};
 
 /// A version of a key, with what Vault writes beside it, has about 1 KiB.
 const KEY_LIMIT: u64 = 1024 * 1024;
@@ -56,10 +56,6 @@ impl Connection {
         let own_tls = own_tls(variables)?.map(Arc::new);
         let token = Token::find(variables)?;
         let host = address.origin().ascii_serialization();
-        if address.scheme() == "http" && Zone::of(&address) != Zone::Loopback {
-            let product = product.name();
-            warn!("{product} at {host} is asked in plain HTTP: who is on the way reads the token");
-        }
         if variables.is_on("VAULT_SKIP_VERIFY") {
             let product = product.name();
             warn!("{product} at {host} is asked without verifying its certificate");
@@ -230,16 +226,7 @@ fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
     if text.starts_with("unix:") {
         return Err(setting(name, "sockets of this machine are not supported"));
     }
-    let mut url = Url::parse(text.trim()).map_err(|_| no_url(name))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(setting(name, "it does not begin with `https://`"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(setting(name, "it has a login in it"));
-    }
-    url.set_query(None);
-    url.set_fragment(None);
-    Ok(url)
+    endpoint(text.trim()).map_err(|reason| setting(name, reason))
 }
 
 fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
