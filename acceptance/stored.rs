@@ -126,9 +126,10 @@ fn with_config(registry: &Registry, image: &Image, config: &str) -> Signer {
 fn the_real_kubernetes_gives_the_key_to_a_token_and_to_a_certificate() {
     if is_here(Need::Service(Service::Kubernetes)) {
         let kubernetes = Kubernetes::start();
-        let (key, password) = (key(), password());
-        let values: [(&str, &[u8]); 2] = [
+        let (key, password, public) = (key(), password(), read(&format!("{KEY}.pub")));
+        let values: [(&str, &[u8]); 3] = [
             ("cosign.key", key.as_bytes()),
+            ("cosign.pub", public.as_bytes()),
             ("cosign.password", password.as_bytes()),
         ];
         kubernetes.create_secret("team", "cosign", &values);
@@ -142,11 +143,22 @@ fn the_real_kubernetes_gives_the_key_to_a_token_and_to_a_certificate() {
         for user in [json!({ "token": token }), certificate] {
             let (registry, image) = seeded();
             let config = kubernetes.config(&user);
-            without_canaries(with_config(&registry, &image, &config))
+            let signer = with_config(&registry, &image, &config);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("kube.json");
+            std::fs::write(&path, &config).unwrap();
+            without_canaries(signer.environment("KUBECONFIG", path.to_str().unwrap()))
                 .succeeded()
                 .does_not_say(&[&token])
                 .says(&["Unlocked key k8s://team/cosign"]);
             verified(&registry, &image);
+            let environment = [("KUBECONFIG", path.to_str().unwrap())];
+            for cosign in BOTH {
+                let reference = image.reference(registry.host());
+                cosign
+                    .verify_by("k8s://team/cosign", &reference, &environment)
+                    .accepted();
+            }
         }
         let (registry, image) = seeded();
         let run = |uri: &str, token: &str| {
