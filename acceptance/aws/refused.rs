@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Scene, key};
 use crate::support::images::{Document, Image};
 use crate::support::registry::{Action, Answer, When};
-use crate::support::services::aws::{Aws, USER};
+use crate::support::services::aws::{Aws, JWT, USER};
 use crate::support::services::pair::Kind;
 use crate::support::signer::Signer;
 
@@ -282,4 +282,51 @@ fn a_role_that_nobody_may_take_is_told() {
     let run = run.ended_with(113).says(&["AccessDenied", "trust policy"]);
     run.does_not_say(&["canary", USER[1]]);
     scene.registry.stored_nothing();
+}
+
+/// KEY-81
+#[test]
+fn no_redirect_leads_a_signed_request_elsewhere() {
+    let (aws, other, scene) = (Aws::start(), Aws::start(), Scene::new());
+    for aws in [&aws, &other] {
+        aws.add("team", Kind::P256);
+    }
+    let to = format!("{}/", other.service().url());
+    for status in [302, 307, 308] {
+        let redirect = Answer::new(status).with("location", to.clone());
+        let when = When::first("POST", "TrentService.GetPublicKey");
+        aws.service().inject(when, Action::Answer(redirect));
+        let signer = scene.signer(key("awskms:///alias/team"), &aws.environment());
+        let run = signer.run().ended_with(112);
+        run.says(&["unexpected status 30"]);
+    }
+    assert!(other.service().recorded().is_empty());
+    scene.registry.stored_nothing();
+}
+
+/// KEY-87
+#[test]
+fn who_gives_roles_is_asked_again_when_it_throttles() {
+    let (aws, scene) = (Aws::start(), Scene::new());
+    let public = aws.add("team", Kind::P256);
+    let xml = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message>\
+               </Error></ErrorResponse>";
+    let throttled = Answer::new(400).body("text/xml", xml);
+    aws.service()
+        .inject(When::first("POST", "/"), Action::Answer(throttled));
+    let jwt = scene.folder.path().join("jwt");
+    std::fs::write(&jwt, JWT).unwrap();
+    let role = "arn:aws:iam::123456789012:role/signer";
+    let environment = [
+        ("AWS_ENDPOINT_URL", aws.service().url()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", jwt.display().to_string()),
+        ("AWS_ROLE_ARN", role.to_owned()),
+    ];
+    scene
+        .signer(key("awskms:///alias/team"), &environment)
+        .run()
+        .succeeded();
+    scene.verify(&public, "legacy");
+    assert_eq!(aws.count("AssumeRoleWithWebIdentity"), 2);
 }

@@ -10,7 +10,7 @@ pub use super::remote::fuzzing::{vault_answer, vault_config};
 pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
 
 use super::pem::first_block;
-use super::remote::google;
+use super::remote::{AwsKey, aws, google};
 use super::{Algorithm, KeyError, KeyFile, LocalKey};
 use crate::oci::Content;
 use crate::oci::fuzzing::assert_readable;
@@ -53,6 +53,22 @@ pub fn private_key(data: &[u8]) {
             let signature = signature.expect("the key was accepted");
             assert_eq!(signature, key.sign(&message).expect("it did before"));
         }
+    }
+}
+
+/// A public key of Amazon's; the same bytes as what follows `awskms://`, which is
+/// printed as it was written.
+pub fn aws_key(data: &[u8]) {
+    if let Ok(answer) = serde_json::from_slice::<aws::PublicKeyAnswer>(data)
+        && let Ok((public, name, _)) = answer.read()
+    {
+        assert!(Algorithm::of(&public).is_ok(), "{name}");
+    }
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(key) = AwsKey::parse(text)
+    {
+        assert_eq!(key.to_string(), format!("awskms://{text}"));
+        assert!(key.region().is_none_or(|region| !region.is_empty()));
     }
 }
 

@@ -1,3 +1,4 @@
 //! Fuzz targets for what vouches for us.
 
+pub use super::aws::fuzzing::{aws_answer, aws_profiles};
 pub use super::google::fuzzing::google_credentials;

@@ -6,7 +6,7 @@
 //! signatures (`sign`). Whatever they answer, no signature leaves this module
 //! that the public half does not accept (KEY-36).
 
-mod aws;
+pub(super) mod aws;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 pub(super) mod google;
@@ -21,6 +21,7 @@ use std::thread::available_parallelism;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::warn;
 
+pub use aws::AwsKey;
 pub use google::GoogleUri;
 pub use vault::VaultUri;
 
@@ -29,7 +30,6 @@ use super::prehash::{Hash, Prehash, sha256};
 use super::reference::{KeyReference, KeyUri};
 use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
-pub use aws::AwsKey;
 
 use crate::beside;
 use crate::http::Client;

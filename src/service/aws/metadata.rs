@@ -211,3 +211,52 @@ fn failed(trouble: impl Into<Trouble>) -> ServiceError {
         trouble: trouble.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::secret::Secrets;
+
+    fn found(name: &'static str, value: &'static str) -> Result<Option<Container>, Trouble> {
+        let lookup = move |asked: &str| (asked == name).then(|| value.into());
+        Container::find(&Variables::new(lookup, Secrets::default(), Instant::now()))
+    }
+
+    /// KEY-85
+    #[test]
+    fn a_container_s_token_goes_to_few_hosts() {
+        let full = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+        for url in [
+            "http://169.254.170.2/x",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::23]/v1/credentials",
+            "http://127.8.9.1:1/x",
+            "http://[::1]/x",
+            "http://localhost:1/x",
+            "https://anywhere.example/x",
+        ] {
+            let container = found(full, url).unwrap().unwrap();
+            assert_eq!(container.url.as_str(), url);
+        }
+        for url in [
+            "http://169.254.169.254/x",
+            "http://169.254.170.2.example/x",
+            "http://10.0.0.1/x",
+            "http://[fd00:ec2::254]/x",
+            "ftp://127.0.0.1/x",
+            "/x",
+        ] {
+            assert!(found(full, url).is_err(), "{url}");
+        }
+        let relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+        let container = found(relative, "/v2/credentials/1?a=b").unwrap().unwrap();
+        let url = "http://169.254.170.2/v2/credentials/1?a=b";
+        assert_eq!(container.url.as_str(), url);
+        for path in ["//other.example/x", "http://10.0.0.1/"] {
+            assert!(found(relative, path).is_err(), "{path}");
+        }
+        assert!(found("OTHER", "x").unwrap().is_none());
+    }
+}

@@ -8,6 +8,8 @@ mod config;
 mod credentials;
 mod ecr;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod metadata;
 mod partition;
 mod profiles;

@@ -52,7 +52,7 @@ struct PublicKeyQuestion<'a> {
 /// The answer of `GetPublicKey`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct PublicKeyAnswer {
+pub(in crate::keys) struct PublicKeyAnswer {
     /// The key's ARN.
     key_id: String,
     /// Base64 of a SubjectPublicKeyInfo.
@@ -122,7 +122,7 @@ impl Closed {
 impl PublicKeyAnswer {
     /// The public key, the name of its algorithm, and the hash if that is not
     /// SHA-256.
-    pub(super) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
+    pub(in crate::keys) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
         let unfit = |reason| Trouble::Unfit { reason };
         let der = STANDARD.decode(&self.public_key).ok();
         let public = PublicKey::from_der(der.ok_or_else(|| Trouble::Answer {
