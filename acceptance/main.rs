@@ -9,6 +9,7 @@
 //! | Does the identity of a machine in its cloud open that cloud's registry? | `ambient` |
 //! | Which entries of an SBOM layer are read where readers could disagree? | `archives` |
 //! | Do keys in AWS KMS sign, whoever vouches for us there? | `aws` |
+//! | What do keys of Azure Key Vault sign, as whom, and what when not? | `azure` |
 //! | How many requests and instructions does a run cost? | `baselines` |
 //! | How do memory and work grow with what is read? | `big` |
 //! | What do `format = "bundle"` and `"both"` write? | `bundles` |
@@ -76,6 +77,7 @@ mod support;
 mod ambient;
 mod archives;
 mod aws;
+mod azure;
 mod baselines;
 mod big;
 mod bundles;

@@ -12,13 +12,13 @@ pub use crate::config::fuzzing::{cosign_config, report};
 pub use crate::envelope::fuzzing::sealed;
 pub use crate::http::fuzzing::{certificate, redacted, redirect, retry_after, warning};
 pub use crate::keys::fuzzing::{
-    aws_key, google_answer, key_file, kube_config, kubernetes_secret, private_key, vault_answer,
-    vault_config,
+    aws_key, azure_answer, google_answer, key_file, kube_config, kubernetes_secret, private_key,
+    vault_answer, vault_config,
 };
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
-pub use crate::service::fuzzing::{aws_answer, aws_profiles, google_credentials};
+pub use crate::service::fuzzing::{aws_answer, aws_profiles, azure_token, google_credentials};
 pub use crate::store::registry::credentials::fuzzing::{
     docker_config, helper_answer, registry_auth,
 };
@@ -29,10 +29,12 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 40] = [
+pub const TARGETS: [Target; 42] = [
     ("aws_answer", aws_answer),
     ("aws_key", aws_key),
     ("aws_profiles", aws_profiles),
+    ("azure_answer", azure_answer),
+    ("azure_token", azure_token),
     ("certificate", certificate),
     ("challenge", challenge),
     ("command_line", command_line),

@@ -6,6 +6,7 @@
 //! that the compiler asks for the remedy of a new error.
 
 mod attach;
+mod azure;
 mod config;
 mod google;
 mod http;

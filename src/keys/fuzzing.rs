@@ -10,7 +10,7 @@ pub use super::remote::fuzzing::{vault_answer, vault_config};
 pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
 
 use super::pem::first_block;
-use super::remote::{AwsKey, aws, google};
+use super::remote::{AwsKey, aws, azure, google};
 use super::{Algorithm, KeyError, KeyFile, LocalKey};
 use crate::oci::Content;
 use crate::oci::fuzzing::assert_readable;
@@ -83,4 +83,26 @@ pub fn google_answer(data: &[u8]) {
     assert!(google::signature(data).is_none_or(|signature| !signature.is_empty()));
     let named = google::hash_of(&String::from_utf8_lossy(data));
     assert!(named.is_ok() || named.is_err_and(|reason| !reason.contains(char::is_control)));
+}
+
+/// A key of Azure's and its signatures; the same bytes as a challenge, whose token
+/// goes nowhere else.
+pub fn azure_answer(data: &[u8]) {
+    if let Some(answer) = azure::KeyAnswer::parse(data) {
+        let _ = answer.unfitness(jiff::Timestamp::UNIX_EPOCH);
+        match answer.public_key() {
+            Ok((kind, public)) => {
+                let _ = (Algorithm::of(&public), azure::signature(data, kind));
+            }
+            Err(reason) => assert!(!reason.contains(char::is_control)),
+        }
+    }
+    let Ok(vault) = "https://v.vault.azure.net/".parse() else {
+        unreachable!("it is a URL");
+    };
+    if let Some(audience) = azure::audience(&String::from_utf8_lossy(data)) {
+        assert!(audience.resource.starts_with("https://"));
+        let is_shown = azure::is_shown_to(&audience.resource, &vault);
+        assert!(!is_shown || audience.resource.contains("net"));
+    }
 }

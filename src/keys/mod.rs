@@ -39,7 +39,7 @@ pub use origin::Origin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
 pub use reference::{KeyReference, KeyUri, Program, PublicFileName};
-pub use remote::{AwsKey, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
+pub use remote::{AwsKey, AzureUri, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
 pub use stored::{GitLabUri, SecretUri};
 
 use crate::oci::{Content, Digest};

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub(super) use super::error::UriError;
-use super::remote::{AwsKey, GoogleUri, VaultUri};
+use super::remote::{AwsKey, AzureUri, GoogleUri, VaultUri};
 use super::stored::{GitLabUri, SecretUri};
 
 /// A key as it is named, without any of its secrets.
@@ -87,6 +87,8 @@ pub enum KeyUri {
     Kubernetes(SecretUri),
     /// `hashivault://…` and `openbao://…`
     Vault(VaultUri),
+    /// `azurekms://HOST/KEY[/VERSION]`
+    Azure(AzureUri),
     /// `gcpkms://…`
     Google(GoogleUri),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
@@ -101,6 +103,7 @@ impl fmt::Display for KeyUri {
             Self::GitLab(uri) => write!(f, "{uri}"),
             Self::Kubernetes(uri) => write!(f, "{uri}"),
             Self::Vault(uri) => write!(f, "{uri}"),
+            Self::Azure(key) => write!(f, "{key}"),
             Self::Google(key) => write!(f, "{key}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
@@ -122,10 +125,9 @@ impl KeyUri {
             "gitlab" => GitLabUri::parse(uri).map(Self::GitLab),
             "k8s" => SecretUri::parse(uri).map(Self::Kubernetes),
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
+            "azurekms" => AzureUri::parse(rest).map(Self::Azure),
             "gcpkms" => GoogleUri::parse(rest).map(Self::Google),
-            "azurekms" | "pkcs11" | "file" | "http" | "https" => {
-                Err(UriError::Scheme(scheme.to_owned()))
-            }
+            "pkcs11" | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
             _ => plugin(scheme, rest),
         }
     }
@@ -136,6 +138,7 @@ impl KeyUri {
         match self {
             Self::Environment(_) => true,
             Self::Aws(_)
+            | Self::Azure(_)
             | Self::GitLab(_)
             | Self::Google(_)
             | Self::Kubernetes(_)

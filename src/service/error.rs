@@ -22,6 +22,10 @@ pub enum ServiceName {
     GitLab(Box<GitLabProject>),
     Kubernetes(Box<KubernetesSecret>),
     Vault(Box<VaultKey>),
+    /// What vouches for us at Azure.
+    Azure,
+    /// Azure Key Vault or Managed HSM, by its host.
+    KeyVault(String),
     /// What vouches for us at Google.
     Google,
     GoogleKms,
@@ -55,6 +59,8 @@ impl fmt::Display for ServiceName {
             Self::Kubernetes(secret) => write!(f, "Kubernetes at `{}`", secret.host),
             Self::Vault(key) if key.host.is_empty() => f.write_str(key.product),
             Self::Vault(key) => write!(f, "{} at `{}`", key.product, key.host),
+            Self::Azure => f.write_str("Azure"),
+            Self::KeyVault(host) => write!(f, "`{host}`"),
             Self::Google => f.write_str("Google Cloud"),
             Self::GoogleKms => f.write_str("Google Cloud KMS"),
         }

@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod aws;
+pub mod azure;
 mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,7 +1,7 @@
 //! Remedies for services that keep keys, and for programs that sign.
 
 use super::http::of_http;
-use super::{Hint, google, say, stored, vault};
+use super::{Hint, azure, google, say, stored, vault};
 use crate::child::ChildError;
 use crate::service::aws;
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
@@ -15,6 +15,8 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::GitLab(project) => stored::of_gitlab(project, &error.trouble),
         ServiceName::Kubernetes(secret) => stored::of_kubernetes(secret, &error.trouble),
         ServiceName::Vault(key) => vault::of_vault(key, &error.trouble),
+        ServiceName::Azure => azure::of_identity(&error.trouble),
+        ServiceName::KeyVault(_) => azure::of_keys(&error.trouble),
         ServiceName::Google => google::of_identity(&error.trouble),
         ServiceName::GoogleKms => google::of_keys(&error.trouble),
     }

@@ -7,6 +7,8 @@
 //! that the public half does not accept (KEY-36).
 
 pub(super) mod aws;
+pub(super) mod azure;
+mod der;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 pub(super) mod google;
@@ -22,6 +24,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::warn;
 
 pub use aws::AwsKey;
+pub use azure::AzureUri;
 pub use google::GoogleUri;
 pub use vault::VaultUri;
 
@@ -67,6 +70,7 @@ pub struct Closed(Keeper);
 /// Who keeps a key, and all that it has to be told.
 enum Keeper {
     Aws(aws::Closed),
+    Azure(azure::Closed),
     Google(google::Closed),
     Plugin(plugin::Closed),
     Program(program::Closed),
@@ -76,6 +80,7 @@ enum Keeper {
 /// A service that has answered for its key.
 enum Service {
     Aws(aws::Key),
+    Azure(azure::Key),
     Google(google::Key),
     Plugin(plugin::Key),
     Program(program::Key),
@@ -110,6 +115,9 @@ impl Closed {
     pub(super) fn find(reference: &KeyReference, variables: &Variables) -> Result<Self, OpenError> {
         Ok(Self(match reference {
             KeyReference::Uri(KeyUri::Aws(key)) => Keeper::Aws(aws::Closed::find(key, variables)?),
+            KeyReference::Uri(KeyUri::Azure(key)) => {
+                Keeper::Azure(azure::Closed::find(key, variables)?)
+            }
             KeyReference::Uri(KeyUri::Google(key)) => {
                 Keeper::Google(google::Closed::find(key, variables)?)
             }
@@ -137,6 +145,10 @@ impl Closed {
             Keeper::Aws(closed) => {
                 let (key, found) = closed.open(client).await?;
                 (Service::Aws(key), found)
+            }
+            Keeper::Azure(closed) => {
+                let (key, found) = closed.open(client).await?;
+                (Service::Azure(key), found)
             }
             Keeper::Google(closed) => {
                 let (key, found) = closed.open(client).await?;
@@ -213,6 +225,7 @@ impl RemoteKey {
         let prepared = Arc::<[Prepared]>::from(prepared);
         let signatures = match &self.service {
             Service::Aws(key) => key.sign(&prepared).await?,
+            Service::Azure(key) => key.sign(&prepared).await?,
             Service::Google(key) => key.sign(&prepared).await?,
             Service::Plugin(key) => key.sign(&prepared).await?,
             Service::Program(key) => key.sign(&prepared).await?,

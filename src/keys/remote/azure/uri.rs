@@ -1,0 +1,113 @@
+//! `azurekms://` URIs, in the grammar of sigstore v1.10 `pkg/signature/kms/azure`.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::keys::error::UriError;
+
+/// The longest name of a key or a version.
+const LONGEST: usize = 127;
+
+/// A key of Azure Key Vault or Managed HSM, and one of its versions if the user
+/// chose it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AzureUri {
+    /// A host, and its port if it is not 443.
+    pub(super) host: String,
+    pub(super) key: String,
+    pub(super) version: Option<String>,
+}
+
+impl AzureUri {
+    /// Parses the part behind `azurekms://`.
+    ///
+    /// # Errors
+    /// On what is no such part.
+    pub fn parse(rest: &str) -> Result<Self, UriError> {
+        let malformed = |reason| UriError::Malformed {
+            scheme: "azurekms://",
+            reason,
+            form: "azurekms://VAULT.vault.azure.net/KEY[/VERSION]",
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (key, version) = path.split_once('/').unwrap_or((path, ""));
+        let is_name = |text: &str| {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            text.len() <= LONGEST && text.bytes().all(is_allowed)
+        };
+        match base(host) {
+            None => Err(malformed("it names no vault")),
+            Some(_) if key.is_empty() => Err(malformed("it names no key")),
+            Some(_) if !is_name(key) => Err(malformed("a key's name has letters, digits and `-`")),
+            Some(_) if !is_name(version) => Err(malformed("its version is none")),
+            Some(_) => Ok(Self {
+                host: host.to_ascii_lowercase(),
+                key: key.to_owned(),
+                version: Some(version.to_owned()).filter(|version| !version.is_empty()),
+            }),
+        }
+    }
+}
+
+/// The URL of a host, if it is nothing but a host.
+pub(super) fn base(host: &str) -> Option<Url> {
+    let url: Url = format!("https://{host}/").parse().ok()?;
+    let port = url.port().map(|port| format!(":{port}"));
+    let written = format!("{}{}", url.host_str()?, port.unwrap_or_default());
+    written.eq_ignore_ascii_case(host).then_some(url)
+}
+
+impl fmt::Display for AzureUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "azurekms://{}/{}", self.host, self.key)?;
+        match &self.version {
+            Some(version) => write!(f, "/{version}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_with_or_without_its_version() {
+        let printed = |rest: &str| AzureUri::parse(rest).map(|key| key.to_string());
+        for rest in [
+            "v.vault.azure.net/k-1",
+            "127.0.0.1:8443/k/0a1b",
+            "[::1]:8/k",
+        ] {
+            assert_eq!(printed(rest), Ok(format!("azurekms://{rest}")));
+        }
+        assert_eq!(
+            printed("V.vault.azure.net/k/"),
+            Ok("azurekms://v.vault.azure.net/k".into())
+        );
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for rest in [
+            "",
+            "v",
+            "v/",
+            "/k",
+            "v/k/1/2",
+            "u@v/k",
+            "v:x/k",
+            "v?a/k",
+            "v#a/k",
+            "v v/k",
+            "v/../x",
+            "v/k?x",
+            "v/k/a_b",
+            "v\\@evil/k",
+        ] {
+            let parsed = AzureUri::parse(rest);
+            assert!(matches!(parsed, Err(UriError::Malformed { .. })), "{rest}");
+        }
+    }
+}

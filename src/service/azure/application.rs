@@ -1,0 +1,124 @@
+//! An application of Microsoft Entra that the environment names, and its
+//! secret: a password, or a token of another issuer.
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::authority::is_tenant;
+use super::{Audience, Tried};
+use crate::http::Client;
+use crate::service::error::Trouble;
+use crate::service::oauth;
+use crate::service::token::Token;
+use crate::service::variables::Variables;
+
+const SECRET: &str = "AZURE_CLIENT_SECRET";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+const PASSWORD: &str = "AZURE_PASSWORD";
+const FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+pub(super) struct Application {
+    pub(super) tenant: String,
+    client_id: String,
+    proof: Proof,
+}
+
+/// What an application shows.
+enum Proof {
+    Secret(Zeroizing<String>),
+    /// A JWT of another issuer, which was read from a file.
+    Assertion(Zeroizing<String>),
+}
+
+impl Application {
+    /// The environment's, if it names one.
+    pub(super) fn find(
+        variables: &Variables,
+        tried: &mut Vec<Tried>,
+    ) -> Result<Option<Self>, Trouble> {
+        let Some((name, proof)) = proof(variables, tried)? else {
+            return Ok(None);
+        };
+        let tenant = variables.text("AZURE_TENANT_ID");
+        let client_id = variables.text("AZURE_CLIENT_ID");
+        let (tenant, client_id) = match (tenant, client_id) {
+            (Some(tenant), Some(client_id)) => (tenant, client_id),
+            (None, _) => {
+                tried.push((name, "AZURE_TENANT_ID is not set".to_owned()));
+                return Ok(None);
+            }
+            (_, None) => {
+                tried.push((name, "AZURE_CLIENT_ID is not set".to_owned()));
+                return Ok(None);
+            }
+        };
+        if !is_tenant(&tenant) {
+            return Err(setting("AZURE_TENANT_ID", "it is no tenant"));
+        }
+        Ok(Some(Self {
+            tenant,
+            client_id,
+            proof,
+        }))
+    }
+
+    pub(super) async fn token(
+        &self,
+        client: &Client,
+        url: Url,
+        audience: &Audience,
+        variables: &Variables,
+    ) -> Result<Token, Trouble> {
+        let scope = format!("{}/.default", audience.resource.trim_end_matches('/'));
+        let mut fields = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", &*self.client_id),
+            ("scope", &*scope),
+        ];
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        match &self.proof {
+            Proof::Secret(secret) => fields.push(("client_secret", secret)),
+            Proof::Assertion(assertion) => {
+                fields.push(("client_assertion_type", kind));
+                fields.push(("client_assertion", assertion));
+            }
+        }
+        oauth::fetch(client, &oauth::form(url, &fields), variables).await
+    }
+}
+
+/// What there is to show, and the variable that has it.
+fn proof(
+    variables: &Variables,
+    tried: &mut Vec<Tried>,
+) -> Result<Option<(&'static str, Proof)>, Trouble> {
+    if let Some(secret) = variables.secret(SECRET) {
+        let text = secret.expose_str().map(str::to_owned);
+        let text = text.ok_or_else(|| setting(SECRET, "it is no text"))?;
+        return Ok(Some((SECRET, Proof::Secret(Zeroizing::new(text)))));
+    }
+    tried.push((SECRET, "not set".to_owned()));
+    for name in [CERTIFICATE, PASSWORD] {
+        if variables.secret(name).is_some() {
+            tried.push((name, "not supported".to_owned()));
+        }
+    }
+    let Some(path) = variables.path(FILE) else {
+        tried.push((FILE, "not set".to_owned()));
+        return Ok(None);
+    };
+    let bytes = variables.read(&path)?;
+    let token = bytes.expose_str().map(str::trim);
+    let token = token.filter(|token| oauth::is_token(token));
+    let token = token.ok_or_else(|| setting(FILE, "the file holds no token"))?;
+    variables.remember(token.as_bytes());
+    let assertion = Proof::Assertion(Zeroizing::new(token.to_owned()));
+    Ok(Some((FILE, assertion)))
+}
+
+fn setting(name: &str, reason: &'static str) -> Trouble {
+    Trouble::Setting {
+        name: name.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,127 @@
+//! The identity of a machine, a container or a function of Azure's, by the
+//! service that stands beside it
+//! (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::Audience;
+use super::authority::near;
+use crate::http::header::{HeaderName, HeaderValue};
+use crate::http::{Client, Leash, Method, Request, Trust};
+use crate::service::error::Trouble;
+use crate::service::oauth;
+use crate::service::token::Token;
+use crate::service::variables::Variables;
+
+const MACHINE: &str = "http://169.254.169.254";
+const PATH: &str = "metadata/identity/oauth2/token";
+const METADATA: HeaderName = HeaderName::from_static("metadata");
+const IDENTITY: HeaderName = HeaderName::from_static("x-identity-header");
+/// Whether anybody is there.
+const PROBE: Leash = Leash {
+    time: Duration::from_secs(1),
+    attempts: 1,
+};
+/// A first token takes seconds.
+const LEASH: Leash = Leash {
+    time: Duration::from_secs(10),
+    attempts: 2,
+};
+
+/// Where the identity is asked for.
+pub(super) struct Managed {
+    place: Place,
+    /// Of several identities the one that is meant.
+    client_id: Option<String>,
+}
+
+enum Place {
+    /// App Service, Container Apps, Functions.
+    Endpoint { url: Url, header: HeaderValue },
+    /// The metadata service of a virtual machine.
+    Machine(Url),
+    /// One that wants more than is done here.
+    Other(&'static str),
+}
+
+impl Managed {
+    pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
+        Ok(Self {
+            place: place(variables)?,
+            client_id: variables.text("AZURE_CLIENT_ID"),
+        })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self.place {
+            Place::Endpoint { .. } | Place::Other(_) => "IDENTITY_ENDPOINT",
+            Place::Machine(_) => "the metadata service",
+        }
+    }
+
+    /// A token, or why there is none.
+    pub(super) async fn token(
+        &self,
+        client: &Client,
+        audience: &Audience,
+        variables: &Variables,
+    ) -> Result<Token, String> {
+        let (url, version, header) = match &self.place {
+            Place::Other(why) => return Err((*why).to_owned()),
+            Place::Endpoint { url, header } => (url, "2019-08-01", (IDENTITY, header.clone())),
+            Place::Machine(url) => {
+                let mut probe = Request::new(Method::GET, url.clone(), Trust::Verified);
+                probe.leash = Some(PROBE);
+                let answer = client.send(&probe).await;
+                answer.map_err(|error| error.to_string())?;
+                let header = HeaderValue::from_static("true");
+                (url, "2018-02-01", (METADATA, header))
+            }
+        };
+        let mut url = url.clone();
+        url.query_pairs_mut()
+            .append_pair("api-version", version)
+            .append_pair("resource", &audience.resource);
+        if let Some(client_id) = &self.client_id {
+            url.query_pairs_mut().append_pair("client_id", client_id);
+        }
+        let mut request = Request::new(Method::GET, url, Trust::Verified);
+        request.headers.extend([header]);
+        request.leash = Some(LEASH);
+        let token = oauth::fetch(client, &request, variables).await;
+        token.map_err(|trouble| trouble.to_string())
+    }
+}
+
+fn place(variables: &Variables) -> Result<Place, Trouble> {
+    let endpoint = variables.text("IDENTITY_ENDPOINT");
+    let header = variables.secret("IDENTITY_HEADER");
+    match (endpoint, header) {
+        _ if variables.text("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+            Ok(Place::Other("Service Fabric is not supported"))
+        }
+        (Some(_), None) => Ok(Place::Other("IDENTITY_HEADER is not set")),
+        (Some(endpoint), Some(header)) => {
+            let mut header =
+                HeaderValue::from_bytes(header.expose()).map_err(|_| Trouble::Setting {
+                    name: "IDENTITY_HEADER".to_owned(),
+                    reason: "it is no header",
+                })?;
+            header.set_sensitive(true);
+            let url = near("IDENTITY_ENDPOINT", &endpoint)?;
+            Ok(Place::Endpoint { url, header })
+        }
+        (None, _) => {
+            let name = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+            let base = variables.text(name);
+            let url = near(name, base.as_deref().unwrap_or(MACHINE))?;
+            let url = url.join(PATH).map_err(|_| Trouble::Setting {
+                name: name.to_owned(),
+                reason: "it is no URL",
+            })?;
+            Ok(Place::Machine(url))
+        }
+    }
+}

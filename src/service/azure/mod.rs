@@ -1,0 +1,125 @@
+//! Who asks at Azure: the sources of `DefaultAzureCredential`, in its order
+//! (<https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains>),
+//! without those of developers' tools but `az`.
+
+mod application;
+mod authority;
+mod cli;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod managed;
+
+use std::sync::Arc;
+
+use super::error::{ServiceError, ServiceName, Trouble};
+use super::token::{Token, Tokens};
+use super::variables::Variables;
+use crate::http::Client;
+use application::Application;
+use authority::Authority;
+pub use authority::is_tenant;
+use cli::Cli;
+use managed::Managed;
+
+/// A source that has none, and why.
+type Tried = (&'static str, String);
+
+/// The identity of a run at Azure, and its tokens.
+pub struct Identity {
+    authority: Authority,
+    /// Of the environment: nobody else is asked then.
+    application: Option<Application>,
+    managed: Managed,
+    cli: Option<Cli>,
+    /// The sources that had none before anybody was asked.
+    tried: Vec<Tried>,
+    tokens: Tokens,
+    variables: Variables,
+}
+
+/// What a token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// The service's own name, a URL.
+    pub resource: String,
+    /// The tenant that the service trusts, if it says so.
+    pub tenant: Option<String>,
+    /// The host that vouches for its users, if it says so.
+    pub authority: Option<String>,
+}
+
+impl Identity {
+    /// The identity of this run. Nothing is sent; the file that holds a token
+    /// of another issuer is read.
+    ///
+    /// # Errors
+    /// On a variable or a file that cannot be used.
+    pub fn of(variables: &Variables) -> Result<Arc<Self>, ServiceError> {
+        variables.shared("", || Self::find(variables).map_err(failed))
+    }
+
+    fn find(variables: &Variables) -> Result<Self, Trouble> {
+        let mut tried = Vec::new();
+        let application = Application::find(variables, &mut tried)?;
+        let cli = Cli::find(variables);
+        Ok(Self {
+            authority: Authority::find(variables)?,
+            application,
+            managed: Managed::find(variables)?,
+            cli,
+            tried,
+            tokens: Tokens::default(),
+            variables: variables.clone(),
+        })
+    }
+
+    /// A token for `audience`, other than the one that was `refused`.
+    ///
+    /// # Errors
+    /// On an identity that is none, and on a service that gives no token for it.
+    pub async fn token(
+        &self,
+        client: &Client,
+        audience: &Audience,
+        refused: Option<&Arc<Token>>,
+    ) -> Result<Arc<Token>, ServiceError> {
+        let tenant = audience.tenant.as_deref().unwrap_or_default();
+        let purpose = format!("{tenant} {}", audience.resource);
+        let fetch = async { self.fetch(client, audience).await.map_err(failed) };
+        self.tokens.get(&purpose, refused, fetch).await
+    }
+
+    /// The environment's own identity is the one that is meant, so that its
+    /// failure is the run's. A machine may have none, and says so by an error:
+    /// then `az` is asked.
+    async fn fetch(&self, client: &Client, audience: &Audience) -> Result<Token, Trouble> {
+        let variables = &self.variables;
+        if let Some(application) = &self.application {
+            let url = self.authority.token_url(&application.tenant, audience)?;
+            return application.token(client, url, audience, variables).await;
+        }
+        let mut tried = self.tried.clone();
+        match self.managed.token(client, audience, variables).await {
+            Ok(token) => return Ok(token),
+            Err(why) => tried.push((self.managed.name(), why)),
+        }
+        match &self.cli {
+            None => tried.push(("az", "not in PATH".to_owned())),
+            Some(cli) => match cli.token(audience, variables).await {
+                Ok(token) => return Ok(token),
+                Err(why) => tried.push(("az", why)),
+            },
+        }
+        Err(Trouble::NoCredentials { tried })
+    }
+}
+
+fn failed(trouble: Trouble) -> ServiceError {
+    ServiceError {
+        service: ServiceName::Azure,
+        trouble,
+    }
+}
+
+#[cfg(test)]
+mod tests;
