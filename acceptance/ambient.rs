@@ -5,11 +5,12 @@
 use crate::support::images::Image;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::registry::{
-    Account, Action, Answer, Auth, ECR_NAME, ECR_PUBLIC_NAME, PUBLIC_NAME, Registry, Settings,
-    Switch, When,
+    ACR_NAME, ARTIFACTS_NAME, Account, Action, Answer, Auth, ECR_NAME, ECR_PUBLIC_NAME, GCR_NAME,
+    PUBLIC_NAME, Registry, Settings, Switch, When,
 };
 use crate::support::services::aws::{Aws, JWT, PASSWORD, USER};
 use crate::support::services::pair::Kind;
+use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Outcome, Signer};
 
 const KEY: &str = "p256-n32768-cosign-header";
@@ -204,4 +205,120 @@ fn a_key_and_a_registry_share_the_identity() {
     signer.run().succeeded();
     assert_eq!(stage.aws.count("AssumeRoleWithWebIdentity"), 1);
     assert_eq!(stage.aws.count("GetAuthorizationToken"), 1);
+}
+
+/// A registry of this name that lets in who has this token, and the identity's
+/// service by plain HTTP on this machine.
+fn of_cloud(name: &str, auth: Auth) -> (Registry, Signer) {
+    let registry = Registry::with(Settings {
+        tls: Switch::On,
+        auth,
+        ..Settings::default()
+    });
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    registry.forget_exchanges();
+    let proxy = Proxy::to(registry.host(), Manner::Open);
+    let signer = Signer::of(&image, name).key(KEY);
+    let roots = signer.folder().join("roots.pem");
+    std::fs::write(&roots, registry.authority()).unwrap();
+    let signer = signer
+        .environment("SSL_CERT_FILE", roots.to_str().unwrap())
+        .environment("HTTPS_PROXY", &proxy.url())
+        .arguments(&["-log-level", "debug", "-retry-budget", "1s"]);
+    (registry, signer)
+}
+
+const TOKEN: &str = "canary-token-of-a-cloud-7";
+const REFRESH: &str = "canary-refresh-of-a-registry-8";
+
+/// SIG-100
+#[test]
+fn the_identity_in_google_cloud_opens_google_s_registries() {
+    for name in [GCR_NAME, ARTIFACTS_NAME] {
+        let body = serde_json::json!({ "access_token": TOKEN, "expires_in": 3599 });
+        let metadata =
+            StandIn::start(move |_| Answer::json(200, &body).with("metadata-flavor", "Google"));
+        let auth = Auth::Basic(Account {
+            user: "oauth2accesstoken".to_owned(),
+            password: TOKEN.to_owned(),
+            identity: None,
+        });
+        let (_registry, signer) = of_cloud(name, auth);
+        let signer = signer.environment("GCE_METADATA_HOST", metadata.host());
+        let run = signer.run().succeeded();
+        assert!(!run.stdout.contains(TOKEN), "{}", run.stdout);
+        assert_eq!(metadata.recorded().len(), 1);
+        metadata.forget();
+        let off = signer
+            .arguments(&["-no-ambient-credentials"])
+            .run()
+            .ended_with(113);
+        off.says(&["the identity in Google Cloud: switched off"]);
+        assert!(metadata.recorded().is_empty());
+    }
+}
+
+/// SIG-100, SIG-102
+#[test]
+fn the_identity_in_azure_opens_azure_s_registries() {
+    let body = serde_json::json!({ "access_token": TOKEN, "expires_in": 3599 });
+    let login = StandIn::start(move |_| Answer::json(200, &body));
+    let auth = Auth::Bearer {
+        account: Account {
+            user: "nobody".to_owned(),
+            password: "canary-password-of-nobody".to_owned(),
+            identity: Some(REFRESH.to_owned()),
+        },
+        lifetime: std::time::Duration::from_secs(300),
+    };
+    let (registry, signer) = of_cloud(ACR_NAME, auth);
+    let signer = signer
+        .environment("AZURE_AUTHORITY_HOST", &login.url())
+        .environment("AZURE_TENANT_ID", "tenant-1")
+        .environment("AZURE_CLIENT_ID", "client-1")
+        .environment("AZURE_CLIENT_SECRET", "canary-secret-of-a-client-9");
+    // As Azure's, its token service has the registry's own name.
+    let host = registry.host().to_owned();
+    let own = Action::change(move |answer| {
+        if let Some(challenge) = answer.header("www-authenticate") {
+            let challenge = challenge.replace(&host, ACR_NAME);
+            answer.set("www-authenticate", challenge);
+        }
+    });
+    registry.inject(When::every("*", "/v2/"), own.clone());
+    let exchanged = serde_json::json!({ "refresh_token": REFRESH });
+    registry.inject(
+        When::every("POST", "/oauth2/exchange"),
+        Action::Answer(Answer::json(200, &exchanged)),
+    );
+    let run = signer.run().succeeded();
+    for secret in [TOKEN, REFRESH, "canary-secret-of-a-client-9"] {
+        assert!(!run.stdout.contains(secret), "{}", run.stdout);
+    }
+    let asked = login.recorded();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].path(), "/tenant-1/oauth2/v2.0/token");
+    let scope = &asked[0].form()["scope"];
+    assert_eq!(scope, "https://containerregistry.azure.net/.default");
+    assert_eq!(
+        registry
+            .exchanges()
+            .position("POST", "/oauth2/exchange")
+            .into_iter()
+            .count(),
+        1
+    );
+    registry.heal();
+    registry.inject(When::every("*", "/v2/"), own);
+    let denied = Answer::error(401, "UNAUTHORIZED", "authentication required");
+    let denied = Action::Answer(denied);
+    registry.inject(When::every("POST", "/oauth2/exchange"), denied);
+    let run = signer.run().ended_with(113);
+    run.says(&["the identity in Azure: `team.azurecr.io`: access denied"]);
+    let run = signer
+        .without_environment("AZURE_CLIENT_SECRET")
+        .run()
+        .ended_with(113);
+    run.says(&["the identity in Azure: Azure: no credentials were found; looked at"]);
 }

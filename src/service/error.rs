@@ -26,6 +26,8 @@ pub enum ServiceName {
     Azure,
     /// Azure Key Vault or Managed HSM, by its host.
     KeyVault(String),
+    /// A registry of Azure's, by its host.
+    ContainerRegistry(String),
     /// What vouches for us at Google.
     Google,
     GoogleKms,
@@ -60,7 +62,7 @@ impl fmt::Display for ServiceName {
             Self::Vault(key) if key.host.is_empty() => f.write_str(key.product),
             Self::Vault(key) => write!(f, "{} at `{}`", key.product, key.host),
             Self::Azure => f.write_str("Azure"),
-            Self::KeyVault(host) => write!(f, "`{host}`"),
+            Self::KeyVault(host) | Self::ContainerRegistry(host) => write!(f, "`{host}`"),
             Self::Google => f.write_str("Google Cloud"),
             Self::GoogleKms => f.write_str("Google Cloud KMS"),
         }

@@ -26,7 +26,8 @@ pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
 pub use serve::{Pace, cut, respond, run_hook};
 pub use tls::{
-    ECR_NAME, ECR_PUBLIC_NAME, INWARD_NAME, PRIVATE_ADDRESS, PUBLIC_NAME, Private, Shape,
+    ACR_NAME, ARTIFACTS_NAME, ECR_NAME, ECR_PUBLIC_NAME, GCR_NAME, INWARD_NAME, PRIVATE_ADDRESS,
+    PUBLIC_NAME, Private, Shape,
 };
 
 use access::Tokens;

@@ -42,6 +42,9 @@ pub const INWARD_NAME: &str = "inward.example";
 /// Names of registries that a cloud has, which a proxy leads to ours.
 pub const ECR_NAME: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 pub const ECR_PUBLIC_NAME: &str = "public.ecr.aws";
+pub const ACR_NAME: &str = "team.azurecr.io";
+pub const GCR_NAME: &str = "gcr.io";
+pub const ARTIFACTS_NAME: &str = "europe-west3-docker.pkg.dev";
 
 /// An acceptor for `127.0.0.1`, `localhost` and the names above, and its
 /// authority as PEM. It may want a certificate of its clients, which nobody
@@ -142,6 +145,9 @@ fn certificates(shape: Shape) -> (Certificate, Certificate, KeyPair) {
         INWARD_NAME,
         ECR_NAME,
         ECR_PUBLIC_NAME,
+        ACR_NAME,
+        GCR_NAME,
+        ARTIFACTS_NAME,
     ];
     let names = names.map(str::to_owned);
     let mut params = CertificateParams::new(names).expect("names");

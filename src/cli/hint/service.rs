@@ -17,6 +17,8 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::Vault(key) => vault::of_vault(key, &error.trouble),
         ServiceName::Azure => azure::of_identity(&error.trouble),
         ServiceName::KeyVault(_) => azure::of_keys(&error.trouble),
+        // One more source without a credential: the registry says what is lacking.
+        ServiceName::ContainerRegistry(_) => None,
         ServiceName::Google => google::of_identity(&error.trouble),
         ServiceName::GoogleKms => google::of_keys(&error.trouble),
     }

@@ -2,6 +2,7 @@
 //! (<https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains>),
 //! without those of developers' tools but `az`.
 
+mod acr;
 mod application;
 mod authority;
 mod cli;
@@ -15,6 +16,7 @@ use super::error::{ServiceError, ServiceName, Trouble};
 use super::token::{Token, Tokens};
 use super::variables::Variables;
 use crate::http::Client;
+pub use acr::AcrRegistry;
 use application::Application;
 use authority::Authority;
 pub use authority::is_tenant;
@@ -71,6 +73,12 @@ impl Identity {
             tokens: Tokens::default(),
             variables: variables.clone(),
         })
+    }
+
+    /// The tenant of the environment's application.
+    fn tenant(&self) -> Option<&str> {
+        let application = self.application.as_ref();
+        application.map(|application| &*application.tenant)
     }
 
     /// A token for `audience`, other than the one that was `refused`.

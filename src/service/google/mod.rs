@@ -67,6 +67,11 @@ impl Identity {
         })
     }
 
+    /// Whether a registry is one of Google's, by its host.
+    pub fn opens_registry(host: &str) -> bool {
+        host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with("-docker.pkg.dev")
+    }
+
     /// The value of `X-Goog-User-Project`, if one belongs there.
     pub fn quota_project(&self) -> Option<&str> {
         self.quota_project.as_deref()

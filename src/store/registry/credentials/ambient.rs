@@ -1,6 +1,7 @@
 //! The identity that a program has in a cloud by the place that it runs in: the
 //! last source of credentials, for the registries of that cloud alone. The
-//! lifecycle knows Amazon's (v0.21 `auth/keychain.go`).
+//! lifecycle knows Amazon's and Azure's (v0.21 `auth/keychain.go`), kpack Google's
+//! too.
 //!
 //! A cloud has an [`Identity`], whose parts that can be read are read by `find`,
 //! before privileges are dropped; nobody is asked until a registry wants a
@@ -17,18 +18,27 @@ use super::{Proof, Reason};
 use crate::http::Client;
 use crate::oci::Registry;
 use crate::service::aws::{Aws, EcrRegistry};
+use crate::service::azure::{self, AcrRegistry};
+use crate::service::google;
 use crate::service::{FaultKind, ServiceError, Variables};
+
+/// The user name that marks a password as a token of Google's.
+const GOOGLE_USER: &str = "oauth2accesstoken";
 
 /// A cloud with registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cloud {
     Amazon,
+    Azure,
+    Google,
 }
 
 impl fmt::Display for Cloud {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Amazon => "the identity in AWS",
+            Self::Azure => "the identity in Azure",
+            Self::Google => "the identity in Google Cloud",
         })
     }
 }
@@ -59,6 +69,8 @@ struct Login {
 /// Who to ask, and all that it takes.
 enum Identity {
     Amazon(EcrRegistry, Arc<Aws>),
+    Azure(AcrRegistry, Arc<azure::Identity>),
+    Google(Arc<google::Identity>),
 }
 
 impl Ambient {
@@ -138,17 +150,23 @@ impl Identity {
         identities: Identities,
         variables: &Variables,
     ) -> Option<(Cloud, Result<Self, Reason>)> {
-        let failed = |error| Reason::Cloud(Arc::new(error));
         let host = registry.as_str();
+        let found = |find: &dyn Fn() -> Result<Self, ServiceError>| match identities {
+            Identities::Written => Err(Reason::SwitchedOff),
+            Identities::Ambient => find().map_err(|error| Reason::Cloud(Arc::new(error))),
+        };
         if let Some(registry) = EcrRegistry::of_host(host) {
-            let identity = match identities {
-                Identities::Written => Err(Reason::SwitchedOff),
-                Identities::Ambient => {
-                    let aws = Aws::find(variables);
-                    aws.map(|aws| Self::Amazon(registry, aws)).map_err(failed)
-                }
-            };
-            return Some((Cloud::Amazon, identity));
+            let find = || Ok(Self::Amazon(registry.clone(), Aws::find(variables)?));
+            return Some((Cloud::Amazon, found(&find)));
+        }
+        if let Some(registry) = AcrRegistry::of_host(host) {
+            let identity = || azure::Identity::of(variables);
+            let find = || Ok(Self::Azure(registry.clone(), identity()?));
+            return Some((Cloud::Azure, found(&find)));
+        }
+        if google::Identity::opens_registry(host) {
+            let find = || Ok(Self::Google(google::Identity::of(variables)?));
+            return Some((Cloud::Google, found(&find)));
         }
         None
     }
@@ -160,6 +178,17 @@ impl Identity {
                 Ok(Proof::Basic {
                     user: login.user,
                     password: login.password,
+                })
+            }
+            Self::Azure(registry, identity) => {
+                let token = registry.log_in(identity, client).await?;
+                Ok(Proof::RefreshToken(token))
+            }
+            Self::Google(identity) => {
+                let token = identity.token(client, None).await?;
+                Ok(Proof::Basic {
+                    user: GOOGLE_USER.to_owned(),
+                    password: token.expose().copy(),
                 })
             }
         }
