@@ -98,11 +98,12 @@ fn proof(
         return Ok(Some((SECRET, Proof::Secret(Zeroizing::new(text)))));
     }
     tried.push((SECRET, "not set".to_owned()));
-    for name in [CERTIFICATE, PASSWORD] {
-        if variables.secret(name).is_some() {
-            tried.push((name, "not supported".to_owned()));
-        }
-    }
+    let others = [
+        (CERTIFICATE, variables.path(CERTIFICATE).is_some()),
+        (PASSWORD, variables.secret(PASSWORD).is_some()),
+    ];
+    let set = others.into_iter().filter(|(_, is_set)| *is_set);
+    tried.extend(set.map(|(name, _)| (name, "not supported".to_owned())));
     let Some(path) = variables.path(FILE) else {
         tried.push((FILE, "not set".to_owned()));
         return Ok(None);

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::secret::Secrets;
+use crate::secret::{Secrets, Voice};
 
 fn found(variables: &[(&str, &str)]) -> Result<Arc<Identity>, ServiceError> {
     let variables: Vec<(String, OsString)> = variables
@@ -50,6 +50,21 @@ fn an_application_of_the_environment_needs_three_variables() {
             ("AZURE_CLIENT_SECRET", &*format!("{name} is not set"))
         );
     }
+}
+
+#[test]
+fn a_certificate_is_named_as_not_supported() {
+    let certificate = found(&[("AZURE_CLIENT_CERTIFICATE_PATH", "/c.pem")]);
+    let identity = certificate.unwrap_or_else(|error| panic!("{error}"));
+    let refused = ("AZURE_CLIENT_CERTIFICATE_PATH", "not supported".to_owned());
+    assert!(identity.tried.contains(&refused));
+    assert!(
+        identity
+            .variables
+            .secrets()
+            .scrubbed("/c.pem", Voice::Theirs, &[])
+            == "/c.pem"
+    );
 }
 
 #[test]
