@@ -6,12 +6,13 @@ mod stand_in;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use aws_lc_rs::rsa::KeySize;
 use serde_json::json;
 
 use crate::support::elsewhere::{FORMATS, messages, seeded, verified, without_canaries};
 use crate::support::images::Image;
 use crate::support::registry::{Action, Answer, Registry, When};
-use crate::support::services::pair::Kind;
+use crate::support::services::pair::{Kind, Pair};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Signer};
 use stand_in::{ASSERTION, Azure, HEADER, SECRET, TENANT, TOKEN, refuse};
@@ -93,6 +94,23 @@ fn every_kind_of_key_signs_each_form_and_none_again() {
             assert_eq!(service.recorded().len(), 3, "{kind:?} {format}");
             assert!(registry.exchanges().puts().is_empty(), "{kind:?} {format}");
         }
+    }
+}
+
+/// KEY-103
+#[test]
+fn rsa_keys_of_every_size_sign_by_sha_256() {
+    for size in [KeySize::Rsa3072, KeySize::Rsa4096] {
+        let (registry, image) = seeded();
+        let (azure, service) = Azure::serving("other", Kind::P256);
+        azure.add_pair("k", "v1", Pair::rsa(size));
+        let signer = signer(&registry, &image, &service, key(&service, "k"));
+        signer.run().succeeded();
+        for asked in service.asked("POST", "/sign") {
+            assert_eq!(asked.json()["alg"], "RS256");
+        }
+        let pem = azure.public_key("k", "v1");
+        verified(&registry, &image, &pem, "legacy", None);
     }
 }
 

@@ -3,12 +3,13 @@
 
 mod stand_in;
 
+use aws_lc_rs::rsa::KeySize;
 use serde_json::json;
 
 use crate::support::elsewhere::{FORMATS, messages, seeded, verified, without_canaries};
 use crate::support::images::{Document, Image};
 use crate::support::registry::{Action, Answer, Registry, When};
-use crate::support::services::pair::Kind;
+use crate::support::services::pair::{Kind, Pair};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Signer};
 use stand_in::{CLIENT_SECRET, Google, REFRESH_TOKEN, RING, SUBJECT_TOKEN, TOKEN, refuse, refused};
@@ -70,6 +71,31 @@ fn every_kind_of_key_signs_each_form_and_none_again() {
             assert_eq!(service.recorded().len(), 2, "{kind:?} {format}");
             assert!(registry.exchanges().puts().is_empty(), "{kind:?} {format}");
         }
+    }
+}
+
+/// KEY-92
+#[test]
+fn rsa_keys_of_every_size_sign_and_one_hash_needs_a_flag() {
+    for (size, algorithm, hash) in [
+        (KeySize::Rsa3072, "RSA_SIGN_PKCS1_3072_SHA256", None),
+        (KeySize::Rsa4096, "RSA_SIGN_PKCS1_4096_SHA256", None),
+        (
+            KeySize::Rsa4096,
+            "RSA_SIGN_PKCS1_4096_SHA512",
+            Some("sha512"),
+        ),
+    ] {
+        let (registry, image) = seeded();
+        let (google, service) = Google::serving("other", Kind::P256);
+        google.add_pair("k", 1, Pair::rsa(size), algorithm, "ENABLED");
+        let run = signer(&registry, &image, &service, key("k"))
+            .run()
+            .succeeded();
+        let flag = "--signature-digest-algorithm sha512";
+        assert_eq!(run.stdout.contains(flag), hash.is_some(), "{}", run.stdout);
+        let pem = google.public_key("k", 1);
+        verified(&registry, &image, &pem, "legacy", hash);
     }
 }
 

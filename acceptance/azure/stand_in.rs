@@ -50,7 +50,10 @@ impl Azure {
     }
 
     pub fn add(&self, key: &str, version: &str, kind: Kind) {
-        let pair = Pair::generate(kind);
+        self.add_pair(key, version, Pair::generate(kind));
+    }
+
+    pub fn add_pair(&self, key: &str, version: &str, pair: Pair) {
         let mut state = self.state();
         state.keys.push((key.to_owned(), version.to_owned(), pair));
     }
@@ -229,9 +232,9 @@ fn jwk(pair: &Pair) -> Value {
         Kind::P384 => ec("P-384", 48),
         Kind::P521 => ec("P-521", 66),
         Kind::Rsa2048 => {
-            // The modulus of 256 bytes stands before the exponent 65537 in DER.
+            // The modulus stands before the exponent 65537 in DER, behind 33 bytes.
             let der = pair.public_der();
-            let (modulus, exponent) = der[der.len() - 261..].split_at(256);
+            let (modulus, exponent) = der[33..].split_at(der.len() - 38);
             json!({ "kty": "RSA-HSM", "n": text(modulus), "e": text(&exponent[2..]) })
         }
         Kind::Ed25519 => json!({ "kty": "oct-HSM" }),

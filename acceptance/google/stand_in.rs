@@ -75,8 +75,19 @@ impl Google {
         algorithm: &'static str,
         state: &'static str,
     ) {
+        self.add_pair(key, version, Pair::generate(kind), algorithm, state);
+    }
+
+    pub fn add_pair(
+        &self,
+        key: &str,
+        version: u64,
+        pair: Pair,
+        algorithm: &'static str,
+        state: &'static str,
+    ) {
         let version_of = Version {
-            pair: Pair::generate(kind),
+            pair,
             algorithm,
             state,
         };

@@ -94,6 +94,16 @@ impl Pair {
         }
     }
 
+    /// An RSA key of another size than [`Kind::Rsa2048`], which it says to be.
+    pub fn rsa(size: KeySize) -> Self {
+        let key = rsa::KeyPair::generate(size).expect("a key");
+        Self {
+            kind: Kind::Rsa2048,
+            private: pkcs8(&key),
+            public: spki(key.public_key()),
+        }
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }
