@@ -3,6 +3,7 @@
 use std::io;
 
 use super::origin::Origin;
+use crate::pkcs11;
 use crate::service::ServiceError;
 
 /// The most bytes that a key file or a password may have.
@@ -102,6 +103,10 @@ pub enum UriError {
         /// How one is written.
         form: &'static str,
     },
+    #[error("it is no `pkcs11:` URI")]
+    Token(#[source] pkcs11::UriError),
+    #[error("it holds the PIN of the token")]
+    Pin,
     /// A scheme that is never asked for a key.
     #[error("keys are not read from `{0}`")]
     Scheme(String),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub(super) use super::error::UriError;
 use super::remote::{AwsKey, AzureUri, GoogleUri, VaultUri};
 use super::stored::{GitLabUri, SecretUri};
+use crate::pkcs11;
 
 /// A key as it is named, without any of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,8 @@ pub enum KeyUri {
     Azure(AzureUri),
     /// `gcpkms://…`
     Google(GoogleUri),
+    /// `pkcs11:…`, in one order and without a PIN.
+    Pkcs11(String),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
     Plugin { name: String, resource: String },
 }
@@ -105,6 +108,7 @@ impl fmt::Display for KeyUri {
             Self::Vault(uri) => write!(f, "{uri}"),
             Self::Azure(key) => write!(f, "{key}"),
             Self::Google(key) => write!(f, "{key}"),
+            Self::Pkcs11(resource) => write!(f, "pkcs11:{resource}"),
             Self::Plugin { name, resource } => write!(f, "{name}://{resource}"),
         }
     }
@@ -121,13 +125,14 @@ impl KeyUri {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         match scheme {
             "env" => environment(rest),
+            "pkcs11" => token(rest),
             "awskms" => AwsKey::parse(rest).map(Self::Aws),
             "gitlab" => GitLabUri::parse(uri).map(Self::GitLab),
             "k8s" => SecretUri::parse(uri).map(Self::Kubernetes),
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
             "azurekms" => AzureUri::parse(rest).map(Self::Azure),
             "gcpkms" => GoogleUri::parse(rest).map(Self::Google),
-            "pkcs11" | "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
+            "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
             _ => plugin(scheme, rest),
         }
     }
@@ -142,9 +147,19 @@ impl KeyUri {
             | Self::GitLab(_)
             | Self::Google(_)
             | Self::Kubernetes(_)
+            | Self::Pkcs11(_)
             | Self::Vault(_)
             | Self::Plugin { .. } => false,
         }
+    }
+}
+
+/// A PIN is a secret, and others may read what holds the URI.
+fn token(rest: &str) -> Result<KeyUri, UriError> {
+    let uri = pkcs11::Uri::parse(rest).map_err(UriError::Token)?;
+    match uri.pin {
+        Some(pkcs11::Pin::Value(_)) => Err(UriError::Pin),
+        Some(pkcs11::Pin::File(_)) | None => Ok(KeyUri::Pkcs11(uri.to_string())),
     }
 }
 
@@ -165,6 +180,9 @@ fn environment(name: &str) -> Result<KeyUri, UriError> {
 fn plugin(scheme: &str, resource: &str) -> Result<KeyUri, UriError> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = !scheme.is_empty() && !scheme.starts_with('-') && scheme.bytes().all(is_allowed);
+    if resource.contains("pin-value=") {
+        return Err(UriError::Pin);
+    }
     match is_name {
         true => Ok(KeyUri::Plugin {
             name: scheme.to_owned(),
@@ -194,6 +212,26 @@ mod tests {
         for uri in ["-a://x", "A://x", "a.b://x", "a/b://x", "a_b://x", "://x"] {
             assert!(matches!(parsed(uri), Err(UriError::Plugin(_))), "{uri}");
         }
+    }
+
+    /// KEY-150
+    #[test]
+    fn a_key_in_a_token_has_one_name_and_no_pin() {
+        let canonical = "pkcs11:token=t;id=%01?module-path=/m.so&pin-source=/p";
+        for uri in [
+            canonical,
+            "pkcs11://id=%01&token=t?pin-source=file:/p&module-path=/m.so",
+        ] {
+            assert_eq!(parsed(uri).as_deref(), Ok(canonical));
+        }
+        for uri in [
+            "pkcs11:token=t;id=%01?pin-value=1234",
+            "p11://token=t;id=%01?pin-value=1234",
+        ] {
+            assert_eq!(parsed(uri), Err(UriError::Pin));
+        }
+        let unnamed = Err(UriError::Token(pkcs11::UriError::NoObject));
+        assert_eq!(parsed("pkcs11:token=t"), unnamed);
     }
 
     #[test]

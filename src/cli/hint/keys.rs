@@ -3,6 +3,7 @@
 use super::service::of_service;
 use super::{Hint, say};
 use crate::keys::{KeyError, KeyPairError, OpenError, Origin, SignError, UriError};
+use crate::pkcs11;
 
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
                            `cosign import-key-pair` wrote";
@@ -10,6 +11,17 @@ const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair
 pub(super) fn of_uri(error: &UriError) -> Hint {
     match error {
         UriError::Malformed { form, .. } => Some(format!("write `{form}`").into()),
+        UriError::Token(pkcs11::UriError::Encoding(_) | pkcs11::UriError::NoValue(_)) => say(
+            "write `;`, `&`, `?`, `%` and spaces within a value as `%3B`, `%26`, `%3F`, `%25` and \
+             `%20`",
+        ),
+        UriError::Token(_) => {
+            say("write `pkcs11:token=NAME;object=KEY?module-path=/path/of/library.so`")
+        }
+        UriError::Pin => say(
+            "secrets are not written into this file: write `pin-source` with the path of a file, \
+             or set COSIGN_PKCS11_PIN",
+        ),
         UriError::Scheme(scheme) if scheme.starts_with("http") || scheme == "file" => {
             say("write the path of a file")
         }

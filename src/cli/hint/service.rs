@@ -26,6 +26,10 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
 
 fn of_plugin(name: &str, trouble: &Trouble) -> Hint {
     match trouble {
+        Trouble::NoProgram if name == "pkcs11" => say(
+            "keys in tokens are asked for by a second program, `sigstore-kms-pkcs11`: `make pkcs11` \
+             builds it; install it in a folder of `PATH`, or beside the signer",
+        ),
         Trouble::NoProgram => Some(
             format!(
                 "keys of `{name}://` are asked for by a program `sigstore-kms-{name}`: install it in \

@@ -121,6 +121,9 @@ impl Closed {
             KeyReference::Uri(KeyUri::Google(key)) => {
                 Keeper::Google(google::Closed::find(key, variables)?)
             }
+            KeyReference::Uri(KeyUri::Pkcs11(resource)) => {
+                Keeper::Plugin(plugin::Closed::find_for_token(resource, variables)?)
+            }
             KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
                 Keeper::Plugin(plugin::Closed::find(name, resource, variables)?)
             }

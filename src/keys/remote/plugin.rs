@@ -2,13 +2,16 @@
 //! `pkg/signature/kms/cliplugin`): one process for each question, which is
 //! JSON in an argument; the message comes on standard input.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tracing::debug;
 
 use super::{Found, Prepared, Unsigned, each, failed, processors};
@@ -22,6 +25,9 @@ use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables
 
 /// The version of the protocol, which is the first argument too.
 const VERSION: &str = "v1";
+/// The plugin for keys in tokens, and the variable of its PIN.
+const TOKENS: &str = "pkcs11";
+const PIN: &str = "COSIGN_PKCS11_PIN";
 /// SHA-256 among Go's `crypto.Hash`.
 const SHA256: u8 = 5;
 const BOUNDS: Bounds = Bounds {
@@ -38,6 +44,8 @@ pub(super) struct Key {
     program: PathBuf,
     resource: String,
     secrets: Secrets,
+    /// Held while the program runs, by keys that share what runs one at a time.
+    turn: Option<Arc<Mutex<()>>>,
 }
 
 #[derive(Serialize)]
@@ -124,9 +132,33 @@ impl Closed {
         resource: &str,
         variables: &Variables,
     ) -> Result<Self, OpenError> {
+        Self::find_in(&variables.program_path(), name, resource, variables)
+    }
+
+    /// Looks for the program of tokens in `PATH`, and then beside this program.
+    /// The PIN is its matter; what it repeats of one is hidden.
+    pub(super) fn find_for_token(resource: &str, variables: &Variables) -> Result<Self, OpenError> {
+        let path = variables.program_path();
+        let beside = std::env::current_exe().ok();
+        let beside = beside.as_deref().and_then(Path::parent).map(PathBuf::from);
+        let folders = std::env::split_paths(&path).chain(beside);
+        let path = std::env::join_paths(folders).unwrap_or(path.clone());
+        let _remembered = variables.secret(PIN);
+        let Self(mut key) = Self::find_in(&path, TOKENS, resource, variables)?;
+        // A card has one user at a time, and libraries count on that.
+        key.turn = Some(variables.shared(TOKENS, || Ok::<_, OpenError>(Mutex::default()))?);
+        Ok(Self(key))
+    }
+
+    fn find_in(
+        path: &OsStr,
+        name: &str,
+        resource: &str,
+        variables: &Variables,
+    ) -> Result<Self, OpenError> {
         let service = ServiceName::Plugin(name.to_owned());
         let program = format!("sigstore-kms-{name}");
-        let Some(program) = child::find(&program, &variables.program_path()) else {
+        let Some(program) = child::find(&program, path) else {
             return Err(failed(&service, Trouble::NoProgram).into());
         };
         Ok(Self(Key {
@@ -134,6 +166,7 @@ impl Closed {
             program,
             resource: resource.to_owned(),
             secrets: variables.secrets().clone(),
+            turn: None,
         }))
     }
 
@@ -188,6 +221,10 @@ impl Key {
         method: Method,
         message: &Content,
     ) -> Result<Answer, ServiceError> {
+        let _turn = match &self.turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         let question = self.question(name, method);
         let mut command = Command::new(&self.program);
         command.args([VERSION, &question]);
@@ -253,6 +290,7 @@ mod tests {
             program: PathBuf::new(),
             resource: "my/key id?x=1".to_owned(),
             secrets: Secrets::default(),
+            turn: None,
         };
         let method = Method::SignMessage {
             sign_options: SignOptions {
