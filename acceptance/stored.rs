@@ -55,10 +55,12 @@ fn verified(registry: &Registry, image: &Image) {
 #[track_caller]
 fn without_canaries(signer: Signer) -> Outcome {
     let receipt = signer.folder().join("receipt.toml");
-    let run = signer
-        .arguments(&["-log-level", "debug", "-receipt", receipt.to_str().unwrap()])
-        .run();
+    let arguments = ["-log-level", "debug", "-receipt", receipt.to_str().unwrap()];
+    // The receipt goes with the signer's folder.
+    let signer = signer.arguments(&arguments);
+    let run = signer.run();
     let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
+    assert!(run.code != Some(0) || !receipt.is_empty());
     for canary in [TOKEN, &password()] {
         for text in [&run.stdout, &run.stderr, &receipt] {
             assert!(!text.contains(canary), "`{canary}` in:\n{text}");

@@ -257,10 +257,12 @@ fn a_rotation_after_the_check_changes_nothing_and_the_next_run_adds_one() {
 #[track_caller]
 fn without_canaries(signer: Signer, canaries: &[&str]) -> Outcome {
     let receipt = signer.folder().join("receipt.toml");
-    let run = signer
-        .arguments(&["-log-level", "debug", "-receipt", receipt.to_str().unwrap()])
-        .run();
+    let arguments = ["-log-level", "debug", "-receipt", receipt.to_str().unwrap()];
+    // The receipt goes with the signer's folder.
+    let signer = signer.arguments(&arguments);
+    let run = signer.run();
     let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
+    assert!(run.code != Some(0) || !receipt.is_empty());
     for canary in canaries {
         for text in [&run.stdout, &run.stderr, &receipt] {
             assert!(!text.contains(canary), "`{canary}` in:\n{text}");
