@@ -37,6 +37,11 @@ pub enum Need {
 /// The program for keys in tokens, where Cargo built it for these tests.
 pub const TOKEN_PROGRAM: Option<&str> = option_env!("CARGO_BIN_EXE_sigstore-kms-pkcs11");
 
+/// Cargo names the program even where its feature was not asked for.
+fn has_token_program() -> bool {
+    TOKEN_PROGRAM.is_some_and(|program| Path::new(program).is_file())
+}
+
 /// Whether it is here. If not, the test must end, and the tests' own output says
 /// so: what a test that passes prints by `eprintln` is shown to nobody.
 pub fn is_here(need: Need) -> bool {
@@ -57,7 +62,7 @@ impl Need {
             Self::Distribution2 => Path::new(DISTRIBUTION_2).is_file(),
             Self::Reader(reader) => reader.is_installed(),
             Self::Service(service) => service.is_installed(),
-            Self::Tokens => TOKEN_PROGRAM.is_some() && Service::SoftHsm.is_installed(),
+            Self::Tokens => has_token_program() && Service::SoftHsm.is_installed(),
             Self::Root => nix::unistd::Uid::effective().is_root(),
             Self::Memory => Self::Root.is_met() && File::open("/proc/1/mem").is_ok(),
             Self::Mounts => {
@@ -76,7 +81,7 @@ impl Need {
             }
             Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
             Self::Service(service) => service.lacking(),
-            Self::Tokens if TOKEN_PROGRAM.is_none() => {
+            Self::Tokens if !has_token_program() => {
                 "the tests were built without the feature `pkcs11`".to_owned()
             }
             Self::Tokens => Service::SoftHsm.lacking(),
