@@ -226,13 +226,14 @@ impl RemoteKey {
             prepared.push(message.map_err(|error| Unsigned { index, error })?);
         }
         let prepared = Arc::<[Prepared]>::from(prepared);
+        // Boxed: a run would carry the room of every service.
         let signatures = match &self.service {
-            Service::Aws(key) => key.sign(&prepared).await?,
-            Service::Azure(key) => key.sign(&prepared).await?,
-            Service::Google(key) => key.sign(&prepared).await?,
-            Service::Plugin(key) => key.sign(&prepared).await?,
-            Service::Program(key) => key.sign(&prepared).await?,
-            Service::Vault(key) => key.sign(&prepared).await?,
+            Service::Aws(key) => Box::pin(key.sign(&prepared)).await?,
+            Service::Azure(key) => Box::pin(key.sign(&prepared)).await?,
+            Service::Google(key) => Box::pin(key.sign(&prepared)).await?,
+            Service::Plugin(key) => Box::pin(key.sign(&prepared)).await?,
+            Service::Program(key) => Box::pin(key.sign(&prepared)).await?,
+            Service::Vault(key) => Box::pin(key.sign(&prepared)).await?,
         };
         let (key, messages) = (Arc::clone(self), Arc::clone(&prepared));
         let checking = move || {

@@ -210,7 +210,9 @@ impl Registries {
         let cell = self.credential_cell(repository);
         let resolve = || async {
             let credentials = &self.access.credentials;
-            let resolved = credentials.for_repository(repository, &self.client).await;
+            // Boxed: each request would carry the room of every cloud's login.
+            let resolving = Box::pin(credentials.for_repository(repository, &self.client));
+            let resolved = resolving.await;
             if let Ok(credential) = &resolved {
                 credential.identity.remember(self.client.secrets());
             }
