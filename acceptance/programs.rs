@@ -192,8 +192,8 @@ fn a_key_in_a_variable_signs_like_its_file() {
 /// KEY-111, KEY-113, KEY-114, KEY-118, SIG-11
 #[test]
 fn who_does_not_sign_well_changes_nothing() {
-    let other = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out \"$here/o\"
-openssl dgst -sha256 -sign \"$here/o\"";
+    let other = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out \"$here/o.$$\"
+openssl dgst -sha256 -sign \"$here/o.$$\"";
     for (script, words) in [
         ("echo nonsense", "does not accept the signature"),
         ("exec <&-; exit 0", "it printed no signature"),
