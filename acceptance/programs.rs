@@ -198,6 +198,7 @@ openssl dgst -sha256 -sign \"$here/o.$$\"";
         ("echo nonsense", "does not accept the signature"),
         ("exec <&-; exit 0", "it printed no signature"),
         ("echo 'no permit' >&2; exit 3", "no permit"),
+        ("seq 9999 >&2; echo at last >&2; exit 3", "9999 at last`"),
         ("yes", "it printed more than 65536 bytes"),
         (other, "does not accept the signature"),
     ] {

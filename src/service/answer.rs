@@ -20,11 +20,45 @@ pub fn said(response: &Response, text: Option<&str>) -> Said {
     })
 }
 
-/// The words of a program, fit to print.
+/// The most characters of a program's last words.
+const LAST: usize = 299;
+
+/// The last words of a program, fit to print: the end of what it says tells why it
+/// failed.
+pub fn last_words(words: &str, secrets: &Secrets) -> Said {
+    let words = secrets.scrubbed(words.trim(), Voice::Theirs, &[]);
+    let surplus = words.chars().count().saturating_sub(LAST);
+    let end: String = words.chars().skip(surplus).collect();
+    Said(match surplus {
+        0 => printable(&end),
+        _ => printable(&format!("…{end}")),
+    })
+}
+
+/// Words of a program, fit to print.
 pub fn quoted(words: &str, secrets: &Secrets) -> Said {
     Said(printable(&secrets.scrubbed(
         words.trim(),
         Voice::Theirs,
         &[],
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_text_the_end_is_shown_without_secrets() {
+        let secrets = Secrets::default();
+        secrets.remember(b"hunter2-canary");
+        let words = format!("{}\nhunter2-canary\nthe end\n", "x".repeat(5000));
+        let Said(shown) = last_words(&words, &secrets);
+        assert!(
+            shown.starts_with("…x") && shown.ends_with(" … the end"),
+            "{shown}"
+        );
+        assert_eq!(shown.chars().count(), LAST + 1);
+        assert_eq!(last_words(" why \n", &secrets), Said("why".to_owned()));
+    }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub use aws::AwsKey;
 pub use azure::AzureUri;
@@ -37,7 +37,8 @@ use super::{Algorithm, SignError};
 use crate::beside;
 use crate::http::Client;
 use crate::oci::Content;
-use crate::service::{ServiceError, ServiceName, Trouble, Variables};
+use crate::secret::Secrets;
+use crate::service::{ServiceError, ServiceName, Trouble, Variables, quoted};
 use crate::signature::{PublicKey, Signature};
 
 /// A message to sign, and what it is about: some who sign want to know.
@@ -313,6 +314,13 @@ fn warn_of_hash(key: &dyn fmt::Display, hash: Hash) {
         "signatures by `{key}` have to be verified with `cosign verify \
          --signature-digest-algorithm {name}`: its service signs no other digest"
     );
+}
+
+/// Hands a program's standard error on to the log, line by line.
+fn pass_on(name: &ServiceName, words: &str, secrets: &Secrets) {
+    for line in words.lines().filter(|line| !line.trim().is_empty()) {
+        debug!("{name}: {}", quoted(line, secrets).0);
+    }
 }
 
 /// As many programs at a time.

@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::sync::Mutex;
-use tracing::debug;
 
-use super::{Found, Prepared, Unsigned, each, failed, processors};
+use super::{Found, Prepared, Unsigned, each, failed, pass_on, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::SignError;
 use crate::keys::error::OpenError;
 use crate::keys::public;
 use crate::oci::Content;
 use crate::secret::Secrets;
-use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, quoted};
+use crate::service::{
+    PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, last_words, quoted,
+};
 
 /// The version of the protocol, which is the first argument too.
 const VERSION: &str = "v1";
@@ -230,12 +231,10 @@ impl Key {
         command.args([VERSION, &question]);
         let answer = child::run(command, message, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| failed(&self.name, error))?;
-        let words = quoted(&answer.words, &self.secrets);
-        for line in answer.words.lines().filter(|line| !line.trim().is_empty()) {
-            debug!("{}: {}", self.name, quoted(line, &self.secrets).0);
-        }
+        pass_on(&self.name, &answer.words, &self.secrets);
         // The protocol ignores the exit status.
         if answer.output.trim_ascii().is_empty() {
+            let words = last_words(&answer.words, &self.secrets);
             return Err(failed(&self.name, Trouble::Failed(words)));
         }
         let parsed = parse(&answer.output);

@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
-use tracing::debug;
 
-use super::{Found, Prepared, Purpose, Unsigned, each, failed, processors};
+use super::{Found, Prepared, Purpose, Unsigned, each, failed, pass_on, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::error::OpenError;
 use crate::keys::public::PublicFile;
 use crate::keys::reference::Program;
 use crate::keys::{KeyError, MAX_LENGTH, SignError};
-use crate::service::{PROGRAM_TIME, ServiceError, ServiceName, Trouble, Variables, quoted};
+use crate::service::{
+    PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble, Variables, last_words,
+};
 
 const BOUNDS: Bounds = Bounds {
     time: PROGRAM_TIME,
@@ -107,15 +108,12 @@ impl Key {
         let secrets = self.variables.secrets();
         let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| failed(&self.name, error))?;
-        for line in answer.words.lines().filter(|line| !line.trim().is_empty()) {
-            debug!("{}: {}", self.name, quoted(line, secrets).0);
-        }
+        pass_on(&self.name, &answer.words, secrets);
         if !answer.status.success() {
-            let words = match answer.words.is_empty() {
-                true => answer.status.to_string(),
-                false => format!("{}: {}", answer.status, answer.words),
+            let said = match last_words(&answer.words, secrets) {
+                Said(words) if words.is_empty() => Said(answer.status.to_string()),
+                Said(words) => Said(format!("{}: {words}", answer.status)),
             };
-            let said = quoted(&words, secrets);
             return Err(failed(&self.name, Trouble::Failed(said)).into());
         }
         let signature = signature(&answer.output);

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Audience;
 use crate::child::{self, Bounds, Words};
 use crate::oci::Content;
-use crate::service::answer::quoted;
+use crate::service::answer::last_words;
 use crate::service::error::PROGRAM_TIME;
 use crate::service::oauth;
 use crate::service::token::Token;
@@ -59,7 +59,7 @@ impl Cli {
         let answer = child::run(command, &input, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| error.to_string())?;
         if !answer.status.success() {
-            let said = quoted(&answer.words, variables.secrets());
+            let said = last_words(&answer.words, variables.secrets());
             return Err(format!("it failed{said}"));
         }
         parse(&answer.output, variables).ok_or_else(|| "it printed no token".to_owned())

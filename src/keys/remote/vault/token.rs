@@ -10,7 +10,7 @@ use crate::child::{self, Bounds, ChildError, Words};
 use crate::http::header::HeaderValue;
 use crate::oci::Content;
 use crate::secret::Secret;
-use crate::service::{PROGRAM_TIME, Trouble, Variables, quoted};
+use crate::service::{PROGRAM_TIME, Trouble, Variables, last_words};
 
 /// Tokens of Vault Enterprise have some 200 bytes.
 const LONGEST: usize = 8 * 1024;
@@ -139,7 +139,7 @@ async fn run(
     let nothing = Content::from(Vec::new());
     let answer = child::run(command, &nothing, Words::Kept, BOUNDS).await?;
     if !answer.status.success() {
-        let said = quoted(&answer.words, variables.secrets());
+        let said = last_words(&answer.words, variables.secrets());
         return Ok(Err(format!("failed ({}){said}", answer.status)));
     }
     let token = answer.output.trim_ascii();
