@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::support::cosign::{BOTH, Cosign, Printed};
+use crate::support::elsewhere;
 use crate::support::images::{Document, Image};
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Registry, Settings, Switch};
@@ -66,20 +67,7 @@ impl Scene {
 
     /// Verifies all that hangs on the image.
     fn verify(&self, pem: &str, format: &str) {
-        let key = self.public(pem).display().to_string();
-        let reference = self.image.reference(self.registry.host());
-        let majors = match format {
-            "bundle" => &BOTH[1..],
-            _ => &BOTH[..],
-        };
-        for cosign in majors {
-            cosign.verify_any("verify", &key, &reference).accepted();
-            if format == "legacy" {
-                cosign
-                    .verify_attestation(&key, "cyclonedx", &reference)
-                    .accepted();
-            }
-        }
+        elsewhere::verified(&self.registry, &self.image, pem, format, None);
     }
 
     /// `verify` of one major with another digest than SHA-256.

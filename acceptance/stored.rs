@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::cosign::BOTH;
+use crate::support::elsewhere;
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
 use crate::support::proxy::{Manner, Proxy};
@@ -54,19 +55,7 @@ fn verified(registry: &Registry, image: &Image) {
 /// output.
 #[track_caller]
 fn without_canaries(signer: Signer) -> Outcome {
-    let receipt = signer.folder().join("receipt.toml");
-    let arguments = ["-log-level", "debug", "-receipt", receipt.to_str().unwrap()];
-    // The receipt goes with the signer's folder.
-    let signer = signer.arguments(&arguments);
-    let run = signer.run();
-    let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
-    assert!(run.code != Some(0) || !receipt.is_empty());
-    for canary in [TOKEN, &password()] {
-        for text in [&run.stdout, &run.stderr, &receipt] {
-            assert!(!text.contains(canary), "`{canary}` in:\n{text}");
-        }
-    }
-    run
+    elsewhere::without_canaries(signer, &[TOKEN, &password()]).0
 }
 
 /// A Secret with these values, as the API server answers.

@@ -7,36 +7,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::cosign::BOTH;
+use crate::support::elsewhere::{FORMATS, seeded, verified, without_canaries};
 use crate::support::images::{Document, Image};
 use crate::support::needs::{Need, is_here};
 use crate::support::proxy::{Manner, Proxy};
-use crate::support::registry::{Action, Answer, Registry, Settings, Switch, When};
+use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::Service;
 use crate::support::services::pair::Kind;
 use crate::support::services::stand_in::{StandIn, Transport};
 use crate::support::services::vault::{Vault, policy};
-use crate::support::signer::{Config, Outcome, Signer};
+use crate::support::signer::{Config, Signer};
 use transit::{TOKEN, Transit, refuse};
-
-const FORMATS: [&str; 3] = ["legacy", "bundle", "both"];
-
-fn seeded() -> (Registry, Image) {
-    let registry = Registry::with(Settings {
-        referrers: Switch::On,
-        ranges: Switch::On,
-        ..Settings::default()
-    });
-    let bom = |n: u32| format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","version":{n}}}"#);
-    let image = Image::with_documents(&[
-        Document::new("layers/sbom/launch/sbom.cdx.json", bom(1)),
-        Document::new("layers/sbom/launch/a/sbom.cdx.json", bom(2)),
-    ]);
-    image.seed(&registry);
-    (registry, image)
-}
 
 fn signer(registry: &Registry, image: &Image, vault: &str, config: Config) -> Signer {
     Signer::of(image, registry.host())
@@ -47,34 +30,6 @@ fn signer(registry: &Registry, image: &Image, vault: &str, config: Config) -> Si
 
 fn key(name: &str) -> Config {
     Config::none().set("key", &format!("hashivault://{name}"))
-}
-
-/// `cosign.pub` in a folder of its own, named without its ending.
-fn public_file(pem: &str) -> (TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("cosign.pub"), pem).unwrap();
-    let name = folder.path().join("cosign").display().to_string();
-    (folder, name)
-}
-
-/// Both cosigns accept what hangs there in this form, by the public key.
-fn verified(registry: &Registry, image: &Image, pem: &str, format: &str) {
-    let (_folder, key) = public_file(pem);
-    let reference = image.reference(registry.host());
-    let majors = match format {
-        "bundle" => &BOTH[1..],
-        _ => &BOTH[..],
-    };
-    for cosign in majors {
-        cosign.verify_any("verify", &key, &reference).accepted();
-    }
-    if format == "legacy" {
-        for cosign in BOTH {
-            cosign
-                .verify_attestation(&key, "cyclonedx", &reference)
-                .accepted();
-        }
-    }
 }
 
 /// KEY-60, KEY-61, KEY-62, KEY-63, KEY-64, KEY-115
@@ -94,7 +49,7 @@ fn every_kind_of_key_signs_each_form_with_two_requests_and_none_again() {
                 .run()
                 .succeeded()
                 .says(&["key hashivault://k", ", version 1"]);
-            verified(&registry, &image, &transit.public_key("k", 1), format);
+            verified(&registry, &image, &transit.public_key("k", 1), format, None);
             let asked = service.recorded();
             assert_eq!(asked.len(), 2, "{kind:?} {format}: {asked:?}");
             let batch = asked[1].json()["batch_input"].as_array().unwrap().len();
@@ -134,7 +89,13 @@ fn the_real_vault_signs_with_every_kind_of_key_under_the_policy_of_cosign() {
                 let signer = signer(&registry, &image, &vault.address(), config)
                     .environment("VAULT_TOKEN", &token);
                 signer.run().succeeded().says(&[", version 2"]);
-                verified(&registry, &image, &pem(&vault.public_key(kind, 2)), format);
+                verified(
+                    &registry,
+                    &image,
+                    &pem(&vault.public_key(kind, 2)),
+                    format,
+                    None,
+                );
                 registry.forget_exchanges();
                 signer.run().succeeded();
                 assert!(registry.exchanges().puts().is_empty(), "{kind} {format}");
@@ -234,7 +195,13 @@ fn a_rotation_after_the_check_changes_nothing_and_the_next_run_adds_one() {
     service.inject(When::first("POST", "/sign/"), rotate);
     let signer = signer(&registry, &image, &service.url(), key("k"));
     signer.run().succeeded().says(&[", version 1"]);
-    verified(&registry, &image, &transit.public_key("k", 1), "legacy");
+    verified(
+        &registry,
+        &image,
+        &transit.public_key("k", 1),
+        "legacy",
+        None,
+    );
     service.forget();
     signer.run().succeeded().says(&[", version 2"]);
     assert_eq!(service.recorded().len(), 2);
@@ -244,6 +211,7 @@ fn a_rotation_after_the_check_changes_nothing_and_the_next_run_adds_one() {
             &image,
             &transit.public_key("k", version),
             "legacy",
+            None,
         );
     }
     registry.forget_exchanges();
@@ -251,24 +219,6 @@ fn a_rotation_after_the_check_changes_nothing_and_the_next_run_adds_one() {
     signer.run().succeeded();
     assert_eq!(service.recorded().len(), 1);
     assert!(registry.exchanges().puts().is_empty());
-}
-
-/// Runs at debug level with a receipt. No canary is in any output.
-#[track_caller]
-fn without_canaries(signer: Signer, canaries: &[&str]) -> Outcome {
-    let receipt = signer.folder().join("receipt.toml");
-    let arguments = ["-log-level", "debug", "-receipt", receipt.to_str().unwrap()];
-    // The receipt goes with the signer's folder.
-    let signer = signer.arguments(&arguments);
-    let run = signer.run();
-    let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
-    assert!(run.code != Some(0) || !receipt.is_empty());
-    for canary in canaries {
-        for text in [&run.stdout, &run.stderr, &receipt] {
-            assert!(!text.contains(canary), "`{canary}` in:\n{text}");
-        }
-    }
-    run
 }
 
 /// KEY-61, KEY-67, SIG-11, SIG-15
@@ -377,6 +327,7 @@ fn what_vault_refuses_has_its_code_its_remedy_and_no_effect() {
             signer(&registry, &image, &service.url(), key("k")).arguments(&["-retry-budget", "1s"]);
         let host = service.host().to_owned();
         without_canaries(run, &[TOKEN])
+            .0
             .ended_with(code)
             .says(&[words, &host, "hashivault://k"]);
         registry.stored_nothing();
@@ -481,7 +432,13 @@ fn an_ed25519_key_is_not_sent_what_vault_would_not_take() {
         .run()
         .succeeded();
     assert_eq!(service.asked("POST", "/sign/").len(), 2);
-    verified(&registry, &many, &transit.public_key("k", 1), "legacy");
+    verified(
+        &registry,
+        &many,
+        &transit.public_key("k", 1),
+        "legacy",
+        None,
+    );
 }
 
 /// KEY-68
@@ -637,7 +594,7 @@ fn the_token_is_looked_for_where_cosign_looks() {
         ".vault",
         &format!("token_helper = \"{}\"\n", helper.display()),
     );
-    without_canaries(helped, &[TOKEN]).succeeded();
+    without_canaries(helped, &[TOKEN]).0.succeeded();
     let failing = bare();
     let helper = home_file(&failing, "helper", "#!/bin/sh\necho no agent >&2; exit 1\n");
     std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -700,6 +657,7 @@ fn what_is_set_wrong_is_named_before_anything_is_sent() {
     ] {
         let signer = signer(&registry, &image, &service.url(), key("k")).environment(name, value);
         without_canaries(signer, &["canary-p", "canary-t"])
+            .0
             .ended_with(115)
             .says(&[words, "hashivault://k"]);
     }
@@ -746,7 +704,13 @@ fn another_mount_and_two_keys_of_one_vault() {
         .succeeded();
     assert_eq!(service.recorded().len(), 4);
     for key in ["a", "b"] {
-        verified(&registry, &image, &transit.public_key(key, 1), "legacy");
+        verified(
+            &registry,
+            &image,
+            &transit.public_key(key, 1),
+            "legacy",
+            None,
+        );
     }
     let receipt = std::fs::read_to_string(receipt).unwrap();
     for line in [

@@ -127,6 +127,7 @@ impl Cosign {
         command: &str,
         path: &str,
         hash: Option<&str>,
+        format: &str,
         reference: &str,
     ) -> Printed {
         let mut arguments = vec![command, "--key", path];
@@ -137,7 +138,8 @@ impl Cosign {
         if let Some(hash) = hash {
             arguments.extend(["--signature-digest-algorithm", hash]);
         }
-        let root = (self == Self::V2).then(|| empty_trusted_root().display().to_string());
+        let wants_root = self == Self::V2 && format != "legacy";
+        let root = wants_root.then(|| empty_trusted_root().display().to_string());
         if let Some(root) = &root {
             arguments.extend(["--trusted-root", root]);
         }

@@ -65,14 +65,14 @@ pub fn verified(registry: &Registry, image: &Image, pem: &str, format: &str, has
     };
     for cosign in majors {
         cosign
-            .verify_hash("verify", &key.path(), hash, &reference)
+            .verify_hash("verify", &key.path(), hash, format, &reference)
             .accepted();
     }
     if format == "legacy" {
         for cosign in BOTH {
             let command = "verify-attestation";
             cosign
-                .verify_hash(command, &key.path(), hash, &reference)
+                .verify_hash(command, &key.path(), hash, format, &reference)
                 .accepted();
         }
     }
@@ -89,6 +89,7 @@ pub fn without_canaries(signer: Signer, canaries: &[&str]) -> (Outcome, String) 
     let signer = signer.arguments(&["-log-level", "debug", "-receipt", &path]);
     let run = signer.run();
     let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
+    assert!(run.code != Some(0) || !receipt.is_empty());
     for canary in canaries {
         for text in [&run.stdout, &run.stderr, &receipt] {
             assert!(!text.contains(canary), "`{canary}` in:\n{text}");
