@@ -45,7 +45,7 @@ pub(super) const MEANINGS: [(u8, &str); 13] = [
     (PLATFORM_API, "Platform API not supported"),
     (
         UNREACHABLE,
-        "registry unreachable or overloaded: running again may help",
+        "registry, or the service of a key, unreachable or overloaded: running again may help",
     ),
     (SIGNING, "signing failed"),
     (

@@ -1,5 +1,5 @@
 //! Keys of the transit engine of HashiCorp Vault and of OpenBao
-//! (`spec/keys.md`, section 8): one request for the public key, and one batch
+//! (`spec/keys.md`, section 9): one request for the public key, and one batch
 //! for all signatures of a run.
 
 mod answer;
