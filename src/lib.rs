@@ -9,9 +9,9 @@
 //! | 6 | [`cli`] | flags, environment, exit codes, log format |
 //! | 5 | [`phase`] | the steps of the RFC "Cosign support" |
 //! | 4 | [`attach`], [`sbom`] | where layers hang; which documents an image carries |
-//! | 3 | [`keys`], [`store`] | private keys, here and elsewhere; registries |
+//! | 3 | [`keys`], [`store`], [`witness`] | private keys, here and elsewhere; registries; who vouches for signatures |
 //! | 2 | [`service`] | who is asked beside registries, and as whom |
-//! | 1 | [`child`], [`envelope`], [`config`], [`http`], [`pkcs11`] | programs of others; signed formats; TOML files; one HTTP client; what tokens say of keys |
+//! | 1 | [`child`], [`envelope`], [`config`], [`http`], [`pkcs11`], [`proof`] | programs of others; signed formats; TOML files; one HTTP client; what tokens say of keys; evidence, and whether it holds |
 //! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`], [`words`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak; numbers in words |
 //!
 //! [`fuzzing`]: crate
@@ -50,6 +50,7 @@ pub mod sbom;
 
 pub mod keys;
 pub mod store;
+pub mod witness;
 
 pub mod service;
 
@@ -59,6 +60,7 @@ pub mod config;
 pub mod envelope;
 pub mod http;
 pub mod pkcs11;
+pub mod proof;
 
 pub(crate) mod beside;
 pub(crate) mod file;

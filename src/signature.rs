@@ -42,3 +42,11 @@ impl PublicKey {
         Sha256::digest(&self.0).into()
     }
 }
+
+/// The hash of a message that is signed in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}

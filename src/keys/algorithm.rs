@@ -8,8 +8,7 @@ use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::error::KeyError;
-use super::prehash::Hash;
-use crate::signature::PublicKey;
+use crate::signature::{Hash, PublicKey};
 
 pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

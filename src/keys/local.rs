@@ -23,10 +23,10 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::algorithm::{Algorithm, EC, ED25519, RSA, bits_of};
 use super::error::{KeyError, SignError};
-use super::prehash::{Hash, Prehash, sha256_and};
+use super::prehash::{Prehash, sha256_and};
 use super::verify::PublicHalf;
 use crate::oci::{Content, Digest};
-use crate::signature::{PublicKey, Signature};
+use crate::signature::{Hash, PublicKey, Signature};
 
 /// A private key that lies in this process's memory, wiped when dropped.
 pub struct LocalKey {

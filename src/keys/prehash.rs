@@ -7,14 +7,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::error::SignError;
 use crate::oci::Content;
-
-/// The hash of a message that is signed in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
-}
+use crate::signature::Hash;
 
 /// The digest of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub use google::GoogleUri;
 pub use vault::VaultUri;
 
 use super::error::{KeyError, OpenError};
-use super::prehash::{Hash, Prehash, sha256};
+use super::prehash::{Prehash, sha256};
 use super::reference::{KeyReference, KeyUri};
 use super::verify::PublicHalf;
 use super::{Algorithm, SignError};
@@ -39,7 +39,7 @@ use crate::http::Client;
 use crate::oci::Content;
 use crate::secret::Secrets;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, quoted};
-use crate::signature::{PublicKey, Signature};
+use crate::signature::{Hash, PublicKey, Signature};
 
 /// A message to sign, and what it is about: some who sign want to know.
 #[derive(Clone)]

@@ -22,10 +22,10 @@ use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::keys::SignError;
 use crate::keys::error::OpenError;
-use crate::keys::prehash::Hash;
 use crate::oci::Content;
 use crate::service::azure::{Audience, Identity};
 use crate::service::{ServiceError, ServiceName, Token, Trouble, Variables};
+use crate::signature::Hash;
 
 const VERSION: (&str, &str) = ("api-version", "7.4");
 

@@ -6,10 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::http::Response;
-use crate::keys::prehash::Hash;
 use crate::keys::public;
 use crate::service::{Trouble, json, said};
-use crate::signature::PublicKey;
+use crate::signature::{Hash, PublicKey};
 
 /// A page of `cryptoKeyVersions`. Other states than `ENABLED` may come where an
 /// emulator knows no filter.

@@ -20,10 +20,10 @@ use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::keys::SignError;
 use crate::keys::error::OpenError;
-use crate::keys::prehash::Hash;
 use crate::oci::Content;
 use crate::service::google::Identity;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, endpoint};
+use crate::signature::Hash;
 
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
 /// The variable of `gcloud` that leads to another one, such as an emulator.

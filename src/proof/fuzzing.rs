@@ -1,0 +1,1 @@
+//! What fuzzers run of proofs.

@@ -1,0 +1,20 @@
+//! Proofs: evidence of others as bytes, and whether it holds. Certificates and
+//! their chains, certificate transparency, RFC 3161 timestamps, log entries,
+//! and the keys of those who vouch. No I/O, no clock: the time at which a proof
+//! has to hold is given.
+//!
+//! Nothing here signs, and nothing knows a form in which signatures are stored
+//! (`spec/decisions/0030`).
+
+pub mod certificate;
+pub mod chain;
+pub mod checkpoint;
+pub mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod key;
+pub mod merkle;
+pub mod request;
+pub mod sct;
+pub mod timestamp;
+pub mod trust;

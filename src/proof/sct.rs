@@ -1,0 +1,1 @@
+//! Signed certificate timestamps (RFC 6962, section 3).

@@ -1,0 +1,1 @@
+//! Timestamps (RFC 3161): requests, responses, and whether a response holds.

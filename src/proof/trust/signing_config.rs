@@ -1,0 +1,1 @@
+//! Signing configs v0.2 (protobuf-specs v0.5 `sigstore_trustroot.proto`).

@@ -1,0 +1,1 @@
+//! Transparency logs (Rekor v1 and v2).

@@ -1,0 +1,10 @@
+//! Witnesses: those who are asked to vouch for a signature. Certificate
+//! authorities, timestamp authorities, transparency logs, and whoever says who we
+//! are. What they answer is verified before anybody gets it.
+
+pub mod authority;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod log;
+pub mod timestamp;
+pub mod token;

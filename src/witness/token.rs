@@ -1,0 +1,1 @@
+//! Identity tokens (OpenID Connect): where they come from, and what they say.
