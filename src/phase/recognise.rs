@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::stated::Stated;
 use crate::attach::{Place, Sought, recall};
-use crate::envelope::{self, ReferrerMembers, Sealed};
+use crate::envelope::{self, ReferrerMembers, Sealed, Verifier};
 use crate::keys::Signer;
 use crate::signature::Signature;
 use crate::store::registry::Registries;
@@ -35,11 +35,11 @@ pub struct Recognised {
     wanted: Vec<Recalled>,
 }
 
-/// A want, and the signature that fulfils it if one stands there.
+/// A want, and what fulfils it if it stands there.
 pub(super) struct Recalled {
     pub(super) wanted: Wanted,
     pub(super) key: Arc<KeyRecord>,
-    pub(super) signature: Option<Signature>,
+    pub(super) signed: Option<envelope::Signed>,
 }
 
 impl Recognised {
@@ -67,13 +67,14 @@ pub async fn recognise(
     let ours = accepted(plan, &wanted, &standing).await?;
     let recalled = wanted.into_iter().zip(ours).map(|((key, wanted), ours)| {
         let found = places.get(&wanted.place).map(|place| &place.found);
-        let hangs =
-            |(_, sealed): &(Signature, Sealed)| found.is_some_and(|found| found.holds(sealed));
-        let signature = ours.into_iter().find(hangs);
+        let hangs = |(_, sealed): &(envelope::Signed, Sealed)| {
+            found.is_some_and(|found| found.holds(sealed))
+        };
+        let signed = ours.into_iter().find(hangs);
         Recalled {
             key: Arc::clone(&key.record),
             wanted,
-            signature: signature.map(|(signature, _)| signature),
+            signed: signed.map(|(signed, _)| signed),
         }
     });
     let wanted = recalled.collect();
@@ -100,14 +101,15 @@ async fn accepted(
     plan: &Plan,
     wanted: &[(&OpenKey, Wanted)],
     standing: &BTreeMap<Place, Vec<Signature>>,
-) -> Result<Vec<Vec<(Signature, Sealed)>>, PhaseError> {
+) -> Result<Vec<Vec<(envelope::Signed, Sealed)>>, PhaseError> {
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = standing.get(&want.place).cloned().unwrap_or_default();
         let members = want.subject.members(plan.created());
         let stated = recallable(want, key).cloned();
         let signer = Arc::clone(&key.signer);
+        let verifier = want.signatory.verifier(signer.public_key());
         move || match stated {
-            Some(stated) => stated.accepted(&signer, &candidates, &members),
+            Some(stated) => stated.accepted(&signer, &verifier, &candidates, &members),
             None => Ok(Vec::new()),
         }
     });
@@ -124,7 +126,8 @@ async fn standing(
     for (key, want) in wanted {
         if let Some(stated) = recallable(want, key) {
             let sought = sought.entry(&want.place).or_default();
-            sought.push(stated.sought(key)?);
+            let verifier = want.signatory.verifier(key.signer.public_key());
+            sought.push(stated.sought(key, &verifier)?);
         }
     }
     let recalls = sought.into_iter().map(|(place, sought)| async move {
@@ -151,27 +154,30 @@ impl Stated {
     fn accepted(
         &self,
         signer: &Signer,
+        verifier: &Verifier,
         candidates: &[Signature],
         members: &ReferrerMembers,
-    ) -> Result<Vec<(Signature, Sealed)>, PhaseError> {
+    ) -> Result<Vec<(envelope::Signed, Sealed)>, PhaseError> {
         let message = self.payload.message();
         let accepted = candidates
             .iter()
             .filter(|signature| signer.verify(message, signature).is_ok());
         let sealed = |signature: &Signature| {
-            let sealed = self.seal(signature.clone(), signer.public_key(), members)?;
-            Ok((signature.clone(), sealed))
+            let signed = self.signed(signature.clone(), verifier.clone(), Vec::new());
+            let sealed = self.seal(&signed, members)?;
+            Ok((signed, sealed))
         };
         accepted.map(sealed).collect()
     }
 
     /// How a signature of this claim would stand there. ECDSA signatures differ by
     /// a few bytes in length.
-    fn sought(&self, key: &OpenKey) -> Result<Sought, PhaseError> {
+    fn sought(&self, key: &OpenKey, verifier: &Verifier) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
         let length = |count: usize| {
             let signature = Signature::new(vec![0; count]);
-            envelope::sealed_length(&self.signed(signature, key.signer.public_key()), self.form)
+            let signed = self.signed(signature, verifier.clone(), Vec::new());
+            envelope::sealed_length(&signed, self.form)
         };
         let digest = self.payload.message().digest();
         Ok(Sought {

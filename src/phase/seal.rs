@@ -73,13 +73,13 @@ fn entry(want: SignedWant, members: &ReferrerMembers) -> Result<Entry, PhaseErro
     let SignedWant {
         wanted,
         key,
-        signature,
+        signed,
     } = want;
-    let (predicate_type, sealed) = match (wanted.body, signature) {
+    let (predicate_type, sealed) = match (wanted.body, signed) {
         (Body::Attachment(sealed), _) => (None, *sealed),
-        (Body::Claim(stated), Some(signature)) => {
+        (Body::Claim(stated), Some(signed)) => {
             let predicate_type = stated.claim.predicate_type(stated.form);
-            let sealed = stated.seal(signature, &key.public_key, members)?;
+            let sealed = stated.seal(&signed, members)?;
             (predicate_type.map(str::to_owned), sealed)
         }
         (Body::Claim(_), None) => return Err(PhaseError::NoSignature(wanted.place)),

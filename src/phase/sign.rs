@@ -14,6 +14,7 @@ use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
 use crate::attach::Place;
+use crate::envelope;
 use crate::keys::{Message, Purpose, RemoteKey, SignError, Signer, Unsigned};
 use crate::oci::Digest;
 use crate::signature::Signature;
@@ -29,7 +30,7 @@ pub(super) struct SignedWant {
     pub(super) wanted: Wanted,
     pub(super) key: Arc<KeyRecord>,
     /// None on what nobody signs.
-    pub(super) signature: Option<Signature>,
+    pub(super) signed: Option<envelope::Signed>,
 }
 
 impl Signed {
@@ -58,14 +59,27 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
     let mut signed = Vec::new();
     for recalled in recalled {
         let job = job(&recalled.wanted, &recalled.key)?;
-        let known = job.and_then(|job| signatures.get(&job).cloned());
+        let new = job.and_then(|job| signatures.get(&job).cloned());
+        let new = new.and_then(|signature| with(&recalled, signature));
         signed.push(SignedWant {
+            signed: recalled.signed.or(new),
             wanted: recalled.wanted,
             key: recalled.key,
-            signature: recalled.signature.or(known),
         });
     }
     Ok(Signed { places, signed })
+}
+
+/// The claim with a signature that nobody has vouched for yet.
+fn with(recalled: &Recalled, signature: Signature) -> Option<envelope::Signed> {
+    match &recalled.wanted.body {
+        Body::Attachment(_) => None,
+        Body::Claim(stated) => {
+            let signatory = &recalled.wanted.signatory;
+            let verifier = signatory.verifier(&recalled.key.public_key);
+            Some(stated.signed(signature, verifier, Vec::new()))
+        }
+    }
 }
 
 /// The signatures that hang there already.
@@ -74,11 +88,12 @@ fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
     for Recalled {
         wanted,
         key,
-        signature,
+        signed,
     } in recalled
     {
-        if let (Some(job), Some(signature)) = (job(wanted, key)?, signature) {
-            signatures.entry(job).or_insert_with(|| signature.clone());
+        if let (Some(job), Some(signed)) = (job(wanted, key)?, signed) {
+            let signature = || signed.signature.clone();
+            signatures.entry(job).or_insert_with(signature);
         }
     }
     Ok(signatures)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::attach::{Kind, Place};
 use crate::config::{ExportSbom, Format, MediaTypes};
-use crate::envelope::Form;
+use crate::envelope::{Form, Verifier};
 use crate::keys::KeyReference;
 use crate::oci::{Digest, Repository};
+use crate::signature::PublicKey;
 
 /// A `[[configs]]` entry: who signs, and where to.
 #[derive(Clone, Debug)]
@@ -42,6 +43,11 @@ impl Item {
 }
 
 impl Signatory {
+    /// The verifier of its signatures, as verifiers are told it.
+    pub(super) fn verifier(&self, key: &PublicKey) -> Verifier {
+        Verifier::Key(key.clone())
+    }
+
     /// Where `kind` hangs for an image.
     pub fn place(&self, repository: &Repository, digest: &Digest, kind: Kind) -> Place {
         let repository = self.repository.as_ref().unwrap_or(repository);

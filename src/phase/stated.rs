@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::error::PhaseError;
-use crate::envelope::{self, Claim, Form, Payload, ReferrerMembers, Verifier};
-use crate::signature::{PublicKey, Signature};
+use crate::envelope::{self, Claim, Evidence, Form, Payload, ReferrerMembers, Verifier};
+use crate::signature::Signature;
 
 /// A claim, and its bytes in one form.
 #[derive(Clone)]
@@ -16,28 +16,31 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// The claim with a signature of `key`.
-    pub(super) fn signed(&self, signature: Signature, key: &PublicKey) -> envelope::Signed {
+    /// The claim with its signature, and with everything that vouches for it.
+    pub(super) fn signed(
+        &self,
+        signature: Signature,
+        verifier: Verifier,
+        evidence: Vec<Evidence>,
+    ) -> envelope::Signed {
         envelope::Signed {
             claim: Arc::clone(&self.claim),
             payload: Arc::clone(&self.payload),
             signature,
-            verifier: Verifier::Key(key.clone()),
-            evidence: Vec::new(),
+            verifier,
+            evidence,
         }
     }
 
-    /// The claim with a signature of `key`, in its form.
+    /// The signed claim in its form.
     ///
     /// # Errors
     /// On a document that cannot be read.
     pub(super) fn seal(
         &self,
-        signature: Signature,
-        key: &PublicKey,
+        signed: &envelope::Signed,
         members: &ReferrerMembers,
     ) -> Result<envelope::Sealed, PhaseError> {
-        let signed = self.signed(signature, key);
-        envelope::seal(&signed, self.form, members).map_err(PhaseError::Seal)
+        envelope::seal(signed, self.form, members).map_err(PhaseError::Seal)
     }
 }
