@@ -126,7 +126,7 @@ fn help_manual_and_readme_explain_the_exit_codes_alike() {
         .into_iter()
         .map(|(code, meaning)| (code.parse().unwrap(), meaning))
         .collect();
-    assert_eq!(help.len(), 13, "{help:?}");
+    assert_eq!(help.len(), 14, "{help:?}");
     assert_eq!(rows(&read("README.md")), help);
     let specified = rows(&read("spec/signer.md"));
     assert!(specified.keys().eq(help.keys()), "{specified:?}");

@@ -26,9 +26,10 @@ const KEY: u8 = 115;
 const SBOM: u8 = 116;
 const IN_PART: u8 = 117;
 const REFUSED: u8 = 118;
+const WITNESS: u8 = 119;
 
 /// Every code, and how `-h`, the manual and the README explain it.
-pub(super) const MEANINGS: [(u8, &str); 13] = [
+pub(super) const MEANINGS: [(u8, &str); 14] = [
     (
         0,
         "everything that was asked for is published and was read back",
@@ -65,6 +66,11 @@ pub(super) const MEANINGS: [(u8, &str); 13] = [
     (
         REFUSED,
         "the registry refuses the change, or what stands there cannot be added to",
+    ),
+    (
+        WITNESS,
+        "certificate authority, timestamp authority, log or identity provider unreachable or \
+         refusing, or its answer proves nothing: running again may help",
     ),
 ];
 
@@ -193,13 +199,14 @@ fn of_opening(error: &OpenError) -> u8 {
     }
 }
 
-/// The code of a key service's failure.
+/// The code of the failure of a key's service, or of a witness.
 fn of_fault(kind: FaultKind) -> u8 {
     match kind {
         FaultKind::Unreachable => UNREACHABLE,
         FaultKind::Denied => ACCESS_DENIED,
         FaultKind::Key => KEY,
         FaultKind::Signing => SIGNING,
+        FaultKind::Witness => WITNESS,
     }
 }
 

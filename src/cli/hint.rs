@@ -18,6 +18,7 @@ mod service;
 mod store;
 mod stored;
 mod vault;
+mod witness;
 
 pub(super) use remedy::Hint;
 use remedy::{RUN_AGAIN, say};

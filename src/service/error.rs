@@ -31,6 +31,14 @@ pub enum ServiceName {
     /// What vouches for us at Google.
     Google,
     GoogleKms,
+    /// A certificate authority of sigstore's, by its host.
+    CertificateAuthority(String),
+    /// An authority that stamps by RFC 3161, by its host.
+    TimestampAuthority(String),
+    /// A transparency log, by its host.
+    Log(String),
+    /// A source of identity tokens, by its name in cosign.toml.
+    TokenProvider(&'static str),
 }
 
 /// A service of Amazon's that is asked.
@@ -65,6 +73,10 @@ impl fmt::Display for ServiceName {
             Self::KeyVault(host) | Self::ContainerRegistry(host) => write!(f, "`{host}`"),
             Self::Google => f.write_str("Google Cloud"),
             Self::GoogleKms => f.write_str("Google Cloud KMS"),
+            Self::CertificateAuthority(host) => write!(f, "the certificate authority `{host}`"),
+            Self::TimestampAuthority(host) => write!(f, "the timestamp authority `{host}`"),
+            Self::Log(host) => write!(f, "the log `{host}`"),
+            Self::TokenProvider(name) => write!(f, "identity tokens from `{name}`"),
         }
     }
 }
@@ -127,6 +139,9 @@ pub enum Trouble {
         action: String,
         reason: &'static str,
     },
+    /// Evidence that does not hold. `reason` is fit to print.
+    #[error("{action}: the answer proves nothing: {reason}")]
+    Unproven { action: String, reason: String },
     #[error("a message of {length} bytes is longer than the {most} bytes that it signs")]
     TooLong { length: u64, most: u64 },
     #[error(transparent)]
@@ -146,11 +161,34 @@ pub enum FaultKind {
     /// The key, or what it takes to ask for it, is not there or not fit.
     Key,
     Signing,
+    /// A witness does not vouch for us, or its evidence does not hold.
+    Witness,
+}
+
+impl ServiceName {
+    /// Whether it is asked to vouch for us, and not for a key.
+    fn is_witness(&self) -> bool {
+        matches!(
+            self,
+            Self::CertificateAuthority(_)
+                | Self::TimestampAuthority(_)
+                | Self::Log(_)
+                | Self::TokenProvider(_)
+        )
+    }
 }
 
 impl ServiceError {
     /// The meaning of the failure for the run.
     pub fn kind(&self) -> FaultKind {
+        match self.kind_of_trouble() {
+            FaultKind::Key => FaultKind::Key,
+            _ if self.service.is_witness() => FaultKind::Witness,
+            kind => kind,
+        }
+    }
+
+    fn kind_of_trouble(&self) -> FaultKind {
         match &self.trouble {
             Trouble::NotSet(_)
             | Trouble::Setting { .. }
@@ -168,6 +206,7 @@ impl ServiceError {
             Trouble::Http(_) | Trouble::NotReady { .. } | Trouble::Astray { .. } => {
                 FaultKind::Unreachable
             }
+            Trouble::Unproven { .. } => FaultKind::Witness,
             Trouble::Status { status, .. } if *status >= 500 => FaultKind::Unreachable,
             Trouble::Status { .. }
             | Trouble::Answer { .. }
@@ -200,3 +239,53 @@ fn list(tried: &[(&'static str, String)]) -> String {
 
 /// How long a program may take for one answer.
 pub const PROGRAM_TIME: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(service: ServiceName, trouble: Trouble) -> FaultKind {
+        ServiceError { service, trouble }.kind()
+    }
+
+    /// EVD-29
+    #[test]
+    fn a_witness_that_does_not_vouch_for_us_is_no_fault_of_a_key() {
+        let (action, answer) = (|| "POST /".to_owned(), Said::default);
+        let reason = || "another imprint".to_owned();
+        for service in [
+            ServiceName::CertificateAuthority("a".to_owned()),
+            ServiceName::TimestampAuthority("a".to_owned()),
+            ServiceName::Log("a".to_owned()),
+            ServiceName::TokenProvider("a"),
+        ] {
+            for trouble in [
+                Trouble::Unproven {
+                    action: action(),
+                    reason: reason(),
+                },
+                Trouble::Denied {
+                    action: action(),
+                    answer: answer(),
+                },
+                Trouble::NotReady {
+                    action: action(),
+                    answer: answer(),
+                },
+                Trouble::Answer {
+                    action: action(),
+                    reason: "it is damaged",
+                },
+            ] {
+                assert_eq!(kind(service.clone(), trouble), FaultKind::Witness);
+            }
+            let kind = kind(service, Trouble::NotSet("SIGSTORE_ID_TOKEN"));
+            assert_eq!(kind, FaultKind::Key);
+        }
+        let denied = Trouble::Denied {
+            action: action(),
+            answer: answer(),
+        };
+        assert_eq!(kind(ServiceName::GoogleKms, denied), FaultKind::Denied);
+    }
+}

@@ -1,7 +1,7 @@
 //! Remedies for services that keep keys, and for programs that sign.
 
 use super::http::of_http;
-use super::{Hint, azure, google, say, stored, vault};
+use super::{Hint, azure, google, say, stored, vault, witness};
 use crate::child::ChildError;
 use crate::service::aws;
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
@@ -21,6 +21,10 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::ContainerRegistry(_) => None,
         ServiceName::Google => google::of_identity(&error.trouble),
         ServiceName::GoogleKms => google::of_keys(&error.trouble),
+        ServiceName::CertificateAuthority(_)
+        | ServiceName::TimestampAuthority(_)
+        | ServiceName::Log(_)
+        | ServiceName::TokenProvider(_) => witness::of_witness(&error.trouble),
     }
 }
 

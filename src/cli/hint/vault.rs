@@ -74,6 +74,7 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
         | Trouble::File(_)
         | Trouble::Status { .. }
         | Trouble::Answer { .. }
+        | Trouble::Unproven { .. }
         | Trouble::Child(_)
         | Trouble::Failed(_)
         | Trouble::NoProgram => None,
