@@ -236,6 +236,7 @@ fn plan(
             variables,
             until,
         },
+        now: jiff::Timestamp::now(),
         created: inputs.created,
         formats: inputs.formats,
     };

@@ -29,6 +29,7 @@ pub struct Plan {
     images: Vec<Image>,
     signatories: Vec<Arc<Signatory>>,
     annotations: BTreeMap<String, String>,
+    now: Timestamp,
     created: Option<Timestamp>,
     formats: Formats,
 }
@@ -36,6 +37,8 @@ pub struct Plan {
 /// What a plan is made with, beside the two files.
 pub struct PlanSettings<'a> {
     pub keys: KeySettings<'a>,
+    /// The time at which certificates and those who vouch have to be valid.
+    pub now: Timestamp,
     /// What stored objects say when they were made.
     pub created: Option<Timestamp>,
     /// What becomes of a run that mixes forms with others.
@@ -67,6 +70,7 @@ pub fn prepare(
         images: images(report),
         signatories: signatories.collect::<Result<_, PhaseError>>()?,
         annotations: annotations(config),
+        now: settings.now,
         created: settings.created,
         formats: settings.formats,
     };
@@ -87,6 +91,11 @@ impl Plan {
 
     pub fn annotations(&self) -> &BTreeMap<String, String> {
         &self.annotations
+    }
+
+    /// The time of the run. Nothing that is signed depends on it.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     pub fn created(&self) -> Option<Timestamp> {

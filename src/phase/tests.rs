@@ -58,6 +58,7 @@ async fn sign_with(
                 variables: &Variables::new(|_| None, Secrets::default(), until),
                 until,
             },
+            now: jiff::Timestamp::now(),
             created: None,
             formats: Formats::Mixed,
         },

@@ -28,6 +28,7 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
     let plan = Plan {
         images: images(report),
         signatories: signatories.collect(),
+        now: jiff::Timestamp::UNIX_EPOCH,
         annotations: BTreeMap::new(),
         created: None,
         formats: Formats::Mixed,
