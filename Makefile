@@ -60,6 +60,13 @@ MINISTACK := 1.5.33
 MOTO := 5.2.5
 KMS_PLUGIN := 1.10.8
 KUBE_APISERVER := 1.35.4
+# The witnesses of signatures: authorities and logs.
+TIMESTAMP_AUTHORITY := v2.1.3
+REKOR_TILES := v2.3.0
+FULCIO := v1.8.8
+TRILLIAN := v1.7.2
+REKOR := v1.5.4
+COSIGN_3_1_3 := v3.1.3
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.1
 CARGO_CYCLONEDX := 0.5.9
@@ -83,6 +90,17 @@ moto := .tools/moto-$(MOTO)/bin/moto_server
 kms_plugin := .tools/kms-plugin-$(KMS_PLUGIN)/sigstore-kms-localkms
 kube_apiserver := .tools/kube-apiserver-$(KUBE_APISERVER)/kube-apiserver
 services := $(local_kms) $(kms_plugin) $(ministack) $(moto) $(vault) $(kube_apiserver)
+timestamp_server := .tools/timestamp-authority-$(TIMESTAMP_AUTHORITY)/timestamp-server
+rekor_tiles := .tools/rekor-tiles-$(REKOR_TILES)/posix
+fulcio := .tools/fulcio-$(FULCIO)/fulcio
+trillian := $(addprefix .tools/trillian-$(TRILLIAN)/,trillian_log_server trillian_log_signer createtree)
+rekor := .tools/rekor-$(REKOR)/rekor-server
+cosign313 := .tools/cosign-$(COSIGN_3_1_3)/cosign
+# Those that are built soon, for CI; the others take as long as everything else.
+quick_witnesses := $(timestamp_server) $(rekor_tiles) $(fulcio)
+# Trillian keeps its trees in PostgreSQL.
+postgres := $(or $(shell command -v initdb),$(wildcard /usr/lib/postgresql/*/bin/initdb))
+slow_witnesses := $(cosign313) $(if $(postgres),$(trillian) $(rekor))
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
@@ -109,7 +127,7 @@ demo: ## Sign a recorded image on a registry of the demo's own (needs no Go); KE
 	$(CARGO) run --locked --quiet --example demo -- "$(CARGO_TARGET_DIR)/debug/signer" $(if $(KEEP),-keep)
 
 .PHONY: test
-test: tools lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
+test: tools $(quick_witnesses) lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
 	@echo "> Running unit, acceptance and doc tests..."
 	$(CARGO) test --locked --features pkcs11
 
@@ -129,7 +147,7 @@ unit: ## Run the unit tests alone (needs no tools)
 	$(CARGO) test --locked --features pkcs11 --lib --bins
 
 .PHONY: acceptance
-acceptance: tools ## Run the acceptance tests alone
+acceptance: tools $(quick_witnesses) ## Run the acceptance tests alone
 	@echo "> Running acceptance tests..."
 	$(CARGO) test --locked --features pkcs11 --test acceptance
 
@@ -264,6 +282,11 @@ services: ## Install the services that hold keys, which the tests leave out wher
 	@# What fails keeps nobody else from being installed.
 	@$(MAKE) --no-print-directory --keep-going $(services)
 
+.PHONY: witnesses
+witnesses: ## Install authorities and logs, and the newest cosign; tests leave out what is missing (30 minutes)
+	@$(if $(postgres),:,echo "> There is no initdb (Debian: postgresql); tests with Rekor v1 are left out")
+	@$(MAKE) --no-print-directory --keep-going $(quick_witnesses) $(slow_witnesses)
+
 .PHONY: components
 components:
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "> Adding rustfmt..."; rustup component add rustfmt; }
@@ -354,6 +377,30 @@ $(kube_apiserver): $(wildcard acceptance/tools/services/kube-apiserver/*)
 	@echo "> Building kube-apiserver $(KUBE_APISERVER) (about 7 minutes)..."
 	cd acceptance/tools/services/kube-apiserver && $(GO) build \
 		-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v$(KUBE_APISERVER)" -o "$(CURDIR)/$@" .
+
+$(timestamp_server):
+	@echo "> Installing a timestamp authority, $(TIMESTAMP_AUTHORITY) (about 2 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server@$(TIMESTAMP_AUTHORITY)
+
+$(rekor_tiles):
+	@echo "> Installing Rekor v2, $(REKOR_TILES) (about 2 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@$(REKOR_TILES)
+
+$(fulcio):
+	@echo "> Installing Fulcio $(FULCIO) (about 2 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/fulcio@$(FULCIO)
+
+$(trillian):
+	@echo "> Installing $(@F) of Trillian $(TRILLIAN) (up to 8 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/google/trillian/cmd/$(@F)@$(TRILLIAN)
+
+$(rekor):
+	@echo "> Installing Rekor $(REKOR) (about 5 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/rekor/cmd/rekor-server@$(REKOR)
+
+$(cosign313):
+	@echo "> Installing cosign $(COSIGN_3_1_3) (about 10 minutes)..."
+	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_3_1_3)
 
 $(deny):
 	@echo "> Installing cargo-deny $(CARGO_DENY) (about 3 minutes)..."
