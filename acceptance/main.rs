@@ -1,7 +1,8 @@
 //! Runs the built `signer` against registries and verifiers that are not ours.
 //!
 //! `make tools` installs the real registries and both majors of cosign; what takes
-//! longer, and is left out where it is missing, `make readers` and `make services`.
+//! longer, and is left out where it is missing, `make readers`, `make services` and
+//! `make witnesses`.
 //! `support` is what the tests stand on; programs that are no tests are in `tools/`.
 //!
 //! | question | file |
@@ -58,6 +59,7 @@
 //! | Do keys that Kubernetes and GitLab keep sign? | `stored` |
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
+//! | Can the witnesses of the tests be believed? | `witnesses` |
 //! | Do README.md and `docs/install.md` work, word by word? | `word_by_word` |
 
 #![allow(
@@ -126,4 +128,5 @@ mod starved;
 mod stored;
 mod vault;
 mod wire;
+mod witnesses;
 mod word_by_word;

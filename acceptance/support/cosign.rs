@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::needs::{Need, is_here};
 use super::signer::{NO_METADATA, run_within};
 use super::{package, testdata, tool};
 
@@ -19,12 +20,23 @@ pub enum Cosign {
     V2_4,
     V2,
     V3,
+    /// Built by `make witnesses` alone, since it takes long: the first that reads
+    /// chains in bundles.
+    V3_1_3,
 }
 
 /// Both majors, newest release each.
 pub const BOTH: [Cosign; 2] = [Cosign::V2, Cosign::V3];
 
+/// All that read certificates, timestamps and log entries in every form, as far as
+/// they are here.
+pub fn all_three() -> Vec<Cosign> {
+    let newest = is_here(Need::Cosign(Cosign::V3_1_3)).then_some(Cosign::V3_1_3);
+    BOTH.into_iter().chain(newest).collect()
+}
+
 /// What cosign printed, after it ended.
+#[derive(Debug)]
 pub struct Printed {
     command: String,
     pub success: bool,
@@ -65,6 +77,7 @@ impl Cosign {
             Self::V2_4 => "cosign-v2.4.0/cosign",
             Self::V2 => "cosign-v2.6.4/cosign",
             Self::V3 => "cosign-v3.1.2/cosign",
+            Self::V3_1_3 => "cosign-v3.1.3/cosign",
         }
     }
 
@@ -203,7 +216,7 @@ impl Cosign {
 
     fn signing(self, key: &str) -> Vec<&str> {
         let mut arguments = vec!["sign", "--yes", "--key", key, "--tlog-upload=false"];
-        if self == Self::V3 {
+        if matches!(self, Self::V3 | Self::V3_1_3) {
             arguments.extend(["--use-signing-config=false", "--new-bundle-format=false"]);
         }
         arguments

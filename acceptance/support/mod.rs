@@ -18,6 +18,7 @@ pub mod served;
 pub mod services;
 pub mod signer;
 pub mod token_service;
+pub mod witnesses;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -6,10 +6,12 @@ use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
 
+use super::cosign::Cosign;
 use super::readers::Reader;
 use super::real::DISTRIBUTION_2;
 use super::services::Service;
-use super::{runs, succeeds};
+use super::witnesses::Witness;
+use super::{package, runs, succeeds};
 
 /// Programs and rights that a machine may lack, CI's too.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,10 @@ pub enum Need {
     Reader(Reader),
     /// A service that holds keys.
     Service(Service),
+    /// An authority, or a log.
+    Witness(Witness),
+    /// A release of cosign beyond those of `make tools`.
+    Cosign(Cosign),
     /// The program for keys in tokens, and a token in software.
     Tokens,
     /// The right to become another user.
@@ -62,6 +68,8 @@ impl Need {
             Self::Distribution2 => Path::new(DISTRIBUTION_2).is_file(),
             Self::Reader(reader) => reader.is_installed(),
             Self::Service(service) => service.is_installed(),
+            Self::Witness(witness) => witness.is_installed(),
+            Self::Cosign(cosign) => package(".tools").join(cosign.path()).is_file(),
             Self::Tokens => has_token_program() && Service::SoftHsm.is_installed(),
             Self::Root => nix::unistd::Uid::effective().is_root(),
             Self::Memory => Self::Root.is_met() && File::open("/proc/1/mem").is_ok(),
@@ -81,6 +89,8 @@ impl Need {
             }
             Self::Reader(reader) => format!("{} is not installed (`make readers`)", reader.name),
             Self::Service(service) => service.lacking(),
+            Self::Witness(witness) => witness.lacking(),
+            Self::Cosign(cosign) => format!("there is no {} (`make witnesses`)", cosign.path()),
             Self::Tokens if !has_token_program() => {
                 "the tests were built without the feature `pkcs11`".to_owned()
             }

@@ -84,7 +84,13 @@ impl Drop for Served {
     }
 }
 
+/// A port that nobody listens at, below those that the system gives to connections
+/// (`ip_local_port_range`): none of these takes it before the program does.
 pub fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("a bound socket").port()
+    loop {
+        let port = fastrand::u16(10_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -1,0 +1,141 @@
+//! Those who witness signatures: timestamp authorities, transparency logs and
+//! certificate authorities. `make witnesses` installs the real ones, `make test`
+//! those that are built soon; tests leave out what is not there
+//! ([`Need::Witness`](super::needs::Need::Witness)).
+//!
+//! A test gets [`Witnesses`] of its own: fronts that record, count and fail as it
+//! says, with a trusted root and a signing config by real cosign that name them. The
+//! servers behind the fronts are shared by all tests that run at the moment.
+
+mod files;
+mod forward;
+mod log;
+mod server;
+mod timestamps;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use files::{Files, Listed, Role, Rule};
+
+use super::package;
+use super::services::stand_in::StandIn;
+use forward::Forward;
+use server::Server;
+
+/// Who may witness a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// `timestamp-server` by sigstore, RFC 3161.
+    TimestampAuthority,
+    /// Rekor v2, rekor-tiles on files, with a checkpoint each second.
+    LogV2,
+}
+
+impl Witness {
+    /// Below `.tools`, where the folder names the version.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::TimestampAuthority => &["timestamp-authority-v2.1.3/timestamp-server"],
+            Self::LogV2 => &["rekor-tiles-v2.3.0/posix"],
+        }
+    }
+
+    /// The first program.
+    fn path(self) -> PathBuf {
+        let programs = self.programs().iter();
+        let mut paths = programs.map(|path| package(".tools").join(path));
+        paths.next().expect("a program")
+    }
+
+    /// Whether it can be run here.
+    pub fn is_installed(self) -> bool {
+        let mut programs = self.programs().iter();
+        programs.all(|path| package(".tools").join(path).is_file())
+    }
+
+    /// What is said where it is not.
+    pub fn lacking(self) -> String {
+        format!("{self:?} is not installed (`make witnesses`)")
+    }
+}
+
+/// Real witnesses behind fronts of one test's own.
+pub struct Witnesses {
+    fronts: Vec<(Witness, StandIn)>,
+    servers: Vec<Arc<Server>>,
+    files: Files,
+}
+
+impl Witnesses {
+    /// These, and the files that name them all; of several logs or authorities one
+    /// is enough.
+    ///
+    /// # Panics
+    /// If one is not installed.
+    pub fn of(witnesses: &[Witness]) -> Self {
+        let servers: Vec<_> = witnesses.iter().map(|&one| server::shared(one)).collect();
+        let front = |(&witness, server): (&Witness, &Arc<Server>)| {
+            let forward = Forward::to(server.upstream());
+            (witness, StandIn::start(move |asked| forward.pass(asked)))
+        };
+        let fronts: Vec<_> = witnesses.iter().zip(&servers).map(front).collect();
+        let files = Files::of(&listed(&fronts, &servers, witnesses), Rule::Any);
+        Self {
+            fronts,
+            servers,
+            files,
+        }
+    }
+
+    /// The path of a trusted root of them all.
+    pub fn trusted_root(&self) -> &str {
+        self.files.trusted_root()
+    }
+
+    /// The path of a signing config that lists them all.
+    pub fn signing_config(&self) -> &str {
+        self.files.signing_config()
+    }
+
+    /// The files with some of them only, and another rule.
+    pub fn files(&self, some: &[Witness], rule: Rule) -> Files {
+        Files::of(&self.listed(some), rule)
+    }
+
+    /// How the files list some of them; a stand-in's lines may be added.
+    pub fn listed(&self, some: &[Witness]) -> Vec<Listed> {
+        listed(&self.fronts, &self.servers, some)
+    }
+
+    /// Where all requests of this test to a witness pass: it records and counts
+    /// them, and lets things go wrong.
+    ///
+    /// # Panics
+    /// If it was not asked for.
+    pub fn front(&self, witness: Witness) -> &StandIn {
+        let mut fronts = self.fronts.iter();
+        let front = fronts.find(|(known, _)| *known == witness);
+        &front.expect("a witness of this test").1
+    }
+
+    /// The flags by which any cosign demands the evidence of these witnesses, and no
+    /// other, from the signatures of a key.
+    pub fn demanding(&self, demanded: &[Witness]) -> Vec<String> {
+        let mut flags = vec!["--trusted-root".to_owned(), self.trusted_root().to_owned()];
+        if !demanded.contains(&Witness::LogV2) {
+            flags.push("--insecure-ignore-tlog".to_owned());
+        }
+        if demanded.contains(&Witness::TimestampAuthority) {
+            flags.push("--use-signed-timestamps".to_owned());
+        }
+        flags
+    }
+}
+
+fn listed(fronts: &[(Witness, StandIn)], servers: &[Arc<Server>], some: &[Witness]) -> Vec<Listed> {
+    let all = fronts.iter().zip(servers);
+    let some = all.filter(|((witness, _), _)| some.contains(witness));
+    some.flat_map(|((_, front), server)| server.listed(front.host()))
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! The witnesses of the tests: real cosign signs with real authorities and logs,
+//! and every cosign verifies what came of it, before anything of ours does.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::cosign::{Cosign, Printed, all_three, public_key};
+use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
+use crate::support::registry::{Action, Answer, Registry, When};
+use crate::support::services::Caller;
+use crate::support::services::stand_in::StandIn;
+use crate::support::testdata;
+use crate::support::witnesses::{Files, Role, Rule, Witness, Witnesses};
+
+const V2: Witness = Witness::LogV2;
+const TIME: Witness = Witness::TimestampAuthority;
+
+/// An image on a registry of its own, and its reference.
+fn image() -> (Registry, String) {
+    let (registry, image) = (Registry::start(), Image::recorded("oci-media-types"));
+    image.seed(&registry);
+    let reference = image.reference(registry.host());
+    (registry, reference)
+}
+
+/// Real cosign 3.1.2 signs with a key of `testdata/keys`.
+fn sign(key: &str, root: &str, config: &str, reference: &str) -> Printed {
+    let key = testdata("keys").join(format!("{key}.key"));
+    let key = key.display().to_string();
+    let password = std::fs::read_to_string(testdata("keys/password")).unwrap();
+    let files = ["--trusted-root", root, "--signing-config", config];
+    let arguments = ["sign", "--yes", "--allow-insecure-registry", "--key", &key];
+    let arguments = [&arguments[..], &files, &[reference]].concat();
+    Cosign::V3.run(&arguments, &[("COSIGN_PASSWORD", &password)])
+}
+
+fn verify(cosign: Cosign, key: &str, flags: &[String], reference: &str) -> Printed {
+    let key = public_key(key).display().to_string();
+    let arguments = ["verify", "--allow-insecure-registry", "--key", &key];
+    let mut arguments: Vec<_> = arguments.map(str::to_owned).into();
+    arguments.extend_from_slice(flags);
+    arguments.push(reference.to_owned());
+    cosign.run(&arguments, &[])
+}
+
+#[test]
+fn every_cosign_verifies_what_cosign_3_had_logged_by_rekor_v2_and_timestamped() {
+    if is_here(Need::Witness(V2)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[V2, TIME]);
+        for key in ["p256-cosign3", "rsa2048-imported-cosign3"] {
+            let (_registry, reference) = image();
+            let (root, config) = (witnesses.trusted_root(), witnesses.signing_config());
+            sign(key, root, config, &reference).accepted();
+            for cosign in all_three() {
+                for demanded in [&[V2, TIME][..], &[V2], &[TIME], &[]] {
+                    let flags = witnesses.demanding(demanded);
+                    verify(cosign, key, &flags, &reference).accepted();
+                    verify(cosign, "p256-cosign2", &flags, &reference).refused();
+                }
+            }
+            let ignoring = ["--insecure-ignore-tlog".to_owned()];
+            verify(Cosign::V3, key, &ignoring, &reference).accepted();
+            // It would ask the public instance whom to believe.
+            verify(Cosign::V3, key, &[], &reference).refused();
+        }
+        assert_eq!(witnesses.front(V2).asked("POST", "").len(), 2);
+        assert_eq!(witnesses.front(TIME).asked("POST", "").len(), 2);
+    }
+}
+
+#[test]
+fn no_cosign_verifies_evidence_that_is_not_there_or_of_strangers() {
+    if is_here(Need::Witness(V2)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[V2, TIME]);
+        let key = "p256-cosign3";
+        let (_registry, reference) = image();
+        let only = witnesses.files(&[TIME], Rule::All);
+        let root = only.trusted_root();
+        sign(key, root, only.signing_config(), &reference).accepted();
+        assert!(witnesses.front(V2).recorded().is_empty());
+        for cosign in all_three() {
+            let ask = |demanded: &[Witness]| {
+                let flags = witnesses.demanding(demanded);
+                verify(cosign, key, &flags, &reference)
+            };
+            ask(&[TIME]).accepted();
+            ask(&[V2, TIME]).refused();
+            ask(&[V2]).refused();
+            let strangers = witnesses.files(&[V2], Rule::Any);
+            let flags = ["--insecure-ignore-tlog", "--use-signed-timestamps"];
+            let flags = flags.map(str::to_owned).into_iter();
+            let root = ["--trusted-root".to_owned(), strangers.trusted_root().into()];
+            let flags: Vec<_> = flags.chain(root).collect();
+            verify(cosign, key, &flags, &reference).refused();
+        }
+    }
+}
+
+#[test]
+fn every_operator_is_asked_where_the_rule_says_so() {
+    if is_here(Need::Witness(V2)) && is_here(Need::Witness(TIME)) {
+        let [mine, other] = [(); 2].map(|()| Witnesses::of(&[V2, TIME]));
+        let others = other.listed(&[V2, TIME]).into_iter();
+        let others = others.map(|one| one.operated_by("other.example"));
+        let listed: Vec<_> = mine.listed(&[V2, TIME]).into_iter().chain(others).collect();
+        let asked = || {
+            let one = |witnesses: &Witnesses| {
+                let fronts = [V2, TIME].map(|witness| witnesses.front(witness));
+                let asked = fronts.map(|front| front.asked("POST", "/").len());
+                fronts.into_iter().for_each(StandIn::forget);
+                asked
+            };
+            [one(&mine), one(&other)]
+        };
+        for (rule, count) in [(Rule::All, 2), (Rule::Exact(1), 1)] {
+            let files = Files::of(&listed, rule);
+            let (_registry, reference) = image();
+            let root = files.trusted_root();
+            let printed = sign("p256-cosign3", root, files.signing_config(), &reference);
+            let [[logs, times], [others, other_times]] = asked();
+            assert_eq!(logs + others, count, "{printed:?}");
+            assert_eq!(times + other_times, count, "{printed:?}");
+        }
+        let [log, time] = &other.listed(&[V2, TIME])[..] else {
+            panic!("two witnesses");
+        };
+        assert_eq!(
+            (log.role, time.role),
+            (Role::Log(2), Role::TimestampAuthority)
+        );
+    }
+}
+
+#[test]
+fn a_front_of_rekor_v2_serves_the_tree_beside_the_writes() {
+    if is_here(Need::Witness(V2)) {
+        let witnesses = Witnesses::of(&[V2]);
+        let files = witnesses.files(&[V2], Rule::Exact(1));
+        let (_registry, reference) = image();
+        let root = files.trusted_root();
+        sign("p256-cosign3", root, files.signing_config(), &reference).accepted();
+        let front = witnesses.front(V2);
+        let caller = Caller::of(&front.url());
+        let [posted] = &front.asked("POST", "/api/v2/log/entries")[..] else {
+            panic!("{:?}", front.recorded());
+        };
+        assert_eq!(posted.status, Some(201));
+        let ask = |method, path: &str| caller.call(method, path, posted.body.clone()).unwrap();
+        let (status, checkpoint) = ask("GET", "/api/v2/checkpoint");
+        assert_eq!(status, 200);
+        assert!(checkpoint.starts_with(b"localhost\n"), "{checkpoint:?}");
+        // The same entry again: its index, and no entry.
+        let (status, answer) = caller
+            .ask("POST", "/api/v2/log/entries", &posted.json())
+            .unwrap();
+        assert_eq!((status, &answer["code"]), (409, &Value::from(6)));
+        for path in ["/api/v2/tile/9/000", "/api/v2/../key.pem"] {
+            assert_eq!(ask("GET", path).0, 404, "{path}");
+        }
+    }
+}
+
+#[test]
+fn faults_of_a_front_are_those_of_one_test() {
+    if is_here(Need::Witness(TIME)) {
+        let [mine, other] = [(); 2].map(|()| Witnesses::of(&[TIME]));
+        let down = Answer::new(503).body("text/plain", "down");
+        let front = mine.front(TIME);
+        front.inject(When::every("POST", "/"), Action::Answer(down));
+        front.inject(
+            When::every("GET", "/"),
+            Action::Delay(Duration::from_millis(100)),
+        );
+        let status = |witnesses: &Witnesses, method| {
+            let caller = Caller::of(&witnesses.front(TIME).url());
+            let path = "/api/v1/timestamp";
+            caller.call(method, path, "").unwrap().0
+        };
+        assert_eq!(status(&mine, "POST"), 503);
+        assert_ne!(status(&other, "POST"), 503);
+        front.heal();
+        assert_ne!(status(&mine, "POST"), 503);
+        assert_eq!(mine.front(TIME).recorded().len(), 2);
+        assert_eq!(other.front(TIME).recorded().len(), 1);
+    }
+}
