@@ -17,6 +17,7 @@ pub use crate::keys::fuzzing::{
 };
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
+pub use crate::proof::fuzzing::{signing_config, trusted_root};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
 pub use crate::service::fuzzing::{aws_answer, aws_profiles, azure_token, google_credentials};
 pub use crate::store::registry::credentials::fuzzing::{
@@ -29,7 +30,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 42] = [
+pub const TARGETS: [Target; 44] = [
     ("aws_answer", aws_answer),
     ("aws_key", aws_key),
     ("aws_profiles", aws_profiles),
@@ -66,8 +67,10 @@ pub const TARGETS: [Target; 42] = [
     ("sbom_archive", sbom_archive),
     ("sbom_blob", sbom_blob),
     ("sealed", sealed),
+    ("signing_config", signing_config),
     ("token", token),
     ("token_key", token_key),
+    ("trusted_root", trusted_root),
     ("union", union),
     ("vault_answer", vault_answer),
     ("vault_config", vault_config),

@@ -14,6 +14,7 @@ pub mod entry;
 pub mod fuzzing;
 pub mod key;
 pub mod merkle;
+pub mod protojson;
 pub mod request;
 pub mod sct;
 pub mod timestamp;

@@ -1,1 +1,409 @@
-//! Trusted roots v0.1 and v0.2 (protobuf-specs v0.5 `sigstore_trustroot.proto`).
+//! Trusted roots v0.1 and v0.2 (protobuf-specs v0.5.1 `sigstore_trustroot.proto`):
+//! the logs, certificate authorities and timestamp authorities whose word counts.
+//!
+//! A key of a kind that nothing here verifies is left out: what it signed is then
+//! by nobody who is trusted. Members that are not known are ignored.
+
+use std::fmt;
+
+use pkcs8::ObjectIdentifier;
+use pkcs8::der::asn1::{AnyRef, BitStringRef};
+use pkcs8::der::{Encode as _, Error as DerError};
+use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use serde::Deserialize;
+
+use super::validity::{Validity, WrittenRange};
+use super::{MAX_ENTRIES, MAX_LENGTH, shown};
+use crate::proof::key::{KeyKind, KeyProblem, VerifyingKey};
+use crate::proof::protojson::{Bytes, Named};
+use crate::signature::Hash;
+
+/// Media types of the versions that are read; the first is the oldest form of
+/// v0.1.
+const MEDIA_TYPES: [&str; 3] = [
+    "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    "application/vnd.dev.sigstore.trustedroot.v0.1+json",
+    "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+];
+
+/// Those whose word counts, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedRoot {
+    pub authorities: Vec<CertificateAuthority>,
+    pub logs: Vec<LogKey>,
+    /// Logs of certificate transparency.
+    pub ct_logs: Vec<LogKey>,
+    pub timestamp_authorities: Vec<TimestampAuthority>,
+}
+
+/// A key of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogKey {
+    /// It may lack a scheme, and need not be where entries are read.
+    pub base_url: String,
+    /// `logId.keyId`, or `checkpointKeyId.keyId` where that is all there is.
+    pub id: Vec<u8>,
+    /// `checkpointKeyId.keyId`
+    pub checkpoint_id: Option<Vec<u8>>,
+    pub key: VerifyingKey,
+    /// The hash that the log signs with.
+    pub hash: Hash,
+    pub valid: Validity,
+    pub operator: Option<String>,
+}
+
+/// An authority that issues certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateAuthority {
+    pub url: String,
+    /// Intermediates from the issuing one, then the anchor: the last is trusted.
+    /// DER, at least one.
+    pub certificates: Vec<Vec<u8>>,
+    pub valid: Validity,
+    pub operator: Option<String>,
+}
+
+/// An authority that stamps times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimestampAuthority {
+    pub url: String,
+    /// The leaf where the file has it, intermediates, then the anchor: the last is
+    /// trusted. DER, at least one.
+    pub certificates: Vec<Vec<u8>>,
+    pub valid: Validity,
+    pub operator: Option<String>,
+}
+
+/// A place in a trusted root: `tlogs[0]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    list: &'static str,
+    index: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.list, self.index)
+    }
+}
+
+/// Bytes that are no trusted root.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrustedRootError {
+    #[error("it has more than {MAX_LENGTH} bytes")]
+    TooLong,
+    #[error("it is not the JSON of a trusted root, at line {line}, column {column}")]
+    Json { line: usize, column: usize },
+    #[error("it is no trusted root v0.1 or v0.2, but `{0}`")]
+    MediaType(String),
+    #[error("it has more than {MAX_ENTRIES} entries in `{0}`")]
+    TooMany(&'static str),
+    #[error("`{place}` has no `{member}`")]
+    Missing { place: Place, member: &'static str },
+    #[error("the key of `{place}` cannot be used")]
+    Key {
+        place: Place,
+        #[source]
+        source: KeyProblem,
+    },
+    #[error("the key of `{place}` is not of the kind that its `keyDetails` say")]
+    OtherKey { place: Place },
+}
+
+impl TrustedRoot {
+    /// Parses the bytes of a file.
+    ///
+    /// # Errors
+    /// On what is no trusted root, and on entries that lack what it takes to trust
+    /// somebody.
+    pub fn parse(bytes: &[u8]) -> Result<Self, TrustedRootError> {
+        if bytes.len() > MAX_LENGTH {
+            return Err(TrustedRootError::TooLong);
+        }
+        let written: WrittenRoot =
+            serde_json::from_slice(bytes).map_err(|error| TrustedRootError::Json {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        let media_type = written.media_type.unwrap_or_default();
+        if !MEDIA_TYPES.contains(&&*media_type) {
+            return Err(TrustedRootError::MediaType(shown(&media_type)));
+        }
+        Ok(Self {
+            authorities: entries("certificateAuthorities", written.authorities, authority)?,
+            logs: logs("tlogs", written.logs)?,
+            ct_logs: logs("ctlogs", written.ct_logs)?,
+            timestamp_authorities: entries(
+                "timestampAuthorities",
+                written.timestamp_authorities,
+                |place, written| {
+                    let authority = authority(place, written)?;
+                    Ok(TimestampAuthority {
+                        url: authority.url,
+                        certificates: authority.certificates,
+                        valid: authority.valid,
+                        operator: authority.operator,
+                    })
+                },
+            )?,
+        })
+    }
+}
+
+/// `dev.sigstore.trustroot.v1.TrustedRoot`
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenRoot {
+    #[serde(alias = "media_type")]
+    media_type: Option<String>,
+    #[serde(rename = "tlogs")]
+    logs: Option<Vec<WrittenLog>>,
+    #[serde(rename = "certificateAuthorities", alias = "certificate_authorities")]
+    authorities: Option<Vec<WrittenAuthority>>,
+    #[serde(rename = "ctlogs")]
+    ct_logs: Option<Vec<WrittenLog>>,
+    #[serde(alias = "timestamp_authorities")]
+    timestamp_authorities: Option<Vec<WrittenAuthority>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenLog {
+    #[serde(alias = "base_url")]
+    base_url: Option<String>,
+    #[serde(alias = "hash_algorithm")]
+    hash_algorithm: Option<Named>,
+    #[serde(alias = "public_key")]
+    public_key: Option<WrittenKey>,
+    #[serde(alias = "log_id")]
+    log_id: Option<WrittenId>,
+    #[serde(alias = "checkpoint_key_id")]
+    checkpoint_key_id: Option<WrittenId>,
+    operator: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenKey {
+    #[serde(alias = "raw_bytes")]
+    raw_bytes: Option<Bytes>,
+    #[serde(alias = "key_details")]
+    key_details: Option<Named>,
+    #[serde(alias = "valid_for")]
+    valid_for: Option<WrittenRange>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenId {
+    #[serde(alias = "key_id")]
+    key_id: Option<Bytes>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenAuthority {
+    uri: Option<String>,
+    #[serde(alias = "cert_chain")]
+    cert_chain: Option<WrittenChain>,
+    #[serde(alias = "valid_for")]
+    valid_for: Option<WrittenRange>,
+    operator: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WrittenChain {
+    certificates: Option<Vec<WrittenCertificate>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenCertificate {
+    #[serde(alias = "raw_bytes")]
+    raw_bytes: Option<Bytes>,
+}
+
+fn entries<Written, Entry>(
+    list: &'static str,
+    written: Option<Vec<Written>>,
+    entry: impl Fn(Place, Written) -> Result<Entry, TrustedRootError>,
+) -> Result<Vec<Entry>, TrustedRootError> {
+    let written = written.unwrap_or_default();
+    if written.len() > MAX_ENTRIES {
+        return Err(TrustedRootError::TooMany(list));
+    }
+    let places = written.into_iter().enumerate();
+    places
+        .map(|(index, written)| entry(Place { list, index }, written))
+        .collect()
+}
+
+fn logs(
+    list: &'static str,
+    written: Option<Vec<WrittenLog>>,
+) -> Result<Vec<LogKey>, TrustedRootError> {
+    let logs = entries(list, written, log)?;
+    Ok(logs.into_iter().flatten().collect())
+}
+
+/// A log's key; none if it is of a kind that is not verified here.
+fn log(place: Place, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError> {
+    let missing = |member| TrustedRootError::Missing { place, member };
+    let written = log.public_key.ok_or(missing("publicKey"))?;
+    let bytes = written.raw_bytes.ok_or(missing("publicKey.rawBytes"))?.0;
+    let details = written.key_details.unwrap_or_default();
+    if details.is("PUBLIC_KEY_DETAILS_UNSPECIFIED", 0) {
+        return Err(missing("publicKey.keyDetails"));
+    }
+    let valid = Validity::from(written.valid_for);
+    if valid.start.is_none() {
+        return Err(missing("publicKey.validFor.start"));
+    }
+    let id = |id: Option<WrittenId>| id?.key_id.map(|id| id.0).filter(|id| !id.is_empty());
+    let checkpoint_id = id(log.checkpoint_key_id);
+    let id = id(log.log_id).or_else(|| checkpoint_id.clone());
+    let id = id.ok_or(missing("logId.keyId"))?;
+    let Some((encoding, kind, hash)) = algorithm(&details) else {
+        return Ok(None);
+    };
+    if !log.hash_algorithm.is_none_or(|hash| is_sha256(&hash)) {
+        return Ok(None);
+    }
+    let key = key(encoding, bytes).map_err(|source| TrustedRootError::Key { place, source })?;
+    if key.kind() != kind {
+        return Err(TrustedRootError::OtherKey { place });
+    }
+    Ok(Some(LogKey {
+        base_url: log.base_url.unwrap_or_default(),
+        id,
+        checkpoint_id,
+        key,
+        hash,
+        valid,
+        operator: log.operator.filter(|operator| !operator.is_empty()),
+    }))
+}
+
+/// The hash of the log's tree.
+fn is_sha256(hash: &Named) -> bool {
+    hash.is("SHA2_256", 1) || hash.is("HASH_ALGORITHM_UNSPECIFIED", 0)
+}
+
+fn authority(
+    place: Place,
+    written: WrittenAuthority,
+) -> Result<CertificateAuthority, TrustedRootError> {
+    const CERTIFICATES: &str = "certChain.certificates";
+    let missing = |member| TrustedRootError::Missing { place, member };
+    let chain = written.cert_chain.and_then(|chain| chain.certificates);
+    let chain = chain.unwrap_or_default();
+    if chain.len() > MAX_ENTRIES {
+        return Err(TrustedRootError::TooMany(CERTIFICATES));
+    }
+    let bytes = |certificate: WrittenCertificate| certificate.raw_bytes.map(|bytes| bytes.0);
+    let certificates: Option<Vec<_>> = chain.into_iter().map(bytes).collect();
+    let certificates = certificates.filter(|certificates| !certificates.is_empty());
+    Ok(CertificateAuthority {
+        url: written.uri.unwrap_or_default(),
+        certificates: certificates.ok_or(missing(CERTIFICATES))?,
+        valid: written.valid_for.into(),
+        operator: written.operator.filter(|operator| !operator.is_empty()),
+    })
+}
+
+/// How the bytes of a key are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// SubjectPublicKeyInfo
+    Pkix,
+    /// RSAPublicKey (RFC 8017, appendix A.1.1)
+    Pkcs1,
+}
+
+type Algorithm = (Encoding, KeyKind, Hash);
+
+/// What `dev.sigstore.common.v1.PublicKeyDetails` says, of kinds that are verified
+/// here: RSA-PSS, Ed25519ph, ML-DSA and LMS are not.
+fn algorithm(details: &Named) -> Option<Algorithm> {
+    use Encoding::{Pkcs1, Pkix};
+    const KNOWN: [(&str, i64, Algorithm); 12] = [
+        ("PKCS1_RSA_PKCS1V5", 1, (Pkcs1, KeyKind::Rsa, Hash::Sha256)),
+        ("PKIX_RSA_PKCS1V5", 3, (Pkix, KeyKind::Rsa, Hash::Sha256)),
+        (
+            "PKIX_ECDSA_P256_SHA_256",
+            5,
+            (Pkix, KeyKind::P256, Hash::Sha256),
+        ),
+        (
+            "PKIX_ECDSA_P256_HMAC_SHA_256",
+            6,
+            (Pkix, KeyKind::P256, Hash::Sha256),
+        ),
+        ("PKIX_ED25519", 7, (Pkix, KeyKind::Ed25519, Hash::Sha256)),
+        (
+            "PKIX_RSA_PKCS1V15_2048_SHA256",
+            9,
+            (Pkix, KeyKind::Rsa, Hash::Sha256),
+        ),
+        (
+            "PKIX_RSA_PKCS1V15_3072_SHA256",
+            10,
+            (Pkix, KeyKind::Rsa, Hash::Sha256),
+        ),
+        (
+            "PKIX_RSA_PKCS1V15_4096_SHA256",
+            11,
+            (Pkix, KeyKind::Rsa, Hash::Sha256),
+        ),
+        (
+            "PKIX_ECDSA_P384_SHA_384",
+            12,
+            (Pkix, KeyKind::P384, Hash::Sha384),
+        ),
+        (
+            "PKIX_ECDSA_P521_SHA_512",
+            13,
+            (Pkix, KeyKind::P521, Hash::Sha512),
+        ),
+        (
+            "PKIX_ECDSA_P384_SHA_256",
+            19,
+            (Pkix, KeyKind::P384, Hash::Sha256),
+        ),
+        (
+            "PKIX_ECDSA_P521_SHA_256",
+            20,
+            (Pkix, KeyKind::P521, Hash::Sha256),
+        ),
+    ];
+    let mut known = KNOWN.iter();
+    let found = known.find(|(name, number, _)| details.is(name, *number));
+    found.map(|(_, _, algorithm)| *algorithm)
+}
+
+fn key(encoding: Encoding, bytes: Vec<u8>) -> Result<VerifyingKey, KeyProblem> {
+    match encoding {
+        Encoding::Pkix => VerifyingKey::from_der(&bytes),
+        Encoding::Pkcs1 => {
+            let der = pkix(&bytes).map_err(|_| KeyProblem::Damaged)?;
+            VerifyingKey::from_der(&der)
+        }
+    }
+}
+
+/// The SubjectPublicKeyInfo of an RSAPublicKey (RFC 3279, section 2.3.1).
+fn pkix(pkcs1: &[u8]) -> Result<Vec<u8>, DerError> {
+    const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    let info = SubjectPublicKeyInfoRef {
+        algorithm: AlgorithmIdentifierRef {
+            oid: RSA,
+            parameters: Some(AnyRef::NULL),
+        },
+        subject_public_key: BitStringRef::from_bytes(pkcs1)?,
+    };
+    info.to_der()
+}
+
+#[cfg(test)]
+mod tests;
