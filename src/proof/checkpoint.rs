@@ -1,2 +1,212 @@
-//! Checkpoints: the signed state of a transparency log (C2SP `signed-note` and
-//! `tlog-checkpoint`).
+//! Checkpoints: the signed state of a transparency log (C2SP signed-note v1.0.0
+//! and tlog-checkpoint v1.0.0).
+//!
+//! A note is text, an empty line, and lines of signatures. Besides the log, its
+//! witnesses may sign, and the log with a second key: one line that the log's key
+//! made is enough, and lines of unknown signers say nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::key::{KeyKind, VerifyingKey};
+use super::merkle::Node;
+use crate::signature::Hash;
+
+/// The most bytes of a note, and lines of signatures.
+const LONGEST: usize = 64 * 1024;
+const MOST_SIGNATURES: usize = 100;
+/// The beginning of a line with a signature: an em dash and a space.
+const SIGNATURE: &str = "\u{2014} ";
+
+/// The first bytes of a hash, by which a note names a key.
+pub type KeyId = [u8; 4];
+
+/// Text that is no checkpoint of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("its checkpoint is no signed note")]
+    NoNote,
+    #[error("its checkpoint has no {0}")]
+    Lacks(&'static str),
+    #[error("its checkpoint has lines that a log of this version does not write")]
+    Surplus,
+    #[error("its checkpoint is of another log")]
+    Origin,
+    #[error("its checkpoint is not signed by the log")]
+    Signature,
+}
+
+/// Text with signatures.
+#[derive(Debug)]
+pub struct Note<'a> {
+    /// Up to its last newline, as it was signed.
+    text: &'a str,
+    signatures: Vec<NoteSignature<'a>>,
+}
+
+#[derive(Debug)]
+struct NoteSignature<'a> {
+    name: &'a str,
+    id: KeyId,
+    signature: Vec<u8>,
+}
+
+impl<'a> Note<'a> {
+    /// Reads a note; no signature is verified.
+    ///
+    /// # Errors
+    /// On text of another form, and on text that is too long.
+    pub fn parse(note: &'a str) -> Result<Self, CheckpointError> {
+        let is_control = |character: char| character < ' ' && character != '\n';
+        if note.len() > LONGEST || note.contains(is_control) {
+            return Err(CheckpointError::NoNote);
+        }
+        let end = note.rfind("\n\n").ok_or(CheckpointError::NoNote)?;
+        let (text, lines) = note
+            .split_at_checked(end + 1)
+            .ok_or(CheckpointError::NoNote)?;
+        let lines = lines.strip_prefix('\n').ok_or(CheckpointError::NoNote)?;
+        let lines = lines.strip_suffix('\n').ok_or(CheckpointError::NoNote)?;
+        let signatures: Option<Vec<_>> = lines
+            .split('\n')
+            .take(MOST_SIGNATURES + 1)
+            .map(NoteSignature::parse)
+            .collect();
+        let signatures = signatures.ok_or(CheckpointError::NoNote)?;
+        match signatures.len() <= MOST_SIGNATURES {
+            true => Ok(Self { text, signatures }),
+            false => Err(CheckpointError::NoNote),
+        }
+    }
+
+    /// Whether `signer` signed the note under the name `name`.
+    pub fn is_signed(&self, name: &str, signer: &Signer<'_>) -> bool {
+        let ids = signer.ids(name);
+        self.signatures.iter().any(|line| {
+            line.name == name
+                && ids.contains(&line.id)
+                && signer.accepts(self.text, &line.signature)
+        })
+    }
+}
+
+impl<'a> NoteSignature<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (name, signature) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
+        let is_name = !name.is_empty() && !name.contains(|c: char| c == '+' || c.is_whitespace());
+        let decoded = STANDARD.decode(signature).ok()?;
+        let (id, signature) = decoded.split_first_chunk()?;
+        (is_name && !signature.is_empty()).then(|| Self {
+            name,
+            id: *id,
+            signature: signature.to_vec(),
+        })
+    }
+}
+
+/// The key of a log that signs notes.
+#[derive(Clone, Copy, Debug)]
+pub struct Signer<'a> {
+    pub key: &'a VerifyingKey,
+    pub hash: Hash,
+    /// The id of the key, where it is not the one that follows from the key.
+    pub id: Option<KeyId>,
+}
+
+impl Signer<'_> {
+    /// The ids by which a note may name the key: of ECDSA the hash of the key
+    /// alone (as Rekor does it), of the others that of C2SP and, as Rekor v1
+    /// wrote it for every kind, again that of the key alone.
+    fn ids(&self, name: &str) -> Vec<KeyId> {
+        let alone = first_four(&self.key.public_key().sha256());
+        let named = |kind: &[u8], key: &[u8]| {
+            let hash = Sha256::new().chain_update(name).chain_update(b"\n");
+            first_four(&hash.chain_update(kind).chain_update(key).finalize().into())
+        };
+        match (self.id, self.key.kind()) {
+            (Some(id), _) => vec![id],
+            (None, KeyKind::Ed25519) => vec![named(&[1], self.key.bits()), alone],
+            (None, KeyKind::Rsa) => {
+                let kind = b"\xffPKIX-RSA-PKCS#1v1.5";
+                vec![named(kind, self.key.public_key().as_der()), alone]
+            }
+            (None, KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => vec![alone],
+        }
+    }
+
+    fn accepts(&self, text: &str, signature: &[u8]) -> bool {
+        self.key.accepts(self.hash, text.as_bytes(), signature)
+    }
+}
+
+fn first_four(hash: &[u8; 32]) -> KeyId {
+    let [a, b, c, d, ..] = *hash;
+    [a, b, c, d]
+}
+
+/// How a log names itself in its checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// Rekor v2: origin and signature have this name, and nothing follows the
+    /// root.
+    Is(&'a str),
+    /// Rekor v1: the name of the signature, ` - `, and the number of the tree.
+    /// Its name need not be its address.
+    OfTree,
+}
+
+/// The state of a log, by its own signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub size: u64,
+    pub root: Node,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint that `signer` signed.
+    ///
+    /// # Errors
+    /// On text of another form, of another log, and without a signature of
+    /// `signer`.
+    pub fn verify(
+        note: &str,
+        origin: Origin<'_>,
+        signer: &Signer<'_>,
+    ) -> Result<Self, CheckpointError> {
+        let note = Note::parse(note)?;
+        let mut lines = note.text.lines();
+        let found = lines.next().filter(|line| !line.is_empty());
+        let found = found.ok_or(CheckpointError::Lacks("origin"))?;
+        let size = lines.next().and_then(number);
+        let size = size.ok_or(CheckpointError::Lacks("size"))?;
+        let root = lines.next().and_then(|line| STANDARD.decode(line).ok());
+        let root = root.and_then(|root| root.try_into().ok());
+        let root = root.ok_or(CheckpointError::Lacks("root"))?;
+        let name = match origin {
+            Origin::Is(name) if name != found => return Err(CheckpointError::Origin),
+            Origin::Is(_) if lines.next().is_some() => return Err(CheckpointError::Surplus),
+            Origin::Is(name) => name,
+            Origin::OfTree => of_tree(found).ok_or(CheckpointError::Origin)?,
+        };
+        match note.is_signed(name, signer) {
+            true => Ok(Self { size, root }),
+            false => Err(CheckpointError::Signature),
+        }
+    }
+}
+
+/// The name of a log of Rekor v1, of which one process may have several trees.
+fn of_tree(origin: &str) -> Option<&str> {
+    let (name, tree) = origin.split_once(" - ")?;
+    number(tree).map(|_| name)
+}
+
+/// A number in decimal digits, without a leading zero.
+fn number(text: &str) -> Option<u64> {
+    let is_plain = text == "0" || !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| is_plain)
+}
+
+#[cfg(test)]
+mod tests;
