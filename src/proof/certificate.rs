@@ -1,2 +1,456 @@
 //! X.509 certificates (RFC 5280), as far as signers, timestamp authorities and
 //! certificate authorities use them.
+//!
+//! Reading a certificate proves nothing: [`chain`](super::chain) does.
+
+use std::fmt;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use pkcs8::ObjectIdentifier;
+use pkcs8::der::asn1::{BitStringRef, GeneralizedTime, UtcTime};
+use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, SliceReader, Tag, Tagged as _};
+use pkcs8::spki::SubjectPublicKeyInfoRef;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::der::{is_field, next, parts, whole};
+use super::key::{KeyProblem, VerifyingKey};
+use crate::signature::{Hash, PublicKey};
+
+mod name;
+
+pub use name::Name;
+
+const ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+/// The bit `keyCertSign`, in the first octet of the bits.
+const SIGNS_CERTIFICATES: u8 = 0x04;
+
+const VERSION: u8 = 0;
+const EXTENSIONS: u8 = 3;
+
+/// The longest certificate, in bytes. The public instance's have under 1 KB.
+pub const MAX_LENGTH: usize = 64 * 1024;
+/// The most certificates of one file, as of one bundle.
+pub const MAX_COUNT: usize = 32;
+
+/// A certificate, read once. Copies share its bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    der: Bytes,
+    signed: Bytes,
+    signature: Signature,
+    fields: Fields,
+    extensions: Vec<Extension>,
+    authority: Authority,
+    key_usage: Option<u8>,
+    usages: Option<Usages>,
+    names: Vec<Name>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Signature {
+    algorithm: ObjectIdentifier,
+    bits: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Fields {
+    /// 1 to 3.
+    version: u8,
+    serial: Bytes,
+    issuer: Bytes,
+    valid_from: Timestamp,
+    valid_until: Timestamp,
+    subject: Bytes,
+    public_key: PublicKey,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Extension {
+    id: ObjectIdentifier,
+    is_critical: bool,
+    value: Bytes,
+}
+
+/// Whether the key may verify certificates, by `basicConstraints`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Authority {
+    /// There is no such extension.
+    Unstated,
+    No,
+    Yes {
+        path_length: Option<u64>,
+    },
+}
+
+/// The uses that a certificate states (`extKeyUsage`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usages {
+    pub oids: Vec<ObjectIdentifier>,
+    pub is_critical: bool,
+}
+
+/// Bytes that are no certificate, or too much of one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    #[error("it is no X.509 certificate")]
+    Malformed,
+    #[error("it has more than {MAX_LENGTH} bytes")]
+    TooLong,
+    #[error("there is no certificate in it, neither in PEM nor in DER")]
+    Absent,
+    #[error("it holds more than {MAX_COUNT} certificates")]
+    TooMany,
+    #[error("certificate {position} in it is no X.509 certificate")]
+    MalformedAt {
+        /// Counted from 1.
+        position: usize,
+    },
+}
+
+impl Certificate {
+    /// Reads DER, of which nothing may be left.
+    ///
+    /// # Errors
+    /// On bytes that are no certificate, on an extension that is there twice, and
+    /// on more than [`MAX_LENGTH`] bytes.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > MAX_LENGTH {
+            return Err(CertificateError::TooLong);
+        }
+        let der = Bytes::copy_from_slice(der);
+        Self::read(&der).map_err(|_| CertificateError::Malformed)
+    }
+
+    /// Reads a file: PEM with one certificate or more, in which other blocks and
+    /// text do not count, or the DER of one.
+    ///
+    /// # Errors
+    /// On files without a certificate, with a malformed one, and with more than
+    /// [`MAX_COUNT`].
+    pub fn from_file(file: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        if !is_pem(file) {
+            return match file.first() {
+                Some(&super::der::SEQUENCE) => Ok(vec![Self::from_der(file)?]),
+                _ => Err(CertificateError::Absent),
+            };
+        }
+        let mut certificates = Vec::new();
+        for block in CertificateDer::pem_slice_iter(file) {
+            let position = certificates.len().saturating_add(1);
+            if position > MAX_COUNT {
+                return Err(CertificateError::TooMany);
+            }
+            let malformed = CertificateError::MalformedAt { position };
+            let der = block.map_err(|_| malformed.clone())?;
+            certificates.push(Self::from_der(&der).map_err(|_| malformed)?);
+        }
+        match certificates.is_empty() {
+            true => Err(CertificateError::Absent),
+            false => Ok(certificates),
+        }
+    }
+
+    pub fn as_der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The bytes that the issuer signed (`TBSCertificate`).
+    pub fn signed_part(&self) -> &[u8] {
+        &self.signed
+    }
+
+    /// 1 to 3.
+    pub fn version(&self) -> u8 {
+        self.fields.version
+    }
+
+    /// The octets of the number, the highest first.
+    pub fn serial(&self) -> &[u8] {
+        &self.fields.serial
+    }
+
+    /// The DER of the issuer's name.
+    pub fn issuer(&self) -> &[u8] {
+        &self.fields.issuer
+    }
+
+    /// The DER of the subject's name.
+    pub fn subject(&self) -> &[u8] {
+        &self.fields.subject
+    }
+
+    pub fn public_key(&self) -> &PublicKey {
+        &self.fields.public_key
+    }
+
+    /// The public key as one that verifies.
+    ///
+    /// # Errors
+    /// On keys of another kind.
+    pub fn key(&self) -> Result<VerifyingKey, KeyProblem> {
+        VerifyingKey::from_der(self.public_key().as_der())
+    }
+
+    pub fn valid_from(&self) -> Timestamp {
+        self.fields.valid_from
+    }
+
+    /// The last moment of its time; the year 9999 stands for no end.
+    pub fn valid_until(&self) -> Timestamp {
+        self.fields.valid_until
+    }
+
+    pub fn is_valid_at(&self, at: Timestamp) -> bool {
+        (self.valid_from()..=self.valid_until()).contains(&at)
+    }
+
+    /// The value of an extension.
+    pub fn extension(&self, id: ObjectIdentifier) -> Option<&[u8]> {
+        let extension = self.extensions.iter().find(|one| one.id == id)?;
+        Some(&extension.value)
+    }
+
+    /// The subject's alternative names, in their order.
+    pub fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// What the certificate may be used for; none if it does not say.
+    pub fn usages(&self) -> Option<&Usages> {
+        self.usages.as_ref()
+    }
+
+    /// Whether it says that its key verifies certificates.
+    pub fn is_authority(&self) -> bool {
+        matches!(self.authority, Authority::Yes { .. })
+    }
+
+    /// Whether its key may verify certificates, with so many others between it and
+    /// the leaf's. Certificates before version 3 cannot say.
+    pub fn may_issue(&self, between: usize) -> bool {
+        let may = match self.authority {
+            Authority::Unstated => self.version() < 3,
+            Authority::No => false,
+            Authority::Yes { path_length } => {
+                path_length.is_none_or(|longest| between as u64 <= longest)
+            }
+        };
+        let bits = self.key_usage.unwrap_or_default();
+        may && (bits == 0 || bits & SIGNS_CERTIFICATES != 0)
+    }
+
+    /// Whether its own key signed it, as that of a root. A signature of a kind
+    /// that is not verified here is taken for good: nobody relies on it.
+    pub fn is_self_signed(&self) -> bool {
+        if self.issuer() != self.subject() {
+            return false;
+        }
+        match (self.key(), hash(self.signature.algorithm)) {
+            (Ok(key), Some(hash)) => key.accepts(hash, &self.signed, &self.signature.bits),
+            _ => true,
+        }
+    }
+
+    fn read(der: &Bytes) -> Result<Self, Error> {
+        let mut outer = parts(AnyRef::from_der(der)?)?;
+        let signed = der.slice_ref(whole(&mut outer)?);
+        let algorithm = ObjectIdentifier::decode(&mut parts(next(&mut outer)?)?)?;
+        let bits = next(&mut outer)?.decode_as::<BitStringRef<'_>>()?;
+        if !outer.is_finished() {
+            return Err(Tag::Sequence.value_error().into());
+        }
+        let bits = bits
+            .as_bytes()
+            .ok_or_else(|| Tag::BitString.value_error())?;
+        let mut inner = parts(AnyRef::from_der(&signed)?)?;
+        let mut certificate = Self {
+            der: der.clone(),
+            fields: Fields::read(der, &mut inner)?,
+            signed: signed.clone(),
+            signature: Signature {
+                algorithm,
+                bits: bits.to_vec(),
+            },
+            extensions: extensions(der, &mut inner)?,
+            authority: Authority::Unstated,
+            key_usage: None,
+            usages: None,
+            names: Vec::new(),
+        };
+        for extension in certificate.extensions.clone() {
+            certificate.note(&extension)?;
+        }
+        Ok(certificate)
+    }
+
+    /// Reads an extension that this module knows.
+    fn note(&mut self, extension: &Extension) -> Result<(), Error> {
+        let value = || AnyRef::from_der(&extension.value);
+        match extension.id {
+            BASIC_CONSTRAINTS => self.authority = Authority::read(&mut parts(value()?)?)?,
+            KEY_USAGE => {
+                let bits = value()?.decode_as::<BitStringRef<'_>>()?;
+                self.key_usage = bits.raw_bytes().first().copied();
+            }
+            EXTENDED_KEY_USAGE => {
+                let mut purposes = parts(value()?)?;
+                let mut oids = Vec::new();
+                while !purposes.is_finished() {
+                    oids.push(ObjectIdentifier::decode(&mut purposes)?);
+                }
+                let is_critical = extension.is_critical;
+                self.usages = Some(Usages { oids, is_critical });
+            }
+            ALTERNATIVE_NAME => self.names = name::names(value()?)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({})", hex::encode(self.serial()))
+    }
+}
+
+impl Fields {
+    fn read(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Self, Error> {
+        let mut first = next(inner)?;
+        let mut version = 1;
+        if is_field(&first, VERSION) {
+            // RFC 5280 counts versions from 0, and leaves the first one out.
+            version = match u8::from_der(first.value())? {
+                found @ 0..=2 => found.saturating_add(1),
+                _ => return Err(Tag::Integer.value_error().into()),
+            };
+            first = next(inner)?;
+        }
+        first.tag().assert_eq(Tag::Integer)?;
+        let _algorithm = parts(next(inner)?)?;
+        let issuer = name_of(der, inner)?;
+        let mut validity = parts(next(inner)?)?;
+        let (valid_from, valid_until) = (time(&mut validity)?, time(&mut validity)?);
+        let subject = name_of(der, inner)?;
+        let public_key = whole(inner)?;
+        SubjectPublicKeyInfoRef::from_der(public_key)?;
+        Ok(Self {
+            version,
+            serial: der.slice_ref(first.value()),
+            issuer,
+            valid_from,
+            valid_until,
+            subject,
+            public_key: PublicKey::from_der(public_key.to_vec()),
+        })
+    }
+}
+
+impl Authority {
+    fn read(parts: &mut SliceReader<'_>) -> Result<Self, Error> {
+        let (mut is_authority, mut path_length) = (false, None);
+        while !parts.is_finished() {
+            let part = next(parts)?;
+            match part.tag() {
+                Tag::Boolean => is_authority = part.decode_as()?,
+                _ => path_length = Some(part.decode_as()?),
+            }
+        }
+        Ok(match is_authority {
+            true => Self::Yes { path_length },
+            false => Self::No,
+        })
+    }
+}
+
+/// The extensions after the fields. Unique identifiers, which stand before them,
+/// have no meaning any more.
+fn extensions(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Vec<Extension>, Error> {
+    let mut found: Vec<Extension> = Vec::new();
+    while !inner.is_finished() {
+        let field = next(inner)?;
+        if !is_field(&field, EXTENSIONS) {
+            continue;
+        }
+        let mut list = parts(AnyRef::from_der(field.value())?)?;
+        while !list.is_finished() {
+            let extension = extension(der, next(&mut list)?)?;
+            if found.iter().any(|other| other.id == extension.id) {
+                return Err(Tag::Sequence.value_error().into());
+            }
+            found.push(extension);
+        }
+    }
+    Ok(found)
+}
+
+fn extension(der: &Bytes, extension: AnyRef<'_>) -> Result<Extension, Error> {
+    let mut parts = parts(extension)?;
+    let id = ObjectIdentifier::decode(&mut parts)?;
+    let mut value = next(&mut parts)?;
+    let mut is_critical = false;
+    if value.tag() == Tag::Boolean {
+        is_critical = value.decode_as()?;
+        value = next(&mut parts)?;
+    }
+    value.tag().assert_eq(Tag::OctetString)?;
+    Ok(Extension {
+        id,
+        is_critical,
+        value: der.slice_ref(value.value()),
+    })
+}
+
+fn name_of(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Bytes, Error> {
+    let name = whole(inner)?;
+    parts(AnyRef::from_der(name)?)?;
+    Ok(der.slice_ref(name))
+}
+
+/// A time since 1970. `99991231235959Z`, which says that there is no end (RFC
+/// 5280, section 4.1.2.5), lies behind the last day that can be counted.
+fn time(validity: &mut SliceReader<'_>) -> Result<Timestamp, Error> {
+    let time = next(validity)?;
+    let since_1970 = match time.tag() {
+        Tag::UtcTime => time.decode_as::<UtcTime>()?.to_unix_duration(),
+        _ => time.decode_as::<GeneralizedTime>()?.to_unix_duration(),
+    };
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+}
+
+fn is_pem(file: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    file.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// The hash of a signature algorithm; of Ed25519, which has none of its own, any.
+fn hash(algorithm: ObjectIdentifier) -> Option<Hash> {
+    const SHA256: [ObjectIdentifier; 3] = [
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),
+        ObjectIdentifier::new_unwrap("1.3.101.112"),
+    ];
+    const SHA384: [ObjectIdentifier; 2] = [
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"),
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12"),
+    ];
+    const SHA512: [ObjectIdentifier; 2] = [
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"),
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13"),
+    ];
+    match algorithm {
+        found if SHA256.contains(&found) => Some(Hash::Sha256),
+        found if SHA384.contains(&found) => Some(Hash::Sha384),
+        found if SHA512.contains(&found) => Some(Hash::Sha512),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

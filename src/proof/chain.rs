@@ -1,2 +1,334 @@
 //! Chains of certificates: from a leaf to a trusted root, at a given time, for one
 //! use.
+//!
+//! `rustls-webpki` builds the chains and verifies their signatures. The rules are
+//! those of Go's `crypto/x509` `Verify`, which cosign and its libraries call; what
+//! they ask beyond `rustls-webpki` is asked here: of roots, their time, their right
+//! to issue and their uses, and that a leaf may itself be a root.
+
+use std::cell::Cell;
+
+use jiff::Timestamp;
+use pkcs8::ObjectIdentifier;
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use webpki::aws_lc_rs::{
+    ECDSA_P256_SHA256, ECDSA_P256_SHA384, ECDSA_P256_SHA512, ECDSA_P384_SHA256, ECDSA_P384_SHA384,
+    ECDSA_P384_SHA512, ECDSA_P521_SHA256, ECDSA_P521_SHA384, ECDSA_P521_SHA512, ED25519,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256_LEGACY_KEY, RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
+
+use super::certificate::{Certificate, Usages};
+
+const ANY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
+
+const ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 16] = [
+    ECDSA_P256_SHA256,
+    ECDSA_P256_SHA384,
+    ECDSA_P256_SHA512,
+    ECDSA_P384_SHA256,
+    ECDSA_P384_SHA384,
+    ECDSA_P384_SHA512,
+    ECDSA_P521_SHA256,
+    ECDSA_P521_SHA384,
+    ECDSA_P521_SHA512,
+    ED25519,
+    RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+];
+
+/// What the key of a leaf is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// A leaf that states no use may sign.
+    CodeSigning,
+    /// A leaf has to state this use, as critical, and no other (RFC 3161, section
+    /// 2.3).
+    TimeStamping,
+}
+
+/// A chain that does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("the certificate is valid from {from} to {until}, not at {at}")]
+    Expired {
+        from: Timestamp,
+        until: Timestamp,
+        at: Timestamp,
+    },
+    #[error("the certificate is not for {0}")]
+    Usage(Usage),
+    #[error("the certificate is that of an authority")]
+    Authority,
+    #[error("the certificate has X.509 version {0}, and not 3")]
+    Version(u8),
+    #[error("no root is trusted")]
+    NoRoot,
+    #[error("a root certificate cannot be used")]
+    Root(#[source] webpki::Error),
+    #[error("the chain does not lead from the certificate to a trusted root")]
+    NotLed,
+    #[error("the certificate's root is not valid at {0}")]
+    RootExpired(Timestamp),
+    #[error("the certificate's root may not issue it")]
+    RootUnfit,
+    #[error("a certificate between it and its root is not valid at {0}")]
+    IssuerExpired(Timestamp),
+    #[error("a certificate between it and its root may not issue it, or not for {0}")]
+    IssuerUnfit(Usage),
+    #[error("a certificate between it and its root has an X.509 version before 3")]
+    IssuerVersion,
+    #[error("a signature in the chain is wrong")]
+    Signature,
+    #[error("a signature in the chain is of a kind that is not supported")]
+    Algorithm,
+    #[error("the chain cannot be used")]
+    Refused(#[source] webpki::Error),
+}
+
+/// Looks for a chain from `leaf` over `intermediates`, in any order, to one of
+/// `roots`, all of them valid at `at` and fit for `usage`.
+///
+/// # Errors
+/// If there is none. The reason is that of the chain that came closest.
+pub fn check(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    roots: &[Certificate],
+    at: Timestamp,
+    usage: Usage,
+) -> Result<(), ChainError> {
+    check_leaf(leaf, at, usage)?;
+    if roots.is_empty() {
+        return Err(ChainError::NoRoot);
+    }
+    if roots.contains(leaf) {
+        return Ok(());
+    }
+    let shown = CertificateDer::from(leaf.as_der());
+    let end = match (EndEntityCert::try_from(&shown), leaf.version()) {
+        (Ok(end), _) => end,
+        (Err(_), version @ 0..3) => return Err(ChainError::Version(version)),
+        (Err(error), _) => return Err(ChainError::Refused(error)),
+    };
+    let roots_der: Vec<_> = roots.iter().map(to_webpki).collect();
+    let anchors = roots_der.iter().map(webpki::anchor_from_trusted_cert);
+    let anchors = anchors.collect::<Result<Vec<TrustAnchor<'_>>, _>>();
+    let anchors = anchors.map_err(ChainError::Root)?;
+    let intermediates: Vec<_> = intermediates.iter().map(to_webpki).collect();
+    let walk = Walk {
+        roots,
+        at,
+        usage,
+        unfit: Cell::new(None),
+    };
+    end.verify_for_usage(
+        &ALGORITHMS,
+        &anchors,
+        &intermediates,
+        unix_time(at),
+        Uses(usage),
+        None,
+        Some(&|path: &VerifiedPath<'_>| walk.check(path)),
+    )
+    .map(|_| ())
+    .map_err(|error| match walk.unfit.get() {
+        Some(unfit) => unfit.into_error(at, usage),
+        None => sorted(error, at, usage),
+    })
+}
+
+/// What a leaf has to be, wherever its chain leads.
+fn check_leaf(leaf: &Certificate, at: Timestamp, usage: Usage) -> Result<(), ChainError> {
+    if !leaf.is_valid_at(at) {
+        return Err(ChainError::Expired {
+            from: leaf.valid_from(),
+            until: leaf.valid_until(),
+            at,
+        });
+    }
+    match (usage, leaf.usages()) {
+        (Usage::CodeSigning, usages) if usage.is_among(usages) => Ok(()),
+        (Usage::TimeStamping, Some(usages)) if usages.is_only(TIME_STAMPING) => {
+            match leaf.is_authority() {
+                true => Err(ChainError::Authority),
+                false => Ok(()),
+            }
+        }
+        _ => Err(ChainError::Usage(usage)),
+    }
+}
+
+impl Usage {
+    fn id(self) -> ObjectIdentifier {
+        match self {
+            Self::CodeSigning => CODE_SIGNING,
+            Self::TimeStamping => TIME_STAMPING,
+        }
+    }
+
+    /// Whether a certificate that states `usages` may be used so; one that states
+    /// none may be used for all.
+    fn is_among(self, usages: Option<&Usages>) -> bool {
+        usages.is_none_or(|usages| {
+            let mut oids = usages.oids.iter();
+            usages.oids.is_empty() || oids.any(|id| *id == self.id() || *id == ANY)
+        })
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CodeSigning => "code signing",
+            Self::TimeStamping => "time stamping",
+        })
+    }
+}
+
+impl Usages {
+    fn is_only(&self, id: ObjectIdentifier) -> bool {
+        self.is_critical && self.oids == [id]
+    }
+}
+
+/// Why a chain that leads to a root does not hold.
+#[derive(Clone, Copy)]
+enum Unfit {
+    RootExpired,
+    Root,
+    IssuerExpired,
+    Issuer,
+}
+
+impl Unfit {
+    fn into_error(self, at: Timestamp, usage: Usage) -> ChainError {
+        match self {
+            Self::RootExpired => ChainError::RootExpired(at),
+            Self::Root => ChainError::RootUnfit,
+            Self::IssuerExpired => ChainError::IssuerExpired(at),
+            Self::Issuer => ChainError::IssuerUnfit(usage),
+        }
+    }
+}
+
+/// The checks of a chain that `rustls-webpki` does not make.
+struct Walk<'a> {
+    roots: &'a [Certificate],
+    at: Timestamp,
+    usage: Usage,
+    unfit: Cell<Option<Unfit>>,
+}
+
+impl Walk<'_> {
+    fn check(&self, path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+        let holds = self
+            .issuers(path)
+            .and_then(|between| self.root(path, between));
+        holds.map_err(|unfit| {
+            self.unfit.set(Some(unfit));
+            webpki::Error::UnknownIssuer
+        })
+    }
+
+    /// The number of certificates between leaf and root.
+    fn issuers(&self, path: &VerifiedPath<'_>) -> Result<usize, Unfit> {
+        let mut between = 0;
+        for issuer in path.intermediate_certificates() {
+            let issuer = Certificate::from_der(&issuer.der()).map_err(|_| Unfit::Issuer)?;
+            if !issuer.may_issue(between) {
+                return Err(Unfit::Issuer);
+            }
+            if !issuer.is_valid_at(self.at) {
+                return Err(Unfit::IssuerExpired);
+            }
+            between = between.saturating_add(1);
+        }
+        Ok(between)
+    }
+
+    /// webpki keeps the name and the key of a root; several certificates can have
+    /// both, and one of them has to be good.
+    fn root(&self, path: &VerifiedPath<'_>, between: usize) -> Result<(), Unfit> {
+        let mut unfit = Unfit::Root;
+        for root in self.roots {
+            let der = to_webpki(root);
+            if !webpki::anchor_from_trusted_cert(&der).is_ok_and(|one| one == *path.anchor()) {
+                continue;
+            }
+            if !root.is_valid_at(self.at) {
+                unfit = Unfit::RootExpired;
+            } else if root.may_issue(between) && self.usage.is_among(root.usages()) {
+                return Ok(());
+            }
+        }
+        Err(unfit)
+    }
+}
+
+/// A certificate that states uses has to state this one.
+struct Uses(Usage);
+
+impl ExtendedKeyUsageValidator for Uses {
+    fn validate(&self, stated: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let mut others = Vec::new();
+        for stated in stated {
+            let stated = stated?.to_decoded_oid();
+            if [self.0.id(), ANY].iter().any(|id| is_same(id, &stated)) {
+                return Ok(());
+            }
+            others.push(stated);
+        }
+        match others.is_empty() {
+            true => Ok(()),
+            // The caller makes its own message of it.
+            false => Err(webpki::Error::EndEntityUsedAsCa),
+        }
+    }
+}
+
+fn is_same(id: &ObjectIdentifier, arcs: &[usize]) -> bool {
+    id.arcs().map(|arc| arc as usize).eq(arcs.iter().copied())
+}
+
+fn sorted(error: webpki::Error, at: Timestamp, usage: Usage) -> ChainError {
+    match error {
+        webpki::Error::UnknownIssuer => ChainError::NotLed,
+        // The leaf's own time was compared before.
+        webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => {
+            ChainError::IssuerExpired(at)
+        }
+        webpki::Error::CaUsedAsEndEntity => ChainError::Authority,
+        webpki::Error::EndEntityUsedAsCa | webpki::Error::PathLenConstraintViolated => {
+            ChainError::IssuerUnfit(usage)
+        }
+        webpki::Error::UnsupportedCertVersion => ChainError::IssuerVersion,
+        webpki::Error::InvalidSignatureForPublicKey => ChainError::Signature,
+        webpki::Error::UnsupportedSignatureAlgorithmContext(_)
+        | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            ChainError::Algorithm
+        }
+        error => ChainError::Refused(error),
+    }
+}
+
+fn to_webpki(certificate: &Certificate) -> CertificateDer<'_> {
+    CertificateDer::from(certificate.as_der())
+}
+
+/// Whole seconds since 1970; fractions are compared by [`Walk`].
+fn unix_time(at: Timestamp) -> UnixTime {
+    let seconds = u64::try_from(at.as_second()).unwrap_or_default();
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;

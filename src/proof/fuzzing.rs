@@ -1,3 +1,49 @@
 //! What fuzzers run of proofs.
 
+#![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
+
 pub use super::trust::fuzzing::{signing_config, trusted_root};
+
+use super::certificate::Certificate;
+use super::chain::{self, Usage};
+use super::sct::Sct;
+use crate::oci::fuzzing::assert_readable;
+
+/// A certificate is kept as it was read, and everything about it can be asked.
+pub fn signing_certificate(data: &[u8]) {
+    let certificates = match Certificate::from_file(data) {
+        Ok(certificates) => certificates,
+        Err(error) => return assert_readable(&error),
+    };
+    for certificate in &certificates {
+        let again = Certificate::from_der(certificate.as_der()).expect("it was read");
+        assert_eq!(&again, certificate);
+        assert!((1..=3).contains(&certificate.version()));
+        let _ = (certificate.is_self_signed(), certificate.key());
+        let (at, roots) = (certificate.valid_from(), std::slice::from_ref(certificate));
+        for usage in [Usage::CodeSigning, Usage::TimeStamping] {
+            if let Err(error) = chain::check(certificate, &certificates, roots, at, usage) {
+                assert_readable(&error);
+            }
+        }
+    }
+}
+
+/// Promises in a certificate are read or refused, and can be compared with a key.
+pub fn sct(data: &[u8]) {
+    let Ok(certificate) = Certificate::from_der(data) else {
+        return;
+    };
+    match Sct::embedded(&certificate) {
+        Ok(promises) => {
+            assert!(!promises.is_empty());
+            for promise in promises {
+                let _ = promise.time();
+                if let Ok(key) = certificate.key() {
+                    promise.holds(&key, &certificate, &certificate);
+                }
+            }
+        }
+        Err(error) => assert_readable(&error),
+    }
+}

@@ -9,6 +9,7 @@
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
+pub(crate) mod der;
 pub mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

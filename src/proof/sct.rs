@@ -1,1 +1,201 @@
-//! Signed certificate timestamps (RFC 6962, section 3).
+//! Signed certificate timestamps (RFC 6962, section 3): promises of certificate
+//! transparency logs, embedded in certificates.
+//!
+//! A log signs the certificate as it was before its promise was put in. That is
+//! put together here from the certificate's own bytes, without the extension.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use pkcs8::ObjectIdentifier;
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, SliceReader};
+
+use super::certificate::Certificate;
+use super::der::{SEQUENCE, is_field, next, parts, tagged, whole};
+use super::key::{KeyKind, VerifyingKey};
+use crate::signature::Hash;
+
+const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
+const EXTENSIONS: u8 = 3;
+/// The tag of the extensions.
+const EXTENSIONS_TAG: u8 = 0xa3;
+const V1: u8 = 0;
+/// `HashAlgorithm` and `SignatureAlgorithm` of TLS 1.2 (RFC 5246, section 7.4.1.4.1).
+const SHA256: u8 = 4;
+const RSA: u8 = 1;
+const ECDSA: u8 = 3;
+/// The most promises of one certificate. Browsers ask for two or three.
+const MOST: usize = 32;
+
+/// A promise of a log that it will show a certificate, not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sct {
+    log: [u8; 32],
+    milliseconds: u64,
+    extensions: Vec<u8>,
+    algorithm: (u8, u8),
+    signature: Vec<u8>,
+}
+
+/// A certificate without a promise that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SctError {
+    #[error("the certificate has no signed certificate timestamp")]
+    Absent,
+    #[error("the certificate's signed certificate timestamps cannot be read")]
+    Malformed,
+    #[error("the certificate has more than {MOST} signed certificate timestamps")]
+    TooMany,
+}
+
+impl Sct {
+    /// The promises that are embedded in `certificate`; those of another version
+    /// than 1 are left out.
+    ///
+    /// # Errors
+    /// If there is none, and on a malformed list.
+    pub fn embedded(certificate: &Certificate) -> Result<Vec<Self>, SctError> {
+        let value = certificate.extension(SCT_LIST).ok_or(SctError::Absent)?;
+        let list = <&OctetStringRef>::from_der(value).map_err(|_| SctError::Malformed)?;
+        let mut list = Bytes::copy_from_slice(list.as_bytes());
+        let mut entries = short_vector(&mut list).ok_or(SctError::Malformed)?;
+        if !list.is_empty() {
+            return Err(SctError::Malformed);
+        }
+        let (mut found, mut count) = (Vec::new(), 0);
+        while !entries.is_empty() {
+            count += 1;
+            if count > MOST {
+                return Err(SctError::TooMany);
+            }
+            let entry = short_vector(&mut entries).ok_or(SctError::Malformed)?;
+            if entry.first() == Some(&V1) {
+                found.push(Self::read(entry).ok_or(SctError::Malformed)?);
+            }
+        }
+        match found.is_empty() {
+            true => Err(SctError::Absent),
+            false => Ok(found),
+        }
+    }
+
+    /// The log: SHA-256 of its key.
+    pub fn log(&self) -> &[u8; 32] {
+        &self.log
+    }
+
+    /// When the log made the promise; none if no calendar has that day.
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(i64::try_from(self.milliseconds).ok()?).ok()
+    }
+
+    /// Whether `key` made this promise about `certificate`, which `issuer` issued.
+    pub fn holds(
+        &self,
+        key: &VerifyingKey,
+        certificate: &Certificate,
+        issuer: &Certificate,
+    ) -> bool {
+        let is_of_key = match self.algorithm {
+            (SHA256, RSA) => key.kind() == KeyKind::Rsa,
+            (SHA256, ECDSA) => {
+                matches!(key.kind(), KeyKind::P256 | KeyKind::P384 | KeyKind::P521)
+            }
+            _ => false,
+        };
+        is_of_key
+            && self.log == key.public_key().sha256()
+            && self
+                .message(certificate, issuer)
+                .is_some_and(|message| key.accepts(Hash::Sha256, &message, &self.signature))
+    }
+
+    /// `digitally-signed struct` of section 3.2, for a precertificate.
+    fn message(&self, certificate: &Certificate, issuer: &Certificate) -> Option<Vec<u8>> {
+        const CERTIFICATE_TIMESTAMP: u8 = 0;
+        const PRECERTIFICATE: [u8; 2] = [0, 1];
+        let promised = without_promises(certificate.signed_part()).ok()?;
+        let length = u32::try_from(promised.len()).ok()?.to_be_bytes();
+        let (0, length) = length.split_first()? else {
+            return None;
+        };
+        let extensions = u16::try_from(self.extensions.len()).ok()?;
+        let mut message = vec![V1, CERTIFICATE_TIMESTAMP];
+        message.extend(self.milliseconds.to_be_bytes());
+        message.extend(PRECERTIFICATE);
+        message.extend(issuer.public_key().sha256());
+        message.extend(length);
+        message.extend(promised);
+        message.extend(extensions.to_be_bytes());
+        message.extend(&self.extensions);
+        Some(message)
+    }
+
+    fn read(mut entry: Bytes) -> Option<Self> {
+        let _version = take(&mut entry, 1)?;
+        let log = take(&mut entry, 32)?;
+        let milliseconds = take(&mut entry, 8)?;
+        let extensions = short_vector(&mut entry)?;
+        let algorithm = take(&mut entry, 2)?;
+        let signature = short_vector(&mut entry)?;
+        entry.is_empty().then(|| {
+            Some(Self {
+                log: log.as_ref().try_into().ok()?,
+                milliseconds: u64::from_be_bytes(milliseconds.as_ref().try_into().ok()?),
+                extensions: extensions.to_vec(),
+                algorithm: (*algorithm.first()?, *algorithm.get(1)?),
+                signature: signature.to_vec(),
+            })
+        })?
+    }
+}
+
+/// The certificate that the log saw: the signed part without the list of promises,
+/// and without extensions if there is no other.
+fn without_promises(signed: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut fields = parts(AnyRef::from_der(signed)?)?;
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    while !fields.is_finished() {
+        let field = whole(&mut fields)?;
+        let value = AnyRef::from_der(field)?;
+        if !is_field(&value, EXTENSIONS) {
+            kept.push(field.to_vec());
+            continue;
+        }
+        let mut list = parts(AnyRef::from_der(value.value())?)?;
+        let others = other_extensions(&mut list)?;
+        if !others.is_empty() {
+            let list = tagged(SEQUENCE, &others);
+            kept.push(tagged(EXTENSIONS_TAG, &[&list]));
+        }
+    }
+    let kept: Vec<&[u8]> = kept.iter().map(Vec::as_slice).collect();
+    Ok(tagged(SEQUENCE, &kept))
+}
+
+fn other_extensions<'a>(list: &mut SliceReader<'a>) -> Result<Vec<&'a [u8]>, Error> {
+    let mut others = Vec::new();
+    while !list.is_finished() {
+        let extension = whole(list)?;
+        let mut inner = parts(AnyRef::from_der(extension)?)?;
+        if ObjectIdentifier::try_from(next(&mut inner)?)? != SCT_LIST {
+            others.push(extension);
+        }
+    }
+    Ok(others)
+}
+
+/// The next `count` bytes.
+fn take(bytes: &mut Bytes, count: usize) -> Option<Bytes> {
+    (count <= bytes.len()).then(|| bytes.split_to(count))
+}
+
+/// The next vector with a length of two bytes (RFC 5246, section 4.3).
+fn short_vector(bytes: &mut Bytes) -> Option<Bytes> {
+    let length = take(bytes, 2)?;
+    let length = u16::from_be_bytes(length.as_ref().try_into().ok()?);
+    take(bytes, length.into())
+}
+
+#[cfg(test)]
+mod tests;

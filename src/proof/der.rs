@@ -1,0 +1,70 @@
+//! DER (X.690), as certificates and their relatives are made of: values in
+//! sequences, read one after the other, and put together again.
+
+use pkcs8::der::{
+    AnyRef, Decode as _, Error, Reader as _, SliceReader, Tag, TagNumber, Tagged as _,
+};
+
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const SEQUENCE: u8 = 0x30;
+
+/// The content of a sequence.
+pub(super) fn parts(sequence: AnyRef<'_>) -> Result<SliceReader<'_>, Error> {
+    sequence.tag().assert_eq(Tag::Sequence)?;
+    SliceReader::new(sequence.value())
+}
+
+/// The next value.
+pub(super) fn next<'a>(parts: &mut SliceReader<'a>) -> Result<AnyRef<'a>, Error> {
+    AnyRef::decode(parts)
+}
+
+/// The next value with its tag and length.
+pub(super) fn whole<'a>(parts: &mut SliceReader<'a>) -> Result<&'a [u8], Error> {
+    parts.tlv_bytes()
+}
+
+/// Whether a value has the tag `[number]`, in either form.
+pub(super) fn is_field(value: &AnyRef<'_>, number: u8) -> bool {
+    matches!(value.tag(), Tag::ContextSpecific { number: found, .. } if found == TagNumber(number.into()))
+}
+
+/// A value of these parts.
+pub(super) fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut der = vec![tag];
+    match u8::try_from(length) {
+        Ok(short @ ..0x80) => der.push(short),
+        _ => {
+            let bytes = length.to_be_bytes();
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            let bytes = bytes.get(zeros..).unwrap_or_default();
+            der.push(0x80 | u8::try_from(bytes.len()).unwrap_or(0x7f));
+            der.extend_from_slice(bytes);
+        }
+    }
+    parts.iter().for_each(|part| der.extend_from_slice(part));
+    der
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_as_short_as_they_can_be() {
+        for (length, head) in [
+            (0, &[0x30, 0][..]),
+            (0x7f, &[0x30, 0x7f]),
+            (0x80, &[0x30, 0x81, 0x80]),
+            (0xff, &[0x30, 0x81, 0xff]),
+            (0x100, &[0x30, 0x82, 1, 0]),
+            (0x1_0000, &[0x30, 0x83, 1, 0, 0]),
+        ] {
+            let der = tagged(SEQUENCE, &[&vec![7; length]]);
+            assert_eq!(&der[..head.len()], head);
+            assert_eq!(AnyRef::from_der(&der).unwrap().value().len(), length);
+        }
+    }
+}
