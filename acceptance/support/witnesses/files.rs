@@ -15,6 +15,11 @@ pub enum Role {
     TimestampAuthority,
     /// A transparency log of a major version.
     Log(u32),
+    CertificateAuthority,
+    /// Logs certificates; nobody asks it but the authority.
+    CertificateLog,
+    /// Gives out identity tokens.
+    Issuer,
 }
 
 /// A witness as the files list it.
@@ -44,23 +49,33 @@ impl Listed {
     }
 
     /// The argument of `trusted-root create`, with the PEM at `path`.
-    fn trusted(&self, path: &Path) -> String {
+    fn trusted(&self, path: &Path) -> Option<String> {
         let (flag, file) = match self.role {
             Role::TimestampAuthority => ("tsa", "certificate-chain"),
             Role::Log(_) => ("rekor", "public-key"),
+            Role::CertificateAuthority => ("fulcio", "certificate-chain"),
+            Role::CertificateLog => ("ctfe", "public-key"),
+            Role::Issuer => return None,
         };
         let (url, path) = (&self.url, path.display());
-        format!("--{flag}=url={url},{file}={path},start-time={START}")
+        Some(format!(
+            "--{flag}=url={url},{file}={path},start-time={START}"
+        ))
     }
 
     /// The argument of `signing-config create`.
-    fn asked(&self) -> String {
+    fn asked(&self) -> Option<String> {
         let (flag, version) = match self.role {
             Role::TimestampAuthority => ("tsa", 1),
             Role::Log(version) => ("rekor", version),
+            Role::CertificateAuthority => ("fulcio", 1),
+            Role::CertificateLog => return None,
+            Role::Issuer => ("oidc-provider", 1),
         };
         let (url, operator) = (&self.url, &self.operator);
-        format!("--{flag}=url={url},api-version={version},start-time={START},operator={operator}")
+        Some(format!(
+            "--{flag}=url={url},api-version={version},start-time={START},operator={operator}"
+        ))
     }
 }
 
@@ -95,13 +110,13 @@ impl Files {
         let path = |name: &str| folder.path().join(name);
         let text = |name: &str| path(name).display().to_string();
         let (root, config) = (text("trusted-root.json"), text("signing-config.json"));
-        let pems = listed.iter().enumerate().map(|(number, one)| {
+        let pems = listed.iter().enumerate().filter_map(|(number, one)| {
             let pem = path(&format!("{number}.pem"));
             std::fs::write(&pem, &one.pem).expect("a folder of our own");
             one.trusted(&pem)
         });
         create("trusted-root", &root, pems.collect());
-        let mut asked: Vec<_> = listed.iter().map(Listed::asked).collect();
+        let mut asked: Vec<_> = listed.iter().filter_map(Listed::asked).collect();
         for (flag, rule_flag) in [("--rekor=", "rekor"), ("--tsa=", "tsa")] {
             if asked.iter().any(|argument| argument.starts_with(flag)) {
                 asked.push(format!("--{rule_flag}-config={}", rule.word()));

@@ -22,6 +22,8 @@ const OWN: [&str; 5] = [
 /// Where a server is reached.
 #[derive(Clone, Debug)]
 pub enum Upstream {
+    /// A port of 127.0.0.1.
+    Port(u16),
     /// A socket of this path.
     Socket(PathBuf),
     /// A port for writes, and a folder that holds what is read below a path.
@@ -42,7 +44,7 @@ impl Forward {
         let client = Client::builder().no_proxy();
         let client = match upstream {
             Upstream::Socket(path) => client.unix_socket(path.as_path()),
-            Upstream::Folder { .. } => client,
+            Upstream::Port(_) | Upstream::Folder { .. } => client,
         };
         Self {
             upstream: upstream.clone(),
@@ -70,7 +72,7 @@ impl Forward {
 
     fn url(&self, target: &str) -> String {
         match self.upstream {
-            Upstream::Folder { port, .. } => {
+            Upstream::Port(port) | Upstream::Folder { port, .. } => {
                 format!("http://127.0.0.1:{port}{target}")
             }
             Upstream::Socket(_) => format!("http://localhost{target}"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Witness;
 use super::files::Role;
 use super::forward::Upstream;
-use super::server::{Name, Server};
+use super::server::{Name, Place, Server};
 use crate::support::served::{Served, free_port};
 use crate::support::services::Caller;
 use crate::support::services::pair::{Kind, Pair};
@@ -48,8 +48,7 @@ pub fn start() -> Server {
     };
     let name = Name {
         role: Role::Log(2),
-        host: Some(HOST),
-        path: "",
+        place: Place::Named(HOST),
         pem: pair.public(),
     };
     Server::new(upstream, vec![name], vec![served])

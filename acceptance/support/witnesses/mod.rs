@@ -7,8 +7,12 @@
 //! says, with a trusted root and a signing config by real cosign that name them. The
 //! servers behind the fronts are shared by all tests that run at the moment.
 
+mod authority;
+mod certificate_log;
+mod der;
 mod files;
 mod forward;
+pub mod issuer;
 mod log;
 mod server;
 mod timestamps;
@@ -30,6 +34,11 @@ pub enum Witness {
     TimestampAuthority,
     /// Rekor v2, rekor-tiles on files, with a checkpoint each second.
     LogV2,
+    /// Fulcio, which logs its certificates in a log of the tests' own and believes
+    /// their [issuer](issuer::Issuer).
+    Authority,
+    /// The same, logging nowhere.
+    UnloggedAuthority,
 }
 
 impl Witness {
@@ -38,6 +47,7 @@ impl Witness {
         match self {
             Self::TimestampAuthority => &["timestamp-authority-v2.1.3/timestamp-server"],
             Self::LogV2 => &["rekor-tiles-v2.3.0/posix"],
+            Self::Authority | Self::UnloggedAuthority => &["fulcio-v1.8.8/fulcio"],
         }
     }
 

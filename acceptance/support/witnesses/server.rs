@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::files::{Listed, Role};
 use super::forward::Upstream;
-use super::{Witness, log, timestamps};
+use super::{Witness, authority, log, timestamps};
 use crate::support::served::Served;
 
 /// A witness in processes of its own, which end with this value.
@@ -18,10 +18,30 @@ pub struct Server {
 /// What the files will say, wherever the front stands.
 pub struct Name {
     pub role: Role,
-    /// The host's name, without a port; the front's own if there is none.
-    pub host: Option<&'static str>,
-    pub path: &'static str,
+    pub place: Place,
     pub pem: String,
+}
+
+pub enum Place {
+    /// A path of the front.
+    Front(&'static str),
+    /// The front, by another name than its address.
+    Named(&'static str),
+    /// A URL that no front stands before.
+    Elsewhere(String),
+}
+
+impl Place {
+    fn url(&self, front: &str) -> String {
+        match self {
+            Self::Front(path) => format!("http://{front}{path}"),
+            Self::Named(host) => {
+                let (_address, port) = front.rsplit_once(':').expect("a port");
+                format!("http://{host}:{port}")
+            }
+            Self::Elsewhere(url) => url.clone(),
+        }
+    }
 }
 
 impl Server {
@@ -39,10 +59,8 @@ impl Server {
 
     /// As the files list it behind a front at `<address>:<port>`.
     pub fn listed(&self, front: &str) -> Vec<Listed> {
-        let (address, port) = front.rsplit_once(':').expect("a port");
         let names = self.names.iter().map(|name| {
-            let host = name.host.unwrap_or(address);
-            let url = format!("http://{host}:{port}{}", name.path);
+            let url = name.place.url(front);
             Listed::new(name.role, url, name.pem.as_str())
         });
         names.collect()
@@ -53,9 +71,13 @@ impl Server {
 pub fn shared(witness: Witness) -> Arc<Server> {
     static TIMESTAMPS: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static AUTHORITY: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static UNLOGGED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let (place, start): (_, fn() -> Server) = match witness {
         Witness::TimestampAuthority => (&TIMESTAMPS, timestamps::start),
         Witness::LogV2 => (&LOG_V2, log::start),
+        Witness::Authority => (&AUTHORITY, authority::start),
+        Witness::UnloggedAuthority => (&UNLOGGED, authority::start_unlogged),
     };
     // Where one could not be started, the next test tries again.
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);

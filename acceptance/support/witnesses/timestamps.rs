@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Witness;
 use super::files::Role;
 use super::forward::{Forward, Upstream};
-use super::server::{Name, Server};
+use super::server::{Name, Place, Server};
 use crate::support::served::Served;
 use crate::support::succeeds;
 
@@ -35,8 +35,7 @@ pub fn start() -> Server {
     assert_eq!(chain.status, 200, "{chain:?}");
     let name = Name {
         role: Role::TimestampAuthority,
-        host: None,
-        path: "/api/v1/timestamp",
+        place: Place::Front("/api/v1/timestamp"),
         pem: String::from_utf8_lossy(&chain.body).into_owned(),
     };
     Server::new(upstream, vec![name], vec![served])
