@@ -160,6 +160,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::OwnTag { .. }
         | PhaseError::KeyUri { .. }
         | PhaseError::NeedlessPassword { .. }
+        | PhaseError::Witnesses { .. }
         | PhaseError::NoTags => INVALID_INPUT,
         PhaseError::SecretFile(_) => KEY,
         PhaseError::Key { source, .. } => of_opening(source),

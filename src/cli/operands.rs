@@ -66,6 +66,7 @@ impl Operands {
             E::Contradiction { .. }
             | E::KeyUri { .. }
             | E::NeedlessPassword { .. }
+            | E::Witnesses { .. }
             | E::SecretFile(_)
             | E::NoTags
             | E::WriteAccess { .. }

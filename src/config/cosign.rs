@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod level;
 mod table;
+mod witness;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use self::key::{file, key};
 pub use self::level::Meant;
 use self::level::{ANNOTATIONS, CONFIGS, ROOT};
 use self::table::{Table, Text};
+use self::witness::witness_files;
+pub use self::witness::{IdentityToken, TokenProvider, WitnessFiles};
 use super::{Position, TomlText, read, shortened};
 
 /// A `cosign.toml` as written.
@@ -54,6 +57,8 @@ pub struct Config {
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
     pub format: Format,
+    /// Those who vouch for the signatures.
+    pub witnesses: Option<WitnessFiles>,
     pub position: Position,
 }
 
@@ -238,6 +243,7 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
             .map(format)
             .transpose()?
             .unwrap_or_default(),
+        witnesses: witness_files(table)?,
         position: table.position.clone(),
     })
 }

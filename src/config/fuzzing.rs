@@ -32,6 +32,7 @@ pub fn cosign_config(data: &[u8]) {
                     WrittenKey::File(path) => assert!(file.resolve(path).is_absolute()),
                     WrittenKey::Uri(uri) => assert!(uri.contains(':')),
                     WrittenKey::Program { command, .. } => assert!(!command.is_empty()),
+                    WrittenKey::Identity(_) => assert!(config.witnesses.is_some()),
                 }
                 assert!(config.position.line > 0 && config.position.column > 0);
             }

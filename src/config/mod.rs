@@ -12,8 +12,8 @@ pub mod fuzzing;
 pub mod report;
 
 pub use cosign::{
-    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, Meant, MediaTypes,
-    PublicKeyFile, WrittenKey,
+    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, IdentityToken, Meant,
+    MediaTypes, PublicKeyFile, TokenProvider, WitnessFiles, WrittenKey,
 };
 pub use report::{Report, ReportError};
 

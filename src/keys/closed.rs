@@ -8,7 +8,7 @@ use super::error::OpenError;
 use super::key_file::KeyFile;
 use super::password::{Password, unlock};
 use super::reference::{KeyReference, KeyUri};
-use super::{KeyError, Signer, remote, stored};
+use super::{KeyError, LocalKey, Signer, remote, stored};
 use crate::beside;
 use crate::http::Client;
 use crate::secret::Secret;
@@ -22,6 +22,8 @@ pub enum Closed {
     Stored(stored::Closed),
     /// A key that its service keeps.
     Remote(remote::Closed),
+    /// A key that is made for this run.
+    New,
 }
 
 impl Closed {
@@ -37,7 +39,7 @@ impl Closed {
     pub fn password(&self) -> Option<&Password> {
         match self {
             Self::Locked(_, password) => Some(password),
-            Self::Stored(_) | Self::Remote(_) => None,
+            Self::Stored(_) | Self::Remote(_) | Self::New => None,
         }
     }
 
@@ -64,6 +66,7 @@ impl Closed {
                 let key = closed.open(client).await?;
                 Ok(Signer::Remote(Arc::new(key)))
             }
+            Self::New => Ok(LocalKey::generate()?.into()),
         }
     }
 }
@@ -90,6 +93,7 @@ pub fn find(
     variables: &Variables,
 ) -> Result<Closed, OpenError> {
     match reference {
+        KeyReference::Identity(_) => Ok(Closed::New),
         KeyReference::Uri(KeyUri::Environment(name)) => {
             let pem = stored::from_variable(name, variables)?;
             Ok(Closed::of_file(&pem, password)?)

@@ -47,6 +47,8 @@ pub enum KeyError {
     CiphertextLength(usize),
     #[error("there is not enough memory to unlock the key")]
     Memory,
+    #[error("the system gives no random bytes")]
+    NoRandom,
     #[error("wrong password or damaged key")]
     Locked,
     #[error("wrong password or damaged key; the password was {0}")]

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub(super) use super::error::UriError;
 use super::remote::{AwsKey, AzureUri, GoogleUri, VaultUri};
 use super::stored::{GitLabUri, SecretUri};
+use crate::config::IdentityToken;
 use crate::pkcs11;
 
 /// A key as it is named, without any of its secrets.
@@ -19,6 +20,9 @@ pub enum KeyReference {
     File(PathBuf),
     Uri(KeyUri),
     Program(Program),
+    /// A key of the run's own, whose holder an authority certifies. The path of the
+    /// token's file is resolved.
+    Identity(IdentityToken),
 }
 
 impl KeyReference {
@@ -27,7 +31,7 @@ impl KeyReference {
         match self {
             Self::File(_) => true,
             Self::Uri(uri) => uri.has_password(),
-            Self::Program(_) => false,
+            Self::Program(_) | Self::Identity(_) => false,
         }
     }
 }
@@ -38,6 +42,12 @@ impl fmt::Display for KeyReference {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Uri(uri) => write!(f, "{uri}"),
             Self::Program(program) => write!(f, "{program}"),
+            Self::Identity(IdentityToken::File(path)) => {
+                write!(f, "identity-token:{}", path.display())
+            }
+            Self::Identity(IdentityToken::Provider(provider)) => {
+                write!(f, "oidc-provider:{}", provider.name())
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::mixture::Mixture;
 use super::secret_file::SecretFileError;
+use super::witnesses::WitnessesError;
 use crate::attach::{AttachError, Kind, Place};
 use crate::config::Position;
 use crate::envelope::SealError;
@@ -51,6 +52,13 @@ pub enum PhaseError {
     },
     #[error("the report lists `{tag}`, which is the image's own place for {kind}")]
     OwnTag { tag: Box<Reference>, kind: Kind },
+    #[error("nobody can vouch for `{signatory}`, at `{position}`")]
+    Witnesses {
+        position: Position,
+        signatory: String,
+        #[source]
+        source: WitnessesError,
+    },
     #[error(transparent)]
     SecretFile(SecretFileError),
     #[error("the `key` at `{position}` cannot be used")]

@@ -10,8 +10,8 @@
 //! Before anything is recognised, [`check_formats`] compares what is to hang with
 //! the forms that hang there.
 //!
-//! The values that all steps share (images, signatories, subjects, mixtures,
-//! stated claims) and their error stand in files that import no step.
+//! The values that all steps share (images, signatories, witnesses, subjects,
+//! mixtures, stated claims) and their error stand in files that import no step.
 //!
 //! A stage can only be made by its step: leaving one out does not compile.
 //!
@@ -47,6 +47,7 @@ mod signatory;
 mod stated;
 mod subject;
 mod summary;
+mod witnesses;
 
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
@@ -68,6 +69,7 @@ pub use sign::{Signed, sign};
 pub use signatory::{Item, Signatory};
 pub use subject::Subject;
 pub use summary::Summary;
+pub use witnesses::{Witnesses, WitnessesError};
 
 use std::pin::pin;
 use std::sync::Arc;

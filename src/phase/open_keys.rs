@@ -108,8 +108,9 @@ impl OpeningKey {
 }
 
 fn say(reference: &KeyReference, signer: &Signer, fingerprint: &Digest) {
-    let done = match signer {
-        Signer::Remote(_) => "Found",
+    let done = match (reference, signer) {
+        (KeyReference::Identity(_), _) => "Made a",
+        (_, Signer::Remote(_)) => "Found",
         _ => "Unlocked",
     };
     let version = signer

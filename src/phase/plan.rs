@@ -19,6 +19,7 @@ use crate::oci::{Reference, Repository};
 
 mod contradiction;
 mod keys;
+mod witnesses;
 
 use contradiction::refuse_contradictions;
 pub use keys::{ClosedKey, KeySettings};
@@ -45,25 +46,32 @@ pub struct PlanSettings<'a> {
     pub formats: Formats,
 }
 
-/// Makes the plan. Reads key and password files, and sends nothing.
+/// Makes the plan. Reads the files that `cosign.toml` names, and sends nothing.
 ///
 /// # Errors
-/// On key and password files that cannot be used, and on configs that
-/// contradict each other.
+/// On files that cannot be used, and on configs that contradict each other.
 pub fn prepare(
     report: &Report,
     config: &CosignConfig,
     settings: &PlanSettings<'_>,
 ) -> Result<(Plan, Vec<ClosedKey>), PhaseError> {
+    let mut files = witnesses::Reader::new(config, settings.keys.variables, settings.now);
     let entries = config.configs().iter().enumerate();
     let signatories = entries.map(|(index, entry)| {
+        let name = format!("configs[{index}]");
+        let witnesses = files.of(entry).map_err(|source| PhaseError::Witnesses {
+            position: entry.position.clone(),
+            signatory: name.clone(),
+            source,
+        })?;
         Ok(Arc::new(Signatory {
-            name: format!("configs[{index}]"),
+            name,
             key: Arc::new(reference(config, entry)?),
             repository: entry.repository.clone(),
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
             format: entry.format,
+            witnesses,
         }))
     });
     let plan = Plan {

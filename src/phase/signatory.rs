@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::witnesses::Witnesses;
 use crate::attach::{Kind, Place};
 use crate::config::{ExportSbom, Format, MediaTypes};
 use crate::envelope::{Form, Verifier};
@@ -20,6 +21,8 @@ pub struct Signatory {
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
     pub format: Format,
+    /// Those who vouch for its signatures.
+    pub witnesses: Option<Arc<Witnesses>>,
 }
 
 /// A thing that a signatory hangs on an image.

@@ -5,6 +5,15 @@ use crate::config::{ConfigError, DocumentError, Meant, ReportError, closest};
 use crate::oci::Reference;
 use crate::oci::reference::NotAReference;
 
+pub(super) const SIGNING_CONFIG: &str = "name the services in a signing config, `signing-config = \"<path>\"`: `cosign signing-config \
+     create --rekor=url=URL,api-version=2,start-time=TIME,operator=NAME --rekor-config=ANY \
+     --tsa=url=URL,api-version=1,start-time=TIME,operator=NAME --tsa-config=ANY \
+     --fulcio=url=URL,api-version=1,start-time=TIME,operator=NAME --out=FILE`";
+pub(super) const TRUSTED_ROOT: &str = "name those who are trusted in a trusted root, `trusted-root = \"<path>\"`: `cosign \
+     trusted-root create --rekor=url=URL,public-key=FILE,start-time=TIME \
+     --tsa=url=URL,certificate-chain=FILE --fulcio=url=URL,certificate-chain=FILE \
+     --ctfe=url=URL,public-key=FILE,start-time=TIME --out=FILE`";
+
 pub(super) fn of_report(error: &ReportError) -> Hint {
     match error {
         ReportError::Document(error) if error.is_missing() => say(
@@ -74,6 +83,14 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         }
         ConfigError::UnsupportedScheme { .. } => say("only the path of a file can be used"),
         ConfigError::NotWith {
+            key: "identity-token" | "oidc-provider",
+            other: "key" | "program" | "public-key" | "certificate",
+            ..
+        } => say(
+            "an identity signs with a key of the run's own and is certified by the authority of \
+             the signing config: leave out what names another key",
+        ),
+        ConfigError::NotWith {
             other: "key",
             key: "program",
             ..
@@ -82,6 +99,11 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
             say("it is the public half of a `program`'s key; a `key` needs none")
         }
         ConfigError::NotWith { .. } => say("give one of the two"),
+        ConfigError::Needs {
+            other: "trusted-root",
+            ..
+        } => say(TRUSTED_ROOT),
+        ConfigError::Needs { .. } => say(SIGNING_CONFIG),
         ConfigError::NoPublicKey { .. } => say(
             "name the public half of the program's key: `public-key = \"<path>\"` or \
              `certificate = \"<path>\"`",
@@ -131,6 +153,8 @@ fn of_key(key: &str, meant: Meant) -> String {
         Meant::PathIn(key) => {
             format!("secrets are not written into this file: write the path of a file to `{key}`")
         }
+        Meant::SigningConfig => SIGNING_CONFIG.to_owned(),
+        Meant::TrustedRoot => TRUSTED_ROOT.to_owned(),
         Meant::Key(meant) => format!("did you mean `{meant}`?"),
         Meant::Under(level) => format!("`{key}` belongs under {level}"),
     }

@@ -48,7 +48,7 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         KeyError::PemType(label) => say(of_pem_type(label)),
         KeyError::WrongPassword(origin) => of_origin(origin),
         KeyError::TooLong | KeyError::NoPem | KeyError::NotPkcs8 => say(COSIGN_KEYS),
-        KeyError::PasswordTooLong | KeyError::Locked => None,
+        KeyError::PasswordTooLong | KeyError::Locked | KeyError::NoRandom => None,
         KeyError::Truncated
         | KeyError::NotBase64
         | KeyError::JsonTruncated

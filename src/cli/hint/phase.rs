@@ -4,6 +4,7 @@ use super::attach::of_attach;
 use super::keys::{of_opening, of_signing, of_uri};
 use super::sbom::of_sbom;
 use super::store::of_store;
+use super::witness::of_witnesses;
 use super::{Hint, RUN_AGAIN, say};
 use crate::oci::Repository;
 use crate::phase::{DestinationError, Mixture, PhaseError, SecretFileError, Stop};
@@ -28,6 +29,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::NeedlessPassword { .. } => {
             say("leave `password` out: a password opens a key file or an `env://` key alone")
         }
+        PhaseError::Witnesses { source, .. } => of_witnesses(source),
         PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::WriteAccess { repository, source } => of_write_access(repository, source),
         PhaseError::Read { source, .. } | PhaseError::SbomLayer { source, .. } => of_store(source),

@@ -1,8 +1,41 @@
 //! Remedies for witnesses: authorities, logs and identity providers.
 
+use super::config::{SIGNING_CONFIG, TRUSTED_ROOT};
 use super::http::of_http;
 use super::{Hint, say};
+use crate::phase::WitnessesError;
+use crate::proof::trust::signing_config::SelectError;
 use crate::service::Trouble;
+
+/// Files and services that cannot be used.
+pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
+    match error {
+        WitnessesError::File(_) => {
+            say("paths in cosign.toml are relative to its folder; both files come from the user")
+        }
+        WitnessesError::TrustedRoot { .. } => say(TRUSTED_ROOT),
+        WitnessesError::SigningConfig { .. } | WitnessesError::NoAuthority => say(SIGNING_CONFIG),
+        WitnessesError::Select {
+            source: SelectError::NoRule(_),
+            ..
+        } => {
+            say("make it with `--rekor-config` and `--tsa-config`: `ANY`, `ALL` or `EXACT:<count>`")
+        }
+        WitnessesError::Select { .. } => say(
+            "compare `validFor`, `majorApiVersion` and `operator` of the services; those who run \
+             them publish new files from time to time",
+        ),
+        WitnessesError::Untrusted { .. } => say(
+            "trusted root and signing config must be of the same instance: add the key or the \
+             certificates of the service to the trusted root, or renew it",
+        ),
+        WitnessesError::OnlyV2 => say(
+            "write `format = \"bundle\"` or `\"both\"`, or name a log of version 1 in the signing \
+             config",
+        ),
+        WitnessesError::NoTime => say("name a timestamp authority in the signing config"),
+    }
+}
 
 pub(super) fn of_witness(trouble: &Trouble) -> Hint {
     match trouble {

@@ -63,6 +63,12 @@ pub enum ConfigError {
         other: &'static str,
         position: Position,
     },
+    #[error("`{key}` needs `{other}` beside it, at `{position}`")]
+    Needs {
+        key: &'static str,
+        other: &'static str,
+        position: Position,
+    },
     #[error("the `program` at `{position}` has no `public-key` and no `certificate`")]
     NoPublicKey { position: Position },
     #[error("`repository` must be a repository and no URL, at `{position}`")]

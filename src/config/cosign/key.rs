@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::super::Position;
 use super::error::ConfigError;
 use super::table::{Table, Text, Value};
+use super::witness::{IdentityToken, identity_token};
 
 /// A key as written (`key`, or `program`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub enum WrittenKey {
         command: Vec<String>,
         public: PublicKeyFile,
     },
+    /// An identity that an authority certifies (`identity-token` or
+    /// `oidc-provider`), with a key of the run's own.
+    Identity(IdentityToken),
 }
 
 /// The file with the public half of a program's key; see
@@ -30,9 +34,21 @@ pub enum PublicKeyFile {
     Certificate(PathBuf),
 }
 
-/// The key, by exactly one of its two names.
+/// The key, by exactly one of its names.
 pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), ConfigError> {
     let public = public_key_file(table)?;
+    if let Some((name, token, position)) = identity_token(table)? {
+        for other in ["key", "program", "public-key", "certificate"] {
+            if table.table.get(other).is_some() {
+                return Err(ConfigError::NotWith {
+                    key: name,
+                    other,
+                    position,
+                });
+            }
+        }
+        return Ok((WrittenKey::Identity(token), position));
+    }
     let Some(program) = table.table.get("program") else {
         if let Some((_, name, position)) = public {
             return Err(ConfigError::NotWith {

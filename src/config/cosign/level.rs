@@ -28,6 +28,10 @@ pub(super) const CONFIGS: Level = Level {
         "docker-media-types",
         "export-sbom",
         "format",
+        "trusted-root",
+        "signing-config",
+        "identity-token",
+        "oidc-provider",
     ],
 };
 
@@ -38,9 +42,36 @@ pub enum Meant {
     Key(&'static str),
     /// The secret itself; this key holds the path of a file with it.
     PathIn(&'static str),
+    /// A flag of cosign's that names a service; signing configs name them.
+    SigningConfig,
+    /// A flag of cosign's that names a key or a certificate to trust; trusted roots
+    /// hold them.
+    TrustedRoot,
     /// The same key, at this level.
     Under(&'static str),
 }
+
+/// Flags of cosign 2 and 3 that say which service is asked, or whether one is.
+const SERVICES: [&str; 9] = [
+    "fulcio-url",
+    "oidc-client-id",
+    "oidc-issuer",
+    "rekor-url",
+    "timestamp-server-name",
+    "timestamp-server-url",
+    "tlog-upload",
+    "tsa-url",
+    "use-signing-config",
+];
+/// Flags and variables of cosign 2 and 3 that say who is trusted.
+const TRUSTED: [&str; 6] = [
+    "ca-intermediates",
+    "ca-roots",
+    "ct-log-public-key",
+    "rekor-public-key",
+    "timestamp-certificate-chain",
+    "tuf-root",
+];
 
 impl Meant {
     pub(super) fn by(key: &str, level: &Level) -> Option<Self> {
@@ -48,6 +79,8 @@ impl Meant {
         match key {
             "key-data" => return Some(Self::PathIn("key")),
             "password-data" => return Some(Self::PathIn("password")),
+            _ if SERVICES.contains(&key) => return Some(Self::SigningConfig),
+            _ if TRUSTED.contains(&key) => return Some(Self::TrustedRoot),
             _ => {}
         }
         if let Some(meant) = closest(key, level.keys) {

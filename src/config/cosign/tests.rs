@@ -1,6 +1,7 @@
 //! `cosign.toml` as it is understood.
 
 mod refused;
+mod witness;
 
 use std::error::Error as _;
 

@@ -136,6 +136,7 @@ impl Closed {
             }
             // Those are unlocked here.
             KeyReference::File(_)
+            | KeyReference::Identity(_)
             | KeyReference::Uri(
                 KeyUri::Environment(_) | KeyUri::GitLab(_) | KeyUri::Kubernetes(_),
             ) => {

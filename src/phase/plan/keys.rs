@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{self, CosignConfig, PublicKeyFile};
+use crate::config::{self, CosignConfig, IdentityToken, PublicKeyFile};
 use crate::keys::{self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName};
 use crate::phase::error::PhaseError;
 use crate::phase::secret_file::{self, SecretRole};
@@ -62,6 +62,10 @@ pub(super) fn reference(
                 }
             },
         }),
+        config::WrittenKey::Identity(IdentityToken::File(path)) => {
+            KeyReference::Identity(IdentityToken::File(config.resolve(path)))
+        }
+        config::WrittenKey::Identity(provider) => KeyReference::Identity(provider.clone()),
     };
     match entry.password {
         Some(_) if !reference.has_password() => Err(PhaseError::NeedlessPassword {
@@ -139,7 +143,7 @@ fn read_key(
 fn warn_of_readers(closed: &[ClosedKey]) {
     let keys = closed.iter().filter_map(|closed| match &*closed.reference {
         KeyReference::File(path) => Some((SecretRole::Key, path)),
-        KeyReference::Uri(_) | KeyReference::Program(_) => None,
+        KeyReference::Uri(_) | KeyReference::Program(_) | KeyReference::Identity(_) => None,
     });
     let passwords = closed
         .iter()

@@ -23,6 +23,7 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
             format: entry.format,
+            witnesses: None,
         })
     });
     let plan = Plan {

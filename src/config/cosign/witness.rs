@@ -1,0 +1,157 @@
+//! The keys of `cosign.toml` that say who vouches for signatures, and as whom an
+//! authority is asked for a certificate.
+
+use std::path::PathBuf;
+
+use super::super::{Position, shortened};
+use super::error::ConfigError;
+use super::key::file;
+use super::table::Table;
+
+/// The files that name those who vouch; see [`CosignConfig::resolve`].
+///
+/// [`CosignConfig::resolve`]: super::CosignConfig::resolve
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessFiles {
+    /// Whose word counts (`trusted-root`).
+    pub trusted_root: PathBuf,
+    /// Who is asked (`signing-config`).
+    pub signing_config: Option<PathBuf>,
+    /// Where the first of them is named.
+    pub position: Position,
+}
+
+/// Where an identity token comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdentityToken {
+    /// `identity-token`
+    File(PathBuf),
+    /// `oidc-provider`
+    Provider(TokenProvider),
+}
+
+/// A provider of identity tokens, as cosign names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TokenProvider {
+    /// The first of the others that is there.
+    Ambient,
+    /// `SIGSTORE_ID_TOKEN`
+    Variable,
+    /// A file at the place where Kubernetes mounts one for cosign.
+    Filesystem,
+    GitHubActions,
+    BuildkiteAgent,
+    GoogleWorkloadIdentity,
+    Spiffe,
+}
+
+impl TokenProvider {
+    pub const ALL: [Self; 7] = [
+        Self::Ambient,
+        Self::Variable,
+        Self::Filesystem,
+        Self::GitHubActions,
+        Self::BuildkiteAgent,
+        Self::GoogleWorkloadIdentity,
+        Self::Spiffe,
+    ];
+    const NAMES: [&'static str; 7] = [
+        "ambient",
+        "envvar",
+        "filesystem",
+        "github-actions",
+        "buildkite-agent",
+        "google-workload-identity",
+        "spiffe",
+    ];
+
+    /// The value of `oidc-provider`.
+    pub fn name(self) -> &'static str {
+        let mut names = Self::ALL.into_iter().zip(Self::NAMES);
+        let found = names.find(|(provider, _)| *provider == self);
+        found.map_or("", |(_, name)| name)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let mut providers = Self::ALL.into_iter();
+        providers.find(|provider| provider.name() == name)
+    }
+}
+
+pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles>, ConfigError> {
+    let path = |key| {
+        let text = table.optional_text(key)?;
+        let path = text.map(|text| {
+            let position = text.1.clone();
+            file(key, text).map(|path| (path, position))
+        });
+        path.transpose()
+    };
+    let root = path("trusted-root")?;
+    let config = path("signing-config")?;
+    match (root, config) {
+        (None, None) => Ok(None),
+        (None, Some((_, position))) => Err(ConfigError::Needs {
+            key: "signing-config",
+            other: "trusted-root",
+            position,
+        }),
+        (Some((trusted_root, position)), config) => Ok(Some(WitnessFiles {
+            trusted_root,
+            signing_config: config.map(|(path, _)| path),
+            position,
+        })),
+    }
+}
+
+/// The name of the key, its value, and its place.
+type Named = (&'static str, IdentityToken, Position);
+
+/// The identity in place of a key, by at most one of its two names. Nobody is asked
+/// for a certificate who is not named.
+pub(super) fn identity_token(table: &Table<'_, '_>) -> Result<Option<Named>, ConfigError> {
+    let path = table.optional_text("identity-token")?;
+    let provider = table.optional_text("oidc-provider")?;
+    let (key, token, position) = match (path, provider) {
+        (None, None) => return Ok(None),
+        (Some(_), Some((_, position))) => {
+            return Err(ConfigError::NotWith {
+                key: "oidc-provider",
+                other: "identity-token",
+                position,
+            });
+        }
+        (Some((text, position)), None) => {
+            const KEY: &str = "identity-token";
+            if is_jwt(text) {
+                return Err(ConfigError::NotAPath { key: KEY, position });
+            }
+            let path = file(KEY, (text, position.clone()))?;
+            (KEY, IdentityToken::File(path), position)
+        }
+        (None, Some((text, position))) => {
+            const KEY: &str = "oidc-provider";
+            let provider = TokenProvider::named(text);
+            let provider = provider.ok_or_else(|| ConfigError::UnknownValue {
+                key: KEY,
+                written: shortened(text),
+                valid: &TokenProvider::NAMES,
+                position: position.clone(),
+            })?;
+            (KEY, IdentityToken::Provider(provider), position)
+        }
+    };
+    if table.table.get("signing-config").is_none() {
+        return Err(ConfigError::Needs {
+            key,
+            other: "signing-config",
+            position,
+        });
+    }
+    Ok(Some((key, token, position)))
+}
+
+/// Whether somebody wrote the token itself, as cosign's flag takes it.
+fn is_jwt(text: &str) -> bool {
+    text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
+}

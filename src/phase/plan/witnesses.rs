@@ -1,0 +1,225 @@
+//! Those who vouch for a config's signatures: its trusted root and signing config
+//! are read, services are selected, and it is seen that the root trusts them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::warn;
+use url::Url;
+
+use crate::config::{self, CosignConfig, Format, WitnessFiles, WrittenKey};
+use crate::phase::witnesses::{Witnesses, WitnessesError};
+use crate::proof::trust::Validity;
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::{
+    Choice, List, LogVersions, Rule, SelectError, Services, SigningConfig,
+};
+use crate::secret::Secret;
+use crate::service::Variables;
+
+/// Reads each file once.
+pub(super) struct Reader<'a> {
+    config: &'a CosignConfig,
+    variables: &'a Variables,
+    now: Timestamp,
+    roots: HashMap<PathBuf, Arc<TrustedRoot>>,
+    signing_configs: HashMap<PathBuf, Arc<SigningConfig>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(config: &'a CosignConfig, variables: &'a Variables, now: Timestamp) -> Self {
+        Self {
+            config,
+            variables,
+            now,
+            roots: HashMap::new(),
+            signing_configs: HashMap::new(),
+        }
+    }
+
+    /// Those who vouch for the signatures of `entry`; none if it names no files.
+    ///
+    /// # Errors
+    /// On files that cannot be used, and on services that would vouch in vain.
+    pub(super) fn of(
+        &mut self,
+        entry: &config::Config,
+    ) -> Result<Option<Arc<Witnesses>>, WitnessesError> {
+        let Some(files) = &entry.witnesses else {
+            return Ok(None);
+        };
+        let root = self.root(files)?;
+        let services = match &files.signing_config {
+            None => Services::default(),
+            Some(path) => {
+                let path = self.config.resolve(path);
+                let selected = self.select(&path, entry.format)?;
+                let services = trusted(selected, &root, self.now)?;
+                warn_of_tags(entry, &services);
+                services
+            }
+        };
+        if let WrittenKey::Identity(_) = &entry.key {
+            refuse_unproven(&services)?;
+        }
+        Ok(Some(Arc::new(Witnesses { root, services })))
+    }
+
+    fn root(&mut self, files: &WitnessFiles) -> Result<Arc<TrustedRoot>, WitnessesError> {
+        let path = self.config.resolve(&files.trusted_root);
+        if let Some(root) = self.roots.get(&path) {
+            return Ok(Arc::clone(root));
+        }
+        let bytes = self.read(&path)?;
+        let root = TrustedRoot::parse(bytes.expose());
+        let root = Arc::new(root.map_err(|source| WitnessesError::TrustedRoot {
+            path: path.clone(),
+            source,
+        })?);
+        self.roots.insert(path, Arc::clone(&root));
+        Ok(root)
+    }
+
+    fn select(&mut self, path: &Path, format: Format) -> Result<Services, WitnessesError> {
+        let config = self.signing_config(path)?;
+        let versions = match format {
+            Format::Legacy => LogVersions::OnlyV1,
+            Format::Bundle | Format::Both => LogVersions::All,
+        };
+        config.select(self.now, versions).map_err(|source| {
+            let is_unfit = source == SelectError::NoneValid(List::Logs)
+                && versions == LogVersions::OnlyV1
+                && config.select(self.now, LogVersions::All).is_ok();
+            match is_unfit {
+                true => WitnessesError::OnlyV2,
+                false => WitnessesError::Select {
+                    path: path.to_owned(),
+                    source,
+                },
+            }
+        })
+    }
+
+    fn signing_config(&mut self, path: &Path) -> Result<Arc<SigningConfig>, WitnessesError> {
+        if let Some(config) = self.signing_configs.get(path) {
+            return Ok(Arc::clone(config));
+        }
+        let bytes = self.read(path)?;
+        let config = SigningConfig::parse(bytes.expose());
+        let config = Arc::new(config.map_err(|source| WitnessesError::SigningConfig {
+            path: path.to_owned(),
+            source,
+        })?);
+        let path = path.to_owned();
+        self.signing_configs.insert(path, Arc::clone(&config));
+        Ok(config)
+    }
+
+    fn read(&self, path: &Path) -> Result<Secret, WitnessesError> {
+        self.variables.read(path).map_err(WitnessesError::File)
+    }
+}
+
+/// Tags have no place for the entries of logs of version 2.
+fn warn_of_tags(entry: &config::Config, services: &Services) {
+    let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
+    if entry.format == Format::Both && logs.any(|log| log.version == 2) {
+        let position = &entry.position;
+        warn!(
+            "only the bundles of the config at `{position}` will have entries of a log, not its tags: entries of version 2 have no place there"
+        );
+    }
+}
+
+/// A certificate has to be proven to have been used while it was valid.
+fn refuse_unproven(services: &Services) -> Result<(), WitnessesError> {
+    if services.authority.is_none() {
+        return Err(WitnessesError::NoAuthority);
+    }
+    let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
+    let has_time = services.timestamps.is_some() || logs.any(|log| log.version == 1);
+    match has_time {
+        true => Ok(()),
+        false => Err(WitnessesError::NoTime),
+    }
+}
+
+/// The services whose word would count. Where any will do, those that nobody trusts
+/// are left out: what they are sent may be public for ever.
+fn trusted(
+    services: Services,
+    root: &TrustedRoot,
+    now: Timestamp,
+) -> Result<Services, WitnessesError> {
+    let logs = root.logs.iter();
+    let logs: Vec<_> = logs.map(|log| (&*log.base_url, log.valid)).collect();
+    let stamps = root.timestamp_authorities.iter();
+    let stamps: Vec<_> = stamps.map(|stamp| (&*stamp.url, stamp.valid)).collect();
+    let authorities = root.authorities.iter();
+    let authorities: Vec<_> = authorities.map(|one| (&*one.url, one.valid)).collect();
+    let is_authority = |service: &_| is_trusted(service, &authorities, now);
+    Ok(Services {
+        authority: services
+            .authority
+            .filter(|authority| is_authority(&authority.url)),
+        logs: of_choice(List::Logs, services.logs, &logs, now)?,
+        timestamps: of_choice(List::Timestamps, services.timestamps, &stamps, now)?,
+    })
+}
+
+/// A URL of a trusted root, with its validity.
+type Known<'a> = (&'a str, Validity);
+
+fn of_choice(
+    list: List,
+    choice: Option<Choice>,
+    known: &[Known<'_>],
+    now: Timestamp,
+) -> Result<Option<Choice>, WitnessesError> {
+    let Some(mut choice) = choice else {
+        return Ok(None);
+    };
+    let wanted = choice.wanted();
+    let is_untrusted = |url: &Url| !is_trusted(url, known, now);
+    let mut untrusted = choice.services.iter().map(|service| &service.url);
+    let Some(url) = untrusted.find(|url| is_untrusted(url)).cloned() else {
+        return Ok(Some(choice));
+    };
+    choice
+        .services
+        .retain(|service| !is_untrusted(&service.url));
+    if choice.rule == Rule::All || choice.services.len() < wanted {
+        return Err(WitnessesError::Untrusted { list, url });
+    }
+    warn!("`{url}` is not asked: the trusted root has nothing that is valid now for it");
+    Ok(Some(choice))
+}
+
+/// Whether the root has somebody valid for a service. It may know the service by
+/// another host, as the origin of its checkpoints or from within a cluster: then
+/// anybody of the kind may be it, and the answer tells.
+fn is_trusted(url: &Url, known: &[Known<'_>], now: Timestamp) -> bool {
+    let by_host: Vec<_> = known
+        .iter()
+        .filter(|(known, _)| host(known) == url.host_str())
+        .collect();
+    match by_host.is_empty() {
+        true => known.iter().any(|(_, valid)| valid.contains(now)),
+        false => by_host.iter().any(|(_, valid)| valid.contains(now)),
+    }
+}
+
+/// The host of a URL, which may lack its scheme.
+fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next()?;
+    match host.strip_prefix('[') {
+        Some(_) => host.split_inclusive(']').next(),
+        None => host.split(':').next(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

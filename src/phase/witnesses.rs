@@ -1,0 +1,56 @@
+//! Those who vouch for the signatures of a config.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::proof::trust::root::{TrustedRoot, TrustedRootError};
+use crate::proof::trust::signing_config::{List, SelectError, Services, SigningConfigError};
+use crate::service::Unreadable;
+
+/// Those who vouch for the signatures of a config, and are trusted to.
+#[derive(Clone, Debug)]
+pub struct Witnesses {
+    pub root: Arc<TrustedRoot>,
+    /// Nobody, if the config has no signing config.
+    pub services: Services,
+}
+
+/// Nobody can vouch as a config wants it.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessesError {
+    #[error(transparent)]
+    File(Unreadable),
+    #[error("the trusted root `{}` cannot be used", path.display())]
+    TrustedRoot {
+        path: PathBuf,
+        #[source]
+        source: TrustedRootError,
+    },
+    #[error("the signing config `{}` cannot be used", path.display())]
+    SigningConfig {
+        path: PathBuf,
+        #[source]
+        source: SigningConfigError,
+    },
+    #[error("no services can be selected by the signing config `{}`", path.display())]
+    Select {
+        path: PathBuf,
+        #[source]
+        source: SelectError,
+    },
+    /// The word of these services would not count.
+    #[error("the trusted root has nothing that is valid now for `{url}` of `{list}`")]
+    Untrusted { list: List, url: Url },
+    #[error("the signing config names only logs of version 2, whose entries have no place at tags")]
+    OnlyV2,
+    #[error("the signing config names no certificate authority that can be asked now")]
+    NoAuthority,
+    /// A certificate of minutes is worth nothing without a proof of when it was
+    /// used.
+    #[error(
+        "nobody would say when the certificate was used: there is no timestamp authority, and no log of version 1"
+    )]
+    NoTime,
+}
