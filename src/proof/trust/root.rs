@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::validity::{Validity, WrittenRange};
 use super::{MAX_ENTRIES, MAX_LENGTH, shown};
+use crate::proof::certificate::{Certificate, CertificateError};
 use crate::proof::key::{KeyKind, KeyProblem, VerifyingKey};
 use crate::proof::protojson::{Bytes, Named};
 use crate::signature::Hash;
@@ -56,9 +57,9 @@ pub struct LogKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateAuthority {
     pub url: String,
-    /// Intermediates from the issuing one, then the anchor: the last is trusted.
-    /// DER, at least one.
-    pub certificates: Vec<Vec<u8>>,
+    /// Intermediates from the issuing one, then the anchor: the last is trusted. At
+    /// least one.
+    pub certificates: Vec<Certificate>,
     pub valid: Validity,
     pub operator: Option<String>,
 }
@@ -68,8 +69,8 @@ pub struct CertificateAuthority {
 pub struct TimestampAuthority {
     pub url: String,
     /// The leaf where the file has it, intermediates, then the anchor: the last is
-    /// trusted. DER, at least one.
-    pub certificates: Vec<Vec<u8>>,
+    /// trusted. At least one.
+    pub certificates: Vec<Certificate>,
     pub valid: Validity,
     pub operator: Option<String>,
 }
@@ -105,6 +106,12 @@ pub enum TrustedRootError {
         place: Place,
         #[source]
         source: KeyProblem,
+    },
+    #[error("a certificate of `{place}` cannot be used")]
+    Certificate {
+        place: Place,
+        #[source]
+        source: CertificateError,
     },
     #[error("the key of `{place}` is not of the kind that its `keyDetails` say")]
     OtherKey { place: Place },
@@ -301,12 +308,21 @@ fn authority(
     if chain.len() > MAX_ENTRIES {
         return Err(TrustedRootError::TooMany(CERTIFICATES));
     }
-    let bytes = |certificate: WrittenCertificate| certificate.raw_bytes.map(|bytes| bytes.0);
-    let certificates: Option<Vec<_>> = chain.into_iter().map(bytes).collect();
-    let certificates = certificates.filter(|certificates| !certificates.is_empty());
+    if chain.is_empty() {
+        return Err(missing(CERTIFICATES));
+    }
+    let certificate = |written: WrittenCertificate| {
+        let bytes = written.raw_bytes.ok_or(missing(CERTIFICATES))?;
+        let certificate = Certificate::from_der(&bytes.0);
+        certificate.map_err(|source| TrustedRootError::Certificate { place, source })
+    };
+    let certificates = chain
+        .into_iter()
+        .map(certificate)
+        .collect::<Result<_, _>>()?;
     Ok(CertificateAuthority {
         url: written.uri.unwrap_or_default(),
-        certificates: certificates.ok_or(missing(CERTIFICATES))?,
+        certificates: certificates,
         valid: written.valid_for.into(),
         operator: written.operator.filter(|operator| !operator.is_empty()),
     })

@@ -181,6 +181,22 @@ fn a_damaged_key_and_one_of_another_kind_are_refused() {
 }
 
 #[test]
+fn a_damaged_certificate_is_refused() {
+    let place = Place {
+        list: "timestampAuthorities",
+        index: 0,
+    };
+    let mut root = made_by_cosign();
+    let chain = &mut root["timestampAuthorities"][0]["certChain"];
+    chain["certificates"][0]["rawBytes"] = json!("AAAA");
+    let source = CertificateError::Malformed;
+    assert_eq!(
+        parsed(&root),
+        Err(TrustedRootError::Certificate { place, source })
+    );
+}
+
+#[test]
 fn an_rsa_key_may_be_written_as_pkcs1() {
     use pkcs8::der::Decode as _;
     let whole = parsed(&made_by_cosign()).unwrap();
