@@ -322,7 +322,7 @@ fn authority(
         .collect::<Result<_, _>>()?;
     Ok(CertificateAuthority {
         url: written.uri.unwrap_or_default(),
-        certificates: certificates,
+        certificates,
         valid: written.valid_for.into(),
         operator: written.operator.filter(|operator| !operator.is_empty()),
     })
