@@ -94,13 +94,14 @@ timestamp_server := .tools/timestamp-authority-$(TIMESTAMP_AUTHORITY)/timestamp-
 rekor_tiles := .tools/rekor-tiles-$(REKOR_TILES)/posix
 fulcio := .tools/fulcio-$(FULCIO)/fulcio
 trillian := $(addprefix .tools/trillian-$(TRILLIAN)/,trillian_log_server trillian_log_signer createtree)
+trillian_schema := .tools/trillian-$(TRILLIAN)/storage.sql
 rekor := .tools/rekor-$(REKOR)/rekor-server
 cosign313 := .tools/cosign-$(COSIGN_3_1_3)/cosign
 # Those that are built soon, for CI; the others take as long as everything else.
 quick_witnesses := $(timestamp_server) $(rekor_tiles) $(fulcio)
 # Trillian keeps its trees in PostgreSQL.
 postgres := $(or $(shell command -v initdb),$(wildcard /usr/lib/postgresql/*/bin/initdb))
-slow_witnesses := $(cosign313) $(if $(postgres),$(trillian) $(rekor))
+slow_witnesses := $(cosign313) $(if $(postgres),$(trillian) $(trillian_schema) $(rekor))
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 fuzz := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 cyclonedx := .tools/cargo-cyclonedx-$(CARGO_CYCLONEDX)/bin/cargo-cyclonedx
@@ -393,6 +394,10 @@ $(fulcio):
 $(trillian):
 	@echo "> Installing $(@F) of Trillian $(TRILLIAN) (up to 8 minutes)..."
 	GOBIN="$(CURDIR)/$(@D)" $(GO) install github.com/google/trillian/cmd/$(@F)@$(TRILLIAN)
+
+# A module's files can be written by nobody, and whoever copies them may want to.
+$(trillian_schema): | $(trillian)
+	install -m 644 "$$($(GO) env GOMODCACHE)/github.com/google/trillian@$(TRILLIAN)/storage/postgresql/schema/$(@F)" $@
 
 $(rekor):
 	@echo "> Installing Rekor $(REKOR) (about 5 minutes)..."

@@ -16,6 +16,7 @@ use crate::support::witnesses::issuer::{Identity, Issuer};
 use crate::support::witnesses::{Files, Role, Rule, Witness, Witnesses};
 
 const FULCIO: Witness = Witness::Authority;
+const V1: Witness = Witness::LogV1;
 const V2: Witness = Witness::LogV2;
 const TIME: Witness = Witness::TimestampAuthority;
 
@@ -313,5 +314,132 @@ fn an_authority_that_logs_nowhere_issues_certificates_without_a_promise() {
             answer.get("signedCertificateDetachedSct").is_some(),
             "{answer}"
         );
+    }
+}
+
+/// Real cosign 2.6.4 signs in its tag, and has it witnessed as the flags say.
+fn sign_tag(key: &str, flags: &[&str], reference: &str) -> Printed {
+    let key = testdata("keys").join(format!("{key}.key"));
+    let key = key.display().to_string();
+    let password = std::fs::read_to_string(testdata("keys/password")).unwrap();
+    let arguments = ["sign", "--yes", "--allow-insecure-registry", "--key", &key];
+    let arguments = [&arguments[..], flags, &[reference]].concat();
+    Cosign::V2.run(&arguments, &[("COSIGN_PASSWORD", &password)])
+}
+
+#[test]
+fn every_cosign_verifies_what_rekor_v1_logged_of_a_tag_and_of_a_bundle() {
+    if is_here(Need::Witness(V1)) {
+        let witnesses = Witnesses::of(&[V1]);
+        let (flags, key) = (witnesses.demanding(&[V1]), "p256-cosign3");
+        let (_registry, tag) = image();
+        let url = witnesses.listed(&[V1])[0].url.clone();
+        sign_tag(key, &["--rekor-url", &url], &tag).accepted();
+        let (_registry, bundle) = image();
+        let (root, config) = (witnesses.trusted_root(), witnesses.signing_config());
+        sign(key, root, config, &bundle).accepted();
+        for cosign in all_three() {
+            for reference in [&tag, &bundle] {
+                verify(cosign, key, &flags, reference).accepted();
+                verify(cosign, "p256-cosign2", &flags, reference).refused();
+            }
+        }
+        let public = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&public, &witnesses.listed(&[V1])[0].pem).unwrap();
+        let public = public.path().display().to_string();
+        let key = public_key(key).display().to_string();
+        let arguments = [
+            "verify",
+            "--allow-insecure-registry",
+            "--offline",
+            "--key",
+            &key,
+            &tag,
+        ];
+        let environment = [("SIGSTORE_REKOR_PUBLIC_KEY", &*public)];
+        Cosign::V2.run(&arguments, &environment).accepted();
+        assert_eq!(
+            witnesses
+                .front(V1)
+                .asked("POST", "/api/v1/log/entries")
+                .len(),
+            2
+        );
+    }
+}
+
+#[test]
+fn rekor_v1_answers_the_same_entry_with_its_place() {
+    if is_here(Need::Witness(V1)) {
+        let witnesses = Witnesses::of(&[V1]);
+        let (root, config) = (witnesses.trusted_root(), witnesses.signing_config());
+        let (_registry, reference) = image();
+        sign("p256-cosign3", root, config, &reference).accepted();
+        let front = witnesses.front(V1);
+        let [posted] = &front.asked("POST", "/api/v1/log/entries")[..] else {
+            panic!("{:?}", front.recorded());
+        };
+        assert_eq!(posted.status, Some(201));
+        let caller = Caller::of(&front.url()).showing("content-type", "application/json");
+        let again = caller.ask("POST", "/api/v1/log/entries", &posted.json());
+        let (status, answer) = again.unwrap();
+        assert_eq!(status, 409, "{answer}");
+        let text = answer["message"].as_str().unwrap();
+        let uuid = text.rsplit(' ').next().unwrap();
+        let entry = caller.must("GET", &format!("/api/v1/log/entries/{uuid}"), &Value::Null);
+        assert_eq!(entry.as_object().unwrap().len(), 1, "{entry}");
+    }
+}
+
+#[test]
+fn a_timestamp_in_a_tag_is_verified_by_its_authority_s_chain() {
+    if is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[TIME]);
+        let listed = witnesses.listed(&[TIME]).remove(0);
+        let chain = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&chain, &listed.pem).unwrap();
+        let chain = chain.path().display().to_string();
+        let (_registry, reference) = image();
+        let flags = ["--tlog-upload=false", "--timestamp-server-url", &listed.url];
+        sign_tag("p256-cosign3", &flags, &reference).accepted();
+        let flags = [
+            "--insecure-ignore-tlog",
+            "--timestamp-certificate-chain",
+            &chain,
+        ];
+        let flags = flags.map(str::to_owned);
+        verify(Cosign::V2, "p256-cosign3", &flags, &reference).accepted();
+        for cosign in all_three() {
+            let flags = witnesses.demanding(&[TIME]);
+            verify(cosign, "p256-cosign3", &flags, &reference).accepted();
+        }
+    }
+}
+
+#[test]
+fn a_bundle_with_an_entry_counts_beside_one_without_and_no_tag_is_signed_by_a_config() {
+    if is_here(Need::Witness(V2)) {
+        let witnesses = Witnesses::of(&[V2]);
+        let nobody = Files::of(&[], Rule::Any);
+        let (root, config) = (witnesses.trusted_root(), witnesses.signing_config());
+        let (_registry, reference) = image();
+        let key = "p256-cosign3";
+        sign(key, root, nobody.signing_config(), &reference).accepted();
+        let flags = witnesses.demanding(&[V2]);
+        for cosign in all_three() {
+            verify(cosign, key, &flags, &reference).refused();
+        }
+        sign(key, root, config, &reference).accepted();
+        for cosign in all_three() {
+            verify(cosign, key, &flags, &reference).accepted();
+        }
+        let path = testdata("keys/p256-cosign3.key").display().to_string();
+        let password = std::fs::read_to_string(testdata("keys/password")).unwrap();
+        let arguments = ["sign", "--yes", "--allow-insecure-registry", "--key", &path];
+        let files = ["--new-bundle-format=false", "--signing-config", config];
+        let arguments = [&arguments[..], &files, &[&reference]].concat();
+        Cosign::V3
+            .run(&arguments, &[("COSIGN_PASSWORD", &password)])
+            .refused();
     }
 }

@@ -40,14 +40,22 @@ impl Served {
             port,
             folder,
         };
+        served.wait(within, || is_ready(port));
+        served
+    }
+
+    /// Waits for something that the program brings about.
+    ///
+    /// # Panics
+    /// If it ends, or is not ready within this time.
+    pub fn wait(&mut self, within: Duration, mut is_ready: impl FnMut() -> bool) {
         let start = Instant::now();
-        while !is_ready(port) {
-            let ended = served.process.try_wait().expect("our own child");
+        while !is_ready() {
+            let ended = self.process.try_wait().expect("our own child");
             assert!(ended.is_none(), "it ended: {ended:?}");
             assert!(start.elapsed() < within, "it is not ready");
             std::thread::sleep(Duration::from_millis(20));
         }
-        served
     }
 
     pub fn port(&self) -> u16 {

@@ -58,7 +58,7 @@ fn start_with(logging: Logging) -> Server {
     }
     let issuer = Issuer::shared().url(Identity::Email);
     names.push(name(Role::Issuer, Place::Elsewhere(issuer), ""));
-    Server::new(upstream, names, vec![served])
+    Server::new(upstream, names, served)
 }
 
 fn command(port: u16, folder: &Path, logging: Logging) -> Command {

@@ -13,7 +13,9 @@ mod der;
 mod files;
 mod forward;
 pub mod issuer;
-mod log;
+mod log_v1;
+mod log_v2;
+mod postgres;
 mod server;
 mod timestamps;
 
@@ -25,6 +27,7 @@ pub use files::{Files, Listed, Role, Rule};
 use super::package;
 use super::services::stand_in::StandIn;
 use forward::Forward;
+use postgres::Postgres;
 use server::Server;
 
 /// Who may witness a signature.
@@ -32,6 +35,8 @@ use server::Server;
 pub enum Witness {
     /// `timestamp-server` by sigstore, RFC 3161.
     TimestampAuthority,
+    /// Rekor v1, on Trillian and PostgreSQL.
+    LogV1,
     /// Rekor v2, rekor-tiles on files, with a checkpoint each second.
     LogV2,
     /// Fulcio, which logs its certificates in a log of the tests' own and believes
@@ -42,10 +47,17 @@ pub enum Witness {
 }
 
 impl Witness {
-    /// Below `.tools`, where the folder names the version.
+    /// Its programs and files below `.tools`, where the folder names the version.
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::TimestampAuthority => &["timestamp-authority-v2.1.3/timestamp-server"],
+            Self::LogV1 => &[
+                "rekor-v1.5.4/rekor-server",
+                "trillian-v1.7.2/trillian_log_server",
+                "trillian-v1.7.2/trillian_log_signer",
+                "trillian-v1.7.2/createtree",
+                "trillian-v1.7.2/storage.sql",
+            ],
             Self::LogV2 => &["rekor-tiles-v2.3.0/posix"],
             Self::Authority | Self::UnloggedAuthority => &["fulcio-v1.8.8/fulcio"],
         }
@@ -62,11 +74,16 @@ impl Witness {
     pub fn is_installed(self) -> bool {
         let mut programs = self.programs().iter();
         programs.all(|path| package(".tools").join(path).is_file())
+            && (self != Self::LogV1 || Postgres::programs().is_some())
     }
 
     /// What is said where it is not.
     pub fn lacking(self) -> String {
-        format!("{self:?} is not installed (`make witnesses`)")
+        let packages = match self {
+            Self::LogV1 => "`make witnesses`, Debian: postgresql",
+            _ => "`make witnesses`",
+        };
+        format!("{self:?} is not installed ({packages})")
     }
 }
 
@@ -133,7 +150,8 @@ impl Witnesses {
     /// other, from the signatures of a key.
     pub fn demanding(&self, demanded: &[Witness]) -> Vec<String> {
         let mut flags = vec!["--trusted-root".to_owned(), self.trusted_root().to_owned()];
-        if !demanded.contains(&Witness::LogV2) {
+        let is_log = |one: &Witness| matches!(one, Witness::LogV1 | Witness::LogV2);
+        if !demanded.iter().any(is_log) {
             flags.push("--insecure-ignore-tlog".to_owned());
         }
         if demanded.contains(&Witness::TimestampAuthority) {

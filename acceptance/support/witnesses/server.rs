@@ -1,18 +1,18 @@
 //! The servers behind the fronts. Tests that run at the same time share one of each
 //! kind; with the last of these tests it ends.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::files::{Listed, Role};
 use super::forward::Upstream;
-use super::{Witness, authority, log, timestamps};
-use crate::support::served::Served;
+use super::{Witness, authority, log_v1, log_v2, timestamps};
 
 /// A witness in processes of its own, which end with this value.
 pub struct Server {
     upstream: Upstream,
     names: Vec<Name>,
-    _processes: Vec<Served>,
+    _processes: Box<dyn Any + Send + Sync>,
 }
 
 /// What the files will say, wherever the front stands.
@@ -45,11 +45,11 @@ impl Place {
 }
 
 impl Server {
-    pub fn new(upstream: Upstream, names: Vec<Name>, processes: Vec<Served>) -> Self {
+    pub fn new(upstream: Upstream, names: Vec<Name>, processes: impl Any + Send + Sync) -> Self {
         Self {
             upstream,
             names,
-            _processes: processes,
+            _processes: Box::new(processes),
         }
     }
 
@@ -70,12 +70,14 @@ impl Server {
 /// The server of all tests that want it now.
 pub fn shared(witness: Witness) -> Arc<Server> {
     static TIMESTAMPS: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static LOG_V1: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static AUTHORITY: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static UNLOGGED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let (place, start): (_, fn() -> Server) = match witness {
         Witness::TimestampAuthority => (&TIMESTAMPS, timestamps::start),
-        Witness::LogV2 => (&LOG_V2, log::start),
+        Witness::LogV2 => (&LOG_V2, log_v2::start),
+        Witness::LogV1 => (&LOG_V1, log_v1::start),
         Witness::Authority => (&AUTHORITY, authority::start),
         Witness::UnloggedAuthority => (&UNLOGGED, authority::start_unlogged),
     };

@@ -38,7 +38,7 @@ pub fn start() -> Server {
         place: Place::Front("/api/v1/timestamp"),
         pem: String::from_utf8_lossy(&chain.body).into_owned(),
     };
-    Server::new(upstream, vec![name], vec![served])
+    Server::new(upstream, vec![name], served)
 }
 
 /// It always listens for metrics at port 2112, and ends if that is taken: each gets

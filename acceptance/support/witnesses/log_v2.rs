@@ -51,5 +51,5 @@ pub fn start() -> Server {
         place: Place::Named(HOST),
         pem: pair.public(),
     };
-    Server::new(upstream, vec![name], vec![served])
+    Server::new(upstream, vec![name], served)
 }
