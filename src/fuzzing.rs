@@ -17,7 +17,9 @@ pub use crate::keys::fuzzing::{
 };
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
-pub use crate::proof::fuzzing::{sct, signing_certificate, signing_config, trusted_root};
+pub use crate::proof::fuzzing::{
+    sct, signing_certificate, signing_config, timestamp, trusted_root,
+};
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
 pub use crate::service::fuzzing::{aws_answer, aws_profiles, azure_token, google_credentials};
 pub use crate::store::registry::credentials::fuzzing::{
@@ -30,7 +32,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 46] = [
+pub const TARGETS: [Target; 47] = [
     ("aws_answer", aws_answer),
     ("aws_key", aws_key),
     ("aws_profiles", aws_profiles),
@@ -70,6 +72,7 @@ pub const TARGETS: [Target; 46] = [
     ("sealed", sealed),
     ("signing_certificate", signing_certificate),
     ("signing_config", signing_config),
+    ("timestamp", timestamp),
     ("token", token),
     ("token_key", token_key),
     ("trusted_root", trusted_root),

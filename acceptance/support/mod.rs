@@ -17,6 +17,8 @@ pub mod remote;
 pub mod served;
 pub mod services;
 pub mod signer;
+#[allow(dead_code, reason = "the unit tests of timestamps use all of it")]
+pub mod timestamp_authority;
 pub mod token_service;
 pub mod witnesses;
 

@@ -7,6 +7,9 @@ pub use super::trust::fuzzing::{signing_config, trusted_root};
 use super::certificate::Certificate;
 use super::chain::{self, Usage};
 use super::sct::Sct;
+use super::timestamp::{Stamped, Timestamp};
+use super::trust::Validity;
+use super::trust::root::TimestampAuthority;
 use crate::oci::fuzzing::assert_readable;
 
 /// A certificate is kept as it was read, and everything about it can be asked.
@@ -45,5 +48,34 @@ pub fn sct(data: &[u8]) {
             }
         }
         Err(error) => assert_readable(&error),
+    }
+}
+
+/// Authorities of recorded answers, each with the second in which it gave them.
+const AUTHORITIES: [(&[u8], &str); 2] = [
+    (
+        include_bytes!("../../testdata/proof/timestamp/sigstore/chain.pem"),
+        "2026-11-27T08:42:11",
+    ),
+    (
+        include_bytes!("../../testdata/proof/timestamp/openssl/issuers.pem"),
+        "2026-11-27T09:01",
+    ),
+];
+
+/// An answer holds for nothing but what was stamped, when it was.
+pub fn timestamp(data: &[u8]) {
+    for (chain, time) in AUTHORITIES {
+        let authority = TimestampAuthority {
+            url: String::new(),
+            certificates: Certificate::from_file(chain).expect("a chain"),
+            valid: Validity::default(),
+            operator: None,
+        };
+        let stamped = Stamped::Bytes(b"stamped");
+        match Timestamp::verify(data, stamped, None, &[authority]) {
+            Ok(timestamp) => assert!(timestamp.time.to_string().starts_with(time)),
+            Err(error) => assert_readable(&error),
+        }
     }
 }

@@ -1,0 +1,266 @@
+//! Signed data (RFC 5652, section 5), as far as timestamps need it: one signer,
+//! named by issuer and serial number, with signed attributes.
+
+use pkcs8::ObjectIdentifier;
+use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
+
+use super::{TimestampError, hash_of};
+use crate::proof::der::{next, parts, tagged, whole};
+use crate::signature::Hash;
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+const SET: u8 = 0x31;
+
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=5;
+
+/// The most certificates of a token.
+const MOST_CERTIFICATES: usize = 32;
+/// The most attributes of a signer.
+const MOST_ATTRIBUTES: usize = 64;
+
+/// A token, of which nothing is proved yet.
+pub(super) struct SignedData<'a> {
+    /// The bytes that are signed: DER of a `TSTInfo`.
+    pub content: &'a [u8],
+    /// DER of each.
+    pub certificates: Vec<&'a [u8]>,
+    pub signer: SignerInfo<'a>,
+}
+
+/// The word of the signer.
+pub(super) struct SignerInfo<'a> {
+    /// DER of the issuer's name.
+    pub issuer: &'a [u8],
+    /// The number's own bytes.
+    pub serial: &'a [u8],
+    /// The hash of the content.
+    pub hash: Hash,
+    pub attributes: Attributes<'a>,
+    pub algorithm: ObjectIdentifier,
+    pub signature: &'a [u8],
+}
+
+/// Signed attributes.
+pub(super) struct Attributes<'a> {
+    /// DER of each, with type and values.
+    whole: Vec<&'a [u8]>,
+}
+
+impl<'a> SignedData<'a> {
+    pub(super) fn read(token: &'a [u8]) -> Result<Self, TimestampError> {
+        let mut info = parts(AnyRef::from_der(token)?)?;
+        if id(&mut info)? != SIGNED_DATA {
+            return Err(TimestampError::Malformed);
+        }
+        let signed = field(&mut info, 0)?;
+        info.finish()?;
+        let mut signed = parts(signed)?;
+        // It follows from the kinds of the certificates.
+        let version = u8::from_der(whole(&mut signed)?)?;
+        if !VERSIONS.contains(&version) {
+            return Err(TimestampError::Malformed);
+        }
+        let hashes = algorithms(next(&mut signed)?)?;
+        let content = content(next(&mut signed)?)?;
+        let (mut certificates, mut part) = (Vec::new(), next(&mut signed)?);
+        if is_part(&part, 0) {
+            certificates = self::certificates(part.value())?;
+            part = next(&mut signed)?;
+        }
+        // Lists of revoked certificates: nobody reads them for a past time.
+        if is_part(&part, 1) {
+            part = next(&mut signed)?;
+        }
+        signed.finish()?;
+        let signer = only_signer(part)?;
+        if !hashes.contains(&signer.hash) {
+            return Err(TimestampError::Malformed);
+        }
+        Ok(Self {
+            content,
+            certificates,
+            signer,
+        })
+    }
+}
+
+/// `EncapsulatedContentInfo` of a time.
+fn content(info: AnyRef<'_>) -> Result<&[u8], TimestampError> {
+    let mut info = parts(info)?;
+    if id(&mut info)? != TST_INFO {
+        return Err(TimestampError::Content);
+    }
+    let content = field(&mut info, 0)?;
+    info.finish()?;
+    content.tag().assert_eq(Tag::OctetString)?;
+    Ok(content.value())
+}
+
+/// The X.509 certificates of a `CertificateSet`: other kinds have tags of their own.
+fn certificates(set: &[u8]) -> Result<Vec<&[u8]>, TimestampError> {
+    let mut set = SliceReader::new(set)?;
+    let mut certificates = Vec::new();
+    while !set.is_finished() {
+        let tag = Tag::peek(&set)?;
+        let one = whole(&mut set)?;
+        if tag == Tag::Sequence {
+            certificates.push(one);
+        }
+        if certificates.len() > MOST_CERTIFICATES {
+            return Err(TimestampError::Malformed);
+        }
+    }
+    Ok(certificates)
+}
+
+/// The one `SignerInfo` of a set.
+fn only_signer(set: AnyRef<'_>) -> Result<SignerInfo<'_>, TimestampError> {
+    set.tag().assert_eq(Tag::Set)?;
+    let mut signers = SliceReader::new(set.value())?;
+    let mut first = None;
+    let mut count = 0_usize;
+    while !signers.is_finished() {
+        let signer = next(&mut signers)?;
+        first.get_or_insert(signer);
+        count = count.saturating_add(1);
+    }
+    match (first, count) {
+        (Some(signer), 1) => SignerInfo::read(signer),
+        _ => Err(TimestampError::Signers(count)),
+    }
+}
+
+impl<'a> SignerInfo<'a> {
+    fn read(info: AnyRef<'a>) -> Result<Self, TimestampError> {
+        let mut info = parts(info)?;
+        // Version 1: the signer is named by issuer and serial number. No verifier
+        // of sigstore's finds one that is named by its key.
+        let version = u8::from_der(whole(&mut info)?)?;
+        if version != 1 {
+            return Err(TimestampError::Malformed);
+        }
+        let mut name = parts(next(&mut info)?)?;
+        let issuer = whole(&mut name)?;
+        let serial = integer(next(&mut name)?)?;
+        name.finish()?;
+        let hash = hash_of(algorithm(next(&mut info)?)?)?;
+        let attributes = next(&mut info)?;
+        if !is_part(&attributes, 0) {
+            return Err(TimestampError::Attribute("messageDigest"));
+        }
+        let attributes = Attributes::read(attributes.value())?;
+        let algorithm = algorithm(next(&mut info)?)?;
+        let signature = next(&mut info)?;
+        signature.tag().assert_eq(Tag::OctetString)?;
+        if !info.is_finished() && !is_part(&next(&mut info)?, 1) {
+            return Err(TimestampError::Malformed);
+        }
+        info.finish()?;
+        Ok(Self {
+            issuer,
+            serial,
+            hash,
+            attributes,
+            algorithm,
+            signature: signature.value(),
+        })
+    }
+}
+
+impl<'a> Attributes<'a> {
+    fn read(set: &'a [u8]) -> Result<Self, TimestampError> {
+        let mut set = SliceReader::new(set)?;
+        let mut attributes = Vec::new();
+        while !set.is_finished() {
+            attributes.push(whole(&mut set)?);
+            if attributes.len() > MOST_ATTRIBUTES {
+                return Err(TimestampError::Malformed);
+            }
+        }
+        Ok(Self { whole: attributes })
+    }
+
+    /// The one value of the attribute `wanted`, if it is there.
+    pub(super) fn value(
+        &self,
+        wanted: ObjectIdentifier,
+        name: &'static str,
+    ) -> Result<Option<AnyRef<'a>>, TimestampError> {
+        let mut found = None;
+        for attribute in &self.whole {
+            let mut attribute = parts(AnyRef::from_der(attribute)?)?;
+            if id(&mut attribute)? != wanted {
+                continue;
+            }
+            let values = next(&mut attribute)?;
+            values.tag().assert_eq(Tag::Set)?;
+            attribute.finish()?;
+            let mut values = SliceReader::new(values.value())?;
+            let value = next(&mut values)?;
+            if found.replace(value).is_some() || !values.is_finished() {
+                return Err(TimestampError::Attribute(name));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The bytes that the signer signs (RFC 5652, section 5.4): all attributes as a
+    /// SET OF, which DER puts in order, and not with the tag that they have here.
+    pub(super) fn signed_bytes(&self) -> Vec<u8> {
+        let mut sorted = self.whole.clone();
+        sorted.sort_unstable();
+        tagged(SET, &sorted)
+    }
+}
+
+/// The hashes of a set that are known here.
+fn algorithms(set: AnyRef<'_>) -> Result<Vec<Hash>, TimestampError> {
+    set.tag().assert_eq(Tag::Set)?;
+    let mut set = SliceReader::new(set.value())?;
+    let mut hashes = Vec::new();
+    while !set.is_finished() {
+        hashes.extend(hash_of(algorithm(next(&mut set)?)?).ok());
+    }
+    Ok(hashes)
+}
+
+/// Whether a value has the tag `[number]`, and is made of others.
+pub(super) fn is_part(value: &AnyRef<'_>, number: u32) -> bool {
+    let tag = Tag::ContextSpecific {
+        constructed: true,
+        number: TagNumber(number),
+    };
+    value.tag() == tag
+}
+
+/// The identifier of an `AlgorithmIdentifier`. Those that are used here have no
+/// parameters, or NULL.
+pub(super) fn algorithm(algorithm: AnyRef<'_>) -> Result<ObjectIdentifier, TimestampError> {
+    let mut algorithm = parts(algorithm)?;
+    let id = id(&mut algorithm)?;
+    if !algorithm.is_finished() {
+        next(&mut algorithm)?.tag().assert_eq(Tag::Null)?;
+    }
+    algorithm.finish()?;
+    Ok(id)
+}
+
+pub(super) fn id(parts: &mut SliceReader<'_>) -> Result<ObjectIdentifier, TimestampError> {
+    Ok(ObjectIdentifier::from_der(whole(parts)?)?)
+}
+
+/// The bytes of a number.
+pub(super) fn integer(value: AnyRef<'_>) -> Result<&[u8], TimestampError> {
+    value.tag().assert_eq(Tag::Integer)?;
+    Ok(value.value())
+}
+
+/// The value inside the next one, which has the tag `[number]`.
+fn field<'a>(parts: &mut SliceReader<'a>, number: u32) -> Result<AnyRef<'a>, TimestampError> {
+    let outer = next(parts)?;
+    match is_part(&outer, number) {
+        true => Ok(AnyRef::from_der(outer.value())?),
+        false => Err(TimestampError::Malformed),
+    }
+}
