@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
+pub use super::entry::fuzzing::{inclusion_proof, log_entry, note};
 pub use super::trust::fuzzing::{signing_config, trusted_root};
 
 use super::certificate::Certificate;

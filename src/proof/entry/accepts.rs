@@ -1,0 +1,99 @@
+//! Which signatures a log keeps, and cosign verifies afterwards. Each row was run
+//! against rekor-server 1.5.4 and rekor-tiles 2.3.0.
+
+use pkcs8::der::asn1::UintRef;
+use pkcs8::der::{Decode as _, Header, SliceReader};
+
+use super::Version;
+use crate::proof::key::{KeyKind, VerifyingKey};
+use crate::signature::Hash;
+
+/// The form of the signed message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A payload that is signed itself, as at the tag `.sig`.
+    Payload,
+    /// The pre-authentication encoding of an envelope's payload, as in bundles and
+    /// at the tag `.att`.
+    Envelope,
+}
+
+/// A signature that a log does not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("Rekor v2 takes no signatures of Ed25519 keys as cosign verifies them")]
+    Ed25519,
+    #[error(
+        "Rekor v2 takes signatures of P-384 keys with SHA-384 and of P-521 keys with SHA-512 \
+         alone, which cosign does not verify without a flag"
+    )]
+    CurveHash,
+    #[error(
+        "Rekor v1 takes signatures of this kind of key in bundles and attestations alone, and \
+         not at the tag `.sig`"
+    )]
+    NotAtTags,
+    #[error("logs take signatures of this kind of key with SHA-256 alone")]
+    Hash,
+    #[error("logs take signatures of RSA keys of 2048, 3072 and 4096 bits alone")]
+    RsaSize,
+}
+
+/// Whether a log of this version keeps a signature that `key` made with `hash`.
+///
+/// Rekor v1 verifies every envelope with SHA-256, or as pure Ed25519. Of payloads
+/// it takes each curve's own hash, but cosign verifies the annotation of SHA-256
+/// alone. Rekor v2 takes each kind's own hash, whatever was signed.
+///
+/// # Errors
+/// Says what is refused.
+pub fn accepts(
+    version: Version,
+    subject: Subject,
+    key: &VerifyingKey,
+    hash: Hash,
+) -> Result<(), Refusal> {
+    use KeyKind::{Ed25519, P256, P384, P521, Rsa};
+    match (version, subject, key.kind()) {
+        (Version::V1, Subject::Envelope, Ed25519) => Ok(()),
+        (Version::V1, Subject::Payload, Ed25519 | P384 | P521) => Err(Refusal::NotAtTags),
+        (Version::V2, _, Ed25519) => Err(Refusal::Ed25519),
+        (Version::V2, _, P384 | P521) if hash == key.default_hash() => Ok(()),
+        (Version::V2, _, P384 | P521) => Err(Refusal::CurveHash),
+        _ if hash != Hash::Sha256 => Err(Refusal::Hash),
+        (_, _, P256) | (Version::V1, Subject::Envelope, P384 | P521) => Ok(()),
+        (_, _, Rsa) => rsa_details(key).map(|_| ()).ok_or(Refusal::RsaSize),
+    }
+}
+
+/// The name of a key's algorithm in entries of Rekor v2
+/// (`dev.sigstore.common.v1.PublicKeyDetails`).
+pub(super) fn key_details(key: &VerifyingKey) -> Option<&'static str> {
+    match key.kind() {
+        KeyKind::P256 => Some("PKIX_ECDSA_P256_SHA_256"),
+        KeyKind::P384 => Some("PKIX_ECDSA_P384_SHA_384"),
+        KeyKind::P521 => Some("PKIX_ECDSA_P521_SHA_512"),
+        KeyKind::Rsa => rsa_details(key),
+        KeyKind::Ed25519 => None,
+    }
+}
+
+fn rsa_details(key: &VerifyingKey) -> Option<&'static str> {
+    match modulus_bits(key.bits())? {
+        2048 => Some("PKIX_RSA_PKCS1V15_2048_SHA256"),
+        3072 => Some("PKIX_RSA_PKCS1V15_3072_SHA256"),
+        4096 => Some("PKIX_RSA_PKCS1V15_4096_SHA256"),
+        _ => None,
+    }
+}
+
+/// The length of the modulus of an RSAPublicKey (RFC 8017, appendix A.1.1).
+fn modulus_bits(key: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(key).ok()?;
+    Header::decode(&mut reader).ok()?;
+    let modulus = UintRef::decode(&mut reader).ok()?;
+    let bytes = modulus.as_bytes();
+    let first = bytes.first()?;
+    let bits = bytes.len().checked_mul(8)?;
+    bits.checked_sub(usize::try_from(first.leading_zeros()).ok()?)
+}

@@ -1,0 +1,280 @@
+//! Entries as logs answer them, and as bundles and annotations hold them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::body::kind_of;
+use super::{EntryError, Proof, Unverified};
+use crate::proof::merkle::{DEEPEST, Node};
+use crate::proof::protojson::{Bytes, Number};
+
+/// `dev.sigstore.rekor.v1.TransparencyLogEntry`
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct BundleEntry {
+    #[serde(alias = "log_index")]
+    log_index: Option<Number>,
+    #[serde(alias = "log_id")]
+    log_id: Option<LogId>,
+    #[serde(alias = "kind_version")]
+    kind_version: Option<KindVersion>,
+    #[serde(alias = "integrated_time")]
+    integrated_time: Option<Number>,
+    #[serde(alias = "inclusion_promise")]
+    inclusion_promise: Option<Promise>,
+    #[serde(alias = "inclusion_proof")]
+    inclusion_proof: Option<BundleProof>,
+    #[serde(alias = "canonicalized_body")]
+    canonicalized_body: Option<Bytes>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct LogId {
+    #[serde(alias = "key_id")]
+    key_id: Option<Bytes>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct KindVersion {
+    kind: String,
+    version: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Promise {
+    #[serde(alias = "signed_entry_timestamp")]
+    signed_entry_timestamp: Option<Bytes>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct BundleProof {
+    #[serde(alias = "log_index")]
+    log_index: Option<Number>,
+    #[serde(alias = "root_hash")]
+    root_hash: Option<Bytes>,
+    #[serde(alias = "tree_size")]
+    tree_size: Option<Number>,
+    hashes: Option<Vec<Bytes>>,
+    checkpoint: Option<BundleCheckpoint>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct BundleCheckpoint {
+    envelope: String,
+}
+
+/// An answer of Rekor v2, or an entry of a bundle.
+pub(super) fn of_bundle(json: &[u8]) -> Result<Unverified, EntryError> {
+    let entry: BundleEntry = serde_json::from_slice(json).map_err(|_| EntryError::Json)?;
+    let number = |number: Option<Number>| number.unwrap_or_default().0;
+    let kind = entry.kind_version.unwrap_or_default();
+    let promise = entry
+        .inclusion_promise
+        .and_then(|one| one.signed_entry_timestamp);
+    let proof = entry.inclusion_proof.map(|proof| {
+        Ok::<_, EntryError>(Proof {
+            index: number(proof.log_index),
+            size: number(proof.tree_size),
+            root: proof.root_hash.unwrap_or_default().0,
+            hashes: nodes(proof.hashes.into_iter().flatten().map(|hash| Some(hash.0)))?,
+            checkpoint: proof.checkpoint.unwrap_or_default().envelope,
+        })
+    });
+    Ok(Unverified {
+        index: number(entry.log_index),
+        log_id: entry.log_id.and_then(|id| id.key_id).unwrap_or_default().0,
+        kind: kind.kind,
+        kind_version: kind.version,
+        time: i64::try_from(number(entry.integrated_time)).map_err(|_| EntryError::Json)?,
+        promise: promise
+            .map(|promise| promise.0)
+            .filter(|one| !one.is_empty()),
+        proof: proof.transpose()?,
+        body: entry.canonicalized_body.unwrap_or_default().0,
+    })
+}
+
+/// The hashes of a path, at most as many as there can be.
+fn nodes(hashes: impl Iterator<Item = Option<Vec<u8>>>) -> Result<Vec<Node>, EntryError> {
+    let hashes: Option<Vec<Node>> = hashes
+        .take(DEEPEST + 1)
+        .map(|hash| hash?.try_into().ok())
+        .collect();
+    let hashes = hashes.filter(|hashes| hashes.len() <= DEEPEST);
+    hashes.ok_or(EntryError::Json)
+}
+
+/// An entry of Rekor v1: `LogEntry` of its `openapi.yaml`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerEntry {
+    body: String,
+    integrated_time: i64,
+    #[serde(rename = "logID")]
+    log_id: String,
+    log_index: u64,
+    verification: Option<Verification>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Verification {
+    inclusion_proof: Option<AnswerProof>,
+    signed_entry_timestamp: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerProof {
+    checkpoint: String,
+    hashes: Vec<String>,
+    log_index: u64,
+    root_hash: String,
+    tree_size: u64,
+}
+
+/// An answer of Rekor v1: a map of one entry, by its UUID.
+pub(super) fn of_answer_v1(json: &[u8]) -> Result<Unverified, EntryError> {
+    let answer: BTreeMap<String, AnswerEntry> =
+        serde_json::from_slice(json).map_err(|_| EntryError::Json)?;
+    let mut entries = answer.into_values();
+    let (Some(entry), None) = (entries.next(), entries.next()) else {
+        return Err(EntryError::Json);
+    };
+    let (promise, proof) = match entry.verification {
+        None => (None, None),
+        Some(found) => (found.signed_entry_timestamp, found.inclusion_proof),
+    };
+    let proof = proof.map(|proof| {
+        Ok::<_, EntryError>(Proof {
+            index: proof.log_index,
+            size: proof.tree_size,
+            root: hex::decode(proof.root_hash).map_err(|_| EntryError::Json)?,
+            hashes: nodes(proof.hashes.iter().map(|hash| hex::decode(hash).ok()))?,
+            checkpoint: proof.checkpoint,
+        })
+    });
+    let written = PromisedPayload {
+        body: entry.body,
+        integrated_time: entry.integrated_time,
+        log_index: entry.log_index,
+        log_id: entry.log_id,
+    };
+    Ok(Unverified {
+        proof: proof.transpose()?,
+        ..written.into_entry(promise.as_deref())?
+    })
+}
+
+/// The annotation `dev.sigstore.cosign/bundle` (cosign v3.1.2
+/// `pkg/cosign/bundle`).
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Promised {
+    signed_entry_timestamp: String,
+    payload: PromisedPayload,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PromisedPayload {
+    body: String,
+    integrated_time: i64,
+    log_index: u64,
+    #[serde(rename = "logID")]
+    log_id: String,
+}
+
+impl PromisedPayload {
+    fn into_entry(self, promise: Option<&str>) -> Result<Unverified, EntryError> {
+        let decode = |text: &str| STANDARD.decode(text).map_err(|_| EntryError::Json);
+        let body = decode(&self.body)?;
+        let promise = promise.filter(|promise| !promise.is_empty());
+        let (kind, kind_version) = kind_of(&body)?;
+        Ok(Unverified {
+            index: self.log_index,
+            log_id: hex::decode(&self.log_id).map_err(|_| EntryError::Json)?,
+            kind,
+            kind_version,
+            time: self.integrated_time,
+            promise: promise.map(decode).transpose()?,
+            proof: None,
+            body,
+        })
+    }
+}
+
+pub(super) fn of_annotation(text: &str) -> Result<Unverified, EntryError> {
+    let promised: Promised = serde_json::from_str(text).map_err(|_| EntryError::Json)?;
+    let promise = promised.signed_entry_timestamp;
+    promised.payload.into_entry(Some(&promise))
+}
+
+/// The bytes that a promise signs: JSON with sorted names (RFC 8785). Base64 and
+/// hexadecimal need no escapes.
+pub(super) fn promised_bytes(entry: &Unverified) -> Vec<u8> {
+    let (body, id) = (STANDARD.encode(&entry.body), hex::encode(&entry.log_id));
+    let (time, index) = (entry.time, entry.index);
+    format!(r#"{{"body":"{body}","integratedTime":{time},"logID":"{id}","logIndex":{index}}}"#)
+        .into_bytes()
+}
+
+/// The annotation, in the field order of cosign.
+pub(super) fn to_annotation(entry: &Unverified) -> Option<String> {
+    let promised = Promised {
+        signed_entry_timestamp: STANDARD.encode(entry.promise.as_ref()?),
+        payload: PromisedPayload {
+            body: STANDARD.encode(&entry.body),
+            integrated_time: entry.time,
+            log_index: entry.index,
+            log_id: hex::encode(&entry.log_id),
+        },
+    };
+    serde_json::to_string(&promised).ok()
+}
+
+/// `TransparencyLogEntry` as cosign v3 orders it; members with default values are
+/// left out.
+pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
+    let proof = entry.proof.as_ref()?;
+    let base64 = |bytes: &[u8]| format!(r#""{}""#, STANDARD.encode(bytes));
+    let mut members = Vec::new();
+    members.extend(number("logIndex", entry.index));
+    members.push(format!(r#""logId":{{"keyId":{}}}"#, base64(&entry.log_id)));
+    let (kind, kind_version) = (&entry.kind, &entry.kind_version);
+    members.push(format!(
+        r#""kindVersion":{{"kind":"{kind}","version":"{kind_version}"}}"#
+    ));
+    if let Some(promise) = &entry.promise {
+        members.extend(number("integratedTime", u64::try_from(entry.time).ok()?));
+        let promise = base64(promise);
+        members.push(format!(
+            r#""inclusionPromise":{{"signedEntryTimestamp":{promise}}}"#
+        ));
+    }
+    let mut of_proof = Vec::new();
+    of_proof.extend(number("logIndex", proof.index));
+    of_proof.push(format!(r#""rootHash":{}"#, base64(&proof.root)));
+    of_proof.extend(number("treeSize", proof.size));
+    if !proof.hashes.is_empty() {
+        let hashes: Vec<String> = proof.hashes.iter().map(|hash| base64(hash)).collect();
+        of_proof.push(format!(r#""hashes":[{}]"#, hashes.join(",")));
+    }
+    let checkpoint = serde_json::to_string(&proof.checkpoint).ok()?;
+    of_proof.push(format!(r#""checkpoint":{{"envelope":{checkpoint}}}"#));
+    members.push(format!(r#""inclusionProof":{{{}}}"#, of_proof.join(",")));
+    members.push(format!(r#""canonicalizedBody":{}"#, base64(&entry.body)));
+    Some(format!("{{{}}}", members.join(",")))
+}
+
+fn number(name: &str, number: u64) -> Option<String> {
+    (number != 0).then(|| format!(r#""{name}":"{number}""#))
+}

@@ -1,0 +1,184 @@
+//! Whether an entry holds: the rules of sigstore's client specification for
+//! signers, which store nothing that a verifier would refuse.
+
+use jiff::Timestamp;
+use url::Url;
+
+pub(super) use super::body::Match;
+
+use super::body::{DSSE, FIRST, HASHED, SECOND, check_v1, v2};
+use super::json::promised_bytes;
+use super::{EntryError, LogEntry, Loggable, Proof, Unverified, Version};
+use crate::proof::checkpoint::{Checkpoint, Origin, Signer};
+use crate::proof::merkle;
+use crate::proof::trust::root::{LogKey, TrustedRoot};
+
+/// An entry with its inclusion proof and, of Rekor v1, its promise.
+pub(super) fn complete(
+    entry: Unverified,
+    signature: &Loggable,
+    root: &TrustedRoot,
+    envelopes: Match,
+) -> Result<LogEntry, EntryError> {
+    let version = version(&entry)?;
+    check_body(&entry, version, signature, envelopes)?;
+    let proof = entry.proof.as_ref();
+    let proof = proof.ok_or(EntryError::Lacks("inclusion proof"))?;
+    // Rekor v2 has one tree, and one number of an entry in it.
+    if version == Version::V2 && proof.index != entry.index {
+        return Err(EntryError::Root);
+    }
+    let leaf = merkle::leaf(&entry.body);
+    let reached = merkle::root(proof.index, proof.size, &leaf, &proof.hashes)?;
+    let checked = by_its_log(&entry, root, |log| {
+        check_checkpoint(proof, version, &reached, log)?;
+        time(&entry, version, signature, log)
+    });
+    let (log, time) = checked?;
+    Ok(of(entry, version, log, time))
+}
+
+/// An entry of Rekor v1 with its promise alone.
+pub(super) fn promised(
+    entry: Unverified,
+    signature: &Loggable,
+    root: &TrustedRoot,
+) -> Result<LogEntry, EntryError> {
+    let version = version(&entry)?;
+    if version == Version::V2 {
+        return Err(EntryError::Kind);
+    }
+    check_body(&entry, version, signature, Match::Exact)?;
+    let checked = by_its_log(&entry, root, |log| time(&entry, version, signature, log));
+    let (log, time) = checked?;
+    Ok(of(entry, version, log, time))
+}
+
+/// What `check` says of the log that the entry names. Several keys of the trusted
+/// root may have one id; one of them is enough.
+fn by_its_log<'a, T>(
+    entry: &Unverified,
+    root: &'a TrustedRoot,
+    check: impl Fn(&LogKey) -> Result<T, EntryError>,
+) -> Result<(&'a LogKey, T), EntryError> {
+    let id = entry.log_id.as_slice();
+    let is_named = |log: &&LogKey| log.id == id || log.checkpoint_id.as_deref() == Some(id);
+    let mut failed = EntryError::UnknownLog;
+    for log in root.logs.iter().filter(is_named) {
+        match check(log) {
+            Err(error) => failed = error,
+            Ok(checked) => return Ok((log, checked)),
+        }
+    }
+    Err(failed)
+}
+
+fn of(mut entry: Unverified, version: Version, log: &LogKey, time: Option<Timestamp>) -> LogEntry {
+    if version == Version::V2 {
+        // Nobody signed these.
+        (entry.time, entry.promise) = (0, None);
+    }
+    LogEntry {
+        entry,
+        log: log.base_url.clone(),
+        version,
+        time,
+    }
+}
+
+fn version(entry: &Unverified) -> Result<Version, EntryError> {
+    match (entry.kind.as_str(), entry.kind_version.as_str()) {
+        (HASHED | DSSE, FIRST) => Ok(Version::V1),
+        (HASHED, SECOND) => Ok(Version::V2),
+        _ => Err(EntryError::Kind),
+    }
+}
+
+fn check_body(
+    entry: &Unverified,
+    version: Version,
+    signature: &Loggable,
+    envelopes: Match,
+) -> Result<(), EntryError> {
+    match version {
+        Version::V1 => check_v1(&entry.body, &entry.kind, signature, envelopes),
+        Version::V2 => match v2(signature)?.as_bytes() == entry.body {
+            true => Ok(()),
+            false => Err(EntryError::Other),
+        },
+    }
+}
+
+fn check_checkpoint(
+    proof: &Proof,
+    version: Version,
+    reached: &merkle::Node,
+    log: &LogKey,
+) -> Result<(), EntryError> {
+    let checkpoint = checkpoint(&proof.checkpoint, version, log)?;
+    let is_root = checkpoint.root == *reached && proof.root == reached;
+    match is_root && checkpoint.size == proof.size {
+        true => Ok(()),
+        false => Err(EntryError::Root),
+    }
+}
+
+/// The checkpoint of a log by its key in the trusted root.
+///
+/// # Errors
+/// On a note that is no checkpoint of this log.
+pub(in crate::proof) fn checkpoint(
+    note: &str,
+    version: Version,
+    log: &LogKey,
+) -> Result<Checkpoint, EntryError> {
+    let id = log.checkpoint_id.as_deref().and_then(<[u8]>::first_chunk);
+    let signer = Signer {
+        key: &log.key,
+        hash: log.hash,
+        id: id.copied(),
+    };
+    let host = host(&log.base_url).unwrap_or_default();
+    let origin = match version {
+        Version::V1 => Origin::OfTree,
+        Version::V2 => Origin::Is(&host),
+    };
+    Ok(Checkpoint::verify(note, origin, &signer)?)
+}
+
+/// The host of a log's address, by which it calls itself. A trusted root may have
+/// it without a scheme.
+fn host(base_url: &str) -> Option<String> {
+    let url = match base_url.contains("://") {
+        true => Url::parse(base_url),
+        false => Url::parse(&format!("https://{base_url}")),
+    };
+    url.ok()?.host_str().map(str::to_owned)
+}
+
+/// When the log promised the entry, with its signature. Rekor v2 knows no time:
+/// what stands in its place is not looked at.
+fn time(
+    entry: &Unverified,
+    version: Version,
+    signature: &Loggable,
+    log: &LogKey,
+) -> Result<Option<Timestamp>, EntryError> {
+    if version == Version::V2 {
+        return Ok(None);
+    }
+    let promise = entry.promise.as_ref();
+    let promise = promise.ok_or(EntryError::Lacks("promise"))?;
+    if !log.key.accepts(log.hash, &promised_bytes(entry), promise) {
+        return Err(EntryError::Promise);
+    }
+    let time = Timestamp::from_second(entry.time).map_err(|_| EntryError::Json)?;
+    if !log.valid.contains(time) {
+        return Err(EntryError::LogTime(time));
+    }
+    let certificate = signature.verifier.certificate.as_ref();
+    match certificate.is_none_or(|certificate| certificate.is_valid_at(time)) {
+        true => Ok(Some(time)),
+        false => Err(EntryError::CertificateTime(time)),
+    }
+}
