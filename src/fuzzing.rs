@@ -18,7 +18,8 @@ pub use crate::keys::fuzzing::{
 pub use crate::oci::fuzzing::{manifest, reference};
 pub use crate::pkcs11::fuzzing::{pkcs11_uri, plugin_request, token_key};
 pub use crate::proof::fuzzing::{
-    sct, signing_certificate, signing_config, timestamp, trusted_root,
+    inclusion_proof, log_entry, note, sct, signing_certificate, signing_config, timestamp,
+    trusted_root,
 };
 pub use crate::sbom::fuzzing::{cyclonedx, image_config, json, sbom_archive, sbom_blob};
 pub use crate::service::fuzzing::{aws_answer, aws_profiles, azure_token, google_credentials};
@@ -32,7 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by its name in `acceptance/tools/fuzz/fuzz_targets` and
 /// `testdata/fuzz`.
-pub const TARGETS: [Target; 47] = [
+pub const TARGETS: [Target; 50] = [
     ("aws_answer", aws_answer),
     ("aws_key", aws_key),
     ("aws_profiles", aws_profiles),
@@ -50,13 +51,16 @@ pub const TARGETS: [Target; 47] = [
     ("google_credentials", google_credentials),
     ("helper_answer", helper_answer),
     ("image_config", image_config),
+    ("inclusion_proof", inclusion_proof),
     ("json", json),
     ("key_file", key_file),
     ("kube_config", kube_config),
     ("kubernetes_secret", kubernetes_secret),
     ("link", link),
     ("location", location),
+    ("log_entry", log_entry),
     ("manifest", manifest),
+    ("note", note),
     ("pkcs11_uri", pkcs11_uri),
     ("plugin_request", plugin_request),
     ("private_key", private_key),

@@ -369,3 +369,28 @@ fn an_entry_that_was_read_from_tiles_is_that_of_an_answer() {
     let found = checkpoint_v2(&text("/inclusionProof/checkpoint/envelope"), &stranger);
     assert!(matches!(found, Err(EntryError::UnknownLog)));
 }
+
+#[test]
+fn an_answer_is_the_entry_of_its_bundle() {
+    let answer = include_bytes!("../../../testdata/fuzz/log_entry/answer-v1");
+    let (_choice, answer) = answer.split_first().unwrap();
+    let vector = Vector::of(V1_KEY);
+    let (signature, root) = (vector.signature(), vector.root());
+    let entry = LogEntry::of_answer(Version::V1, answer, &signature, &root).unwrap();
+    assert_eq!(entry, vector.read().unwrap());
+    assert_eq!(claimed_index(Version::V1, answer), Some(entry.index()));
+    let vector = Vector::of(V2_MESSAGE);
+    let (signature, root) = (vector.signature(), vector.root());
+    let mut answer = vector.0["entry"].clone();
+    answer["integratedTime"] = json!("0");
+    answer["inclusionPromise"] = Value::Null;
+    let answer = answer.to_string();
+    let read = |version| LogEntry::of_answer(version, answer.as_bytes(), &signature, &root);
+    assert_eq!(read(Version::V2).unwrap(), vector.read().unwrap());
+    assert!(matches!(read(Version::V1), Err(EntryError::Json)));
+    // A log of the first version whose answer is worded as one of the second.
+    let vector = Vector::of(V1_KEY);
+    let (entry, signature, root) = (vector.entry(), vector.signature(), vector.root());
+    let found = LogEntry::of_answer(Version::V2, entry.as_bytes(), &signature, &root);
+    assert!(matches!(found, Err(EntryError::Kind)));
+}

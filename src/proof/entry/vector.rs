@@ -116,4 +116,3 @@ impl Vector {
         self.0["entry"].pointer(pointer).unwrap().as_str().unwrap()
     }
 }
-
