@@ -3,17 +3,20 @@
 
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::support::cosign::{Cosign, Printed, all_three, public_key};
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
+use crate::support::readers::READERS;
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::Caller;
 use crate::support::services::stand_in::StandIn;
 use crate::support::testdata;
-use crate::support::witnesses::issuer::{Identity, Issuer};
-use crate::support::witnesses::{Files, Role, Rule, Witness, Witnesses};
+use crate::support::witnesses::issuer::{self, Identity};
+use crate::support::witnesses::{Files, Listed, Role, Rule, Witness, Witnesses};
 
 const FULCIO: Witness = Witness::Authority;
 const V1: Witness = Witness::LogV1;
@@ -233,7 +236,7 @@ fn fulcio_certifies_every_kind_of_identity_and_every_cosign_verifies_it() {
         .all(|one| is_here(Need::Witness(one)))
     {
         let witnesses = Witnesses::of(&[FULCIO, V2, TIME]);
-        let issuer = Issuer::shared();
+        let issuer = issuer::Issuer::shared();
         let flags = witnesses.demanding(&[FULCIO, V2, TIME]);
         let mut believed = witnesses.listed(&[FULCIO, V2, TIME]);
         believed.retain(|listed| listed.role != Role::CertificateLog);
@@ -265,7 +268,7 @@ fn a_runner_s_token_signs_too_and_a_wrong_one_does_not() {
         .all(|one| is_here(Need::Witness(one)))
     {
         let witnesses = Witnesses::of(&[FULCIO, V2, TIME]);
-        let issuer = Issuer::shared();
+        let issuer = issuer::Issuer::shared();
         let runner = issuer.runner();
         let runner = runner.each_ref().map(|(name, value)| (*name, &**value));
         let (_registry, reference) = image();
@@ -295,7 +298,7 @@ fn an_authority_that_logs_nowhere_issues_certificates_without_a_promise() {
         .all(|one| is_here(Need::Witness(one)))
     {
         let witnesses = Witnesses::of(&[UNLOGGED, TIME]);
-        let issuer = Issuer::shared();
+        let issuer = issuer::Issuer::shared();
         let token = issuer.token(Identity::Kubernetes);
         let front = witnesses.front(UNLOGGED);
         let (_registry, reference) = image();
@@ -327,6 +330,43 @@ fn sign_tag(key: &str, flags: &[&str], reference: &str) -> Printed {
     Cosign::V2.run(&arguments, &[("COSIGN_PASSWORD", &password)])
 }
 
+/// Where it is installed, it accepts a key's signature by what is witnessed, and not
+/// by the word of strangers: a log's key, or an authority's certificates.
+fn kyverno_verifies(flag: &str, [witness, stranger]: [&str; 2], reference: &str) {
+    let [kyverno, ..] = READERS;
+    if is_here(Need::Reader(kyverno)) {
+        let key = public_key("p256-cosign3").display().to_string();
+        let verify = |pem: &str| {
+            let pem = file(pem);
+            let path = pem.path().display().to_string();
+            kyverno.verify_by(&["--key", &key, flag, &path], None, reference)
+        };
+        verify(witness).accepted();
+        verify(stranger).refused();
+    }
+}
+
+/// The certificates of a timestamp authority that nobody has heard of, from the leaf
+/// to the root.
+fn strange_authority() -> String {
+    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&root_key).unwrap();
+    let issuer = Issuer::new(params, root_key);
+    let mut params = CertificateParams::default();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::TimeStamping];
+    let leaf = params.signed_by(&key, &issuer).unwrap();
+    leaf.pem() + &root.pem()
+}
+
+/// A file that holds this.
+fn file(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
 #[test]
 fn every_cosign_verifies_what_rekor_v1_logged_of_a_tag_and_of_a_bundle() {
     if is_here(Need::Witness(V1)) {
@@ -344,9 +384,11 @@ fn every_cosign_verifies_what_rekor_v1_logged_of_a_tag_and_of_a_bundle() {
                 verify(cosign, "p256-cosign2", &flags, reference).refused();
             }
         }
-        let public = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&public, &witnesses.listed(&[V1])[0].pem).unwrap();
+        let public = file(&witnesses.listed(&[V1])[0].pem);
         let public = public.path().display().to_string();
+        let stranger = std::fs::read_to_string(public_key("p256-cosign2")).unwrap();
+        let known = &witnesses.listed(&[V1])[0].pem;
+        kyverno_verifies("--rekor-key", [known, &stranger], &tag);
         let key = public_key(key).display().to_string();
         let arguments = [
             "verify",
@@ -396,8 +438,7 @@ fn a_timestamp_in_a_tag_is_verified_by_its_authority_s_chain() {
     if is_here(Need::Witness(TIME)) {
         let witnesses = Witnesses::of(&[TIME]);
         let listed = witnesses.listed(&[TIME]).remove(0);
-        let chain = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&chain, &listed.pem).unwrap();
+        let chain = file(&listed.pem);
         let chain = chain.path().display().to_string();
         let (_registry, reference) = image();
         let flags = ["--tlog-upload=false", "--timestamp-server-url", &listed.url];
@@ -409,10 +450,22 @@ fn a_timestamp_in_a_tag_is_verified_by_its_authority_s_chain() {
         ];
         let flags = flags.map(str::to_owned);
         verify(Cosign::V2, "p256-cosign3", &flags, &reference).accepted();
+        let stranger = strange_authority();
+        let strange = Files::of(
+            &[Listed::new(
+                Role::TimestampAuthority,
+                &listed.url,
+                &stranger,
+            )],
+            Rule::Any,
+        );
         for cosign in all_three() {
-            let flags = witnesses.demanding(&[TIME]);
+            let mut flags = witnesses.demanding(&[TIME]);
             verify(cosign, "p256-cosign3", &flags, &reference).accepted();
+            flags.extend(["--trusted-root", strange.trusted_root()].map(str::to_owned));
+            verify(cosign, "p256-cosign3", &flags, &reference).refused();
         }
+        kyverno_verifies("--tsa-chain", [&listed.pem, &stranger], &reference);
     }
 }
 

@@ -84,6 +84,12 @@ impl Reader {
 
     /// Asks for the signature, or for the attestation of a predicate type.
     pub fn verify(self, key: &str, attestation: Option<&str>, reference: &str) -> Printed {
+        let key = public_key(key).display().to_string();
+        self.verify_by(&["--key", &key], attestation, reference)
+    }
+
+    /// The same by other flags, which say who signed and who witnessed it.
+    pub fn verify_by(self, flags: &[&str], attestation: Option<&str>, reference: &str) -> Printed {
         let path = self.path();
         let mut command = Command::new(if self.is_script() {
             "node".as_ref()
@@ -93,8 +99,7 @@ impl Reader {
         if self.is_script() {
             command.arg(&path);
         }
-        let key = public_key(key).display().to_string();
-        let mut arguments = vec!["verify", "--key", &key];
+        let mut arguments = [&["verify"], flags].concat();
         if let Some(mode) = self.mode {
             arguments.extend(["--mode", mode]);
         }

@@ -1,11 +1,13 @@
 // Command kyverno-reader verifies an image with the code that Kyverno's
 // admission controller runs for it, without a cluster:
 //
-//	reader verify --mode M --key PUB --kind signature|attestation [--type T] IMAGE
+//	reader verify --mode M --key PUB|--roots PEM --kind signature|attestation [--type T]
+//	    [--rekor-key PUB] [--tsa-chain PEM] IMAGE
 //
 // The modes: "Cosign" and "SigstoreBundle" are the values of `verifyImages[].type`
 // of a ClusterPolicy, "ImageValidatingPolicy" is the other kind of policy. The
-// transparency log is ignored.
+// transparency log is ignored, unless its key is given; so are promises of
+// certificate logs.
 package main
 
 import (
@@ -27,8 +29,9 @@ import (
 
 // question is what the command line asks.
 type question struct {
-	mode, key, predicate, image string
-	attestation                 bool
+	mode, key, roots, predicate, image string
+	rekor, timestamps                  string
+	attestation                        bool
 }
 
 func main() {
@@ -48,6 +51,9 @@ func parse() (question, error) {
 	flags := flag.NewFlagSet("verify", flag.ExitOnError)
 	mode := flags.String("mode", "", "Cosign, SigstoreBundle or ImageValidatingPolicy")
 	key := flags.String("key", "", "a public key, PEM")
+	roots := flags.String("roots", "", "certificates of authorities instead of a key, PEM")
+	rekor := flags.String("rekor-key", "", "the key of a log that must have an entry, PEM")
+	timestamps := flags.String("tsa-chain", "", "the certificates of a timestamp authority, PEM")
 	kind := flags.String("kind", "", "signature or attestation")
 	predicate := flags.String("type", "", "the attestation's predicate type")
 	if err := flags.Parse(os.Args[2:]); err != nil {
@@ -56,8 +62,20 @@ func parse() (question, error) {
 	if !slices.Contains([]string{"Cosign", "SigstoreBundle", "ImageValidatingPolicy"}, *mode) {
 		return question{}, fmt.Errorf("no such mode: %q", *mode)
 	}
-	pem, err := os.ReadFile(*key)
-	return question{*mode, string(pem), *predicate, flags.Arg(0), *kind == "attestation"}, err
+	asked := question{mode: *mode, predicate: *predicate, image: flags.Arg(0), attestation: *kind == "attestation"}
+	for path, text := range map[*string]*string{
+		key: &asked.key, roots: &asked.roots, rekor: &asked.rekor, timestamps: &asked.timestamps,
+	} {
+		if *path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(*path)
+		if err != nil {
+			return question{}, err
+		}
+		*text = string(pem)
+	}
+	return asked, nil
 }
 
 // registry is the part of Kyverno's registry client that its verifiers use; the
@@ -76,8 +94,15 @@ func asClusterPolicy(ctx context.Context, asked question) error {
 		ImageRef:       asked.image,
 		Client:         registry{},
 		Key:            asked.key,
-		IgnoreTlog:     true,
+		Roots:          asked.roots,
+		IgnoreTlog:     asked.rekor == "",
+		RekorPubKey:    asked.rekor,
+		RekorURL:       "http://127.0.0.1:9", // never asked: entries are offline
 		IgnoreSCT:      true,
+		TSACertChain:   asked.timestamps,
+	}
+	if asked.roots != "" {
+		options.SubjectRegExp, options.IssuerRegExp = ".*", ".*"
 	}
 	if !asked.attestation {
 		_, err := clusterpolicy.NewVerifier().VerifySignature(ctx, options)
