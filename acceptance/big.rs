@@ -220,6 +220,27 @@ fn a_key_elsewhere_attests_fifty_megabytes_in_flat_memory() {
     }
 }
 
+/// EVD-72, SBOM-11. The message is written and verified as it is read.
+#[test]
+fn what_is_signed_between_two_runs_may_have_fifty_megabytes() {
+    let document = Document::new("bp/sbom.cdx.json", cyclonedx(50 * MB as usize, 1));
+    let image = Image::with_documents(std::slice::from_ref(&document));
+    let (programs, registry) = (Programs::new(), seeded(&image));
+    let run = || Signer::of(&image, registry.host()).config(programs.folder("answers"));
+    let folder = programs.path("messages");
+    let generate = ["-generate", &*folder.display().to_string()];
+    watch(&run().arguments(&generate))
+        .ended_with(0)
+        .took_at_most(FLAT);
+    registry.stored_nothing();
+    let messages = std::fs::read_dir(&folder).unwrap().flatten();
+    let largest = messages.map(|entry| entry.metadata().unwrap().len()).max();
+    assert!(largest.unwrap() > 50 * MB);
+    programs.answer(&folder, "answers");
+    watch(&run()).ended_with(0).took_at_most(FLAT);
+    assert_eq!(attached(&registry, &image, "att").layers.len(), 1);
+}
+
 /// SBOM-11, SBOM-12
 #[test]
 fn fifty_megabytes_are_attached_in_flat_memory_and_sent_once_for_all_keys() {

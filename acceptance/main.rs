@@ -53,6 +53,7 @@
 //! | What becomes of the image's SBOM? | `sbom` |
 //! | Does anything secret come out? | `secrets` |
 //! | Can the services be believed that hold keys in tests? | `services` |
+//! | What is signed elsewhere, between two runs? | `signed_elsewhere` |
 //! | What hangs on an image, byte for byte? | `sign` |
 //! | Has every requirement, fault and mistake its test? | `specification` |
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
@@ -123,6 +124,7 @@ mod sbom;
 mod secrets;
 mod services;
 mod sign;
+mod signed_elsewhere;
 mod specification;
 mod starved;
 mod stored;

@@ -159,3 +159,25 @@ fn the_image_is_verified_as_the_document_says() {
         }
     }
 }
+
+/// Whoever signs has openssl, and nothing of the signer.
+#[test]
+fn a_reader_signs_elsewhere_between_two_runs() {
+    let registry = RealRegistry::distribution();
+    for (cosign, name) in BOTH.into_iter().zip(["apps/third:1", "apps/fourth:1"]) {
+        let image = Image::recorded("one-document").named(&[name]);
+        image.push(registry.remote());
+        let reference = format!("{}/{name}", registry.host());
+        let digest = image.digest().to_string();
+        let folder = desk(cosign);
+        let variables = [("IMAGE", &*reference), ("DIGEST", &*digest)];
+        for script in scripts("docs/signed-elsewhere.md", "sh") {
+            let (success, text) = run(&script, folder.path(), &variables);
+            assert!(success, "{cosign:?}: {script}\n{text}");
+        }
+        let key = folder.path().join("release.pub").display().to_string();
+        cosign
+            .verify_hash("verify", &key, None, "both", &reference)
+            .accepted();
+    }
+}

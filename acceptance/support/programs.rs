@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -113,6 +113,33 @@ impl Programs {
         Config::none()
             .set_raw("program", &words)
             .set("public-key", &self.path("public.pub").display().to_string())
+    }
+
+    /// Signatures by this key that are made elsewhere, in a folder beside it.
+    pub fn folder(&self, name: &str) -> Config {
+        Config::none()
+            .set("signatures", &self.path(name).display().to_string())
+            .set("public-key", &self.path("public.pub").display().to_string())
+    }
+
+    /// Signs the messages of a folder, as its index asks for it.
+    pub fn answer(&self, messages: &Path, name: &str) {
+        let answers = self.path(name);
+        std::fs::create_dir(&answers).unwrap();
+        let index = std::fs::read_to_string(messages.join("index.toml")).unwrap();
+        let index: toml::Table = toml::from_str(&index).unwrap();
+        for entry in index["sign"].as_array().unwrap() {
+            let name = |key: &str| entry[key].as_str().unwrap();
+            let signed = std::process::Command::new("openssl")
+                .args(["dgst", "-sha256", "-sign"])
+                .arg(self.path("private.pem"))
+                .arg("-out")
+                .arg(answers.join(name("signature")))
+                .arg(messages.join(name("file")))
+                .output()
+                .unwrap();
+            assert!(signed.status.success(), "{signed:?}");
+        }
     }
 
     pub fn plugin(&self, script: &str) -> Config {

@@ -8,8 +8,8 @@ use super::{
     FlagError, InputsError, InvalidFormat, InvalidLevel, PlatformApiError, PrivilegesError,
 };
 use crate::config::{ConfigError, ReportError};
-use crate::keys::{KeyPairError, OpenError, SignError};
-use crate::phase::{DestinationError, PhaseError, Stop};
+use crate::keys::{FolderError, KeyPairError, OpenError, SignError};
+use crate::phase::{DestinationError, GenerateError, PhaseError, Stop};
 use crate::service::FaultKind;
 use crate::store::FailureKind;
 use crate::store::registry::credentials::CredentialsError;
@@ -109,6 +109,8 @@ pub enum Failure {
     Privileges(PrivilegesError),
     #[error("cannot make a key pair")]
     KeyPair(#[source] KeyPairError),
+    #[error("cannot generate what is to be signed")]
+    Generate(#[source] GenerateError),
     #[error("failed to sign")]
     Phase(#[source] PhaseError),
     #[error("cannot start")]
@@ -129,6 +131,7 @@ impl Failure {
             | Self::Report(_)
             | Self::Config(_)
             | Self::Credentials(_)
+            | Self::Generate(_)
             | Self::Receipt { .. } => INVALID_INPUT,
             Self::Unreported { .. } => IN_PART,
             Self::Privileges(_) | Self::Start(_) | Self::Panic => UNEXPECTED,
@@ -161,6 +164,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::KeyUri { .. }
         | PhaseError::NeedlessPassword { .. }
         | PhaseError::Witnesses { .. }
+        | PhaseError::Generate(_)
         | PhaseError::NoTags => INVALID_INPUT,
         PhaseError::SecretFile(_) => KEY,
         PhaseError::Key { source, .. } => of_opening(source),
@@ -174,6 +178,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
         PhaseError::Sign { source, .. } => match source {
             SignError::Service(error) => of_fault(error.kind()),
+            SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
             _ => SIGNING,
         },
         PhaseError::Seal(_) => SIGNING,
@@ -195,7 +200,10 @@ fn of_phase(error: &PhaseError) -> u8 {
 
 fn of_opening(error: &OpenError) -> u8 {
     match error {
-        OpenError::Key(_) | OpenError::NotSet(_) | OpenError::EmptyVariable(_) => KEY,
+        OpenError::Key(_)
+        | OpenError::NotSet(_)
+        | OpenError::EmptyVariable(_)
+        | OpenError::File(_) => KEY,
         OpenError::Service(error) => of_fault(error.kind()),
     }
 }

@@ -33,6 +33,8 @@ pub enum Invocation {
 pub struct Flags {
     pub check: bool,
     pub cosign_config: Option<PathBuf>,
+    /// A folder for what is to be signed elsewhere.
+    pub generate: Option<PathBuf>,
     pub gid: Option<u32>,
     /// The prefix of the files of a new key pair.
     pub key_pair: Option<PathBuf>,
@@ -92,13 +94,18 @@ impl Definition {
 }
 
 /// In the order of the usage text, which Go sorts by name.
-pub(super) const DEFINITIONS: [Definition; 24] = [
+pub(super) const DEFINITIONS: [Definition; 25] = [
     define(
         "check",
         FlagKind::Switch,
         "find out whether a run would go well, and write and sign nothing",
     ),
     define("cosign-config", FlagKind::Text, "path to cosign.toml"),
+    define(
+        "generate",
+        FlagKind::Text,
+        "folder to write to what is to be signed elsewhere; nothing is signed",
+    ),
     define(
         "generate-key-pair",
         FlagKind::Text,
@@ -330,6 +337,7 @@ impl Flags {
             "log-format" => self.log_format = Some(value),
             "log-level" => self.log_level = Some(value),
             "cosign-config" => self.cosign_config = Some(value.into()),
+            "generate" => self.generate = Some(value.into()),
             "layers" => self.layers = Some(value.into()),
             "receipt" => self.receipt = Some(value.into()),
             "report" => self.report = Some(value.into()),

@@ -42,6 +42,7 @@ pub(super) fn of(failure: &Failure) -> Hint {
         Failure::Credentials(error) => store::of_credentials(error),
         Failure::Privileges(error) => of_privileges(error),
         Failure::KeyPair(error) => keys::of_key_pair(error),
+        Failure::Generate(error) => phase::of_generation(error),
         Failure::Phase(error) => phase::of_phase(error),
         Failure::Start(_) => {
             say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
@@ -79,6 +80,11 @@ fn of_inputs(error: &InputsError) -> Hint {
         InputsError::KeyPairAlone => {
             say("leave out the flags of a run: only those of the log go with it")
         }
+        InputsError::CheckAndGenerate => say("`-generate` checks as much: leave `-check` out"),
+        InputsError::NothingElsewhere => say(
+            "write `signatures = \"<folder>\"` and `public-key = \"<path>\"` in place of `key` where \
+             somebody else signs",
+        ),
         InputsError::NoCosignConfig => {
             say("pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`")
         }

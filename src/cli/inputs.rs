@@ -193,6 +193,8 @@ pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
 pub struct Inputs {
     /// Whether the run ends before it signs.
     pub is_check: bool,
+    /// Where to write what is to be signed elsewhere, in place of signing.
+    pub generate: Option<PathBuf>,
     /// `cosign.toml`
     pub cosign_config: PathBuf,
     /// `report.toml`
@@ -227,12 +229,16 @@ impl Inputs {
     /// Resolves flags over environment over defaults. No file is touched.
     ///
     /// # Errors
-    /// On arguments after the flags, no `cosign.toml`, an insecure registry that
+    /// On arguments after the flags, `-check` beside `-generate`, no `cosign.toml`, an insecure registry that
     /// is no registry, and a limit that is no size.
     pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, InputsError> {
         let fallbacks = &environment.fallbacks;
         if !flags.arguments.is_empty() {
             return Err(InputsError::Arguments(flags.arguments.len()));
+        }
+        let generate = path(flags.generate, &None);
+        if flags.check && generate.is_some() {
+            return Err(InputsError::CheckAndGenerate);
         }
         let report = path(flags.report, &fallbacks.report).unwrap_or_else(|| {
             path(flags.layers, &fallbacks.layers)
@@ -253,6 +259,7 @@ impl Inputs {
         );
         Ok(Self {
             is_check: flags.check,
+            generate,
             cosign_config: path(flags.cosign_config, &fallbacks.cosign_config)
                 .ok_or(InputsError::NoCosignConfig)?,
             report,
@@ -375,6 +382,10 @@ pub enum InputsError {
     Arguments(usize),
     #[error("failed to parse arguments: `-generate-key-pair` signs nothing")]
     KeyPairAlone,
+    #[error("failed to parse arguments: `-check` and `-generate` cannot both be done")]
+    CheckAndGenerate,
+    #[error("failed to parse arguments: `-generate` has nothing to do: no config has `signatures`")]
+    NothingElsewhere,
     #[error("failed to parse arguments: `-cosign-config` is required")]
     NoCosignConfig,
     #[error("failed to resolve inputs: cannot use an insecure registry")]

@@ -68,6 +68,7 @@ impl Operands {
             | E::NeedlessPassword { .. }
             | E::Witnesses { .. }
             | E::SecretFile(_)
+            | E::Generate(_)
             | E::NoTags
             | E::WriteAccess { .. }
             | E::Content(_)

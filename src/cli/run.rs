@@ -14,8 +14,8 @@ use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
 use super::watch::Watch;
 use super::{
-    Environment, Flags, Inputs, Invocation, Log, Negotiated, hint, key_pair, platform_api,
-    privileges, runtime, usage,
+    Environment, Flags, Inputs, InputsError, Invocation, Log, Negotiated, hint, key_pair,
+    platform_api, privileges, runtime, usage,
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
@@ -24,7 +24,8 @@ use crate::http::{Client, Settings};
 use crate::keys::{KeyReference, Origin};
 use crate::oci::{Namespace, Repository};
 use crate::phase::{
-    self, ClosedKey, Destination, Input, KeySettings, Mixture, Notation, Plan, Receipt, Task,
+    self, ClosedKey, Destination, Input, KeySettings, MessageFolder, Mixture, Notation, Plan,
+    Receipt, Task,
 };
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
@@ -154,6 +155,9 @@ fn sign(
     let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
     let (plan, closed) = plan(&inputs, password.as_ref(), &variables, until)?;
     drop(password);
+    if inputs.generate.is_some() && !plan.awaits_signatures() {
+        return Err(Failure::Inputs(InputsError::NothingElsewhere));
+    }
     let registries = registries(&inputs, environment, &plan, &variables, until)?;
     let registries = Arc::new(registries);
     let read = files_read(&inputs, environment, &plan, &closed, &variables);
@@ -162,10 +166,11 @@ fn sign(
     let destination = destination
         .map(|path| find_destination(path, &read, until))
         .transpose()?;
+    let task = task(&inputs)?;
     let runtime = runtime::start().map_err(Failure::Start)?;
     watch.run(&registries);
     let (mut receipt, outcome) = runtime.block_on(async {
-        let (limits, task) = (&inputs.limits, task(&inputs));
+        let limits = &inputs.limits;
         let stop = watch.stopped();
         phase::run(
             &plan,
@@ -187,14 +192,15 @@ fn sign(
     // The run does not wait for a key that is still being unlocked.
     runtime.shutdown_background();
     receipt.scrub(secrets);
+    let signs = !inputs.is_check && inputs.generate.is_none();
     let written = match destination {
         // A receipt of nothing could be taken for one of a run.
-        Some(destination) if !inputs.is_check => write_receipt(destination, &receipt, has_written),
+        Some(destination) if signs => write_receipt(destination, &receipt, has_written),
         _ => Ok(()),
     };
     let Err(failure) = outcome else {
         written?;
-        if !inputs.is_check {
+        if signs {
             let took = watch.elapsed().as_secs_f64();
             info!("Done in {took:.1} s: {}", receipt.summary());
         }
@@ -207,13 +213,17 @@ fn sign(
     Err(failure)
 }
 
-fn task(inputs: &Inputs) -> Task {
-    match inputs.settle {
+fn task(inputs: &Inputs) -> Result<Task, Failure> {
+    if let Some(path) = &inputs.generate {
+        let folder = MessageFolder::find(path).map_err(Failure::Generate)?;
+        return Ok(Task::Generate(folder));
+    }
+    Ok(match inputs.settle {
         _ if inputs.is_check => Task::Check,
         None => Task::Sign(Settle::Measured),
         Some(settle) if settle.is_zero() => Task::Sign(Settle::Off),
         Some(settle) => Task::Sign(Settle::Fixed(settle)),
-    }
+    })
 }
 
 fn warn_of_mixture(mixture: &Mixture) {

@@ -33,6 +33,9 @@ pub fn cosign_config(data: &[u8]) {
                     WrittenKey::Uri(uri) => assert!(uri.contains(':')),
                     WrittenKey::Program { command, .. } => assert!(!command.is_empty()),
                     WrittenKey::Identity(_) => assert!(config.witnesses.is_some()),
+                    WrittenKey::Signatures { folder, .. } => {
+                        assert!(file.resolve(folder).is_absolute());
+                    }
                 }
                 assert!(config.position.line > 0 && config.position.column > 0);
             }

@@ -3,8 +3,9 @@
 use std::io;
 
 use super::origin::Origin;
+use super::remote::FolderError;
 use crate::pkcs11;
-use crate::service::ServiceError;
+use crate::service::{ServiceError, Unreadable};
 
 /// The most bytes that a key file or a password may have.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -77,6 +78,8 @@ pub enum OpenError {
     #[error("the variable `{0}` is empty")]
     EmptyVariable(String),
     #[error(transparent)]
+    File(#[from] Unreadable),
+    #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
@@ -93,6 +96,8 @@ pub enum SignError {
     Mismatch,
     #[error(transparent)]
     Service(Box<ServiceError>),
+    #[error(transparent)]
+    Folder(Box<FolderError>),
 }
 
 /// A URI that names no key. The text is not repeated: it may hold a PIN.

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub use super::remote::fuzzing::{vault_answer, vault_config};
+pub use super::remote::fuzzing::{signature_file, vault_answer, vault_config};
 pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
 
 use super::pem::first_block;

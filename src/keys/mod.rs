@@ -38,8 +38,11 @@ pub use local::LocalKey;
 pub use origin::Origin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
-pub use reference::{KeyReference, KeyUri, Program, PublicFileName};
-pub use remote::{AwsKey, AzureUri, GoogleUri, Message, Purpose, RemoteKey, Unsigned, VaultUri};
+pub use reference::{KeyReference, KeyUri, Program, PublicFileName, SignatureFolder};
+pub use remote::{
+    AwsKey, AzureUri, FolderError, GoogleUri, INDEX, Message, Named, Purpose, RemoteKey, SignIndex,
+    ToSign, Unsigned, VaultUri,
+};
 pub use stored::{GitLabUri, SecretUri};
 
 use crate::oci::{Content, Digest};

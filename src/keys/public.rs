@@ -12,7 +12,7 @@ use crate::signature::PublicKey;
 const KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 
-/// The file that holds a program's public half, read.
+/// The file that holds the public half of a key that is not here, read.
 #[derive(Debug)]
 pub struct PublicFile {
     pub key: PublicKey,

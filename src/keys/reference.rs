@@ -23,6 +23,7 @@ pub enum KeyReference {
     /// A key of the run's own, whose holder an authority certifies. The path of the
     /// token's file is resolved.
     Identity(IdentityToken),
+    Signatures(SignatureFolder),
 }
 
 impl KeyReference {
@@ -31,7 +32,7 @@ impl KeyReference {
         match self {
             Self::File(_) => true,
             Self::Uri(uri) => uri.has_password(),
-            Self::Program(_) | Self::Identity(_) => false,
+            Self::Program(_) | Self::Identity(_) | Self::Signatures(_) => false,
         }
     }
 }
@@ -48,6 +49,7 @@ impl fmt::Display for KeyReference {
             Self::Identity(IdentityToken::Provider(provider)) => {
                 write!(f, "oidc-provider:{}", provider.name())
             }
+            Self::Signatures(folder) => write!(f, "{folder}"),
         }
     }
 }
@@ -60,7 +62,22 @@ pub struct Program {
     pub public: PublicFileName,
 }
 
-/// Where the public half of a program's key is, resolved.
+/// A folder of signatures that were made elsewhere, and the public half of the
+/// key that made them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignatureFolder {
+    /// Resolved. It may not be there yet.
+    pub folder: PathBuf,
+    pub public: PublicFileName,
+}
+
+impl fmt::Display for SignatureFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "signatures:{}", self.folder.display())
+    }
+}
+
+/// Where the public half of a key that is not here is, resolved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PublicFileName {
     /// PEM of a SubjectPublicKeyInfo.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::generate::GenerateError;
 use super::mixture::Mixture;
 use super::secret_file::SecretFileError;
 use super::witnesses::WitnessesError;
@@ -143,6 +144,8 @@ pub enum PhaseError {
     NoSignature(Place),
     #[error("{0} ended unexpectedly")]
     Crashed(&'static str),
+    #[error(transparent)]
+    Generate(GenerateError),
     #[error(transparent)]
     Place(AttachError),
     #[error(transparent)]

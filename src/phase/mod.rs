@@ -29,6 +29,7 @@ mod claims;
 mod destination;
 mod error;
 mod formats;
+mod generate;
 mod image;
 mod just_pushed;
 mod limits;
@@ -55,6 +56,7 @@ pub use claims::Claims;
 pub use destination::{Destination, DestinationError, Input};
 pub use error::{PhaseError, Stop};
 pub use formats::check_formats;
+pub use generate::{GenerateError, MessageFolder, generate};
 pub use image::Image;
 pub use limits::Limits;
 pub use mixture::{Formats, Mixture};
@@ -65,7 +67,7 @@ pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
 pub use seal::{Sealed, seal};
 pub use secret_file::{SecretFileError, SecretRole};
-pub use sign::{Signed, sign};
+pub use sign::{Signed, look_up, sign};
 pub use signatory::{Item, Signatory};
 pub use subject::Subject;
 pub use summary::Summary;
@@ -92,12 +94,15 @@ const GRACE: Duration = Duration::from_millis(1000);
 const LOOKING: Duration = Duration::from_secs(5);
 
 /// How far a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// To the end, with this time to let what was written settle.
     Sign(Settle),
-    /// Up to the first signature.
+    /// Up to the first signature; of those that were made elsewhere, whether they
+    /// are there.
     Check,
+    /// As far, and then writes there what is to be signed elsewhere.
+    Generate(MessageFolder),
 }
 
 /// Runs all steps after [`prepare`], until done or until `stop`. What
@@ -169,9 +174,9 @@ async fn steps(
     let claims = or_stopped(registries, Claims::read(plan, &readable)).await?;
     let subjects = readable.into_subjects();
     let more = async {
-        match task {
+        match &task {
             Task::Sign(_) => open_more(plan, &claims, &writable, registries).await,
-            Task::Check => Ok(()),
+            Task::Check | Task::Generate(_) => Ok(()),
         }
     };
     let (keys, more) = futures_util::join!(or_stopped(registries, opening.finish()), more);
@@ -179,9 +184,9 @@ async fn steps(
     let formats = check_formats(plan, &claims, &writable, &keys, warn);
     or_stopped(registries, formats).await?;
     let Task::Sign(settle) = task else {
-        let (images, keys) = (Count(subjects.len(), "image"), Count(keys.count(), "key"));
-        info!("Checked: ready to sign {images} with {keys}");
-        return Ok(());
+        let images = Count(subjects.len(), "image");
+        let ending = end_unsigned(plan, task, images, claims, writable, keys, registries);
+        return or_stopped(registries, ending).await;
     };
     let computing = async {
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
@@ -196,6 +201,29 @@ async fn steps(
             watching_tags(publishing, &subjects, registries).await
         }
     }
+}
+
+/// The end of a run that signs nothing.
+async fn end_unsigned(
+    plan: &Plan,
+    task: Task,
+    images: Count,
+    claims: Claims,
+    writable: Writable,
+    keys: Keys,
+    registries: &Registries,
+) -> Result<(), PhaseError> {
+    if let Task::Generate(folder) = &task {
+        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        return generate(plan, recognised, &keys, folder).await;
+    }
+    let count = Count(keys.count(), "key");
+    if plan.awaits_signatures() {
+        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        look_up(recognised, keys).await?;
+    }
+    info!("Checked: ready to sign {images} with {count}");
+    Ok(())
 }
 
 /// Looks at the tags of the images once more as soon as something was written,

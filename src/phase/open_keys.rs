@@ -181,6 +181,15 @@ impl Keys {
         fingerprints.collect::<HashSet<_>>().len()
     }
 
+    /// Those whose signatures are made elsewhere, between two runs.
+    pub(super) fn elsewhere(self) -> Self {
+        let keys = self.keys.into_iter();
+        let keys = keys.filter(|key| matches!(*key.record.reference, KeyReference::Signatures(_)));
+        Self {
+            keys: keys.collect(),
+        }
+    }
+
     pub(super) fn into_keys(self) -> Vec<OpenKey> {
         self.keys
     }

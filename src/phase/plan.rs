@@ -15,6 +15,7 @@ use super::mixture::Formats;
 use super::signatory::{Item, Signatory};
 use crate::attach::{Kind, Place};
 use crate::config::{CosignConfig, ExportSbom, MediaTypes, Report};
+use crate::keys::KeyReference;
 use crate::oci::{Reference, Repository};
 
 mod contradiction;
@@ -158,6 +159,12 @@ impl Plan {
     pub(super) fn hangs(&self, is_wanted: impl Fn(&Item) -> bool) -> bool {
         let mut signatories = self.signatories.iter();
         signatories.any(|signatory| signatory.items().iter().any(&is_wanted))
+    }
+
+    /// Whether a signatory's signatures are made elsewhere.
+    pub fn awaits_signatures(&self) -> bool {
+        let mut signatories = self.signatories.iter();
+        signatories.any(|signatory| matches!(*signatory.key, KeyReference::Signatures(_)))
     }
 
     pub fn exports_sbom(&self) -> bool {

@@ -70,6 +70,18 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
     Ok(Signed { places, signed })
 }
 
+/// Looks for the signatures that were made elsewhere, as far as they do not hang
+/// there already. Nobody signs.
+///
+/// # Errors
+/// On one that is not in its folder, or that its key does not accept.
+pub async fn look_up(recognised: Recognised, keys: Keys) -> Result<(), PhaseError> {
+    let (_, recalled) = recognised.into_parts();
+    let standing = standing(&recalled)?;
+    sign_missing(&recalled, keys.elsewhere(), &standing).await?;
+    Ok(())
+}
+
 /// The claim with a signature that nobody has vouched for yet.
 fn with(recalled: &Recalled, signature: Signature) -> Option<envelope::Signed> {
     match &recalled.wanted.body {

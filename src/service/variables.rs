@@ -179,6 +179,11 @@ impl Variables {
         Ok(made)
     }
 
+    /// When every pipe must have ended.
+    pub fn until(&self) -> Instant {
+        self.0.until
+    }
+
     /// Hides a secret from now on.
     pub fn remember(&self, secret: &[u8]) {
         self.0.secrets.remember(secret);

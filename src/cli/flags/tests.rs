@@ -49,6 +49,8 @@ fn every_flag_arrives() {
         "-uid",
         "1000",
         "-gid=1001",
+        "-generate",
+        "m",
         "-generate-key-pair=k",
         "-insecure-registry",
         "a",
@@ -72,6 +74,7 @@ fn every_flag_arrives() {
     let expected = Flags {
         check: true,
         cosign_config: Some("c".into()),
+        generate: Some("m".into()),
         gid: Some(1001),
         key_pair: Some("k".into()),
         insecure_registries: vec!["a".into(), "b,c".into()],
@@ -278,7 +281,7 @@ fn the_usage_has_the_layout_of_go() {
     let usage = crate::cli::usage::flags();
     assert!(
         usage.starts_with(
-            "Usage of signer:\n  -check\n    \tfind out whether a run would go well, and write and sign nothing\n  -cosign-config string\n    \tpath to cosign.toml\n  -generate-key-pair string\n"
+            "Usage of signer:\n  -check\n    \tfind out whether a run would go well, and write and sign nothing\n  -cosign-config string\n    \tpath to cosign.toml\n  -generate string\n"
         ),
         "{usage}"
     );

@@ -84,20 +84,20 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ConfigError::UnsupportedScheme { .. } => say("only the path of a file can be used"),
         ConfigError::NotWith {
             key: "identity-token" | "oidc-provider",
-            other: "key" | "program" | "public-key" | "certificate",
+            other: "key" | "program" | "signatures" | "public-key" | "certificate",
             ..
         } => say(
             "an identity signs with a key of the run's own and is certified by the authority of \
              the signing config: leave out what names another key",
         ),
         ConfigError::NotWith {
-            other: "key",
-            key: "program",
+            key: "program" | "signatures",
             ..
-        } => say("a key is named once, by `key` or by `program`"),
-        ConfigError::NotWith { other: "key", .. } => {
-            say("it is the public half of a `program`'s key; a `key` needs none")
-        }
+        } => say("a key is named once, by `key`, `program` or `signatures`"),
+        ConfigError::NotWith { other: "key", .. } => say(
+            "it is the public half of a key that signs by `program` or `signatures`; a `key` needs \
+             none",
+        ),
         ConfigError::NotWith { .. } => say("give one of the two"),
         ConfigError::Needs {
             other: "trusted-root",
@@ -105,7 +105,7 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         } => say(TRUSTED_ROOT),
         ConfigError::Needs { .. } => say(SIGNING_CONFIG),
         ConfigError::NoPublicKey { .. } => say(
-            "name the public half of the program's key: `public-key = \"<path>\"` or \
+            "name the public half of the key that signs: `public-key = \"<path>\"` or \
              `certificate = \"<path>\"`",
         ),
         ConfigError::RepositoryIsUrl { .. } | ConfigError::Repository { .. } => {

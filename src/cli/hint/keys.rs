@@ -2,7 +2,7 @@
 
 use super::service::of_service;
 use super::{Hint, say};
-use crate::keys::{KeyError, KeyPairError, OpenError, Origin, SignError, UriError};
+use crate::keys::{FolderError, KeyError, KeyPairError, OpenError, Origin, SignError, UriError};
 use crate::pkcs11;
 
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
@@ -39,6 +39,7 @@ pub(super) fn of_opening(error: &OpenError) -> Hint {
         OpenError::NotSet(name) | OpenError::EmptyVariable(name) => {
             Some(format!("set `{name}` to the content of a key file").into())
         }
+        OpenError::File(_) => say("paths in cosign.toml are relative to its folder"),
         OpenError::Service(error) => of_service(error),
     }
 }
@@ -154,6 +155,35 @@ pub(super) fn of_signing(error: &SignError) -> Hint {
             say("the key file or this machine's memory is damaged; the signature was discarded")
         }
         SignError::Service(error) => of_service(error),
+        SignError::Folder(error) => of_folder(error),
         SignError::Read(_) | SignError::MessageChanged | SignError::Refused => None,
+    }
+}
+
+/// A signature that was to be made elsewhere.
+fn of_folder(error: &FolderError) -> Hint {
+    match error {
+        FolderError::Missing { .. } => say(
+            "`-generate` writes the messages: let the exact bytes of each be signed, and save the \
+             signature under that name",
+        ),
+        FolderError::NotTheirs { .. } => say(
+            "sign the file's bytes as they are, by the `algorithm` of its `index.toml`: for ECDSA \
+             and RSA (not PSS), `openssl dgst -sha256 -sign` does that",
+        ),
+        FolderError::OtherImage { .. }
+        | FolderError::OtherBytes { .. }
+        | FolderError::NotListed { .. } => say(
+            "give the report and the cosign.toml that the messages were generated from, or \
+             generate again and let that be signed",
+        ),
+        FolderError::OtherKey { .. } => {
+            say("name the public half of the key that signs, or generate again")
+        }
+        FolderError::Unreadable { .. } => say(
+            "paths in cosign.toml are relative to its folder; the files in `signatures` must be \
+             readable by the phase's user",
+        ),
+        FolderError::TooLong(_) => say("the file must hold one signature and nothing else"),
     }
 }

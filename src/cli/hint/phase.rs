@@ -7,7 +7,7 @@ use super::store::of_store;
 use super::witness::of_witnesses;
 use super::{Hint, RUN_AGAIN, say};
 use crate::oci::Repository;
-use crate::phase::{DestinationError, Mixture, PhaseError, SecretFileError, Stop};
+use crate::phase::{DestinationError, GenerateError, Mixture, PhaseError, SecretFileError, Stop};
 use crate::store::registry::StoreError;
 
 pub(super) fn of_phase(error: &PhaseError) -> Hint {
@@ -40,6 +40,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::Sbom { source, .. } => of_sbom(source),
         PhaseError::Sign { source, .. } => of_signing(source),
         PhaseError::Place(source) => of_attach(source),
+        PhaseError::Generate(source) => of_generation(source),
         PhaseError::Mixed(mixture) => of_mixture(mixture),
         PhaseError::InPart(source) => of_phase(source).or_else(|| say(RUN_AGAIN)),
         PhaseError::Stopped(Stop::OutOfTime(_)) => {
@@ -67,6 +68,20 @@ fn of_secret_file(error: &SecretFileError) -> Hint {
             "paths in cosign.toml are relative to its folder; the file must be readable by the \
              phase's user",
         ),
+    }
+}
+
+/// A folder that takes no messages.
+pub(super) fn of_generation(error: &GenerateError) -> Hint {
+    match error {
+        GenerateError::Write { .. } => {
+            say("`-generate` names a folder that the phase's user can write to; it may be new")
+        }
+        GenerateError::OtherIndex { .. } | GenerateError::OtherMessage { .. } => say(
+            "messages that are no longer asked for could be signed by mistake: name another folder, \
+             or delete this one; a message that has not changed keeps its name and its signature",
+        ),
+        GenerateError::Foreign { .. } => say("name another folder, best a new one"),
     }
 }
 

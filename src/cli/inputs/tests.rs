@@ -41,6 +41,7 @@ fn report(arguments: &[&str], variables: Variables<'_>) -> PathBuf {
 fn without_anything_else_the_defaults_hold() {
     let expected = Inputs {
         is_check: false,
+        generate: None,
         cosign_config: "c".into(),
         report: "/layers/report.toml".into(),
         receipt: None,

@@ -69,8 +69,11 @@ pub enum ConfigError {
         other: &'static str,
         position: Position,
     },
-    #[error("the `program` at `{position}` has no `public-key` and no `certificate`")]
-    NoPublicKey { position: Position },
+    #[error("the `{key}` at `{position}` has no `public-key` and no `certificate`")]
+    NoPublicKey {
+        key: &'static str,
+        position: Position,
+    },
     #[error("`repository` must be a repository and no URL, at `{position}`")]
     RepositoryIsUrl { position: Position },
     #[error("the `repository` at `{position}` cannot be used")]

@@ -7,7 +7,7 @@ use super::error::ConfigError;
 use super::table::{Table, Text, Value};
 use super::witness::{IdentityToken, identity_token};
 
-/// A key as written (`key`, or `program`).
+/// A key as written (`key`, `program` or `signatures`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WrittenKey {
     /// A private key's file; see [`CosignConfig::resolve`].
@@ -22,9 +22,15 @@ pub enum WrittenKey {
     /// An identity that an authority certifies (`identity-token` or
     /// `oidc-provider`), with a key of the run's own.
     Identity(IdentityToken),
+    /// A folder of signatures that were made elsewhere; see
+    /// [`CosignConfig::resolve`].
+    Signatures {
+        folder: PathBuf,
+        public: PublicKeyFile,
+    },
 }
 
-/// The file with the public half of a program's key; see
+/// The file with the public half of a key that is not here; see
 /// [`CosignConfig::resolve`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKeyFile {
@@ -34,45 +40,80 @@ pub enum PublicKeyFile {
     Certificate(PathBuf),
 }
 
+/// The names of a key. A config has exactly one.
+const NAMES: [&str; 3] = ["key", "program", "signatures"];
+const PUBLIC_NAMES: [&str; 2] = ["public-key", "certificate"];
+
 /// The key, by exactly one of its names.
 pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), ConfigError> {
     let public = public_key_file(table)?;
-    if let Some((name, token, position)) = identity_token(table)? {
-        for other in ["key", "program", "public-key", "certificate"] {
-            if table.table.get(other).is_some() {
+    if let Some(identity) = identity(table)? {
+        return Ok(identity);
+    }
+    match named(table)? {
+        Some(("key", _)) | None => {
+            if let Some((_, name, position)) = public {
                 return Err(ConfigError::NotWith {
                     key: name,
-                    other,
+                    other: "key",
                     position,
                 });
             }
+            written_key(table.required_text("key")?)
         }
-        return Ok((WrittenKey::Identity(token), position));
-    }
-    let Some(program) = table.table.get("program") else {
-        if let Some((_, name, position)) = public {
-            return Err(ConfigError::NotWith {
+        Some((name, value)) => {
+            let position = table.document.position(value.span());
+            let public = public.ok_or_else(|| ConfigError::NoPublicKey {
                 key: name,
-                other: "key",
-                position,
+                position: position.clone(),
             });
+            let key = match name {
+                "program" => WrittenKey::Program {
+                    command: command(table, value)?,
+                    public: public?.0,
+                },
+                _ => WrittenKey::Signatures {
+                    folder: file(name, table.required_text(name)?)?,
+                    public: public?.0,
+                },
+            };
+            Ok((key, position))
         }
-        return written_key(table.required_text("key")?);
-    };
-    let position = table.document.position(program.span());
-    if table.table.get("key").is_some() {
-        return Err(ConfigError::NotWith {
-            key: "program",
-            other: "key",
-            position,
-        });
     }
-    let command = command(table, program)?;
-    let public = public.map(|(public, _, _)| public);
-    let public = public.ok_or_else(|| ConfigError::NoPublicKey {
-        position: position.clone(),
-    })?;
-    Ok((WrittenKey::Program { command, public }, position))
+}
+
+/// An identity, beside which no other key is named.
+fn identity(table: &Table<'_, '_>) -> Result<Option<(WrittenKey, Position)>, ConfigError> {
+    let Some((name, token, position)) = identity_token(table)? else {
+        return Ok(None);
+    };
+    let mut others = NAMES.into_iter().chain(PUBLIC_NAMES);
+    match others.find(|other| table.table.get(*other).is_some()) {
+        None => Ok(Some((WrittenKey::Identity(token), position))),
+        Some(other) => Err(ConfigError::NotWith {
+            key: name,
+            other,
+            position,
+        }),
+    }
+}
+
+/// The name of the key that is there, with its value.
+fn named<'t, 'd>(
+    table: &Table<'t, 'd>,
+) -> Result<Option<(&'static str, &'t Value<'d>)>, ConfigError> {
+    let mut named = NAMES
+        .into_iter()
+        .filter_map(|name| Some((name, table.table.get(name)?)));
+    let first = named.next();
+    match (first, named.next()) {
+        (Some((other, _)), Some((key, value))) => Err(ConfigError::NotWith {
+            key,
+            other,
+            position: table.document.position(value.span()),
+        }),
+        (first, _) => Ok(first),
+    }
 }
 
 fn written_key((text, position): Text<'_>) -> Result<(WrittenKey, Position), ConfigError> {
@@ -87,7 +128,7 @@ type Public = (PublicKeyFile, &'static str, Position);
 
 fn public_key_file(table: &Table<'_, '_>) -> Result<Option<Public>, ConfigError> {
     let mut found: Option<Public> = None;
-    for name in ["public-key", "certificate"] {
+    for name in PUBLIC_NAMES {
         let Some((text, position)) = table.optional_text(name)? else {
             continue;
         };

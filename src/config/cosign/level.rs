@@ -21,6 +21,7 @@ pub(super) const CONFIGS: Level = Level {
     keys: &[
         "key",
         "program",
+        "signatures",
         "public-key",
         "certificate",
         "password",

@@ -9,6 +9,7 @@
 pub(super) mod aws;
 pub(super) mod azure;
 mod der;
+mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 pub(super) mod google;
@@ -25,6 +26,7 @@ use tracing::{debug, warn};
 
 pub use aws::AwsKey;
 pub use azure::AzureUri;
+pub use folder::{FolderError, INDEX, Named, SignIndex, ToSign};
 pub use google::GoogleUri;
 pub use vault::VaultUri;
 
@@ -57,6 +59,16 @@ pub enum Purpose {
     Attestation,
 }
 
+impl Purpose {
+    /// Its name for those who sign.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Attestation => "attestation",
+        }
+    }
+}
+
 /// A message that got no signature.
 #[derive(Debug)]
 pub struct Unsigned {
@@ -72,6 +84,7 @@ pub struct Closed(Keeper);
 enum Keeper {
     Aws(aws::Closed),
     Azure(azure::Closed),
+    Folder(folder::Closed),
     Google(google::Closed),
     Plugin(plugin::Closed),
     Program(program::Closed),
@@ -82,6 +95,7 @@ enum Keeper {
 enum Service {
     Aws(aws::Key),
     Azure(azure::Key),
+    Folder(folder::Key),
     Google(google::Key),
     Plugin(plugin::Key),
     Program(program::Key),
@@ -134,6 +148,9 @@ impl Closed {
             KeyReference::Program(program) => {
                 Keeper::Program(program::Closed::find(program, variables)?)
             }
+            KeyReference::Signatures(folder) => {
+                Keeper::Folder(folder::Closed::find(folder, variables)?)
+            }
             // Those are unlocked here.
             KeyReference::File(_)
             | KeyReference::Identity(_)
@@ -154,6 +171,10 @@ impl Closed {
             Keeper::Azure(closed) => {
                 let (key, found) = closed.open(client).await?;
                 (Service::Azure(key), found)
+            }
+            Keeper::Folder(closed) => {
+                let (key, found) = closed.open();
+                (Service::Folder(key), found)
             }
             Keeper::Google(closed) => {
                 let (key, found) = closed.open(client).await?;
@@ -232,6 +253,8 @@ impl RemoteKey {
         let signatures = match &self.service {
             Service::Aws(key) => Box::pin(key.sign(&prepared)).await?,
             Service::Azure(key) => Box::pin(key.sign(&prepared)).await?,
+            // What is read there is compared with all messages.
+            Service::Folder(key) => return Box::pin(key.sign(self, &prepared)).await,
             Service::Google(key) => Box::pin(key.sign(&prepared)).await?,
             Service::Plugin(key) => Box::pin(key.sign(&prepared)).await?,
             Service::Program(key) => Box::pin(key.sign(&prepared)).await?,

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
 
-use super::{Found, Prepared, Purpose, Unsigned, each, failed, pass_on, processors};
+use super::{Found, Prepared, Unsigned, each, failed, pass_on, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::error::OpenError;
 use crate::keys::public::PublicFile;
@@ -95,13 +95,7 @@ impl Key {
             .args(&self.arguments)
             .env("SIGNER_DIGEST", digest.hex())
             .env("SIGNER_IMAGE", &message.image)
-            .env(
-                "SIGNER_KIND",
-                match message.purpose {
-                    Purpose::Signature => "signature",
-                    Purpose::Attestation => "attestation",
-                },
-            );
+            .env("SIGNER_KIND", message.purpose.name());
         for name in self.variables.secret_names() {
             command.env_remove(name);
         }

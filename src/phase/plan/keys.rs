@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{self, CosignConfig, IdentityToken, PublicKeyFile};
-use crate::keys::{self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName};
+use crate::keys::{
+    self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName, SignatureFolder,
+};
 use crate::phase::error::PhaseError;
 use crate::phase::secret_file::{self, SecretRole};
 use crate::phase::signatory::Signatory;
@@ -55,17 +57,18 @@ pub(super) fn reference(
         }
         config::WrittenKey::Program { command, public } => KeyReference::Program(Program {
             command: program(config, command),
-            public: match public {
-                PublicKeyFile::Key(path) => PublicFileName::Key(config.resolve(path)),
-                PublicKeyFile::Certificate(path) => {
-                    PublicFileName::Certificate(config.resolve(path))
-                }
-            },
+            public: public_half(config, public),
         }),
         config::WrittenKey::Identity(IdentityToken::File(path)) => {
             KeyReference::Identity(IdentityToken::File(config.resolve(path)))
         }
         config::WrittenKey::Identity(provider) => KeyReference::Identity(provider.clone()),
+        config::WrittenKey::Signatures { folder, public } => {
+            KeyReference::Signatures(SignatureFolder {
+                folder: config.resolve(folder),
+                public: public_half(config, public),
+            })
+        }
     };
     match entry.password {
         Some(_) if !reference.has_password() => Err(PhaseError::NeedlessPassword {
@@ -73,6 +76,13 @@ pub(super) fn reference(
             key: Arc::new(reference),
         }),
         _ => Ok(reference),
+    }
+}
+
+fn public_half(config: &CosignConfig, public: &PublicKeyFile) -> PublicFileName {
+    match public {
+        PublicKeyFile::Key(path) => PublicFileName::Key(config.resolve(path)),
+        PublicKeyFile::Certificate(path) => PublicFileName::Certificate(config.resolve(path)),
     }
 }
 
@@ -143,7 +153,10 @@ fn read_key(
 fn warn_of_readers(closed: &[ClosedKey]) {
     let keys = closed.iter().filter_map(|closed| match &*closed.reference {
         KeyReference::File(path) => Some((SecretRole::Key, path)),
-        KeyReference::Uri(_) | KeyReference::Program(_) | KeyReference::Identity(_) => None,
+        KeyReference::Uri(_)
+        | KeyReference::Program(_)
+        | KeyReference::Identity(_)
+        | KeyReference::Signatures(_) => None,
     });
     let passwords = closed
         .iter()

@@ -242,6 +242,46 @@ fn a_program_has_a_public_half_and_no_key_beside() {
     }
 }
 
+/// CFG-8
+#[test]
+fn a_folder_of_signatures_has_a_public_half_and_no_key_beside() {
+    let text = "[[configs]]\nsignatures = \"s\"\ncertificate = \"c.pem\"\n";
+    let (folder, public) = ("s".into(), PublicKeyFile::Certificate("c.pem".into()));
+    assert_eq!(
+        parse(text).unwrap().configs()[0].key,
+        WrittenKey::Signatures { folder, public }
+    );
+    for (keys, refused) in [
+        (
+            "signatures = \"\"\npublic-key = \"p\"",
+            "`signatures` is empty",
+        ),
+        (
+            "signatures = [\"s\"]\npublic-key = \"p\"",
+            "`signatures` must be a string",
+        ),
+        (
+            "signatures = \"s3://s\"\npublic-key = \"p\"",
+            "`signatures` starts with `s3://`",
+        ),
+        (
+            "signatures = \"s\"",
+            "the `signatures` at `/c/cosign.toml:2:14` has no `public-key`",
+        ),
+        (
+            "key = \"k\"\nsignatures = \"s\"",
+            "`signatures` cannot stand beside `key`",
+        ),
+        (
+            "program = [\"p\"]\nsignatures = \"s\"\npublic-key = \"p\"",
+            "`signatures` cannot stand beside `program`",
+        ),
+    ] {
+        let words = refusal(&format!("[[configs]]\n{keys}\n"));
+        assert!(words.contains(refused), "{words}");
+    }
+}
+
 /// CFG-8, CFG-11, SIG-11
 #[test]
 fn no_error_repeats_a_secret_that_was_pasted() {

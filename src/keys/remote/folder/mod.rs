@@ -1,0 +1,168 @@
+//! Folders of signatures that were made elsewhere, of messages that an earlier
+//! run wrote (`spec/evidence.md`, "Signatures made elsewhere").
+//!
+//! A signature is known by its file's name, which follows from the message and
+//! the key. The index that names it to those who sign is read only to say why a
+//! signature is lacking: nothing in it decides what is attached.
+
+mod encoding;
+mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
+mod index;
+mod otherwise;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::FolderError;
+pub use index::{INDEX, Named, SignIndex, ToSign};
+
+use super::{Found, Prepared, RemoteKey, Unsigned};
+use crate::beside;
+use crate::file;
+use crate::keys::error::{KeyError, OpenError};
+use crate::keys::public::PublicFile;
+use crate::keys::reference::SignatureFolder;
+use crate::keys::{MAX_LENGTH, SignError};
+use crate::oci::Digest;
+use crate::service::Variables;
+use crate::signature::Signature;
+
+/// The longest index: some thousands of messages.
+const LONGEST_INDEX: usize = 8 << 20;
+
+/// A folder whose key's public half was read.
+pub(super) struct Closed {
+    key: Key,
+    public: PublicFile,
+}
+
+/// A folder that holds the signatures, or will.
+#[derive(Clone)]
+pub(super) struct Key {
+    folder: PathBuf,
+    variables: Variables,
+}
+
+impl Closed {
+    /// Reads the public half. The folder may not be there yet, and is not needed
+    /// where everything was published before.
+    pub(super) fn find(folder: &SignatureFolder, variables: &Variables) -> Result<Self, OpenError> {
+        let pem = variables.read(folder.public.path())?;
+        if pem.expose().len() > MAX_LENGTH {
+            return Err(KeyError::TooLong.into());
+        }
+        Ok(Self {
+            public: PublicFile::parse(&folder.public, &pem)?,
+            key: Key {
+                folder: folder.folder.clone(),
+                variables: variables.clone(),
+            },
+        })
+    }
+
+    pub(super) fn open(self) -> (Key, Found) {
+        let found = Found {
+            public: self.public.key,
+            hash: None,
+            version: None,
+        };
+        (self.key, found)
+    }
+}
+
+impl Key {
+    /// The signature of each message, as `signer` accepts it.
+    pub(super) async fn sign(
+        &self,
+        signer: &Arc<RemoteKey>,
+        messages: &Arc<[Prepared]>,
+    ) -> Result<Vec<Signature>, Unsigned> {
+        let (folder, signer) = (self.clone(), Arc::clone(signer));
+        let messages = Arc::clone(messages);
+        let looking = move || folder.look_up(&signer, &messages);
+        let crashed = Unsigned {
+            index: 0,
+            error: SignError::Refused,
+        };
+        beside::run(looking).await.unwrap_or(Err(crashed))
+    }
+
+    /// Every file is looked for before the first is refused, so that the error
+    /// can say how many are lacking.
+    fn look_up(
+        &self,
+        signer: &RemoteKey,
+        messages: &[Prepared],
+    ) -> Result<Vec<Signature>, Unsigned> {
+        let at = |index, error: SignError| Unsigned { index, error };
+        let fingerprint = Digest::of(signer.public_key().as_der());
+        let mut named = Vec::new();
+        for (index, prepared) in messages.iter().enumerate() {
+            let digest = prepared.message.content.digest();
+            let digest = digest.map_err(|error| at(index, SignError::Read(error)))?;
+            named.push(Named::new(prepared.message.purpose, digest, &fingerprint));
+        }
+        let (mut files, mut lacking) = (Vec::new(), Vec::new());
+        for (index, name) in named.iter().enumerate() {
+            let path = self.folder.join(&name.signature);
+            match self.read(&path) {
+                Ok(Some(bytes)) => files.push((path, bytes)),
+                Ok(None) => lacking.push(index),
+                Err(error) => return Err(at(index, error.into())),
+            }
+        }
+        if let Some((first, others)) = lacking.split_first()
+            && let (Some(prepared), Some(name)) = (messages.get(*first), named.get(*first))
+        {
+            let index = SignIndex::read(&self.folder.join(INDEX), |path| {
+                self.bytes(path, LONGEST_INDEX).ok().flatten()
+            });
+            let missing = FolderError::missing(&self.folder, name, others.len());
+            let error = match index {
+                Some(index) => index.why(&self.folder, &prepared.message, name, missing),
+                None => missing,
+            };
+            return Err(at(*first, error.into()));
+        }
+        let pairs = messages.iter().zip(files).enumerate();
+        let signatures = pairs.map(|(index, (prepared, (path, file)))| {
+            let signature = encoding::signature(&file, signer, prepared);
+            match signature.map_err(|error| at(index, error))? {
+                Some(signature) => Ok(signature),
+                None => {
+                    let tried = encoding::tried(&file, signer.algorithm());
+                    let is = otherwise::meant(&file, signer, prepared, messages, &named);
+                    Err(at(index, FolderError::NotTheirs { path, tried, is }.into()))
+                }
+            }
+        });
+        signatures.collect()
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+        let bytes = self.bytes(path, MAX_LENGTH);
+        let bytes = bytes.map_err(|source| FolderError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        match bytes {
+            Some(bytes) if bytes.len() > MAX_LENGTH => Err(FolderError::TooLong(path.to_owned())),
+            bytes => Ok(bytes),
+        }
+    }
+
+    /// The file's bytes, one more than `most` at most; none if it is not there.
+    fn bytes(&self, path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+        match file::read(path, most, self.variables.until()) {
+            Ok(mut bytes) => Ok(Some(std::mem::take(&mut *bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Signatures that are not wanted, and may have been made instead of those that
+//! are: by another hash or padding, of a digest, of another message.
+
+use aws_lc_rs::signature::{
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+};
+
+use super::encoding::readings;
+use super::index::Named;
+use crate::keys::prehash::Prehash;
+use crate::keys::remote::{Prepared, RemoteKey};
+use crate::keys::verify::PublicHalf;
+use crate::oci::Content;
+use crate::signature::{Hash, Signature};
+
+const HASHES: [(Hash, &str); 2] = [(Hash::Sha384, "SHA-384"), (Hash::Sha512, "SHA-512")];
+
+/// The signature of `prepared` that a file holds in place of the one that is
+/// wanted, in words; none if it is nothing that is known here.
+pub(super) fn meant(
+    file: &[u8],
+    key: &RemoteKey,
+    prepared: &Prepared,
+    messages: &[Prepared],
+    named: &[Named],
+) -> Option<String> {
+    let readings = readings(file, key.algorithm());
+    let readings: Vec<Signature> = readings.into_iter().map(Signature::new).collect();
+    let accepts = |message: &Prepared| {
+        let mut readings = readings.iter();
+        readings.any(|signature| key.check(message, signature).is_ok())
+    };
+    if let Some((_, named)) = messages.iter().zip(named).find(|(other, _)| accepts(other)) {
+        return Some(format!("that of `{}`", named.message));
+    }
+    let message = &prepared.message.content;
+    let is_of_digest = digests(message)?.into_iter().any(|digest| {
+        let mut readings = readings.iter();
+        readings.any(|signature| key.verify(&digest, signature).is_ok())
+    });
+    if is_of_digest {
+        return Some("a signature of the message's digest instead of its bytes".to_owned());
+    }
+    match &key.public_half {
+        PublicHalf::Rsa(_) => of_rsa(key, message, &readings),
+        PublicHalf::Ed25519(_) => None,
+        half => HASHES.into_iter().find_map(|(hash, name)| {
+            let prehash = Prehash::of(message, hash).ok()?;
+            let mut readings = readings.iter();
+            let is_theirs =
+                readings.any(|signature| half.verify_prehash(&prehash, signature).is_ok());
+            is_theirs.then(|| format!("one by {name}"))
+        }),
+    }
+}
+
+/// The message's SHA-256 as people hand it over.
+fn digests(message: &Content) -> Option<[Content; 3]> {
+    let digest = message.digest().ok()?;
+    let bytes = hex::decode(digest.hex()).ok()?;
+    let text = digest.hex().as_bytes().to_vec();
+    let line = [&*text, b"\n"].concat();
+    Some([bytes.into(), text.into(), line.into()])
+}
+
+fn of_rsa(key: &RemoteKey, message: &Content, readings: &[Signature]) -> Option<String> {
+    for (hash, pkcs1, pss, name) in [
+        (Hash::Sha256, None, &RSA_PSS_2048_8192_SHA256, "SHA-256"),
+        (
+            Hash::Sha384,
+            Some(&RSA_PKCS1_2048_8192_SHA384),
+            &RSA_PSS_2048_8192_SHA384,
+            "SHA-384",
+        ),
+        (
+            Hash::Sha512,
+            Some(&RSA_PKCS1_2048_8192_SHA512),
+            &RSA_PSS_2048_8192_SHA512,
+            "SHA-512",
+        ),
+    ] {
+        let prehash = Prehash::of(message, hash).ok()?;
+        let digest = prehash.imported()?;
+        for (padding, words) in [(Some(pss), "RSA-PSS"), (pkcs1, "PKCS#1 v1.5")] {
+            let Some(padding) = padding else { continue };
+            let half = ParsedPublicKey::new(padding, key.public_key().as_der()).ok()?;
+            let mut readings = readings.iter();
+            if readings.any(|signature| {
+                half.verify_digest_sig(&digest, signature.as_bytes())
+                    .is_ok()
+            }) {
+                return Some(format!("one by {words} {name}"));
+            }
+        }
+    }
+    None
+}
