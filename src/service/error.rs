@@ -181,10 +181,15 @@ impl ServiceName {
 impl ServiceError {
     /// The meaning of the failure for the run.
     pub fn kind(&self) -> FaultKind {
-        match self.kind_of_trouble() {
-            FaultKind::Key => FaultKind::Key,
-            _ if self.service.is_witness() => FaultKind::Witness,
-            kind => kind,
+        // What a witness does not have is its fault, and no key's.
+        let is_here = !matches!(
+            self.trouble,
+            Trouble::Missing { .. } | Trouble::Unfit { .. }
+        );
+        match (self.service.is_witness(), self.kind_of_trouble()) {
+            (true, FaultKind::Key) if is_here => FaultKind::Key,
+            (true, _) => FaultKind::Witness,
+            (false, kind) => kind,
         }
     }
 
@@ -268,7 +273,7 @@ mod tests {
                     action: action(),
                     answer: answer(),
                 },
-                Trouble::NotReady {
+                Trouble::Missing {
                     action: action(),
                     answer: answer(),
                 },

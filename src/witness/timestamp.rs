@@ -1,1 +1,144 @@
-//! Timestamp authorities (RFC 3161 over HTTP).
+//! Timestamp authorities (RFC 3161, section 3.4: over HTTP).
+//!
+//! An authority sees the SHA-256 of a signature, and publishes nothing: to ask again
+//! harms nobody.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::choice::{self, Patience};
+use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
+use crate::oci::Content;
+use crate::proof::timestamp::{MAX_LENGTH, Nonce, Query, Stamped, Timestamp, TimestampError};
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::{Choice, Service};
+use crate::service::{Said, ServiceError, ServiceName, Trouble, said};
+
+const QUERY: HeaderValue = HeaderValue::from_static("application/timestamp-query");
+const REPLY: &str = "application/timestamp-reply";
+
+/// An authority answers in milliseconds. One that is asked again and again is not
+/// waited for while there is another.
+const PATIENCE: Patience = Patience {
+    with_spare: Duration::from_secs(15),
+    with_none: Duration::MAX,
+};
+
+/// Gets a timestamp for a SHA-256 of each authority that the signing config wants
+/// one of: verified, in the order of the signing config.
+///
+/// # Errors
+/// On an authority that does not answer, refuses, or whose answer does not hold by
+/// `root`, where no other can be asked in its place.
+pub async fn stamp(
+    client: &Client,
+    choice: &Choice,
+    root: &TrustedRoot,
+    digest: &[u8; 32],
+) -> Result<Vec<Timestamp>, ServiceError> {
+    let ask = |service, within| stamp_by(client, service, within, root, digest);
+    let stamped = choice::ask(choice, &PATIENCE, ask).await;
+    stamped.map_err(|error| {
+        error.unwrap_or_else(|| ServiceError {
+            service: ServiceName::TimestampAuthority(String::new()),
+            trouble: Trouble::Answer {
+                action: "POST".to_owned(),
+                reason: "the signing config names too few",
+            },
+        })
+    })
+}
+
+async fn stamp_by(
+    client: &Client,
+    service: &Service,
+    within: Duration,
+    root: &TrustedRoot,
+    digest: &[u8; 32],
+) -> Result<Timestamp, ServiceError> {
+    let host = service.url.host_str().unwrap_or_default();
+    let fault = |trouble| ServiceError {
+        service: ServiceName::TimestampAuthority(host.to_owned()),
+        trouble,
+    };
+    let action = format!("POST {}", Redacted(&service.url));
+    let nonce = nonce().ok_or_else(|| {
+        let (action, reason) = (action.clone(), "this machine has no random numbers");
+        fault(Trouble::Answer { action, reason })
+    })?;
+    let request = request(service, &Query::new(*digest, nonce));
+    let response = match timeout(within, client.send(&request)).await {
+        Ok(response) => response.map_err(|error| fault(error.into()))?,
+        Err(_) => {
+            let answer = Said::default();
+            return Err(fault(Trouble::NotReady { action, answer }));
+        }
+    };
+    if !matches!(response.status, StatusCode::OK | StatusCode::CREATED) {
+        return Err(fault(refusal(&response, action)));
+    }
+    let stamped = Stamped::Sha256(digest);
+    let authorities = &root.timestamp_authorities;
+    let timestamp = Timestamp::verify(&response.body, stamped, Some(nonce), authorities);
+    let timestamp = timestamp.map_err(|error| fault(unproven(&response, action, &error)))?;
+    debug!("{host} says {}", timestamp.time);
+    Ok(timestamp)
+}
+
+fn nonce() -> Option<Nonce> {
+    let mut bits = [0; 8];
+    rand::fill(&mut bits).ok()?;
+    Some(Nonce::of_random(u64::from_be_bytes(bits)))
+}
+
+fn request(service: &Service, query: &Query) -> Request {
+    let mut request = Request::new(Method::POST, service.url.clone(), Trust::Verified)
+        .header(CONTENT_TYPE, QUERY)
+        .header(ACCEPT, HeaderValue::from_static(REPLY));
+    request.body = Some(Content::from(query.to_der()));
+    request.body_limit = MAX_LENGTH as u64;
+    request
+}
+
+fn refusal(response: &Response, action: String) -> Trouble {
+    let answer = said(response, None);
+    match response.status.as_u16() {
+        401 | 403 => Trouble::Denied { action, answer },
+        404 | 405 => Trouble::Missing { action, answer },
+        status => Trouble::Status {
+            action,
+            status,
+            answer,
+        },
+    }
+}
+
+fn unproven(response: &Response, action: String, error: &TimestampError) -> Trouble {
+    let kind = response.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+    let is_reply = kind
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim() == REPLY);
+    if matches!(error, TimestampError::Malformed) && !is_reply {
+        let reason = "it is no timestamp";
+        return Trouble::Answer { action, reason };
+    }
+    let mut reason = error.to_string();
+    if let TimestampError::Refused { words, .. } = error {
+        reason += &Said(response.printable(words)).to_string();
+    }
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        reason = format!("{reason}: {next}");
+        cause = next.source();
+    }
+    Trouble::Unproven { action, reason }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Which services of a signing config are asked: as many as its rule wants, and
+//! another operator's in place of one that fails.
+//!
+//! sigstore's own clients draw one at random for `ANY`, and fail with it. The rule
+//! leaves the choice to the client, so that going on is within it.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tracing::warn;
+
+use crate::proof::trust::signing_config::{Choice, Service};
+use crate::service::ServiceError;
+
+/// How long a service may take while another could be asked in its place, and then
+/// any service.
+pub(super) struct Patience {
+    pub(super) with_spare: Duration,
+    pub(super) with_none: Duration,
+}
+
+/// Asks as many services as have to vouch, all at once, and in place of one that
+/// fails the next that was not asked. The answers are in the order of the services.
+///
+/// # Errors
+/// If fewer vouch: with the first failure of the last service's row. It is none if
+/// the choice has no service at all.
+pub(super) async fn ask<'a, T, F>(
+    choice: &'a Choice,
+    patience: &Patience,
+    ask: impl Fn(&'a Service, Duration) -> F,
+) -> Result<Vec<T>, Option<ServiceError>>
+where
+    F: Future<Output = Result<T, ServiceError>>,
+{
+    let next = AtomicUsize::new(0);
+    let row = async |_| {
+        let mut first = None;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(service) = choice.services.get(index) else {
+                return Err(first);
+            };
+            let has_spare = next.load(Ordering::Relaxed) < choice.services.len();
+            let within = match has_spare {
+                true => patience.with_spare,
+                false => patience.with_none,
+            };
+            match ask(service, within).await {
+                Ok(answer) => return Ok((index, answer)),
+                Err(error) => {
+                    if next.load(Ordering::Relaxed) < choice.services.len() {
+                        warn!("{error}; another operator is asked instead");
+                    }
+                    first.get_or_insert(error);
+                }
+            }
+        }
+    };
+    let mut answers = try_join_all((0..choice.wanted()).map(row)).await?;
+    answers.sort_by_key(|(index, _)| *index);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
