@@ -61,6 +61,7 @@
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
 //! | Can the witnesses of the tests be believed? | `witnesses` |
+//! | Who is asked to vouch for signatures, when, and how often? | `witnessing` |
 //! | Do README.md and `docs/install.md` work, word by word? | `word_by_word` |
 
 #![allow(
@@ -131,4 +132,5 @@ mod stored;
 mod vault;
 mod wire;
 mod witnesses;
+mod witnessing;
 mod word_by_word;

@@ -11,7 +11,7 @@ use super::error::AttachError;
 use super::hanging::Hanging;
 use super::place::Place;
 use super::standing::Standing;
-use super::union::{Union, union};
+use super::union::{Changes, Union, union};
 use crate::config::MediaTypes;
 use crate::envelope::Sealed;
 use crate::oci::manifest::MAX_LAYERS;
@@ -54,6 +54,7 @@ pub(super) enum Settling {
 pub(super) struct Append<'a> {
     place: &'a Place,
     layers: &'a [Sealed],
+    superseded: &'a [Descriptor],
     media_types: MediaTypes,
     found: Standing,
     state: State,
@@ -61,6 +62,7 @@ pub(super) struct Append<'a> {
     policy: Settling,
     settling: Settling,
     trusts_conditions: bool,
+    has_put: bool,
     /// Manifests that the place lists and the registry does not have.
     gone: Vec<Digest>,
     /// Layers that others hung there and that a put of ours has erased, or may have.
@@ -88,12 +90,14 @@ impl<'a> Append<'a> {
         Self {
             place: hanging.place,
             layers: hanging.layers,
+            superseded: hanging.superseded,
             media_types: hanging.media_types,
             found: hanging.found,
             state: State::Merging,
             policy,
             settling: Settling::Over,
             trusts_conditions: true,
+            has_put: false,
             gone: Vec::new(),
             erased: Vec::new(),
         }
@@ -104,6 +108,7 @@ impl<'a> Append<'a> {
     /// hang them again.
     pub(super) fn restore(&mut self, erased: impl IntoIterator<Item = Descriptor>) {
         let ours = self.layers.iter().map(|layer| layer.descriptor());
+        let ours = ours.chain(self.superseded);
         let mut known: HashSet<Descriptor> = ours.chain(&self.erased).cloned().collect();
         let new = erased
             .into_iter()
@@ -147,14 +152,13 @@ impl<'a> Append<'a> {
             State::Proving(_, wait) => Ok(Next::Read(*wait)),
             State::Lost(_) => Ok(Next::Read(Wait::Collision)),
             State::Merging => {
-                let union = union(
-                    self.place,
-                    &self.found,
-                    &self.erased,
-                    self.layers,
-                    self.media_types,
-                    &self.gone,
-                )?;
+                let changes = Changes {
+                    erased: &self.erased,
+                    superseded: self.to_supersede(),
+                    gone: &self.gone,
+                };
+                let (place, layers) = (self.place, self.layers);
+                let union = union(place, &self.found, changes, layers, self.media_types)?;
                 match (union, self.settling, self.found.digest()) {
                     (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
                     (None, Settling::Wanted, _) => Ok(Next::Read(Wait::Settled)),
@@ -175,6 +179,7 @@ impl<'a> Append<'a> {
         let is_conditional = self.condition() != Condition::Always;
         if matches!(answer, Put::Written | Put::Indexed | Put::Unclear(_)) {
             self.settling = self.policy;
+            self.has_put = true;
         }
         self.state = match answer {
             Put::Written | Put::Indexed => State::Proving(digest, Wait::No),
@@ -229,10 +234,19 @@ impl<'a> Append<'a> {
             }
             State::Proving(..) | State::Lost(_) | State::Merging => {}
         }
-        let lost = lost(&self.found, &now);
+        let mut lost = lost(&self.found, &now);
+        lost.retain(|layer| !self.superseded.contains(layer));
         self.found = now;
         self.state = State::Merging;
         lost
+    }
+
+    /// Whoever hangs such a layer again after us wants it there.
+    fn to_supersede(&self) -> &'a [Descriptor] {
+        match self.has_put {
+            true => &[],
+            false => self.superseded,
+        }
     }
 
     fn condition(&self) -> Condition {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::error::AttachError;
 use super::place::{Kind, Place};
 use super::standing::Standing;
-use super::union;
+use super::union::{self, Changes};
 use crate::config::MediaTypes;
 use crate::envelope::{Layer, Sealed};
 use crate::oci::fuzzing::assert_readable;
@@ -38,7 +38,7 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Sealed]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
     let found = Standing::of(kind, manifest);
-    let union_of = |found| union::union(&place, found, &[], layers, MediaTypes::Oci, &[]);
+    let union_of = |found| union::union(&place, found, Changes::default(), layers, MediaTypes::Oci);
     match union_of(&found) {
         Ok(Some(written)) => {
             let now = Standing::of(kind, written.manifest);

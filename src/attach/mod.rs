@@ -28,7 +28,7 @@ pub(crate) use meter::Meter;
 pub(crate) use place::{Kind, Place};
 pub(crate) use publication::{Order, Publication};
 pub(crate) use reading::read;
-pub(crate) use recall::{Sought, recall};
+pub(crate) use recall::{Candidate, Sought, Vouching, recall};
 pub(crate) use settle::Settle;
 pub(crate) use standing::Standing;
 pub(crate) use writer::Writer;

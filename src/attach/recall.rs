@@ -5,13 +5,15 @@
 //! claim with it, and compares the digests with those that stand there: the ends
 //! of other people's blobs are never trusted.
 
+use std::ops::RangeInclusive;
+
 use futures_util::future::join_all;
 use tracing::debug;
 
 use super::place::{Kind, Place};
 use super::standing::Standing;
 use crate::envelope::media_type;
-use crate::envelope::{self, Form};
+use crate::envelope::{self, Evidence, Form, Verifier};
 use crate::oci::{Descriptor, Digest, Reference, Repository};
 use crate::signature::Signature;
 use crate::store::registry::{Registries, StoreError};
@@ -21,6 +23,9 @@ const CANDIDATES: usize = 64;
 /// How much of an envelope's or bundle's end is read. A signature and what stands
 /// behind it are shorter.
 const END: u32 = 4 * 1024;
+/// How much of a bundle's beginning is read where evidence is sought. A
+/// certificate, a log entry and a timestamp have some 8 KiB.
+const BEGINNING: u32 = 64 * 1024;
 
 /// How a claim's signature would stand there.
 pub(crate) struct Sought {
@@ -29,7 +34,36 @@ pub(crate) struct Sought {
     /// Of the message. It is the payload's at a tag of signatures.
     pub digest: Digest,
     /// Shortest and longest that the sealed value can be, in bytes.
-    pub size: std::ops::RangeInclusive<u64>,
+    pub size: RangeInclusive<u64>,
+    pub vouching: Vouching,
+}
+
+/// Whether a signature is to stand there with evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vouching {
+    None,
+    Sought,
+}
+
+impl Vouching {
+    /// The most bytes that it adds to a bundle.
+    pub(crate) fn most(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Sought => u64::from(BEGINNING),
+        }
+    }
+}
+
+/// A signature that hangs at a place and may be ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// The entry of the place that has it.
+    pub entry: Descriptor,
+    pub signature: Signature,
+    /// Nobody and nothing, where no evidence is sought.
+    pub verifier: Verifier,
+    pub evidence: Vec<Evidence>,
 }
 
 /// The signatures that hang at `place`, where `found` was read, and are of the
@@ -39,28 +73,42 @@ pub(crate) async fn recall(
     place: &Place,
     found: &Standing,
     sought: &[Sought],
-) -> Vec<Signature> {
+) -> Vec<Candidate> {
     let is_sought = |entry: &&Descriptor| sought.iter().any(|sought| sought.fits(entry, place));
     let candidates: Vec<&Descriptor> = found.last_first().filter(is_sought).collect();
     if candidates.len() > CANDIDATES {
         debug!("{place} has more than {CANDIDATES} candidates; the last are looked at");
     }
     let looks = candidates.into_iter().take(CANDIDATES).map(|entry| async {
-        let signature = match place.kind() {
-            Kind::Signatures => Ok(envelope::signature_of(entry)),
-            Kind::Attestations => end(registries, place.repository(), entry).await,
+        let candidate = match place.kind() {
+            Kind::Signatures => Ok(of_tag(entry, envelope::signature_of(entry))),
+            Kind::Attestations => {
+                let signature = end(registries, place.repository(), entry).await;
+                signature.map(|signature| of_tag(entry, signature))
+            }
             Kind::Referrers => bundle(registries, place.repository(), entry, sought).await,
             Kind::Sbom => Ok(None),
         };
-        signature.unwrap_or_else(|error| {
+        candidate.unwrap_or_else(|error| {
             debug!("Could not look at {}: {error}", entry.digest);
             None
         })
     });
-    let mut signatures: Vec<Signature> = join_all(looks).await.into_iter().flatten().collect();
+    let mut candidates: Vec<Candidate> = join_all(looks).await.into_iter().flatten().collect();
     // The first in the order of the manifest counts.
-    signatures.reverse();
-    signatures
+    candidates.reverse();
+    candidates
+}
+
+/// A layer of a tag, whose descriptor has what vouches for it.
+fn of_tag(entry: &Descriptor, signature: Option<Signature>) -> Option<Candidate> {
+    let (verifier, evidence) = envelope::vouching_of(entry)?;
+    Some(Candidate {
+        entry: entry.clone(),
+        signature: signature?,
+        verifier,
+        evidence,
+    })
 }
 
 impl Sought {
@@ -99,13 +147,13 @@ async fn end(
     Ok(envelope::last_signature(&end))
 }
 
-/// The signature of the bundle that a referrer carries.
+/// The bundle that a referrer carries.
 async fn bundle(
     registries: &Registries,
     repository: &Repository,
     entry: &Descriptor,
     sought: &[Sought],
-) -> Result<Option<Signature>, StoreError> {
+) -> Result<Option<Candidate>, StoreError> {
     let reference = Reference::new(repository.clone(), entry.digest.clone());
     let Some(manifest) = registries.get_manifest(&reference).await? else {
         return Ok(None);
@@ -116,11 +164,51 @@ async fn bundle(
     let [bundle] = referrer.layers() else {
         return Ok(None);
     };
-    let is_bundle = bundle.media_type == media_type::SIGSTORE_BUNDLE;
     let has_size =
-        |sought: &Sought| sought.form == Form::Bundle && sought.size.contains(&bundle.size);
-    if !is_bundle || !sought.iter().any(has_size) {
+        |sought: &&Sought| sought.form == Form::Bundle && sought.size.contains(&bundle.size);
+    let fitting: Vec<&Sought> = sought.iter().filter(has_size).collect();
+    if bundle.media_type != media_type::SIGSTORE_BUNDLE || fitting.is_empty() {
         return Ok(None);
     }
-    end(registries, repository, bundle).await
+    let is_sought = fitting
+        .iter()
+        .any(|sought| sought.vouching == Vouching::Sought);
+    let (signature, vouching) = match is_sought {
+        true => both_ends(registries, repository, bundle).await?,
+        false => {
+            let nothing = (Verifier::Unnamed, Vec::new());
+            (end(registries, repository, bundle).await?, Some(nothing))
+        }
+    };
+    let (Some(signature), Some((verifier, evidence))) = (signature, vouching) else {
+        return Ok(None);
+    };
+    Ok(Some(Candidate {
+        entry: entry.clone(),
+        signature,
+        verifier,
+        evidence,
+    }))
+}
+
+/// The signature at the end of a bundle, and what vouches for it at its
+/// beginning: of a small one in one request.
+async fn both_ends(
+    registries: &Registries,
+    repository: &Repository,
+    bundle: &Descriptor,
+) -> Result<(Option<Signature>, Option<(Verifier, Vec<Evidence>)>), StoreError> {
+    let beginning = registries.get_blob_beginning(repository, bundle, BEGINNING);
+    let (beginning, end) = match bundle.size <= u64::from(BEGINNING) {
+        true => {
+            let whole = beginning.await?;
+            (whole.clone(), whole)
+        }
+        false => {
+            let end = registries.get_blob_end(repository, bundle, END);
+            futures_util::try_join!(beginning, end)?
+        }
+    };
+    let vouching = envelope::vouching_in(&beginning);
+    Ok((envelope::last_signature(&end), vouching))
 }

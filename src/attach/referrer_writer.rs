@@ -247,6 +247,7 @@ fn tag_of<'a>(
     let hanging = Hanging {
         place,
         layers,
+        superseded: &[],
         // An index has one media type.
         media_types: MediaTypes::Oci,
         found,

@@ -35,17 +35,31 @@ impl Union {
     }
 }
 
-/// The union of what was `found` at `place`, what others `erased` had hung there,
-/// and `layers`, without manifests that are listed and `gone`. None: nothing of
-/// it is missing there, and readers find it.
+/// The changes to a place beside the layers that are to hang there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Changes<'a> {
+    /// Layers that others had hung there, to be hung again.
+    pub(super) erased: &'a [Descriptor],
+    /// Layers of our own that are not to hang at a tag any more.
+    pub(super) superseded: &'a [Descriptor],
+    /// Manifests that are listed, and are not there.
+    pub(super) gone: &'a [Digest],
+}
+
+/// The union of what was `found` at `place` and `layers`, with `changes`. None:
+/// nothing of it is missing there, and readers find it.
 pub(super) fn union(
     place: &Place,
     found: &Standing,
-    erased: &[Descriptor],
+    changes: Changes<'_>,
     layers: &[Sealed],
     media_types: MediaTypes,
-    gone: &[Digest],
 ) -> Result<Option<Union>, AttachError> {
+    let Changes {
+        erased,
+        superseded,
+        gone,
+    } = changes;
     let ours = distinct(layers);
     let found = found
         .set_right(&ours)
@@ -61,7 +75,9 @@ pub(super) fn union(
     let there: HashSet<&Descriptor> = found.layers().iter().collect();
     let erased = erased.iter().filter(|erased| !there.contains(erased));
     let erased: Vec<Descriptor> = erased.cloned().collect();
-    let is_right = missing.is_empty() && erased.is_empty() && found.reading() == Reading::Plain;
+    let is_superseded = superseded.iter().any(|layer| there.contains(layer));
+    let is_complete = missing.is_empty() && erased.is_empty() && !is_superseded;
+    let is_right = is_complete && found.reading() == Reading::Plain;
     match place.kind() {
         Kind::Sbom if is_right && found.layers().len() == ours.len() => Ok(None),
         // One document: what stood there before is replaced. cosign writes it
@@ -69,7 +85,11 @@ pub(super) fn union(
         Kind::Sbom => append(place, None, Vec::new(), ours, MediaTypes::Oci).map(Some),
         Kind::Signatures | Kind::Attestations | Kind::Referrers if is_right => Ok(None),
         Kind::Signatures | Kind::Attestations => {
-            let mut union = append(place, found.image(), erased, missing, media_types)?;
+            let base = found
+                .image()
+                .cloned()
+                .map(|image| image.without(superseded));
+            let mut union = append(place, base.as_ref(), erased, missing, media_types)?;
             // Somebody who hid our layers may have removed their blobs as well.
             if found.reading() == Reading::Mended {
                 union.missing = ours;
@@ -306,10 +326,9 @@ mod tests {
             let union = union(
                 &place(kind),
                 &Standing::Nothing,
-                &[],
+                Changes::default(),
                 &layers(object, &image),
                 media_types,
-                &[],
             );
             let union = union.unwrap().unwrap();
             assert_eq!(union.manifest.bytes(), recorded.bytes(), "{object}");
@@ -332,10 +351,9 @@ mod tests {
             let union = union(
                 &place(Kind::Signatures),
                 &found,
-                &[],
+                Changes::default(),
                 &all[..count],
                 MediaTypes::Oci,
-                &[],
             )
             .unwrap()
             .unwrap();
@@ -347,10 +365,9 @@ mod tests {
             union(
                 &place(Kind::Signatures),
                 &found,
-                &[],
+                Changes::default(),
                 &all,
                 MediaTypes::Oci,
-                &[]
             )
             .unwrap()
             .is_none()
@@ -366,13 +383,58 @@ mod tests {
         let place = place(Kind::Signatures);
         let union = |found: &Standing| {
             let ours = &all[2..];
-            union(&place, found, &erased, ours, MediaTypes::Oci, &[]).unwrap()
+            let changes = Changes {
+                erased: &erased,
+                ..Changes::default()
+            };
+            union(&place, found, changes, ours, MediaTypes::Oci).unwrap()
         };
         let written = union(&Standing::Nothing).unwrap();
         assert_eq!(written.manifest.bytes(), whole.bytes());
         // Their blobs are there.
         assert_eq!(written.missing.len(), 1);
         assert!(union(&Standing::of(Kind::Signatures, whole)).is_none());
+    }
+
+    /// EVD-90
+    #[test]
+    fn a_layer_takes_the_place_of_another_of_ours_and_nobody_else_loses_one() {
+        let object = "legacy-three-keys-cosign2";
+        let whole = recorded(object, ".sig");
+        let all = layers(object, &whole.to_image().unwrap());
+        let mut better = all[1].clone();
+        let Sealed::Layer(layer) = &mut better else {
+            unreachable!()
+        };
+        let name = "dev.sigstore.cosign/rfc3161timestamp".to_owned();
+        layer.descriptor.annotations.insert(name, "{}".to_owned());
+        let place = place(Kind::Signatures);
+        let superseded = [all[1].descriptor().clone()];
+        let changes = Changes {
+            superseded: &superseded,
+            ..Changes::default()
+        };
+        let union = |found: &Standing| {
+            let ours = std::slice::from_ref(&better);
+            union(&place, found, changes, ours, MediaTypes::Oci).unwrap()
+        };
+        let written = union(&Standing::of(Kind::Signatures, whole)).unwrap();
+        let image = written.manifest.to_image().unwrap();
+        let [first, second, third] = image.layers() else {
+            panic!("{:?}", image.layers())
+        };
+        assert_eq!(first, all[0].descriptor());
+        assert_eq!(second, all[2].descriptor());
+        assert_eq!(third, better.descriptor());
+        let (config, _) = written.config.unwrap();
+        assert_eq!(
+            *image.config(),
+            Descriptor {
+                digest: config,
+                ..image.config().clone()
+            }
+        );
+        assert!(union(&Standing::of(Kind::Signatures, written.manifest)).is_none());
     }
 
     #[test]
@@ -389,10 +451,9 @@ mod tests {
         let union = union(
             &place(Kind::Signatures),
             &Standing::of(Kind::Signatures, there),
-            &[],
+            Changes::default(),
             &[ours],
             MediaTypes::Oci,
-            &[],
         )
         .unwrap()
         .unwrap();
@@ -412,10 +473,9 @@ mod tests {
         let refused = union(
             &place(Kind::Signatures),
             &Standing::Nothing,
-            &[],
+            Changes::default(),
             &many,
             MediaTypes::Oci,
-            &[],
         );
         assert!(
             matches!(refused, Err(AttachError::Full { layers, .. }) if layers == MAX_LAYERS + 1)

@@ -165,6 +165,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::NeedlessPassword { .. }
         | PhaseError::Witnesses { .. }
         | PhaseError::Generate(_)
+        | PhaseError::Unlogged { .. }
         | PhaseError::NoTags => INVALID_INPUT,
         PhaseError::SecretFile(_) => KEY,
         PhaseError::Key { source, .. } => of_opening(source),
@@ -181,6 +182,7 @@ fn of_phase(error: &PhaseError) -> u8 {
             SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
             _ => SIGNING,
         },
+        PhaseError::Witness { source, .. } => of_fault(source.kind()),
         PhaseError::Seal(_) => SIGNING,
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
         PhaseError::NoKey(_)

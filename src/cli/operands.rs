@@ -37,6 +37,7 @@ impl Operands {
             | E::Missing { image: name, .. }
             | E::Sbom { image: name, .. }
             | E::SbomLayer { image: name, .. } => image(name),
+            E::Witness { image: name, .. } => image(name),
             E::Moved { tag, .. } | E::TagGone { tag, .. } | E::OwnTag { tag, .. } => image(tag),
             E::Sign {
                 image: name, key, ..
@@ -44,7 +45,7 @@ impl Operands {
                 key: Some(key.to_string()),
                 ..image(name)
             },
-            E::Key { key, .. } => Self {
+            E::Key { key, .. } | E::Unlogged { key, .. } => Self {
                 key: Some(key.to_string()),
                 ..Self::default()
             },

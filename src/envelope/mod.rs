@@ -23,7 +23,7 @@ mod statement;
 
 pub use claim::{Claim, Form};
 pub use layer::{Layer, Referrer, Sealed};
-pub use open::{EnvelopeError, last_signature, open, signature_of};
+pub use open::{EnvelopeError, last_signature, open, signature_of, vouching_in, vouching_of};
 pub use payload::Payload;
 pub use referrer::{PREDICATE_TYPE as REFERRER_PREDICATE_TYPE, ReferrerMembers, may_be_bundle};
 pub use seal::PREDICATE_TYPE as LAYER_PREDICATE_TYPE;

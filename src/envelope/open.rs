@@ -86,6 +86,27 @@ pub fn signature_of(descriptor: &Descriptor) -> Option<Signature> {
     STANDARD.decode(annotation).ok().map(Signature::new)
 }
 
+/// Who verifies the signature of a tag's layer, and what vouches for it; none if
+/// that is malformed.
+pub fn vouching_of(descriptor: &Descriptor) -> Option<(Verifier, Vec<Evidence>)> {
+    let mut annotations = annotations(descriptor);
+    annotations.remove(SIGNATURE);
+    annotations.remove(PREDICATE_TYPE);
+    annotated(annotations).ok()
+}
+
+/// The same of a bundle, by its beginning: the signer and cosign write all of it
+/// before the envelope. None if it is malformed, or longer than `beginning`.
+pub fn vouching_in(beginning: &[u8]) -> Option<(Verifier, Vec<Evidence>)> {
+    const ENVELOPE: &str = r#","dsseEnvelope":"#;
+    let beginning = String::from_utf8_lossy(beginning);
+    let (beginning, _) = beginning.split_once(ENVELOPE)?;
+    let closed = format!("{beginning}}}");
+    let mut bundle: Members<'_> = serde_json::from_str(&closed).ok()?;
+    let material = bundle.take("verificationMaterial")?;
+    materials(members(material, "verificationMaterial").ok()?).ok()
+}
+
 /// The last signature in the end of an envelope or bundle, both of which the
 /// signer and cosign write with the signature behind everything long.
 pub fn last_signature(end: &[u8]) -> Option<Signature> {
@@ -95,15 +116,15 @@ pub fn last_signature(end: &[u8]) -> Option<Signature> {
     STANDARD.decode(signature).ok().map(Signature::new)
 }
 
-fn annotations(layer: &Layer) -> BTreeMap<String, String> {
-    let all = layer.descriptor.annotations.iter();
+fn annotations(descriptor: &Descriptor) -> BTreeMap<String, String> {
+    let all = descriptor.annotations.iter();
     all.map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
 
 fn open_signature(layer: &Layer) -> Result<Signed, EnvelopeError> {
     let payload = layer.content.to_bytes().map_err(EnvelopeError::Content)?;
-    let mut annotations = annotations(layer);
+    let mut annotations = annotations(&layer.descriptor);
     let signature = annotations.remove(SIGNATURE);
     let signature = signature.ok_or(EnvelopeError::Missing(SIGNATURE))?;
     let signature = STANDARD.decode(signature);
@@ -123,7 +144,7 @@ fn open_envelope(layer: &Layer) -> Result<Signed, EnvelopeError> {
     let envelope =
         serde_json::from_slice(&envelope).map_err(|_| EnvelopeError::Malformed("envelope"));
     let (payload, signature) = enveloped(envelope?)?;
-    let mut annotations = annotations(layer);
+    let mut annotations = annotations(&layer.descriptor);
     annotations.remove(SIGNATURE);
     // The statement has the predicate type too, and wins over the annotation.
     annotations.remove(PREDICATE_TYPE);

@@ -74,6 +74,8 @@ pub struct Leash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     All,
+    /// As many of its first bytes.
+    First(usize),
     /// As many of its last bytes.
     Last(usize),
 }

@@ -448,10 +448,14 @@ impl Client {
             }
             reading.note(length);
             body.extend_from_slice(&chunk);
-            // All of it is read, and only its end is held: a body may be far larger.
-            if let Keep::Last(count) = request.keep {
-                let surplus = body.len().saturating_sub(count);
-                drop(body.split_to(surplus));
+            // All of it is read, and only a part is held: a body may be far larger.
+            match request.keep {
+                Keep::All => {}
+                Keep::First(count) => body.truncate(count),
+                Keep::Last(count) => {
+                    let surplus = body.len().saturating_sub(count);
+                    drop(body.split_to(surplus));
+                }
             }
         }
     }

@@ -233,6 +233,16 @@ impl ImageManifest {
         &self.layers
     }
 
+    /// This manifest without the layers that are `gone`.
+    pub fn without(mut self, gone: &[Descriptor]) -> Self {
+        let is_kept: Vec<bool> = self.layers.iter().map(|it| !gone.contains(it)).collect();
+        let mut kept = is_kept.iter();
+        self.layers.retain(|_| kept.next() != Some(&false));
+        let mut kept = is_kept.iter();
+        self.raw_layers.retain(|_| kept.next() != Some(&false));
+        self
+    }
+
     /// This manifest with `added` layers at its end and another config.
     /// Everything else keeps its bytes and its order; a new manifest is written
     /// in the field order of go-containerregistry.

@@ -15,7 +15,9 @@ use crate::envelope::SealError;
 use crate::keys::{KeyReference, OpenError, SignError, UriError};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Reference, Repository};
+use crate::proof::entry::Refusal;
 use crate::sbom::SbomError;
+use crate::service::ServiceError;
 use crate::store::registry::StoreError;
 
 /// The reason why a run stopped.
@@ -131,6 +133,19 @@ pub enum PhaseError {
         key: Arc<KeyReference>,
         #[source]
         source: SignError,
+    },
+    #[error("no log of `{signatory}` takes signatures of `{key}`")]
+    Unlogged {
+        signatory: String,
+        key: Arc<KeyReference>,
+        #[source]
+        reason: Refusal,
+    },
+    #[error("cannot have the signature of `{image}` vouched for")]
+    Witness {
+        image: String,
+        #[source]
+        source: Box<ServiceError>,
     },
     #[error("cannot read what is to be stored")]
     Content(#[source] io::Error),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Plan ─open_keys───▶ Keys ──────────────┐
-//!   ├───check_read──▶ Readable ─▶ Claims ─┼─▶ recognise ─▶ sign ─▶ seal ─▶ publish ─▶ Receipt
+//!   ├───check_read──▶ Readable ─▶ Claims ─┼─▶ recognise ─▶ sign ─▶ witness ─▶ seal ─▶ publish ─▶ Receipt
 //!   └───check_write─▶ Writable ───────────┘
 //! ```
 //!
@@ -23,11 +23,13 @@
 //! let forged = signer::phase::Sealed { places: Vec::new() };
 //! ```
 
+mod check_logs;
 mod check_read;
 mod check_write;
 mod claims;
 mod destination;
 mod error;
+mod evidence;
 mod formats;
 mod generate;
 mod image;
@@ -46,10 +48,13 @@ mod secret_file;
 mod sign;
 mod signatory;
 mod stated;
+mod stays;
 mod subject;
 mod summary;
+mod witness;
 mod witnesses;
 
+pub use check_logs::check_logs;
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
 pub use claims::Claims;
@@ -71,6 +76,7 @@ pub use sign::{Signed, look_up, sign};
 pub use signatory::{Item, Signatory};
 pub use subject::Subject;
 pub use summary::Summary;
+pub use witness::{Vouched, witness};
 pub use witnesses::{Witnesses, WitnessesError};
 
 use std::pin::pin;
@@ -181,6 +187,7 @@ async fn steps(
     };
     let (keys, more) = futures_util::join!(or_stopped(registries, opening.finish()), more);
     let (keys, ()) = (keys?, more?);
+    check_logs(&claims, &keys)?;
     let formats = check_formats(plan, &claims, &writable, &keys, warn);
     or_stopped(registries, formats).await?;
     let Task::Sign(settle) = task else {
@@ -191,7 +198,8 @@ async fn steps(
     let computing = async {
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
-        seal(plan, signed).await
+        let vouched = witness(signed, registries.client(), receipt).await?;
+        seal(plan, vouched).await
     };
     let sealed = or_stopped(registries, computing).await?;
     let publishing = publish(sealed, registries, settle, lateness, receipt);

@@ -14,7 +14,7 @@ use super::error::PhaseError;
 use super::plan::ClosedKey;
 use super::signatory::Signatory;
 use crate::http::Client;
-use crate::keys::{KeyError, KeyReference, OpenError, Signer};
+use crate::keys::{Algorithm, KeyError, KeyReference, OpenError, Signer};
 use crate::oci::Digest;
 use crate::signature::PublicKey;
 
@@ -47,6 +47,7 @@ pub(super) struct KeyRecord {
     pub(super) reference: Arc<KeyReference>,
     /// The version of a key whose service keeps several.
     pub(super) version: Option<String>,
+    pub(super) algorithm: Algorithm,
     pub(super) public_key: PublicKey,
     /// SHA-256 of the public key's DER.
     pub(super) fingerprint: Digest,
@@ -99,6 +100,7 @@ impl OpeningKey {
             record: Arc::new(KeyRecord {
                 reference: self.reference,
                 version: signer.version().map(str::to_owned),
+                algorithm: signer.algorithm(),
                 public_key: signer.public_key().clone(),
                 fingerprint,
             }),

@@ -132,6 +132,7 @@ impl PreparedPlace {
         let hanging = Hanging {
             place: &self.sealed.place,
             layers: &self.layers,
+            superseded: &self.sealed.superseded,
             media_types: self.sealed.before.media_types,
             found: self.sealed.before.found.clone(),
         };

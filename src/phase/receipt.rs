@@ -41,7 +41,22 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     pub(super) images: Vec<ImageReceipt>,
+    /// The entries that this run has in logs, also where nothing was published
+    /// after: they stay there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log_entries: Vec<EntryReceipt>,
     places: Vec<PlaceReceipt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct EntryReceipt {
+    pub(super) image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) document: Option<String>,
+    /// The log's URL, as the trusted root has it.
+    pub(super) log: String,
+    pub(super) index: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +130,14 @@ impl Receipt {
             complete: false,
             error: None,
             images: images.collect(),
+            log_entries: Vec::new(),
             places: Vec::new(),
+        }
+    }
+
+    pub(super) fn note_entry(&mut self, entry: EntryReceipt) {
+        if !self.log_entries.contains(&entry) {
+            self.log_entries.push(entry);
         }
     }
 

@@ -3,9 +3,9 @@
 //!
 //! A signature that stands there counts as ours if it verifies with this run's
 //! public key over exactly this run's message: only the key's holder could have
-//! made it. With that signature the layer or bundle has the bytes that stand
-//! there, so that the rest of the run is as with a key that signs alike every
-//! time.
+//! made it. With that signature, and what vouches for it there, the layer or bundle
+//! has the bytes that stand there, so that the rest of the run is as with a key that
+//! signs alike every time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,13 +15,14 @@ use futures_util::future::join_all;
 use super::check_write::{Writable, WritablePlace};
 use super::claims::{Body, Claims, Wanted};
 use super::error::PhaseError;
+use super::evidence::{Lacking, Signing};
 use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::stated::Stated;
-use crate::attach::{Place, Sought, recall};
-use crate::envelope::{self, ReferrerMembers, Sealed, Verifier};
-use crate::keys::Signer;
+use crate::attach::{Candidate, Place, Sought, Vouching, recall};
+use crate::envelope::{self, ReferrerMembers, Sealed};
+use crate::oci::Descriptor;
 use crate::signature::Signature;
 use crate::store::registry::Registries;
 
@@ -35,11 +36,15 @@ pub struct Recognised {
     wanted: Vec<Recalled>,
 }
 
-/// A want, and what fulfils it if it stands there.
+/// A want, and what stands there of it.
 pub(super) struct Recalled {
     pub(super) wanted: Wanted,
     pub(super) key: Arc<KeyRecord>,
+    /// With the evidence of it that counts.
     pub(super) signed: Option<envelope::Signed>,
+    pub(super) lacking: Lacking,
+    /// The layer at a tag that has the signature without what it lacks.
+    pub(super) superseded: Option<Descriptor>,
 }
 
 impl Recognised {
@@ -48,9 +53,16 @@ impl Recognised {
     }
 }
 
+/// A signature that stands there and is ours, and how it does.
+struct Ours {
+    signed: envelope::Signed,
+    lacking: Lacking,
+    entry: Descriptor,
+}
+
 /// Takes the step. A local key signs alike every time, and is recognised by bytes,
 /// when its layers are compared with those that hang there: for it nothing is
-/// asked.
+/// asked, unless somebody is to vouch for its signatures.
 ///
 /// # Errors
 /// On claims of another plan, and on a claim that cannot be sealed.
@@ -64,21 +76,55 @@ pub async fn recognise(
     let places = writable.into_places();
     let wanted = with_keys(claims, keys, &places)?;
     let standing = standing(&wanted, &places, registries).await?;
-    let ours = accepted(plan, &wanted, &standing).await?;
-    let recalled = wanted.into_iter().zip(ours).map(|((key, wanted), ours)| {
-        let found = places.get(&wanted.place).map(|place| &place.found);
-        let hangs = |(_, sealed): &(envelope::Signed, Sealed)| {
-            found.is_some_and(|found| found.holds(sealed))
-        };
-        let signed = ours.into_iter().find(hangs);
-        Recalled {
-            key: Arc::clone(&key.record),
-            wanted,
-            signed: signed.map(|(signed, _)| signed),
-        }
-    });
-    let wanted = recalled.collect();
+    let ours = accepted(plan, &wanted, &places, &standing).await?;
+    let recalled = wanted.into_iter().zip(ours);
+    let wanted = recalled.map(|((key, wanted), ours)| recalled_of(key, wanted, ours));
+    let wanted = wanted.collect();
     Ok(Recognised { places, wanted })
+}
+
+/// The best of what is ours: the first that lacks nothing, or else the first.
+fn recalled_of(key: &OpenKey, wanted: Wanted, ours: Vec<Ours>) -> Recalled {
+    let mut ours = ours;
+    let best = ours.iter().position(|ours| ours.lacking.is_nothing());
+    let best = match ours.is_empty() {
+        true => None,
+        false => Some(ours.swap_remove(best.unwrap_or(0))),
+    };
+    let record = Arc::clone(&key.record);
+    match best {
+        Some(Ours {
+            signed,
+            lacking,
+            entry,
+        }) => Recalled {
+            superseded: (!lacking.is_nothing()).then_some(entry),
+            wanted,
+            key: record,
+            signed: Some(signed),
+            lacking,
+        },
+        None => Recalled {
+            lacking: wanted.lacking(key),
+            wanted,
+            key: record,
+            signed: None,
+            superseded: None,
+        },
+    }
+}
+
+impl Wanted {
+    /// What a new signature lacks.
+    fn lacking(&self, key: &OpenKey) -> Lacking {
+        match &self.body {
+            Body::Attachment(_) => Lacking::default(),
+            Body::Claim(stated) => {
+                let required = self.signatory.required(stated, &key.record);
+                required.map(|required| required.all()).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// Each want with the key of its signatory.
@@ -95,22 +141,29 @@ fn with_keys<'a>(
     wanted.collect()
 }
 
-/// For each want the signatures that its key accepts among those of its place,
-/// and what they make of it.
+/// For each want those signatures of its place that are ours.
 async fn accepted(
     plan: &Plan,
     wanted: &[(&OpenKey, Wanted)],
-    standing: &BTreeMap<Place, Vec<Signature>>,
-) -> Result<Vec<Vec<(envelope::Signed, Sealed)>>, PhaseError> {
+    places: &BTreeMap<Place, WritablePlace>,
+    standing: &BTreeMap<Place, Vec<Candidate>>,
+) -> Result<Vec<Vec<Ours>>, PhaseError> {
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = standing.get(&want.place).cloned().unwrap_or_default();
+        let found = places.get(&want.place).map(|place| place.found.clone());
         let members = want.subject.members(plan.created());
-        let stated = recallable(want, key).cloned();
-        let signer = Arc::clone(&key.signer);
-        let verifier = want.signatory.verifier(signer.public_key());
-        move || match stated {
-            Some(stated) => stated.accepted(&signer, &verifier, &candidates, &members),
-            None => Ok(Vec::new()),
+        let recallable = recallable(want, key).cloned();
+        let signing = Signing {
+            signatory: Arc::clone(&want.signatory),
+            signer: Arc::clone(&key.signer),
+            record: Arc::clone(&key.record),
+        };
+        move || {
+            let (Some(stated), Some(found)) = (recallable, found) else {
+                return Ok(Vec::new());
+            };
+            let holds = |sealed: &Sealed| found.holds(sealed);
+            stated.accepted(&signing, &candidates, &members, holds)
         }
     });
     on_all_processors(compared).await
@@ -121,13 +174,12 @@ async fn standing(
     wanted: &[(&OpenKey, Wanted)],
     places: &BTreeMap<Place, WritablePlace>,
     registries: &Registries,
-) -> Result<BTreeMap<Place, Vec<Signature>>, PhaseError> {
+) -> Result<BTreeMap<Place, Vec<Candidate>>, PhaseError> {
     let mut sought: BTreeMap<&Place, Vec<Sought>> = BTreeMap::new();
     for (key, want) in wanted {
         if let Some(stated) = recallable(want, key) {
             let sought = sought.entry(&want.place).or_default();
-            let verifier = want.signatory.verifier(key.signer.public_key());
-            sought.push(stated.sought(key, &verifier)?);
+            sought.push(stated.sought(key, want)?);
         }
     }
     let recalls = sought.into_iter().map(|(place, sought)| async move {
@@ -140,51 +192,66 @@ async fn standing(
     Ok(join_all(recalls).await.into_iter().collect())
 }
 
-/// The claim of a want, if its key is not asked where a signature hangs there.
+/// The claim of a want, if nobody is asked where a signature hangs there.
 fn recallable<'a>(want: &'a Wanted, key: &OpenKey) -> Option<&'a Stated> {
     match &want.body {
-        Body::Claim(stated) if key.signer.recalls() => Some(stated),
+        Body::Claim(stated) if key.signer.recalls() || want.signatory.is_vouched() => Some(stated),
         Body::Claim(_) | Body::Attachment(_) => None,
     }
 }
 
 impl Stated {
-    /// Those of `candidates` that the key accepts for this claim, with what they
-    /// make of it.
+    /// Those of `candidates` that are ours for this claim, and that stand there just
+    /// as we would write them.
     fn accepted(
         &self,
-        signer: &Signer,
-        verifier: &Verifier,
-        candidates: &[Signature],
+        signing: &Signing,
+        candidates: &[Candidate],
         members: &ReferrerMembers,
-    ) -> Result<Vec<(envelope::Signed, Sealed)>, PhaseError> {
-        let message = self.payload.message();
-        let accepted = candidates
-            .iter()
-            .filter(|signature| signer.verify(message, signature).is_ok());
-        let sealed = |signature: &Signature| {
-            let signed = self.signed(signature.clone(), verifier.clone(), Vec::new());
-            let sealed = self.seal(&signed, members)?;
-            Ok((signed, sealed))
-        };
-        accepted.map(sealed).collect()
+        holds: impl Fn(&Sealed) -> bool,
+    ) -> Result<Vec<Ours>, PhaseError> {
+        let mut ours = Vec::new();
+        for candidate in candidates {
+            let Some(judged) = signing.judge(self, candidate)? else {
+                continue;
+            };
+            if holds(&self.seal(&judged.standing, members)?) {
+                ours.push(Ours {
+                    signed: judged.counting,
+                    lacking: judged.lacking,
+                    entry: candidate.entry.clone(),
+                });
+            }
+        }
+        Ok(ours)
     }
 
     /// How a signature of this claim would stand there. ECDSA signatures differ by
     /// a few bytes in length.
-    fn sought(&self, key: &OpenKey, verifier: &Verifier) -> Result<Sought, PhaseError> {
+    fn sought(&self, key: &OpenKey, want: &Wanted) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
+        let verifier = want.signatory.verifier(key.signer.public_key());
         let length = |count: usize| {
             let signature = Signature::new(vec![0; count]);
             let signed = self.signed(signature, verifier.clone(), Vec::new());
             envelope::sealed_length(&signed, self.form)
+        };
+        let vouching = match want.signatory.is_vouched() {
+            true => Vouching::Sought,
+            false => Vouching::None,
+        };
+        let shortest = match vouching {
+            // A certificate may have taken the place of a longer one.
+            Vouching::Sought => 0,
+            Vouching::None => length(longest.saturating_sub(SHORTER)),
         };
         let digest = self.payload.message().digest();
         Ok(Sought {
             form: self.form,
             predicate_type: self.claim.predicate_type(self.form).map(str::to_owned),
             digest: digest.map_err(PhaseError::Content)?,
-            size: length(longest.saturating_sub(SHORTER))..=length(longest),
+            size: shortest..=length(longest).saturating_add(vouching.most()),
+            vouching,
         })
     }
 }

@@ -10,10 +10,12 @@ use super::error::PhaseError;
 use super::open_keys::KeyRecord;
 use super::plan::Plan;
 use super::processors::on_all_processors;
-use super::sign::{Signed, SignedWant};
+use super::sign::SignedWant;
 use super::subject::Subject;
+use super::witness::Vouched;
 use crate::attach::Place;
 use crate::envelope::{self, ReferrerMembers};
+use crate::oci::Descriptor;
 
 /// Everything in its form, nothing published.
 pub struct Sealed {
@@ -25,6 +27,8 @@ pub(super) struct SealedPlace {
     pub(super) place: Place,
     pub(super) before: WritablePlace,
     pub(super) entries: Vec<Entry>,
+    /// Layers of our own that the new ones take the place of.
+    pub(super) superseded: Vec<Descriptor>,
 }
 
 /// One signatory's layer or bundle.
@@ -33,6 +37,8 @@ pub(super) struct Entry {
     pub(super) key: Arc<KeyRecord>,
     pub(super) document: Option<String>,
     pub(super) predicate_type: Option<String>,
+    /// The layer of ours that it takes the place of.
+    superseded: Option<Descriptor>,
     pub(super) sealed: envelope::Sealed,
 }
 
@@ -46,8 +52,8 @@ impl Sealed {
 ///
 /// # Errors
 /// On a document that cannot be read again.
-pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
-    let (mut places, wanted) = signed.into_parts();
+pub async fn seal(plan: &Plan, vouched: Vouched) -> Result<Sealed, PhaseError> {
+    let (mut places, wanted) = vouched.into_parts();
     let tasks = wanted.into_iter().map(|want| {
         let members = want.wanted.subject.members(plan.created());
         move || Ok((want.wanted.place.clone(), entry(want, &members)?))
@@ -61,6 +67,7 @@ pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
         let before = places.remove(&place);
         let before = before.ok_or_else(|| PhaseError::NoPlace(place.clone()))?;
         sealed.push(SealedPlace {
+            superseded: superseded(&entries),
             place,
             before,
             entries,
@@ -69,11 +76,21 @@ pub async fn seal(plan: &Plan, signed: Signed) -> Result<Sealed, PhaseError> {
     Ok(Sealed { places: sealed })
 }
 
+/// The layers of ours that new ones take the place of. Another signatory may want
+/// one of them as it is.
+fn superseded(entries: &[Entry]) -> Vec<Descriptor> {
+    let is_wanted = |old: &Descriptor| entries.iter().any(|it| it.sealed.descriptor() == old);
+    let old = entries.iter().filter_map(|entry| entry.superseded.clone());
+    old.filter(|old| !is_wanted(old)).collect()
+}
+
 fn entry(want: SignedWant, members: &ReferrerMembers) -> Result<Entry, PhaseError> {
     let SignedWant {
         wanted,
         key,
         signed,
+        superseded,
+        ..
     } = want;
     let (predicate_type, sealed) = match (wanted.body, signed) {
         (Body::Attachment(sealed), _) => (None, *sealed),
@@ -89,6 +106,7 @@ fn entry(want: SignedWant, members: &ReferrerMembers) -> Result<Entry, PhaseErro
         key,
         document: wanted.document,
         predicate_type,
+        superseded: superseded.filter(|old| old != sealed.descriptor()),
         sealed,
     })
 }

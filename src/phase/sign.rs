@@ -10,13 +10,14 @@ use futures_util::future::try_join_all;
 use super::check_write::WritablePlace;
 use super::claims::{Body, Wanted};
 use super::error::PhaseError;
+use super::evidence::Lacking;
 use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
 use crate::attach::Place;
 use crate::envelope;
 use crate::keys::{Message, Purpose, RemoteKey, SignError, Signer, Unsigned};
-use crate::oci::Digest;
+use crate::oci::{Descriptor, Digest};
 use crate::signature::Signature;
 
 /// Everything signed, nothing sealed.
@@ -31,6 +32,9 @@ pub(super) struct SignedWant {
     pub(super) key: Arc<KeyRecord>,
     /// None on what nobody signs.
     pub(super) signed: Option<envelope::Signed>,
+    pub(super) lacking: Lacking,
+    /// The layer of ours that it takes the place of.
+    pub(super) superseded: Option<Descriptor>,
 }
 
 impl Signed {
@@ -63,6 +67,8 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
         let new = new.and_then(|signature| with(&recalled, signature));
         signed.push(SignedWant {
             signed: recalled.signed.or(new),
+            lacking: recalled.lacking,
+            superseded: recalled.superseded,
             wanted: recalled.wanted,
             key: recalled.key,
         });
@@ -101,6 +107,7 @@ fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
         wanted,
         key,
         signed,
+        ..
     } in recalled
     {
         if let (Some(job), Some(signed)) = (job(wanted, key)?, signed) {

@@ -46,6 +46,11 @@ impl Item {
 }
 
 impl Signatory {
+    /// Whether its signatures have more with them than its key's word.
+    pub(super) fn is_vouched(&self) -> bool {
+        self.witnesses.is_some()
+    }
+
     /// The verifier of its signatures, as verifiers are told it.
     pub(super) fn verifier(&self, key: &PublicKey) -> Verifier {
         Verifier::Key(key.clone())

@@ -76,7 +76,9 @@ async fn sign_with(
         .await
         .unwrap();
     let signed = sign(recognised, keys).await?;
-    let sealed = seal(&plan, signed).await.unwrap();
+    let mut receipt = Receipt::new(&plan);
+    let vouched = witness(signed, registries.client(), &mut receipt);
+    let sealed = seal(&plan, vouched.await.unwrap()).await.unwrap();
     let mut receipt = Receipt::new(&plan);
     let publishing = publish(
         sealed,

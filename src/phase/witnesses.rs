@@ -47,6 +47,11 @@ pub enum WitnessesError {
     OnlyV2,
     #[error("the signing config names no certificate authority that can be asked now")]
     NoAuthority,
+    /// Verifiers read one annotation of each kind.
+    #[error(
+        "the signing config wants {wanted} of its `{list}`, and signatures at tags have room for one"
+    )]
+    ManyAtTags { list: List, wanted: usize },
     /// A certificate of minutes is worth nothing without a proof of when it was
     /// used.
     #[error(

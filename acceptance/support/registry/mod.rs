@@ -46,7 +46,7 @@ pub struct Settings {
     /// Whether `POST …/uploads/?digest=` with a body stores a blob at once.
     pub single_post: Switch,
     pub mount: Switch,
-    /// Whether `Range: bytes=N-` of a blob is answered with its end alone.
+    /// Whether a `Range` of a blob is answered with that part alone.
     pub ranges: Switch,
     pub immutable_tags: Switch,
     pub tls: Switch,

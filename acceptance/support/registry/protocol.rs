@@ -65,24 +65,24 @@ impl Call {
 }
 
 impl Registry {
-    /// A blob, or its end from the byte that `Range: bytes=N-` names.
+    /// A blob, or the part of it that `Range: bytes=N-` or `bytes=N-M` names.
     fn get_blob(&self, contents: &Contents, call: &Call, route: &Route) -> Answer {
         let Some(bytes) = contents.blob(route.repository, route.rest) else {
             return Answer::error(404, "BLOB_UNKNOWN", "blob unknown");
         };
-        let first: Option<usize> = call
+        let range: Option<(usize, Option<usize>)> = call
             .header("range")
             .filter(|_| self.0.settings.ranges == Switch::On)
             .and_then(|range| {
-                range
-                    .strip_prefix("bytes=")?
-                    .strip_suffix('-')?
-                    .parse()
-                    .ok()
+                let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+                Some((first.parse().ok()?, last.parse().ok()))
             });
-        let (status, bytes) = match first {
+        let (status, bytes) = match range {
             None => (200, bytes),
-            Some(first) if first < bytes.len() => (206, bytes.slice(first..)),
+            Some((first, last)) if first < bytes.len() => {
+                let end = last.map_or(bytes.len(), |last| bytes.len().min(last + 1));
+                (206, bytes.slice(first..end))
+            }
             Some(_) => return Answer::new(416),
         };
         Answer::new(status)

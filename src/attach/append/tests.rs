@@ -139,6 +139,7 @@ impl<'a> World<'a> {
                 let hanging = Hanging {
                     place: self.place,
                     layers,
+                    superseded: &[],
                     media_types: MediaTypes::Oci,
                     found: self.tag.clone(),
                 };
@@ -165,9 +166,15 @@ impl<'a> World<'a> {
                 read: Some(found),
                 ..
             } => {
-                let union = union(self.place, found, &[], layers, MediaTypes::Oci, &[])
-                    .unwrap()
-                    .unwrap();
+                let union = union(
+                    self.place,
+                    found,
+                    Changes::default(),
+                    layers,
+                    MediaTypes::Oci,
+                )
+                .unwrap()
+                .unwrap();
                 let mut world = self.with(index, Writer::Done(layers));
                 world.commit(index, union);
                 vec![world]

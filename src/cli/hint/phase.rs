@@ -3,6 +3,7 @@
 use super::attach::of_attach;
 use super::keys::{of_opening, of_signing, of_uri};
 use super::sbom::of_sbom;
+use super::service::of_service;
 use super::store::of_store;
 use super::witness::of_witnesses;
 use super::{Hint, RUN_AGAIN, say};
@@ -39,6 +40,10 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         ),
         PhaseError::Sbom { source, .. } => of_sbom(source),
         PhaseError::Sign { source, .. } => of_signing(source),
+        PhaseError::Unlogged { .. } => say(
+            "another key, or `format = \"bundle\"` or `\"both\"`, or a signing config without logs",
+        ),
+        PhaseError::Witness { source, .. } => of_service(source),
         PhaseError::Place(source) => of_attach(source),
         PhaseError::Generate(source) => of_generation(source),
         PhaseError::Mixed(mixture) => of_mixture(mixture),

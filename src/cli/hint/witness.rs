@@ -33,6 +33,9 @@ pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
             "write `format = \"bundle\"` or `\"both\"`, or name a log of version 1 in the signing \
              config",
         ),
+        WitnessesError::ManyAtTags { .. } => say(
+            "`format = \"bundle\"` has room for several; or let the signing config ask for `ANY`",
+        ),
         WitnessesError::NoTime => say("name a timestamp authority in the signing config"),
     }
 }

@@ -57,6 +57,7 @@ impl<'a> Reader<'a> {
                 let path = self.config.resolve(path);
                 let selected = self.select(&path, entry.format)?;
                 let services = trusted(selected, &root, self.now)?;
+                refuse_many_at_tags(entry.format, &services)?;
                 warn_of_tags(entry, &services);
                 services
             }
@@ -131,6 +132,24 @@ fn warn_of_tags(entry: &config::Config, services: &Services) {
             "only the bundles of the config at `{position}` will have entries of a log, not its tags: entries of version 2 have no place there"
         );
     }
+}
+
+/// A layer of a tag has one timestamp, and one entry of a log whose version has a
+/// place there.
+fn refuse_many_at_tags(format: Format, services: &Services) -> Result<(), WitnessesError> {
+    let is_stored = |choice: &&Choice| choice.services.iter().all(|log| log.version == 1);
+    let logs = services.logs.as_ref().filter(is_stored);
+    let choices = [
+        (List::Timestamps, services.timestamps.as_ref()),
+        (List::Logs, logs),
+    ];
+    for (list, choice) in choices {
+        let wanted = choice.map_or(0, Choice::wanted);
+        if format.has_tags() && wanted > 1 {
+            return Err(WitnessesError::ManyAtTags { list, wanted });
+        }
+    }
+    Ok(())
 }
 
 /// A certificate has to be proven to have been used while it was valid.

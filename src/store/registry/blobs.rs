@@ -130,18 +130,49 @@ impl Registries {
         descriptor: &Descriptor,
         count: u32,
     ) -> Result<Bytes, StoreError> {
+        let first = descriptor.size.saturating_sub(u64::from(count));
+        let keep = Keep::Last(usize::try_from(count).unwrap_or(usize::MAX));
+        let part = (format!("bytes={first}-"), keep);
+        self.get_blob_part(repository, descriptor, "end", part)
+            .await
+    }
+
+    /// Reads the first `count` bytes of a blob, or all of a shorter one; as
+    /// [`get_blob_end`](Self::get_blob_end).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_blob_beginning(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        count: u32,
+    ) -> Result<Bytes, StoreError> {
+        let last = count.saturating_sub(1);
+        let keep = Keep::First(usize::try_from(count).unwrap_or(usize::MAX));
+        let part = (format!("bytes=0-{last}"), keep);
+        self.get_blob_part(repository, descriptor, "beginning", part)
+            .await
+    }
+
+    async fn get_blob_part(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        name: &str,
+        (range, keep): (String, Keep),
+    ) -> Result<Bytes, StoreError> {
         let action = format!(
-            "reading the end of blob `{}` of `{repository}`",
+            "reading the {name} of blob `{}` of `{repository}`",
             descriptor.digest
         );
         let path = format!("v2/{}/blobs/{}", repository.path(), descriptor.digest);
         let mut ask = Ask::new(Method::GET, Target::Path(path), &action);
-        let first = descriptor.size.saturating_sub(u64::from(count));
-        if let Ok(range) = HeaderValue::from_str(&format!("bytes={first}-")) {
+        if let Ok(range) = HeaderValue::from_str(&range) {
             ask.headers.insert(RANGE, range);
         }
         ask.body_limit = descriptor.size;
-        ask.keep = Keep::Last(usize::try_from(count).unwrap_or(usize::MAX));
+        ask.keep = keep;
         let response = self.send(repository, &ask).await?;
         match response.status.as_u16() {
             200 | 206 => Ok(response.body),

@@ -1,8 +1,8 @@
 //! The steps of one writer.
 
 use super::{
-    Answer, Append, Condition, Descriptor, Digest, Hanging, Kind, Manifest, MediaType, MediaTypes,
-    Next, Place, Put, Sealed, Settling, Standing, Wait, layer, lost, place,
+    Answer, Append, Changes, Condition, Descriptor, Digest, Hanging, Kind, Manifest, MediaType,
+    MediaTypes, Next, Place, Put, Sealed, Settling, Standing, Wait, layer, lost, place, union,
 };
 
 /// `layers` for `place`, where nothing stands.
@@ -10,6 +10,7 @@ fn new_tag<'a>(place: &'a Place, layers: &'a [Sealed]) -> Hanging<'a> {
     Hanging {
         place,
         layers,
+        superseded: &[],
         media_types: MediaTypes::Oci,
         found: Standing::Nothing,
     }
@@ -97,4 +98,44 @@ fn lost_layers_are_counted_at_once() {
     assert_eq!(lost(&before, &now).len(), 1);
     assert!(lost(&before, &before).is_empty());
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+/// EVD-90
+#[test]
+fn a_layer_that_was_superseded_is_not_hung_again_and_not_taken_away_twice() {
+    let place = place();
+    let (old, new) = (layer("old"), [layer("new")]);
+    let superseded = [old.descriptor().clone()];
+    let stands = |layers: &[Sealed]| {
+        let all = union(
+            &place,
+            &Standing::Nothing,
+            Changes::default(),
+            layers,
+            MediaTypes::Oci,
+        );
+        Standing::of(Kind::Signatures, all.unwrap().unwrap().manifest)
+    };
+    let hanging = Hanging {
+        found: stands(std::slice::from_ref(&old)),
+        superseded: &superseded,
+        ..new_tag(&place, &new)
+    };
+    let mut append = Append::new(hanging, Settling::Wanted);
+    let Ok(Next::Put(put, _)) = append.next() else {
+        panic!()
+    };
+    let layers = put.manifest.to_image().unwrap().layers().to_vec();
+    assert_eq!(layers, [new[0].descriptor().clone()]);
+    append
+        .answered(put.manifest.digest().clone(), Put::Written)
+        .unwrap();
+    // Nobody else has lost anything.
+    let now = Standing::of(Kind::Signatures, put.manifest.clone());
+    assert!(append.saw(now).is_empty());
+    append.restore(superseded.to_vec());
+    assert!(!matches!(append.next(), Ok(Next::Put(..))));
+    // Somebody wants it all the same.
+    append.saw(stands(&[old, new[0].clone()]));
+    assert!(!matches!(append.next(), Ok(Next::Put(..))));
 }

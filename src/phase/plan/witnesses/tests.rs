@@ -125,6 +125,29 @@ fn entries_of_version_2_have_no_place_at_tags() {
     assert_eq!(given.read().unwrap().logs.unwrap().services.len(), 2);
 }
 
+/// EVD-97
+#[test]
+fn tags_have_room_for_one_timestamp() {
+    let mut given = Given::new();
+    given.config["tsaUrls"] = json!(["a.example", "b.example"].map(|operator| json!({
+        "url": "http://localhost/stamp", "majorApiVersion": 1, "operator": operator,
+        "validFor": {"start": "2020-01-01T00:00:00Z"},
+    })));
+    given.config["tsaConfig"] = json!({"selector": "ALL"});
+    given.read().unwrap();
+    given.format = "both";
+    let error = given.read().unwrap_err();
+    assert!(matches!(
+        error,
+        WitnessesError::ManyAtTags {
+            list: List::Timestamps,
+            wanted: 2
+        }
+    ));
+    given.config["tsaConfig"] = json!({"selector": "ANY"});
+    given.read().unwrap();
+}
+
 /// EVD-59
 #[test]
 fn an_identity_needs_an_authority_and_somebody_who_knows_the_time() {

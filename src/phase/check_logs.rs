@@ -1,0 +1,49 @@
+//! Logs that refuse a key: known as soon as the keys are open, before anything is
+//! signed (`spec/evidence.md`, EVD-96).
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use super::claims::{Body, Claims};
+use super::error::PhaseError;
+use super::open_keys::Keys;
+use crate::envelope::Form;
+
+/// Refuses keys whose signatures no log of their signatory takes. Signatures at
+/// tags that are not taken are said, where bundles beside them are: verifiers that
+/// want an entry find it there.
+///
+/// # Errors
+/// On the first signatory whose signatures are not taken.
+pub fn check_logs(claims: &Claims, keys: &Keys) -> Result<(), PhaseError> {
+    let mut said = BTreeSet::new();
+    for want in claims.wanted() {
+        let Body::Claim(stated) = &want.body else {
+            continue;
+        };
+        let signatory = &want.signatory;
+        let logs = signatory.witnesses.as_deref();
+        let Some(choice) = logs.and_then(|witnesses| witnesses.services.logs.as_ref()) else {
+            continue;
+        };
+        let key = &keys.of(signatory)?.record;
+        let Err(reason) = stated.loggable_by(choice, key) else {
+            continue;
+        };
+        if stated.form != Form::Tag || !signatory.format.has_bundles() {
+            return Err(PhaseError::Unlogged {
+                signatory: signatory.name.clone(),
+                key: key.reference.clone(),
+                reason,
+            });
+        }
+        if said.insert(signatory.name.clone()) {
+            warn!(
+                "the `.sig` of {} will have no entry of a log, its bundles will: {reason}",
+                signatory.name
+            );
+        }
+    }
+    Ok(())
+}

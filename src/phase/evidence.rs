@@ -1,0 +1,329 @@
+//! Evidence: what a signatory wants with each of its signatures, and how much of
+//! it a signature has that hangs at its place already (`spec/evidence.md`,
+//! "Witnessing").
+//!
+//! Evidence that hangs somewhere is other people's bytes: it counts as far as the
+//! trusted root of this run verifies it, by the checks that new evidence has to
+//! pass.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use super::error::PhaseError;
+use super::open_keys::KeyRecord;
+use super::signatory::Signatory;
+use super::stated::Stated;
+use crate::attach::Candidate;
+use crate::envelope::{self, Evidence, Form, Payload, Verifier};
+use crate::keys::Signer;
+use crate::oci::Content;
+use crate::proof::certificate::Certificate;
+use crate::proof::entry::{self, LogEntry, Loggable, Refusal};
+use crate::proof::key::VerifyingKey;
+use crate::proof::timestamp::{self, Stamped};
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::Choice;
+use crate::signature::{Hash, Signature};
+
+/// The evidence that one signature is to have.
+#[derive(Clone, Copy)]
+pub(super) struct Required<'a> {
+    pub(super) root: &'a Arc<TrustedRoot>,
+    pub(super) timestamps: Option<&'a Choice>,
+    pub(super) logs: Option<&'a Choice>,
+}
+
+/// The evidence that a signature has not got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lacking {
+    pub(super) timestamps: bool,
+    pub(super) entries: bool,
+}
+
+/// A signature that hangs there and is ours.
+pub(super) struct Judged {
+    /// As it stands there.
+    pub(super) standing: envelope::Signed,
+    /// With the evidence that counts: all of it if nothing is lacking.
+    pub(super) counting: envelope::Signed,
+    pub(super) lacking: Lacking,
+}
+
+/// A signatory with its key.
+pub(super) struct Signing {
+    pub(super) signatory: Arc<Signatory>,
+    pub(super) signer: Arc<Signer>,
+    pub(super) record: Arc<KeyRecord>,
+}
+
+impl Lacking {
+    pub(super) fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Required<'_> {
+    /// What a signature lacks that nobody has vouched for.
+    pub(super) fn all(&self) -> Lacking {
+        Lacking {
+            timestamps: self.timestamps.is_some(),
+            entries: self.logs.is_some(),
+        }
+    }
+}
+
+impl Signatory {
+    /// The evidence that a signature of `stated` by this key is to have;
+    /// none if nobody is asked to vouch for it. A tag has no room for entries of
+    /// logs that say no time, and some logs refuse some keys: whether that is to be
+    /// refused was decided before.
+    pub(super) fn required(&self, stated: &Stated, key: &KeyRecord) -> Option<Required<'_>> {
+        let witnesses = self.witnesses.as_deref()?;
+        let is_logged = |choice: &&Choice| stated.is_logged_by(choice, key);
+        Some(Required {
+            root: &witnesses.root,
+            timestamps: witnesses.services.timestamps.as_ref(),
+            logs: witnesses.services.logs.as_ref().filter(is_logged),
+        })
+    }
+}
+
+impl Stated {
+    /// Whether the logs of a choice take a signature of it, and its form has room for
+    /// their entries.
+    fn is_logged_by(&self, choice: &Choice, key: &KeyRecord) -> bool {
+        let has_room = version_of(choice) == entry::Version::V1 || self.form != Form::Tag;
+        has_room && self.loggable_by(choice, key).is_ok()
+    }
+
+    /// Whether the logs of a choice take a signature of it by this key.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub(super) fn loggable_by(&self, choice: &Choice, key: &KeyRecord) -> Result<(), Refusal> {
+        match VerifyingKey::from_der(key.public_key.as_der()) {
+            Ok(verifying) => {
+                entry::accepts(version_of(choice), self.subject(), &verifying, hash_of(key))
+            }
+            // It opened as a key that signs.
+            Err(_) => Err(Refusal::Hash),
+        }
+    }
+
+    /// The bytes that a timestamp of the signature covers (sigstore's
+    /// `cosign-bundle-spec`: at tags of attestations the whole envelope).
+    pub(super) fn stamped(&self, signature: &Signature) -> Content {
+        match (self.form, &*self.payload) {
+            (Form::Tag, Payload::Statement(payload)) => payload.envelope(signature),
+            (Form::Tag | Form::Bundle, _) => Content::from(signature.as_bytes().to_vec()),
+        }
+    }
+
+    /// The signature as logs are told of it.
+    ///
+    /// # Errors
+    /// On a message that cannot be read, and on a verifier that is none.
+    pub(super) fn loggable(
+        &self,
+        signed: &envelope::Signed,
+        key: &KeyRecord,
+    ) -> Result<Loggable, PhaseError> {
+        let hash = hash_of(key);
+        let digest = hashed(self.payload.message(), hash).map_err(PhaseError::Content)?;
+        let verifier = log_verifier(&signed.verifier);
+        Ok(Loggable {
+            hash,
+            digest,
+            signature: signed.signature.clone(),
+            verifier: verifier.ok_or(PhaseError::Crashed("signing"))?,
+            signed: match &*self.payload {
+                Payload::SimpleSigning(_) => entry::Signed::Payload,
+                Payload::Statement(payload) => entry::Signed::Envelope {
+                    envelope: payload.envelope(&signed.signature),
+                    payload: payload.content().clone(),
+                },
+            },
+        })
+    }
+
+    fn subject(&self) -> entry::Subject {
+        match *self.payload {
+            Payload::SimpleSigning(_) => entry::Subject::Payload,
+            Payload::Statement(_) => entry::Subject::Envelope,
+        }
+    }
+}
+
+/// All services of a choice have one version.
+fn version_of(choice: &Choice) -> entry::Version {
+    match choice.services.first().map(|service| service.version) {
+        Some(1) => entry::Version::V1,
+        _ => entry::Version::V2,
+    }
+}
+
+/// The hash that a key signs with; pure Ed25519 has no use for it.
+fn hash_of(key: &KeyRecord) -> Hash {
+    key.algorithm.hash().unwrap_or(Hash::Sha256)
+}
+
+fn log_verifier(verifier: &Verifier) -> Option<entry::Verifier> {
+    match verifier {
+        Verifier::Key(key) => entry::Verifier::of_key(key).ok(),
+        Verifier::Certificates(certificates) => {
+            let leaf = Certificate::from_der(certificates.first()?).ok()?;
+            entry::Verifier::of_certificate(leaf).ok()
+        }
+        Verifier::Hint(_) | Verifier::Unnamed => None,
+    }
+}
+
+/// The digest of `content`, whose SHA-256 may be known.
+fn hashed(content: &Content, hash: Hash) -> io::Result<Vec<u8>> {
+    let algorithm = match hash {
+        Hash::Sha256 => {
+            let digest = content.digest()?;
+            return hex::decode(digest.hex()).map_err(io::Error::other);
+        }
+        Hash::Sha384 => &aws_lc_rs::digest::SHA384,
+        Hash::Sha512 => &aws_lc_rs::digest::SHA512,
+    };
+    let mut context = aws_lc_rs::digest::Context::new(algorithm);
+    let mut reader = content.open()?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(context.finish().as_ref().to_vec()),
+            count => context.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// The SHA-256 of `content`.
+pub(super) fn sha256(content: &Content) -> Result<[u8; 32], PhaseError> {
+    let digest = hashed(content, Hash::Sha256).map_err(PhaseError::Content)?;
+    digest
+        .try_into()
+        .map_err(|_| PhaseError::Crashed("hashing"))
+}
+
+/// Evidence that hangs there, weighed.
+#[derive(Default)]
+struct Weighed {
+    timestamps: Vec<Evidence>,
+    entries: Vec<Evidence>,
+    others: Vec<Evidence>,
+    authorities: BTreeSet<String>,
+    logs: BTreeSet<Vec<u8>>,
+}
+
+impl Signing {
+    /// Judges a signature that hangs there; none if it is not ours for this claim.
+    ///
+    /// # Errors
+    /// On a message that cannot be read.
+    pub(super) fn judge(
+        &self,
+        stated: &Stated,
+        candidate: &Candidate,
+    ) -> Result<Option<Judged>, PhaseError> {
+        let ours = self.signatory.verifier(self.signer.public_key());
+        let message = stated.payload.message();
+        if self.signer.verify(message, &candidate.signature).is_err() {
+            return Ok(None);
+        }
+        let signed = |verifier: &Verifier, evidence| {
+            stated.signed(candidate.signature.clone(), verifier.clone(), evidence)
+        };
+        if !self.signatory.is_vouched() {
+            let standing = signed(&ours, Vec::new());
+            return Ok(Some(Judged {
+                counting: standing.clone(),
+                standing,
+                lacking: Lacking::default(),
+            }));
+        }
+        // Who verifies by the key alone looks at no certificate.
+        if let Verifier::Certificates(_) = &candidate.verifier {
+            return Ok(None);
+        }
+        let standing = signed(&ours, candidate.evidence.clone());
+        let required = self.signatory.required(stated, &self.record);
+        let weighed = self.weigh(stated, &standing, required)?;
+        let lacking = weighed.lacking(required);
+        let counting = match lacking.is_nothing() {
+            true => standing.clone(),
+            false => signed(&ours, weighed.counting(lacking)),
+        };
+        Ok(Some(Judged {
+            standing,
+            counting,
+            lacking,
+        }))
+    }
+
+    /// Weighs the evidence of a signature that stands there. Without a trusted root
+    /// none of it counts.
+    fn weigh(
+        &self,
+        stated: &Stated,
+        standing: &envelope::Signed,
+        required: Option<Required<'_>>,
+    ) -> Result<Weighed, PhaseError> {
+        let mut weighed = Weighed::default();
+        let Some(required) = required else {
+            return Ok(weighed);
+        };
+        let stamped = sha256(&stated.stamped(&standing.signature))?;
+        let loggable = stated.loggable(standing, &self.record)?;
+        for evidence in &standing.evidence {
+            match evidence {
+                Evidence::Timestamp(response) => {
+                    let stamped = Stamped::Sha256(&stamped);
+                    let authorities = &required.root.timestamp_authorities;
+                    let verified =
+                        timestamp::Timestamp::verify(response, stamped, None, authorities);
+                    if let Ok(timestamp) = verified {
+                        weighed.authorities.insert(timestamp.authority);
+                        weighed.timestamps.push(evidence.clone());
+                    }
+                }
+                Evidence::LogEntry(text) => {
+                    let read = match stated.form {
+                        Form::Tag => LogEntry::read_annotation(text, &loggable, required.root),
+                        Form::Bundle => LogEntry::read_bundle_json(text, &loggable, required.root),
+                    };
+                    if let Ok(entry) = read {
+                        weighed.logs.insert(entry.log_id().to_vec());
+                        weighed.entries.push(evidence.clone());
+                    }
+                }
+                Evidence::Other { .. } => weighed.others.push(evidence.clone()),
+            }
+        }
+        Ok(weighed)
+    }
+}
+
+impl Weighed {
+    fn lacking(&self, required: Option<Required<'_>>) -> Lacking {
+        let Some(required) = required else {
+            return Lacking::default();
+        };
+        let is_short = |choice: Option<&Choice>, there: usize| {
+            choice.is_some_and(|choice| there < choice.wanted())
+        };
+        Lacking {
+            timestamps: is_short(required.timestamps, self.authorities.len()),
+            entries: is_short(required.logs, self.logs.len()),
+        }
+    }
+
+    /// The evidence that stays beside what is still lacking.
+    fn counting(self, lacking: Lacking) -> Vec<Evidence> {
+        let entries = self.entries.into_iter().filter(|_| !lacking.entries);
+        let timestamps = self.timestamps.into_iter().filter(|_| !lacking.timestamps);
+        entries.chain(timestamps).chain(self.others).collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! Witnessing: whoever is to vouch for a signature is asked, all at the same time,
+//! once everything is signed (`spec/evidence.md`, "Witnessing").
+//!
+//! It is the first step whose effects others may see: an entry of a public log
+//! stays for ever. Every check and every signature comes before it, and no registry
+//! is written before everything that was asked for is there and verified.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::check_write::WritablePlace;
+use super::claims::Body;
+use super::error::PhaseError;
+use super::evidence::sha256;
+use super::receipt::{EntryReceipt, Receipt};
+use super::sign::{Signed, SignedWant};
+use super::stays::Stays;
+use crate::attach::Place;
+use crate::envelope::{Evidence, Form};
+use crate::http::Client;
+use crate::proof::entry::{LogEntry, Loggable};
+use crate::proof::timestamp::Timestamp;
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::Choice;
+use crate::service::ServiceError;
+use crate::witness::{log, timestamp};
+
+/// Everything signed, with all of its evidence; nothing sealed.
+pub struct Vouched {
+    places: BTreeMap<Place, WritablePlace>,
+    signed: Vec<SignedWant>,
+}
+
+impl Vouched {
+    pub(super) fn into_parts(self) -> (BTreeMap<Place, WritablePlace>, Vec<SignedWant>) {
+        (self.places, self.signed)
+    }
+}
+
+/// The questions of a run, each of them once: both forms of an attestation are
+/// one entry of a log.
+struct Questions<K, Q> {
+    known: HashMap<K, usize>,
+    questions: Vec<Q>,
+}
+
+impl<K, Q> Default for Questions<K, Q> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            questions: Vec::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash, Q> Questions<K, Q> {
+    /// The position of a question among all.
+    fn ask(&mut self, key: K, question: impl FnOnce() -> Q) -> usize {
+        let position = self.known.entry(key).or_insert(self.questions.len());
+        if *position == self.questions.len() {
+            self.questions.push(question());
+        }
+        *position
+    }
+}
+
+/// A question about one signature, and those that may be asked.
+struct Question<T> {
+    choice: Choice,
+    root: Arc<TrustedRoot>,
+    image: String,
+    document: Option<String>,
+    about: T,
+}
+
+type Key = (Choice, Vec<u8>);
+
+/// Everything that is asked, and which want each answer is for.
+#[derive(Default)]
+struct Asked {
+    timestamps: Questions<Key, Question<[u8; 32]>>,
+    entries: Questions<Key, Question<Loggable>>,
+    wants: Vec<Share>,
+    stays: Stays,
+}
+
+/// The positions of the answers for one want.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    timestamps: Option<usize>,
+    entries: Option<usize>,
+}
+
+/// The answers to all questions, each in the order of its question.
+struct Answers {
+    timestamps: Vec<Vec<Timestamp>>,
+    entries: Vec<Vec<LogEntry>>,
+}
+
+/// Takes the step: asks for everything that is lacking, and for nothing else.
+///
+/// # Errors
+/// On a witness that does not answer, refuses, or answers what does not hold. What
+/// stands in a public log by then is in the receipt.
+pub async fn witness(
+    signed: Signed,
+    client: &Client,
+    receipt: &mut Receipt,
+) -> Result<Vouched, PhaseError> {
+    let (places, mut wants) = signed.into_parts();
+    let asked = Asked::of(&wants)?;
+    asked.stays.say();
+    let answers = asked.ask(client, receipt).await?;
+    for (want, share) in wants.iter_mut().zip(&asked.wants) {
+        answers.give(want, *share);
+    }
+    Ok(Vouched {
+        places,
+        signed: wants,
+    })
+}
+
+impl Asked {
+    fn of(wants: &[SignedWant]) -> Result<Self, PhaseError> {
+        let mut asked = Self::default();
+        for want in wants {
+            let share = asked.share(want)?;
+            asked.wants.push(share);
+        }
+        Ok(asked)
+    }
+
+    fn share(&mut self, want: &SignedWant) -> Result<Share, PhaseError> {
+        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &want.signed) else {
+            return Ok(Share::default());
+        };
+        let required = want.wanted.signatory.required(stated, &want.key);
+        let Some(required) = required else {
+            return Ok(Share::default());
+        };
+        let mut share = Share::default();
+        if let Some(choice) = required.timestamps.filter(|_| want.lacking.timestamps) {
+            let stamped = sha256(&stated.stamped(&signed.signature))?;
+            let key = (choice.clone(), stamped.to_vec());
+            let question = || Question::new(want, choice, required.root, stamped);
+            share.timestamps = Some(self.timestamps.ask(key, question));
+        }
+        if let Some(choice) = required.logs.filter(|_| want.lacking.entries) {
+            let loggable = stated.loggable(signed, &want.key)?;
+            let key = (choice.clone(), signed.signature.as_bytes().to_vec());
+            let stays = &mut self.stays;
+            let question = || {
+                stays.note_entry(choice, &signed.verifier, &loggable);
+                Question::new(want, choice, required.root, loggable)
+            };
+            share.entries = Some(self.entries.ask(key, question));
+        }
+        Ok(share)
+    }
+
+    /// Asks everybody at the same time. Each answer is awaited, also after a failure:
+    /// what stands in a log then is to be known.
+    async fn ask(&self, client: &Client, receipt: &mut Receipt) -> Result<Answers, PhaseError> {
+        let stamping = self.timestamps.questions.iter().map(|question| async move {
+            let Question {
+                choice,
+                root,
+                about,
+                ..
+            } = question;
+            let stamped = timestamp::stamp(client, choice, root, about).await;
+            stamped.map_err(|source| question.failed(source))
+        });
+        let entering = self.entries.questions.iter().map(|question| async move {
+            let Question {
+                choice,
+                root,
+                about,
+                ..
+            } = question;
+            (question, log::enter(client, choice, root, about).await)
+        });
+        let (timestamps, entered) = futures_util::join!(join_all(stamping), join_all(entering));
+        let mut entries = Vec::new();
+        for (question, outcome) in entered {
+            let (entered, failure) = match outcome {
+                Ok(entered) => (entered, None),
+                Err(error) => (error.entered, Some(question.failed(error.source))),
+            };
+            for entry in &entered {
+                receipt.note_entry(question.receipt(entry));
+            }
+            entries.push(failure.map_or(Ok(entered), Err));
+        }
+        Ok(Answers {
+            timestamps: timestamps.into_iter().collect::<Result<_, _>>()?,
+            entries: entries.into_iter().collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<T> Question<T> {
+    fn new(want: &SignedWant, choice: &Choice, root: &Arc<TrustedRoot>, about: T) -> Self {
+        Self {
+            choice: choice.clone(),
+            root: Arc::clone(root),
+            image: want.wanted.subject.to_string(),
+            document: want.wanted.document.clone(),
+            about,
+        }
+    }
+
+    fn failed(&self, source: ServiceError) -> PhaseError {
+        PhaseError::Witness {
+            image: self.image.clone(),
+            source: Box::new(source),
+        }
+    }
+
+    fn receipt(&self, entry: &LogEntry) -> EntryReceipt {
+        EntryReceipt {
+            image: self.image.clone(),
+            document: self.document.clone(),
+            log: entry.log().to_owned(),
+            index: entry.index(),
+        }
+    }
+}
+
+impl Answers {
+    /// Puts the evidence to the signature that it is of: entries before timestamps,
+    /// in the order in which bundles have them.
+    fn give(&self, want: &mut SignedWant, share: Share) {
+        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &mut want.signed) else {
+            return;
+        };
+        let entries = share
+            .entries
+            .and_then(|position| self.entries.get(position));
+        let timestamps = share
+            .timestamps
+            .and_then(|position| self.timestamps.get(position));
+        let entries = entries.into_iter().flatten().filter_map(|entry| {
+            let text = match stated.form {
+                Form::Tag => entry.to_annotation(),
+                Form::Bundle => entry.to_bundle_json(),
+            };
+            text.map(Evidence::LogEntry)
+        });
+        let timestamps = timestamps.into_iter().flatten();
+        let timestamps =
+            timestamps.map(|timestamp| Evidence::Timestamp(timestamp.response.to_vec()));
+        let mut evidence = std::mem::take(&mut signed.evidence);
+        evidence.extend(entries.chain(timestamps));
+        evidence.sort_by_key(|evidence| match evidence {
+            Evidence::LogEntry(_) => 0,
+            Evidence::Timestamp(_) => 1,
+            Evidence::Other { .. } => 2,
+        });
+        signed.evidence = evidence;
+    }
+}
