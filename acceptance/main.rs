@@ -31,6 +31,7 @@
 //! | Which `report.toml` and `cosign.toml` are refused? | `inputs` |
 //! | Do both majors of cosign verify what hangs on every recorded image? | `interop` |
 //! | What does `-generate-key-pair` write? | `key_pair` |
+//! | Do certificates for identities hold, in every form and for every cosign? | `keyless` |
 //! | Which keys and passwords are accepted? | `keys` |
 //! | What may a module, and the package, depend on? | `layering` |
 //! | How is a limit raised, and how is it named? | `limits` |
@@ -102,6 +103,7 @@ mod hints;
 mod inputs;
 mod interop;
 mod key_pair;
+mod keyless;
 mod keys;
 mod layering;
 mod limits;

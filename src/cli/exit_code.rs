@@ -182,7 +182,9 @@ fn of_phase(error: &PhaseError) -> u8 {
             SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
             _ => SIGNING,
         },
-        PhaseError::Witness { source, .. } => of_fault(source.kind()),
+        PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => {
+            of_fault(source.kind())
+        }
         PhaseError::Seal(_) => SIGNING,
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
         PhaseError::NoKey(_)

@@ -45,7 +45,7 @@ impl Operands {
                 key: Some(key.to_string()),
                 ..image(name)
             },
-            E::Key { key, .. } | E::Unlogged { key, .. } => Self {
+            E::Key { key, .. } | E::Unlogged { key, .. } | E::Certificate { key, .. } => Self {
                 key: Some(key.to_string()),
                 ..Self::default()
             },

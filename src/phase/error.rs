@@ -147,6 +147,12 @@ pub enum PhaseError {
         #[source]
         source: Box<ServiceError>,
     },
+    #[error("there is no certificate for `{key}`")]
+    Certificate {
+        key: Arc<KeyReference>,
+        #[source]
+        source: Box<ServiceError>,
+    },
     #[error("cannot read what is to be stored")]
     Content(#[source] io::Error),
     #[error("cannot put what was signed into its form")]

@@ -23,6 +23,7 @@
 //! let forged = signer::phase::Sealed { places: Vec::new() };
 //! ```
 
+mod certify;
 mod check_logs;
 mod check_read;
 mod check_write;
@@ -54,6 +55,7 @@ mod summary;
 mod witness;
 mod witnesses;
 
+pub use certify::certify;
 pub use check_logs::check_logs;
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
@@ -198,6 +200,7 @@ async fn steps(
     let computing = async {
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
+        let signed = certify(signed, registries.client()).await?;
         let vouched = witness(signed, registries.client(), receipt).await?;
         seal(plan, vouched).await
     };

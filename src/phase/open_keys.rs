@@ -15,8 +15,10 @@ use super::plan::ClosedKey;
 use super::signatory::Signatory;
 use crate::http::Client;
 use crate::keys::{Algorithm, KeyError, KeyReference, OpenError, Signer};
-use crate::oci::Digest;
+use crate::oci::{Content, Digest};
+use crate::proof::request::Request;
 use crate::signature::PublicKey;
+use crate::witness::token::{self, Token};
 
 /// Keys that are being opened: those that keep a processor busy, as many at a
 /// time as there are processors.
@@ -27,7 +29,7 @@ pub struct Opening {
 struct OpeningKey {
     signatories: Vec<Arc<Signatory>>,
     reference: Arc<KeyReference>,
-    task: JoinHandle<Result<Signer, OpenError>>,
+    task: JoinHandle<Result<(Signer, Option<Applicant>), OpenError>>,
 }
 
 /// Every key of the run, open.
@@ -49,8 +51,35 @@ pub(super) struct KeyRecord {
     pub(super) version: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) public_key: PublicKey,
+    /// Of a key that an authority is to certify.
+    pub(super) applicant: Option<Applicant>,
     /// SHA-256 of the public key's DER.
     pub(super) fingerprint: Digest,
+}
+
+/// Whoever asks an authority for a certificate of a key.
+pub(super) struct Applicant {
+    pub(super) token: Token,
+    /// PEM of a certificate signing request, by which the key is shown to be at hand.
+    pub(super) request: String,
+}
+
+impl Applicant {
+    /// Fetches the token, and signs the request.
+    async fn open(
+        token: token::Closed,
+        signer: &Signer,
+        client: &Client,
+    ) -> Result<Self, OpenError> {
+        let request = Request::new(signer.public_key());
+        let message = Content::from(request.message().to_vec());
+        let signature = signer.sign_here(&message);
+        let signature = signature.map_err(|_| KeyError::Damaged)?;
+        Ok(Self {
+            token: token.open(client).await?,
+            request: request.finish(&signature),
+        })
+    }
 }
 
 /// Starts to open the keys.
@@ -62,7 +91,14 @@ pub fn open_keys(closed: Vec<ClosedKey>, client: &Arc<Client>) -> Opening {
         reference: closed.reference,
         task: {
             let (permits, client) = (Arc::clone(&permits), Arc::clone(client));
-            tokio::spawn(async move { closed.key.open(&client, &permits).await })
+            tokio::spawn(async move {
+                let signer = closed.key.open(&client, &permits).await?;
+                let applicant = match closed.token {
+                    None => None,
+                    Some(token) => Some(Applicant::open(token, &signer, &client).await?),
+                };
+                Ok((signer, applicant))
+            })
         },
     };
     Opening {
@@ -88,7 +124,7 @@ impl OpeningKey {
     async fn finish(self) -> Result<OpenKey, PhaseError> {
         let outcome = self.task.await;
         let outcome = outcome.unwrap_or(Err(KeyError::Damaged.into()));
-        let signer = outcome.map_err(|source| PhaseError::Key {
+        let (signer, applicant) = outcome.map_err(|source| PhaseError::Key {
             signatory: name(&self.signatories),
             key: Arc::clone(&self.reference),
             source: Box::new(source),
@@ -102,6 +138,7 @@ impl OpeningKey {
                 version: signer.version().map(str::to_owned),
                 algorithm: signer.algorithm(),
                 public_key: signer.public_key().clone(),
+                applicant,
                 fingerprint,
             }),
             signer: Arc::new(signer),

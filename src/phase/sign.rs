@@ -38,6 +38,14 @@ pub(super) struct SignedWant {
 }
 
 impl Signed {
+    pub(super) fn wants(&self) -> &[SignedWant] {
+        &self.signed
+    }
+
+    pub(super) fn wants_mut(&mut self) -> &mut [SignedWant] {
+        &mut self.signed
+    }
+
     pub(super) fn into_parts(self) -> (BTreeMap<Place, WritablePlace>, Vec<SignedWant>) {
         (self.places, self.signed)
     }

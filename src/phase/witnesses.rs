@@ -52,6 +52,8 @@ pub enum WitnessesError {
         "the signing config wants {wanted} of its `{list}`, and signatures at tags have room for one"
     )]
     ManyAtTags { list: List, wanted: usize },
+    #[error("`{0}` would be shown an identity token without TLS")]
+    Plain(Url),
     /// A certificate of minutes is worth nothing without a proof of when it was
     /// used.
     #[error(

@@ -23,6 +23,7 @@ mod vault;
 pub use answer::{json, last_words, quoted, said};
 pub use endpoint::endpoint;
 pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
+pub use oauth::{is_token, safe_url};
 pub use stored::{GitLabProject, KubernetesSecret};
 pub use token::Token;
 pub use variables::{Unreadable, Variables};

@@ -89,7 +89,7 @@ pub(super) fn read(body: &[u8], variables: &Variables) -> Option<Token> {
 }
 
 /// Whether a text is a token, of visible characters.
-pub(super) fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -136,7 +136,10 @@ pub(super) fn action(request: &Request) -> String {
 }
 
 /// The URL of a service that is shown secrets: by HTTPS, or on this machine.
-pub(super) fn safe_url(text: &str) -> Result<Url, &'static str> {
+///
+/// # Errors
+/// On what is no such URL.
+pub fn safe_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "it is no URL")?;
     let is_bare = url.username().is_empty() && url.password().is_none();
     match (url.scheme(), Zone::of(&url)) {

@@ -1,1 +1,277 @@
-//! Certificate authorities (Fulcio v2 API): a certificate for a key of this run.
+//! Certificate authorities of sigstore's: an identity token and a request go
+//! there, a certificate of minutes comes back (fulcio v1.8 `fulcio.proto`,
+//! `POST /api/v2/signingCert`).
+//!
+//! Whoever asks for a certificate is named in a public log from then on.
+
+use std::error::Error;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::token::{OtherIdentity, Token};
+use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use crate::http::{Client, Method, Redacted, Redirects, Request, Response, Trust};
+use crate::oci::Content;
+use crate::proof::certificate::{Certificate, CertificateError, MAX_COUNT};
+use crate::proof::chain::{self, ChainError, Usage};
+use crate::proof::sct::{Sct, SctError};
+use crate::proof::trust::root::{CertificateAuthority, TrustedRoot};
+use crate::proof::trust::signing_config::Service;
+use crate::service::{self, ServiceError, ServiceName, Trouble, said};
+use crate::signature::PublicKey;
+
+/// The most by which the clock of an authority may be ahead.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// A certificate that was issued for this run, verified.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    pub certificate: Certificate,
+    /// From its issuer to the anchor, as the trusted root has them.
+    pub chain: Vec<Certificate>,
+}
+
+/// A certificate that is worth nothing.
+#[derive(Debug, thiserror::Error)]
+enum Worthless {
+    #[error("the certificate is of another key")]
+    OtherKey,
+    #[error(transparent)]
+    OtherIdentity(#[from] OtherIdentity),
+    #[error("the certificate is not valid now")]
+    NotNow,
+    #[error("the trusted root has no authority that is valid now")]
+    NoAuthority,
+    #[error(transparent)]
+    Chain(ChainError),
+    #[error(transparent)]
+    Promise(#[from] SctError),
+    #[error("no log of the trusted root promised to show the certificate")]
+    OtherLog,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    signed_certificate_embedded_sct: Option<WithChain>,
+    signed_certificate_detached_sct: Option<WithChain>,
+}
+
+#[derive(Deserialize)]
+struct WithChain {
+    chain: WrittenChain,
+}
+
+#[derive(Deserialize)]
+struct WrittenChain {
+    certificates: Vec<String>,
+}
+
+/// What is asked for: a certificate of `key`, whose holder signed `request` (PEM of
+/// PKCS#10).
+#[derive(Clone, Copy, Debug)]
+pub struct Application<'a> {
+    pub key: &'a PublicKey,
+    pub request: &'a str,
+    pub token: &'a Token,
+}
+
+/// Asks for a certificate, and verifies it. Asking again gives another one.
+///
+/// # Errors
+/// On an authority that issues none, and on a certificate that does not hold by
+/// `root`.
+pub async fn certify(
+    client: &Client,
+    service: &Service,
+    root: &TrustedRoot,
+    application: Application<'_>,
+) -> Result<Issued, ServiceError> {
+    let host = service.url.host_str().unwrap_or_default().to_owned();
+    let fault = |trouble: Trouble| ServiceError {
+        service: ServiceName::CertificateAuthority(host.clone()),
+        trouble,
+    };
+    let (response, action) = ask(client, service, application).await.map_err(fault)?;
+    let certificates = read(&response).map_err(|reason| {
+        let action = action.clone();
+        fault(Trouble::Answer { action, reason })
+    })?;
+    let issued = verified(certificates, root, application, Timestamp::now());
+    let issued = issued.map_err(|reason| {
+        let reason = causes(&reason);
+        fault(Trouble::Unproven { action, reason })
+    })?;
+    let identity = application.token.identity();
+    info!(
+        "Got a certificate for {} (issuer {}) from {host}",
+        identity.name(),
+        identity.issuer()
+    );
+    Ok(issued)
+}
+
+async fn ask(
+    client: &Client,
+    service: &Service,
+    application: Application<'_>,
+) -> Result<(Response, String), Trouble> {
+    let action = || format!("POST {}", Redacted(&service.url));
+    let useless = |reason| Trouble::Answer {
+        action: action(),
+        reason,
+    };
+    let url = service.url.join("api/v2/signingCert");
+    let url = url.map_err(|_| useless("it is no URL"))?;
+    let header = application.token.header();
+    let header = header.ok_or_else(|| useless("the token cannot stand in a header"))?;
+    let mut request = Request::new(Method::POST, url, Trust::Verified)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(AUTHORIZATION, header);
+    let body = json!({ "certificateSigningRequest": STANDARD.encode(application.request) });
+    request.body = Some(Content::from(body.to_string().into_bytes()));
+    request.redirects = Redirects::Answered;
+    let action = format!("{} {}", request.method, Redacted(&request.url));
+    let response = client.send(&request).await?;
+    let answer = said(&response, None);
+    match response.status.as_u16() {
+        200 | 201 => Ok((response, action)),
+        401 | 403 => Err(Trouble::Denied { action, answer }),
+        status => Err(Trouble::Status {
+            action,
+            status,
+            answer,
+        }),
+    }
+}
+
+/// The certificates of an answer, the leaf first.
+fn read(response: &Response) -> Result<Vec<Certificate>, &'static str> {
+    let answer: Answer = service::json(response).ok_or("it is not the JSON of a certificate")?;
+    let chain = answer
+        .signed_certificate_embedded_sct
+        .or(answer.signed_certificate_detached_sct)
+        .ok_or("it holds no certificate")?;
+    let pems = chain.chain.certificates;
+    if pems.len() > MAX_COUNT {
+        return Err("it holds too many certificates");
+    }
+    let one = |pem: &String| {
+        let certificates = Certificate::from_file(pem.as_bytes())?;
+        certificates
+            .into_iter()
+            .next()
+            .ok_or(CertificateError::Absent)
+    };
+    let certificates = pems.iter().map(one).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| "its certificates cannot be read")?;
+    match certificates.is_empty() {
+        true => Err("it holds no certificate"),
+        false => Ok(certificates),
+    }
+}
+
+fn verified(
+    mut certificates: Vec<Certificate>,
+    root: &TrustedRoot,
+    application: Application<'_>,
+    now: Timestamp,
+) -> Result<Issued, Worthless> {
+    let others = certificates.split_off(1);
+    let leaf = certificates.pop().ok_or(Worthless::OtherKey)?;
+    if leaf.public_key() != application.key {
+        return Err(Worthless::OtherKey);
+    }
+    application.token.identity().check(&leaf)?;
+    let is_begun = leaf.valid_from() <= now.saturating_add(AHEAD).unwrap_or(now);
+    if !is_begun || leaf.valid_until() < now {
+        return Err(Worthless::NotNow);
+    }
+    let authority = issuer(&leaf, &others, root)?;
+    let mut chain = authority.certificates.clone();
+    // The authority's own intermediates, if the trusted root has the anchor alone.
+    if chain.iter().all(|one| one.subject() != leaf.issuer()) {
+        let between = others.into_iter().filter(|one| !one.is_self_signed());
+        chain.splice(0..0, between);
+    }
+    check_promises(&leaf, &chain, root)?;
+    Ok(Issued {
+        certificate: leaf,
+        chain,
+    })
+}
+
+/// The authority of the trusted root that issued a certificate.
+fn issuer<'a>(
+    leaf: &Certificate,
+    others: &[Certificate],
+    root: &'a TrustedRoot,
+) -> Result<&'a CertificateAuthority, Worthless> {
+    let at = leaf.valid_from();
+    let mut failure = Worthless::NoAuthority;
+    let authorities = root.authorities.iter();
+    for authority in authorities.filter(|authority| authority.valid.contains(at)) {
+        let Some((anchor, between)) = authority.certificates.split_last() else {
+            continue;
+        };
+        let between = [between, others].concat();
+        let anchor = std::slice::from_ref(anchor);
+        match chain::check(leaf, &between, anchor, at, Usage::CodeSigning) {
+            Ok(()) => return Ok(authority),
+            Err(error) => failure = Worthless::Chain(error),
+        }
+    }
+    Err(failure)
+}
+
+/// A failure with its causes, in one sentence.
+fn causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        words = format!("{words}: {cause}");
+        next = cause.source();
+    }
+    words
+}
+
+/// Some log of the trusted root has promised to show the certificate.
+fn check_promises(
+    leaf: &Certificate,
+    chain: &[Certificate],
+    root: &TrustedRoot,
+) -> Result<(), Worthless> {
+    if root.ct_logs.is_empty() {
+        warn!(
+            "Nobody watches the certificate authority: the trusted root has no log of certificates, \
+             and cosign verifies with `--insecure-ignore-sct` alone"
+        );
+        return Ok(());
+    }
+    let promises = Sct::embedded(leaf)?;
+    let issuers = chain.iter().filter(|one| one.subject() == leaf.issuer());
+    let issuers: Vec<_> = issuers.collect();
+    let holds = |promise: &Sct| {
+        let logs = root.ct_logs.iter();
+        let mut logs = logs.filter(|log| {
+            let time = promise.time();
+            log.id == promise.log() && time.is_some_and(|time| log.valid.contains(time))
+        });
+        logs.any(|log| {
+            let mut issuers = issuers.iter();
+            issuers.any(|issuer| promise.holds(&log.key, leaf, issuer))
+        })
+    };
+    match promises.iter().any(holds) {
+        true => Ok(()),
+        false => Err(Worthless::OtherLog),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,9 @@ pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
         WitnessesError::ManyAtTags { .. } => say(
             "`format = \"bundle\"` has room for several; or let the signing config ask for `ANY`",
         ),
+        WitnessesError::Plain(_) => say(
+            "write the authority's URL with `https`: whoever reads the token can be this identity",
+        ),
         WitnessesError::NoTime => say("name a timestamp authority in the signing config"),
     }
 }
@@ -54,6 +57,19 @@ pub(super) fn of_witness(trouble: &Trouble) -> Hint {
         Trouble::Answer { .. } | Trouble::Missing { .. } => {
             say("what answers there is no such service: compare the URL in the signing config")
         }
+        Trouble::NoCredentials { .. } => say(
+            "a token comes from `SIGSTORE_ID_TOKEN`, a file, or a service that gives one: in GitHub's \
+             workflows with `permissions: id-token: write`, in GitLab's jobs with `id_tokens: \
+             SIGSTORE_ID_TOKEN: aud: sigstore`",
+        ),
+        Trouble::Setting { reason, .. } if reason.contains("Workload API") => say(
+            "fetch the token before: `spire-agent api fetch jwt -audience sigstore`, and name its \
+             file in `identity-token`",
+        ),
+        Trouble::Setting { .. } | Trouble::File(_) => say(
+            "a JSON Web Token for the audience `sigstore` is wanted that is valid while the signer \
+             runs: make it right before",
+        ),
         _ => None,
     }
 }

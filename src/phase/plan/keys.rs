@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use crate::config::{self, CosignConfig, IdentityToken, PublicKeyFile};
 use crate::keys::{
     self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName, SignatureFolder,
@@ -14,6 +16,7 @@ use crate::phase::secret_file::{self, SecretRole};
 use crate::phase::signatory::Signatory;
 use crate::secret::Secret;
 use crate::service::Variables;
+use crate::witness::token;
 
 /// What keys are read with, beside `cosign.toml`.
 pub struct KeySettings<'a> {
@@ -30,6 +33,8 @@ pub struct ClosedKey {
     pub signatories: Vec<Arc<Signatory>>,
     pub reference: Arc<KeyReference>,
     pub key: Closed,
+    /// The identity that an authority is to certify.
+    pub token: Option<token::Closed>,
 }
 
 impl ClosedKey {
@@ -124,6 +129,7 @@ pub(super) fn read_keys(
             signatories: vec![Arc::clone(signatory)],
             reference: Arc::clone(&signatory.key),
             key: read_key(signatory, password, settings)?,
+            token: find_token(signatory, settings)?,
         });
     }
     warn_of_readers(&closed);
@@ -146,6 +152,22 @@ fn read_key(
         signatory: signatory.name.clone(),
         key: Arc::clone(&signatory.key),
         source: Box::new(source),
+    })
+}
+
+/// The token of a config that names an identity in place of a key.
+fn find_token(
+    signatory: &Signatory,
+    settings: &KeySettings<'_>,
+) -> Result<Option<token::Closed>, PhaseError> {
+    let KeyReference::Identity(source) = &*signatory.key else {
+        return Ok(None);
+    };
+    let token = token::Closed::find(source, settings.variables, Timestamp::now());
+    token.map(Some).map_err(|source| PhaseError::Key {
+        signatory: signatory.name.clone(),
+        key: Arc::clone(&signatory.key),
+        source: Box::new(source.into()),
     })
 }
 

@@ -10,6 +10,7 @@ use tracing::warn;
 use url::Url;
 
 use crate::config::{self, CosignConfig, Format, WitnessFiles, WrittenKey};
+use crate::http::Zone;
 use crate::phase::witnesses::{Witnesses, WitnessesError};
 use crate::proof::trust::Validity;
 use crate::proof::trust::root::TrustedRoot;
@@ -154,8 +155,11 @@ fn refuse_many_at_tags(format: Format, services: &Services) -> Result<(), Witnes
 
 /// A certificate has to be proven to have been used while it was valid.
 fn refuse_unproven(services: &Services) -> Result<(), WitnessesError> {
-    if services.authority.is_none() {
+    let Some(authority) = &services.authority else {
         return Err(WitnessesError::NoAuthority);
+    };
+    if authority.url.scheme() != "https" && Zone::of(&authority.url) != Zone::Loopback {
+        return Err(WitnessesError::Plain(authority.url.clone()));
     }
     let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
     let has_time = services.timestamps.is_some() || logs.any(|log| log.version == 1);

@@ -153,6 +153,8 @@ fn tags_have_room_for_one_timestamp() {
 fn an_identity_needs_an_authority_and_somebody_who_knows_the_time() {
     let mut given = Given::new();
     given.key = "oidc-provider = \"ambient\"";
+    assert!(matches!(given.read(), Err(WitnessesError::Plain(_))));
+    given.config["caUrls"][0]["url"] = json!("https://fulcio.local");
     assert!(given.read().is_ok());
     given.config["tsaUrls"] = json!([]);
     assert!(matches!(given.read(), Err(WitnessesError::NoTime)));

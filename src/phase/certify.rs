@@ -1,0 +1,113 @@
+//! Certificates for identities: once everything is signed, the authority is asked
+//! for one for each key that was made for this run (`spec/evidence.md`, "Keyless").
+//!
+//! It is the first request of a run whose effect stays for ever: a certificate is
+//! shown in a public log. A run whose signatures all hang there already asks for
+//! none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use tracing::info;
+
+use super::error::PhaseError;
+use super::open_keys::{Applicant, KeyRecord};
+use super::sign::{Signed, SignedWant};
+use crate::envelope::Verifier;
+use crate::http::Client;
+use crate::oci::Digest;
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::Service;
+use crate::witness::authority::{self, Application, Issued};
+
+/// A key's fingerprint, and the URL of an authority.
+type Key = (Digest, String);
+
+/// A certificate that signatures of this run need.
+struct Needed<'a> {
+    record: &'a KeyRecord,
+    applicant: &'a Applicant,
+    service: &'a Service,
+    root: &'a Arc<TrustedRoot>,
+}
+
+/// Takes the step.
+///
+/// # Errors
+/// On an authority that issues no certificate, or one that does not hold.
+pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, PhaseError> {
+    let mut needed = BTreeMap::new();
+    for want in signed.wants() {
+        if let Some((key, need)) = Needed::by(want) {
+            needed.entry(key).or_insert(need);
+        }
+    }
+    for need in needed.values() {
+        let identity = need.applicant.token.identity();
+        info!(
+            "Publishing for ever: a certificate for {} (issuer {}), by {}",
+            identity.name(),
+            identity.issuer(),
+            need.service.url
+        );
+    }
+    let asked = needed.into_iter().map(|(key, need)| async move {
+        let chain = need.certificates(client).await?;
+        Ok::<_, PhaseError>((key, chain))
+    });
+    let issued: BTreeMap<Key, Verifier> = try_join_all(asked).await?.into_iter().collect();
+    for want in signed.wants_mut() {
+        let verifier = Needed::by(want).and_then(|(key, _)| issued.get(&key).cloned());
+        if let (Some(verifier), Some(signed)) = (verifier, &mut want.signed) {
+            signed.verifier = verifier;
+        }
+    }
+    Ok(signed)
+}
+
+impl<'a> Needed<'a> {
+    /// The certificate that a signature of this run needs. One that hangs there has
+    /// its own.
+    fn by(want: &'a SignedWant) -> Option<(Key, Self)> {
+        let record = &want.key;
+        let applicant = record.applicant.as_ref()?;
+        let Verifier::Key(_) = want.signed.as_ref()?.verifier else {
+            return None;
+        };
+        let witnesses = want.wanted.signatory.witnesses.as_deref()?;
+        let service = witnesses.services.authority.as_ref()?;
+        let key = (record.fingerprint.clone(), service.url.to_string());
+        let root = &witnesses.root;
+        let need = Self {
+            record,
+            applicant,
+            service,
+            root,
+        };
+        Some((key, need))
+    }
+
+    async fn certificates(&self, client: &Client) -> Result<Verifier, PhaseError> {
+        let application = Application {
+            key: &self.record.public_key,
+            request: &self.applicant.request,
+            token: &self.applicant.token,
+        };
+        let issued = authority::certify(client, self.service, self.root, application).await;
+        let issued = issued.map_err(|source| PhaseError::Certificate {
+            key: Arc::clone(&self.record.reference),
+            source: Box::new(source),
+        })?;
+        Ok(verifier(&issued))
+    }
+}
+
+/// The leaf and its issuers. Readers of tags leave the last of the issuers out, which
+/// they take for the root.
+fn verifier(issued: &Issued) -> Verifier {
+    let leaf = std::iter::once(&issued.certificate);
+    let last = issued.chain.last().filter(|last| !last.is_self_signed());
+    let all = leaf.chain(&issued.chain).chain(last);
+    Verifier::Certificates(all.map(|one| one.as_der().to_vec()).collect())
+}

@@ -1,1 +1,0 @@
-//! Identity tokens (OpenID Connect): where they come from, and what they say.

@@ -1,0 +1,212 @@
+//! The claims of an identity token (RFC 7519), and who its bearer is to an
+//! authority.
+//!
+//! Signatures are not verified: the authority does that, and a token that it does
+//! not take gets no certificate.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use pkcs8::ObjectIdentifier;
+use pkcs8::der::{AnyRef, Decode as _, Tag, Tagged as _};
+use serde_json::Value;
+
+use crate::proof::certificate::{Certificate, Name};
+
+/// The issuer of the token, as text of its own and as UTF8String
+/// (fulcio `docs/oid-info.md`, v1.8).
+const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
+const ISSUER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
+/// The subject of the token.
+const SUBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.24");
+/// A name with an issuer's domain, `sub!domain`.
+const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+
+/// The claims of a token, not verified.
+pub(super) struct Claims(Value);
+
+/// Who a token says that this run is, by the names that an authority may make of
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The token's issuer and, of a federation, the one behind it.
+    issuers: Vec<String>,
+    subject: String,
+    /// By the rules of Fulcio's issuer types; none where no rule is known.
+    names: Vec<Name>,
+}
+
+/// A certificate that says that this run is somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OtherIdentity {
+    #[error("the certificate names another issuer than the token")]
+    Issuer,
+    #[error("the certificate names another subject than the token")]
+    Subject,
+    #[error("the certificate does not name exactly one identity")]
+    Names,
+    #[error("the certificate names somebody else than the token")]
+    Name,
+}
+
+impl Claims {
+    /// The claims of a token in the compact form.
+    pub(super) fn read(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (_header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let json = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let claims: Value = serde_json::from_slice(&json).ok()?;
+        claims.is_object().then_some(Self(claims))
+    }
+
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        let seconds = self.0.get("exp")?;
+        let seconds = seconds.as_i64().or_else(|| {
+            let seconds = seconds.as_f64()?;
+            (seconds.abs() < 1e12).then_some(seconds as i64)
+        });
+        Timestamp::from_second(seconds?).ok()
+    }
+
+    pub(super) fn is_for(&self, audience: &str) -> bool {
+        match self.0.get("aud") {
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(all)) => all.iter().any(|one| one == audience),
+            _ => false,
+        }
+    }
+
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let issuer = self.text("iss")?;
+        let subject = self.text("sub")?;
+        // Dex says who it asked, and the public instance takes that.
+        let behind = self.0.pointer("/federated_claims/connector_id");
+        let behind = behind.and_then(Value::as_str);
+        let issuers = [Some(issuer), behind].into_iter().flatten();
+        Some(Identity {
+            issuers: issuers.map(str::to_owned).collect(),
+            subject: subject.to_owned(),
+            names: self.names(subject),
+        })
+    }
+
+    /// The names by the types of Fulcio's issuers (`pkg/identity`, v1.8, and the
+    /// templates of its public configuration). The type is the authority's own
+    /// setting; the claims show which it can be.
+    fn names(&self, subject: &str) -> Vec<Name> {
+        if let Some(workflow) = self.text("job_workflow_ref") {
+            return vec![Name::Uri(format!("https://github.com/{workflow}"))];
+        }
+        if let Some(pipeline) = self.text("ci_config_ref_uri") {
+            return vec![Name::Uri(format!("https://{pipeline}"))];
+        }
+        if let (Some(organization), Some(pipeline)) =
+            (self.text("organization_slug"), self.text("pipeline_slug"))
+        {
+            let name = format!("https://buildkite.com/{organization}/{pipeline}");
+            return vec![Name::Uri(name)];
+        }
+        if let Some(cluster) = self.0.get("kubernetes.io") {
+            let namespace = cluster.get("namespace").and_then(Value::as_str);
+            let account = cluster.pointer("/serviceaccount/name");
+            if let (Some(namespace), Some(account)) = (namespace, account.and_then(Value::as_str)) {
+                let name = format!(
+                    "https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{account}"
+                );
+                return vec![Name::Uri(name)];
+            }
+        }
+        let mut names = Vec::new();
+        if subject.starts_with("spiffe://") || subject.starts_with("https://") {
+            names.push(Name::Uri(subject.to_owned()));
+        }
+        let is_verified = self.0.get("email_verified");
+        let is_verified =
+            is_verified.is_some_and(|value| value == &Value::Bool(true) || value == "true");
+        if let Some(email) = self.text("email").filter(|_| is_verified) {
+            names.push(Name::Email(email.to_owned()));
+        }
+        names
+    }
+
+    fn text(&self, claim: &str) -> Option<&str> {
+        let text = self.0.get(claim)?.as_str()?;
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+impl Identity {
+    /// The token's issuer.
+    pub fn issuer(&self) -> &str {
+        self.issuers.first().map_or("", String::as_str)
+    }
+
+    /// The identity in words: the first name that an authority may make of it, else
+    /// the subject.
+    pub fn name(&self) -> &str {
+        match self.names.first() {
+            Some(Name::Uri(name) | Name::Email(name)) => name,
+            _ => &self.subject,
+        }
+    }
+
+    /// Whether a certificate is surely this identity's: an earlier run's
+    /// signature with it counts as this run's own.
+    pub fn is_of(&self, certificate: &Certificate) -> bool {
+        !self.names.is_empty() && self.check(certificate).is_ok()
+    }
+
+    /// Checks who a certificate names that was just issued for the token.
+    ///
+    /// # Errors
+    /// If it names somebody else. Where no rule is known, the authority's name for
+    /// the subject is taken.
+    pub fn check(&self, certificate: &Certificate) -> Result<(), OtherIdentity> {
+        let issuer = issuer(certificate).ok_or(OtherIdentity::Issuer)?;
+        if !self.issuers.iter().any(|own| own.as_bytes() == issuer) {
+            return Err(OtherIdentity::Issuer);
+        }
+        if let Some(subject) = certificate.extension(SUBJECT)
+            && text(subject) != Some(&self.subject)
+        {
+            return Err(OtherIdentity::Subject);
+        }
+        let [name] = certificate.names() else {
+            return Err(OtherIdentity::Names);
+        };
+        match self.is_named(name) {
+            true => Ok(()),
+            false => Err(OtherIdentity::Name),
+        }
+    }
+
+    fn is_named(&self, name: &Name) -> bool {
+        if let Name::Other { id, text } = name {
+            let user = text.as_deref().and_then(|text| text.rsplit_once('!'));
+            return *id == USER_NAME && user.is_some_and(|(user, _)| user == self.subject);
+        }
+        self.names.is_empty() || self.names.contains(name)
+    }
+}
+
+/// The token's issuer, as a certificate has it.
+fn issuer(certificate: &Certificate) -> Option<&[u8]> {
+    match certificate.extension(ISSUER_V2) {
+        Some(value) => text(value).map(str::as_bytes),
+        None => certificate.extension(ISSUER_V1),
+    }
+}
+
+fn text(value: &[u8]) -> Option<&str> {
+    let value = AnyRef::from_der(value).ok()?;
+    let is_text = value.tag() == Tag::Utf8String;
+    is_text.then(|| std::str::from_utf8(value.value()).ok())?
+}
+
+#[cfg(test)]
+pub(super) fn names_of(identity: &Identity) -> &[Name] {
+    &identity.names
+}

@@ -1,0 +1,258 @@
+//! Identity tokens (OpenID Connect): who says that this run is somebody.
+//!
+//! The sources are those of cosign v3.1.2 `pkg/providers`, by the same names and,
+//! for `ambient`, in the same order. A token is a secret: whoever has it is the
+//! identity until it expires. What can be read here is read and checked before
+//! anything is sent; other tokens are fetched at the beginning of the run.
+
+mod ask;
+mod claims;
+mod spiffe;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use ask::Question;
+use claims::Claims;
+pub use claims::{Identity, OtherIdentity};
+
+use crate::config::{IdentityToken, TokenProvider};
+use crate::http::Client;
+use crate::service::{self, ServiceError, ServiceName, Trouble, Variables, is_token};
+
+/// The audience of tokens for sigstore.
+const AUDIENCE: &str = "sigstore";
+const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
+/// Where Kubernetes mounts a token for cosign.
+const FILE: &str = "/var/run/sigstore/cosign/oidc-token";
+
+/// The sources that `ambient` looks at, in cosign's order.
+const AMBIENT: [TokenProvider; 6] = [
+    TokenProvider::BuildkiteAgent,
+    TokenProvider::Variable,
+    TokenProvider::Filesystem,
+    TokenProvider::GitHubActions,
+    TokenProvider::GoogleWorkloadIdentity,
+    TokenProvider::Spiffe,
+];
+
+/// A source of a token that was found.
+#[derive(Debug)]
+pub enum Closed {
+    /// A token that was here.
+    Held(Token),
+    /// A token that somebody has to be asked for.
+    Asked(Asked),
+}
+
+/// Somebody who gives a token.
+#[derive(Debug)]
+pub struct Asked {
+    provider: &'static str,
+    question: Question,
+    variables: Variables,
+}
+
+/// A token for sigstore that has not expired.
+#[derive(Debug)]
+pub struct Token {
+    token: service::Token,
+    identity: Identity,
+    expires: Timestamp,
+}
+
+/// Why a text is no token that can be used.
+type Unfit = &'static str;
+
+impl Closed {
+    /// Finds the token, and reads it if it is here.
+    ///
+    /// # Errors
+    /// On a source that is not there, and on a token that has expired or is not for
+    /// sigstore.
+    pub fn find(
+        source: &IdentityToken,
+        variables: &Variables,
+        now: Timestamp,
+    ) -> Result<Self, ServiceError> {
+        match source {
+            IdentityToken::File(path) => {
+                let name = "identity-token";
+                let bytes = variables.read(path);
+                let bytes = bytes.map_err(|error| fault(name, error))?;
+                let token = Token::read(bytes.expose(), variables, now);
+                let token = token.map_err(|reason| unfit(name, path, reason))?;
+                Ok(Self::Held(token))
+            }
+            IdentityToken::Provider(TokenProvider::Ambient) => ambient(variables, now),
+            IdentityToken::Provider(provider) => {
+                let found = find(*provider, variables, now)?;
+                found.map_err(|reason| {
+                    let tried = vec![(provider.name(), reason)];
+                    fault(provider.name(), Trouble::NoCredentials { tried })
+                })
+            }
+        }
+    }
+
+    /// The token, which is asked for if need be.
+    ///
+    /// # Errors
+    /// On a provider that gives none, or one that cannot be used.
+    pub async fn open(self, client: &Client) -> Result<Token, ServiceError> {
+        match self {
+            Self::Held(token) => Ok(token),
+            Self::Asked(Asked {
+                provider,
+                question,
+                variables,
+            }) => {
+                let (text, action) = question
+                    .ask(client, &variables)
+                    .await
+                    .map_err(|trouble| fault(provider, trouble))?;
+                let token = Token::read(text.expose(), &variables, Timestamp::now());
+                token.map_err(|reason| fault(provider, Trouble::Answer { action, reason }))
+            }
+        }
+    }
+}
+
+impl Token {
+    /// Reads a text with a token and maybe white space around it.
+    pub(super) fn read(text: &[u8], variables: &Variables, now: Timestamp) -> Result<Self, Unfit> {
+        let text = std::str::from_utf8(text)
+            .map_err(|_| "it is no token")?
+            .trim();
+        // Before it is looked at: what is no token may be another secret.
+        variables.remember(text.as_bytes());
+        if !is_token(text) {
+            return Err("it is no token");
+        }
+        let claims = Claims::read(text).ok_or("it is no JSON Web Token")?;
+        let expires = claims.expires().ok_or("it does not say when it expires")?;
+        if expires <= now {
+            return Err("it has expired");
+        }
+        if !claims.is_for(AUDIENCE) {
+            return Err("it is for another audience than `sigstore`");
+        }
+        let identity = claims.identity().ok_or("it names no issuer and subject")?;
+        Ok(Self {
+            token: service::Token::new(text, None, variables),
+            identity,
+            expires,
+        })
+    }
+
+    /// Who this run is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// `Authorization: Bearer …`
+    pub(super) fn header(&self) -> Option<crate::http::header::HeaderValue> {
+        self.token.header()
+    }
+}
+
+fn ambient(variables: &Variables, now: Timestamp) -> Result<Closed, ServiceError> {
+    let mut tried = Vec::new();
+    for provider in AMBIENT {
+        match find(provider, variables, now)? {
+            Ok(found) => return Ok(found),
+            Err(reason) => tried.push((provider.name(), reason)),
+        }
+    }
+    let name = TokenProvider::Ambient.name();
+    Err(fault(name, Trouble::NoCredentials { tried }))
+}
+
+/// A source, or why it is not there.
+type Found = Result<Closed, String>;
+
+fn find(
+    provider: TokenProvider,
+    variables: &Variables,
+    now: Timestamp,
+) -> Result<Found, ServiceError> {
+    let name = provider.name();
+    let asked = |question: Result<Option<Question>, Trouble>, lacking: &str| match question {
+        Ok(Some(question)) => Ok(Ok(Closed::Asked(Asked {
+            provider: name,
+            question,
+            variables: variables.clone(),
+        }))),
+        Ok(None) => Ok(Err(lacking.to_owned())),
+        Err(trouble) => Err(fault(name, trouble)),
+    };
+    match provider {
+        TokenProvider::Ambient => ambient(variables, now).map(Ok),
+        TokenProvider::Variable => match variables.secret(VARIABLE) {
+            None => Ok(Err(format!("`{VARIABLE}` is not set"))),
+            Some(text) => {
+                let token = Token::read(text.expose(), variables, now);
+                let token = token.map_err(|reason| unfit(name, Path::new(VARIABLE), reason))?;
+                Ok(Ok(Closed::Held(token)))
+            }
+        },
+        TokenProvider::Filesystem => {
+            let path = PathBuf::from(FILE);
+            let bytes = variables.read_if_there(&path);
+            let Some(bytes) = bytes.map_err(|error| fault(name, error))? else {
+                return Ok(Err(format!("there is no `{FILE}`")));
+            };
+            let token = Token::read(bytes.expose(), variables, now);
+            let token = token.map_err(|reason| unfit(name, &path, reason))?;
+            Ok(Ok(Closed::Held(token)))
+        }
+        TokenProvider::GitHubActions => asked(
+            Question::of_github(variables),
+            "`ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set",
+        ),
+        TokenProvider::BuildkiteAgent => asked(
+            Question::of_buildkite(variables),
+            "`BUILDKITE_JOB_ID` and `BUILDKITE_AGENT_ACCESS_TOKEN` are not set",
+        ),
+        TokenProvider::GoogleWorkloadIdentity => asked(
+            Question::of_google(variables, is_ambient_google(variables)),
+            "this is no machine of Google's",
+        ),
+        TokenProvider::Spiffe => asked(
+            Ok(spiffe::Socket::find(variables).map(Question::Spiffe)),
+            "there is no socket at `SPIFFE_ENDPOINT_SOCKET`",
+        ),
+    }
+}
+
+/// Whether this is a machine of Google's, as cosign tells it.
+fn is_ambient_google(variables: &Variables) -> bool {
+    let product = variables.read_if_there(Path::new("/sys/class/dmi/id/product_name"));
+    let product = product.ok().flatten();
+    let product = product.as_ref().and_then(|name| name.expose_str());
+    matches!(
+        product.map(str::trim),
+        Some("Google" | "Google Compute Engine")
+    ) || variables.text("GCE_METADATA_HOST").is_some()
+}
+
+fn fault(provider: &'static str, trouble: impl Into<Trouble>) -> ServiceError {
+    ServiceError {
+        service: ServiceName::TokenProvider(provider),
+        trouble: trouble.into(),
+    }
+}
+
+/// A variable or file whose token cannot be used.
+fn unfit(provider: &'static str, place: &Path, reason: Unfit) -> ServiceError {
+    let name = place.display().to_string();
+    fault(provider, Trouble::Setting { name, reason })
+}
+
+#[cfg(test)]
+mod tests;

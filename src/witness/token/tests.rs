@@ -1,0 +1,250 @@
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::proof::certificate::Name;
+use crate::secret::{Secrets, Voice};
+use crate::service::FaultKind;
+
+const NOW: i64 = 1_780_000_000;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+fn variables(set: &[(&str, &str)]) -> Variables {
+    let pairs = set
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), OsString::from(v)));
+    let set: HashMap<_, _> = pairs.collect();
+    let until = Instant::now() + Duration::from_secs(10);
+    Variables::new(
+        move |name| set.get(name).cloned(),
+        Secrets::default(),
+        until,
+    )
+}
+
+/// A token that is good, but for these claims; `null` takes one away.
+fn jwt(changes: &Value) -> String {
+    let mut claims = json!({
+        "iss": "https://issuer.example", "sub": "somebody", "aud": "sigstore", "exp": NOW + 300,
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    format!("eyJhbGciOiJub25lIn0.{claims}.c2ln")
+}
+
+fn read(token: &str) -> Result<Token, Unfit> {
+    Token::read(token.as_bytes(), &variables(&[]), now())
+}
+
+/// EVD-60
+#[test]
+fn a_token_is_for_sigstore_and_has_not_expired() {
+    for changes in [
+        json!({}),
+        json!({"aud": ["other", "sigstore"]}),
+        json!({"exp": NOW as f64 + 0.5 + 1.0}),
+    ] {
+        assert_eq!(read(&jwt(&changes)).err(), None, "{changes}");
+    }
+    for (changes, reason) in [
+        (json!({"exp": NOW}), "it has expired"),
+        (json!({"exp": null}), "it does not say when it expires"),
+        (json!({"exp": 1e300}), "it does not say when it expires"),
+        (
+            json!({"aud": "sts.amazonaws.com"}),
+            "it is for another audience than `sigstore`",
+        ),
+        (
+            json!({"aud": null}),
+            "it is for another audience than `sigstore`",
+        ),
+        (json!({"iss": ""}), "it names no issuer and subject"),
+        (json!({"sub": 7}), "it names no issuer and subject"),
+    ] {
+        assert_eq!(read(&jwt(&changes)).err(), Some(reason), "{changes}");
+    }
+    for text in ["e30.e30", "e30.e30.e30.e30", "e30.W10.e30", "a.!.b"] {
+        assert_eq!(read(text).err(), Some("it is no JSON Web Token"), "{text}");
+    }
+    for text in ["", "a b", "\u{e9}"] {
+        assert_eq!(read(text).err(), Some("it is no token"), "{text}");
+    }
+    let long = format!("e30.{}.e30", "A".repeat(40_000));
+    assert_eq!(read(&long).err(), Some("it is no token"));
+}
+
+fn names(claims: &Value) -> Vec<Name> {
+    let token = read(&jwt(claims)).unwrap();
+    claims::names_of(token.identity()).to_vec()
+}
+
+/// EVD-61
+#[test]
+fn names_are_those_that_the_authority_makes_of_the_claims() {
+    let uri = |name: &str| vec![Name::Uri(name.to_owned())];
+    for (claims, expected) in [
+        (
+            json!({"sub": "repo:acme/app:ref:refs/heads/main",
+                   "job_workflow_ref": "acme/app/.github/workflows/b.yml@refs/heads/main"}),
+            uri("https://github.com/acme/app/.github/workflows/b.yml@refs/heads/main"),
+        ),
+        (
+            json!({"ci_config_ref_uri": "gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main",
+                   "email": "e@example.com", "email_verified": true}),
+            uri("https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main"),
+        ),
+        (
+            json!({"organization_slug": "acme", "pipeline_slug": "app"}),
+            uri("https://buildkite.com/acme/app"),
+        ),
+        (
+            json!({"kubernetes.io": {"namespace": "build", "serviceaccount": {"name": "kpack"}}}),
+            uri("https://kubernetes.io/namespaces/build/serviceaccounts/kpack"),
+        ),
+        (
+            json!({"sub": "spiffe://acme.example/app"}),
+            uri("spiffe://acme.example/app"),
+        ),
+        (
+            json!({"email": "e@example.com", "email_verified": true}),
+            vec![Name::Email("e@example.com".to_owned())],
+        ),
+        (
+            json!({"email": "e@example.com", "email_verified": false}),
+            vec![],
+        ),
+        (json!({}), vec![]),
+    ] {
+        assert_eq!(names(&claims), expected, "{claims}");
+    }
+}
+
+fn provider(
+    provider: TokenProvider,
+    set: &[(&str, &str)],
+) -> (Variables, Result<Closed, ServiceError>) {
+    let variables = variables(set);
+    let found = Closed::find(&IdentityToken::Provider(provider), &variables, now());
+    (variables, found)
+}
+
+fn message(outcome: Result<Closed, ServiceError>) -> String {
+    let error = outcome.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Key, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn a_token_in_a_variable_is_a_secret_from_then_on() {
+    let token = jwt(&json!({}));
+    let set = [(VARIABLE, token.as_str())];
+    let (variables, found) = provider(TokenProvider::Variable, &set);
+    let Ok(Closed::Held(held)) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(held.identity().issuer(), "https://issuer.example");
+    let shown = variables.secrets().scrubbed(&token, Voice::Theirs, &[]);
+    assert!(!shown.contains(&token), "{shown}");
+    assert!(!format!("{held:?}").contains(&token));
+}
+
+#[test]
+fn what_is_in_place_of_a_token_is_hidden_and_not_repeated() {
+    let set = [(VARIABLE, "hunter2-canary")];
+    let (variables, found) = provider(TokenProvider::Variable, &set);
+    assert_eq!(
+        message(found),
+        "identity tokens from `envvar`: `SIGSTORE_ID_TOKEN` cannot be used: it is no JSON Web Token"
+    );
+    let shown = variables
+        .secrets()
+        .scrubbed("hunter2-canary", Voice::Theirs, &[]);
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_token_in_a_file_may_end_with_a_line_break() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    fs::write(&path, format!("{}\n", jwt(&json!({})))).unwrap();
+    let find = |path: &Path| {
+        let source = IdentityToken::File(path.to_owned());
+        Closed::find(&source, &variables(&[]), now())
+    };
+    assert!(matches!(find(&path), Ok(Closed::Held(_))));
+    fs::write(&path, jwt(&json!({"exp": NOW - 1}))).unwrap();
+    let words = message(find(&path));
+    assert!(words.ends_with("cannot be used: it has expired"), "{words}");
+    let words = message(find(&folder.path().join("absent")));
+    assert!(
+        words.starts_with("identity tokens from `identity-token`: cannot read"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_named_with_what_it_lacks() {
+    let (_, found) = provider(TokenProvider::GitHubActions, &[]);
+    assert_eq!(
+        message(found),
+        "identity tokens from `github-actions`: no credentials were found; looked at github-actions \
+         (`ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set)"
+    );
+}
+
+/// EVD-62
+#[test]
+fn ambient_is_the_first_source_in_cosigns_order() {
+    let token = jwt(&json!({}));
+    let github = [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://h/?a=b"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+    ];
+    let variable = [(VARIABLE, token.as_str())];
+    let buildkite = [
+        ("BUILDKITE_JOB_ID", "j"),
+        ("BUILDKITE_AGENT_ACCESS_TOKEN", "t"),
+    ];
+    let find = |set: &[(&str, &str)]| provider(TokenProvider::Ambient, set).1.unwrap();
+    let asked = |closed: &Closed| match closed {
+        Closed::Asked(asked) => asked.provider,
+        Closed::Held(_) => "held",
+    };
+    let all = [&github[..], &variable, &buildkite].concat();
+    assert_eq!(asked(&find(&all)), "buildkite-agent");
+    let some = [&github[..], &variable].concat();
+    assert_eq!(asked(&find(&some)), "held");
+    assert_eq!(asked(&find(&github)), "github-actions");
+}
+
+#[test]
+fn a_provider_is_shown_its_secret_by_tls_alone() {
+    for (url, is_taken) in [
+        ("https://h/x?api-version=2.0", true),
+        ("http://127.0.0.1:1/", true),
+        ("http://h/", false),
+        ("h", false),
+    ] {
+        let set = [
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", url),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+        ];
+        let (_, found) = provider(TokenProvider::GitHubActions, &set);
+        assert_eq!(found.is_ok(), is_taken, "{url}");
+    }
+}
