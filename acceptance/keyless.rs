@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::support::cosign::{Cosign, Printed, all_three};
 use crate::support::elsewhere::seeded;
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
@@ -13,6 +14,7 @@ use crate::support::witnesses::{Files, Rule, Witness, Witnesses};
 
 const CA: Witness = Witness::Authority;
 const TIME: Witness = Witness::TimestampAuthority;
+const LOG: Witness = Witness::LogV2;
 const CERTIFICATES: &str = "/api/v2/signingCert";
 const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
 
@@ -28,9 +30,147 @@ fn signer(registry: &Registry, image: &Image, config: Config) -> Signer {
     Signer::of(image, registry.host()).config(config)
 }
 
+/// Verified as somebody by certificates of the tests' authority.
+fn verify(
+    cosign: Cosign,
+    witnesses: &Witnesses,
+    demanded: &[Witness],
+    identity: Identity,
+    command: &[&str],
+    reference: &str,
+) -> Printed {
+    let issuer = Issuer::shared().url(identity);
+    let flags = witnesses.demanding(demanded);
+    let who = [
+        "--allow-insecure-registry",
+        "--certificate-identity",
+        identity.name(),
+        "--certificate-oidc-issuer",
+        &issuer,
+    ];
+    let mut arguments: Vec<&str> = command.to_vec();
+    arguments.extend(who);
+    arguments.extend(flags.iter().map(String::as_str));
+    arguments.push(reference);
+    cosign.run(&arguments, &[])
+}
+
+const ATTESTED: [&str; 3] = ["verify-attestation", "--type", "cyclonedx"];
+
 /// EVD-61, EVD-63, EVD-64: whoever the token names, by one certificate per run.
+#[test]
+fn every_cosign_verifies_every_kind_of_identity() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        for identity in Identity::ALL {
+            let (registry, image) = seeded();
+            witnesses.front(CA).forget();
+            signer(&registry, &image, config(&files, "bundle"))
+                .environment(VARIABLE, &Issuer::shared().token(identity))
+                .run()
+                .succeeded()
+                .says(&[identity.name()]);
+            let asked = witnesses.front(CA).asked("POST", CERTIFICATES);
+            assert_eq!(asked.len(), 1, "{identity:?}");
+            let reference = image.reference(registry.host());
+            for cosign in all_three() {
+                let ask = |command: &[&str]| {
+                    verify(cosign, &witnesses, &[TIME], identity, command, &reference)
+                };
+                ask(&["verify"]).accepted();
+                ask(&ATTESTED).accepted();
+            }
+            let other = match identity {
+                Identity::Email => Identity::Spiffe,
+                _ => Identity::Email,
+            };
+            verify(
+                Cosign::V3,
+                &witnesses,
+                &[TIME],
+                other,
+                &["verify"],
+                &reference,
+            )
+            .refused();
+        }
+    }
+}
+
 /// EVD-63: in both forms, with an entry of a log beside the timestamp in bundles.
+#[test]
+fn every_form_is_verified_with_time_and_log() {
+    if [CA, TIME, LOG]
+        .into_iter()
+        .all(|one| is_here(Need::Witness(one)))
+    {
+        let witnesses = Witnesses::of(&[CA, TIME, LOG]);
+        let identity = Identity::GitHub;
+        for (format, asked, demanded) in [
+            ("legacy", &[CA, TIME][..], &[TIME][..]),
+            ("bundle", &[CA, TIME, LOG], &[TIME, LOG]),
+            ("both", &[CA, TIME], &[TIME]),
+        ] {
+            let files = witnesses.files(asked, Rule::Any);
+            let (registry, image) = seeded();
+            signer(&registry, &image, config(&files, format))
+                .environment(VARIABLE, &Issuer::shared().token(identity))
+                .run()
+                .succeeded();
+            let reference = image.reference(registry.host());
+            for cosign in all_three() {
+                let printed = verify(
+                    cosign,
+                    &witnesses,
+                    demanded,
+                    identity,
+                    &["verify"],
+                    &reference,
+                );
+                printed.accepted();
+            }
+        }
+    }
+}
+
 /// EVD-65: nobody is asked again, nothing is written.
+#[test]
+fn a_second_run_of_the_same_identity_asks_for_nothing() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        for format in ["legacy", "bundle", "both"] {
+            let (registry, image) = seeded();
+            let run = |claims: serde_json::Value| {
+                let token = Issuer::shared().token_with(Identity::GitHub, &claims);
+                signer(&registry, &image, config(&files, format))
+                    .environment(VARIABLE, &token)
+                    .run()
+                    .succeeded();
+            };
+            run(json!({}));
+            let forget = || {
+                registry.forget_exchanges();
+                witnesses.front(CA).forget();
+                witnesses.front(TIME).forget();
+            };
+            forget();
+            run(json!({ "run_id": "4" }));
+            assert!(registry.exchanges().puts().is_empty(), "{format}");
+            assert!(witnesses.front(CA).recorded().is_empty(), "{format}");
+            assert!(witnesses.front(TIME).recorded().is_empty(), "{format}");
+            // Another workflow of the same repository has the same subject.
+            let other = "acme/app/.github/workflows/other.yml@refs/heads/main";
+            forget();
+            run(json!({ "job_workflow_ref": other, "workflow_ref": other }));
+            let asked = witnesses.front(CA).asked("POST", CERTIFICATES);
+            assert_eq!(asked.len(), 1, "{format}");
+            assert!(!registry.exchanges().puts().is_empty(), "{format}");
+        }
+    }
+}
+
 #[test]
 fn several_configs_of_one_identity_share_a_certificate() {
     if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
@@ -49,6 +189,31 @@ fn several_configs_of_one_identity_share_a_certificate() {
 }
 
 /// EVD-62: a token that GitHub's runner is asked for.
+#[test]
+fn a_workflow_of_github_asks_its_runner_for_a_token() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let (registry, image) = seeded();
+        let config = config(&files, "bundle").set("oidc-provider", "github-actions");
+        let mut signer = signer(&registry, &image, config);
+        for (name, value) in Issuer::shared().runner() {
+            signer = signer.environment(name, &value);
+        }
+        signer.run().succeeded();
+        let reference = image.reference(registry.host());
+        verify(
+            Cosign::V3,
+            &witnesses,
+            &[TIME],
+            Identity::GitHub,
+            &["verify"],
+            &reference,
+        )
+        .accepted();
+    }
+}
+
 /// EVD-60: nothing is sent to anybody.
 #[test]
 fn a_token_that_cannot_be_used_ends_the_run_before_anything_is_sent() {

@@ -20,11 +20,12 @@ use crate::keys::Signer;
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::entry::{self, LogEntry, Loggable, Refusal};
-use crate::proof::key::VerifyingKey;
+use crate::proof::key::{KeyKind, VerifyingKey};
 use crate::proof::timestamp::{self, Stamped};
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
 use crate::signature::{Hash, Signature};
+use crate::witness::authority;
 
 /// The evidence that one signature is to have.
 #[derive(Clone, Copy)]
@@ -171,11 +172,29 @@ fn hash_of(key: &KeyRecord) -> Hash {
 fn log_verifier(verifier: &Verifier) -> Option<entry::Verifier> {
     match verifier {
         Verifier::Key(key) => entry::Verifier::of_key(key).ok(),
-        Verifier::Certificates(certificates) => {
-            let leaf = Certificate::from_der(certificates.first()?).ok()?;
-            entry::Verifier::of_certificate(leaf).ok()
-        }
+        Verifier::Certificates(_) => entry::Verifier::of_certificate(leaf(verifier)?).ok(),
         Verifier::Hint(_) | Verifier::Unnamed => None,
+    }
+}
+
+/// The certificate of a signature.
+fn leaf(verifier: &Verifier) -> Option<Certificate> {
+    match verifier {
+        Verifier::Certificates(certificates) => Certificate::from_der(certificates.first()?).ok(),
+        _ => None,
+    }
+}
+
+/// The other certificates of a signature, as far as they are some.
+fn issuers(verifier: &Verifier) -> Vec<Certificate> {
+    match verifier {
+        Verifier::Certificates(certificates) => {
+            let issuers = certificates.iter().skip(1);
+            issuers
+                .filter_map(|der| Certificate::from_der(der).ok())
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -228,11 +247,9 @@ impl Signing {
         stated: &Stated,
         candidate: &Candidate,
     ) -> Result<Option<Judged>, PhaseError> {
-        let ours = self.signatory.verifier(self.signer.public_key());
-        let message = stated.payload.message();
-        if self.signer.verify(message, &candidate.signature).is_err() {
+        let Some(ours) = self.ours(stated, candidate)? else {
             return Ok(None);
-        }
+        };
         let signed = |verifier: &Verifier, evidence| {
             stated.signed(candidate.signature.clone(), verifier.clone(), evidence)
         };
@@ -244,14 +261,15 @@ impl Signing {
                 lacking: Lacking::default(),
             }));
         }
-        // Who verifies by the key alone looks at no certificate.
-        if let Verifier::Certificates(_) = &candidate.verifier {
-            return Ok(None);
-        }
         let standing = signed(&ours, candidate.evidence.clone());
         let required = self.signatory.required(stated, &self.record);
         let weighed = self.weigh(stated, &standing, required)?;
         let lacking = weighed.lacking(required);
+        // Nobody can say any more that an expired certificate was valid.
+        let leaf = leaf(&ours).filter(|_| !lacking.is_nothing());
+        if leaf.is_some_and(|leaf| !leaf.is_valid_at(jiff::Timestamp::now())) {
+            return Ok(None);
+        }
         let counting = match lacking.is_nothing() {
             true => standing.clone(),
             false => signed(&ours, weighed.counting(lacking)),
@@ -261,6 +279,37 @@ impl Signing {
             counting,
             lacking,
         }))
+    }
+
+    /// The verifier of a signature that hangs there, if it is ours for this claim: by
+    /// our key, or by a key that was certified for the identity of this run.
+    fn ours(&self, stated: &Stated, candidate: &Candidate) -> Result<Option<Verifier>, PhaseError> {
+        let message = stated.payload.message();
+        let Some(applicant) = &self.record.applicant else {
+            // Who verifies by the key alone looks at no certificate.
+            let is_vouched = self.signatory.is_vouched();
+            let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
+            let is_ours = self.signer.verify(message, &candidate.signature).is_ok();
+            let ours = self.signatory.verifier(self.signer.public_key());
+            return Ok((is_ours && !(is_vouched && is_certified)).then_some(ours));
+        };
+        let (Some(leaf), Some(witnesses)) = (
+            leaf(&candidate.verifier),
+            self.signatory.witnesses.as_deref(),
+        ) else {
+            return Ok(None);
+        };
+        let others = issuers(&candidate.verifier);
+        let is_theirs = applicant.token.identity().is_of(&leaf)
+            && authority::is_trusted(&leaf, &others, &witnesses.root);
+        let Some(key) = leaf.key().ok().filter(|_| is_theirs) else {
+            return Ok(None);
+        };
+        let message = message.to_bytes().map_err(PhaseError::Content)?;
+        let signature = candidate.signature.as_bytes();
+        let is_signed =
+            key.kind() == KeyKind::P256 && key.accepts(Hash::Sha256, &message, signature);
+        Ok(is_signed.then(|| candidate.verifier.clone()))
     }
 
     /// Weighs the evidence of a signature that stands there. Without a trusted root
@@ -277,6 +326,7 @@ impl Signing {
         };
         let stamped = sha256(&stated.stamped(&standing.signature))?;
         let loggable = stated.loggable(standing, &self.record)?;
+        let leaf = leaf(&standing.verifier);
         for evidence in &standing.evidence {
             match evidence {
                 Evidence::Timestamp(response) => {
@@ -284,7 +334,10 @@ impl Signing {
                     let authorities = &required.root.timestamp_authorities;
                     let verified =
                         timestamp::Timestamp::verify(response, stamped, None, authorities);
-                    if let Ok(timestamp) = verified {
+                    let in_time = |time| leaf.as_ref().is_none_or(|leaf| leaf.is_valid_at(time));
+                    if let Ok(timestamp) = verified
+                        && in_time(timestamp.time)
+                    {
                         weighed.authorities.insert(timestamp.authority);
                         weighed.timestamps.push(evidence.clone());
                     }

@@ -118,6 +118,10 @@ fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
         ..
     } in recalled
     {
+        // Made with a key of another run, which has its own certificate.
+        if key.applicant.is_some() {
+            continue;
+        }
         if let (Some(job), Some(signed)) = (job(wanted, key)?, signed) {
             let signature = || signed.signature.clone();
             signatures.entry(job).or_insert_with(signature);

@@ -192,18 +192,40 @@ fn verified(
     if !is_begun || leaf.valid_until() < now {
         return Err(Worthless::NotNow);
     }
-    let authority = issuer(&leaf, &others, root)?;
-    let mut chain = authority.certificates.clone();
-    // The authority's own intermediates, if the trusted root has the anchor alone.
-    if chain.iter().all(|one| one.subject() != leaf.issuer()) {
-        let between = others.into_iter().filter(|one| !one.is_self_signed());
-        chain.splice(0..0, between);
+    if root.ct_logs.is_empty() {
+        warn!(
+            "Nobody watches the certificate authority: the trusted root has no log of certificates, \
+             and cosign verifies with `--insecure-ignore-sct` alone"
+        );
     }
-    check_promises(&leaf, &chain, root)?;
+    let chain = chain(&leaf, &others, root)?;
     Ok(Issued {
         certificate: leaf,
         chain,
     })
+}
+
+/// Whether a certificate of some earlier time, with `others` beside it, holds by
+/// `root`.
+pub fn is_trusted(leaf: &Certificate, others: &[Certificate], root: &TrustedRoot) -> bool {
+    chain(leaf, others, root).is_ok()
+}
+
+/// The issuers of a certificate that a log has promised to show.
+fn chain(
+    leaf: &Certificate,
+    others: &[Certificate],
+    root: &TrustedRoot,
+) -> Result<Vec<Certificate>, Worthless> {
+    let authority = issuer(leaf, others, root)?;
+    let mut chain = authority.certificates.clone();
+    // The authority's own intermediates, if the trusted root has the anchor alone.
+    if chain.iter().all(|one| one.subject() != leaf.issuer()) {
+        let between = others.iter().filter(|one| !one.is_self_signed());
+        chain.splice(0..0, between.cloned());
+    }
+    check_promises(leaf, &chain, root)?;
+    Ok(chain)
 }
 
 /// The authority of the trusted root that issued a certificate.
@@ -240,17 +262,14 @@ fn causes(error: &dyn Error) -> String {
     words
 }
 
-/// Some log of the trusted root has promised to show the certificate.
+/// Some log of the trusted root has promised to show the certificate, if it has
+/// logs at all.
 fn check_promises(
     leaf: &Certificate,
     chain: &[Certificate],
     root: &TrustedRoot,
 ) -> Result<(), Worthless> {
     if root.ct_logs.is_empty() {
-        warn!(
-            "Nobody watches the certificate authority: the trusted root has no log of certificates, \
-             and cosign verifies with `--insecure-ignore-sct` alone"
-        );
         return Ok(());
     }
     let promises = Sct::embedded(leaf)?;

@@ -43,7 +43,9 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::Unlogged { .. } => say(
             "another key, or `format = \"bundle\"` or `\"both\"`, or a signing config without logs",
         ),
-        PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => of_service(source),
+        PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => {
+            of_service(source)
+        }
         PhaseError::Place(source) => of_attach(source),
         PhaseError::Generate(source) => of_generation(source),
         PhaseError::Mixed(mixture) => of_mixture(mixture),
