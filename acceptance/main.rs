@@ -59,6 +59,7 @@
 //! | Has every requirement, fault and mistake its test? | `specification` |
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
 //! | Do keys that Kubernetes and GitLab keep sign? | `stored` |
+//! | Who verifies timestamps, and what if an authority's answer proves nothing? | `timestamps` |
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
 //! | Can the witnesses of the tests be believed? | `witnesses` |
@@ -131,6 +132,7 @@ mod signed_elsewhere;
 mod specification;
 mod starved;
 mod stored;
+mod timestamps;
 mod vault;
 mod wire;
 mod witnesses;
