@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
@@ -161,9 +161,11 @@ impl Asked {
         Ok(share)
     }
 
-    /// Asks everybody at the same time. Each answer is awaited, also after a failure:
-    /// what stands in a log then is to be known.
+    /// Asks everybody at the same time. Each answer is awaited, also after a failure,
+    /// and entries are noted as they come, also by a run that is stopped: what stands
+    /// in a log then is to be known.
     async fn ask(&self, client: &Client, receipt: &mut Receipt) -> Result<Answers, PhaseError> {
+        let receipt = Mutex::new(receipt);
         let stamping = self.timestamps.questions.iter().map(|question| async move {
             let Question {
                 choice,
@@ -174,27 +176,25 @@ impl Asked {
             let stamped = timestamp::stamp(client, choice, root, about).await;
             stamped.map_err(|source| question.failed(source))
         });
-        let entering = self.entries.questions.iter().map(|question| async move {
+        let entering = self.entries.questions.iter().map(|question| async {
             let Question {
                 choice,
                 root,
                 about,
                 ..
             } = question;
-            (question, log::enter(client, choice, root, about).await)
-        });
-        let (timestamps, entered) = futures_util::join!(join_all(stamping), join_all(entering));
-        let mut entries = Vec::new();
-        for (question, outcome) in entered {
+            let outcome = log::enter(client, choice, root, about).await;
             let (entered, failure) = match outcome {
                 Ok(entered) => (entered, None),
                 Err(error) => (error.entered, Some(question.failed(error.source))),
             };
+            let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
             for entry in &entered {
                 receipt.note_entry(question.receipt(entry));
             }
-            entries.push(failure.map_or(Ok(entered), Err));
-        }
+            failure.map_or(Ok(entered), Err)
+        });
+        let (timestamps, entries) = futures_util::join!(join_all(stamping), join_all(entering));
         Ok(Answers {
             timestamps: timestamps.into_iter().collect::<Result<_, _>>()?,
             entries: entries.into_iter().collect::<Result<_, _>>()?,
