@@ -9,6 +9,7 @@ use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::signer::{Config, Signer};
+use crate::support::witnesses::agent::Agent;
 use crate::support::witnesses::issuer::{Identity, Issuer};
 use crate::support::witnesses::{Files, Rule, Witness, Witnesses};
 
@@ -211,6 +212,57 @@ fn a_workflow_of_github_asks_its_runner_for_a_token() {
             &reference,
         )
         .accepted();
+    }
+}
+
+/// EVD-62: a token by the Workload API of SPIFFE, on a socket that is named as SPIFFE
+/// and as cosign name it.
+#[test]
+fn a_workload_of_spiffe_asks_its_agent_for_a_token() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let agent = Agent::start();
+        let path = agent.socket().display().to_string();
+        for socket in [format!("unix://{path}"), path] {
+            let (registry, image) = seeded();
+            let config = config(&files, "bundle").set("oidc-provider", "spiffe");
+            signer(&registry, &image, config)
+                .environment("SPIFFE_ENDPOINT_SOCKET", &socket)
+                .run()
+                .succeeded();
+            let reference = image.reference(registry.host());
+            verify(
+                Cosign::V3,
+                &witnesses,
+                &[TIME],
+                Identity::Spiffe,
+                &["verify"],
+                &reference,
+            )
+            .accepted();
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_knows_no_identity_for_us_says_so() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let agent = Agent::of_others();
+        let (registry, image) = seeded();
+        let config = config(&files, "bundle").set("oidc-provider", "spiffe");
+        signer(&registry, &image, config)
+            .environment(
+                "SPIFFE_ENDPOINT_SOCKET",
+                &agent.socket().display().to_string(),
+            )
+            .run()
+            .ended_with(119)
+            .says(&["access denied: FetchJWTSVID at `", "no identity issued"]);
+        assert!(registry.exchanges().puts().is_empty());
+        assert!(witnesses.front(CA).recorded().is_empty());
     }
 }
 

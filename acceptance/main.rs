@@ -60,6 +60,7 @@
 //! | How does a run do with few threads, descriptors and readers? | `starved` |
 //! | Do keys that Kubernetes and GitLab keep sign? | `stored` |
 //! | Who verifies timestamps, and what if an authority's answer proves nothing? | `timestamps` |
+//! | Which trusted roots and signing configs are refused? | `trust` |
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
 //! | Can the witnesses of the tests be believed? | `witnesses` |
@@ -133,6 +134,7 @@ mod specification;
 mod starved;
 mod stored;
 mod timestamps;
+mod trust;
 mod vault;
 mod wire;
 mod witnesses;

@@ -27,6 +27,7 @@ pub use crate::store::registry::credentials::fuzzing::{
     docker_config, helper_answer, registry_auth,
 };
 pub use crate::store::registry::fuzzing::{challenge, error_answer, link, location, token};
+pub use crate::witness::fuzzing::{identity_token, issued_certificate, workload_answer};
 
 /// A name, and the function that is run under it.
 pub type Target = (&'static str, fn(&[u8]));
@@ -50,8 +51,10 @@ pub const TARGETS: &[Target] = &[
     ("google_answer", google_answer),
     ("google_credentials", google_credentials),
     ("helper_answer", helper_answer),
+    ("identity_token", identity_token),
     ("image_config", image_config),
     ("inclusion_proof", inclusion_proof),
+    ("issued_certificate", issued_certificate),
     ("json", json),
     ("key_file", key_file),
     ("kube_config", kube_config),
@@ -85,6 +88,7 @@ pub const TARGETS: &[Target] = &[
     ("vault_answer", vault_answer),
     ("vault_config", vault_config),
     ("warning", warning),
+    ("workload_answer", workload_answer),
 ];
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::proof::chain::{self, ChainError, Usage};
 use crate::proof::sct::{Sct, SctError};
 use crate::proof::trust::root::{CertificateAuthority, TrustedRoot};
 use crate::proof::trust::signing_config::Service;
-use crate::service::{self, ServiceError, ServiceName, Trouble, said};
+use crate::service::{ServiceError, ServiceName, Trouble, said};
 use crate::signature::PublicKey;
 
 /// The most by which the clock of an authority may be ahead.
@@ -98,7 +98,7 @@ pub async fn certify(
         trouble,
     };
     let (response, action) = ask(client, service, application).await.map_err(fault)?;
-    let certificates = read(&response).map_err(|reason| {
+    let certificates = read(&response.body).map_err(|reason| {
         let action = action.clone();
         fault(Trouble::Answer { action, reason })
     })?;
@@ -151,8 +151,9 @@ async fn ask(
 }
 
 /// The certificates of an answer, the leaf first.
-fn read(response: &Response) -> Result<Vec<Certificate>, &'static str> {
-    let answer: Answer = service::json(response).ok_or("it is not the JSON of a certificate")?;
+pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|_| "it is not the JSON of a certificate")?;
     let chain = answer
         .signed_certificate_embedded_sct
         .or(answer.signed_certificate_detached_sct)

@@ -7,6 +7,7 @@
 //! says, with a trusted root and a signing config by real cosign that name them. The
 //! servers behind the fronts are shared by all tests that run at the moment.
 
+pub mod agent;
 mod authority;
 mod certificate_log;
 mod der;

@@ -62,10 +62,6 @@ pub(super) fn of_witness(trouble: &Trouble) -> Hint {
              workflows with `permissions: id-token: write`, in GitLab's jobs with `id_tokens: \
              SIGSTORE_ID_TOKEN: aud: sigstore`",
         ),
-        Trouble::Setting { reason, .. } if reason.contains("Workload API") => say(
-            "fetch the token before: `spire-agent api fetch jwt -audience sigstore`, and name its \
-             file in `identity-token`",
-        ),
         Trouble::Setting { .. } | Trouble::File(_) => say(
             "a JSON Web Token for the audience `sigstore` is wanted that is valid while the signer \
              runs: make it right before",

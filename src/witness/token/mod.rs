@@ -7,6 +7,8 @@
 
 mod ask;
 mod claims;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod spiffe;
 
 use std::path::{Path, PathBuf};
