@@ -82,7 +82,8 @@ impl From<FolderError> for SignError {
 fn and(others: usize) -> String {
     match others {
         0 => String::new(),
-        others => format!(", and {} more are missing", Count(others, "signature")),
+        1 => ", and 1 more signature is missing".to_owned(),
+        others => format!(", and {} are missing", Count(others, "more signature")),
     }
 }
 

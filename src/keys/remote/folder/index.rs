@@ -91,10 +91,6 @@ impl SignIndex {
         toml::from_str(std::str::from_utf8(bytes).ok()?).ok()
     }
 
-    pub(super) fn read(path: &Path, read: impl Fn(&Path) -> Option<Vec<u8>>) -> Option<Self> {
-        Self::parse(&read(path)?)
-    }
-
     /// Why `message` has no signature, as far as the index tells; `missing` if
     /// the index asks for it.
     pub(super) fn why(

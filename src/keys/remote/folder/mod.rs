@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use error::FolderError;
 pub use index::{INDEX, Named, SignIndex, ToSign};
 
-use super::{Found, Prepared, RemoteKey, Unsigned};
+use super::{Found, Message, Prepared, RemoteKey, Unsigned};
 use crate::beside;
 use crate::file;
 use crate::keys::error::{KeyError, OpenError};
@@ -97,49 +97,53 @@ impl Key {
         signer: &RemoteKey,
         messages: &[Prepared],
     ) -> Result<Vec<Signature>, Unsigned> {
-        let at = |index, error: SignError| Unsigned { index, error };
-        let fingerprint = Digest::of(signer.public_key().as_der());
-        let mut named = Vec::new();
-        for (index, prepared) in messages.iter().enumerate() {
-            let digest = prepared.message.content.digest();
-            let digest = digest.map_err(|error| at(index, SignError::Read(error)))?;
-            named.push(Named::new(prepared.message.purpose, digest, &fingerprint));
-        }
-        let (mut files, mut lacking) = (Vec::new(), Vec::new());
-        for (index, name) in named.iter().enumerate() {
-            let path = self.folder.join(&name.signature);
-            match self.read(&path) {
-                Ok(Some(bytes)) => files.push((path, bytes)),
-                Ok(None) => lacking.push(index),
-                Err(error) => return Err(at(index, error.into())),
-            }
-        }
-        if let Some((first, others)) = lacking.split_first()
-            && let (Some(prepared), Some(name)) = (messages.get(*first), named.get(*first))
+        let named = names(signer, messages)?;
+        let is_lacking = |(_, name): &(usize, &Named)| {
+            let there = std::fs::metadata(self.folder.join(&name.signature));
+            there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let mut lacking = named.iter().enumerate().filter(is_lacking);
+        if let Some((index, name)) = lacking.next()
+            && let Some(Prepared { message, .. }) = messages.get(index)
         {
-            let index = SignIndex::read(&self.folder.join(INDEX), |path| {
-                self.bytes(path, LONGEST_INDEX).ok().flatten()
-            });
-            let missing = FolderError::missing(&self.folder, name, others.len());
-            let error = match index {
-                Some(index) => index.why(&self.folder, &prepared.message, name, missing),
-                None => missing,
-            };
-            return Err(at(*first, error.into()));
+            let error = self.lacking(message, name, lacking.count()).into();
+            return Err(Unsigned { index, error });
         }
-        let pairs = messages.iter().zip(files).enumerate();
-        let signatures = pairs.map(|(index, (prepared, (path, file)))| {
-            let signature = encoding::signature(&file, signer, prepared);
-            match signature.map_err(|error| at(index, error))? {
-                Some(signature) => Ok(signature),
-                None => {
-                    let tried = encoding::tried(&file, signer.algorithm());
-                    let is = otherwise::meant(&file, signer, prepared, messages, &named);
-                    Err(at(index, FolderError::NotTheirs { path, tried, is }.into()))
-                }
-            }
+        let signatures = messages.iter().zip(&named).enumerate();
+        let signatures = signatures.map(|(index, (prepared, name))| {
+            let signature = self.signature(signer, (prepared, name), (messages, &named));
+            signature.map_err(|error| Unsigned { index, error })
         });
         signatures.collect()
+    }
+
+    /// The signature of one of the messages, with their names.
+    fn signature(
+        &self,
+        signer: &RemoteKey,
+        (prepared, name): (&Prepared, &Named),
+        (messages, named): (&[Prepared], &[Named]),
+    ) -> Result<Signature, SignError> {
+        let path = self.folder.join(&name.signature);
+        let file = self.read(&path)?;
+        let file = file.ok_or_else(|| self.lacking(&prepared.message, name, 0))?;
+        if let Some(signature) = encoding::signature(&file, signer, prepared)? {
+            return Ok(signature);
+        }
+        let tried = encoding::tried(&file, signer.algorithm());
+        let is = otherwise::meant(&file, signer, prepared, messages, named);
+        Err(FolderError::NotTheirs { path, tried, is }.into())
+    }
+
+    /// Why there is no signature of a message, and of so many others.
+    fn lacking(&self, message: &Message, name: &Named, others: usize) -> FolderError {
+        let missing = FolderError::missing(&self.folder, name, others);
+        let index = self.bytes(&self.folder.join(INDEX), LONGEST_INDEX);
+        let index = index.ok().flatten();
+        match index.and_then(|index| SignIndex::parse(&index)) {
+            Some(index) => index.why(&self.folder, message, name, missing),
+            None => missing,
+        }
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
@@ -162,6 +166,20 @@ impl Key {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The names of messages and of their signatures by this key.
+fn names(signer: &RemoteKey, messages: &[Prepared]) -> Result<Vec<Named>, Unsigned> {
+    let fingerprint = Digest::of(signer.public_key().as_der());
+    let named = messages.iter().enumerate().map(|(index, prepared)| {
+        let digest = prepared.message.content.digest();
+        let digest = digest.map_err(|error| Unsigned {
+            index,
+            error: SignError::Read(error),
+        })?;
+        Ok(Named::new(prepared.message.purpose, digest, &fingerprint))
+    });
+    named.collect()
 }
 
 #[cfg(test)]
