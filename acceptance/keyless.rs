@@ -1,14 +1,16 @@
 //! Keyless: an identity token in place of a key, certificates by the real Fulcio,
 //! and what every cosign verifies of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::cosign::{Cosign, Printed, all_three};
 use crate::support::elsewhere::seeded;
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Action, Answer, Registry, When};
+use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Signer};
+use crate::support::testdata;
 use crate::support::witnesses::agent::Agent;
 use crate::support::witnesses::issuer::{Identity, Issuer};
 use crate::support::witnesses::{Files, Rule, Witness, Witnesses};
@@ -143,7 +145,7 @@ fn a_second_run_of_the_same_identity_asks_for_nothing() {
         let files = witnesses.files(&[CA, TIME], Rule::Any);
         for format in ["legacy", "bundle", "both"] {
             let (registry, image) = seeded();
-            let run = |claims: serde_json::Value| {
+            let run = |claims: Value| {
                 let token = Issuer::shared().token_with(Identity::GitHub, &claims);
                 signer(&registry, &image, config(&files, format))
                     .environment(VARIABLE, &token)
@@ -266,6 +268,98 @@ fn an_agent_that_knows_no_identity_for_us_says_so() {
     }
 }
 
+/// A job of Buildkite's, and a machine of Google's.
+fn provider(name: &'static str) -> (StandIn, Vec<(&'static str, String)>) {
+    let service = StandIn::start(move |asked| match (name, asked.path()) {
+        ("buildkite-agent", "/v3/jobs/job-1/oidc/tokens") => {
+            let is_ours = asked.method == "POST"
+                && asked.header("authorization") == Some("Token token-of-the-job")
+                && asked.json()["audience"] == "sigstore";
+            assert!(is_ours, "{asked:?}");
+            let token = Issuer::shared().token(Identity::Buildkite);
+            Answer::json(200, &json!({ "token": token }))
+        }
+        (_, "/computeMetadata/v1/instance/service-accounts/default/identity") => {
+            let query = asked.query();
+            let is_ours = asked.header("metadata-flavor") == Some("Google")
+                && query["audience"] == "sigstore"
+                && query["format"] == "full";
+            assert!(is_ours, "{asked:?}");
+            let token = Issuer::shared().token(Identity::Email);
+            Answer::new(200)
+                .with("Metadata-Flavor", "Google")
+                .body("text/html", token)
+        }
+        _ => Answer::new(404),
+    });
+    let variables = match name {
+        "buildkite-agent" => vec![
+            ("BUILDKITE_JOB_ID", "job-1".to_owned()),
+            (
+                "BUILDKITE_AGENT_ACCESS_TOKEN",
+                "token-of-the-job".to_owned(),
+            ),
+            ("BUILDKITE_AGENT_ENDPOINT", format!("{}/v3", service.url())),
+        ],
+        _ => vec![("GCE_METADATA_HOST", service.host().to_owned())],
+    };
+    (service, variables)
+}
+
+/// EVD-62
+#[test]
+fn jobs_of_buildkite_and_machines_of_google_ask_for_their_tokens() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        for (name, identity) in [
+            ("buildkite-agent", Identity::Buildkite),
+            ("google-workload-identity", Identity::Email),
+        ] {
+            let (service, variables) = provider(name);
+            let (registry, image) = seeded();
+            let config = config(&files, "bundle").set("oidc-provider", name);
+            let mut signer = signer(&registry, &image, config);
+            for (name, value) in variables {
+                signer = signer.environment(name, &value);
+            }
+            signer
+                .run()
+                .succeeded()
+                .says(&[identity.name()])
+                .does_not_say(&["token-of-the-job"]);
+            assert_eq!(service.recorded().len(), 1, "{name}");
+        }
+    }
+}
+
+/// EVD-60: a file, as Kubernetes mounts it.
+#[test]
+fn a_token_comes_from_a_file() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let (registry, image) = seeded();
+        let config = Config::none()
+            .set("identity-token", "token")
+            .set("trusted-root", files.trusted_root())
+            .set("signing-config", files.signing_config());
+        let signer = signer(&registry, &image, config);
+        let token = Issuer::shared().token(Identity::Kubernetes);
+        std::fs::write(signer.folder().join("token"), format!("{token}\n")).unwrap();
+        signer
+            .run()
+            .succeeded()
+            .says(&[Identity::Kubernetes.name()])
+            .does_not_say(&[&token]);
+        std::fs::remove_file(signer.folder().join("token")).unwrap();
+        signer
+            .run()
+            .ended_with(115)
+            .says(&["cannot read `", "/token`", "hint: "]);
+    }
+}
+
 /// EVD-60: nothing is sent to anybody.
 #[test]
 fn a_token_that_cannot_be_used_ends_the_run_before_anything_is_sent() {
@@ -347,6 +441,17 @@ fn a_certificate_that_no_log_of_the_trusted_root_promised_is_refused() {
                 .environment(VARIABLE, &token)
                 .run()
         };
+        // A root with another log than the one that promised.
+        let other = witnesses.files(&[CA, TIME], Rule::Any);
+        let root = std::fs::read(other.trusted_root()).unwrap();
+        let mut root: Value = serde_json::from_slice(&root).unwrap();
+        let theirs = testdata("proof/trust/cosign3/trusted-root.json");
+        let theirs: Value = serde_json::from_slice(&std::fs::read(theirs).unwrap()).unwrap();
+        root["ctlogs"] = theirs["ctlogs"].clone();
+        std::fs::write(other.trusted_root(), root.to_string()).unwrap();
+        run(&other)
+            .ended_with(119)
+            .says(&["no log of the trusted root promised to show the certificate"]);
         // A root with a log, and an authority that tells it nothing.
         let both = witnesses.files(&[CA, UNLOGGED, TIME], Rule::Any);
         let alone = witnesses.files(&[UNLOGGED, TIME], Rule::Any);

@@ -21,6 +21,7 @@ use crate::secret::Secret;
 pub enum SecretRole {
     Key,
     Password,
+    Token,
 }
 
 impl fmt::Display for SecretRole {
@@ -28,6 +29,7 @@ impl fmt::Display for SecretRole {
         f.write_str(match self {
             Self::Key => "key",
             Self::Password => "password",
+            Self::Token => "identity token",
         })
     }
 }

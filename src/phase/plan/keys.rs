@@ -175,6 +175,7 @@ fn find_token(
 fn warn_of_readers(closed: &[ClosedKey]) {
     let keys = closed.iter().filter_map(|closed| match &*closed.reference {
         KeyReference::File(path) => Some((SecretRole::Key, path)),
+        KeyReference::Identity(IdentityToken::File(path)) => Some((SecretRole::Token, path)),
         KeyReference::Uri(_)
         | KeyReference::Program(_)
         | KeyReference::Identity(_)
