@@ -14,6 +14,7 @@
 //! | How many requests and instructions does a run cost? | `baselines` |
 //! | How do memory and work grow with what is read? | `big` |
 //! | What do `format = "bundle"` and `"both"` write? | `bundles` |
+//! | Does a certificate of one's own stand with signatures, and which is refused? | `certificate` |
 //! | What is found wrong before anything is written? | `check` |
 //! | How do flags, environment and output behave? | `command_line` |
 //! | Where do credentials come from, and where do they go? | `credentials` |
@@ -88,6 +89,7 @@ mod azure;
 mod baselines;
 mod big;
 mod bundles;
+mod certificate;
 mod check;
 mod command_line;
 mod credentials;

@@ -8,6 +8,7 @@ pub mod front;
 pub mod images;
 pub mod needs;
 pub mod objects;
+pub mod pki;
 pub mod programs;
 pub mod proxy;
 pub mod readers;

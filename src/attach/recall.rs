@@ -124,7 +124,7 @@ impl Sought {
                     && annotated(envelope::LAYER_PREDICATE_TYPE) == self.predicate_type.as_deref()
                     && self.size.contains(&entry.size)
             }
-            (Kind::Referrers, Form::Bundle) => {
+            (Kind::Referrers, Form::Bundle | Form::ChainBundle) => {
                 let is_bundle = |kind: &String| *kind == media_type::SIGSTORE_BUNDLE.as_str();
                 let predicate_type = annotated(envelope::REFERRER_PREDICATE_TYPE);
                 // Lists of some registries name neither.
@@ -164,8 +164,7 @@ async fn bundle(
     let [bundle] = referrer.layers() else {
         return Ok(None);
     };
-    let has_size =
-        |sought: &&Sought| sought.form == Form::Bundle && sought.size.contains(&bundle.size);
+    let has_size = |sought: &&Sought| sought.form.is_bundle() && sought.size.contains(&bundle.size);
     let fitting: Vec<&Sought> = sought.iter().filter(has_size).collect();
     if bundle.media_type != media_type::SIGSTORE_BUNDLE || fitting.is_empty() {
         return Ok(None);

@@ -167,7 +167,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::Generate(_)
         | PhaseError::Unlogged { .. }
         | PhaseError::NoTags => INVALID_INPUT,
-        PhaseError::SecretFile(_) => KEY,
+        PhaseError::SecretFile(_) | PhaseError::OwnCertificate(_) => KEY,
         PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::Read { source, .. } => of_kind(source.kind(), IMAGE),
         PhaseError::Manifest { .. }

@@ -7,6 +7,7 @@
 
 mod attach;
 mod azure;
+mod certificate;
 mod config;
 mod google;
 mod http;

@@ -3,7 +3,7 @@
 
 use super::Failure;
 use crate::attach::{AttachError, Place};
-use crate::phase::PhaseError;
+use crate::phase::{OwnCertificateError, PhaseError};
 
 /// The image, place and key of a line, as far as they are known.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,10 @@ impl Operands {
                 key: Some(key.to_string()),
                 ..image(name)
             },
-            E::Key { key, .. } | E::Unlogged { key, .. } | E::Certificate { key, .. } => Self {
+            E::Key { key, .. }
+            | E::Unlogged { key, .. }
+            | E::Certificate { key, .. }
+            | E::OwnCertificate(OwnCertificateError::OtherKey { key, .. }) => Self {
                 key: Some(key.to_string()),
                 ..Self::default()
             },
@@ -70,6 +73,7 @@ impl Operands {
             | E::Witnesses { .. }
             | E::SecretFile(_)
             | E::Generate(_)
+            | E::OwnCertificate(_)
             | E::NoTags
             | E::WriteAccess { .. }
             | E::Content(_)

@@ -5,6 +5,7 @@
 //! (buildpacks/rfcs#195, head 2caf23c). Unknown keys are refused at every
 //! level, so that a typo is never a signature less.
 
+mod certificate;
 mod error;
 mod key;
 mod level;
@@ -17,6 +18,8 @@ use std::time::Instant;
 
 use crate::oci::Repository;
 
+use self::certificate::certificate_files;
+pub use self::certificate::{BundledChain, CertificateFiles};
 pub use self::error::ConfigError;
 pub use self::key::{PublicKeyFile, WrittenKey};
 use self::key::{file, key};
@@ -50,6 +53,7 @@ pub struct Config {
     pub key: WrittenKey,
     /// Where the key is named.
     pub key_position: Position,
+    pub certificate: CertificateFiles,
     /// The password's file as written; see [`CosignConfig::resolve`].
     pub password: Option<PathBuf>,
     /// Replaces the image's repository as the place of signatures.
@@ -224,6 +228,7 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
     Ok(Config {
         key,
         key_position,
+        certificate: certificate_files(table)?,
         password: table
             .optional_text("password")?
             .map(|text| file("password", text))

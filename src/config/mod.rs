@@ -12,8 +12,9 @@ pub mod fuzzing;
 pub mod report;
 
 pub use cosign::{
-    Annotation, Config, ConfigError, CosignConfig, ExportSbom, Format, IdentityToken, Meant,
-    MediaTypes, PublicKeyFile, TokenProvider, WitnessFiles, WrittenKey,
+    Annotation, BundledChain, CertificateFiles, Config, ConfigError, CosignConfig, ExportSbom,
+    Format, IdentityToken, Meant, MediaTypes, PublicKeyFile, TokenProvider, WitnessFiles,
+    WrittenKey,
 };
 pub use report::{Report, ReportError};
 

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::claim::Form;
 use super::dsse::{HashedPayload, IN_TOTO};
 use super::json;
 use super::media_type;
@@ -13,11 +14,11 @@ use crate::oci::Content;
 /// The bundle of one signature of `payload`.
 ///
 /// The hint names the key: base64 of the SHA-256 of its DER. There is no `keyid`,
-/// which verifiers would compare. Of certificates a bundle holds the leaf alone:
-/// cosign up to v3.1.2 takes a bundle with a chain for none.
-pub(super) fn bundle(payload: &HashedPayload, signed: &Signed) -> Content {
+/// which verifiers would compare. Of certificates a bundle holds the leaf alone,
+/// unless it is one with a chain.
+pub(super) fn bundle(payload: &HashedPayload, signed: &Signed, form: Form) -> Content {
     let media_type = json::string(media_type::SIGSTORE_BUNDLE.as_str());
-    let material = material(signed).join(",");
+    let material = material(signed, form).join(",");
     let head = format!(
         r#"{{"mediaType":{media_type},"verificationMaterial":{{{material}}},"dsseEnvelope":{{"payload":""#
     );
@@ -33,8 +34,8 @@ pub(super) fn bundle(payload: &HashedPayload, signed: &Signed) -> Content {
 }
 
 /// The members of `verificationMaterial`.
-fn material(signed: &Signed) -> Vec<String> {
-    let mut members: Vec<String> = verifier(&signed.verifier).into_iter().collect();
+fn material(signed: &Signed, form: Form) -> Vec<String> {
+    let mut members: Vec<String> = verifier(&signed.verifier, form).into_iter().collect();
     let (mut entries, mut timestamps, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for evidence in &signed.evidence {
         match evidence {
@@ -61,13 +62,23 @@ fn material(signed: &Signed) -> Vec<String> {
     members
 }
 
-fn verifier(verifier: &Verifier) -> Option<String> {
+fn verifier(verifier: &Verifier, form: Form) -> Option<String> {
     let hint = match verifier {
         Verifier::Key(key) => STANDARD.encode(key.sha256()),
         Verifier::Hint(hint) => hint.clone(),
         Verifier::Certificates(certificates) => {
-            let leaf = json::string(&STANDARD.encode(certificates.first()?));
-            return Some(format!(r#""certificate":{{"rawBytes":{leaf}}}"#));
+            let raw = |der: &Vec<u8>| {
+                let text = json::string(&STANDARD.encode(der));
+                format!(r#"{{"rawBytes":{text}}}"#)
+            };
+            if form != Form::ChainBundle {
+                return Some(format!(r#""certificate":{}"#, raw(certificates.first()?)));
+            }
+            let all: Vec<String> = certificates.iter().map(raw).collect();
+            let all = all.join(",");
+            return Some(format!(
+                r#""x509CertificateChain":{{"certificates":[{all}]}}"#
+            ));
         }
         Verifier::Unnamed => return None,
     };

@@ -9,8 +9,19 @@ use crate::oci::{Content, Digest, Repository};
 pub enum Form {
     /// A layer at a tag.
     Tag,
-    /// A sigstore bundle, which a manifest carries that refers to the image.
+    /// A sigstore bundle, which a manifest carries that refers to the image. Of
+    /// certificates it holds the leaf alone.
     Bundle,
+    /// The same with the leaf's issuers. cosign up to v3.1.2 takes it for no bundle,
+    /// and later versions do unless they are told otherwise.
+    ChainBundle,
+}
+
+impl Form {
+    /// Whether it is a bundle, with the issuers of a certificate or without.
+    pub fn is_bundle(self) -> bool {
+        self != Self::Tag
+    }
 }
 
 /// The statement of a signature.

@@ -47,7 +47,7 @@ impl Claim {
     pub fn predicate_type(&self, form: Form) -> Option<&str> {
         match (self, form) {
             (Self::Image { .. }, Form::Tag) => None,
-            (Self::Image { .. }, Form::Bundle) => Some(statement::SIGNATURE),
+            (Self::Image { .. }, Form::Bundle | Form::ChainBundle) => Some(statement::SIGNATURE),
             (Self::Document { predicate_type, .. }, _) => Some(predicate_type),
         }
     }
@@ -76,7 +76,7 @@ impl Claim {
                     annotations,
                     ..
                 },
-                Form::Bundle,
+                Form::Bundle | Form::ChainBundle,
             ) => statement::signature(digest, annotations),
             (
                 Self::Document {
@@ -85,7 +85,7 @@ impl Claim {
                     predicate_type,
                     document,
                 },
-                Form::Tag | Form::Bundle,
+                Form::Tag | Form::Bundle | Form::ChainBundle,
             ) => statement::statement(repository.as_ref(), digest, predicate_type, document),
         };
         let payload = dsse::HashedPayload::read(statement)?;

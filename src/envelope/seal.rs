@@ -61,14 +61,16 @@ pub fn seal(signed: &Signed, form: Form, members: &ReferrerMembers) -> Result<Se
             }
             Ok(Sealed::Layer(layer))
         }
-        (Form::Bundle, Payload::Statement(payload)) => {
-            let content = bundle::bundle(payload, signed);
+        (Form::Bundle | Form::ChainBundle, Payload::Statement(payload)) => {
+            let content = bundle::bundle(payload, signed, form);
             let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, content)?;
             let predicate_type = predicate_type.unwrap_or_default();
             let referrer = referrer::referrer(members, bundle, predicate_type);
             Ok(Sealed::Referrer(referrer.map_err(io::Error::from)?))
         }
-        (Form::Bundle, Payload::SimpleSigning(_)) => Err(SealError::NoStatement),
+        (Form::Bundle | Form::ChainBundle, Payload::SimpleSigning(_)) => {
+            Err(SealError::NoStatement)
+        }
     }
 }
 
@@ -78,7 +80,9 @@ pub fn sealed_length(signed: &Signed, form: Form) -> u64 {
     match (form, &*signed.payload) {
         (_, Payload::SimpleSigning(payload)) => payload.length(),
         (Form::Tag, Payload::Statement(payload)) => payload.envelope(&signed.signature).length(),
-        (Form::Bundle, Payload::Statement(payload)) => bundle::bundle(payload, signed).length(),
+        (Form::Bundle | Form::ChainBundle, Payload::Statement(payload)) => {
+            bundle::bundle(payload, signed, form).length()
+        }
     }
 }
 

@@ -182,7 +182,9 @@ fn document_claim() -> Claim {
 fn evidence(form: Form) -> Vec<Evidence> {
     let entry = match form {
         Form::Tag => r#"{"SignedEntryTimestamp":"AA==","Payload":{"logIndex":7}}"#,
-        Form::Bundle => r#"{"logIndex":"7","kindVersion":{"kind":"dsse","version":"0.0.1"}}"#,
+        Form::Bundle | Form::ChainBundle => {
+            r#"{"logIndex":"7","kindVersion":{"kind":"dsse","version":"0.0.1"}}"#
+        }
     };
     vec![
         Evidence::LogEntry(entry.to_owned()),
@@ -198,7 +200,9 @@ fn evidence(form: Form) -> Vec<Evidence> {
 fn kept(verifier: &Verifier, form: Form) -> Verifier {
     match (verifier, form) {
         (Verifier::Key(_) | Verifier::Hint(_), Form::Tag) => Verifier::Unnamed,
-        (Verifier::Key(key), Form::Bundle) => Verifier::Hint(STANDARD.encode(key.sha256())),
+        (Verifier::Key(key), Form::Bundle | Form::ChainBundle) => {
+            Verifier::Hint(STANDARD.encode(key.sha256()))
+        }
         (Verifier::Certificates(all), Form::Bundle) => {
             Verifier::Certificates(all.iter().take(1).cloned().collect())
         }
@@ -240,7 +244,7 @@ fn assert_opens(signed: &Signed, form: Form) {
         ) => {
             assert_eq!(annotations, same);
             // A bundle names no repository.
-            assert!(form == Form::Bundle && repository.is_none() || repository == before);
+            assert!(form.is_bundle() && repository.is_none() || repository == before);
         }
         (
             Claim::Document {
@@ -268,7 +272,7 @@ fn what_was_sealed_opens_to_what_it_was() {
     let leaf = rcgen::generate_simple_self_signed(vec!["r.io".to_owned()]).unwrap();
     let leaf = leaf.cert.der().to_vec();
     let certificates = Verifier::Certificates(vec![leaf.clone(), leaf.clone()]);
-    for form in [Form::Tag, Form::Bundle] {
+    for form in [Form::Tag, Form::Bundle, Form::ChainBundle] {
         for claim in [image_claim(), document_claim()] {
             let (claim, payload) = (Arc::new(claim.clone()), claim.payload(form).unwrap());
             let payload = Arc::new(payload);

@@ -1,4 +1,4 @@
-//! Public keys as users hand them over: PEM of a key or of a certificate.
+//! Public keys as users hand them over: PEM of a key, or a certificate.
 
 use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
@@ -6,6 +6,7 @@ use pkcs8::spki::SubjectPublicKeyInfoRef;
 use super::error::KeyError;
 use super::pem;
 use super::reference::PublicFileName;
+use crate::proof::certificate::Certificate;
 use crate::secret::Secret;
 use crate::signature::PublicKey;
 
@@ -19,10 +20,10 @@ pub struct PublicFile {
 }
 
 impl PublicFile {
-    /// Reads the first PEM block: a SubjectPublicKeyInfo, or a certificate.
+    /// Reads the first PEM block, a SubjectPublicKeyInfo, or the first certificate.
     ///
     /// # Errors
-    /// On bytes without such a block.
+    /// On bytes without one.
     pub fn parse(name: &PublicFileName, pem: &Secret) -> Result<Self, KeyError> {
         let key = match name {
             PublicFileName::Key(_) => public_key(pem.expose())?,
@@ -39,13 +40,13 @@ pub(super) fn public_key(pem: &[u8]) -> Result<PublicKey, KeyError> {
     Ok(PublicKey::from_der(der))
 }
 
-/// The key of the first PEM block, which must be a `CERTIFICATE`.
-fn key_of_certificate(pem: &[u8]) -> Result<PublicKey, KeyError> {
-    let der = block(pem, CERTIFICATE)?.into();
-    let certificate = webpki::EndEntityCert::try_from(&der);
-    let certificate = certificate.map_err(|_| KeyError::NotPublic(CERTIFICATE))?;
-    let info = certificate.subject_public_key_info();
-    Ok(PublicKey::from_der(info.as_ref().to_vec()))
+/// The key of the first certificate.
+fn key_of_certificate(file: &[u8]) -> Result<PublicKey, KeyError> {
+    let certificates = Certificate::from_file(file);
+    let certificates = certificates.map_err(|_| KeyError::NotPublic(CERTIFICATE))?;
+    let first = certificates.first();
+    let first = first.ok_or(KeyError::NotPublic(CERTIFICATE))?;
+    Ok(first.public_key().clone())
 }
 
 fn block(pem: &[u8], label: &'static str) -> Result<Vec<u8>, KeyError> {

@@ -82,7 +82,7 @@ impl fmt::Display for SignatureFolder {
 pub enum PublicFileName {
     /// PEM of a SubjectPublicKeyInfo.
     Key(PathBuf),
-    /// PEM of a certificate, the first of the file.
+    /// A certificate in PEM or DER, the first of the file.
     Certificate(PathBuf),
 }
 

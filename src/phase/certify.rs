@@ -11,6 +11,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use tracing::info;
 
+use super::certificate::verifier;
+use super::claims::Body;
 use super::error::PhaseError;
 use super::open_keys::{Applicant, KeyRecord};
 use super::sign::{Signed, SignedWant};
@@ -56,9 +58,14 @@ pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, Phas
         let chain = need.certificates(client).await?;
         Ok::<_, PhaseError>((key, chain))
     });
-    let issued: BTreeMap<Key, Verifier> = try_join_all(asked).await?.into_iter().collect();
+    let issued: BTreeMap<Key, Issued> = try_join_all(asked).await?.into_iter().collect();
     for want in signed.wants_mut() {
-        let verifier = Needed::by(want).and_then(|(key, _)| issued.get(&key).cloned());
+        let Body::Claim(stated) = &want.wanted.body else {
+            continue;
+        };
+        let issued = Needed::by(want).and_then(|(key, _)| issued.get(&key));
+        let verifier =
+            issued.map(|issued| verifier(&issued.certificate, &issued.chain, stated.form));
         if let (Some(verifier), Some(signed)) = (verifier, &mut want.signed) {
             signed.verifier = verifier;
         }
@@ -88,26 +95,16 @@ impl<'a> Needed<'a> {
         Some((key, need))
     }
 
-    async fn certificates(&self, client: &Client) -> Result<Verifier, PhaseError> {
+    async fn certificates(&self, client: &Client) -> Result<Issued, PhaseError> {
         let application = Application {
             key: &self.record.public_key,
             request: &self.applicant.request,
             token: &self.applicant.token,
         };
         let issued = authority::certify(client, self.service, self.root, application).await;
-        let issued = issued.map_err(|source| PhaseError::Certificate {
+        issued.map_err(|source| PhaseError::Certificate {
             key: Arc::clone(&self.record.reference),
             source: Box::new(source),
-        })?;
-        Ok(verifier(&issued))
+        })
     }
-}
-
-/// The leaf and its issuers. Readers of tags leave the last of the issuers out, which
-/// they take for the root.
-fn verifier(issued: &Issued) -> Verifier {
-    let leaf = std::iter::once(&issued.certificate);
-    let last = issued.chain.last().filter(|last| !last.is_self_signed());
-    let all = leaf.chain(&issued.chain).chain(last);
-    Verifier::Certificates(all.map(|one| one.as_der().to_vec()).collect())
 }

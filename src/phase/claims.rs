@@ -75,17 +75,20 @@ impl Claims {
     }
 }
 
+/// The message of a blob, and the key and form that its bytes depend on.
+pub(super) type BlobOf<'a> = (Digest, Option<(&'a KeyReference, Form)>);
+
 impl Wanted {
     /// What tells its blob from others at the same place: the message, and the
-    /// key unless all keys' signatures share the payload's blob.
-    pub(super) fn blob(&self) -> Result<(Digest, Option<&KeyReference>), PhaseError> {
+    /// key and form unless all keys' signatures share the payload's blob.
+    pub(super) fn blob(&self) -> Result<BlobOf<'_>, PhaseError> {
         match &self.body {
             Body::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
             Body::Claim(stated) => {
                 let message = stated.payload.message().digest();
                 let key = match *stated.payload {
                     Payload::SimpleSigning(_) => None,
-                    Payload::Statement(_) => Some(&*self.signatory.key),
+                    Payload::Statement(_) => Some((&*self.signatory.key, stated.form)),
                 };
                 Ok((message.map_err(PhaseError::Content)?, key))
             }
@@ -173,7 +176,8 @@ fn image(plan: &Plan, subject: &Subject) -> Result<BTreeMap<Form, Stated>, Phase
             },
         ))
     };
-    [Form::Tag, Form::Bundle].into_iter().map(stated).collect()
+    let forms = [Form::Tag, Form::Bundle, Form::ChainBundle];
+    forms.into_iter().map(stated).collect()
 }
 
 /// "This document describes the digest", for every document. Both forms are one

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certificate::OwnCertificateError;
 use super::generate::GenerateError;
 use super::mixture::Mixture;
 use super::secret_file::SecretFileError;
@@ -82,6 +83,8 @@ pub enum PhaseError {
         #[source]
         source: Box<OpenError>,
     },
+    #[error(transparent)]
+    OwnCertificate(OwnCertificateError),
     #[error("the report names no image")]
     NoTags,
     #[error("cannot read `{image}`")]

@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::error::PhaseError;
-use super::open_keys::KeyRecord;
+use super::open_keys::{Applicant, KeyRecord};
 use super::signatory::Signatory;
 use super::stated::Stated;
 use crate::attach::Candidate;
@@ -38,6 +40,8 @@ pub(super) struct Required<'a> {
 /// The evidence that a signature has not got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
+    /// The signatory's own certificate.
+    pub(super) certificate: bool,
     pub(super) timestamps: bool,
     pub(super) entries: bool,
 }
@@ -56,6 +60,8 @@ pub(super) struct Signing {
     pub(super) signatory: Arc<Signatory>,
     pub(super) signer: Arc<Signer>,
     pub(super) record: Arc<KeyRecord>,
+    /// The time of the run.
+    pub(super) now: Timestamp,
 }
 
 impl Lacking {
@@ -68,6 +74,7 @@ impl Required<'_> {
     /// What a signature lacks that nobody has vouched for.
     pub(super) fn all(&self) -> Lacking {
         Lacking {
+            certificate: false,
             timestamps: self.timestamps.is_some(),
             entries: self.logs.is_some(),
         }
@@ -117,7 +124,9 @@ impl Stated {
     pub(super) fn stamped(&self, signature: &Signature) -> Content {
         match (self.form, &*self.payload) {
             (Form::Tag, Payload::Statement(payload)) => payload.envelope(signature),
-            (Form::Tag | Form::Bundle, _) => Content::from(signature.as_bytes().to_vec()),
+            (Form::Tag | Form::Bundle | Form::ChainBundle, _) => {
+                Content::from(signature.as_bytes().to_vec())
+            }
         }
     }
 
@@ -227,6 +236,13 @@ pub(super) fn sha256(content: &Content) -> Result<[u8; 32], PhaseError> {
         .map_err(|_| PhaseError::Crashed("hashing"))
 }
 
+/// Who verifies a signature that hangs there, as it stands there, and with the
+/// certificate that it is to have.
+struct Verifiers {
+    theirs: Verifier,
+    counts: Verifier,
+}
+
 /// Evidence that hangs there, weighed.
 #[derive(Default)]
 struct Weighed {
@@ -235,6 +251,8 @@ struct Weighed {
     others: Vec<Evidence>,
     authorities: BTreeSet<String>,
     logs: BTreeSet<Vec<u8>>,
+    /// When the signature was there already, as witnesses say.
+    times: Vec<Timestamp>,
 }
 
 impl Signing {
@@ -247,32 +265,35 @@ impl Signing {
         stated: &Stated,
         candidate: &Candidate,
     ) -> Result<Option<Judged>, PhaseError> {
-        let Some(ours) = self.ours(stated, candidate)? else {
+        let Some(verifiers) = self.verifiers(stated, candidate)? else {
             return Ok(None);
         };
+        let Verifiers { theirs, counts } = verifiers;
         let signed = |verifier: &Verifier, evidence| {
             stated.signed(candidate.signature.clone(), verifier.clone(), evidence)
         };
         if !self.signatory.is_vouched() {
-            let standing = signed(&ours, Vec::new());
+            let standing = signed(&theirs, Vec::new());
             return Ok(Some(Judged {
                 counting: standing.clone(),
                 standing,
                 lacking: Lacking::default(),
             }));
         }
-        let standing = signed(&ours, candidate.evidence.clone());
         let required = self.signatory.required(stated, &self.record);
-        let weighed = self.weigh(stated, &standing, required)?;
-        let lacking = weighed.lacking(required);
-        // Nobody can say any more that an expired certificate was valid.
-        let leaf = leaf(&ours).filter(|_| !lacking.is_nothing());
-        if leaf.is_some_and(|leaf| !leaf.is_valid_at(jiff::Timestamp::now())) {
+        let weighed = signed(&counts, candidate.evidence.clone());
+        let weighed = self.weigh(stated, &weighed, required)?;
+        let lacking = Lacking {
+            certificate: leaf(&theirs).is_none() && leaf(&counts).is_some(),
+            ..weighed.lacking(required)
+        };
+        if !self.is_certified(&theirs, stated.form, &weighed.proven(lacking, self.now)) {
             return Ok(None);
         }
+        let standing = signed(&theirs, candidate.evidence.clone());
         let counting = match lacking.is_nothing() {
             true => standing.clone(),
-            false => signed(&ours, weighed.counting(lacking)),
+            false => signed(&counts, weighed.counting(lacking)),
         };
         Ok(Some(Judged {
             standing,
@@ -281,18 +302,64 @@ impl Signing {
         }))
     }
 
-    /// The verifier of a signature that hangs there, if it is ours for this claim: by
+    /// The verifiers of a signature that hangs there, if it is ours for this claim: by
     /// our key, or by a key that was certified for the identity of this run.
-    fn ours(&self, stated: &Stated, candidate: &Candidate) -> Result<Option<Verifier>, PhaseError> {
+    fn verifiers(
+        &self,
+        stated: &Stated,
+        candidate: &Candidate,
+    ) -> Result<Option<Verifiers>, PhaseError> {
+        match &self.record.applicant {
+            None => Ok(self.of_key(stated, candidate)),
+            Some(applicant) => {
+                let theirs = self.of_identity(applicant, stated, candidate)?;
+                Ok(theirs.map(|theirs| Verifiers {
+                    counts: theirs.clone(),
+                    theirs,
+                }))
+            }
+        }
+    }
+
+    fn of_key(&self, stated: &Stated, candidate: &Candidate) -> Option<Verifiers> {
         let message = stated.payload.message();
-        let Some(applicant) = &self.record.applicant else {
+        self.signer.verify(message, &candidate.signature).ok()?;
+        let key = self.signer.public_key();
+        let ours = self.signatory.verifier(key, stated.form);
+        let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
+        let (theirs, counts) = match (is_certified, &self.signatory.certificate) {
+            (true, Some(_)) => (candidate.verifier.clone(), candidate.verifier.clone()),
+            (false, Some(_)) => (Verifier::Key(key.clone()), ours),
             // Who verifies by the key alone looks at no certificate.
-            let is_vouched = self.signatory.is_vouched();
-            let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
-            let is_ours = self.signer.verify(message, &candidate.signature).is_ok();
-            let ours = self.signatory.verifier(self.signer.public_key());
-            return Ok((is_ours && !(is_vouched && is_certified)).then_some(ours));
+            (true, None) if self.signatory.is_vouched() => return None,
+            (_, None) => (ours.clone(), ours),
         };
+        Some(Verifiers { theirs, counts })
+    }
+
+    /// Whether the certificate that stands there may stay at each of the `times`; if
+    /// none does, whether our own may be put there.
+    fn is_certified(&self, standing: &Verifier, form: Form, times: &[Timestamp]) -> bool {
+        let mut times = times.iter();
+        match (standing, &self.signatory.certificate) {
+            (Verifier::Certificates(standing), Some(own)) => {
+                times.all(|at| own.is_stood_for_by(standing, form, *at))
+            }
+            (_, Some(own)) => times.all(|at| own.check(*at).is_ok()),
+            // Nobody can say any more that an expired certificate was valid.
+            (standing, None) => {
+                let leaf = leaf(standing);
+                leaf.is_none_or(|leaf| times.all(|at| leaf.is_valid_at(*at)))
+            }
+        }
+    }
+
+    fn of_identity(
+        &self,
+        applicant: &Applicant,
+        stated: &Stated,
+        candidate: &Candidate,
+    ) -> Result<Option<Verifier>, PhaseError> {
         let (Some(leaf), Some(witnesses)) = (
             leaf(&candidate.verifier),
             self.signatory.witnesses.as_deref(),
@@ -305,7 +372,8 @@ impl Signing {
         let Some(key) = leaf.key().ok().filter(|_| is_theirs) else {
             return Ok(None);
         };
-        let message = message.to_bytes().map_err(PhaseError::Content)?;
+        let message = stated.payload.message().to_bytes();
+        let message = message.map_err(PhaseError::Content)?;
         let signature = candidate.signature.as_bytes();
         let is_signed =
             key.kind() == KeyKind::P256 && key.accepts(Hash::Sha256, &message, signature);
@@ -338,6 +406,7 @@ impl Signing {
                     if let Ok(timestamp) = verified
                         && in_time(timestamp.time)
                     {
+                        weighed.times.push(timestamp.time);
                         weighed.authorities.insert(timestamp.authority);
                         weighed.timestamps.push(evidence.clone());
                     }
@@ -345,9 +414,12 @@ impl Signing {
                 Evidence::LogEntry(text) => {
                     let read = match stated.form {
                         Form::Tag => LogEntry::read_annotation(text, &loggable, required.root),
-                        Form::Bundle => LogEntry::read_bundle_json(text, &loggable, required.root),
+                        Form::Bundle | Form::ChainBundle => {
+                            LogEntry::read_bundle_json(text, &loggable, required.root)
+                        }
                     };
                     if let Ok(entry) = read {
+                        weighed.times.extend(entry.time());
                         weighed.logs.insert(entry.log_id().to_vec());
                         weighed.entries.push(evidence.clone());
                     }
@@ -368,9 +440,17 @@ impl Weighed {
             choice.is_some_and(|choice| there < choice.wanted())
         };
         Lacking {
+            certificate: false,
             timestamps: is_short(required.timestamps, self.authorities.len()),
             entries: is_short(required.logs, self.logs.len()),
         }
+    }
+
+    /// The times at which a certificate has to hold: those that are proven, and that
+    /// of the run if some are still to be.
+    fn proven(&self, lacking: Lacking, now: Timestamp) -> Vec<Timestamp> {
+        let now = (self.times.is_empty() || !lacking.is_nothing()).then_some(now);
+        self.times.iter().copied().chain(now).collect()
     }
 
     /// The evidence that stays beside what is still lacking.

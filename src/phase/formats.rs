@@ -90,7 +90,7 @@ fn looked(
         };
         let looked = all.entry(want.place.of_kind(Kind::Referrers));
         let looked = looked.or_insert_with_key(|list| Looked::at(list, writable));
-        looked.hangs_bundles |= stated.form == Form::Bundle;
+        looked.hangs_bundles |= stated.form.is_bundle();
         if !looked.ours.iter().any(|known| known.is(&ours)) {
             looked.ours.push(ours);
         }

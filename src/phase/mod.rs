@@ -23,6 +23,7 @@
 //! let forged = signer::phase::Sealed { places: Vec::new() };
 //! ```
 
+mod certificate;
 mod certify;
 mod check_logs;
 mod check_read;
@@ -55,6 +56,7 @@ mod summary;
 mod witness;
 mod witnesses;
 
+pub use certificate::{CertificateFile, CertificateRole, OwnCertificate, OwnCertificateError};
 pub use certify::certify;
 pub use check_logs::check_logs;
 pub use check_read::{Readable, check_read, warn_of_moved_tags};

@@ -129,6 +129,14 @@ impl OpeningKey {
             key: Arc::clone(&self.reference),
             source: Box::new(source),
         })?;
+        for certificate in self
+            .signatories
+            .iter()
+            .filter_map(|one| one.certificate.as_ref())
+        {
+            let checked = certificate.check_key(signer.public_key(), &self.reference);
+            checked.map_err(PhaseError::OwnCertificate)?;
+        }
         let fingerprint = signer.fingerprint();
         say(&self.reference, &signer, &fingerprint);
         Ok(OpenKey {

@@ -18,10 +18,12 @@ use crate::config::{CosignConfig, ExportSbom, MediaTypes, Report};
 use crate::keys::KeyReference;
 use crate::oci::{Reference, Repository};
 
+mod certificate;
 mod contradiction;
 mod keys;
 mod witnesses;
 
+use certificate::{Times, Timestamps, own_certificate};
 use contradiction::refuse_contradictions;
 pub use keys::{ClosedKey, KeySettings};
 use keys::{read_keys, reference};
@@ -65,7 +67,15 @@ pub fn prepare(
             signatory: name.clone(),
             source,
         })?;
+        let times = Times {
+            now: settings.now,
+            timestamps: Timestamps::of(witnesses.as_deref()),
+            until: settings.keys.until,
+        };
+        let certificate = own_certificate(&name, config, entry, &times);
         Ok(Arc::new(Signatory {
+            certificate: certificate.map_err(PhaseError::OwnCertificate)?,
+            bundled_chain: entry.certificate.bundled,
             name,
             key: Arc::new(reference(config, entry)?),
             repository: entry.repository.clone(),

@@ -79,8 +79,25 @@ pub async fn recognise(
     let ours = accepted(plan, &wanted, &places, &standing).await?;
     let recalled = wanted.into_iter().zip(ours);
     let wanted = recalled.map(|((key, wanted), ours)| recalled_of(key, wanted, ours));
-    let wanted = wanted.collect();
+    let wanted: Vec<Recalled> = wanted.collect();
+    refuse_expired(plan, &wanted)?;
     Ok(Recognised { places, wanted })
+}
+
+/// A certificate that has expired may stand with signatures of its time, but not
+/// with new ones.
+fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
+    let is_new = |recalled: &&Recalled| {
+        let is_claim = matches!(recalled.wanted.body, Body::Claim(_));
+        is_claim && (recalled.signed.is_none() || recalled.lacking.certificate)
+    };
+    for recalled in wanted.iter().filter(is_new) {
+        if let Some(certificate) = &recalled.wanted.signatory.certificate {
+            let checked = certificate.check(plan.now());
+            checked.map_err(PhaseError::OwnCertificate)?;
+        }
+    }
+    Ok(())
 }
 
 /// The best of what is ours: the first that lacks nothing, or else the first.
@@ -157,6 +174,7 @@ async fn accepted(
             signatory: Arc::clone(&want.signatory),
             signer: Arc::clone(&key.signer),
             record: Arc::clone(&key.record),
+            now: plan.now(),
         };
         move || {
             let (Some(stated), Some(found)) = (recallable, found) else {
@@ -230,7 +248,7 @@ impl Stated {
     /// a few bytes in length.
     fn sought(&self, key: &OpenKey, want: &Wanted) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
-        let verifier = want.signatory.verifier(key.signer.public_key());
+        let verifier = want.signatory.verifier(key.signer.public_key(), self.form);
         let length = |count: usize| {
             let signature = Signature::new(vec![0; count]);
             let signed = self.signed(signature, verifier.clone(), Vec::new());

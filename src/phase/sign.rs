@@ -102,7 +102,7 @@ fn with(recalled: &Recalled, signature: Signature) -> Option<envelope::Signed> {
         Body::Attachment(_) => None,
         Body::Claim(stated) => {
             let signatory = &recalled.wanted.signatory;
-            let verifier = signatory.verifier(&recalled.key.public_key);
+            let verifier = signatory.verifier(&recalled.key.public_key, stated.form);
             Some(stated.signed(signature, verifier, Vec::new()))
         }
     }

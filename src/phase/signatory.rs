@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::certificate::OwnCertificate;
 use super::witnesses::Witnesses;
 use crate::attach::{Kind, Place};
-use crate::config::{ExportSbom, Format, MediaTypes};
+use crate::config::{BundledChain, ExportSbom, Format, MediaTypes};
 use crate::envelope::{Form, Verifier};
 use crate::keys::KeyReference;
 use crate::oci::{Digest, Repository};
@@ -23,6 +24,8 @@ pub struct Signatory {
     pub format: Format,
     /// Those who vouch for its signatures.
     pub witnesses: Option<Arc<Witnesses>>,
+    pub certificate: Option<Arc<OwnCertificate>>,
+    pub bundled_chain: BundledChain,
 }
 
 /// A thing that a signatory hangs on an image.
@@ -39,7 +42,8 @@ impl Item {
         match self {
             Self::Signature(Form::Tag) => Kind::Signatures,
             Self::Attestations(Form::Tag) => Kind::Attestations,
-            Self::Signature(Form::Bundle) | Self::Attestations(Form::Bundle) => Kind::Referrers,
+            Self::Signature(Form::Bundle | Form::ChainBundle)
+            | Self::Attestations(Form::Bundle | Form::ChainBundle) => Kind::Referrers,
             Self::Attachment => Kind::Sbom,
         }
     }
@@ -48,12 +52,15 @@ impl Item {
 impl Signatory {
     /// Whether its signatures have more with them than its key's word.
     pub(super) fn is_vouched(&self) -> bool {
-        self.witnesses.is_some()
+        self.certificate.is_some() || self.witnesses.is_some()
     }
 
-    /// The verifier of its signatures, as verifiers are told it.
-    pub(super) fn verifier(&self, key: &PublicKey) -> Verifier {
-        Verifier::Key(key.clone())
+    /// The verifier of its signatures in a form, as verifiers are told it.
+    pub(super) fn verifier(&self, key: &PublicKey, form: Form) -> Verifier {
+        match &self.certificate {
+            Some(certificate) => certificate.verifier(form),
+            None => Verifier::Key(key.clone()),
+        }
     }
 
     /// Where `kind` hangs for an image.
@@ -69,6 +76,7 @@ impl Signatory {
         for (form, is_wanted) in [
             (Form::Tag, self.format.has_tags()),
             (Form::Bundle, self.format.has_bundles()),
+            (Form::ChainBundle, self.bundled_chain.is_added(self.format)),
         ] {
             if is_wanted {
                 items.push(Item::Signature(form));

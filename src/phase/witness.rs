@@ -246,7 +246,7 @@ impl Answers {
         let entries = entries.into_iter().flatten().filter_map(|entry| {
             let text = match stated.form {
                 Form::Tag => entry.to_annotation(),
-                Form::Bundle => entry.to_bundle_json(),
+                Form::Bundle | Form::ChainBundle => entry.to_bundle_json(),
             };
             text.map(Evidence::LogEntry)
         });

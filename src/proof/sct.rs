@@ -13,6 +13,7 @@ use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, SliceReader};
 use super::certificate::Certificate;
 use super::der::{SEQUENCE, is_field, next, parts, tagged, whole};
 use super::key::{KeyKind, VerifyingKey};
+use super::trust::root::LogKey;
 use crate::signature::Hash;
 
 const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
@@ -46,6 +47,34 @@ pub enum SctError {
     Malformed,
     #[error("the certificate has more than {MOST} signed certificate timestamps")]
     TooMany,
+    #[error(
+        "no certificate transparency log that is trusted has signed a timestamp of the certificate"
+    )]
+    Untrusted,
+}
+
+/// Looks for a promise that one of `logs` made about `certificate`, which `issuer`
+/// issued, at a time when the log's key was valid.
+///
+/// # Errors
+/// If there is none.
+pub fn check(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    logs: &[LogKey],
+) -> Result<(), SctError> {
+    let promises = Sct::embedded(certificate)?;
+    let holds = |promise: &Sct, log: &LogKey| {
+        let is_in_time = promise.time().is_some_and(|time| log.valid.contains(time));
+        is_in_time && promise.holds(&log.key, certificate, issuer)
+    };
+    let mut pairs = promises
+        .iter()
+        .flat_map(|promise| logs.iter().map(move |log| (promise, log)));
+    match pairs.any(|(promise, log)| holds(promise, log)) {
+        true => Ok(()),
+        false => Err(SctError::Untrusted),
+    }
 }
 
 impl Sct {

@@ -10,7 +10,7 @@
 pub mod agent;
 mod authority;
 mod certificate_log;
-mod der;
+pub mod der;
 mod files;
 mod forward;
 pub mod issuer;

@@ -100,6 +100,13 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ),
         ConfigError::NotWith { .. } => say("give one of the two"),
         ConfigError::Needs {
+            key: "bundle-certificate-chain",
+            ..
+        } => say(
+            "it adds a bundle with the issuers of `certificate-chain`, where `format` is `bundle` \
+             or `both`",
+        ),
+        ConfigError::Needs {
             other: "trusted-root",
             ..
         } => say(TRUSTED_ROOT),

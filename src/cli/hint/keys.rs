@@ -80,9 +80,9 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
             say("only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign")
         }
         KeyError::KeyType(_) => say("only ECDSA, RSA and Ed25519 keys are supported, as in cosign"),
-        KeyError::NotPublic("CERTIFICATE") => say(
-            "`certificate` names a certificate in PEM, which begins with `-----BEGIN CERTIFICATE-----`",
-        ),
+        KeyError::NotPublic("CERTIFICATE") => {
+            say("`certificate` names a certificate in PEM or DER")
+        }
         KeyError::NotPublic(_) => {
             say("`public-key` names a public key in PEM, as `cosign public-key` prints it")
         }

@@ -1,6 +1,7 @@
 //! Remedies for the steps, and for the receipt.
 
 use super::attach::of_attach;
+use super::certificate::of_certificate;
 use super::keys::{of_opening, of_signing, of_uri};
 use super::sbom::of_sbom;
 use super::service::of_service;
@@ -26,6 +27,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
              store signatures elsewhere with `repository`",
         ),
         PhaseError::SecretFile(source) => of_secret_file(source),
+        PhaseError::OwnCertificate(source) => of_certificate(source),
         PhaseError::KeyUri { source, .. } => of_uri(source),
         PhaseError::NeedlessPassword { .. } => {
             say("leave `password` out: a password opens a key file or an `env://` key alone")

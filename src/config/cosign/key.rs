@@ -52,7 +52,8 @@ pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), Confi
     }
     match named(table)? {
         Some(("key", _)) | None => {
-            if let Some((_, name, position)) = public {
+            // A certificate goes with any key.
+            if let Some((PublicKeyFile::Key(_), name, position)) = public {
                 return Err(ConfigError::NotWith {
                     key: name,
                     other: "key",

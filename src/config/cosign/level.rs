@@ -24,6 +24,8 @@ pub(super) const CONFIGS: Level = Level {
         "signatures",
         "public-key",
         "certificate",
+        "certificate-chain",
+        "bundle-certificate-chain",
         "password",
         "repository",
         "docker-media-types",

@@ -1,5 +1,6 @@
 //! `cosign.toml` as it is understood.
 
+mod certificate;
 mod refused;
 mod witness;
 

@@ -23,6 +23,8 @@ fn plan(report: &Report, configs: &str) -> Result<Plan, PhaseError> {
             media_types: entry.media_types,
             export_sbom: entry.export_sbom,
             format: entry.format,
+            certificate: None,
+            bundled_chain: entry.certificate.bundled,
             witnesses: None,
         })
     });

@@ -2,6 +2,7 @@ use rcgen::{CertificateParams, CustomExtension, KeyPair, PublicKeyData as _};
 
 use super::*;
 use crate::proof::certificate::Certificate;
+use crate::proof::trust::root::TrustedRoot;
 
 const LEAF: &[u8] = include_bytes!("../../../testdata/proof/certificate/public-good/leaf.der");
 const INTERMEDIATE: &[u8] =
@@ -11,6 +12,8 @@ const CTFE_2022: &[u8] =
     include_bytes!("../../../testdata/proof/certificate/public-good/ctfe-2022.der");
 const CTFE_2021: &[u8] =
     include_bytes!("../../../testdata/proof/certificate/public-good/ctfe-2021.der");
+const TRUSTED_ROOT: &[u8] =
+    include_bytes!("../../../testdata/proof/trust/public-good/trusted_root.json");
 
 fn certificate(der: &[u8]) -> Certificate {
     Certificate::from_der(der).unwrap()
@@ -73,6 +76,39 @@ fn the_promise_of_the_public_log_holds() {
 }
 
 /// EVD-4
+/// EVD-4
+#[test]
+fn a_promise_counts_if_the_trusted_root_has_its_log_at_that_time() {
+    let (leaf, issuer) = (certificate(LEAF), certificate(INTERMEDIATE));
+    let logs = TrustedRoot::parse(TRUSTED_ROOT).unwrap().ct_logs;
+    assert_eq!(check(&leaf, &issuer, &logs), Ok(()));
+    let index = logs
+        .iter()
+        .position(|log| log.key == key(CTFE_2022))
+        .unwrap();
+    let promised: Timestamp = "2023-04-18T17:45:12.010Z".parse().unwrap();
+    let with_times = |start: Timestamp, end: Timestamp| {
+        let mut logs = logs.clone();
+        logs[index].valid.start = Some(start);
+        logs[index].valid.end = Some(end);
+        check(&leaf, &issuer, &logs)
+    };
+    let moment = jiff::SignedDuration::from_millis(1);
+    assert_eq!(with_times(promised, promised), Ok(()));
+    assert_eq!(
+        with_times(promised + moment, Timestamp::MAX),
+        Err(SctError::Untrusted)
+    );
+    assert_eq!(
+        with_times(Timestamp::MIN, promised - moment),
+        Err(SctError::Untrusted)
+    );
+    let mut others = logs.clone();
+    others.remove(index);
+    assert_eq!(check(&leaf, &issuer, &others), Err(SctError::Untrusted));
+    assert_eq!(check(&issuer, &issuer, &logs), Err(SctError::Absent));
+}
+
 #[test]
 fn a_promise_holds_for_no_other_log_certificate_or_issuer() {
     let (leaf, issuer) = (certificate(LEAF), certificate(INTERMEDIATE));

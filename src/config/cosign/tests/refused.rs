@@ -236,6 +236,10 @@ fn a_program_has_a_public_half_and_no_key_beside() {
             "key = \"k\"\npublic-key = \"p\"",
             "`public-key` cannot stand beside `key`",
         ),
+        (
+            "key = \"k\"\npublic-key = \"p\"\ncertificate = \"c\"",
+            "`certificate` cannot stand beside `public-key`",
+        ),
     ] {
         let words = refusal(&format!("[[configs]]\n{keys}\n"));
         assert!(words.contains(refused), "{words}");

@@ -1,0 +1,226 @@
+//! A signatory's own certificate: who vouches for its key where no service is
+//! asked to (`spec/evidence.md`, "Certificates").
+//!
+//! A signature does not cover the certificate, so that a new certificate of the
+//! same key can stand beside a signature that is there already.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pkcs8::ObjectIdentifier;
+
+use crate::envelope::{Form, Verifier};
+use crate::keys::KeyReference;
+use crate::proof::certificate::{Certificate, CertificateError};
+use crate::proof::chain::{self, ChainError, Usage};
+use crate::proof::key::VerifyingKey;
+use crate::signature::PublicKey;
+
+/// Who certified the identity: Fulcio's two extensions for it.
+const ISSUERS: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8"),
+];
+
+/// A certificate of the signatory's key, whose chain holds.
+#[derive(Debug)]
+pub struct OwnCertificate {
+    leaf: Certificate,
+    /// As their file has them: the leaf's issuer first, the root last.
+    issuers: Vec<Certificate>,
+    file: CertificateFile,
+}
+
+/// A file that `cosign.toml` names, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFile {
+    pub role: CertificateRole,
+    /// `configs[0]` and so on.
+    pub signatory: String,
+    pub path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateRole {
+    Leaf,
+    Chain,
+}
+
+/// A certificate that cannot stand with signatures.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnCertificateError {
+    #[error("cannot read the {file}")]
+    Unreadable {
+        file: CertificateFile,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the {file}, cannot be used")]
+    Malformed {
+        file: CertificateFile,
+        #[source]
+        source: CertificateError,
+    },
+    #[error("the {0}, is a chain without a `certificate`")]
+    NoLeaf(CertificateFile),
+    #[error("the {file}, does not vouch for its key")]
+    Refused {
+        file: CertificateFile,
+        #[source]
+        source: Box<ChainError>,
+    },
+    #[error("the {file}, is of another key than `{key}`")]
+    OtherKey {
+        file: CertificateFile,
+        key: Arc<KeyReference>,
+    },
+}
+
+impl OwnCertificate {
+    /// Takes a certificate, and the issuers of its file if there is one.
+    ///
+    /// # Errors
+    /// On a chain that does not lead to its last certificate, or did not when the
+    /// certificate's time began, and on one that is not for signing code.
+    pub fn new(
+        leaf: Certificate,
+        issuers: Vec<Certificate>,
+        file: CertificateFile,
+    ) -> Result<Self, OwnCertificateError> {
+        let own = Self {
+            leaf,
+            issuers,
+            file,
+        };
+        own.check(own.leaf.valid_from())?;
+        Ok(own)
+    }
+
+    /// Whether the certificate vouches for its key at `at`. Without a chain only its
+    /// own fields can tell.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check(&self, at: Timestamp) -> Result<(), OwnCertificateError> {
+        let holds = match self.issuers.split_last() {
+            Some((root, between)) => self.leads(between, root, at),
+            None => self.leads(&[], &self.leaf, at),
+        };
+        holds.map_err(|source| OwnCertificateError::Refused {
+            file: self.file.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Whether it is a certificate of this key.
+    ///
+    /// # Errors
+    /// If it is one of another.
+    pub fn check_key(
+        &self,
+        public_key: &PublicKey,
+        key: &Arc<KeyReference>,
+    ) -> Result<(), OwnCertificateError> {
+        match is_same(self.leaf.public_key(), public_key) {
+            true => Ok(()),
+            false => Err(OwnCertificateError::OtherKey {
+                file: self.file.clone(),
+                key: Arc::clone(key),
+            }),
+        }
+    }
+
+    /// The certificates that stand with a signature in this form.
+    pub fn verifier(&self, form: Form) -> Verifier {
+        verifier(&self.leaf, &self.issuers, form)
+    }
+
+    /// Whether certificates that stand with a signature in this form are as good as
+    /// this one at `at`: of the same key and names, and with a chain to the same
+    /// root. Without a chain nothing but the certificate itself can be trusted.
+    pub fn is_stood_for_by(&self, standing: &[Vec<u8>], form: Form, at: Timestamp) -> bool {
+        let certificates = standing.iter().map(|der| Certificate::from_der(der));
+        let Ok(certificates) = certificates.collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        let Some((leaf, issuers)) = certificates.split_first() else {
+            return false;
+        };
+        let Some((root, between)) = self.issuers.split_last() else {
+            return *leaf == self.leaf && self.check(at).is_ok();
+        };
+        // A bundle with the leaf alone is verified with the issuers that verifiers have.
+        let between = match form {
+            Form::Bundle => between,
+            Form::Tag | Form::ChainBundle => issuers,
+        };
+        let theirs = Self {
+            leaf: leaf.clone(),
+            issuers: self.issuers.clone(),
+            file: self.file.clone(),
+        };
+        theirs.is_for_the_same(&self.leaf) && theirs.leads(between, root, at).is_ok()
+    }
+
+    fn is_for_the_same(&self, other: &Certificate) -> bool {
+        let issuers = |certificate: &Certificate| {
+            ISSUERS.map(|id| certificate.extension(id).map(<[u8]>::to_vec))
+        };
+        is_same(self.leaf.public_key(), other.public_key())
+            && self.leaf.names() == other.names()
+            && issuers(&self.leaf) == issuers(other)
+    }
+
+    fn leads(
+        &self,
+        between: &[Certificate],
+        root: &Certificate,
+        at: Timestamp,
+    ) -> Result<(), ChainError> {
+        let roots = std::slice::from_ref(root);
+        chain::check(&self.leaf, between, roots, at, Usage::CodeSigning)
+    }
+}
+
+/// The certificates that stand with a signature in a form. At a tag the last one is
+/// taken for a root that verifiers have anyway: if no root is at hand, the last issuer
+/// stands there twice. A bundle has no root.
+pub(super) fn verifier(leaf: &Certificate, issuers: &[Certificate], form: Form) -> Verifier {
+    let is_root = |certificate: &&Certificate| certificate.is_self_signed();
+    let issuers: Vec<&Certificate> = match form {
+        Form::Tag => {
+            let missing = issuers.last().filter(|last| !is_root(last));
+            issuers.iter().chain(missing).collect()
+        }
+        Form::Bundle => Vec::new(),
+        Form::ChainBundle => issuers.iter().filter(|issuer| !is_root(issuer)).collect(),
+    };
+    let all = std::iter::once(leaf).chain(issuers);
+    Verifier::Certificates(all.map(|one| one.as_der().to_vec()).collect())
+}
+
+/// Whether both are one key; the parameters of RSA keys may be left out.
+fn is_same(one: &PublicKey, other: &PublicKey) -> bool {
+    let key = |public: &PublicKey| {
+        let key = VerifyingKey::from_der(public.as_der()).ok()?;
+        Some((key.kind(), key.bits().to_vec()))
+    };
+    one == other || key(one).is_some_and(|one| key(other) == Some(one))
+}
+
+impl fmt::Display for CertificateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = match self.role {
+            CertificateRole::Leaf => "certificate",
+            CertificateRole::Chain => "certificate chain",
+        };
+        let path = self.path.display();
+        write!(f, "{role} of `{}`, `{path}`", self.signatory)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The certificates of a plan: the files that `cosign.toml` names beside a key.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::config::{Config, CosignConfig};
+use crate::file;
+use crate::phase::certificate::{
+    CertificateFile, CertificateRole, OwnCertificate, OwnCertificateError,
+};
+use crate::phase::witnesses::Witnesses;
+use crate::proof::certificate::{Certificate, CertificateError, MAX_LENGTH};
+
+/// Whether a timestamp authority says when a signature was made, so that its
+/// certificate may expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timestamps {
+    None,
+    Wanted,
+}
+
+impl Timestamps {
+    /// An entry of a log of version 1 says a time, too.
+    pub(super) fn of(witnesses: Option<&Witnesses>) -> Self {
+        let Some(Witnesses { services, .. }) = witnesses else {
+            return Self::None;
+        };
+        let logs = services.logs.iter().flat_map(|choice| &choice.services);
+        match services.timestamps.is_some() || logs.into_iter().any(|log| log.version == 1) {
+            true => Self::Wanted,
+            false => Self::None,
+        }
+    }
+}
+
+/// The times that count for a certificate.
+pub(super) struct Times {
+    pub(super) now: Timestamp,
+    pub(super) timestamps: Timestamps,
+    /// When every pipe must have ended.
+    pub(super) until: Instant,
+}
+
+/// The certificate of a config; none if it names none. Of several certificates in
+/// its file the first counts, as for cosign.
+///
+/// # Errors
+/// On files that cannot be read, and on a certificate that cannot stand with
+/// signatures.
+pub(super) fn own_certificate(
+    signatory: &str,
+    config: &CosignConfig,
+    entry: &Config,
+    times: &Times,
+) -> Result<Option<Arc<OwnCertificate>>, OwnCertificateError> {
+    let file = |role, path: &Path| CertificateFile {
+        role,
+        signatory: signatory.to_owned(),
+        path: config.resolve(path),
+    };
+    let files = &entry.certificate;
+    let chain = files.chain.as_deref();
+    let chain = chain.map(|path| file(CertificateRole::Chain, path));
+    let Some(leaf) = files.leaf.as_deref() else {
+        return match chain {
+            Some(chain) => Err(OwnCertificateError::NoLeaf(chain)),
+            None => Ok(None),
+        };
+    };
+    let leaf_file = file(CertificateRole::Leaf, leaf);
+    let leaf = read(&leaf_file, times.until)?.into_iter().next();
+    let leaf = leaf.ok_or_else(|| malformed(&leaf_file, CertificateError::Absent))?;
+    let issuers = match chain {
+        Some(chain) => read(&chain, times.until)?,
+        None => Vec::new(),
+    };
+    let own = OwnCertificate::new(leaf, issuers, leaf_file)?;
+    // An expired one may stand with signatures that were stamped in its time.
+    if times.timestamps == Timestamps::None {
+        own.check(times.now)?;
+    }
+    Ok(Some(Arc::new(own)))
+}
+
+fn read(file: &CertificateFile, until: Instant) -> Result<Vec<Certificate>, OwnCertificateError> {
+    let bytes = file::read(&file.path, MAX_LENGTH, until);
+    let bytes = bytes.map_err(|source| OwnCertificateError::Unreadable {
+        file: file.clone(),
+        source,
+    })?;
+    if bytes.len() > MAX_LENGTH {
+        return Err(malformed(file, CertificateError::TooLong));
+    }
+    Certificate::from_file(&bytes).map_err(|source| malformed(file, source))
+}
+
+fn malformed(file: &CertificateFile, source: CertificateError) -> OwnCertificateError {
+    OwnCertificateError::Malformed {
+        file: file.clone(),
+        source,
+    }
+}
