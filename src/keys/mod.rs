@@ -44,6 +44,7 @@ pub use remote::{
     ToSign, Unsigned, VaultUri,
 };
 pub use stored::{GitLabUri, SecretUri};
+pub use verify::verify;
 
 use crate::oci::{Content, Digest};
 use crate::signature::{PublicKey, Signature};

@@ -16,6 +16,18 @@ use super::prehash::{Prehash, sha256, sha256_and};
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
 
+/// Checks a signature of `message` by whoever has the private half of `key`, with the
+/// algorithm that every cosign takes for it. The message is streamed.
+///
+/// # Errors
+/// On a key of an unsupported kind, on a message that cannot be read, and on a
+/// signature that is not this key's.
+pub fn verify(key: &PublicKey, message: &Content, signature: &Signature) -> Result<(), SignError> {
+    let algorithm = Algorithm::of(key).map_err(|_| SignError::Mismatch)?;
+    let half = PublicHalf::parse(algorithm, key).ok_or(SignError::Mismatch)?;
+    half.verify(algorithm, message, signature)
+}
+
 pub(super) enum PublicHalf {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),

@@ -115,6 +115,12 @@ impl OwnCertificate {
         })
     }
 
+    /// The leaf, then its issuers.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let leaf = std::iter::once(&self.leaf);
+        leaf.chain(&self.issuers).cloned().collect()
+    }
+
     /// Whether it is a certificate of this key.
     ///
     /// # Errors

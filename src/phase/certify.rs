@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tracing::info;
 
 use super::certificate::verifier;
 use super::claims::Body;
@@ -45,15 +44,6 @@ pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, Phas
             needed.entry(key).or_insert(need);
         }
     }
-    for need in needed.values() {
-        let identity = need.applicant.token.identity();
-        info!(
-            "Publishing for ever: a certificate for {} (issuer {}), by {}",
-            identity.name(),
-            identity.issuer(),
-            need.service.url
-        );
-    }
     let asked = needed.into_iter().map(|(key, need)| async move {
         let chain = need.certificates(client).await?;
         Ok::<_, PhaseError>((key, chain))
@@ -71,6 +61,18 @@ pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, Phas
         }
     }
     Ok(signed)
+}
+
+/// The certificate that a signature of this run needs, in words.
+pub(super) fn in_words(want: &SignedWant) -> Option<String> {
+    let (_, need) = Needed::by(want)?;
+    let identity = need.applicant.token.identity();
+    Some(format!(
+        "a certificate for {} (issuer {}), by {}",
+        identity.name(),
+        identity.issuer(),
+        need.service.url
+    ))
 }
 
 impl<'a> Needed<'a> {

@@ -18,11 +18,11 @@ use super::signatory::Signatory;
 use super::stated::Stated;
 use crate::attach::Candidate;
 use crate::envelope::{self, Evidence, Form, Payload, Verifier};
-use crate::keys::Signer;
+use crate::keys::{self, Signer};
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::entry::{self, LogEntry, Loggable, Refusal};
-use crate::proof::key::{KeyKind, VerifyingKey};
+use crate::proof::key::VerifyingKey;
 use crate::proof::timestamp::{self, Stamped};
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
@@ -369,14 +369,9 @@ impl Signing {
         let others = issuers(&candidate.verifier);
         let is_theirs = applicant.token.identity().is_of(&leaf)
             && authority::is_trusted(&leaf, &others, &witnesses.root);
-        let Some(key) = leaf.key().ok().filter(|_| is_theirs) else {
-            return Ok(None);
-        };
-        let message = stated.payload.message().to_bytes();
-        let message = message.map_err(PhaseError::Content)?;
-        let signature = candidate.signature.as_bytes();
+        let message = stated.payload.message();
         let is_signed =
-            key.kind() == KeyKind::P256 && key.accepts(Hash::Sha256, &message, signature);
+            is_theirs && keys::verify(leaf.public_key(), message, &candidate.signature).is_ok();
         Ok(is_signed.then(|| candidate.verifier.clone()))
     }
 

@@ -78,6 +78,7 @@ pub use seal::{Sealed, seal};
 pub use secret_file::{SecretFileError, SecretRole};
 pub use sign::{Signed, look_up, sign};
 pub use signatory::{Item, Signatory};
+pub use stays::Stays;
 pub use subject::Subject;
 pub use summary::Summary;
 pub use witness::{Vouched, witness};
@@ -202,6 +203,7 @@ async fn steps(
     let computing = async {
         let recognised = recognise(plan, claims, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
+        Stays::of(&signed).say();
         let signed = certify(signed, registries.client()).await?;
         let vouched = witness(signed, registries.client(), receipt).await?;
         seal(plan, vouched).await

@@ -1,57 +1,78 @@
 //! What stays public for ever: said once per run, before anybody is asked
 //! (`spec/evidence.md`, EVD-94).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use tracing::info;
 
-use crate::envelope::Verifier;
-use crate::proof::entry::{Loggable, Signed};
+use super::certify;
+use super::claims::Body;
+use super::sign::{Signed, SignedWant};
+use crate::envelope::{Payload, Verifier};
 use crate::proof::trust::signing_config::{Choice, Rule};
 use crate::words::Count;
 
 /// Everything that the services of a run are going to publish.
 #[derive(Default)]
-pub(super) struct Stays {
+pub struct Stays {
+    /// Identities, in words, with the authorities that certify them.
+    certificates: BTreeSet<String>,
     logs: BTreeMap<String, Entries>,
 }
 
 /// The entries of one choice of logs.
 #[derive(Default)]
 struct Entries {
-    count: usize,
-    certificates: usize,
-    /// Documents that the log is sent whole.
-    whole: usize,
+    signatures: BTreeSet<Vec<u8>>,
+    /// Of these, the ones of statements that the log is sent whole.
+    whole: BTreeSet<Vec<u8>>,
+    has_certificates: bool,
 }
 
 impl Stays {
-    /// Notes an entry for a signature of `verifier`. Rekor v1 is sent envelopes
-    /// whole, though it publishes hashes alone.
-    pub(super) fn note_entry(&mut self, choice: &Choice, verifier: &Verifier, entry: &Loggable) {
+    /// What has to be asked for once everything is signed.
+    pub fn of(signed: &Signed) -> Self {
+        let mut stays = Self::default();
+        for want in signed.wants() {
+            stays.certificates.extend(certify::in_words(want));
+            stays.note_entry(want);
+        }
+        stays
+    }
+
+    /// Rekor v1 is sent envelopes whole, though it publishes hashes alone.
+    fn note_entry(&mut self, want: &SignedWant) {
+        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &want.signed) else {
+            return;
+        };
+        let required = want.wanted.signatory.required(stated, &want.key);
+        let logs = required.and_then(|required| required.logs);
+        let Some(choice) = logs.filter(|_| want.lacking.entries) else {
+            return;
+        };
         let is_v1 = choice.services.iter().any(|service| service.version == 1);
-        let is_whole = is_v1 && matches!(entry.signed, Signed::Envelope { .. });
+        let is_certified = matches!(signed.verifier, Verifier::Certificates(_));
+        let signature = signed.signature.as_bytes().to_vec();
         let entries = self.logs.entry(names(choice)).or_default();
-        entries.count += 1;
-        entries.whole += usize::from(is_whole);
-        entries.certificates += usize::from(matches!(verifier, Verifier::Certificates(_)));
+        if is_v1 && matches!(*stated.payload, Payload::Statement(_)) {
+            entries.whole.insert(signature.clone());
+        }
+        entries.signatures.insert(signature);
+        entries.has_certificates |= is_certified || want.key.applicant.is_some();
     }
 
     /// Says it, if it is something.
-    pub(super) fn say(&self) {
-        if !self.logs.is_empty() {
+    pub fn say(&self) {
+        if !self.logs.is_empty() || !self.certificates.is_empty() {
             info!("Publishing for ever: {self}");
         }
     }
 }
 
 fn names(choice: &Choice) -> String {
-    let urls: Vec<&str> = choice
-        .services
-        .iter()
-        .map(|service| service.url.as_str())
-        .collect();
+    let urls = choice.services.iter().map(|service| service.url.as_str());
+    let urls: Vec<&str> = urls.collect();
     match choice.rule {
         Rule::All => urls.join(" and "),
         Rule::Any => urls.join(" or "),
@@ -59,20 +80,27 @@ fn names(choice: &Choice) -> String {
     }
 }
 
+impl fmt::Display for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verifier = match self.has_certificates {
+            true => "certificate",
+            false => "public key",
+        };
+        let count = Count(self.signatures.len(), "signature");
+        write!(f, "the hash, signature and {verifier} of {count}")
+    }
+}
+
 impl fmt::Display for Stays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let logs = self.logs.iter().map(|(names, entries)| {
-            let verifier = match entries.certificates {
-                0 => "public key",
-                _ => "certificate",
-            };
-            let count = Count(entries.count, "signature");
-            let whole = match entries.whole {
+            let whole = match entries.whole.len() {
                 0 => String::new(),
                 whole => format!(" (and is sent {} whole)", Count(whole, "statement")),
             };
-            format!("the hash, signature and {verifier} of {count} at {names}{whole}")
+            format!("{entries} at {names}{whole}")
         });
-        write!(f, "{}", logs.collect::<Vec<_>>().join("; "))
+        let all: Vec<String> = self.certificates.iter().cloned().chain(logs).collect();
+        f.write_str(&all.join("; "))
     }
 }

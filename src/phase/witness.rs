@@ -17,15 +17,15 @@ use super::error::PhaseError;
 use super::evidence::sha256;
 use super::receipt::{EntryReceipt, Receipt};
 use super::sign::{Signed, SignedWant};
-use super::stays::Stays;
 use crate::attach::Place;
-use crate::envelope::{Evidence, Form};
+use crate::envelope::{Evidence, Form, Verifier};
 use crate::http::Client;
+use crate::proof::certificate::Certificate;
 use crate::proof::entry::{LogEntry, Loggable};
 use crate::proof::timestamp::Timestamp;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
-use crate::service::ServiceError;
+use crate::service::{ServiceError, ServiceName, Trouble};
 use crate::witness::{log, timestamp};
 
 /// Everything signed, with all of its evidence; nothing sealed.
@@ -84,7 +84,6 @@ struct Asked {
     timestamps: Questions<Key, Question<[u8; 32]>>,
     entries: Questions<Key, Question<Loggable>>,
     wants: Vec<Share>,
-    stays: Stays,
 }
 
 /// The positions of the answers for one want.
@@ -112,9 +111,9 @@ pub async fn witness(
 ) -> Result<Vouched, PhaseError> {
     let (places, mut wants) = signed.into_parts();
     let asked = Asked::of(&wants)?;
-    asked.stays.say();
     let answers = asked.ask(client, receipt).await?;
     for (want, share) in wants.iter_mut().zip(&asked.wants) {
+        answers.check_times(want, *share)?;
         answers.give(want, *share);
     }
     Ok(Vouched {
@@ -151,11 +150,7 @@ impl Asked {
         if let Some(choice) = required.logs.filter(|_| want.lacking.entries) {
             let loggable = stated.loggable(signed, &want.key)?;
             let key = (choice.clone(), signed.signature.as_bytes().to_vec());
-            let stays = &mut self.stays;
-            let question = || {
-                stays.note_entry(choice, &signed.verifier, &loggable);
-                Question::new(want, choice, required.root, loggable)
-            };
+            let question = || Question::new(want, choice, required.root, loggable);
             share.entries = Some(self.entries.ask(key, question));
         }
         Ok(share)
@@ -202,6 +197,26 @@ impl Asked {
     }
 }
 
+impl SignedWant {
+    /// The certificates of its signer, from the leaf to the root as far as they are
+    /// known; none of a key alone.
+    fn certificates(&self) -> Vec<Certificate> {
+        if let Some(own) = &self.wanted.signatory.certificate {
+            return own.certificates();
+        }
+        let verifier = self.signed.as_ref().map(|signed| &signed.verifier);
+        match verifier {
+            Some(Verifier::Certificates(certificates)) => {
+                let certificates = certificates.iter();
+                certificates
+                    .filter_map(|der| Certificate::from_der(der).ok())
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl<T> Question<T> {
     fn new(want: &SignedWant, choice: &Choice, root: &Arc<TrustedRoot>, about: T) -> Self {
         Self {
@@ -231,6 +246,28 @@ impl<T> Question<T> {
 }
 
 impl Answers {
+    /// A timestamp is worth something if all certificates of the signer were valid
+    /// then (`spec/evidence.md`, EVD-26).
+    fn check_times(&self, want: &SignedWant, share: Share) -> Result<(), PhaseError> {
+        let timestamps = share.timestamps.and_then(|one| self.timestamps.get(one));
+        let certificates = want.certificates();
+        for timestamp in timestamps.into_iter().flatten() {
+            timestamp
+                .check_certificates(&certificates)
+                .map_err(|error| PhaseError::Witness {
+                    image: want.wanted.subject.to_string(),
+                    source: Box::new(ServiceError {
+                        service: ServiceName::TimestampAuthority(timestamp.authority.clone()),
+                        trouble: Trouble::Unproven {
+                            action: "comparing times".to_owned(),
+                            reason: error.to_string(),
+                        },
+                    }),
+                })?;
+        }
+        Ok(())
+    }
+
     /// Puts the evidence to the signature that it is of: entries before timestamps,
     /// in the order in which bundles have them.
     fn give(&self, want: &mut SignedWant, share: Share) {
