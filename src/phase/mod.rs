@@ -35,6 +35,7 @@ mod evidence;
 mod formats;
 mod generate;
 mod image;
+mod judge;
 mod just_pushed;
 mod limits;
 mod mixture;
