@@ -174,6 +174,72 @@ fn a_second_run_of_the_same_identity_asks_for_nothing() {
     }
 }
 
+/// EVD-65: what hangs there in one form has a key of its own, and what is added
+/// another.
+#[test]
+fn a_form_that_is_added_later_has_a_certificate_of_its_own() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let (registry, image) = seeded();
+        let run = |format: &str| {
+            witnesses.front(CA).forget();
+            signer(&registry, &image, config(&files, format))
+                .environment(VARIABLE, &Issuer::shared().token(Identity::GitHub))
+                .run()
+                .succeeded();
+            witnesses.front(CA).asked("POST", CERTIFICATES).len()
+        };
+        assert_eq!([run("legacy"), run("both"), run("both")], [1, 1, 0]);
+        let reference = image.reference(registry.host());
+        for cosign in all_three() {
+            for command in [&["verify"][..], &ATTESTED] {
+                let identity = Identity::GitHub;
+                verify(cosign, &witnesses, &[TIME], identity, command, &reference).accepted();
+            }
+        }
+    }
+}
+
+/// EVD-59, EVD-65: a log of version 1 says the time as well.
+#[test]
+fn a_log_of_version_1_alone_proves_when_a_certificate_was_used() {
+    const LOG_V1: Witness = Witness::LogV1;
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(LOG_V1)) {
+        let witnesses = Witnesses::of(&[CA, LOG_V1]);
+        let files = witnesses.files(&[CA, LOG_V1], Rule::Any);
+        for format in ["legacy", "bundle"] {
+            let (registry, image) = seeded();
+            let run = || {
+                signer(&registry, &image, config(&files, format))
+                    .environment(VARIABLE, &Issuer::shared().token(Identity::Email))
+                    .run()
+                    .succeeded()
+            };
+            run();
+            let reference = image.reference(registry.host());
+            for cosign in all_three() {
+                let identity = Identity::Email;
+                let demanded = [LOG_V1];
+                verify(
+                    cosign,
+                    &witnesses,
+                    &demanded,
+                    identity,
+                    &["verify"],
+                    &reference,
+                )
+                .accepted();
+            }
+            registry.forget_exchanges();
+            witnesses.front(CA).forget();
+            run();
+            assert!(registry.exchanges().puts().is_empty(), "{format}");
+            assert!(witnesses.front(CA).recorded().is_empty(), "{format}");
+        }
+    }
+}
+
 #[test]
 fn several_configs_of_one_identity_share_a_certificate() {
     if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
