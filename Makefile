@@ -162,7 +162,7 @@ crowd: tools ## Let 8 signers at once sign one image, ROUNDS (100) times; SETTLE
 		crowd::eight_signers crowd::four_signers
 
 .PHONY: bench
-bench: $(cosign2) $(cosign3) $(distribution) build ## Measure beside real cosign, into docs/bench (an hour); BENCH_ONLY=P1,P9 and BENCH_RUNS=3 for less
+bench: $(cosign2) $(cosign3) $(distribution) $(quick_witnesses) build ## Measure beside real cosign, into docs/bench (an hour); BENCH_ONLY=P1,P9 and BENCH_RUNS=3 for less
 	@echo "> Building the benchmark..."
 	$(CARGO) build --locked --example bench
 	@echo "> Measuring..."

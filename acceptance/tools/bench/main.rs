@@ -34,6 +34,7 @@ mod scenarios;
 mod stage;
 mod toll;
 mod vault;
+mod witnesses;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ const HEAD: &str = "\
 cosign 2.6.4 and 3.1.2, at CNCF distribution 3.1.2 with token authentication, on one machine.
 
 - All programs get the same image and keys that cosign generated (P-256, scrypt with N = 65536), and use no
-  transparency log. Each run has a repository of its own, which nobody has written to before.
+  transparency log but in P15. Each run has a repository of its own, which nobody has written to before.
 - cosign 2 and \"cosign 3, tags\" write `.sig` and `.att` tags, as the signer does. \"cosign 3, bundles\" is the default of
   cosign 3. One cosign signs with one key, or attests one document: its runs for a task are added up. \"The better cosign\"
   is the one with the least median.
@@ -97,7 +98,7 @@ fn main() -> ExitCode {
     let bench = Bench::new(signer);
     let mut results = Results::read(&output);
     type Measure<'a> = &'a dyn Fn(&Bench) -> Scenario;
-    let all: [(&str, &str, Measure); 15] = [
+    let all: [(&str, &str, Measure); 16] = [
         ("P0", "P00", &|bench| toll::line(bench)),
         ("P1", "P01", &|bench| {
             scenarios::one_image_one_key(bench, runs)
@@ -121,6 +122,7 @@ fn main() -> ExitCode {
             loads::paced(bench, number("BENCH_IMAGES", 100))
         }),
         ("P14", "P14", &|bench| vault::scenario(bench, runs)),
+        ("P15", "P15", &|bench| witnesses::scenario(bench, runs)),
     ];
     for name in &only {
         assert!(

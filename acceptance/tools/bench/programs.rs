@@ -77,7 +77,7 @@ impl Keys {
         Self { folder }
     }
 
-    fn private(&self, number: usize) -> PathBuf {
+    pub fn private(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("key{number}.key"))
     }
 
@@ -186,11 +186,7 @@ impl Bench {
 
     /// Ours, ready to start at any registry.
     pub fn ours(&self, program: Program, job: &Job, host: &str) -> Signer {
-        let config = |number| {
-            Config::key_file(&self.keys.private(number))
-                .set("password", &self.keys.password().display().to_string())
-                .set("export-sbom", job.export)
-        };
+        let config = |number| self.key(number).set("export-sbom", job.export);
         let signer = Signer::of(&job.image, host).program(&self.signer);
         let signer = (0..job.keys).fold(signer, |signer, number| signer.config(config(number)));
         let folder = self.stage.docker_config().display().to_string();
@@ -204,10 +200,14 @@ impl Bench {
     /// Ours with one key of many.
     pub fn ours_alone(&self, image: &Image, host: &str, key: usize) -> Signer {
         let job = Job::signatures(image, 0);
-        let config = Config::key_file(&self.keys.private(key))
-            .set("password", &self.keys.password().display().to_string())
-            .set("export-sbom", "none");
+        let config = self.key(key).set("export-sbom", "none");
         self.ours(Program::Ours, &job, host).config(config)
+    }
+
+    /// One key of many with its password.
+    pub fn key(&self, number: usize) -> Config {
+        let password = self.keys.password().display().to_string();
+        Config::key_file(&self.keys.private(number)).set("password", &password)
     }
 
     /// cosign 2 with one key of many; whether it said that it had signed.
@@ -286,7 +286,8 @@ impl Bench {
         commands
     }
 
-    fn predicate(&self, number: usize) -> PathBuf {
+    /// Where a document's bytes are for cosign.
+    pub fn predicate(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("document{number}.json"))
     }
 
@@ -316,7 +317,8 @@ impl Bench {
         command
     }
 
-    fn command(&self, program: Program) -> Command {
+    /// cosign, with nothing but its environment.
+    pub fn command(&self, program: Program) -> Command {
         let cosign = match program {
             Program::Cosign2 => Cosign::V2,
             _ => Cosign::V3,
