@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use crate::support::cosign::{Cosign, Printed, all_three, public_key};
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
-use crate::support::readers::READERS;
+use crate::support::readers::Reader;
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::Caller;
 use crate::support::services::stand_in::StandIn;
@@ -66,6 +66,12 @@ fn every_cosign_verifies_what_cosign_3_had_logged_by_rekor_v2_and_timestamped() 
                     verify(cosign, "p256-cosign2", &flags, &reference).refused();
                 }
             }
+            // Of version 2 it knows entries by P-256.
+            if key.starts_with("p256") {
+                let path = public_key(key).display().to_string();
+                let flags = [&["--key", &path][..], &BOTH_KINDS].concat();
+                library_verifies(Reader::RUST, &flags, &witnesses, &reference);
+            }
             let ignoring = ["--insecure-ignore-tlog".to_owned()];
             verify(Cosign::V3, key, &ignoring, &reference).accepted();
             // It would ask the public instance whom to believe.
@@ -75,6 +81,23 @@ fn every_cosign_verifies_what_cosign_3_had_logged_by_rekor_v2_and_timestamped() 
         assert_eq!(witnesses.front(TIME).asked("POST", "").len(), 2);
     }
 }
+
+/// Where it is installed, a library that is not Go's accepts what it is to demand, and
+/// not by the word of nobody.
+fn library_verifies(library: Reader, flags: &[&str], witnesses: &Witnesses, reference: &str) {
+    let nobody = Files::of(&[], Rule::Any);
+    if is_here(Need::Reader(library)) {
+        let verify = |root: &str| {
+            let flags = [flags, &["--trusted-root", root]].concat();
+            library.verify_by(&flags, None, reference)
+        };
+        verify(witnesses.trusted_root()).accepted();
+        verify(nobody.trusted_root()).refused();
+    }
+}
+
+/// To the readers: an entry and a timestamp.
+const BOTH_KINDS: [&str; 4] = ["--demand", "log", "--demand", "timestamp"];
 
 #[test]
 fn no_cosign_verifies_evidence_that_is_not_there_or_of_strangers() {
@@ -249,6 +272,9 @@ fn fulcio_certifies_every_kind_of_identity_and_every_cosign_verifies_it() {
             let environment = [("SIGSTORE_ID_TOKEN", &*token)];
             sign_keyless(&witnesses, &environment, &reference).accepted();
             let url = issuer.url(identity);
+            let who = ["--identity", identity.name(), "--issuer", &url];
+            let who = [&who[..], &BOTH_KINDS].concat();
+            library_verifies(Reader::RUST, &who, &witnesses, &reference);
             for cosign in all_three() {
                 let verify = |name| verify_identity(cosign, (name, &url), &flags, &reference);
                 verify(identity.name()).accepted();
@@ -333,7 +359,7 @@ fn sign_tag(key: &str, flags: &[&str], reference: &str) -> Printed {
 /// Where it is installed, it accepts a key's signature by what is witnessed, and not
 /// by the word of strangers: a log's key, or an authority's certificates.
 fn kyverno_verifies(flag: &str, [witness, stranger]: [&str; 2], reference: &str) {
-    let [kyverno, ..] = READERS;
+    let kyverno = Reader::KYVERNO_TAGS;
     if is_here(Need::Reader(kyverno)) {
         let key = public_key("p256-cosign3").display().to_string();
         let verify = |pem: &str| {
@@ -390,6 +416,11 @@ fn every_cosign_verifies_what_rekor_v1_logged_of_a_tag_and_of_a_bundle() {
         let known = &witnesses.listed(&[V1])[0].pem;
         kyverno_verifies("--rekor-key", [known, &stranger], &tag);
         let key = public_key(key).display().to_string();
+        // Entries of version 2 it compares with the payload's hash, not the envelope's.
+        let flags = ["--key", &key, "--demand", "log"];
+        for library in [Reader::JAVASCRIPT, Reader::RUST] {
+            library_verifies(library, &flags, &witnesses, &bundle);
+        }
         let arguments = [
             "verify",
             "--allow-insecure-registry",

@@ -26,16 +26,8 @@ const RUST: &str = "sigstore-rust-0.15.1/bin/reader";
 
 /// All of them, a line of the table each.
 pub const READERS: [Reader; 8] = [
-    Reader {
-        name: "Kyverno 1.19.1, `type: Cosign`",
-        program: KYVERNO,
-        mode: Some("Cosign"),
-    },
-    Reader {
-        name: "Kyverno 1.19.1, `type: SigstoreBundle`",
-        program: KYVERNO,
-        mode: Some("SigstoreBundle"),
-    },
+    Reader::KYVERNO_TAGS,
+    Reader::KYVERNO_BUNDLES,
     Reader {
         name: "Kyverno 1.19.1, `ImageValidatingPolicy`",
         program: KYVERNO,
@@ -51,16 +43,8 @@ pub const READERS: [Reader; 8] = [
         program: POLICY_CONTROLLER,
         mode: Some("bundle"),
     },
-    Reader {
-        name: "JavaScript `@sigstore/verify` 3.1.1",
-        program: "sigstore-js-3.1.1/reader.mjs",
-        mode: None,
-    },
-    Reader {
-        name: "Rust `sigstore-verify` 0.15.1",
-        program: RUST,
-        mode: Some("verify"),
-    },
+    Reader::JAVASCRIPT,
+    Reader::RUST,
     Reader {
         name: "Rust `sigstore-types`, `sigstore-crypto` 0.15.1",
         program: RUST,
@@ -69,6 +53,27 @@ pub const READERS: [Reader; 8] = [
 ];
 
 impl Reader {
+    pub const KYVERNO_TAGS: Self = Self {
+        name: "Kyverno 1.19.1, `type: Cosign`",
+        program: KYVERNO,
+        mode: Some("Cosign"),
+    };
+    pub const KYVERNO_BUNDLES: Self = Self {
+        name: "Kyverno 1.19.1, `type: SigstoreBundle`",
+        program: KYVERNO,
+        mode: Some("SigstoreBundle"),
+    };
+    pub const JAVASCRIPT: Self = Self {
+        name: "JavaScript `@sigstore/verify` 3.1.1",
+        program: "sigstore-js-3.1.1/reader.mjs",
+        mode: None,
+    };
+    pub const RUST: Self = Self {
+        name: "Rust `sigstore-verify` 0.15.1",
+        program: RUST,
+        mode: Some("verify"),
+    };
+
     fn path(self) -> PathBuf {
         package(".tools").join(self.program)
     }

@@ -1,7 +1,10 @@
 // Verifies what hangs on an image as sigstore bundles, with sigstore's
 // JavaScript libraries:
 //
-//   reader.mjs verify --key PUB --kind signature|attestation [--type T] IMAGE
+//   reader.mjs verify --key PUB|--identity NAME [--issuer URL] --kind signature|attestation
+//     [--type T] [--trusted-root FILE] [--demand log|timestamp]... IMAGE
+//
+// Without `--issuer` no promise of a certificate log is wanted either.
 //
 // The libraries parse and verify a bundle and know nothing of registries; the
 // few requests here are what the OCI distribution specification asks of a client
@@ -12,6 +15,7 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bundleFromJSON } from '@sigstore/bundle';
+import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { Verifier, toSignedEntity, toTrustMaterial } from '@sigstore/verify';
 
 const BUNDLE = 'application/vnd.dev.sigstore.bundle';
@@ -48,11 +52,16 @@ async function bundles(base, digest) {
   return found;
 }
 
-/** Throws unless the bundle is of this type and image, signed with this key. */
-function verify(json, digest, type, trust) {
+/** Throws unless the bundle is of this type and image, and signed as the policy says. */
+function verify(json, digest, type, trust, values) {
   const bundle = bundleFromJSON(JSON.parse(json));
-  const thresholds = { ctlogThreshold: 0, tlogThreshold: 0, timestampThreshold: 0 };
-  new Verifier(trust, thresholds).verify(toSignedEntity(bundle));
+  const demanded = (what) => ((values.demand ?? []).includes(what) ? 1 : 0);
+  const thresholds = {
+    ctlogThreshold: values.issuer === undefined ? 0 : 1,
+    tlogThreshold: demanded('log'),
+    timestampThreshold: demanded('timestamp'),
+  };
+  new Verifier(trust, thresholds).verify(toSignedEntity(bundle), policyOf(values));
   const statement = JSON.parse(bundle.content.dsseEnvelope.payload);
   if (statement.predicateType !== type) throw new Error(`it is a ${statement.predicateType}`);
   const [algorithm, hex] = digest.split(':');
@@ -61,27 +70,46 @@ function verify(json, digest, type, trust) {
   }
 }
 
-/** The key, to be found by the hint that cosign gives it. */
-function trustOf(path) {
-  const key = createPublicKey(readFileSync(path)).export({ type: 'spki', format: 'der' });
+/** Who must be named in the certificate; nothing where a key is given. */
+function policyOf({ identity, issuer }) {
+  if (identity === undefined) return undefined;
+  const name = identity.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const policy = { subjectAlternativeName: `^${name}$` };
+  return issuer === undefined ? policy : { ...policy, extensions: { issuer } };
+}
+
+/** Whose word counts; a key is found by the hint that cosign gives it. */
+function trustOf(values) {
+  const nobody = { certificateAuthorities: [], timestampAuthorities: [], tlogs: [], ctlogs: [] };
+  const path = values['trusted-root'];
+  const root = path === undefined ? nobody : TrustedRoot.fromJSON(JSON.parse(readFileSync(path)));
+  if (values.key === undefined) return toTrustMaterial(root);
+  const key = createPublicKey(readFileSync(values.key)).export({ type: 'spki', format: 'der' });
   const hint = createHash('sha256').update(key).digest('base64');
-  const root = { certificateAuthorities: [], timestampAuthorities: [], tlogs: [], ctlogs: [] };
   return toTrustMaterial(root, { [hint]: { rawBytes: key } });
 }
 
 async function main() {
   const text = { type: 'string' };
   const { values, positionals } = parseArgs({
-    options: { key: text, kind: text, type: text },
+    options: {
+      key: text,
+      kind: text,
+      type: text,
+      identity: text,
+      issuer: text,
+      'trusted-root': text,
+      demand: { type: 'string', multiple: true },
+    },
     allowPositionals: true,
   });
   const [, host, repository, digest] = /^([^/]+)\/(.+)@(.+)$/.exec(positionals[1]);
   const type = values.kind === 'signature' ? SIGNATURE : values.type;
-  const trust = trustOf(values.key);
+  const trust = trustOf(values);
   const reasons = [];
   for (const json of await bundles(`http://${host}/v2/${repository}`, digest)) {
     try {
-      verify(json, digest, type, trust);
+      verify(json, digest, type, trust, values);
       return;
     } catch (error) {
       reasons.push(error.message);

@@ -2,8 +2,11 @@
 //! project's Rust crates:
 //!
 //! ```text
-//! reader verify --mode M --key PUB --kind signature|attestation [--type T] IMAGE
+//! reader verify --mode M --key PUB|--identity NAME [--issuer URL] --kind signature|attestation
+//!     [--type T] [--trusted-root FILE] [--demand log|timestamp]... IMAGE
 //! ```
+//!
+//! Without `--issuer` no promise of a certificate log is wanted either.
 //!
 //! The mode `verify` is what `sigstore-verify` does. It refuses all bundles without
 //! a log entry or timestamp, so `parse` has `sigstore-types` read the bundle and
@@ -21,7 +24,7 @@ use sigstore_crypto::{KeyAlgorithm, verify_signature};
 use sigstore_trust_root::TrustedRoot;
 use sigstore_types::bundle::SignatureContent;
 use sigstore_types::{Bundle, DerPublicKey, DsseEnvelope, HashAlgorithm, Sha256Hash, Statement};
-use sigstore_verify::{PublicKeyVerificationPolicy, Verifier};
+use sigstore_verify::{PublicKeyVerificationPolicy, VerificationPolicy, Verifier};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -36,11 +39,19 @@ const EMPTY_ROOT: &str =
 /// What is asked for.
 struct Question {
     mode: Mode,
-    key: DerPublicKey,
+    who: Who,
+    root: TrustedRoot,
+    demanded: Vec<String>,
     predicate_type: String,
     /// `http://<host>/v2/<repository>`
     base: String,
     digest: String,
+}
+
+/// Who must have signed.
+enum Who {
+    Key(DerPublicKey),
+    Identity(String, Option<String>),
 }
 
 enum Mode {
@@ -51,7 +62,8 @@ enum Mode {
 impl Question {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let (mut mode, mut key, mut kind) = (None, None, None);
-        let (mut predicate_type, mut image) = (None, None);
+        let (mut predicate_type, mut image, mut root) = (None, None, None);
+        let (mut identity, mut issuer, mut demanded) = (None, None, Vec::new());
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "verify" => {}
@@ -59,20 +71,31 @@ impl Question {
                 "--key" => key = arguments.next(),
                 "--kind" => kind = arguments.next(),
                 "--type" => predicate_type = arguments.next(),
+                "--identity" => identity = arguments.next(),
+                "--issuer" => issuer = arguments.next(),
+                "--trusted-root" => root = arguments.next(),
+                "--demand" => demanded.extend(arguments.next()),
                 _ => image = Some(argument),
             }
         }
         let image = image.ok_or("no image")?;
         let (name, digest) = image.split_once('@').ok_or("an image without digest")?;
         let (host, repository) = name.split_once('/').ok_or("an image without registry")?;
-        let pem = std::fs::read_to_string(key.ok_or("no key")?)?;
+        let who = match (identity, key) {
+            (Some(identity), _) => Who::Identity(identity, issuer),
+            (None, Some(key)) => Who::Key(DerPublicKey::from_pem(&std::fs::read_to_string(key)?)?),
+            (None, None) => return Err("no key".into()),
+        };
+        let root = root.map_or_else(|| Ok(EMPTY_ROOT.to_owned()), std::fs::read_to_string)?;
         Ok(Self {
+            who,
+            root: TrustedRoot::from_json(&root)?,
+            demanded,
             mode: match mode.as_deref() {
                 Some("verify") => Mode::Verify,
                 Some("parse") => Mode::Parse,
                 _ => return Err("no such mode".into()),
             },
-            key: DerPublicKey::from_pem(&pem)?,
             predicate_type: match kind.as_deref() {
                 Some("signature") => SIGNATURE.to_owned(),
                 _ => predicate_type.ok_or("no type")?,
@@ -136,10 +159,7 @@ impl Question {
         let statement: Statement = serde_json::from_slice(envelope.payload.as_bytes())?;
         let image = Sha256Hash::from_hex(self.digest.trim_start_matches("sha256:"))?;
         match self.mode {
-            Mode::Verify => {
-                let policy = PublicKeyVerificationPolicy::new(self.key.clone());
-                verifier.verify(image, &bundle, &policy.skip_tlog_unsafe())?;
-            }
+            Mode::Verify => self.verify_all(verifier, image, &bundle)?,
             Mode::Parse if !statement.matches_sha256(&image) => {
                 return Err("it is about another image".into());
             }
@@ -151,23 +171,54 @@ impl Question {
         }
     }
 
+    /// Everything that the library verifies, with the evidence that is demanded.
+    fn verify_all(&self, verifier: &Verifier, image: Sha256Hash, bundle: &Bundle) -> Result<()> {
+        let is_demanded = |what: &str| self.demanded.iter().any(|one| one == what);
+        let is_logged = is_demanded("log");
+        let result = match &self.who {
+            Who::Key(key) => {
+                let policy = PublicKeyVerificationPolicy::new(key.clone());
+                match is_logged {
+                    true => verifier.verify(image, bundle, &policy)?,
+                    false => verifier.verify(image, bundle, &policy.skip_tlog_unsafe())?,
+                }
+            }
+            Who::Identity(name, issuer) => {
+                let mut policy = VerificationPolicy::any_identity().require_identity(name.as_str());
+                policy = match issuer {
+                    Some(issuer) => policy.require_issuer(issuer),
+                    None => policy.skip_sct(),
+                };
+                match is_logged {
+                    true => verifier.verify(image, bundle, &policy)?,
+                    false => verifier.verify(image, bundle, &policy.skip_tlog_unsafe())?,
+                }
+            }
+        };
+        if is_logged && !result.tlog_verified() {
+            return Err("no log entry was verified".into());
+        }
+        if is_demanded("timestamp") && result.verified_timestamps().is_empty() {
+            return Err("no timestamp was verified".into());
+        }
+        Ok(())
+    }
+
     /// With SHA-256, as cosign does for every key.
     fn verify_envelope(&self, envelope: &DsseEnvelope) -> Result<()> {
-        let scheme = KeyAlgorithm::from_spki(&self.key)?;
+        let Who::Key(key) = &self.who else {
+            return Err("an envelope alone is verified with a key".into());
+        };
+        let scheme = KeyAlgorithm::from_spki(key)?;
         let scheme = scheme.resolve_signing_scheme(HashAlgorithm::Sha2256)?;
         let signature = &envelope.signature.sig;
-        Ok(verify_signature(
-            &self.key,
-            &envelope.pae(),
-            signature,
-            scheme,
-        )?)
+        Ok(verify_signature(key, &envelope.pae(), signature, scheme)?)
     }
 
     /// # Errors
     /// If no bundle is what is asked for.
     fn answer(&self) -> Result<()> {
-        let verifier = Verifier::new(&TrustedRoot::from_json(EMPTY_ROOT)?)?;
+        let verifier = Verifier::new(&self.root)?;
         let mut reasons = Vec::new();
         for json in self.bundles()? {
             match self.verify(&verifier, &json) {
