@@ -26,7 +26,8 @@ use crate::proof::timestamp::Timestamp;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
 use crate::service::{ServiceError, ServiceName, Trouble};
-use crate::witness::{log, timestamp};
+use crate::witness::log::{self, Logs};
+use crate::witness::timestamp;
 
 /// Everything signed, with all of its evidence; nothing sealed.
 pub struct Vouched {
@@ -111,6 +112,7 @@ pub async fn witness(
 ) -> Result<Vouched, PhaseError> {
     let (places, mut wants) = signed.into_parts();
     let asked = Asked::of(&wants)?;
+    asked.check()?;
     let answers = asked.ask(client, receipt).await?;
     for (want, share) in wants.iter_mut().zip(&asked.wants) {
         answers.check_times(want, *share)?;
@@ -130,6 +132,16 @@ impl Asked {
             asked.wants.push(share);
         }
         Ok(asked)
+    }
+
+    /// Whether every log can take what it is going to be sent: nobody is asked
+    /// before that.
+    fn check(&self) -> Result<(), PhaseError> {
+        let mut questions = self.entries.questions.iter();
+        questions.try_for_each(|question| {
+            let checked = log::check(&question.choice, &question.about);
+            checked.map_err(|source| question.failed(source))
+        })
     }
 
     fn share(&mut self, want: &SignedWant) -> Result<Share, PhaseError> {
@@ -171,6 +183,7 @@ impl Asked {
             let stamped = timestamp::stamp(client, choice, root, about).await;
             stamped.map_err(|source| question.failed(source))
         });
+        let logs = Logs::default();
         let entering = self.entries.questions.iter().map(|question| async {
             let Question {
                 choice,
@@ -178,14 +191,20 @@ impl Asked {
                 about,
                 ..
             } = question;
-            let outcome = log::enter(client, choice, root, about).await;
-            let (entered, failure) = match outcome {
-                Ok(entered) => (entered, None),
-                Err(error) => (error.entered, Some(question.failed(error.source))),
+            let outcome = logs.enter(client, choice, root, about).await;
+            let (entered, claimed, failure) = match outcome {
+                Ok(entered) => (entered, Vec::new(), None),
+                Err(error) => {
+                    let failure = question.failed(error.source);
+                    (error.entered, error.claimed, Some(failure))
+                }
             };
             let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
             for entry in &entered {
-                receipt.note_entry(question.receipt(entry));
+                receipt.note_entry(question.receipt(entry.log(), entry.index()));
+            }
+            for entry in &claimed {
+                receipt.note_entry(question.receipt(&entry.log, entry.index));
             }
             failure.map_or(Ok(entered), Err)
         });
@@ -235,12 +254,12 @@ impl<T> Question<T> {
         }
     }
 
-    fn receipt(&self, entry: &LogEntry) -> EntryReceipt {
+    fn receipt(&self, log: &str, index: u64) -> EntryReceipt {
         EntryReceipt {
             image: self.image.clone(),
             document: self.document.clone(),
-            log: entry.log().to_owned(),
-            index: entry.index(),
+            log: log.to_owned(),
+            index,
         }
     }
 }

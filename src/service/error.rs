@@ -142,6 +142,19 @@ pub enum Trouble {
     /// Evidence that does not hold. `reason` is fit to print.
     #[error("{action}: the answer proves nothing: {reason}")]
     Unproven { action: String, reason: String },
+    /// A log that was closed, and is replaced by another.
+    #[error("{action}: the log is frozen{answer}")]
+    Frozen { action: String, answer: Said },
+    /// More than a log takes, by its own word or by the limit here.
+    #[error("{action}: a request of {length} bytes is too long{answer}")]
+    Oversized {
+        action: String,
+        length: u64,
+        answer: Said,
+    },
+    /// What was to be sent could not be read.
+    #[error("{action}: the request cannot be made: {reason}")]
+    Unsent { action: String, reason: String },
     #[error("a message of {length} bytes is longer than the {most} bytes that it signs")]
     TooLong { length: u64, most: u64 },
     #[error(transparent)]
@@ -212,10 +225,13 @@ impl ServiceError {
                 FaultKind::Unreachable
             }
             Trouble::Unproven { .. } => FaultKind::Witness,
+            Trouble::Frozen { .. } => FaultKind::Unreachable,
             Trouble::Status { status, .. } if *status >= 500 => FaultKind::Unreachable,
             Trouble::Status { .. }
             | Trouble::Answer { .. }
             | Trouble::TooLong { .. }
+            | Trouble::Oversized { .. }
+            | Trouble::Unsent { .. }
             | Trouble::Child(_)
             | Trouble::Failed(_) => FaultKind::Signing,
         }

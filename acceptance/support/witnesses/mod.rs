@@ -14,6 +14,7 @@ pub mod der;
 mod files;
 mod forward;
 pub mod issuer;
+pub mod log_stand_in;
 mod log_v1;
 mod log_v2;
 mod postgres;

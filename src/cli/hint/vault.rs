@@ -75,6 +75,9 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
         | Trouble::Status { .. }
         | Trouble::Answer { .. }
         | Trouble::Unproven { .. }
+        | Trouble::Frozen { .. }
+        | Trouble::Oversized { .. }
+        | Trouble::Unsent { .. }
         | Trouble::Child(_)
         | Trouble::Failed(_)
         | Trouble::NoProgram => None,

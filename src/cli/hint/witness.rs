@@ -54,6 +54,17 @@ pub(super) fn of_witness(trouble: &Trouble) -> Hint {
             "the service refuses what was asked for; the signing config says which services are \
              asked",
         ),
+        Trouble::Frozen { .. } => {
+            say("another log has taken its place: take the newest signing config and trusted root")
+        }
+        Trouble::Oversized { .. } => say(
+            "Rekor v1 is sent whole documents, here of at most 32 MiB, and the one who runs a log \
+             may allow less; Rekor v2 is sent hashes alone",
+        ),
+        Trouble::Unfit { .. } => say(
+            "sign with a P-256 or RSA key, or use bundles and a log of Rekor v1, which takes \
+             every key",
+        ),
         Trouble::Answer { .. } | Trouble::Missing { .. } => {
             say("what answers there is no such service: compare the URL in the signing config")
         }

@@ -1,0 +1,207 @@
+//! Transparency logs (Rekor v1 and v2): a signature is sent, and comes back as an
+//! entry that the trusted root verifies.
+//!
+//! What a log took stays public for ever. So a signature that stands in a log
+//! already is read from there, each log is asked by as many requests as the host
+//! takes at a time, and after a failure the entries that exist are known.
+
+mod ask;
+mod frozen;
+mod v1;
+mod v2;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::http::Client;
+use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, Signed, Version, accepts};
+use crate::proof::trust::root::TrustedRoot;
+use crate::proof::trust::signing_config::{Choice, Service};
+use crate::service::{Said, ServiceError, Trouble};
+use ask::{Asking, Failure};
+use frozen::Gates;
+
+/// How long a log may take while another could be asked in its place: an entry
+/// comes with the next checkpoint, which may take 20 s.
+const WITH_SPARE: Duration = Duration::from_secs(30);
+
+/// The logs of a run. It knows which of them take nothing more.
+#[derive(Default)]
+pub struct Logs {
+    gates: Gates,
+}
+
+/// An entry that a log says it has, and that was not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The log's address as the signing config has it.
+    pub log: String,
+    pub index: u64,
+}
+
+/// Fewer entries than the signing config wants.
+#[derive(Debug)]
+pub struct EnterError {
+    /// Those that are in a log now, verified.
+    pub entered: Vec<LogEntry>,
+    /// Those that may be in a log, too.
+    pub claimed: Vec<Claimed>,
+    pub source: ServiceError,
+}
+
+/// Whether the logs of `choice` can take a signature: by its key, its hash and its
+/// length. Nobody is asked.
+///
+/// # Errors
+/// With the reason of the first log that takes it not.
+pub fn check(choice: &Choice, signature: &Loggable) -> Result<(), ServiceError> {
+    let mut services = choice.services.iter();
+    services.try_for_each(|service| check_one(service, signature))
+}
+
+fn check_one(service: &Service, signature: &Loggable) -> Result<(), ServiceError> {
+    let fault = |trouble| ask::fault(service, trouble);
+    let version = version(service)?;
+    let (subject, key) = (signature.signed.subject(), signature.verifier.key());
+    if let Err(refusal) = accepts(version, subject, key, signature.hash) {
+        let reason = refusal.to_string();
+        return Err(fault(Trouble::Unfit { reason }));
+    }
+    match &signature.signed {
+        Signed::Envelope { envelope, .. }
+            if version == Version::V1 && envelope.length() > LONGEST_V1 =>
+        {
+            Err(fault(Trouble::Oversized {
+                action: ask::action(service),
+                length: envelope.length(),
+                answer: Said::default(),
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn version(service: &Service) -> Result<Version, ServiceError> {
+    Version::of(service.version).ok_or_else(|| {
+        let (action, reason) = (ask::action(service), "its version is not known");
+        ask::fault(service, Trouble::Answer { action, reason })
+    })
+}
+
+impl Logs {
+    /// Enters a signature in as many logs as the signing config wants, all at once,
+    /// and in place of one that fails in the next. One that a log has already is
+    /// taken from there. Several signatures are entered by several calls at the
+    /// same time: a log answers them together.
+    ///
+    /// # Errors
+    /// If fewer logs have it than are wanted; every answer is awaited first.
+    pub async fn enter(
+        &self,
+        client: &Client,
+        choice: &Choice,
+        root: &TrustedRoot,
+        signature: &Loggable,
+    ) -> Result<Vec<LogEntry>, EnterError> {
+        let next = AtomicUsize::new(0);
+        let row = async |_| {
+            let mut failures: Vec<(&Service, Failure)> = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(service) = choice.services.get(index) else {
+                    return Err(failures);
+                };
+                let asking = Asking {
+                    client,
+                    service,
+                    root,
+                    signature,
+                };
+                let is_last = || next.load(Ordering::Relaxed) >= choice.services.len();
+                let within = if is_last() { Duration::MAX } else { WITH_SPARE };
+                match self.enter_one(&asking, within).await {
+                    Ok(entry) => return Ok((index, entry)),
+                    Err(failure) => {
+                        if !is_last() {
+                            warn!("{}; another log is asked instead", failure.error);
+                        }
+                        failures.push((service, failure));
+                    }
+                }
+            }
+        };
+        let rows = join_all((0..choice.wanted()).map(row)).await;
+        gather(rows)
+    }
+
+    async fn enter_one(&self, asking: &Asking<'_>, within: Duration) -> Result<LogEntry, Failure> {
+        check_one(asking.service, asking.signature)?;
+        let gate = self.gates.of(&asking.service.url);
+        let entering = async {
+            match version(asking.service)? {
+                Version::V1 => v1::enter(asking, &gate).await,
+                Version::V2 => v2::enter(asking, &gate).await,
+            }
+        };
+        let entry = match timeout(within, entering).await {
+            Ok(entered) => entered?,
+            Err(_) => {
+                let (action, answer) = (ask::action(asking.service), Said::default());
+                return Err(asking.fault(Trouble::NotReady { action, answer }).into());
+            }
+        };
+        let host = asking.service.url.host_str().unwrap_or_default();
+        info!("Entered in the log `{host}` at index {}", entry.index());
+        Ok(entry)
+    }
+}
+
+type Row<'a> = Result<(usize, LogEntry), Vec<(&'a Service, Failure)>>;
+
+/// The entries in the order of the services, or everything about the failure.
+fn gather(rows: Vec<Row<'_>>) -> Result<Vec<LogEntry>, EnterError> {
+    let (mut entered, mut failures) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Ok(entry) => entered.push(entry),
+            Err(row) => failures.push(row),
+        }
+    }
+    entered.sort_by_key(|(index, _)| *index);
+    let entered = entered.into_iter().map(|(_, entry)| entry).collect();
+    if failures.is_empty() {
+        return Ok(entered);
+    }
+    let (mut claimed, mut source) = (Vec::new(), None);
+    for (service, failure) in failures.into_iter().flatten() {
+        claimed.extend(failure.index.map(|index| Claimed {
+            log: service.url.to_string(),
+            index,
+        }));
+        source.get_or_insert(failure.error);
+    }
+    Err(EnterError {
+        entered,
+        claimed,
+        source: source.unwrap_or_else(ask::none),
+    })
+}
+
+/// A failure with its causes, in one line.
+fn reason(error: &dyn Error) -> String {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        reason = format!("{reason}: {next}");
+        cause = next.source();
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Rekor v1 (rekor-server v1.5). An entry comes back with a promise.
+//!
+//! A signature that the log has already is answered with the place of its entry,
+//! which is read there. Of an envelope the log gets all, and keeps hashes.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use url::Url;
+
+use super::ask::{Asked, Asking, Failure, action};
+use super::frozen::Gate;
+use crate::beside;
+use crate::http::StatusCode;
+use crate::oci::Content;
+use crate::proof::entry::{EntryError, LONGEST_V1, LogEntry, Loggable, Signed, Version, request};
+use crate::service::{Said, ServiceError, Trouble};
+
+const ENTRIES: &str = "api/v1/log/entries";
+const LOCATION: &str = "location";
+
+/// How long an entry may take to be readable, and how often that is looked at.
+const INTEGRATION: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Enters the signature, or finds its entry.
+pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, Failure> {
+    let signature = asking.signature.clone();
+    let prepared = beside::run(move || prepare(signature)).await;
+    let prepared = prepared.map_err(|_| asking.useless(ENTRIES, "it could not be made"))?;
+    let (body, signature) = prepared.map_err(|error| asking.unsent(&error))?;
+    let asking = Asking {
+        signature: &signature,
+        ..*asking
+    };
+    let length = body.length();
+    if length > LONGEST_V1 {
+        let (action, answer) = (action(asking.service), Said::default());
+        let trouble = Trouble::Oversized {
+            action,
+            length,
+            answer,
+        };
+        return Err(asking.fault(trouble).into());
+    }
+    asking.pass(gate).await?;
+    let asked = asking.post(ENTRIES, body).await?;
+    asking.heed(gate, &asked)?;
+    match asked.status() {
+        StatusCode::OK | StatusCode::CREATED => asking.entry(Version::V1, &asked),
+        StatusCode::CONFLICT => {
+            let asked = standing(&asking, &asked).await?;
+            asking.entry(Version::V1, &asked)
+        }
+        _ => Err(asking.refused(asked, length).into()),
+    }
+}
+
+/// The request, and the signature with the digest of its payload: a payload is
+/// read once, on a thread of its own.
+fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
+    if let Signed::Envelope { payload, .. } = &mut signature.signed {
+        *payload = payload.clone().with_digest(payload.digest()?);
+    }
+    Ok((request(Version::V1, &signature)?, signature))
+}
+
+/// The entry that the log has already, from where it says it is. Another process
+/// may be entering it at this moment.
+async fn standing(asking: &Asking<'_>, conflict: &Asked) -> Result<Asked, ServiceError> {
+    let location = conflict.response.header(LOCATION);
+    let uuid = location.and_then(|location| uuid(&conflict.response.url, location));
+    let reason = "it has the signature, and does not say where";
+    let uuid = uuid.ok_or_else(|| asking.useless(&conflict.action, reason))?;
+    let (patience, began) = (asking.client.patience(INTEGRATION), Instant::now());
+    loop {
+        let asked = asking.get(&format!("{ENTRIES}/{uuid}")).await?;
+        match asked.status() {
+            StatusCode::OK => return Ok(asked),
+            StatusCode::NOT_FOUND if began.elapsed() + INTERVAL <= patience => {
+                sleep(INTERVAL).await;
+            }
+            _ => return Err(asking.refused(asked, 0)),
+        }
+    }
+}
+
+/// The name of an entry, from its address: the number of its tree, if it is there,
+/// and the hash of its leaf.
+fn uuid(asked: &Url, location: &str) -> Option<String> {
+    let url = asked.join(location).ok()?;
+    let uuid = url.path_segments()?.next_back()?;
+    let is_hex = uuid.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hex && matches!(uuid.len(), 64 | 80)).then(|| uuid.to_owned())
+}

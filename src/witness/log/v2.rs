@@ -1,0 +1,138 @@
+//! Rekor v2 (rekor-tiles v2.3). An entry comes back with the next checkpoint.
+//!
+//! A signature that the log has already is answered with its index alone. The
+//! entry is made from the log's checkpoint and tiles then, which are files under
+//! the same address (C2SP tlog-tiles v1.0.0).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use tokio::time::sleep;
+
+use super::ask::{Asked, Asking, Failure};
+use super::frozen::Gate;
+use crate::http::StatusCode;
+use crate::proof::checkpoint::Checkpoint;
+use crate::proof::entry::{
+    EntryError, Inclusion, LogEntry, Version, checkpoint_v2, leaf_v2, request,
+};
+use crate::proof::merkle::{Node, Tile, path_of_tiles, tiles};
+use crate::proof::trust::root::LogKey;
+use crate::service::{ServiceError, Trouble};
+
+const ENTRIES: &str = "api/v2/log/entries";
+const CHECKPOINT: &str = "api/v2/checkpoint";
+const INDEX: &str = "x-log-index";
+
+/// How long an entry may take to get into a checkpoint, and how often that is
+/// looked at.
+const INTEGRATION: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Enters the signature, or finds its entry.
+pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, Failure> {
+    let body = request(Version::V2, asking.signature);
+    let body = body.map_err(|error| asking.unsent(&error))?;
+    let length = body.length();
+    asking.pass(gate).await?;
+    let asked = asking.post(ENTRIES, body).await?;
+    asking.heed(gate, &asked)?;
+    match asked.status() {
+        StatusCode::OK | StatusCode::CREATED => asking.entry(Version::V2, &asked),
+        StatusCode::CONFLICT => {
+            let index = asked
+                .response
+                .header(INDEX)
+                .and_then(|text| text.parse().ok());
+            let reason = "it has the signature, and does not say where";
+            let index = index.ok_or_else(|| asking.useless(&asked.action, reason))?;
+            let recovered = recover(asking, index).await;
+            recovered.map_err(|error| Failure::from(error).at(index))
+        }
+        _ => Err(asking.refused(asked, length).into()),
+    }
+}
+
+/// The entry at `index` of the log's tree.
+async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceError> {
+    let Signed {
+        asked,
+        note,
+        checkpoint,
+        log,
+    } = integrated(asking, index).await?;
+    let unproven = |error: EntryError| asking.unproven(&asked, &error);
+    let size = checkpoint.size;
+    let needed = tiles(index, size).map_err(|error| unproven(error.into()))?;
+    let hashes = needed.into_iter().map(|tile| async move {
+        let hashes = read(asking, &tile).await?;
+        Ok::<_, ServiceError>((tile, hashes))
+    });
+    let hashes: HashMap<Tile, Vec<Node>> = try_join_all(hashes).await?.into_iter().collect();
+    let known = |tile: &Tile| hashes.get(tile).map(Vec::as_slice);
+    let (leaf, path) = path_of_tiles(index, size, known).map_err(|error| unproven(error.into()))?;
+    if leaf != leaf_v2(asking.signature).map_err(unproven)? {
+        return Err(unproven(EntryError::Other));
+    }
+    let inclusion = Inclusion {
+        index,
+        size,
+        root: checkpoint.root,
+        hashes: path,
+        checkpoint: note,
+    };
+    LogEntry::of_inclusion(inclusion, &log.id, asking.signature, asking.root).map_err(unproven)
+}
+
+/// A checkpoint that a log of the trusted root signed.
+struct Signed<'a> {
+    asked: Asked,
+    note: String,
+    checkpoint: Checkpoint,
+    log: &'a LogKey,
+}
+
+/// The first checkpoint of a tree that has the entry at `index`.
+async fn integrated<'a>(asking: &Asking<'a>, index: u64) -> Result<Signed<'a>, ServiceError> {
+    let (patience, began) = (asking.client.patience(INTEGRATION), Instant::now());
+    loop {
+        let asked = asking.get(CHECKPOINT).await?;
+        if asked.status() != StatusCode::OK {
+            return Err(asking.refused(asked, 0));
+        }
+        let note = String::from_utf8_lossy(&asked.response.body).into_owned();
+        let (checkpoint, log) =
+            checkpoint_v2(&note, asking.root).map_err(|error| asking.unproven(&asked, &error))?;
+        if index < checkpoint.size {
+            return Ok(Signed {
+                asked,
+                note,
+                checkpoint,
+                log,
+            });
+        }
+        if began.elapsed() + INTERVAL > patience {
+            let size = checkpoint.size;
+            let reason = format!("its tree of {size} entries has none at index {index} yet");
+            let action = asked.action;
+            return Err(asking.fault(Trouble::Unproven { action, reason }));
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+/// The hashes of a tile. When the tree has grown, a tile may be there in full
+/// alone.
+async fn read(asking: &Asking<'_>, tile: &Tile) -> Result<Vec<Node>, ServiceError> {
+    let path = |path: String| format!("api/v2/{path}");
+    let mut asked = asking.get(&path(tile.path())).await?;
+    if asked.status() == StatusCode::NOT_FOUND && tile.path() != tile.full_path() {
+        asked = asking.get(&path(tile.full_path())).await?;
+    }
+    if asked.status() != StatusCode::OK {
+        return Err(asking.refused(asked, 0));
+    }
+    let hashes = tile.hashes(&asked.response.body);
+    hashes.map_err(|error| asking.unproven(&asked, &error.into()))
+}
