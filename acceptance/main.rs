@@ -36,6 +36,7 @@
 //! | Which keys and passwords are accepted? | `keys` |
 //! | What may a module, and the package, depend on? | `layering` |
 //! | How is a limit raised, and how is it named? | `limits` |
+//! | Do logs keep our signatures, and what if their answers do not hold? | `logs` |
 //! | Which cosign accepts which format, with which kind of key? | `matrix` |
 //! | Which secrets are in memory once everything is signed? | `memory` |
 //! | Does `docs/troubleshooting.md` have every message? | `messages` |
@@ -111,6 +112,7 @@ mod keyless;
 mod keys;
 mod layering;
 mod limits;
+mod logs;
 mod matrix;
 mod memory;
 mod messages;

@@ -1,0 +1,192 @@
+//! Entries in transparency logs: of every kind of key as far as a log takes it, read
+//! back from a log that has it already, and refused where they do not hold.
+
+use std::time::{Duration, Instant};
+
+use crate::support::cosign::{all_three, public_key};
+use crate::support::images::Image;
+use crate::support::needs::{Need, is_here};
+use crate::support::registry::{Action, Registry, When};
+use crate::support::services::stand_in::StandIn;
+use crate::support::signer::{Config, Signer};
+use crate::support::witnesses::log_stand_in::{Fault, LogStandIn};
+use crate::support::witnesses::{Files, Rule, Witness, Witnesses};
+
+const V1: Witness = Witness::LogV1;
+const V2: Witness = Witness::LogV2;
+const KEY: &str = "p256-cosign3";
+const SPDX: &str = "https://spdx.dev/Document";
+const ENTRIES: &str = "log/entries";
+
+fn seeded() -> (Registry, Image) {
+    let (registry, image) = (Registry::start(), Image::recorded("one-document"));
+    image.seed(&registry);
+    (registry, image)
+}
+
+fn signer(registry: &Registry, image: &Image, key: &str, format: &str, files: &Files) -> Signer {
+    let config = Config::key(key)
+        .set("format", format)
+        .set("trusted-root", files.trusted_root())
+        .set("signing-config", files.signing_config());
+    Signer::of(image, registry.host()).config(config)
+}
+
+/// Every cosign verifies signature and attestation by their entries in a log.
+fn verified(files: &Files, key: &str, reference: &str) {
+    let key = public_key(key).display().to_string();
+    for cosign in all_three() {
+        for command in [&["verify"][..], &["verify-attestation", "--type", SPDX]] {
+            let flags = ["--allow-insecure-registry", "--key", &key];
+            let trust = ["--trusted-root", files.trusted_root(), reference];
+            let arguments: Vec<&str> = [command, &flags, &trust].concat();
+            cosign.run(&arguments, &[]).accepted();
+        }
+    }
+}
+
+/// The statuses that a log answered to new entries.
+fn statuses(log: &StandIn) -> Vec<Option<u16>> {
+    let asked = log.asked("POST", ENTRIES);
+    asked.iter().map(|one| one.status).collect()
+}
+
+/// EVD-34, EVD-35, EVD-36
+#[test]
+fn entries_of_every_kind_of_key_are_verified_by_every_cosign() {
+    for (witness, format, keys) in [
+        (V2, "bundle", &[KEY, "rsa2048-imported-cosign3"][..]),
+        (V1, "both", &[KEY, "rsa2048-imported-cosign3"]),
+        (
+            V1,
+            "bundle",
+            &[
+                "p384-imported-cosign3",
+                "p521-imported-cosign3",
+                "ed25519-imported-cosign3",
+                "rsa4096-imported-cosign3",
+            ],
+        ),
+    ] {
+        if is_here(Need::Witness(witness)) {
+            let witnesses = Witnesses::of(&[witness]);
+            let files = witnesses.files(&[witness], Rule::Any);
+            for key in keys {
+                let (registry, image) = seeded();
+                let signer = signer(&registry, &image, key, format, &files);
+                signer.run().succeeded();
+                verified(&files, key, &image.reference(registry.host()));
+                // Both forms of an attestation share one entry.
+                let entries = if format == "both" { 3 } else { 2 };
+                let front = witnesses.front(witness);
+                assert_eq!(statuses(front), vec![Some(201); entries], "{key} {format}");
+                front.forget();
+                registry.forget_exchanges();
+                signer.run().succeeded();
+                assert!(front.recorded().is_empty(), "{key} {format}");
+                registry.stored_nothing();
+            }
+        }
+    }
+}
+
+/// Runs until the first manifest is to be written, and is killed there.
+fn killed(signer: &Signer, registry: &Registry) {
+    let slow = Action::Delay(Duration::from_secs(600));
+    registry.inject(When::every("PUT", "/manifests/"), slow);
+    let writes = || registry.exchanges().puts().len();
+    let mut child = signer.start();
+    let began = Instant::now();
+    while writes() == 0 && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing written");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    registry.heal();
+}
+
+/// EVD-37, EVD-38
+#[test]
+fn a_run_that_was_killed_between_log_and_registry_is_completed_without_a_second_entry() {
+    for witness in [V1, V2] {
+        if is_here(Need::Witness(witness)) {
+            let witnesses = Witnesses::of(&[witness]);
+            let files = witnesses.files(&[witness], Rule::Any);
+            let (registry, image) = seeded();
+            let signer = signer(&registry, &image, KEY, "bundle", &files);
+            killed(&signer, &registry);
+            let front = witnesses.front(witness);
+            assert_eq!(statuses(front), [Some(201); 2]);
+            front.forget();
+            signer.run().succeeded();
+            assert_eq!(statuses(front), [Some(409); 2]);
+            verified(&files, KEY, &image.reference(registry.host()));
+        }
+    }
+}
+
+/// The log of the tests is one, as far as cosign can tell.
+#[test]
+fn cosign_accepts_the_entries_of_a_log_in_which_nothing_is_wrong() {
+    for version in [1, 2] {
+        let log = LogStandIn::start();
+        // More than one tile.
+        log.grow(300);
+        let files = Files::of(&[log.listed(version)], Rule::Any);
+        let (registry, image) = seeded();
+        let signer = signer(&registry, &image, KEY, "bundle", &files);
+        killed(&signer, &registry);
+        let entries = log.bodies().len();
+        signer.run().succeeded();
+        assert_eq!(log.bodies().len(), entries);
+        verified(&files, KEY, &image.reference(registry.host()));
+    }
+}
+
+/// EVD-29, EVD-31, EVD-40
+#[test]
+fn an_answer_that_does_not_hold_leaves_nothing_in_a_registry() {
+    for version in [1, 2] {
+        let log = LogStandIn::start();
+        let files = Files::of(&[log.listed(version)], Rule::Any);
+        for fault in Fault::ALL {
+            if (version, fault) == (2, Fault::AnotherPromise) {
+                continue;
+            }
+            log.suffer(fault);
+            log.server().forget();
+            let (registry, image) = seeded();
+            let format = if version == 1 { "both" } else { "bundle" };
+            let run = signer(&registry, &image, KEY, format, &files)
+                .arguments(&["-retry-budget", "2s"])
+                .run()
+                .ended_with(119);
+            run.says(&["the log `127.0.0.1`"]);
+            registry.stored_nothing();
+            assert_eq!(registry.open_uploads(), 0, "{fault:?}");
+            let asked = log.server().asked("POST", ENTRIES).len();
+            assert!(fault != Fault::Frozen || asked <= 2, "{asked}");
+        }
+    }
+}
+
+/// EVD-42: the next operator's log, where the signing config leaves the choice.
+#[test]
+fn a_log_that_fails_is_replaced_by_another() {
+    let (frozen, well) = (LogStandIn::start(), LogStandIn::start());
+    frozen.suffer(Fault::Frozen);
+    let logs = [&frozen, &well].map(|log| log.listed(2).operated_by(log.server().host()));
+    let files = Files::of(&logs, Rule::Any);
+    let (registry, image) = seeded();
+    let signer = signer(&registry, &image, KEY, "bundle", &files);
+    signer.run().succeeded();
+    assert_eq!(statuses(well.server()), [Some(201); 2]);
+    verified(&files, KEY, &image.reference(registry.host()));
+    // Both have to have it.
+    let files = Files::of(&logs, Rule::All);
+    let (registry, image) = seeded();
+    let signer = self::signer(&registry, &image, KEY, "bundle", &files);
+    signer.run().ended_with(119).says(&["the log is frozen"]);
+    registry.stored_nothing();
+}
