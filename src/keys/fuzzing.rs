@@ -10,7 +10,8 @@ pub use super::remote::fuzzing::{signature_file, vault_answer, vault_config};
 pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
 
 use super::pem::first_block;
-use super::remote::{AwsKey, aws, azure, google};
+use super::remote::{aws, azure, google};
+use super::uri::AwsKey;
 use super::{Algorithm, KeyError, KeyFile, LocalKey};
 use crate::oci::Content;
 use crate::oci::fuzzing::assert_readable;

@@ -25,13 +25,14 @@ mod public;
 mod reference;
 mod remote;
 mod stored;
+mod uri;
 mod verify;
 
 use std::sync::Arc;
 
 pub use algorithm::Algorithm;
 pub use closed::{Closed, find};
-pub use error::{KeyError, MAX_LENGTH, OpenError, SignError, UriError};
+pub use error::{FolderError, KeyError, MAX_LENGTH, OpenError, SignError, UriError};
 pub use generate::{KeyPair, KeyPairError, PairFiles};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
@@ -39,11 +40,8 @@ pub use origin::Origin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
 pub use reference::{KeyReference, KeyUri, Program, PublicFileName, SignatureFolder};
-pub use remote::{
-    AwsKey, AzureUri, FolderError, GoogleUri, INDEX, Message, Named, Purpose, RemoteKey, SignIndex,
-    ToSign, Unsigned, VaultUri,
-};
-pub use stored::{GitLabUri, SecretUri};
+pub use remote::{INDEX, Message, Named, Purpose, RemoteKey, SignIndex, ToSign, Unsigned};
+pub use uri::{AwsKey, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
 pub use verify::verify;
 
 use crate::oci::{Content, Digest};

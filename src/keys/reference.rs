@@ -8,8 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub(super) use super::error::UriError;
-use super::remote::{AwsKey, AzureUri, GoogleUri, VaultUri};
-use super::stored::{GitLabUri, SecretUri};
+use super::uri::{AwsKey, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
 use crate::config::IdentityToken;
 use crate::pkcs11;
 

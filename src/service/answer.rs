@@ -2,13 +2,26 @@
 
 use serde::de::DeserializeOwned;
 
-use super::error::Said;
-use crate::http::{Response, printable};
+use super::error::{Said, Trouble};
+use crate::http::{Redacted, Request, Response, printable};
 use crate::secret::{Secrets, Voice};
 
 /// The JSON of an answer, if it has the expected form.
 pub fn json<T: DeserializeOwned>(response: &Response) -> Option<T> {
     serde_json::from_slice(&response.body).ok()
+}
+
+/// A request in words.
+pub fn action(request: &Request) -> String {
+    format!("{} {}", request.method, Redacted(&request.url))
+}
+
+/// An answer that says nothing which was asked for.
+pub fn nonsense(response: &Response, reason: &'static str) -> Trouble {
+    Trouble::Answer {
+        action: Redacted(&response.url).to_string(),
+        reason,
+    }
 }
 
 /// What the service says: `text` of its answer or, if there is none, all of

@@ -178,7 +178,25 @@ pub enum FaultKind {
     Witness,
 }
 
+impl Trouble {
+    /// A setting that cannot be used.
+    pub fn setting(name: impl Into<String>, reason: &'static str) -> Self {
+        Self::Setting {
+            name: name.into(),
+            reason,
+        }
+    }
+}
+
 impl ServiceName {
+    /// The error of this service.
+    pub fn failed(&self, trouble: impl Into<Trouble>) -> ServiceError {
+        ServiceError {
+            service: self.clone(),
+            trouble: trouble.into(),
+        }
+    }
+
     /// Whether it is asked to vouch for us, and not for a key.
     fn is_witness(&self) -> bool {
         matches!(

@@ -20,7 +20,7 @@ mod token;
 mod variables;
 mod vault;
 
-pub use answer::{json, last_words, quoted, said};
+pub use answer::{action, json, last_words, nonsense, quoted, said};
 pub use endpoint::endpoint;
 pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
 pub use oauth::{is_token, safe_url};

@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-use super::answer::{json, said};
+use super::answer::{action, json, said};
 use super::error::{Said, Trouble};
 use super::token::{Seconds, Token};
 use super::variables::Variables;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use crate::http::{Client, Method, Redacted, Request, Response, Trust, Zone};
+use crate::http::{Client, Method, Request, Response, Trust, Zone};
 use crate::oci::Content;
 
 /// The most characters of a token that is taken.
@@ -128,11 +128,6 @@ fn words(refusal: Refusal) -> Option<String> {
         (Some(text), Some(more)) => Some(format!("{text}: {more}")),
         (text, more) => more.or(text),
     }
-}
-
-/// A request in words.
-pub(super) fn action(request: &Request) -> String {
-    format!("{} {}", request.method, Redacted(&request.url))
 }
 
 /// The URL of a service that is shown secrets: by HTTPS, or on this machine.

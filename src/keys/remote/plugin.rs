@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::{Found, Prepared, Unsigned, each, failed, pass_on, processors};
+use super::found::Found;
+use super::message::{Prepared, Unsigned, each};
+use super::programs::{pass_on, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::SignError;
 use crate::keys::error::OpenError;
@@ -160,7 +162,7 @@ impl Closed {
         let service = ServiceName::Plugin(name.to_owned());
         let program = format!("sigstore-kms-{name}");
         let Some(program) = child::find(&program, path) else {
-            return Err(failed(&service, Trouble::NoProgram).into());
+            return Err(service.failed(Trouble::NoProgram).into());
         };
         Ok(Self(Key {
             name: service,
@@ -230,12 +232,12 @@ impl Key {
         let mut command = Command::new(&self.program);
         command.args([VERSION, &question]);
         let answer = child::run(command, message, Words::Kept, BOUNDS).await;
-        let answer = answer.map_err(|error| failed(&self.name, error))?;
+        let answer = answer.map_err(|error| self.name.failed(error))?;
         pass_on(&self.name, &answer.words, &self.secrets);
         // The protocol ignores the exit status.
         if answer.output.trim_ascii().is_empty() {
             let words = last_words(&answer.words, &self.secrets);
-            return Err(failed(&self.name, Trouble::Failed(words)));
+            return Err(self.name.failed(Trouble::Failed(words)));
         }
         let parsed = parse(&answer.output);
         let parsed =
@@ -244,7 +246,7 @@ impl Key {
             None | Some("") => Ok(parsed),
             Some(message) => {
                 let words = quoted(message, &self.secrets);
-                Err(failed(&self.name, Trouble::Failed(words)))
+                Err(self.name.failed(Trouble::Failed(words)))
             }
         }
     }
@@ -268,7 +270,7 @@ impl Key {
 
     fn useless(&self, name: &str, reason: &'static str) -> ServiceError {
         let action = format!("`{name}`");
-        failed(&self.name, Trouble::Answer { action, reason })
+        self.name.failed(Trouble::Answer { action, reason })
     }
 }
 

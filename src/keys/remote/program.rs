@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
 
-use super::{Found, Prepared, Unsigned, each, failed, pass_on, processors};
+use super::found::Found;
+use super::message::{Prepared, Unsigned, each};
+use super::programs::{pass_on, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::error::OpenError;
 use crate::keys::public::PublicFile;
@@ -51,9 +53,9 @@ impl Closed {
             true => Some(PathBuf::from(name)).filter(|path| is_file(path)),
             false => child::find(name, &variables.program_path()),
         };
-        let path = path.ok_or_else(|| failed(&service, Trouble::NoProgram))?;
+        let path = path.ok_or_else(|| service.failed(Trouble::NoProgram))?;
         let pem = variables.read(program.public.path());
-        let pem = pem.map_err(|error| failed(&service, error))?;
+        let pem = pem.map_err(|error| service.failed(error))?;
         if pem.expose().len() > MAX_LENGTH {
             return Err(KeyError::TooLong.into());
         }
@@ -101,14 +103,14 @@ impl Key {
         }
         let secrets = self.variables.secrets();
         let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
-        let answer = answer.map_err(|error| failed(&self.name, error))?;
+        let answer = answer.map_err(|error| self.name.failed(error))?;
         pass_on(&self.name, &answer.words, secrets);
         if !answer.status.success() {
             let said = match last_words(&answer.words, secrets) {
                 Said(words) if words.is_empty() => Said(answer.status.to_string()),
                 Said(words) => Said(format!("{}: {words}", answer.status)),
             };
-            return Err(failed(&self.name, Trouble::Failed(said)).into());
+            return Err(self.name.failed(Trouble::Failed(said)).into());
         }
         let signature = signature(&answer.output);
         Ok(signature.ok_or_else(|| self.useless())?)
@@ -117,7 +119,7 @@ impl Key {
     fn useless(&self) -> ServiceError {
         let action = "signing".to_owned();
         let reason = "it printed no signature";
-        failed(&self.name, Trouble::Answer { action, reason })
+        self.name.failed(Trouble::Answer { action, reason })
     }
 }
 

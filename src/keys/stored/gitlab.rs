@@ -1,57 +1,24 @@
 //! `gitlab://PROJECT`: a key file in a variable of a project's CI, or of a
 //! group's (GitLab REST API v4, "Project-level CI/CD variables").
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Stored, action, failed, nonsense, setting};
+use super::key_text::Stored;
 use crate::http::header::HeaderValue;
 use crate::http::{Client, Method, Redirects, Request, Response, Trust};
-use crate::keys::error::UriError;
-use crate::service::{GitLabProject, ServiceError, ServiceName, Trouble, Variables, said};
+use crate::keys::uri::GitLabUri;
+use crate::service::{
+    GitLabProject, ServiceError, ServiceName, Trouble, Variables, action, nonsense, said,
+};
 
 const KEY: &str = "COSIGN_PRIVATE_KEY";
 const PASSWORD: &str = "COSIGN_PASSWORD";
 const HOST: &str = "https://gitlab.com";
 const KEY_LIMIT: u64 = 256 * 1024;
-
-/// A project, or a group, by its path or its number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GitLabUri(String);
-
-impl GitLabUri {
-    /// Parses a URI.
-    ///
-    /// # Errors
-    /// On one that names nothing.
-    pub(in crate::keys) fn parse(uri: &str) -> Result<Self, UriError> {
-        let malformed = |reason| UriError::Malformed {
-            scheme: "gitlab://",
-            reason,
-            form: "gitlab://GROUP/PROJECT",
-        };
-        let project = uri.strip_prefix("gitlab://");
-        let project = project.ok_or_else(|| malformed("two slashes follow the scheme"))?;
-        let is_path = |part: &str| {
-            let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
-            !part.is_empty() && part != "." && part != ".." && part.chars().all(is_allowed)
-        };
-        match project.split('/').all(is_path) {
-            true => Ok(Self(project.to_owned())),
-            false => Err(malformed("it is no path of a project and no number")),
-        }
-    }
-}
-
-impl fmt::Display for GitLabUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gitlab://{}", self.0)
-    }
-}
 
 /// A project whose GitLab has not been asked yet.
 pub(super) struct Closed {
@@ -83,21 +50,21 @@ impl Closed {
         let name = |host: String| {
             ServiceName::GitLab(Box::new(GitLabProject {
                 host,
-                project: uri.0.clone(),
+                project: uri.project().to_owned(),
             }))
         };
-        let unset = |trouble| failed(&name(String::new()), trouble);
+        let unset = |trouble| name(String::new()).failed(trouble);
         let host = variables.text("GITLAB_HOST");
         let host = crate::service::endpoint(host.as_deref().unwrap_or(HOST));
-        let host = host.map_err(|reason| unset(setting("GITLAB_HOST", reason)))?;
+        let host = host.map_err(|reason| unset(Trouble::setting("GITLAB_HOST", reason)))?;
         let token = variables.secret("GITLAB_TOKEN");
         let token = token.ok_or_else(|| unset(Trouble::NotSet("GITLAB_TOKEN")))?;
         let mut header = HeaderValue::from_bytes(token.expose().trim_ascii())
-            .map_err(|_| unset(setting("GITLAB_TOKEN", "it holds no token")))?;
+            .map_err(|_| unset(Trouble::setting("GITLAB_TOKEN", "it holds no token")))?;
         header.set_sensitive(true);
         Ok(Self {
             name: name(host.host_str().unwrap_or_default().to_owned()),
-            project: uri.0.clone(),
+            project: uri.project().to_owned(),
             host,
             token: header,
         })
@@ -107,7 +74,7 @@ impl Closed {
     /// there is none of this name, from the group, as cosign v3.1.2 does.
     pub(super) async fn fetch(self, client: &Arc<Client>) -> Result<Stored, ServiceError> {
         let fetched = self.fetch_both(client).await;
-        let (key, password) = fetched.map_err(|trouble| failed(&self.name, trouble))?;
+        let (key, password) = fetched.map_err(|trouble| self.name.failed(trouble))?;
         let bytes = |value: Zeroizing<String>| value.as_bytes().to_vec();
         Ok(Stored::new(bytes(key), password.map(bytes), PASSWORD))
     }
@@ -189,30 +156,5 @@ fn value(request: &Request, response: &Response) -> Result<Zeroizing<String>, Tr
             status,
             answer: answer(),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// KEY-77
-    #[test]
-    fn a_project_is_a_path_or_a_number() {
-        for good in ["gitlab://42", "gitlab://group/sub/my-project.x"] {
-            let parsed = GitLabUri::parse(good).map(|uri| uri.to_string());
-            assert_eq!(parsed.as_deref(), Ok(good));
-        }
-        for bad in [
-            "gitlab://",
-            "gitlab:42",
-            "gitlab:///a",
-            "gitlab://a//b",
-            "gitlab://a/../b",
-            "gitlab://a?x",
-            "gitlab://a b",
-        ] {
-            assert!(GitLabUri::parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -11,7 +11,7 @@ use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{setting, yaml};
+use super::yaml;
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{OwnTls, ProxyVariable};
 use crate::secret::Secret;
@@ -149,16 +149,16 @@ fn in_pod(variables: &Variables, tried: &mut Tried) -> Result<Option<Cluster>, T
         false => host,
     };
     let server = Url::parse(&format!("https://{host}:{port}"));
-    let server = server.map_err(|_| setting(HOST, "it is no host"))?;
+    let server = server.map_err(|_| Trouble::setting(HOST, "it is no host"))?;
     let own = match variables.read_if_there(&folder.join("ca.crt"))? {
         None => OwnTls::new(),
         Some(pem) => OwnTls::new()
             .trusting(pem.expose())
-            .map_err(|_| setting(format!("{ACCOUNT}/ca.crt"), NO_CERTIFICATE))?,
+            .map_err(|_| Trouble::setting(format!("{ACCOUNT}/ca.crt"), NO_CERTIFICATE))?,
     };
     let mut headers = headers();
     show(&mut headers, token.expose(), variables)
-        .ok_or_else(|| setting(format!("{ACCOUNT}/token"), NO_TOKEN))?;
+        .ok_or_else(|| Trouble::setting(format!("{ACCOUNT}/token"), NO_TOKEN))?;
     Ok(Some(Cluster {
         server,
         headers,
@@ -204,7 +204,7 @@ fn files(variables: &Variables, tried: &mut Tried) -> Result<Vec<File>, Trouble>
         };
         let config = parse(text.expose()).map_err(|reason| {
             let name = path.display().to_string();
-            setting(name, reason)
+            Trouble::setting(name, reason)
         })?;
         files.push(File { path, config });
     }
@@ -226,7 +226,7 @@ pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
 fn of_files(files: &[File], mut tried: Tried, variables: &Variables) -> Result<Cluster, Trouble> {
     let first = files.first().map(|file| file.path.display().to_string());
     let first = first.unwrap_or_default();
-    let wrong = |reason| setting(first.clone(), reason);
+    let wrong = |reason| Trouble::setting(first.clone(), reason);
     let current = files.iter().find_map(|file| {
         let current = file.config.current_context.as_deref();
         current.filter(|current| !current.is_empty())
@@ -284,7 +284,7 @@ fn entry<'a, T>(
 
 impl<T> Entry<'_, T> {
     fn wrong(&self, reason: &'static str) -> Trouble {
-        setting(self.file.display().to_string(), reason)
+        Trouble::setting(self.file.display().to_string(), reason)
     }
 
     /// Data, or else the file at a path that begins at the folder of this one.

@@ -2,7 +2,6 @@
 //! it, as `cosign generate-key-pair k8s://…` makes it (cosign v3.1.2
 //! `pkg/cosign/kubernetes`).
 
-use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,63 +9,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::key_text::Stored;
 use super::kube_config::Cluster;
-use super::{Stored, action, failed, nonsense};
 use crate::http::{Client, Method, Redirects, Request, Response, Trust};
-use crate::keys::error::UriError;
-use crate::service::{KubernetesSecret, ServiceError, ServiceName, Trouble, Variables, said};
+use crate::keys::uri::SecretUri;
+use crate::service::{
+    KubernetesSecret, ServiceError, ServiceName, Trouble, Variables, action, nonsense, said,
+};
 
 const PASSWORD: &str = "cosign.password";
 /// A Secret has at most 1 MiB, here in base64, and its metadata.
 const SECRET_LIMIT: u64 = 2 * 1024 * 1024;
-
-/// A Secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SecretUri {
-    namespace: String,
-    name: String,
-}
-
-impl SecretUri {
-    /// Parses a URI, with exactly one slash in it.
-    ///
-    /// # Errors
-    /// On other names than Kubernetes allows (RFC 1123 subdomains).
-    pub(in crate::keys) fn parse(uri: &str) -> Result<Self, UriError> {
-        let malformed = |reason| UriError::Malformed {
-            scheme: "k8s://",
-            reason,
-            form: "k8s://NAMESPACE/SECRET",
-        };
-        let rest = uri.strip_prefix("k8s://");
-        let rest = rest.ok_or_else(|| malformed("two slashes follow the scheme"))?;
-        let one_slash = || malformed("one slash stands between namespace and name");
-        let (namespace, name) = rest.split_once('/').ok_or_else(one_slash)?;
-        if name.contains('/') {
-            return Err(one_slash());
-        }
-        let is_name = |name: &str| {
-            let is_allowed =
-                |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
-            let ends = [name.bytes().next(), name.bytes().next_back()];
-            let is_end = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
-            name.len() <= 253 && name.bytes().all(is_allowed) && ends.into_iter().all(is_end)
-        };
-        match is_name(namespace) && is_name(name) {
-            true => Ok(Self {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            false => Err(malformed("no Secret has such a name")),
-        }
-    }
-}
-
-impl fmt::Display for SecretUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k8s://{}/{}", self.namespace, self.name)
-    }
-}
 
 /// A Secret whose cluster has not been asked yet.
 pub(super) struct Closed {
@@ -106,7 +59,7 @@ impl Closed {
             }))
         };
         let cluster = variables.shared("", || Cluster::find(variables));
-        let cluster = cluster.map_err(|trouble| failed(&name(String::new()), trouble))?;
+        let cluster = cluster.map_err(|trouble| name(String::new()).failed(trouble))?;
         Ok(Self {
             name: name(cluster.host()),
             uri: uri.clone(),
@@ -117,10 +70,10 @@ impl Closed {
     pub(super) async fn fetch(self, client: &Arc<Client>) -> Result<Stored, ServiceError> {
         let request = self.request();
         let response = client.send(&request).await;
-        let response = response.map_err(|error| failed(&self.name, error))?;
+        let response = response.map_err(|error| self.name.failed(error))?;
         match response.status.as_u16() {
-            200 => read(&response).map_err(|trouble| failed(&self.name, trouble)),
-            _ => Err(failed(&self.name, refused(&request, &response))),
+            200 => read(&response).map_err(|trouble| self.name.failed(trouble)),
+            _ => Err(self.name.failed(refused(&request, &response))),
         }
     }
 
@@ -185,34 +138,5 @@ fn refused(request: &Request, response: &Response) -> Trouble {
             status,
             answer,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// KEY-70
-    #[test]
-    fn a_uri_names_a_namespace_and_a_secret() {
-        for good in ["k8s://default/cosign", "k8s://team-a/keys.release"] {
-            let parsed = SecretUri::parse(good).map(|uri| uri.to_string());
-            assert_eq!(parsed.as_deref(), Ok(good));
-        }
-        for bad in [
-            "k8s://",
-            "k8s:a/b",
-            "k8s://a",
-            "k8s://a/",
-            "k8s:///b",
-            "k8s://a/b/c",
-            "k8s://A/b",
-            "k8s://a/-b",
-            "k8s://a/..",
-            "k8s://a/b?c",
-        ] {
-            let parsed = SecretUri::parse(bad);
-            assert!(matches!(parsed, Err(UriError::Malformed { .. })), "{bad}");
-        }
     }
 }

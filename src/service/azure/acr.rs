@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{Audience, Identity};
 use crate::http::Client;
 use crate::secret::Secret;
+use crate::service::answer::action;
 use crate::service::error::{ServiceError, ServiceName, Trouble};
 use crate::service::oauth;
 
@@ -92,7 +93,7 @@ impl AcrRegistry {
         fields.extend(tenant.map(|tenant| ("tenant", tenant)));
         let request = oauth::form(url, &fields);
         let response = client.send(&request).await?;
-        let action = oauth::action(&request);
+        let action = action(&request);
         if !response.status.is_success() {
             return Err(oauth::refusal(&response, action));
         }

@@ -53,7 +53,7 @@ impl Application {
             }
         };
         if !is_tenant(&tenant) {
-            return Err(setting("AZURE_TENANT_ID", "it is no tenant"));
+            return Err(Trouble::setting("AZURE_TENANT_ID", "it is no tenant"));
         }
         Ok(Some(Self {
             tenant,
@@ -94,7 +94,7 @@ fn proof(
 ) -> Result<Option<(&'static str, Proof)>, Trouble> {
     if let Some(secret) = variables.secret(SECRET) {
         let text = secret.expose_str().map(str::to_owned);
-        let text = text.ok_or_else(|| setting(SECRET, "it is no text"))?;
+        let text = text.ok_or_else(|| Trouble::setting(SECRET, "it is no text"))?;
         return Ok(Some((SECRET, Proof::Secret(Zeroizing::new(text)))));
     }
     tried.push((SECRET, "not set".to_owned()));
@@ -111,15 +111,8 @@ fn proof(
     let bytes = variables.read(&path)?;
     let token = bytes.expose_str().map(str::trim);
     let token = token.filter(|token| oauth::is_token(token));
-    let token = token.ok_or_else(|| setting(FILE, "the file holds no token"))?;
+    let token = token.ok_or_else(|| Trouble::setting(FILE, "the file holds no token"))?;
     variables.remember(token.as_bytes());
     let assertion = Proof::Assertion(Zeroizing::new(token.to_owned()));
     Ok(Some((FILE, assertion)))
-}
-
-fn setting(name: &str, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: name.to_owned(),
-        reason,
-    }
 }

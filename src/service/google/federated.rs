@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::SCOPE;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use crate::http::{Client, Method, Request, Trust, Zone};
+use crate::service::answer::action;
 use crate::service::error::Trouble;
 use crate::service::oauth;
 use crate::service::token::Token;
@@ -132,7 +133,7 @@ impl Source {
         let mut request = Request::new(Method::GET, url.clone(), Trust::Verified);
         request.headers = headers.clone();
         let response = client.send(&request).await?;
-        let action = oauth::action(&request);
+        let action = action(&request);
         if !response.status.is_success() {
             return Err(oauth::refusal(&response, action));
         }

@@ -16,6 +16,7 @@ use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Request, Trust};
 use crate::oci::Content;
 use crate::secret::Secret;
+use crate::service::answer::action;
 use crate::service::error::Trouble;
 use crate::service::token::Token;
 use crate::service::variables::Variables;
@@ -147,7 +148,7 @@ pub(super) fn read(
 /// Reads a file's content; a file that it names is read too.
 pub(super) fn parse(bytes: &[u8], variables: &Variables) -> Result<Credentials, Trouble> {
     let form = serde_json::from_slice(bytes);
-    let form = form.map_err(|_| setting("", "it is no credentials file in JSON"))?;
+    let form = form.map_err(|_| Trouble::setting("", "it is no credentials file in JSON"))?;
     credentials(form, DEPTH, variables)
 }
 
@@ -175,7 +176,10 @@ fn credentials(
         other => {
             let name: String = other.chars().take(64).collect();
             let name = format!("the type {}", name.escape_debug());
-            return Err(setting(name, "credentials of this type are not supported"));
+            return Err(Trouble::setting(
+                name,
+                "credentials of this type are not supported",
+            ));
         }
     };
     Ok(Credentials {
@@ -196,7 +200,10 @@ fn impersonated(
     let impersonation = impersonation(&url, form.delegates, None)?;
     let source = there(form.source_credentials, "source_credentials")?;
     let Some(depth) = depth.checked_sub(1) else {
-        return Err(setting("source_credentials", "they are nested too deep"));
+        return Err(Trouble::setting(
+            "source_credentials",
+            "they are nested too deep",
+        ));
     };
     let mut credentials = credentials(*source, depth, variables)?;
     credentials.through.push(impersonation);
@@ -210,7 +217,7 @@ fn service_account(form: Form, variables: &Variables) -> Result<Base, Trouble> {
     let key = jwt::key(pem.as_bytes());
     Ok(Base::ServiceAccount {
         email: there(form.client_email, "client_email")?,
-        key: key.ok_or_else(|| setting("private_key", "it is no RSA key in PEM"))?,
+        key: key.ok_or_else(|| Trouble::setting("private_key", "it is no RSA key in PEM"))?,
         key_id: form.private_key_id,
         token_uri: token_uri(form.token_uri)?,
     })
@@ -270,18 +277,11 @@ fn token_uri(text: Option<String>) -> Result<Url, Trouble> {
 }
 
 fn safe_url(text: &str, name: &str) -> Result<Url, Trouble> {
-    oauth::safe_url(text).map_err(|reason| setting(name, reason))
+    oauth::safe_url(text).map_err(|reason| Trouble::setting(name, reason))
 }
 
 fn there<T>(value: Option<T>, name: &str) -> Result<T, Trouble> {
-    value.ok_or_else(|| setting(name, "it is not there"))
-}
-
-fn setting(name: impl Into<String>, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: name.into(),
-        reason,
-    }
+    value.ok_or_else(|| Trouble::setting(name, "it is not there"))
 }
 
 impl Credentials {
@@ -303,7 +303,7 @@ impl Base {
         let request = match self {
             Self::ServiceAccount { token_uri, .. } => {
                 let assertion = self.assertion(Timestamp::now());
-                let unfit = || setting("private_key", "nothing can be signed with it");
+                let unfit = || Trouble::setting("private_key", "nothing can be signed with it");
                 let assertion = assertion.ok_or_else(unfit)?;
                 variables.remember(assertion.as_bytes());
                 let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -378,7 +378,7 @@ impl Impersonation {
         request.headers.extend(header);
         request.body = Some(Content::from(question));
         let response = client.send(&request).await?;
-        let action = oauth::action(&request);
+        let action = action(&request);
         if !response.status.is_success() {
             return Err(oauth::refusal(&response, action));
         }

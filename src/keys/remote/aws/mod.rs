@@ -6,23 +6,21 @@
 //! what a key can do means nothing: a service of this API lists PSS first, which
 //! cosign signs with then and does not verify.
 
-mod uri;
-
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Hash, Prepared, Unsigned, each, warn_of_hash};
+use super::found::{Found, warn_of_hash};
+use super::message::{Prepared, Unsigned, each};
 use crate::http::{AT_ONCE, Client, printable};
-use crate::keys::error::OpenError;
-use crate::keys::{Algorithm, SignError};
+use crate::keys::Algorithm;
+use crate::keys::error::{OpenError, SignError};
+use crate::keys::uri::AwsKey;
 use crate::service::aws::{Aws, Endpoint, Region};
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble, Variables};
-use crate::signature::PublicKey;
-
-pub use uri::AwsKey;
+use crate::signature::{Hash, PublicKey};
 
 /// The most bytes of a message that an Ed25519 key signs.
 const LONGEST: u64 = 4096;

@@ -1,7 +1,6 @@
 //! Azure Key Vault and Managed HSM, by their REST interface.
 
 mod answer;
-mod uri;
 
 use std::sync::Arc;
 
@@ -11,21 +10,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
+use super::der::Curve;
+use super::found::{Found, warn_of_hash};
+use super::message::{Prepared, Unsigned, each};
+use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use crate::http::{AT_ONCE, Client, Method, Request, Response, StatusCode, Trust};
+use crate::keys::error::{OpenError, SignError};
+use crate::keys::uri::{self, AzureUri};
+use crate::oci::Content;
+use crate::service::azure::{Audience, Identity};
+use crate::service::{ServiceError, ServiceName, Token, Trouble, Variables, action};
+use crate::signature::Hash;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::keys) use answer::audience;
 pub(in crate::keys) use answer::{KeyAnswer, Kind, is_shown_to, signature};
-pub use uri::AzureUri;
-
-use super::der::Curve;
-use super::{Found, Prepared, Unsigned, each, failed, warn_of_hash};
-use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
-use crate::keys::SignError;
-use crate::keys::error::OpenError;
-use crate::oci::Content;
-use crate::service::azure::{Audience, Identity};
-use crate::service::{ServiceError, ServiceName, Token, Trouble, Variables};
-use crate::signature::Hash;
 
 const VERSION: (&str, &str) = ("api-version", "7.4");
 
@@ -208,15 +206,10 @@ impl Vault {
     }
 
     fn fault(&self, trouble: impl Into<Trouble>) -> ServiceError {
-        failed(&ServiceName::KeyVault(self.host.clone()), trouble)
+        ServiceName::KeyVault(self.host.clone()).failed(trouble)
     }
 
     fn useless(&self, action: String, reason: &'static str) -> ServiceError {
         self.fault(Trouble::Answer { action, reason })
     }
-}
-
-/// A request in words.
-fn action(request: &Request) -> String {
-    format!("{} {}", request.method, Redacted(&request.url))
 }

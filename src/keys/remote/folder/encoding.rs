@@ -6,7 +6,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::keys::remote::der::Curve;
-use crate::keys::remote::{Prepared, RemoteKey};
+use crate::keys::remote::known::KnownKey;
+use crate::keys::remote::message::Prepared;
 use crate::keys::{Algorithm, SignError};
 use crate::signature::Signature;
 
@@ -26,10 +27,10 @@ const SHORTEST_DER: usize = 8;
 /// On a message that cannot be read.
 pub(super) fn signature(
     file: &[u8],
-    key: &RemoteKey,
+    key: &KnownKey,
     prepared: &Prepared,
 ) -> Result<Option<Signature>, SignError> {
-    for reading in readings(file, key.algorithm()) {
+    for reading in readings(file, key.algorithm) {
         let signature = Signature::new(reading);
         match key.check(prepared, &signature) {
             Ok(()) => return Ok(Some(signature)),

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::FolderError;
-use crate::keys::remote::{Message, Purpose};
+use crate::keys::error::FolderError;
+use crate::keys::remote::message::{Message, Purpose};
 use crate::oci::Digest;
 
 /// The index's own name.
@@ -159,6 +159,15 @@ impl ToSign {
 
 fn repository(image: &str) -> &str {
     image.split_once('@').map_or(image, |(before, _)| before)
+}
+
+/// The error for a message whose signature is not there, as others are not.
+pub(super) fn missing(folder: &Path, named: &Named, others: usize) -> FolderError {
+    FolderError::Missing {
+        path: folder.join(&named.signature),
+        message: format!("the message with the sha256 {}", named.digest.hex()),
+        others,
+    }
 }
 
 fn with_message(missing: FolderError, entry: &ToSign) -> FolderError {

@@ -6,7 +6,6 @@
 //! signature is lacking: nothing in it decides what is attached.
 
 mod encoding;
-mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod index;
@@ -16,16 +15,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use error::FolderError;
 pub use index::{INDEX, Named, SignIndex, ToSign};
 
-use super::{Found, Message, Prepared, RemoteKey, Unsigned};
+use super::found::Found;
+use super::known::KnownKey;
+use super::message::{Message, Prepared, Unsigned};
 use crate::beside;
 use crate::file;
-use crate::keys::error::{KeyError, OpenError};
+use crate::keys::error::{FolderError, KeyError, MAX_LENGTH, OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::SignatureFolder;
-use crate::keys::{MAX_LENGTH, SignError};
 use crate::oci::Digest;
 use crate::service::Variables;
 use crate::signature::Signature;
@@ -77,7 +76,7 @@ impl Key {
     /// The signature of each message, as `signer` accepts it.
     pub(super) async fn sign(
         &self,
-        signer: &Arc<RemoteKey>,
+        signer: &Arc<KnownKey>,
         messages: &Arc<[Prepared]>,
     ) -> Result<Vec<Signature>, Unsigned> {
         let (folder, signer) = (self.clone(), Arc::clone(signer));
@@ -94,7 +93,7 @@ impl Key {
     /// can say how many are lacking.
     fn look_up(
         &self,
-        signer: &RemoteKey,
+        signer: &KnownKey,
         messages: &[Prepared],
     ) -> Result<Vec<Signature>, Unsigned> {
         let named = names(signer, messages)?;
@@ -120,7 +119,7 @@ impl Key {
     /// The signature of one of the messages, with their names.
     fn signature(
         &self,
-        signer: &RemoteKey,
+        signer: &KnownKey,
         (prepared, name): (&Prepared, &Named),
         (messages, named): (&[Prepared], &[Named]),
     ) -> Result<Signature, SignError> {
@@ -130,14 +129,14 @@ impl Key {
         if let Some(signature) = encoding::signature(&file, signer, prepared)? {
             return Ok(signature);
         }
-        let tried = encoding::tried(&file, signer.algorithm());
+        let tried = encoding::tried(&file, signer.algorithm);
         let is = otherwise::meant(&file, signer, prepared, messages, named);
         Err(FolderError::NotTheirs { path, tried, is }.into())
     }
 
     /// Why there is no signature of a message, and of so many others.
     fn lacking(&self, message: &Message, name: &Named, others: usize) -> FolderError {
-        let missing = FolderError::missing(&self.folder, name, others);
+        let missing = index::missing(&self.folder, name, others);
         let index = self.bytes(&self.folder.join(INDEX), LONGEST_INDEX);
         let index = index.ok().flatten();
         match index.and_then(|index| SignIndex::parse(&index)) {
@@ -169,8 +168,8 @@ impl Key {
 }
 
 /// The names of messages and of their signatures by this key.
-fn names(signer: &RemoteKey, messages: &[Prepared]) -> Result<Vec<Named>, Unsigned> {
-    let fingerprint = Digest::of(signer.public_key().as_der());
+fn names(signer: &KnownKey, messages: &[Prepared]) -> Result<Vec<Named>, Unsigned> {
+    let fingerprint = Digest::of(signer.public.as_der());
     let named = messages.iter().enumerate().map(|(index, prepared)| {
         let digest = prepared.message.content.digest();
         let digest = digest.map_err(|error| Unsigned {

@@ -9,7 +9,8 @@ use aws_lc_rs::signature::{
 use super::encoding::readings;
 use super::index::Named;
 use crate::keys::prehash::Prehash;
-use crate::keys::remote::{Prepared, RemoteKey};
+use crate::keys::remote::known::KnownKey;
+use crate::keys::remote::message::Prepared;
 use crate::keys::verify::PublicHalf;
 use crate::oci::Content;
 use crate::signature::{Hash, Signature};
@@ -20,12 +21,12 @@ const HASHES: [(Hash, &str); 2] = [(Hash::Sha384, "SHA-384"), (Hash::Sha512, "SH
 /// wanted, in words; none if it is nothing that is known here.
 pub(super) fn meant(
     file: &[u8],
-    key: &RemoteKey,
+    key: &KnownKey,
     prepared: &Prepared,
     messages: &[Prepared],
     named: &[Named],
 ) -> Option<String> {
-    let readings = readings(file, key.algorithm());
+    let readings = readings(file, key.algorithm);
     let readings: Vec<Signature> = readings.into_iter().map(Signature::new).collect();
     let accepts = |message: &Prepared| {
         let mut readings = readings.iter();
@@ -42,7 +43,7 @@ pub(super) fn meant(
     if is_of_digest {
         return Some("a signature of the message's digest instead of its bytes".to_owned());
     }
-    match &key.public_half {
+    match &key.half {
         PublicHalf::Rsa(_) => of_rsa(key, message, &readings),
         PublicHalf::Ed25519(_) => None,
         half => HASHES.into_iter().find_map(|(hash, name)| {
@@ -64,7 +65,7 @@ fn digests(message: &Content) -> Option<[Content; 3]> {
     Some([bytes.into(), text.into(), line.into()])
 }
 
-fn of_rsa(key: &RemoteKey, message: &Content, readings: &[Signature]) -> Option<String> {
+fn of_rsa(key: &KnownKey, message: &Content, readings: &[Signature]) -> Option<String> {
     for (hash, pkcs1, pss, name) in [
         (Hash::Sha256, None, &RSA_PSS_2048_8192_SHA256, "SHA-256"),
         (
@@ -84,7 +85,7 @@ fn of_rsa(key: &RemoteKey, message: &Content, readings: &[Signature]) -> Option<
         let digest = prehash.imported()?;
         for (padding, words) in [(Some(pss), "RSA-PSS"), (pkcs1, "PKCS#1 v1.5")] {
             let Some(padding) = padding else { continue };
-            let half = ParsedPublicKey::new(padding, key.public_key().as_der()).ok()?;
+            let half = ParsedPublicKey::new(padding, key.public.as_der()).ok()?;
             let mut readings = readings.iter();
             if readings.any(|signature| {
                 half.verify_digest_sig(&digest, signature.as_bytes())

@@ -1,7 +1,7 @@
 use super::encoding::readings;
 use super::*;
 use crate::keys::Algorithm;
-use crate::keys::remote::{Message, Purpose};
+use crate::keys::remote::message::{Message, Purpose};
 use crate::oci::Content;
 
 const SIGNATURE: Algorithm = Algorithm::EcdsaP256;
@@ -38,7 +38,7 @@ fn why(index: &[ToSign], message: &str, key: &str, image: &str) -> String {
         image: image.to_owned(),
     };
     let named = named(message, key);
-    let missing = FolderError::missing(Path::new("d"), &named, 0);
+    let missing = index::missing(Path::new("d"), &named, 0);
     let error = index.why(Path::new("d"), &sent, &named, missing);
     error.to_string()
 }

@@ -2,7 +2,6 @@
 //! (<https://cloud.google.com/kms/docs/reference/rest>).
 
 mod answer;
-mod uri;
 
 use std::sync::Arc;
 
@@ -11,15 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use url::Url;
 
-pub use uri::GoogleUri;
-
 pub(in crate::keys) use answer::{Versions, hash_of, public_key, signature};
 
-use super::{Found, Prepared, Unsigned, each, failed, warn_of_hash};
+use super::found::{Found, warn_of_hash};
+use super::message::{Prepared, Unsigned, each};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
-use crate::keys::SignError;
-use crate::keys::error::OpenError;
+use crate::keys::error::{OpenError, SignError};
+use crate::keys::uri::GoogleUri;
 use crate::oci::Content;
 use crate::service::google::Identity;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, endpoint};
@@ -251,7 +249,7 @@ impl Api {
 }
 
 fn fault(trouble: impl Into<Trouble>) -> ServiceError {
-    failed(&ServiceName::GoogleKms, trouble)
+    ServiceName::GoogleKms.failed(trouble)
 }
 
 fn useless(action: String, reason: &'static str) -> ServiceError {

@@ -10,14 +10,14 @@ use url::Url;
 
 use super::answer;
 use super::token::Token;
-use super::uri::Product;
 use crate::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use crate::http::{
     Client, Method, OwnTls, ProxyVariable, Redacted, Redirects, Request, Response, StatusCode,
     Trust, is_passing,
 };
+use crate::keys::uri::Product;
 use crate::oci::Content;
-use crate::service::{Trouble, Variables, endpoint, said};
+use crate::service::{Trouble, Variables, action, endpoint, said};
 
 /// A version of a key, with what Vault writes beside it, has about 1 KiB.
 const KEY_LIMIT: u64 = 1024 * 1024;
@@ -157,10 +157,6 @@ fn location(response: &Response) -> Option<String> {
     }
 }
 
-fn action(request: &Request) -> String {
-    format!("{} {}", request.method, Redacted(&request.url))
-}
-
 fn astray(request: &Request, response: &Response, location: &str) -> Trouble {
     Trouble::Astray {
         action: action(request),
@@ -210,23 +206,19 @@ fn refused(request: &Request, response: &Response) -> Trouble {
     }
 }
 
-fn setting(name: &str, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: name.to_owned(),
-        reason,
-    }
-}
-
 fn no_url(name: &str) -> Trouble {
-    setting(name, "it is no URL")
+    Trouble::setting(name, "it is no URL")
 }
 
 /// The address, which may have a path.
 fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
     if text.starts_with("unix:") {
-        return Err(setting(name, "sockets of this machine are not supported"));
+        return Err(Trouble::setting(
+            name,
+            "sockets of this machine are not supported",
+        ));
     }
-    endpoint(text.trim()).map_err(|reason| setting(name, reason))
+    endpoint(text.trim()).map_err(|reason| Trouble::setting(name, reason))
 }
 
 fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
@@ -239,7 +231,7 @@ fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
         .collect();
     let is_bad = |segment: &String| matches!(&**segment, "" | "." | "..");
     match segments.iter().any(is_bad) {
-        true => Err(setting(NAME, "it is no path of a secret engine")),
+        true => Err(Trouble::setting(NAME, "it is no path of a secret engine")),
         false => Ok(segments),
     }
 }
@@ -250,19 +242,22 @@ fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
     headers.insert("x-vault-request", HeaderValue::from_static("true"));
     if let Some(namespace) = variables.text("VAULT_NAMESPACE") {
         let value = HeaderValue::from_str(&namespace);
-        let value = value.map_err(|_| setting("VAULT_NAMESPACE", "it is no name"))?;
+        let value = value.map_err(|_| Trouble::setting("VAULT_NAMESPACE", "it is no name"))?;
         headers.insert("x-vault-namespace", value);
     }
     const NAME: &str = "VAULT_HEADERS";
     let Some(text) = variables.secret(NAME) else {
         return Ok(headers);
     };
-    let bad = || setting(NAME, "it is no JSON object of strings");
+    let bad = || Trouble::setting(NAME, "it is no JSON object of strings");
     let given: serde_json::Map<String, Value> =
         serde_json::from_slice(text.expose()).map_err(|_| bad())?;
     for (name, value) in given {
         if name.to_ascii_lowercase().starts_with("x-vault-") {
-            return Err(setting(NAME, "it has a header of Vault's own in it"));
+            return Err(Trouble::setting(
+                NAME,
+                "it has a header of Vault's own in it",
+            ));
         }
         let value = value.as_str().ok_or_else(bad)?;
         variables.remember(value.as_bytes());
@@ -299,7 +294,8 @@ fn own_tls(variables: &Variables) -> Result<Option<OwnTls>, Trouble> {
         return Ok(own);
     };
     let named = own.unwrap_or_default().named(name);
-    let named = named.map_err(|_| setting("VAULT_TLS_SERVER_NAME", "it is no name of a host"))?;
+    let named =
+        named.map_err(|_| Trouble::setting("VAULT_TLS_SERVER_NAME", "it is no name of a host"))?;
     Ok(Some(named))
 }
 
@@ -308,7 +304,7 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
     const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
     let mut add = |name: &str, pem: &[u8]| {
         let more = own.take().unwrap_or_default().trusting(pem);
-        *own = Some(more.map_err(|_| setting(name, NO_CERTIFICATE))?);
+        *own = Some(more.map_err(|_| Trouble::setting(name, NO_CERTIFICATE))?);
         Ok::<_, Trouble>(())
     };
     if let Some(path) = variables.path("VAULT_CACERT") {
@@ -321,7 +317,8 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
         return Ok(());
     };
     let entries = folder.read_dir();
-    let entries = entries.map_err(|_| setting("VAULT_CAPATH", "it is no readable folder"))?;
+    let entries =
+        entries.map_err(|_| Trouble::setting("VAULT_CAPATH", "it is no readable folder"))?;
     let mut files: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
@@ -330,7 +327,7 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(setting("VAULT_CAPATH", "there is no file in it"));
+        return Err(Trouble::setting("VAULT_CAPATH", "there is no file in it"));
     }
     for file in files {
         let name = file.display().to_string();
@@ -354,6 +351,6 @@ fn show(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble> 
     let shown = own.take().unwrap_or_default();
     let shown = shown.showing(certificate.expose(), key.expose());
     let reason = "it and `VAULT_CLIENT_CERT` are no certificate and its private key in PEM";
-    *own = Some(shown.map_err(|_| setting("VAULT_CLIENT_KEY", reason))?);
+    *own = Some(shown.map_err(|_| Trouble::setting("VAULT_CLIENT_KEY", reason))?);
     Ok(())
 }

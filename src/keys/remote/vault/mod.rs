@@ -7,19 +7,17 @@ mod connection;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod token;
-mod uri;
 
 use std::sync::Arc;
 
-pub use uri::VaultUri;
-
-use super::{Found, Prepared, Unsigned, failed};
+use super::found::Found;
+use super::message::{Prepared, Unsigned};
 use crate::beside;
-use crate::http::{Client, Redacted, Response};
-use crate::keys::SignError;
-use crate::keys::error::OpenError;
+use crate::http::Client;
+use crate::keys::error::{OpenError, SignError};
+use crate::keys::uri::VaultUri;
 use crate::oci::Content;
-use crate::service::{ServiceError, ServiceName, Trouble, Variables, VaultKey, said};
+use crate::service::{ServiceError, ServiceName, Trouble, Variables, VaultKey, nonsense, said};
 use answer::{Inputs, NoKey, SignQuestion};
 use connection::{Connection, Question};
 
@@ -61,7 +59,7 @@ impl Closed {
             }))
         };
         let unset = || name(String::new(), String::new());
-        let connection = found.map_err(|trouble| failed(&unset(), trouble))?;
+        let connection = found.map_err(|trouble| unset().failed(trouble))?;
         Ok(Self {
             name: name(connection.host(), connection.mount()),
             key: uri.key().to_owned(),
@@ -74,13 +72,13 @@ impl Closed {
     pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
         let question = Question::PublicKey(&self.key);
         let response = self.connection.ask(client, question).await;
-        let response = response.map_err(|trouble| failed(&self.name, trouble))?;
+        let response = response.map_err(|trouble| self.name.failed(trouble))?;
         let latest = answer::latest_key(&response.body).map_err(|no_key| {
             let trouble = match no_key {
                 NoKey::Unfit(reason) => Trouble::Unfit { reason },
                 NoKey::Nonsense(reason) => nonsense(&response, reason),
             };
-            failed(&self.name, trouble)
+            self.name.failed(trouble)
         })?;
         let found = Found {
             public: latest.public,
@@ -173,7 +171,7 @@ impl Key {
     }
 
     fn failed(&self, trouble: Trouble) -> ServiceError {
-        failed(&self.closed.name, trouble)
+        self.closed.name.failed(trouble)
     }
 }
 
@@ -181,13 +179,6 @@ fn unsigned(index: usize, error: ServiceError) -> Unsigned {
     Unsigned {
         index,
         error: error.into(),
-    }
-}
-
-fn nonsense(response: &Response, reason: &'static str) -> Trouble {
-    Trouble::Answer {
-        action: Redacted(&response.url).to_string(),
-        reason,
     }
 }
 

@@ -14,9 +14,9 @@ const LONGEST: usize = 127;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AzureUri {
     /// A host, and its port if it is not 443.
-    pub(super) host: String,
-    pub(super) key: String,
-    pub(super) version: Option<String>,
+    pub(in crate::keys) host: String,
+    pub(in crate::keys) key: String,
+    pub(in crate::keys) version: Option<String>,
 }
 
 impl AzureUri {
@@ -51,7 +51,7 @@ impl AzureUri {
 }
 
 /// The URL of a host, if it is nothing but a host.
-pub(super) fn base(host: &str) -> Option<Url> {
+pub(in crate::keys) fn base(host: &str) -> Option<Url> {
     let url: Url = format!("https://{host}/").parse().ok()?;
     let port = url.port().map(|port| format!(":{port}"));
     let written = format!("{}{}", url.host_str()?, port.unwrap_or_default());

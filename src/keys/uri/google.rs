@@ -12,8 +12,8 @@ const LONGEST: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoogleUri {
     /// `projects/…/cryptoKeys/…`
-    pub(super) name: String,
-    pub(super) version: Option<String>,
+    pub(in crate::keys) name: String,
+    pub(in crate::keys) version: Option<String>,
 }
 
 impl GoogleUri {

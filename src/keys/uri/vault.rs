@@ -14,7 +14,7 @@ pub struct VaultUri {
 
 /// Which of the two is meant. They answer alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Product {
+pub(in crate::keys) enum Product {
     Vault,
     OpenBao,
 }
@@ -28,7 +28,7 @@ impl Product {
     }
 
     /// As messages name it.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::keys) fn name(self) -> &'static str {
         match self {
             Self::Vault => "Vault",
             Self::OpenBao => "OpenBao",
@@ -79,11 +79,11 @@ impl VaultUri {
         }
     }
 
-    pub(super) fn product(&self) -> Product {
+    pub(in crate::keys) fn product(&self) -> Product {
         self.product
     }
 
-    pub(super) fn key(&self) -> &str {
+    pub(in crate::keys) fn key(&self) -> &str {
         &self.key
     }
 }

@@ -1,0 +1,28 @@
+//! The public half of a key, as its service answers it.
+
+use std::fmt;
+
+use tracing::warn;
+
+use crate::signature::{Hash, PublicKey};
+
+/// A public key as its service gives it.
+pub(super) struct Found {
+    pub(super) public: PublicKey,
+    /// The hash that the service binds the key to, if not SHA-256.
+    pub(super) hash: Option<Hash>,
+    pub(super) version: Option<String>,
+}
+
+/// Verifiers take SHA-256 for granted.
+pub(super) fn warn_of_hash(key: &dyn fmt::Display, hash: Hash) {
+    let name = match hash {
+        Hash::Sha256 => "sha256",
+        Hash::Sha384 => "sha384",
+        Hash::Sha512 => "sha512",
+    };
+    warn!(
+        "signatures by `{key}` have to be verified with `cosign verify \
+         --signature-digest-algorithm {name}`: its service signs no other digest"
+    );
+}

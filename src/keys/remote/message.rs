@@ -1,0 +1,65 @@
+//! Messages on their way to the service that signs them.
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::keys::error::SignError;
+use crate::keys::prehash::Prehash;
+use crate::oci::Content;
+
+/// A message to sign, and what it is about: some who sign want to know.
+#[derive(Clone)]
+pub struct Message {
+    pub content: Content,
+    pub purpose: Purpose,
+    /// `repository@digest`
+    pub image: String,
+}
+
+/// What a message says of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Signature,
+    Attestation,
+}
+
+impl Purpose {
+    /// Its name for those who sign.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Attestation => "attestation",
+        }
+    }
+}
+
+/// A message that got no signature.
+#[derive(Debug)]
+pub struct Unsigned {
+    /// Its place among the messages.
+    pub index: usize,
+    pub error: SignError,
+}
+
+/// A message with the digest that its key signs; none if the key signs
+/// messages.
+pub(super) struct Prepared {
+    pub(super) message: Message,
+    pub(super) prehash: Option<Prehash>,
+}
+
+/// Asks for one signature after the other, `at_once` at a time; gives them in
+/// the order of the messages.
+pub(super) async fn each<'a, F>(
+    prepared: &'a [Prepared],
+    at_once: usize,
+    sign: impl Fn(&'a Prepared) -> F,
+) -> Result<Vec<Vec<u8>>, Unsigned>
+where
+    F: Future<Output = Result<Vec<u8>, SignError>>,
+{
+    let asked = prepared.iter().enumerate().map(|(index, message)| {
+        let signature = sign(message);
+        async move { signature.await.map_err(|error| Unsigned { index, error }) }
+    });
+    stream::iter(asked).buffered(at_once).try_collect().await
+}

@@ -1,0 +1,28 @@
+//! A key file's text as a service keeps it.
+
+use crate::keys::Password;
+use crate::keys::origin::Origin;
+use crate::secret::Secret;
+
+/// A key file's text, and the password that was kept beside it.
+pub(in crate::keys) struct Stored {
+    pub(in crate::keys) pem: Secret,
+    pub(in crate::keys) password: Password,
+}
+
+impl Stored {
+    /// `name` is where the password is kept, beside the key.
+    pub(super) fn new(pem: Vec<u8>, password: Option<Vec<u8>>, name: &'static str) -> Self {
+        let origin = match password {
+            Some(_) => Origin::Stored(name),
+            None => Origin::NotStored(name),
+        };
+        Self {
+            pem: Secret::new(pem),
+            password: Password {
+                bytes: Secret::new(password.unwrap_or_default()),
+                origin,
+            },
+        }
+    }
+}
