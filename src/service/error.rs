@@ -90,6 +90,9 @@ pub struct ServiceError {
     pub trouble: Trouble,
 }
 
+/// A source without credentials, and why it has none.
+pub type Tried = (&'static str, String);
+
 /// Why a service did not do it. `action` is the request in words, with the
 /// redacted URL; `answer` the service's own words, or nothing.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +107,7 @@ pub enum Trouble {
     File(#[from] Unreadable),
     /// Every source that was tried, with the reason why it has none.
     #[error("no credentials were found; looked at {}", list(tried))]
-    NoCredentials { tried: Vec<(&'static str, String)> },
+    NoCredentials { tried: Vec<Tried> },
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error("access denied: {action}{answer}")]
@@ -269,7 +272,7 @@ impl fmt::Display for Said {
     }
 }
 
-fn list(tried: &[(&'static str, String)]) -> String {
+fn list(tried: &[Tried]) -> String {
     let tried = tried
         .iter()
         .map(|(source, why)| format!("{source} ({why})"));

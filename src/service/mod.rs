@@ -22,7 +22,7 @@ mod vault;
 
 pub use answer::{action, json, last_words, nonsense, quoted, said};
 pub use endpoint::endpoint;
-pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble};
+pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Tried, Trouble};
 pub use oauth::{is_token, safe_url};
 pub use stored::{GitLabProject, KubernetesSecret};
 pub use token::Token;

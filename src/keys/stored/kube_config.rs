@@ -15,7 +15,7 @@ use super::yaml;
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{OwnTls, ProxyVariable};
 use crate::secret::Secret;
-use crate::service::{self, Trouble, Variables};
+use crate::service::{self, Tried, Trouble, Variables};
 
 /// Where Kubernetes mounts what a pod needs to ask it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -26,9 +26,6 @@ pub(super) struct Cluster {
     pub(super) headers: HeaderMap,
     pub(super) own_tls: Arc<OwnTls>,
 }
-
-/// Each source without credentials, and why.
-type Tried = Vec<(&'static str, String)>;
 
 /// A file. Of several, the first that has an entry of a name counts.
 #[derive(Deserialize, Default)]
@@ -113,7 +110,7 @@ impl Cluster {
     /// Reads variables and files: the service account of this pod or, if there is
     /// none, the files of `KUBECONFIG` or `~/.kube/config`.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
-        let mut tried = Tried::new();
+        let mut tried = Vec::new();
         if let Some(cluster) = in_pod(variables, &mut tried)? {
             return Ok(cluster);
         }
@@ -132,7 +129,7 @@ impl Cluster {
     }
 }
 
-fn in_pod(variables: &Variables, tried: &mut Tried) -> Result<Option<Cluster>, Trouble> {
+fn in_pod(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<Cluster>, Trouble> {
     const HOST: &str = "KUBERNETES_SERVICE_HOST";
     let host = variables.text(HOST);
     let (Some(host), Some(port)) = (host, variables.text("KUBERNETES_SERVICE_PORT")) else {
@@ -187,7 +184,7 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
 }
 
 /// The kubeconfigs that are there.
-fn files(variables: &Variables, tried: &mut Tried) -> Result<Vec<File>, Trouble> {
+fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<File>, Trouble> {
     let list = variables.path("KUBECONFIG");
     let (name, paths) = match (list, variables.home()) {
         (Some(list), _) => ("KUBECONFIG", std::env::split_paths(&list).collect()),
@@ -223,7 +220,11 @@ pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
     }
 }
 
-fn of_files(files: &[File], mut tried: Tried, variables: &Variables) -> Result<Cluster, Trouble> {
+fn of_files(
+    files: &[File],
+    mut tried: Vec<Tried>,
+    variables: &Variables,
+) -> Result<Cluster, Trouble> {
     let first = files.first().map(|file| file.path.display().to_string());
     let first = first.unwrap_or_default();
     let wrong = |reason| Trouble::setting(first.clone(), reason);

@@ -1,5 +1,6 @@
 //! Credentials of AWS, and the forms in which they come.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,6 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::secret::{Secret, Secrets};
+use crate::service::{Trouble, Variables};
 
 /// Credentials that end sooner count as ended: a request takes a while.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -112,6 +114,22 @@ fn between<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner)
+}
+
+/// A token in a file, without the blanks around it.
+pub(super) fn token_file(
+    variables: &Variables,
+    path: &Path,
+    name: &str,
+) -> Result<Secret, Trouble> {
+    let bytes = variables.read(path)?;
+    let token = bytes.expose().trim_ascii();
+    let is_token = !token.is_empty() && token.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_token {
+        return Err(Trouble::setting(name, "the file holds no token"));
+    }
+    variables.remember(token);
+    Ok(Secret::new(token.to_vec()))
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::credentials::{Credentials, of_json};
-use super::source::token_file;
+use super::credentials::{Credentials, of_json, token_file};
 use crate::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use crate::http::{
     Client, HttpError, Leash, Method, Redacted, Redirects, Request, Response, Trust,

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use super::config::{Config, http_url};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, token_file};
 use super::metadata::{Container, Machine};
 use super::profiles::Section;
 use crate::secret::Secret;
-use crate::service::{Trouble, Variables};
+use crate::service::{Tried, Trouble, Variables};
 
 /// Profiles that lead to each other.
 const DEEPEST: usize = 8;
@@ -24,7 +24,7 @@ pub(super) enum Source {
     Process(String, String),
     Container(Container),
     /// The virtual machine's own, if it is one; and the sources before it.
-    Machine(Machine, Vec<(&'static str, String)>),
+    Machine(Machine, Vec<Tried>),
 }
 
 /// A role to take on.
@@ -78,7 +78,7 @@ impl Source {
 
 fn of_environment(
     variables: &Variables,
-    tried: &mut Vec<(&'static str, String)>,
+    tried: &mut Vec<Tried>,
 ) -> Result<Option<Credentials>, Trouble> {
     let key_id = variables.first(&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]);
     let secret = variables.first_secret(&["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]);
@@ -104,7 +104,7 @@ fn unsendable(name: &str) -> Trouble {
 
 fn of_web_identity(
     variables: &Variables,
-    tried: &mut Vec<(&'static str, String)>,
+    tried: &mut Vec<Tried>,
 ) -> Result<Option<Source>, Trouble> {
     let Some(path) = variables.path("AWS_WEB_IDENTITY_TOKEN_FILE") else {
         tried.push(("web identity", "not set".to_owned()));
@@ -118,25 +118,6 @@ fn of_web_identity(
     };
     let token = token_file(variables, &path, "AWS_WEB_IDENTITY_TOKEN_FILE")?;
     Ok(Some(Source::WebIdentity(role, token)))
-}
-
-/// A token in a file, without the blanks around it.
-pub(super) fn token_file(
-    variables: &Variables,
-    path: &Path,
-    name: &str,
-) -> Result<Secret, Trouble> {
-    let bytes = variables.read(path)?;
-    let token = bytes.expose().trim_ascii();
-    let is_token = !token.is_empty() && token.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    if !is_token {
-        return Err(Trouble::Setting {
-            name: name.to_owned(),
-            reason: "the file holds no token",
-        });
-    }
-    variables.remember(token);
-    Ok(Secret::new(token.to_vec()))
 }
 
 /// The source that a profile sets up. `None` if it sets up none.
@@ -247,10 +228,7 @@ fn role(section: &Section) -> Option<Role> {
     })
 }
 
-fn of_machine(
-    variables: &Variables,
-    mut tried: Vec<(&'static str, String)>,
-) -> Result<Source, Trouble> {
+fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<Source, Trouble> {
     let is_disabled = variables.text("AWS_EC2_METADATA_DISABLED");
     if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         tried.push(("machine", "`AWS_EC2_METADATA_DISABLED` is set".to_owned()));

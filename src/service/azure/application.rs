@@ -4,10 +4,10 @@
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::audience::Audience;
 use super::authority::is_tenant;
-use super::{Audience, Tried};
 use crate::http::Client;
-use crate::service::error::Trouble;
+use crate::service::error::{Tried, Trouble};
 use crate::service::oauth;
 use crate::service::token::Token;
 use crate::service::variables::Variables;

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Audience;
+use super::audience::Audience;
 use crate::http::Zone;
 use crate::service::error::Trouble;
 use crate::service::oauth;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-use super::Audience;
+use super::audience::Audience;
 use crate::child::{self, Bounds, Words};
 use crate::oci::Content;
 use crate::service::answer::last_words;

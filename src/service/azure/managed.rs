@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Audience;
+use super::audience::Audience;
 use super::authority::near;
 use crate::http::header::{HeaderName, HeaderValue};
 use crate::http::{Client, Leash, Method, Request, Trust};

@@ -4,6 +4,7 @@
 
 mod acr;
 mod application;
+mod audience;
 mod authority;
 mod cli;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -12,19 +13,17 @@ mod managed;
 
 use std::sync::Arc;
 
-use super::error::{ServiceError, ServiceName, Trouble};
+use super::error::{ServiceError, ServiceName, Tried, Trouble};
 use super::token::{Token, Tokens};
 use super::variables::Variables;
 use crate::http::Client;
 pub use acr::AcrRegistry;
 use application::Application;
+pub use audience::Audience;
 use authority::Authority;
 pub use authority::is_tenant;
 use cli::Cli;
 use managed::Managed;
-
-/// A source that has none, and why.
-type Tried = (&'static str, String);
 
 /// The identity of a run at Azure, and its tokens.
 pub struct Identity {
@@ -37,17 +36,6 @@ pub struct Identity {
     tried: Vec<Tried>,
     tokens: Tokens,
     variables: Variables,
-}
-
-/// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audience {
-    /// The service's own name, a URL.
-    pub resource: String,
-    /// The tenant that the service trusts, if it says so.
-    pub tenant: Option<String>,
-    /// The host that vouches for its users, if it says so.
-    pub authority: Option<String>,
 }
 
 impl Identity {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::SCOPE;
+use super::scope::SCOPE;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use crate::http::{Client, Method, Request, Trust, Zone};
 use crate::service::answer::action;

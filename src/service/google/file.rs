@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::SCOPE;
 use super::federated::{Federated, Source, SourceForm};
+use super::scope::SCOPE;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Request, Trust};
 use crate::oci::Content;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::SCOPE;
+use super::scope::SCOPE;
 use crate::http::header::{HeaderName, HeaderValue};
 use crate::http::{Client, Leash, Method, Request, Trust};
 use crate::service::answer::said;

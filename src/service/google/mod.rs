@@ -7,19 +7,19 @@ mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod metadata;
+mod scope;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{ServiceError, ServiceName, Trouble};
+use super::error::{ServiceError, ServiceName, Tried, Trouble};
 use super::token::{Token, Tokens};
 use super::variables::Variables;
 use crate::http::Client;
 use crate::secret::Secret;
 use file::Credentials;
+use scope::SCOPE;
 
-/// What each token is for: all that the identity may do.
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// The variable that names a file, and the file that `gcloud` writes.
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const FILE: &str = "application_default_credentials.json";
@@ -38,7 +38,7 @@ enum Source {
     Metadata {
         host: String,
         /// The places before it, and why they have none.
-        tried: Vec<(&'static str, String)>,
+        tried: Vec<Tried>,
     },
 }
 

@@ -10,7 +10,7 @@ use crate::child::{self, Bounds, ChildError, Words};
 use crate::http::header::HeaderValue;
 use crate::oci::Content;
 use crate::secret::Secret;
-use crate::service::{PROGRAM_TIME, Trouble, Variables, last_words};
+use crate::service::{PROGRAM_TIME, Tried, Trouble, Variables, last_words};
 
 /// Tokens of Vault Enterprise have some 200 bytes.
 const LONGEST: usize = 8 * 1024;
@@ -26,11 +26,8 @@ pub(super) struct Token {
     helper: Option<PathBuf>,
     /// From a variable, or the one that counts if the helper has none.
     known: Option<HeaderValue>,
-    tried: Tried,
+    tried: Vec<Tried>,
 }
-
-/// Each source without a token, and why.
-type Tried = Vec<(&'static str, String)>;
 
 impl Token {
     /// Looks for a token. No program is run yet.
@@ -44,7 +41,7 @@ impl Token {
                 tried: Vec::new(),
             });
         }
-        let mut tried: Tried = names.map(|name| (name, "not set".to_owned())).into();
+        let mut tried: Vec<Tried> = names.map(|name| (name, "not set".to_owned())).into();
         let Some(home) = variables.home() else {
             tried.push((FILE, "HOME is not set".to_owned()));
             return Err(Trouble::NoCredentials { tried });
@@ -114,7 +111,7 @@ fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'stat
 fn in_file(
     path: &Path,
     variables: &Variables,
-    tried: &mut Tried,
+    tried: &mut Vec<Tried>,
 ) -> Result<Option<HeaderValue>, Trouble> {
     let Some(token) = variables.read_if_there(path)? else {
         tried.push((FILE, "not there".to_owned()));
