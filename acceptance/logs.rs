@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::cosign::{all_three, public_key};
-use crate::support::images::Image;
+use crate::support::images::{Document, Image};
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::{Action, Registry, When};
 use crate::support::services::stand_in::StandIn;
@@ -189,4 +189,32 @@ fn a_log_that_fails_is_replaced_by_another() {
     let signer = self::signer(&registry, &image, KEY, "bundle", &files);
     signer.run().ended_with(119).says(&["the log is frozen"]);
     registry.stored_nothing();
+}
+
+/// EVD-43. Which log it is does not matter: nobody is asked.
+#[test]
+fn a_document_that_rekor_v1_would_not_take_is_refused_before_anything_is_signed() {
+    let document = format!(
+        r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"x":"{}"}}"#,
+        "x".repeat(25 * 1024 * 1024)
+    );
+    let document = Document::new("bp/sbom.cdx.json", document.into_bytes());
+    let image = Image::with_documents(&[document]);
+    for (witness, is_taken) in [(V1, false), (V2, true)] {
+        if is_here(Need::Witness(witness)) {
+            let witnesses = Witnesses::of(&[witness]);
+            let files = witnesses.files(&[witness], Rule::Any);
+            let registry = Registry::start();
+            image.seed(&registry);
+            let run = signer(&registry, &image, KEY, "bundle", &files).run();
+            if is_taken {
+                run.succeeded();
+                continue;
+            }
+            run.ended_with(116)
+                .says(&["more than a log of version 1 takes"]);
+            registry.stored_nothing();
+            assert!(witnesses.front(witness).recorded().is_empty());
+        }
+    }
 }

@@ -175,7 +175,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::TagGone { .. }
         | PhaseError::Missing { .. } => IMAGE,
         PhaseError::WriteAccess { source, .. } => of_kind(source.kind(), ACCESS_DENIED),
-        PhaseError::Sbom { .. } | PhaseError::Content(_) => SBOM,
+        PhaseError::Sbom { .. } | PhaseError::TooLongForLog { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
         PhaseError::Sign { source, .. } => match source {
             SignError::Service(error) => of_fault(error.kind()),

@@ -37,7 +37,7 @@ impl Operands {
             | E::Missing { image: name, .. }
             | E::Sbom { image: name, .. }
             | E::SbomLayer { image: name, .. } => image(name),
-            E::Witness { image: name, .. } => image(name),
+            E::Witness { image: name, .. } | E::TooLongForLog { image: name, .. } => image(name),
             E::Moved { tag, .. } | E::TagGone { tag, .. } | E::OwnTag { tag, .. } => image(tag),
             E::Sign {
                 image: name, key, ..

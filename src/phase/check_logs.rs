@@ -1,5 +1,5 @@
-//! Logs that refuse a key: known as soon as the keys are open, before anything is
-//! signed (`spec/evidence.md`, EVD-96).
+//! Logs that refuse a key or a document: known as soon as the keys are open, before
+//! anything is signed (`spec/evidence.md`, EVD-96 and EVD-43).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::error::PhaseError;
 use super::open_keys::Keys;
 use crate::envelope::Form;
 
-/// Refuses keys whose signatures no log of their signatory takes. Signatures at
+/// Refuses keys and documents that no log of their signatory takes. Signatures at
 /// tags that are not taken are said, where bundles beside them are: verifiers that
 /// want an entry find it there.
 ///
@@ -27,6 +27,13 @@ pub fn check_logs(claims: &Claims, keys: &Keys) -> Result<(), PhaseError> {
         let Some(choice) = logs.and_then(|witnesses| witnesses.services.logs.as_ref()) else {
             continue;
         };
+        if let Some(length) = stated.too_long_for(choice) {
+            return Err(PhaseError::TooLongForLog {
+                image: want.subject.to_string(),
+                document: want.document.clone().unwrap_or_default(),
+                length,
+            });
+        }
         let key = &keys.of(signatory)?.record;
         let Err(reason) = stated.loggable_by(choice, key) else {
             continue;

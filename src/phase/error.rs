@@ -144,6 +144,14 @@ pub enum PhaseError {
         #[source]
         reason: Refusal,
     },
+    #[error(
+        "the statement about `{document}` of `{image}` has {length} bytes, more than a log of version 1 takes"
+    )]
+    TooLongForLog {
+        image: String,
+        document: String,
+        length: u64,
+    },
     #[error("cannot have the signature of `{image}` vouched for")]
     Witness {
         image: String,

@@ -11,7 +11,7 @@ use super::stated::Stated;
 use crate::envelope::{self, Form, Payload, Verifier};
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
-use crate::proof::entry::{self, Loggable, Refusal};
+use crate::proof::entry::{self, LONGEST_V1, Loggable, Refusal};
 use crate::proof::key::VerifyingKey;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
@@ -87,6 +87,17 @@ impl Stated {
             // It opened as a key that signs.
             Err(_) => Err(Refusal::Hash),
         }
+    }
+
+    /// The length of its envelope, if the logs of a choice are sent all of it and do
+    /// not take so much.
+    pub(super) fn too_long_for(&self, choice: &Choice) -> Option<u64> {
+        let Payload::Statement(payload) = &*self.payload else {
+            return None;
+        };
+        let length = payload.envelope(&Signature::new(Vec::new())).length();
+        let is_sent = version_of(choice) == entry::Version::V1;
+        (is_sent && length > LONGEST_V1).then_some(length)
     }
 
     /// The bytes that a timestamp of the signature covers (sigstore's

@@ -26,7 +26,7 @@ use crate::proof::timestamp::Timestamp;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
 use crate::service::{ServiceError, ServiceName, Trouble};
-use crate::witness::log::{self, Logs};
+use crate::witness::log::Logs;
 use crate::witness::timestamp;
 
 /// Everything signed, with all of its evidence; nothing sealed.
@@ -112,7 +112,6 @@ pub async fn witness(
 ) -> Result<Vouched, PhaseError> {
     let (places, mut wants) = signed.into_parts();
     let asked = Asked::of(&wants)?;
-    asked.check()?;
     let answers = asked.ask(client, receipt).await?;
     for (want, share) in wants.iter_mut().zip(&asked.wants) {
         answers.check_times(want, *share)?;
@@ -132,16 +131,6 @@ impl Asked {
             asked.wants.push(share);
         }
         Ok(asked)
-    }
-
-    /// Whether every log can take what it is going to be sent: nobody is asked
-    /// before that.
-    fn check(&self) -> Result<(), PhaseError> {
-        let mut questions = self.entries.questions.iter();
-        questions.try_for_each(|question| {
-            let checked = log::check(&question.choice, &question.about);
-            checked.map_err(|source| question.failed(source))
-        })
     }
 
     fn share(&mut self, want: &SignedWant) -> Result<Share, PhaseError> {

@@ -42,6 +42,10 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         ),
         PhaseError::Sbom { source, .. } => of_sbom(source),
         PhaseError::Sign { source, .. } => of_signing(source),
+        PhaseError::TooLongForLog { .. } => say(
+            "a log of version 2 needs a hash alone; or export the document otherwise, with \
+             `export-sbom`",
+        ),
         PhaseError::Unlogged { .. } => say(
             "another key, or `format = \"bundle\"` or `\"both\"`, or a signing config without logs",
         ),

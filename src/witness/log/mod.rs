@@ -54,16 +54,8 @@ pub struct EnterError {
     pub source: ServiceError,
 }
 
-/// Whether the logs of `choice` can take a signature: by its key, its hash and its
-/// length. Nobody is asked.
-///
-/// # Errors
-/// With the reason of the first log that takes it not.
-pub fn check(choice: &Choice, signature: &Loggable) -> Result<(), ServiceError> {
-    let mut services = choice.services.iter();
-    services.try_for_each(|service| check_one(service, signature))
-}
-
+/// Whether a log can take a signature: by its key, its hash and its length. Nobody is
+/// asked.
 fn check_one(service: &Service, signature: &Loggable) -> Result<(), ServiceError> {
     let fault = |trouble| ask::fault(service, trouble);
     let version = version(service)?;
