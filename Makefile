@@ -128,7 +128,7 @@ demo: ## Sign a recorded image on a registry of the demo's own (needs no Go); KE
 	$(CARGO) run --locked --quiet --example demo -- "$(CARGO_TARGET_DIR)/debug/signer" $(if $(KEEP),-keep)
 
 .PHONY: test
-test: tools $(quick_witnesses) lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
+test: tools some-witnesses lint deny ## Run every check: format, lints, licences, unit, doc and acceptance tests
 	@echo "> Running unit, acceptance and doc tests..."
 	$(CARGO) test --locked --features pkcs11
 
@@ -148,7 +148,7 @@ unit: ## Run the unit tests alone (needs no tools)
 	$(CARGO) test --locked --features pkcs11 --lib --bins
 
 .PHONY: acceptance
-acceptance: tools $(quick_witnesses) ## Run the acceptance tests alone
+acceptance: tools some-witnesses ## Run the acceptance tests alone
 	@echo "> Running acceptance tests..."
 	$(CARGO) test --locked --features pkcs11 --test acceptance
 
@@ -287,6 +287,12 @@ services: ## Install the services that hold keys, which the tests leave out wher
 witnesses: ## Install authorities and logs, and the newest cosign; tests leave out what is missing (30 minutes)
 	@$(if $(postgres),:,echo "> There is no initdb (Debian: postgresql); tests with Rekor v1 are left out")
 	@$(MAKE) --no-print-directory --keep-going $(quick_witnesses) $(slow_witnesses)
+
+# Those that are built soon. Without one its tests are left out, and nothing fails.
+.PHONY: some-witnesses
+some-witnesses:
+	@$(MAKE) --no-print-directory --keep-going $(quick_witnesses) || \
+		echo "> NOT ALL WITNESSES ARE HERE: their tests are left out"
 
 .PHONY: components
 components:
