@@ -41,7 +41,7 @@ pub(crate) struct Bounds {
 }
 
 /// The answer of a program that has ended.
-pub(crate) struct Answer {
+pub(crate) struct ChildAnswer {
     /// Its standard output.
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// The last words of its standard error.
@@ -93,7 +93,7 @@ pub(crate) async fn run(
     input: &Content,
     words: Words,
     bounds: Bounds,
-) -> Result<Answer, ChildError> {
+) -> Result<ChildAnswer, ChildError> {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -112,7 +112,11 @@ pub(crate) async fn run(
     answer.unwrap_or(Err(ChildError::Silence { time: bounds.time }))
 }
 
-async fn talk(child: &mut Child, input: &Content, bounds: Bounds) -> Result<Answer, ChildError> {
+async fn talk(
+    child: &mut Child,
+    input: &Content,
+    bounds: Bounds,
+) -> Result<ChildAnswer, ChildError> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let writing = async {
         match stdin {
@@ -159,7 +163,7 @@ async fn talk(child: &mut Child, input: &Content, bounds: Bounds) -> Result<Answ
         }
     };
     let status = child.wait().await.map_err(ChildError::Start)?;
-    Ok(Answer {
+    Ok(ChildAnswer {
         output,
         words: tail.to_string(),
         status,
@@ -225,7 +229,11 @@ mod tests {
         answer: 1000,
     };
 
-    async fn shell(script: &str, input: Content, bounds: Bounds) -> Result<Answer, ChildError> {
+    async fn shell(
+        script: &str,
+        input: Content,
+        bounds: Bounds,
+    ) -> Result<ChildAnswer, ChildError> {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         run(command, &input, Words::Kept, bounds).await

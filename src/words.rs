@@ -16,9 +16,9 @@ impl fmt::Display for Count {
 
 /// So many bytes: `812 bytes`, `1.5 kB`, `12.0 MB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bytes(pub u64);
+pub(crate) struct ByteCount(pub u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for ByteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
         if self.0 < 1000 {
@@ -64,7 +64,7 @@ mod tests {
             (2_000_000_000, "2.0 GB"),
             (u64::MAX, "18446744.1 TB"),
         ] {
-            assert_eq!(Bytes(bytes).to_string(), text);
+            assert_eq!(ByteCount(bytes).to_string(), text);
         }
     }
 }

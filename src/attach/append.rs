@@ -13,7 +13,7 @@ use super::place::Place;
 use super::standing::Standing;
 use super::union::{Changes, Union, union};
 use crate::config::MediaTypes;
-use crate::envelope::Sealed;
+use crate::envelope::SealedValue;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::{Descriptor, Digest};
 use crate::store::registry::{Condition, Put};
@@ -53,11 +53,11 @@ pub(super) enum Settling {
 #[derive(Clone)]
 pub(super) struct Append<'a> {
     place: &'a Place,
-    layers: &'a [Sealed],
+    layers: &'a [SealedValue],
     superseded: &'a [Descriptor],
     media_types: MediaTypes,
     found: Standing,
-    state: State,
+    state: AppendState,
     /// The settling after each put, for stale writers.
     policy: Settling,
     settling: Settling,
@@ -70,7 +70,7 @@ pub(super) struct Append<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum State {
+enum AppendState {
     /// `found` is the newest that is known.
     Merging,
     /// This was put, and not yet seen.
@@ -93,7 +93,7 @@ impl<'a> Append<'a> {
             superseded: hanging.superseded,
             media_types: hanging.media_types,
             found: hanging.found,
-            state: State::Merging,
+            state: AppendState::Merging,
             policy,
             settling: Settling::Over,
             trusts_conditions: true,
@@ -123,15 +123,15 @@ impl<'a> Append<'a> {
     }
 
     /// Everything that is to hang at the place, whether it is there or not.
-    pub(super) fn layers(&self) -> &'a [Sealed] {
+    pub(super) fn layers(&self) -> &'a [SealedValue] {
         self.layers
     }
 
     /// The digest of what stands there, as far as is known.
     pub(super) fn stands(&self) -> Option<&Digest> {
         match &self.state {
-            State::Proving(digest, _) => Some(digest),
-            State::Merging | State::Lost(_) => self.found.digest(),
+            AppendState::Proving(digest, _) => Some(digest),
+            AppendState::Merging | AppendState::Lost(_) => self.found.digest(),
         }
     }
 
@@ -146,12 +146,12 @@ impl<'a> Append<'a> {
     /// On a full tag.
     pub(super) fn next(&self) -> Result<Next, AttachError> {
         match &self.state {
-            State::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
+            AppendState::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
                 Ok(Next::Read(Wait::Settled))
             }
-            State::Proving(_, wait) => Ok(Next::Read(*wait)),
-            State::Lost(_) => Ok(Next::Read(Wait::Collision)),
-            State::Merging => {
+            AppendState::Proving(_, wait) => Ok(Next::Read(*wait)),
+            AppendState::Lost(_) => Ok(Next::Read(Wait::Collision)),
+            AppendState::Merging => {
                 let changes = Changes {
                     erased: &self.erased,
                     superseded: self.to_supersede(),
@@ -182,20 +182,22 @@ impl<'a> Append<'a> {
             self.has_put = true;
         }
         self.state = match answer {
-            Put::Written | Put::Indexed => State::Proving(digest, Wait::No),
-            Put::BlobUnknown | Put::Unclear(_) | Put::Outdated => State::Lost(Setback::Unclear),
+            Put::Written | Put::Indexed => AppendState::Proving(digest, Wait::No),
+            Put::BlobUnknown | Put::Unclear(_) | Put::Outdated => {
+                AppendState::Lost(Setback::Unclear)
+            }
             // Not every registry, nor every gateway, says with 412 that it will
             // not have the condition.
             Put::Refused {
                 status: 304 | 403 | 409 | 412 | 417 | 428,
                 ..
-            } if is_conditional => State::Lost(Setback::ConditionFailed),
+            } if is_conditional => AppendState::Lost(Setback::ConditionFailed),
             // "Not implemented": some registries know no conditions at all.
             Put::Refused {
                 status: 400 | 501, ..
             } if is_conditional => {
                 self.trusts_conditions = false;
-                State::Merging
+                AppendState::Merging
             }
             Put::Refused { status, answer } => {
                 return Err(AttachError::Refused {
@@ -213,31 +215,31 @@ impl<'a> Append<'a> {
     pub(super) fn saw(&mut self, now: Standing) -> Vec<Descriptor> {
         let before = self.found.digest();
         match &self.state {
-            State::Proving(digest, _) if now.digest() != Some(digest) => {
+            AppendState::Proving(digest, _) if now.digest() != Some(digest) => {
                 let is_stale = now.digest().is_none() || now.digest() == before;
                 if is_stale {
-                    self.state = State::Proving(digest.clone(), Wait::Consistency);
+                    self.state = AppendState::Proving(digest.clone(), Wait::Consistency);
                     return Vec::new();
                 }
             }
             // Our manifest still stands after the settle time: done.
-            State::Proving(_, Wait::No) => self.settling = Settling::Over,
+            AppendState::Proving(_, Wait::No) => self.settling = Settling::Over,
             // The same, of what others wrote. A tag that has changed has to
             // settle again, although everything of ours may be in it: what stood
             // there in between may have lacked it, and somebody may be writing
             // on that.
-            State::Merging if now.digest() == before => self.settling = Settling::Over,
+            AppendState::Merging if now.digest() == before => self.settling = Settling::Over,
             // The registry says "changed" of what is unchanged: its word does
             // not count.
-            State::Lost(Setback::ConditionFailed) if now.digest() == before => {
+            AppendState::Lost(Setback::ConditionFailed) if now.digest() == before => {
                 self.trusts_conditions = false
             }
-            State::Proving(..) | State::Lost(_) | State::Merging => {}
+            AppendState::Proving(..) | AppendState::Lost(_) | AppendState::Merging => {}
         }
         let mut lost = lost(&self.found, &now);
         lost.retain(|layer| !self.superseded.contains(layer));
         self.found = now;
-        self.state = State::Merging;
+        self.state = AppendState::Merging;
         lost
     }
 

@@ -10,7 +10,7 @@ use super::place::{Kind, Place};
 use super::standing::Standing;
 use super::union::{self, Changes};
 use crate::config::MediaTypes;
-use crate::envelope::{Layer, Sealed};
+use crate::envelope::{Layer, SealedValue};
 use crate::oci::fuzzing::assert_readable;
 use crate::oci::{Descriptor, Digest, Manifest};
 
@@ -34,7 +34,7 @@ pub fn union(data: &[u8]) {
     }
 }
 
-fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Sealed]) {
+fn assert_settles(kind: Kind, manifest: Manifest, layers: &[SealedValue]) {
     let repository = "r.io/app".parse().expect("it is one");
     let place = Place::new(repository, Digest::of(b"image"), kind);
     let found = Standing::of(kind, manifest);
@@ -59,9 +59,9 @@ fn assert_settles(kind: Kind, manifest: Manifest, layers: &[Sealed]) {
     }
 }
 
-fn layer(bytes: &'static [u8]) -> Sealed {
+fn layer(bytes: &'static [u8]) -> SealedValue {
     let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, bytes);
-    Sealed::Layer(Layer {
+    SealedValue::Layer(Layer {
         descriptor,
         content: Bytes::from_static(bytes).into(),
     })

@@ -3,13 +3,13 @@
 use super::place::Place;
 use super::standing::Standing;
 use crate::config::MediaTypes;
-use crate::envelope::Sealed;
+use crate::envelope::SealedValue;
 use crate::oci::Descriptor;
 
 /// Layers that are to hang at a place, beside what stands there.
 pub(crate) struct Hanging<'a> {
     pub(crate) place: &'a Place,
-    pub(crate) layers: &'a [Sealed],
+    pub(crate) layers: &'a [SealedValue],
     /// Layers of our own that stand at a tag, and that `layers` take the place of.
     pub(crate) superseded: &'a [Descriptor],
     /// Those of a tag that is new.

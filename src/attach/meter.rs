@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::oci::{Content, Digest, Repository, Reread};
-use crate::words::Bytes;
+use crate::words::ByteCount;
 
 /// Smaller content is sent in one piece, and counts when it is there.
 const STREAMED: u64 = 256 * 1024;
@@ -16,11 +16,11 @@ pub(super) type BlobKey = (Repository, Digest);
 
 /// The blobs of a run. Clones are the same meter.
 #[derive(Clone, Default)]
-pub(crate) struct Meter(Arc<Mutex<HashMap<BlobKey, Share>>>);
+pub(crate) struct Meter(Arc<Mutex<HashMap<BlobKey, SentShare>>>);
 
 /// The bytes of a blob that were sent.
 #[derive(Clone, Copy)]
-struct Share {
+struct SentShare {
     sent: u64,
     length: u64,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Sent {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", Bytes(self.sent), Bytes(self.all))
+        write!(f, "{} of {}", ByteCount(self.sent), ByteCount(self.all))
     }
 }
 
@@ -50,7 +50,7 @@ impl Meter {
 
     /// A blob of `length` bytes is going to be sent. Safe to repeat.
     pub(super) fn announce(&self, key: &BlobKey, length: u64) {
-        let share = Share { sent: 0, length };
+        let share = SentShare { sent: 0, length };
         self.shares().entry(key.clone()).or_insert(share);
     }
 
@@ -82,13 +82,13 @@ impl Meter {
         Content::from_source(counted).with_digest(key.1.clone())
     }
 
-    fn set(&self, key: &BlobKey, change: impl FnOnce(&mut Share)) {
+    fn set(&self, key: &BlobKey, change: impl FnOnce(&mut SentShare)) {
         if let Some(share) = self.shares().get_mut(key) {
             change(share);
         }
     }
 
-    fn shares(&self) -> MutexGuard<'_, HashMap<BlobKey, Share>> {
+    fn shares(&self) -> MutexGuard<'_, HashMap<BlobKey, SentShare>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use super::standing::Standing;
 use super::tag_writer::{TagWriter, UPLOADS};
 use super::timing::{CONSISTENCY, LIST_PAUSE};
 use crate::config::MediaTypes;
-use crate::envelope::{Layer, Sealed};
+use crate::envelope::{Layer, SealedValue};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
@@ -25,7 +25,7 @@ use crate::store::registry::{Condition, Put};
 pub(crate) struct ReferrerWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
-    layers: &'a [Sealed],
+    layers: &'a [SealedValue],
     expected: Option<Expected>,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
@@ -34,9 +34,9 @@ pub(crate) struct ReferrerWriter<'a> {
     /// Where they are listed otherwise.
     tag: TagWriter<'a>,
     /// Which of `layers` the registry does not have.
-    missing: Vec<&'a Sealed>,
+    missing: Vec<&'a SealedValue>,
     /// Those that the tag lists, and which may be gone all the same.
-    unproven: Vec<&'a Sealed>,
+    unproven: Vec<&'a SealedValue>,
     visible: Visible,
 }
 
@@ -73,7 +73,7 @@ impl<'a> ReferrerWriter<'a> {
     }
 
     /// Whether `layer` was there when it was looked for.
-    pub(crate) fn has_kept(&self, layer: &Sealed) -> bool {
+    pub(crate) fn has_kept(&self, layer: &SealedValue) -> bool {
         let digest = &layer.descriptor().digest;
         !self
             .missing
@@ -100,7 +100,7 @@ impl<'a> ReferrerWriter<'a> {
         }
         let blobs = blobs(&self.missing);
         let bundles = self.layers.iter().filter(|layer| self.has_kept(layer));
-        let bundles = bundles.flat_map(Sealed::blobs);
+        let bundles = bundles.flat_map(SealedValue::blobs);
         let bundles = bundles.filter(|part| part.descriptor.media_type != MediaType::OCI_EMPTY);
         let replenishing = self.publication.replenish(self.place, bundles.collect());
         let uploading = self.publication.upload(self.place, &blobs);
@@ -196,7 +196,7 @@ impl<'a> ReferrerWriter<'a> {
         }
     }
 
-    async fn is_there(&self, layer: &Sealed) -> Result<bool, AttachError> {
+    async fn is_there(&self, layer: &SealedValue) -> Result<bool, AttachError> {
         let reference = by_digest(self.place, layer);
         let there = self.publication.registries.head_manifest(&reference).await;
         let there = there.map_err(|source| AttachError::store(self.place, source))?;
@@ -241,7 +241,7 @@ fn readable(place: &Place, fault: Option<String>) -> Result<(), AttachError> {
 fn tag_of<'a>(
     publication: &'a Publication<'a>,
     place: &'a Place,
-    layers: &'a [Sealed],
+    layers: &'a [SealedValue],
     found: Standing,
 ) -> TagWriter<'a> {
     let hanging = Hanging {
@@ -256,7 +256,7 @@ fn tag_of<'a>(
 }
 
 /// The blobs of manifests.
-fn blobs(referrers: &[&Sealed]) -> Vec<(Digest, Content)> {
+fn blobs(referrers: &[&SealedValue]) -> Vec<(Digest, Content)> {
     let blobs = referrers.iter().flat_map(|referrer| referrer.blobs());
     blobs.map(Layer::to_blob).collect()
 }
@@ -268,7 +268,7 @@ struct Putting {
     visible: Visible,
 }
 
-async fn put(publication: &Publication<'_>, place: &Place, layer: &Sealed) -> Putting {
+async fn put(publication: &Publication<'_>, place: &Place, layer: &SealedValue) -> Putting {
     let mut visible = Visible::No;
     let outcome = async {
         let reference = by_digest(place, layer);
@@ -319,7 +319,7 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &Sealed) -> Pu
     Putting { outcome, visible }
 }
 
-fn by_digest(place: &Place, layer: &Sealed) -> Reference {
+fn by_digest(place: &Place, layer: &SealedValue) -> Reference {
     Reference::new(
         place.repository().clone(),
         layer.descriptor().digest.clone(),

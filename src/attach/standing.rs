@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::error::AttachError;
 use super::place::{Kind, Place};
-use crate::envelope::{self, Sealed};
+use crate::envelope::{self, SealedValue};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Descriptor, Digest, ImageManifest, IndexManifest, Manifest, Reading};
 use crate::store::registry::{Condition, Referrers, Served};
@@ -141,7 +141,7 @@ impl Standing {
     /// Whether `layer` hung there, just as it is to hang there: an annotation
     /// more may make readers refuse it. Whether they can read it is another
     /// matter: see [`set_right`](Self::set_right).
-    pub(crate) fn holds(&self, layer: &Sealed) -> bool {
+    pub(crate) fn holds(&self, layer: &SealedValue) -> bool {
         match self {
             Self::Nothing => false,
             // The registry itself derives the entries of its list from the
@@ -165,7 +165,7 @@ impl Standing {
     ///
     /// # Errors
     /// On a layer that cannot be written again.
-    pub(super) fn set_right(&self, layers: &[Sealed]) -> Result<Self, ManifestError> {
+    pub(super) fn set_right(&self, layers: &[SealedValue]) -> Result<Self, ManifestError> {
         let mut standing = self.clone();
         if let Self::Tag(tagged) = &mut standing
             && let TagBody::Image(image) = &mut tagged.body

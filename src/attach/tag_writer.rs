@@ -16,7 +16,7 @@ use super::settle::{Contention, Measured, Settle};
 use super::timing::{CONSISTENCY, MOST_DOUBLINGS, PATIENCE, RESTLESS, STALE, after_collision};
 use super::union::Union;
 use super::watch::{Doubt, PlaceWatch};
-use crate::envelope::{Layer, Sealed};
+use crate::envelope::{Layer, SealedValue};
 use crate::oci::{Content, Descriptor, Digest};
 use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
@@ -461,14 +461,14 @@ impl<'a> TagWriter<'a> {
         if self.place.kind() == Kind::Referrers {
             return Ok(());
         }
-        let is_uploaded = |layer: &Sealed| {
+        let is_uploaded = |layer: &SealedValue| {
             uploaded
                 .iter()
                 .any(|(digest, _)| *digest == layer.descriptor().digest)
         };
         let layers = self.append.layers().iter();
         let held = layers.filter(|layer| self.append.found().holds(layer) && !is_uploaded(layer));
-        let blobs = held.flat_map(Sealed::blobs).collect();
+        let blobs = held.flat_map(SealedValue::blobs).collect();
         self.publication.replenish(self.place, blobs).await
     }
 
@@ -477,7 +477,7 @@ impl<'a> TagWriter<'a> {
         // The blob that the registry does not know may be of a layer that hangs
         // there already. Of referrers the layers are manifests.
         if self.lost > 0 && self.place.kind() != Kind::Referrers {
-            let blobs = self.append.layers().iter().flat_map(Sealed::blobs);
+            let blobs = self.append.layers().iter().flat_map(SealedValue::blobs);
             wanted.extend(blobs.map(Layer::to_blob));
         }
         wanted.retain(|(digest, _)| !self.uploaded.contains(digest));

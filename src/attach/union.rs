@@ -10,7 +10,7 @@ use super::error::AttachError;
 use super::place::{Kind, Place};
 use super::standing::Standing;
 use crate::config::MediaTypes;
-use crate::envelope::{Layer, Sealed};
+use crate::envelope::{Layer, SealedValue};
 use crate::oci::manifest::MAX_LAYERS;
 use crate::oci::manifest::ManifestError;
 use crate::oci::{
@@ -22,14 +22,14 @@ pub(super) struct Union {
     pub(super) manifest: Manifest,
     /// How many layers the manifest has.
     pub(super) layers: usize,
-    pub(super) missing: Vec<Sealed>,
+    pub(super) missing: Vec<SealedValue>,
     pub(super) config: Option<(Digest, Content)>,
 }
 
 impl Union {
     /// The blobs that the manifest needs and that may not be there yet.
     pub(super) fn blobs(&self) -> Vec<(Digest, Content)> {
-        let layers = self.missing.iter().flat_map(Sealed::blobs);
+        let layers = self.missing.iter().flat_map(SealedValue::blobs);
         let layers = layers.map(Layer::to_blob);
         layers.chain(self.config.clone()).collect()
     }
@@ -52,7 +52,7 @@ pub(super) fn union(
     place: &Place,
     found: &Standing,
     changes: Changes<'_>,
-    layers: &[Sealed],
+    layers: &[SealedValue],
     media_types: MediaTypes,
 ) -> Result<Option<Union>, AttachError> {
     let Changes {
@@ -67,7 +67,7 @@ pub(super) fn union(
             place: place.clone(),
             source,
         })?;
-    let missing: Vec<Sealed> = ours
+    let missing: Vec<SealedValue> = ours
         .iter()
         .filter(|layer| !found.holds(layer))
         .cloned()
@@ -101,7 +101,7 @@ pub(super) fn union(
 }
 
 /// The layers that are hung at a place anew: `erased` again, and `missing`.
-fn added(erased: Vec<Descriptor>, missing: &[Sealed]) -> Vec<Descriptor> {
+fn added(erased: Vec<Descriptor>, missing: &[SealedValue]) -> Vec<Descriptor> {
     let missing = missing.iter().map(|layer| layer.descriptor().clone());
     erased.into_iter().chain(missing).collect()
 }
@@ -112,7 +112,7 @@ fn list(
     place: &Place,
     base: Option<&IndexManifest>,
     mut erased: Vec<Descriptor>,
-    missing: Vec<Sealed>,
+    missing: Vec<SealedValue>,
     gone: &[Digest],
 ) -> Result<Union, AttachError> {
     erased.retain(|erased| !gone.contains(&erased.digest));
@@ -141,7 +141,7 @@ fn append(
     place: &Place,
     base: Option<&ImageManifest>,
     erased: Vec<Descriptor>,
-    missing: Vec<Sealed>,
+    missing: Vec<SealedValue>,
     media_types: MediaTypes,
 ) -> Result<Union, AttachError> {
     let added = added(erased, &missing);
@@ -169,7 +169,7 @@ fn append(
     })
 }
 
-fn distinct(layers: &[Sealed]) -> Vec<Sealed> {
+fn distinct(layers: &[SealedValue]) -> Vec<SealedValue> {
     let mut known = HashSet::new();
     let layers = layers.iter();
     let new = layers.filter(|layer| known.insert(layer.descriptor()));
@@ -260,14 +260,14 @@ mod tests {
         Place::new("r.io/app".parse().unwrap(), Digest::of(b""), kind)
     }
 
-    fn layer(descriptor: Descriptor, content: Content) -> Sealed {
-        Sealed::Layer(Layer {
+    fn layer(descriptor: Descriptor, content: Content) -> SealedValue {
+        SealedValue::Layer(Layer {
             descriptor,
             content,
         })
     }
 
-    fn layers(object: &str, manifest: &ImageManifest) -> Vec<Sealed> {
+    fn layers(object: &str, manifest: &ImageManifest) -> Vec<SealedValue> {
         let layer = |descriptor: &Descriptor| {
             let content = blob(object, &descriptor.digest).into();
             layer(descriptor.clone(), content)
@@ -403,7 +403,7 @@ mod tests {
         let whole = recorded(object, ".sig");
         let all = layers(object, &whole.to_image().unwrap());
         let mut better = all[1].clone();
-        let Sealed::Layer(layer) = &mut better else {
+        let SealedValue::Layer(layer) = &mut better else {
             unreachable!()
         };
         let name = "dev.sigstore.cosign/rfc3161timestamp".to_owned();
@@ -467,7 +467,7 @@ mod tests {
             let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, text.as_bytes());
             layer(descriptor, text.into_bytes().into())
         };
-        let many: Vec<Sealed> = (0..=MAX_LAYERS)
+        let many: Vec<SealedValue> = (0..=MAX_LAYERS)
             .map(|index| layer(index.to_string()))
             .collect();
         let refused = union(

@@ -6,7 +6,7 @@ use super::place::Kind;
 use super::publication::{Order, Publication};
 use super::referrer_writer::ReferrerWriter;
 use super::tag_writer::TagWriter;
-use crate::envelope::Sealed;
+use crate::envelope::SealedValue;
 use crate::oci::Digest;
 use crate::store::Visible;
 
@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether `layer`, which was [found](super::Standing::holds), is really there.
-    pub(crate) fn has_kept(&self, layer: &Sealed) -> bool {
+    pub(crate) fn has_kept(&self, layer: &SealedValue) -> bool {
         match self {
             Self::Tag(_) => true,
             Self::Referrers(writer) => writer.has_kept(layer),

@@ -20,7 +20,7 @@ use nix::unistd::{Gid, Uid, getresgid, getresuid, setresgid, setresuid};
 pub fn harden() -> Result<(), PrivilegesError> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .and_then(|()| prctl::set_dumpable(false))
-        .map_err(|errno| PrivilegesError::Harden(Refusal(errno)))
+        .map_err(|errno| PrivilegesError::Harden(SystemRefusal(errno)))
 }
 
 /// Whether [`run_as`] with these ids would change the user of this process.
@@ -40,7 +40,7 @@ pub fn run_as(uid: Option<u32>, gid: Option<u32>) -> Result<(), PrivilegesError>
     become_user(uid, gid).map_err(|errno| PrivilegesError::RunAs {
         uid: uid.unwrap_or_else(|| Uid::effective().as_raw()),
         gid: gid.unwrap_or_else(|| Gid::effective().as_raw()),
-        source: Refusal(errno),
+        source: SystemRefusal(errno),
     })
 }
 
@@ -73,23 +73,23 @@ pub enum PrivilegesError {
         uid: u32,
         gid: u32,
         #[source]
-        source: Refusal,
+        source: SystemRefusal,
     },
     #[error("failed to keep the memory of this process private")]
-    Harden(#[source] Refusal),
+    Harden(#[source] SystemRefusal),
 }
 
 /// The kernel's reason, in the words of Go: `operation not permitted`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal(Errno);
+pub struct SystemRefusal(Errno);
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SystemRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.desc().to_lowercase())
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for SystemRefusal {}
 
 #[cfg(test)]
 mod tests {

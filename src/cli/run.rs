@@ -21,7 +21,7 @@ use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
-use crate::keys::{KeyReference, Origin};
+use crate::keys::{KeyReference, PasswordOrigin};
 use crate::oci::{Namespace, Repository};
 use crate::phase::{
     self, ClosedKey, Destination, Input, KeySettings, MessageFolder, Mixture, Notation, Plan,
@@ -366,7 +366,9 @@ fn files_read(
         }
     }
     for closed in closed {
-        if let Some(Origin::File(path)) = closed.key.password().map(|password| &password.origin) {
+        if let Some(PasswordOrigin::File(path)) =
+            closed.key.password().map(|password| &password.origin)
+        {
             add(path, format!("the password of `{}`", closed.name()));
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::media_type;
 use super::seal::{LOG_ENTRY, SIGNATURE, TIMESTAMP};
 use super::{
-    Evidence, Form, Layer, Referrer, ReferrerMembers, Sealed, Signed, Verifier, open, seal,
+    Evidence, Form, Layer, Referrer, ReferrerMembers, SealedValue, Signed, Verifier, open, seal,
 };
 use crate::oci::{Descriptor, Manifest, MediaType};
 
@@ -71,7 +71,7 @@ fn assert_same(opened: &Signed, signed: &Signed, form: Form) {
     assert!(opened.evidence.iter().all(is_whole));
 }
 
-fn layer(media_type: MediaType, bytes: Bytes, annotation: String) -> Sealed {
+fn layer(media_type: MediaType, bytes: Bytes, annotation: String) -> SealedValue {
     let mut layer = Layer::of(media_type, bytes.into()).expect("in memory");
     let annotations = [
         (SIGNATURE, "AQ==".to_owned()),
@@ -80,14 +80,14 @@ fn layer(media_type: MediaType, bytes: Bytes, annotation: String) -> Sealed {
     ];
     let annotations = annotations.map(|(name, value)| (name.to_owned(), value));
     layer.descriptor.annotations = annotations.into_iter().collect();
-    Sealed::Layer(layer)
+    SealedValue::Layer(layer)
 }
 
 /// A referrer with this bundle.
-pub(super) fn referrer(bundle: Bytes) -> Sealed {
+pub(super) fn referrer(bundle: Bytes) -> SealedValue {
     let manifest = Manifest::new(MediaType::OCI_MANIFEST, Bytes::from_static(b"{}"));
     let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, bundle.into()).expect("in memory");
-    Sealed::Referrer(Referrer {
+    SealedValue::Referrer(Referrer {
         descriptor: manifest.descriptor(),
         manifest,
         blobs: vec![bundle],

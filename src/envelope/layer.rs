@@ -50,14 +50,14 @@ pub struct Referrer {
 
 /// A value in the form in which it is stored.
 #[derive(Clone, Debug)]
-pub enum Sealed {
+pub enum SealedValue {
     /// One layer of a tag's manifest.
     Layer(Layer),
     /// A manifest of its own.
     Referrer(Referrer),
 }
 
-impl Sealed {
+impl SealedValue {
     /// The descriptor by which the list or manifest at the place names the
     /// value.
     pub fn descriptor(&self) -> &Descriptor {

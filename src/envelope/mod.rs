@@ -22,7 +22,7 @@ mod simple_signing;
 mod statement;
 
 pub use claim::{Claim, Form};
-pub use layer::{Layer, Referrer, Sealed};
+pub use layer::{Layer, Referrer, SealedValue};
 pub use open::{EnvelopeError, last_signature, open, signature_of, vouching_in, vouching_of};
 pub use payload::Payload;
 pub use referrer::{PREDICATE_TYPE as REFERRER_PREDICATE_TYPE, ReferrerMembers, may_be_bundle};

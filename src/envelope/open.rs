@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::dsse::{self, IN_TOTO};
-use super::layer::{Layer, Referrer, Sealed};
+use super::layer::{Layer, Referrer, SealedValue};
 use super::media_type;
 use super::members::{MemberName, Members};
 use super::payload::Payload;
@@ -61,18 +61,18 @@ pub enum EnvelopeError {
 ///
 /// # Errors
 /// On a value that cannot be read, and on one that is not of a known form.
-pub fn open(sealed: &Sealed) -> Result<Signed, EnvelopeError> {
+pub fn open(sealed: &SealedValue) -> Result<Signed, EnvelopeError> {
     match sealed {
-        Sealed::Layer(layer) if layer.descriptor.media_type == media_type::SIMPLE_SIGNING => {
+        SealedValue::Layer(layer) if layer.descriptor.media_type == media_type::SIMPLE_SIGNING => {
             open_signature(layer)
         }
-        Sealed::Layer(layer) if layer.descriptor.media_type == media_type::DSSE_ENVELOPE => {
+        SealedValue::Layer(layer) if layer.descriptor.media_type == media_type::DSSE_ENVELOPE => {
             open_envelope(layer)
         }
-        Sealed::Layer(layer) => Err(EnvelopeError::MediaType(
+        SealedValue::Layer(layer) => Err(EnvelopeError::MediaType(
             layer.descriptor.media_type.clone(),
         )),
-        Sealed::Referrer(referrer) => open_referrer(referrer),
+        SealedValue::Referrer(referrer) => open_referrer(referrer),
     }
 }
 

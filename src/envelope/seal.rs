@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use pkcs8::der::pem::{LineEnding, encode_string};
 
 use super::claim::Form;
-use super::layer::{Layer, Sealed};
+use super::layer::{Layer, SealedValue};
 use super::media_type;
 use super::payload::Payload;
 use super::referrer::ReferrerMembers;
@@ -43,13 +43,17 @@ pub enum SealError {
 /// # Errors
 /// On a document that cannot be read, and on a payload that was made for another
 /// form.
-pub fn seal(signed: &Signed, form: Form, members: &ReferrerMembers) -> Result<Sealed, SealError> {
+pub fn seal(
+    signed: &Signed,
+    form: Form,
+    members: &ReferrerMembers,
+) -> Result<SealedValue, SealError> {
     let predicate_type = signed.claim.predicate_type(form);
     match (form, &*signed.payload) {
         (Form::Tag, Payload::SimpleSigning(payload)) => {
             let layer = Layer::of(media_type::SIMPLE_SIGNING, payload.clone())?;
             let signature = signed.signature.to_base64();
-            Ok(Sealed::Layer(annotated(layer, signed, signature)))
+            Ok(SealedValue::Layer(annotated(layer, signed, signature)))
         }
         (Form::Tag, Payload::Statement(payload)) => {
             let envelope = payload.envelope(&signed.signature);
@@ -59,14 +63,14 @@ pub fn seal(signed: &Signed, form: Form, members: &ReferrerMembers) -> Result<Se
                 let annotations = &mut layer.descriptor.annotations;
                 annotations.insert(PREDICATE_TYPE.to_owned(), predicate_type.to_owned());
             }
-            Ok(Sealed::Layer(layer))
+            Ok(SealedValue::Layer(layer))
         }
         (Form::Bundle | Form::ChainBundle, Payload::Statement(payload)) => {
             let content = bundle::bundle(payload, signed, form);
             let bundle = Layer::of(media_type::SIGSTORE_BUNDLE, content)?;
             let predicate_type = predicate_type.unwrap_or_default();
             let referrer = referrer::referrer(members, bundle, predicate_type);
-            Ok(Sealed::Referrer(referrer.map_err(io::Error::from)?))
+            Ok(SealedValue::Referrer(referrer.map_err(io::Error::from)?))
         }
         (Form::Bundle | Form::ChainBundle, Payload::SimpleSigning(_)) => {
             Err(SealError::NoStatement)
@@ -90,8 +94,8 @@ pub fn sealed_length(signed: &Signed, form: Form) -> u64 {
 ///
 /// # Errors
 /// On a document that cannot be read.
-pub fn attachment(media_type: MediaType, document: Content) -> io::Result<Sealed> {
-    Layer::of(media_type, document).map(Sealed::Layer)
+pub fn attachment(media_type: MediaType, document: Content) -> io::Result<SealedValue> {
+    Layer::of(media_type, document).map(SealedValue::Layer)
 }
 
 fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {

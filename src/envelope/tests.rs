@@ -36,7 +36,7 @@ fn manifests(object: &Path) -> Vec<Manifest> {
 }
 
 /// What hangs on the image of a recorded repository, as it was stored.
-fn stored(object: &Path) -> Vec<Sealed> {
+fn stored(object: &Path) -> Vec<SealedValue> {
     let mut all = Vec::new();
     for manifest in manifests(object) {
         let Ok(image) = manifest.to_image() else {
@@ -52,7 +52,7 @@ fn stored(object: &Path) -> Vec<Sealed> {
             .iter()
             .any(|layer| is(layer, media_type::SIGSTORE_BUNDLE))
         {
-            all.push(Sealed::Referrer(Referrer {
+            all.push(SealedValue::Referrer(Referrer {
                 descriptor: manifest.descriptor(),
                 manifest,
                 blobs,
@@ -62,23 +62,23 @@ fn stored(object: &Path) -> Vec<Sealed> {
         let is_signed = |layer: &Layer| {
             is(layer, media_type::SIMPLE_SIGNING) || is(layer, media_type::DSSE_ENVELOPE)
         };
-        all.extend(blobs.into_iter().filter(is_signed).map(Sealed::Layer));
+        all.extend(blobs.into_iter().filter(is_signed).map(SealedValue::Layer));
     }
     all
 }
 
-fn bundle_of(sealed: &Sealed) -> Bytes {
-    let Sealed::Referrer(referrer) = sealed else {
+fn bundle_of(sealed: &SealedValue) -> Bytes {
+    let SealedValue::Referrer(referrer) = sealed else {
         panic!("no referrer");
     };
     let bundle = referrer.blobs.last().unwrap();
     bundle.content.to_bytes().unwrap()
 }
 
-fn form_of(sealed: &Sealed) -> Form {
+fn form_of(sealed: &SealedValue) -> Form {
     match sealed {
-        Sealed::Layer(_) => Form::Tag,
-        Sealed::Referrer(_) => Form::Bundle,
+        SealedValue::Layer(_) => Form::Tag,
+        SealedValue::Referrer(_) => Form::Bundle,
     }
 }
 
@@ -89,7 +89,7 @@ fn members() -> ReferrerMembers {
     }
 }
 
-fn sealed(signed: &Signed, form: Form) -> Sealed {
+fn sealed(signed: &Signed, form: Form) -> SealedValue {
     seal(signed, form, &members()).unwrap()
 }
 
@@ -102,7 +102,7 @@ fn every_recorded_object_opens_and_is_sealed_again_to_the_same_bytes() {
             let signed = open(&stored).unwrap_or_else(|error| panic!("{object:?}: {error}"));
             let again = sealed(&signed, form_of(&stored));
             match (&stored, &again) {
-                (Sealed::Layer(stored), Sealed::Layer(again)) => {
+                (SealedValue::Layer(stored), SealedValue::Layer(again)) => {
                     assert_eq!(again.descriptor, stored.descriptor, "{object:?}");
                     let bytes = again.content.to_bytes().unwrap();
                     assert_eq!(bytes, stored.content.to_bytes().unwrap(), "{object:?}");

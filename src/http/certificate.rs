@@ -38,7 +38,7 @@ const DNS_NAME: TagNumber = TagNumber(2);
 const IP_ADDRESS: TagNumber = TagNumber(7);
 
 /// A certificate, with the fields that Go's rules look at.
-pub(super) struct Certificate<'a> {
+pub(super) struct ServerCertificate<'a> {
     der: &'a [u8],
     /// The bytes that are signed.
     pub(super) signed: &'a [u8],
@@ -64,7 +64,7 @@ struct BasicConstraints<'a> {
     path_length: Option<u64>,
 }
 
-impl<'a> Certificate<'a> {
+impl<'a> ServerCertificate<'a> {
     /// # Errors
     /// On bytes that are no certificate, a serial number below zero, and an
     /// extension that is there twice.

@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 use reqwest::{Method, StatusCode};
 use url::{Host, Url};
 
-use super::certificate::Certificate;
+use super::certificate::ServerCertificate;
 use super::redact::{Redacted, printable};
 use super::{Reach, Request, Response, Trust, redirect, retry, warning};
 use crate::oci::fuzzing::assert_readable;
@@ -166,7 +166,7 @@ pub fn redacted(data: &[u8]) {
 /// A certificate is read whole or refused, and its copy without authority
 /// differs in that alone.
 pub fn certificate(data: &[u8]) {
-    let Ok(certificate) = Certificate::parse(data) else {
+    let Ok(certificate) = ServerCertificate::parse(data) else {
         return;
     };
     let Some(copy) = certificate.without_authority() else {
@@ -175,6 +175,6 @@ pub fn certificate(data: &[u8]) {
     assert_eq!(copy.len(), data.len());
     let differ = data.iter().zip(&copy).filter(|(a, b)| a != b);
     assert_eq!(differ.count(), 1);
-    let copy = Certificate::parse(&copy).expect("a certificate");
+    let copy = ServerCertificate::parse(&copy).expect("a certificate");
     assert!(!copy.may_sign(0) && copy.without_authority().is_none());
 }

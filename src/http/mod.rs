@@ -39,7 +39,7 @@ pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
 pub use message::{Keep, Leash, Redirects, Replay, Request, Response, is_passing};
-pub use own_tls::{OwnTls, Unfit};
+pub use own_tls::{OwnTls, UnfitTls};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
 pub use redact::{Redacted, RedactedUrl, printable};

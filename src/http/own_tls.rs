@@ -40,7 +40,7 @@ enum Certificates {
 
 /// PEM of TLS settings that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum UnfitTls {
     #[error("it holds no certificate in PEM")]
     NoCertificate,
     #[error("it holds no private key in PEM")]
@@ -70,7 +70,7 @@ impl OwnTls {
     ///
     /// # Errors
     /// On PEM without a certificate.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, Unfit> {
+    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, UnfitTls> {
         let certificates = certificates(pem)?;
         self.roots.get_or_insert_default().extend(certificates);
         Ok(self)
@@ -81,12 +81,12 @@ impl OwnTls {
     ///
     /// # Errors
     /// On PEM without them.
-    pub fn showing(mut self, certificate: &[u8], key: &[u8]) -> Result<Self, Unfit> {
+    pub fn showing(mut self, certificate: &[u8], key: &[u8]) -> Result<Self, UnfitTls> {
         let chain = certificates(certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::NoKey)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| UnfitTls::NoKey)?;
         let provider = aws_lc_rs::default_provider();
         rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
-            .map_err(|_| Unfit::Pair)?;
+            .map_err(|_| UnfitTls::Pair)?;
         self.identity = Some((chain, key));
         Ok(self)
     }
@@ -95,8 +95,8 @@ impl OwnTls {
     ///
     /// # Errors
     /// On what is no name of a host.
-    pub fn named(mut self, name: String) -> Result<Self, Unfit> {
-        self.name = Some(ServerName::try_from(name).map_err(|_| Unfit::NoName)?);
+    pub fn named(mut self, name: String) -> Result<Self, UnfitTls> {
+        self.name = Some(ServerName::try_from(name).map_err(|_| UnfitTls::NoName)?);
         Ok(self)
     }
 
@@ -149,11 +149,11 @@ impl fmt::Debug for OwnTls {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unfit> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, UnfitTls> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match read {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Unfit::NoCertificate),
+        _ => Err(UnfitTls::NoCertificate),
     }
 }
 

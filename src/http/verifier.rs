@@ -25,7 +25,7 @@ use webpki::{
     RequiredEkuNotFoundContext, VerifiedPath,
 };
 
-use super::certificate::Certificate;
+use super::certificate::ServerCertificate;
 
 /// `anyExtendedKeyUsage`, 2.5.29.37.0.
 const ANY_PURPOSE: [usize; 5] = [2, 5, 29, 37, 0];
@@ -100,9 +100,9 @@ impl CertificateVerifier {
     /// signature is that of the original.
     fn build(
         &self,
-        leaf: &Certificate<'_>,
+        leaf: &ServerCertificate<'_>,
         shown: &CertificateDer<'_>,
-        others: &[(&CertificateDer<'_>, Certificate<'_>)],
+        others: &[(&CertificateDer<'_>, ServerCertificate<'_>)],
         now: UnixTime,
     ) -> Result<(), CertificateError> {
         let copy = parse(shown)?;
@@ -151,15 +151,15 @@ impl CertificateVerifier {
     ) -> Result<(), webpki::Error> {
         let authorities: Vec<_> = path.intermediate_certificates().map(|a| a.der()).collect();
         let malformed = |_| webpki::Error::BadDer;
-        let chain = authorities.iter().map(|der| Certificate::parse(der));
+        let chain = authorities.iter().map(|der| ServerCertificate::parse(der));
         let mut chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(malformed)?;
-        let may_sign = |(between, one): (usize, &Certificate<'_>)| one.may_sign(between);
+        let may_sign = |(between, one): (usize, &ServerCertificate<'_>)| one.may_sign(between);
         if !chain.iter().enumerate().all(may_sign) {
             return Err(webpki::Error::EndEntityUsedAsCa);
         }
         let between = chain.len();
         let leaf = path.end_entity().der();
-        chain.push(Certificate::parse(&leaf).map_err(malformed)?);
+        chain.push(ServerCertificate::parse(&leaf).map_err(malformed)?);
         // webpki keeps the name and the key of a root; several certificates can have
         // both, and the rest of them decides.
         let is_anchor = |root: &&CertificateDer<'static>| {
@@ -225,12 +225,12 @@ fn since_1970(now: UnixTime) -> Duration {
     Duration::from_secs(now.as_secs())
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<Certificate<'a>, CertificateError> {
-    Certificate::parse(der).map_err(|_| CertificateError::BadEncoding)
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<ServerCertificate<'a>, CertificateError> {
+    ServerCertificate::parse(der).map_err(|_| CertificateError::BadEncoding)
 }
 
 /// The rules that hold for a root, whatever it has signed.
-fn check_alone(root: &Certificate<'_>, now: UnixTime) -> Result<(), CertificateError> {
+fn check_alone(root: &ServerCertificate<'_>, now: UnixTime) -> Result<(), CertificateError> {
     if root.asks_too_much() {
         return Err(CertificateError::UnhandledCriticalExtension);
     }

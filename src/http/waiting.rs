@@ -15,7 +15,7 @@ use super::redact::Redacted;
 use super::silence::FIRST;
 use super::{Client, Request, SILENCE, SLOWEST};
 use crate::oci::Content;
-use crate::words::Bytes;
+use crate::words::ByteCount;
 
 /// How long an answer to `request` may take to begin.
 pub(super) fn patience(request: &Request) -> Duration {
@@ -121,8 +121,8 @@ impl<'a> Arrival<'a> {
             return;
         }
         self.due = now + FIRST;
-        let all = self.all.map(|all| format!(" of {}", Bytes(all)));
-        let (read, all) = (Bytes(length), all.unwrap_or_default());
+        let all = self.all.map(|all| format!(" of {}", ByteCount(all)));
+        let (read, all) = (ByteCount(length), all.unwrap_or_default());
         info!("Read {read}{all} from {}", Redacted(self.url));
     }
 }

@@ -19,9 +19,9 @@ pub enum Closed {
     /// A key file's content, and its password.
     Locked(KeyFile, Password),
     /// A key file that a service keeps, and its password.
-    Stored(stored::Closed),
+    Stored(stored::ClosedStored),
     /// A key that its service keeps.
-    Remote(remote::Closed),
+    Remote(remote::ClosedRemote),
     /// A key that is made for this run.
     New,
 }
@@ -99,11 +99,13 @@ pub fn find(
             Ok(Closed::of_file(&pem, password)?)
         }
         KeyReference::Uri(KeyUri::Kubernetes(uri)) => Ok(Closed::Stored(
-            stored::Closed::in_kubernetes(uri, variables)?,
+            stored::ClosedStored::in_kubernetes(uri, variables)?,
         )),
-        KeyReference::Uri(KeyUri::GitLab(uri)) => {
-            Ok(Closed::Stored(stored::Closed::in_gitlab(uri, variables)?))
-        }
-        reference => Ok(Closed::Remote(remote::Closed::find(reference, variables)?)),
+        KeyReference::Uri(KeyUri::GitLab(uri)) => Ok(Closed::Stored(
+            stored::ClosedStored::in_gitlab(uri, variables)?,
+        )),
+        reference => Ok(Closed::Remote(remote::ClosedRemote::find(
+            reference, variables,
+        )?)),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::origin::Origin;
+use super::origin::PasswordOrigin;
 use crate::pkcs11;
 use crate::service::{ServiceError, Unreadable};
 use crate::words::Count;
@@ -54,7 +54,7 @@ pub enum KeyError {
     #[error("wrong password or damaged key")]
     Locked,
     #[error("wrong password or damaged key; the password was {0}")]
-    WrongPassword(Origin),
+    WrongPassword(PasswordOrigin),
     #[error("the decrypted key is not PKCS#8")]
     NotPkcs8,
     #[error("unsupported key type `{0}`")]
@@ -191,7 +191,7 @@ pub enum UriError {
         form: &'static str,
     },
     #[error("it is no `pkcs11:` URI")]
-    Token(#[source] pkcs11::UriError),
+    Token(#[source] pkcs11::TokenUriError),
     #[error("it holds the PIN of the token")]
     Pin,
     /// A scheme that is never asked for a key.

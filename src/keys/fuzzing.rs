@@ -11,7 +11,7 @@ pub use super::stored::fuzzing::{kube_config, kubernetes_secret};
 
 use super::pem::first_block;
 use super::remote::{aws, azure, google};
-use super::uri::AwsKey;
+use super::uri::AwsUri;
 use super::{Algorithm, KeyError, KeyFile, LocalKey};
 use crate::oci::Content;
 use crate::oci::fuzzing::assert_readable;
@@ -60,13 +60,13 @@ pub fn private_key(data: &[u8]) {
 /// A public key of Amazon's; the same bytes as what follows `awskms://`, which is
 /// printed as it was written.
 pub fn aws_key(data: &[u8]) {
-    if let Ok(answer) = serde_json::from_slice::<aws::PublicKeyAnswer>(data)
+    if let Ok(answer) = serde_json::from_slice::<aws::AwsPublicKey>(data)
         && let Ok((public, name, _)) = answer.read()
     {
         assert!(Algorithm::of(&public).is_ok(), "{name}");
     }
     if let Ok(text) = std::str::from_utf8(data)
-        && let Ok(key) = AwsKey::parse(text)
+        && let Ok(key) = AwsUri::parse(text)
     {
         assert_eq!(key.to_string(), format!("awskms://{text}"));
         assert!(key.region().is_none_or(|region| !region.is_empty()));

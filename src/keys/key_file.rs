@@ -73,7 +73,7 @@ impl KeyFile {
         if !LABELS.contains(&block.label.as_str()) {
             return Err(KeyError::PemType(shown(&block.label)));
         }
-        let written: Written = serde_json::from_slice(&block.bytes).map_err(json_error)?;
+        let written: WrittenKeyFile = serde_json::from_slice(&block.bytes).map_err(json_error)?;
         written.check()
     }
 
@@ -104,7 +104,7 @@ impl KeyFile {
 
     /// The bytes of the key file: the block that cosign 2.0.2 and later write.
     pub(super) fn to_pem(&self) -> Option<String> {
-        let json = serde_json::to_vec(&Written {
+        let json = serde_json::to_vec(&WrittenKeyFile {
             kdf: WrittenKdf {
                 name: KDF.to_owned(),
                 params: WrittenParameters {
@@ -193,10 +193,10 @@ impl fmt::Debug for KeyFile {
 }
 
 /// The JSON as it stands. Unknown fields are ignored, as cosign does; absent
-/// ones are empty and fail in [`Written::check`].
+/// ones are empty and fail in [`WrittenKeyFile::check`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Written {
+struct WrittenKeyFile {
     kdf: WrittenKdf,
     cipher: WrittenCipher,
     ciphertext: String,
@@ -226,7 +226,7 @@ struct WrittenCipher {
     nonce: String,
 }
 
-impl Written {
+impl WrittenKeyFile {
     fn check(self) -> Result<KeyFile, KeyError> {
         if self.kdf.name != KDF {
             return Err(KeyError::Kdf(shown(&self.kdf.name)));

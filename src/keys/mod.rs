@@ -36,12 +36,12 @@ pub use error::{FolderError, KeyError, MAX_LENGTH, OpenError, SignError, UriErro
 pub use generate::{KeyPair, KeyPairError, PairFiles};
 pub use key_file::KeyFile;
 pub use local::LocalKey;
-pub use origin::Origin;
+pub use origin::PasswordOrigin;
 pub use password::{Password, unlock};
 pub use public::PublicFile;
 pub use reference::{KeyReference, KeyUri, Program, PublicFileName, SignatureFolder};
-pub use remote::{INDEX, Message, Named, Purpose, RemoteKey, SignIndex, ToSign, Unsigned};
-pub use uri::{AwsKey, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
+pub use remote::{INDEX, Message, MessageNames, Purpose, RemoteKey, SignIndex, ToSign, Unsigned};
+pub use uri::{AwsUri, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
 pub use verify::verify;
 
 use crate::oci::{Content, Digest};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// The origin of a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum PasswordOrigin {
     /// The file that `password` names.
     File(PathBuf),
     /// That file, which holds nothing but a line break at most.
@@ -20,7 +20,7 @@ pub enum Origin {
     Empty,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PasswordOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "read from `{}`", path.display()),

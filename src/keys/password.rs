@@ -5,14 +5,14 @@
 use super::error::KeyError;
 use super::key_file::KeyFile;
 use super::local::LocalKey;
-use super::origin::Origin;
+use super::origin::PasswordOrigin;
 use crate::secret::Secret;
 
 /// A password's exact bytes, and their origin.
 #[derive(Debug)]
 pub struct Password {
     pub bytes: Secret,
-    pub origin: Origin,
+    pub origin: PasswordOrigin,
 }
 
 impl Password {
@@ -20,14 +20,14 @@ impl Password {
     pub fn empty() -> Self {
         Self {
             bytes: Secret::new(Vec::new()),
-            origin: Origin::Empty,
+            origin: PasswordOrigin::Empty,
         }
     }
 
-    fn read_origin(&self) -> Origin {
+    fn read_origin(&self) -> PasswordOrigin {
         let is_empty = matches!(self.bytes.expose(), b"" | b"\n" | b"\r\n");
         match &self.origin {
-            Origin::File(path) if is_empty => Origin::EmptyFile(path.clone()),
+            PasswordOrigin::File(path) if is_empty => PasswordOrigin::EmptyFile(path.clone()),
             origin => origin.clone(),
         }
     }
@@ -64,7 +64,7 @@ pub fn unlock(key: &KeyFile, password: &Password) -> Result<LocalKey, KeyError> 
 
 /// Of a file or a service, where line breaks get in unseen.
 fn without_newline(password: &Password) -> Option<Secret> {
-    let (Origin::File(_) | Origin::Stored(_)) = &password.origin else {
+    let (PasswordOrigin::File(_) | PasswordOrigin::Stored(_)) = &password.origin else {
         return None;
     };
     let line = password.bytes.expose().strip_suffix(b"\n")?;

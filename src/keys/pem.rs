@@ -33,12 +33,12 @@ pub(super) enum NoBlock {
 /// The first well-formed block of `text`.
 pub(super) fn first_block(text: &[u8]) -> Result<Block, NoBlock> {
     let mut reason = NoBlock::Absent;
-    let mut open: Option<Open> = None;
+    let mut open: Option<OpenBlock> = None;
     for line in text.split(|&byte| byte == b'\n') {
         let line = line.trim_ascii_end();
         if let Some(label) = label_of(line, BEGIN) {
             // Of several BEGIN lines, the last before an END line counts.
-            open = Some(Open::new(label, text.len()));
+            open = Some(OpenBlock::new(label, text.len()));
             reason = NoBlock::Unfinished;
         } else if line.starts_with(END) {
             match open.take() {
@@ -60,13 +60,13 @@ fn label_of<'a>(line: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// A block whose END line has not been seen yet.
-struct Open<'a> {
+struct OpenBlock<'a> {
     label: &'a [u8],
     in_headers: bool,
     base64: Zeroizing<Vec<u8>>,
 }
 
-impl<'a> Open<'a> {
+impl<'a> OpenBlock<'a> {
     /// `most` is the most bytes that the text can decode to: a buffer of this
     /// size never grows, and so leaves no copy behind.
     fn new(label: &'a [u8], most: usize) -> Self {

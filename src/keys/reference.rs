@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub(super) use super::error::UriError;
-use super::uri::{AwsKey, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
+use super::uri::{AwsUri, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
 use crate::config::IdentityToken;
 use crate::pkcs11;
 
@@ -107,7 +107,7 @@ pub enum KeyUri {
     /// `env://NAME`: the variable's value is the PEM of a key file.
     Environment(String),
     /// `awskms://[HOST]/ID`
-    Aws(AwsKey),
+    Aws(AwsUri),
     /// `gitlab://PROJECT`
     GitLab(GitLabUri),
     /// `k8s://NAMESPACE/SECRET`
@@ -152,7 +152,7 @@ impl KeyUri {
         match scheme {
             "env" => environment(rest),
             "pkcs11" => token(rest),
-            "awskms" => AwsKey::parse(rest).map(Self::Aws),
+            "awskms" => AwsUri::parse(rest).map(Self::Aws),
             "gitlab" => GitLabUri::parse(uri).map(Self::GitLab),
             "k8s" => SecretUri::parse(uri).map(Self::Kubernetes),
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
@@ -256,7 +256,7 @@ mod tests {
         ] {
             assert_eq!(parsed(uri), Err(UriError::Pin));
         }
-        let unnamed = Err(UriError::Token(pkcs11::UriError::NoObject));
+        let unnamed = Err(UriError::Token(pkcs11::TokenUriError::NoObject));
         assert_eq!(parsed("pkcs11:token=t"), unnamed);
     }
 

@@ -60,7 +60,7 @@ fn password() -> Vec<u8> {
 fn from_file(bytes: &[u8]) -> Password {
     Password {
         bytes: Secret::new(bytes.to_vec()),
-        origin: Origin::File("/keys/password".into()),
+        origin: PasswordOrigin::File("/keys/password".into()),
     }
 }
 

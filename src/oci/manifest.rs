@@ -89,7 +89,7 @@ impl Manifest {
     /// On bytes that are no JSON object, and on a `mediaType` inside that is
     /// not the one they were served with.
     pub fn parse(content_type: Option<MediaType>, bytes: Bytes) -> Result<Self, ManifestError> {
-        let fields = Fields::parse(&bytes)?;
+        let fields = ManifestFields::parse(&bytes)?;
         let inside: Option<String> = fields.read_optional("mediaType")?;
         let media_type = match (inside.map(MediaType::new), content_type) {
             (Some(inside), Some(served)) if inside != served => {
@@ -135,7 +135,7 @@ impl Manifest {
         self.image(self.fields()?)
     }
 
-    fn image(&self, fields: Fields) -> Result<ImageManifest, ManifestError> {
+    fn image(&self, fields: ManifestFields) -> Result<ImageManifest, ManifestError> {
         let config = fields.read("config")?;
         let Some(raw_layers) = fields.read_items("layers")? else {
             return Err(ManifestError::Missing("layers"));
@@ -173,7 +173,7 @@ impl Manifest {
         self.index(self.fields()?)
     }
 
-    fn index(&self, fields: Fields) -> Result<IndexManifest, ManifestError> {
+    fn index(&self, fields: ManifestFields) -> Result<IndexManifest, ManifestError> {
         // Go writes a list without entries that was never made as `null`, and
         // others leave it out.
         let raw_entries = match fields.find("manifests") {
@@ -190,8 +190,8 @@ impl Manifest {
         })
     }
 
-    fn fields(&self) -> Result<Fields, ManifestError> {
-        let fields = Fields::parse(&self.bytes)?;
+    fn fields(&self) -> Result<ManifestFields, ManifestError> {
+        let fields = ManifestFields::parse(&self.bytes)?;
         match fields.read_optional::<u64>("schemaVersion")? {
             Some(2) => Ok(fields),
             _ => Err(ManifestError::SchemaVersion),
@@ -206,7 +206,7 @@ pub struct ImageManifest {
     config: Descriptor,
     layers: Vec<Descriptor>,
     raw_layers: Vec<Bytes>,
-    fields: Fields,
+    fields: ManifestFields,
 }
 
 impl ImageManifest {
@@ -217,7 +217,7 @@ impl ImageManifest {
             config,
             layers: Vec::new(),
             raw_layers: Vec::new(),
-            fields: Fields(Vec::new()),
+            fields: ManifestFields(Vec::new()),
         }
     }
 
@@ -274,7 +274,7 @@ pub struct IndexManifest {
     /// None: an entry of others that the signer cannot read.
     entries: Vec<Option<Descriptor>>,
     raw_entries: Bounded<Bytes, MAX_LAYERS>,
-    fields: Fields,
+    fields: ManifestFields,
 }
 
 impl IndexManifest {
@@ -283,7 +283,7 @@ impl IndexManifest {
         Self {
             entries: Vec::new(),
             raw_entries: Bounded::default(),
-            fields: Fields(Vec::new()),
+            fields: ManifestFields(Vec::new()),
         }
     }
 
@@ -337,7 +337,7 @@ impl IndexManifest {
 /// A JSON object's fields in their order, each value as it was written, as a
 /// part of the original bytes.
 #[derive(Clone)]
-struct Fields(Vec<(String, Bytes)>);
+struct ManifestFields(Vec<(String, Bytes)>);
 
 /// A new value of a field.
 enum NewField {
@@ -370,7 +370,7 @@ impl NewField {
     }
 }
 
-impl Fields {
+impl ManifestFields {
     fn parse(bytes: &Bytes) -> Result<Self, ManifestError> {
         let Slices { fields, twice } =
             serde_json::from_slice(bytes).map_err(ManifestError::Json)?;

@@ -298,9 +298,13 @@ fn split_registry(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-type Named = (Repository, Option<Tag>, Option<Digest>);
+type NamedParts = (Repository, Option<Tag>, Option<Digest>);
 
-fn parse_parts(text: &str, registry: Option<&str>, rest: &str) -> Result<Named, NotAReference> {
+fn parse_parts(
+    text: &str,
+    registry: Option<&str>,
+    rest: &str,
+) -> Result<NamedParts, NotAReference> {
     let refuse = |reason: String| NotAReference::new(text, reason);
     let registry: Registry = registry
         .unwrap_or(HUB)

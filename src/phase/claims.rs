@@ -15,7 +15,7 @@ use super::signatory::{Item, Signatory};
 use super::stated::Stated;
 use super::subject::Subject;
 use crate::attach::{AttachError, Place};
-use crate::envelope::{self, Claim, Form, Payload, Sealed};
+use crate::envelope::{self, Claim, Form, Payload, SealedValue};
 use crate::keys::KeyReference;
 use crate::oci::Digest;
 use crate::oci::manifest::MAX_LAYERS;
@@ -40,7 +40,7 @@ pub(super) struct Wanted {
 pub(super) enum Body {
     Claim(Stated),
     /// Documents that nobody signs.
-    Attachment(Box<Sealed>),
+    Attachment(Box<SealedValue>),
 }
 
 impl Claims {
@@ -101,7 +101,7 @@ struct Sayings {
     subject: Arc<Subject>,
     image: BTreeMap<Form, Stated>,
     documents: Vec<(String, Stated)>,
-    attachment: Option<Sealed>,
+    attachment: Option<SealedValue>,
 }
 
 impl Sayings {
@@ -243,7 +243,7 @@ fn refuse_too_many(
     }
 }
 
-async fn attachment(subject: &Arc<Subject>) -> Result<Option<Sealed>, PhaseError> {
+async fn attachment(subject: &Arc<Subject>) -> Result<Option<SealedValue>, PhaseError> {
     if subject.documents().is_empty() {
         return Ok(None);
     }
@@ -252,7 +252,7 @@ async fn attachment(subject: &Arc<Subject>) -> Result<Option<Sealed>, PhaseError
     Ok(attachments.pop())
 }
 
-fn attach(subject: &Subject) -> Result<Sealed, PhaseError> {
+fn attach(subject: &Subject) -> Result<SealedValue, PhaseError> {
     let attachment = sbom::attachment(subject.documents()).map_err(|source| PhaseError::Sbom {
         image: subject.reference().into(),
         source,

@@ -19,9 +19,9 @@ use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
 use crate::envelope::Payload;
-use crate::keys::{INDEX, KeyReference, Named, Purpose, SignIndex, ToSign};
+use crate::keys::{INDEX, KeyReference, MessageNames, Purpose, SignIndex, ToSign};
 use crate::oci::{Content, Digest};
-use crate::words::{Bytes, Count};
+use crate::words::{ByteCount, Count};
 pub use folder::{GenerateError, MessageFolder};
 
 /// The endings of messages: simple signing is JSON, the other is DSSE's
@@ -111,7 +111,7 @@ impl Generation {
 fn to_sign(
     recalled: &Recalled,
     algorithm: &dyn ToString,
-) -> Result<Option<(Named, ToSign, Content)>, PhaseError> {
+) -> Result<Option<(MessageNames, ToSign, Content)>, PhaseError> {
     let Recalled { wanted, key, .. } = recalled;
     let Body::Claim(stated) = &wanted.body else {
         return Ok(None);
@@ -122,7 +122,7 @@ fn to_sign(
     };
     let message = stated.payload.message().clone();
     let digest = message.digest().map_err(PhaseError::Content)?;
-    let named = Named::new(purpose, digest, &key.fingerprint);
+    let named = MessageNames::new(purpose, digest, &key.fingerprint);
     let ending = match *stated.payload {
         Payload::SimpleSigning(_) => JSON,
         Payload::Statement(_) => PAE,
@@ -143,7 +143,7 @@ fn to_sign(
 
 fn say(folder: &MessageFolder, generation: &Generation, written: usize) {
     let messages = generation.messages.values();
-    let length = Bytes(messages.map(Content::length).sum());
+    let length = ByteCount(messages.map(Content::length).sum());
     let messages = Count(generation.messages.len(), "message");
     match written {
         0 => info!("Nothing to write to {folder}: {messages} ({length}) are there already"),

@@ -11,7 +11,7 @@ use super::progress;
 use super::receipt::{PlaceState, Receipt};
 use super::seal::{self, SealedPlace};
 use crate::attach::{AttachError, Hanging, Lateness, Order, Publication, Settle, Writer};
-use crate::envelope::Sealed;
+use crate::envelope::SealedValue;
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
@@ -72,7 +72,7 @@ pub async fn publish(
 }
 
 /// How many layers these are: several signatories may ask for one.
-fn distinct(layers: &[(&Sealed, &bool)]) -> usize {
+fn distinct(layers: &[(&SealedValue, &bool)]) -> usize {
     let descriptors = layers.iter().map(|(layer, _)| layer.descriptor());
     descriptors.collect::<HashSet<_>>().len()
 }
@@ -114,7 +114,7 @@ async fn write<'a>(
 /// A place with its layers in a row.
 struct PreparedPlace {
     sealed: SealedPlace,
-    layers: Vec<Sealed>,
+    layers: Vec<SealedValue>,
     before: Option<Digest>,
 }
 

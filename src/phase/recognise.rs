@@ -22,7 +22,7 @@ use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::stated::Stated;
 use crate::attach::{Candidate, Place, Sought, Vouching, recall};
-use crate::envelope::{self, ReferrerMembers, Sealed};
+use crate::envelope::{self, ReferrerMembers, SealedValue};
 use crate::oci::Descriptor;
 use crate::signature::Signature;
 use crate::store::registry::Registries;
@@ -181,7 +181,7 @@ async fn accepted(
             let (Some(stated), Some(found)) = (recallable, found) else {
                 return Ok(Vec::new());
             };
-            let holds = |sealed: &Sealed| found.holds(sealed);
+            let holds = |sealed: &SealedValue| found.holds(sealed);
             stated.accepted(&signing, &candidates, &members, holds)
         }
     });
@@ -227,7 +227,7 @@ impl Stated {
         signing: &Signing,
         candidates: &[Candidate],
         members: &ReferrerMembers,
-        holds: impl Fn(&Sealed) -> bool,
+        holds: impl Fn(&SealedValue) -> bool,
     ) -> Result<Vec<Ours>, PhaseError> {
         let mut ours = Vec::new();
         for candidate in candidates {

@@ -39,7 +39,7 @@ pub(super) struct Entry {
     pub(super) predicate_type: Option<String>,
     /// The layer of ours that it takes the place of.
     superseded: Option<Descriptor>,
-    pub(super) sealed: envelope::Sealed,
+    pub(super) sealed: envelope::SealedValue,
 }
 
 impl Sealed {

@@ -40,7 +40,7 @@ impl Stated {
         &self,
         signed: &envelope::Signed,
         members: &ReferrerMembers,
-    ) -> Result<envelope::Sealed, PhaseError> {
+    ) -> Result<envelope::SealedValue, PhaseError> {
         envelope::seal(signed, self.form, members).map_err(PhaseError::Seal)
     }
 }

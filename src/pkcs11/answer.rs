@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// An answer, by its method.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum PluginReply {
     /// The algorithms of `createKey`, the default first.
     DefaultAlgorithm,
     SupportedAlgorithms,
@@ -30,7 +30,7 @@ const ALGORITHMS: [&str; 7] = [
     "rsa-4096-pkcs1-sha256",
 ];
 
-impl Answer {
+impl PluginReply {
     /// The object that the caller reads.
     pub fn to_json(&self) -> Value {
         let [default, ..] = ALGORITHMS;
@@ -60,13 +60,13 @@ mod tests {
 
     #[test]
     fn bytes_are_base64_as_go_reads_them() {
-        let answer = Answer::Signature(vec![0xfb, 0xff]);
+        let answer = PluginReply::Signature(vec![0xfb, 0xff]);
         let json = r#"{"signMessage":{"signature":"+/8="}}"#;
         assert_eq!(answer.to_json().to_string(), json);
-        let answer = Answer::PublicKey("PEM".to_owned());
+        let answer = PluginReply::PublicKey("PEM".to_owned());
         let json = r#"{"publicKey":{"publicKeyPEM":"UEVN"}}"#;
         assert_eq!(answer.to_json().to_string(), json);
         let json = r#"{"verifySignature":{}}"#;
-        assert_eq!(Answer::Verified.to_json().to_string(), json);
+        assert_eq!(PluginReply::Verified.to_json().to_string(), json);
     }
 }

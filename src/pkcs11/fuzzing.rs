@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
-use super::{Message, Pin, Request, TokenKey, Uri};
+use super::{Pin, PluginCall, SignedInput, TokenKey, Uri};
 use crate::oci::fuzzing::assert_readable;
 
 /// What is printed names the same key, and holds no PIN.
@@ -31,7 +31,7 @@ pub fn pkcs11_uri(data: &[u8]) {
 pub fn plugin_request(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (version, json) = text.split_once('\n').unwrap_or(("v1", &text));
-    if let Err(error) = Request::parse(version, json) {
+    if let Err(error) = PluginCall::parse(version, json) {
         assert_readable(&error);
     }
 }
@@ -60,8 +60,8 @@ pub fn token_key(data: &[u8]) {
             Ok(key) => {
                 assert!(key.to_pem().is_some());
                 let signature = key.signature(rest).unwrap_or_default();
-                assert!(!key.accepts(Message::Digest(&[7; 32]), &signature));
-                assert!(!key.accepts(Message::Whole(b"message"), &signature));
+                assert!(!key.accepts(SignedInput::Digest(&[7; 32]), &signature));
+                assert!(!key.accepts(SignedInput::Whole(b"message"), &signature));
             }
             Err(error) => assert_readable(&error),
         }

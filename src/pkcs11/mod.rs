@@ -12,7 +12,7 @@ mod public;
 mod request;
 mod uri;
 
-pub use answer::Answer;
-pub use public::{KeyKind, Message, TokenKey, UnsupportedKey};
-pub use request::{Method, Request, RequestError};
-pub use uri::{Pin, Uri, UriError};
+pub use answer::PluginReply;
+pub use public::{SignedInput, TokenKey, TokenKeyKind, UnsupportedKey};
+pub use request::{Operation, PluginCall, RequestError};
+pub use uri::{Pin, TokenUriError, Uri};

@@ -34,7 +34,7 @@ const DIGEST_INFO: [u8; 19] = [
 /// The kinds that verifiers of cosign know. RSA keys have 2048, 3072 or 4096
 /// bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
+pub enum TokenKeyKind {
     P256,
     P384,
     P521,
@@ -45,13 +45,13 @@ pub enum KeyKind {
 /// The public half of a key in a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenKey {
-    kind: KeyKind,
+    kind: TokenKeyKind,
     public: PublicKey,
 }
 
 /// What a signature is of.
 #[derive(Clone, Copy, Debug)]
-pub enum Message<'a> {
+pub enum SignedInput<'a> {
     Digest(&'a [u8; 32]),
     /// For Ed25519, which does not sign digests.
     Whole(&'a [u8]),
@@ -96,7 +96,7 @@ impl TokenKey {
     /// `CKA_MODULUS` and `CKA_PUBLIC_EXPONENT`, the highest byte first.
     ///
     /// # Errors
-    /// On another size than that of [`KeyKind::Rsa`].
+    /// On another size than that of [`TokenKeyKind::Rsa`].
     pub fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, UnsupportedKey> {
         let damaged = |_| UnsupportedKey::Damaged;
         let mut numbers = UintRef::new(modulus)
@@ -147,15 +147,15 @@ impl TokenKey {
         match curve {
             P256 => {
                 let key = p256::PublicKey::from_public_key_der(der).map_err(damaged)?;
-                Self::of(KeyKind::P256, &key)
+                Self::of(TokenKeyKind::P256, &key)
             }
             P384 => {
                 let key = p384::PublicKey::from_public_key_der(der).map_err(damaged)?;
-                Self::of(KeyKind::P384, &key)
+                Self::of(TokenKeyKind::P384, &key)
             }
             P521 => {
                 let key = p521::PublicKey::from_public_key_der(der).map_err(damaged)?;
-                Self::of(KeyKind::P521, &key)
+                Self::of(TokenKeyKind::P521, &key)
             }
             other => Err(UnsupportedKey::Curve(other.to_string())),
         }
@@ -164,7 +164,7 @@ impl TokenKey {
     /// For a point of small order others can make signatures too.
     fn of_edwards(key: Option<ed25519_dalek::VerifyingKey>) -> Result<Self, UnsupportedKey> {
         let key = key.filter(|key| !key.is_weak());
-        Self::of(KeyKind::Ed25519, &key.ok_or(UnsupportedKey::Damaged)?)
+        Self::of(TokenKeyKind::Ed25519, &key.ok_or(UnsupportedKey::Damaged)?)
     }
 
     fn of_rsa(info: &SubjectPublicKeyInfoRef<'_>, der: &[u8]) -> Result<Self, UnsupportedKey> {
@@ -176,12 +176,12 @@ impl TokenKey {
         ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
             .map_err(|_| UnsupportedKey::Damaged)?;
         Ok(Self {
-            kind: KeyKind::Rsa,
+            kind: TokenKeyKind::Rsa,
             public: PublicKey::from_der(der.to_vec()),
         })
     }
 
-    fn of(kind: KeyKind, key: &impl EncodePublicKey) -> Result<Self, UnsupportedKey> {
+    fn of(kind: TokenKeyKind, key: &impl EncodePublicKey) -> Result<Self, UnsupportedKey> {
         let der = key
             .to_public_key_der()
             .map_err(|_| UnsupportedKey::Damaged)?;
@@ -204,7 +204,7 @@ impl TokenKey {
         Self::from_spki(&info.to_der().map_err(|_| UnsupportedKey::Damaged)?)
     }
 
-    pub fn kind(&self) -> KeyKind {
+    pub fn kind(&self) -> TokenKeyKind {
         self.kind
     }
 
@@ -217,8 +217,11 @@ impl TokenKey {
     /// with this SHA-256 digest.
     pub fn input(&self, digest: &[u8; 32]) -> Vec<u8> {
         match self.kind {
-            KeyKind::Rsa => [&DIGEST_INFO[..], digest].concat(),
-            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Ed25519 => digest.to_vec(),
+            TokenKeyKind::Rsa => [&DIGEST_INFO[..], digest].concat(),
+            TokenKeyKind::P256
+            | TokenKeyKind::P384
+            | TokenKeyKind::P521
+            | TokenKeyKind::Ed25519 => digest.to_vec(),
         }
     }
 
@@ -226,44 +229,44 @@ impl TokenKey {
     /// DER. A token gives `r` and `s`, of one length each. `None` is no signature.
     pub fn signature(&self, raw: &[u8]) -> Option<Vec<u8>> {
         Some(match self.kind {
-            KeyKind::P256 => {
+            TokenKeyKind::P256 => {
                 let raw = halves(raw, 32)?;
                 let signature = p256::ecdsa::Signature::from_slice(&raw).ok()?;
                 signature.to_der().as_bytes().to_vec()
             }
-            KeyKind::P384 => {
+            TokenKeyKind::P384 => {
                 let raw = halves(raw, 48)?;
                 let signature = p384::ecdsa::Signature::from_slice(&raw).ok()?;
                 signature.to_der().as_bytes().to_vec()
             }
-            KeyKind::P521 => {
+            TokenKeyKind::P521 => {
                 let raw = halves(raw, 66)?;
                 let signature = p521::ecdsa::Signature::from_slice(&raw).ok()?;
                 signature.to_der().as_bytes().to_vec()
             }
-            KeyKind::Rsa | KeyKind::Ed25519 => raw.to_vec(),
+            TokenKeyKind::Rsa | TokenKeyKind::Ed25519 => raw.to_vec(),
         })
     }
 
     /// Whether `signature` is this key's, of `message`. Ed25519 takes the whole
     /// message, and the others its digest.
-    pub fn accepts(&self, message: Message<'_>, signature: &[u8]) -> bool {
+    pub fn accepts(&self, message: SignedInput<'_>, signature: &[u8]) -> bool {
         let algorithm: &'static dyn VerificationAlgorithm = match self.kind {
-            KeyKind::P256 => &ECDSA_P256_SHA256_ASN1,
-            KeyKind::P384 => &ECDSA_P384_SHA256_ASN1,
-            KeyKind::P521 => &ECDSA_P521_SHA256_ASN1,
-            KeyKind::Rsa => &RSA_PKCS1_2048_8192_SHA256,
-            KeyKind::Ed25519 => &ED25519,
+            TokenKeyKind::P256 => &ECDSA_P256_SHA256_ASN1,
+            TokenKeyKind::P384 => &ECDSA_P384_SHA256_ASN1,
+            TokenKeyKind::P521 => &ECDSA_P521_SHA256_ASN1,
+            TokenKeyKind::Rsa => &RSA_PKCS1_2048_8192_SHA256,
+            TokenKeyKind::Ed25519 => &ED25519,
         };
         let Ok(key) = ParsedPublicKey::new(algorithm, self.public.as_der()) else {
             return false;
         };
         match (self.kind, message) {
-            (KeyKind::Ed25519, Message::Whole(message)) => {
+            (TokenKeyKind::Ed25519, SignedInput::Whole(message)) => {
                 key.verify_sig(message, signature).is_ok()
             }
-            (KeyKind::Ed25519, _) | (_, Message::Whole(_)) => false,
-            (_, Message::Digest(digest)) => Digest::import_less_safe(digest, &SHA256)
+            (TokenKeyKind::Ed25519, _) | (_, SignedInput::Whole(_)) => false,
+            (_, SignedInput::Digest(digest)) => Digest::import_less_safe(digest, &SHA256)
                 .is_ok_and(|digest| key.verify_digest_sig(&digest, signature).is_ok()),
         }
     }
@@ -318,9 +321,9 @@ mod tests {
 
     /// What SoftHSM 2.6.1 says of its keys: kind, `CKA_EC_PARAMS` and
     /// `CKA_EC_POINT`; and the key that OpenSSL 3.0 reads in it.
-    const SOFTHSM: [(KeyKind, &str, &str, &str); 3] = [
+    const SOFTHSM: [(TokenKeyKind, &str, &str, &str); 3] = [
         (
-            KeyKind::P256,
+            TokenKeyKind::P256,
             "06082a8648ce3d030107",
             "044104d831046d6a48ce95907fdd8b9ad63a7120ef09640dfd86d2bb5735c79efedba59f48fb1c8d7544ac\
              e73ae9c9370b4ab0e7d1d62a0b66ab1aa63fc20242636967",
@@ -328,7 +331,7 @@ mod tests {
              jXVErOc66ck3C0qw59HWKgtmqxqmP8ICQmNpZw==",
         ),
         (
-            KeyKind::P384,
+            TokenKeyKind::P384,
             "06052b81040022",
             "0461048ed2e0d5eed77d3073c630d5b62c04f48aaa9b6a1e7d95999d279647be89f8c19163edc4c44d6e50\
              2617e7e9950e91c23d39be3f4e09a1bfdf1f978ddb776533202827b430f4b61323026aaaec59a4aadd9672\
@@ -337,7 +340,7 @@ mod tests {
              UCYX5+mVDpHCPTm+P04Job/fH5eN23dlMyAoJ7Qw9LYTIwJqquxZpKrdlnIemM8Pn0y6VCCoAFOB",
         ),
         (
-            KeyKind::Ed25519,
+            TokenKeyKind::Ed25519,
             "130c656477617264733235353139",
             "0420ce503ce73ca42140f3e70c4f0867732b63d322156fb599210f81d3ef2c5ef38a",
             "MCowBQYDK2VwAyEAzlA85zykIUDz5wxPCGdzK2PTIhVvtZkhD4HT7yxe84o=",
@@ -345,12 +348,12 @@ mod tests {
     ];
 
     fn of_parts(
-        kind: KeyKind,
+        kind: TokenKeyKind,
         parameters: &[u8],
         point: &[u8],
     ) -> Result<TokenKey, UnsupportedKey> {
         match kind {
-            KeyKind::Ed25519 => TokenKey::from_edwards(point),
+            TokenKeyKind::Ed25519 => TokenKey::from_edwards(point),
             _ => TokenKey::from_ec(parameters, point),
         }
     }
@@ -364,7 +367,7 @@ mod tests {
             let bare = octets(&point).unwrap().to_vec();
             let bits = BitStringRef::from_bytes(&bare).unwrap().to_der().unwrap();
             let mut points = vec![point, bare];
-            if kind == KeyKind::Ed25519 {
+            if kind == TokenKeyKind::Ed25519 {
                 points.push(bits);
             }
             for point in points {
@@ -387,7 +390,10 @@ mod tests {
         let modulus = reader.decode::<UintRef<'_>>().unwrap().as_bytes();
         for exponent in [&[1, 0, 1][..], &[0, 1, 0, 1]] {
             let key = TokenKey::from_rsa(modulus, exponent).unwrap();
-            assert_eq!((key.kind(), key.public.as_der()), (KeyKind::Rsa, &*der));
+            assert_eq!(
+                (key.kind(), key.public.as_der()),
+                (TokenKeyKind::Rsa, &*der)
+            );
             assert_eq!(key.to_pem().unwrap(), pem);
         }
         let refused = TokenKey::from_rsa(&modulus[..128], &[1, 0, 1]);
@@ -430,7 +436,7 @@ mod tests {
     #[test]
     fn r_and_s_become_a_signature_that_is_accepted() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
-        let key = TokenKey::of(KeyKind::P256, secret.verifying_key()).unwrap();
+        let key = TokenKey::of(TokenKeyKind::P256, secret.verifying_key()).unwrap();
         let digest = [9; 32];
         let scalar = secret.as_nonzero_scalar();
         let (signature, _) = sign_prehashed_rfc6979::<NistP256, Sha256>(scalar, &digest, &[]);
@@ -438,9 +444,9 @@ mod tests {
         let raw = signature.to_bytes();
         let made = key.signature(&raw).unwrap();
         assert_eq!(made, signature.to_der().as_bytes());
-        assert!(key.accepts(Message::Digest(&digest), &made));
-        assert!(!key.accepts(Message::Digest(&[8; 32]), &made));
-        assert!(!key.accepts(Message::Whole(&digest), &made));
+        assert!(key.accepts(SignedInput::Digest(&digest), &made));
+        assert!(!key.accepts(SignedInput::Digest(&[8; 32]), &made));
+        assert!(!key.accepts(SignedInput::Whole(&digest), &made));
         for wrong in [&raw[..63], &[0; 64], &[0xff; 64], &[1; 66], &[]] {
             assert_eq!(key.signature(wrong), None, "{wrong:?}");
         }
@@ -468,11 +474,11 @@ mod tests {
         assert_eq!(input[19..], [9; 32]);
 
         let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let key = TokenKey::of(KeyKind::Ed25519, &secret.verifying_key()).unwrap();
+        let key = TokenKey::of(TokenKeyKind::Ed25519, &secret.verifying_key()).unwrap();
         let signature = secret.sign(b"a message").to_bytes();
         let made = key.signature(&signature).unwrap();
-        assert!(key.accepts(Message::Whole(b"a message"), &made));
-        assert!(!key.accepts(Message::Whole(b"another"), &made));
-        assert!(!key.accepts(Message::Digest(&[7; 32]), &made));
+        assert!(key.accepts(SignedInput::Whole(b"a message"), &made));
+        assert!(!key.accepts(SignedInput::Whole(b"another"), &made));
+        assert!(!key.accepts(SignedInput::Digest(&[7; 32]), &made));
     }
 }

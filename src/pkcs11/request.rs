@@ -15,14 +15,14 @@ const MAX_SIGNATURE: usize = 2048;
 
 /// What is asked, and of which key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct PluginCall {
     /// The text behind `scheme://`.
     pub resource: String,
-    pub method: Method,
+    pub method: Operation,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum Operation {
     DefaultAlgorithm,
     SupportedAlgorithms,
     CreateKey,
@@ -37,7 +37,7 @@ pub enum Method {
     },
 }
 
-impl Request {
+impl PluginCall {
     /// Reads the program's arguments.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Request {
         if version != VERSION {
             return Err(RequestError::Version);
         }
-        let written: Written =
+        let written: WrittenInvocation =
             serde_json::from_str(json).map_err(|error| RequestError::Json(error.column()))?;
         let Init {
             key_resource_id: resource,
@@ -60,18 +60,18 @@ impl Request {
         }
         rpc_options.check()?;
         let method = match written.method_name.as_str() {
-            "defaultAlgorithm" => Method::DefaultAlgorithm,
-            "supportedAlgorithms" => Method::SupportedAlgorithms,
-            "createKey" => Method::CreateKey,
+            "defaultAlgorithm" => Operation::DefaultAlgorithm,
+            "supportedAlgorithms" => Operation::SupportedAlgorithms,
+            "createKey" => Operation::CreateKey,
             "publicKey" => {
                 let options = written.public_key.unwrap_or_default().public_key_options;
                 options.rpc_options.check()?;
-                Method::PublicKey
+                Operation::PublicKey
             }
             "signMessage" => {
                 let options = written.sign_message.unwrap_or_default().sign_options;
                 let digest = options.digest(hash_func)?;
-                Method::Sign { digest }
+                Operation::Sign { digest }
             }
             "verifySignature" => {
                 let Verify {
@@ -79,7 +79,7 @@ impl Request {
                     verify_options,
                 } = written.verify_signature.unwrap_or_default();
                 let signature = bytes(&signature).filter(|bytes| bytes.len() <= MAX_SIGNATURE);
-                Method::Verify {
+                Operation::Verify {
                     digest: verify_options.digest(hash_func)?,
                     signature: signature.ok_or(RequestError::Signature)?,
                 }
@@ -94,10 +94,10 @@ impl Request {
 /// versions of sigstore.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
+struct WrittenInvocation {
     init_options: Init,
     method_name: String,
-    public_key: Option<PublicKey>,
+    public_key: Option<PublicKeyArguments>,
     sign_message: Option<Sign>,
     verify_signature: Option<Verify>,
 }
@@ -116,7 +116,7 @@ struct Init {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PublicKey {
+struct PublicKeyArguments {
     public_key_options: PublicKeyOptions,
 }
 
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     /// As cosign 2.6.4 writes it; `more` is the method's own member.
-    fn request(method: &str, more: Value) -> Result<Request, RequestError> {
+    fn request(method: &str, more: Value) -> Result<PluginCall, RequestError> {
         let mut json = json!({
             "initOptions": {
                 "ctxDeadline": "2026-11-21T00:22:41.779966256Z", "protocolVersion": "v1",
@@ -224,10 +224,10 @@ mod tests {
             "methodName": method,
         });
         json[method] = more;
-        Request::parse("v1", &json.to_string())
+        PluginCall::parse("v1", &json.to_string())
     }
 
-    fn signing(message_options: Value) -> Result<Method, RequestError> {
+    fn signing(message_options: Value) -> Result<Operation, RequestError> {
         let options = json!({"rpcOptions": {}, "messageOptions": message_options});
         let request = request("signMessage", json!({"signOptions": options}))?;
         Ok(request.method)
@@ -237,22 +237,22 @@ mod tests {
     fn every_method_is_read() {
         let rpc = json!({"rpcOptions": {"keyVersion": "", "remoteVerification": false}});
         for (method, more, expected) in [
-            ("defaultAlgorithm", json!({}), Method::DefaultAlgorithm),
+            ("defaultAlgorithm", json!({}), Operation::DefaultAlgorithm),
             (
                 "supportedAlgorithms",
                 json!({}),
-                Method::SupportedAlgorithms,
+                Operation::SupportedAlgorithms,
             ),
-            ("createKey", json!({"algorithm": "x"}), Method::CreateKey),
+            ("createKey", json!({"algorithm": "x"}), Operation::CreateKey),
             (
                 "publicKey",
                 json!({"publicKeyOptions": rpc}),
-                Method::PublicKey,
+                Operation::PublicKey,
             ),
             (
                 "verifySignature",
                 json!({"signature": "AAEC", "verifyOptions": {"messageOptions": {}}}),
-                Method::Verify {
+                Operation::Verify {
                     digest: None,
                     signature: vec![0, 1, 2],
                 },
@@ -270,12 +270,12 @@ mod tests {
     fn the_digest_may_be_there_or_not() {
         let digest = [7; 32];
         let text = STANDARD.encode(digest);
-        let some = Method::Sign {
+        let some = Operation::Sign {
             digest: Some(digest),
         };
         assert_eq!(signing(json!({"digest": text})), Ok(some));
         for absent in [json!({}), json!({"digest": null}), json!({"digest": ""})] {
-            assert_eq!(signing(absent), Ok(Method::Sign { digest: None }));
+            assert_eq!(signing(absent), Ok(Operation::Sign { digest: None }));
         }
     }
 
@@ -295,9 +295,9 @@ mod tests {
             request("verifySignature", json!({"signature": "?"})),
             Err(RequestError::Signature)
         );
-        assert_eq!(Request::parse("v2", "{}"), Err(RequestError::Version));
+        assert_eq!(PluginCall::parse("v2", "{}"), Err(RequestError::Version));
         for text in ["", "{}", "[]", "{\"initOptions\": {}}"] {
-            let refused = Request::parse("v1", text);
+            let refused = PluginCall::parse("v1", text);
             assert!(matches!(refused, Err(RequestError::Json(_))), "{text}");
         }
     }

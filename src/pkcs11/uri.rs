@@ -47,51 +47,51 @@ impl Uri {
     ///
     /// # Errors
     /// On a text that is no such URI. No error repeats a value.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
+    pub fn parse(text: &str) -> Result<Self, TokenUriError> {
         if text.len() > MAX_LENGTH {
-            return Err(UriError::TooLong);
+            return Err(TokenUriError::TooLong);
         }
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let parts = path.split([';', '&']).chain(query.split([';', '&']));
         let mut uri = Self::default();
         for (number, part) in parts.enumerate().filter(|(_, part)| !part.is_empty()) {
             let number = number + 1;
-            let (name, value) = part.split_once('=').ok_or(UriError::NoValue(number))?;
+            let (name, value) = part.split_once('=').ok_or(TokenUriError::NoValue(number))?;
             let name = NAMES.iter().find(|known| **known == name);
-            uri.set(name.ok_or(UriError::Unknown(number))?, value)?;
+            uri.set(name.ok_or(TokenUriError::Unknown(number))?, value)?;
         }
         if uri.token.is_none() && uri.slot_id.is_none() {
-            return Err(UriError::NoToken);
+            return Err(TokenUriError::NoToken);
         }
         if uri.object.is_none() && uri.id.is_none() {
-            return Err(UriError::NoObject);
+            return Err(TokenUriError::NoObject);
         }
         Ok(uri)
     }
 
-    fn set(&mut self, name: &'static str, encoded: &str) -> Result<(), UriError> {
-        let bytes = decoded(encoded).ok_or(UriError::Encoding(name))?;
+    fn set(&mut self, name: &'static str, encoded: &str) -> Result<(), TokenUriError> {
+        let bytes = decoded(encoded).ok_or(TokenUriError::Encoding(name))?;
         if bytes.expose().is_empty() {
-            return Err(UriError::Empty(name));
+            return Err(TokenUriError::Empty(name));
         }
-        let text = || bytes.expose_str().ok_or(UriError::Encoding(name));
+        let text = || bytes.expose_str().ok_or(TokenUriError::Encoding(name));
         match name {
             "token" => put(&mut self.token, name, text()?.to_owned()),
             "manufacturer" => put(&mut self.manufacturer, name, text()?.to_owned()),
             "model" => put(&mut self.model, name, text()?.to_owned()),
             "serial" => put(&mut self.serial, name, text()?.to_owned()),
             "slot-id" => {
-                let number = text()?.parse().map_err(|_| UriError::SlotId)?;
+                let number = text()?.parse().map_err(|_| TokenUriError::SlotId)?;
                 put(&mut self.slot_id, name, number)
             }
             "object" => put(&mut self.object, name, bytes.expose().to_vec()),
             "id" => put(&mut self.id, name, bytes.expose().to_vec()),
             "type" => match text()? {
                 "private" | "public" => Ok(()),
-                _ => Err(UriError::Type),
+                _ => Err(TokenUriError::Type),
             },
             "module-path" => {
-                let path = absolute(text()?).ok_or(UriError::ModulePath)?;
+                let path = absolute(text()?).ok_or(TokenUriError::ModulePath)?;
                 put(&mut self.module_path, name, path)
             }
             "pin-source" => {
@@ -99,7 +99,7 @@ impl Uri {
                 let text = text()?;
                 let path = text.strip_prefix("file:").unwrap_or(text);
                 let path = path.strip_prefix("//").unwrap_or(path);
-                let path = absolute(path).ok_or(UriError::PinSource)?;
+                let path = absolute(path).ok_or(TokenUriError::PinSource)?;
                 self.set_pin(Pin::File(path))
             }
             _ => {
@@ -109,10 +109,10 @@ impl Uri {
         }
     }
 
-    fn set_pin(&mut self, pin: Pin) -> Result<(), UriError> {
+    fn set_pin(&mut self, pin: Pin) -> Result<(), TokenUriError> {
         match self.pin.replace(pin) {
             None => Ok(()),
-            Some(_) => Err(UriError::TwoPins),
+            Some(_) => Err(TokenUriError::TwoPins),
         }
     }
 }
@@ -132,10 +132,10 @@ const NAMES: [&str; 11] = [
     "pin-value",
 ];
 
-fn put<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), UriError> {
+fn put<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), TokenUriError> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(UriError::Twice(name)),
+        Some(_) => Err(TokenUriError::Twice(name)),
     }
 }
 
@@ -233,7 +233,7 @@ impl fmt::Display for Uri {
 /// A text that names no key in a token. No value is repeated, and no name that
 /// is unknown: each may be a piece of a PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UriError {
+pub enum TokenUriError {
     #[error("the URI has more than {MAX_LENGTH} bytes")]
     TooLong,
     #[error("attribute {0} of the URI has no value")]
@@ -270,7 +270,7 @@ mod tests {
         Uri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    fn refusal(text: &str) -> UriError {
+    fn refusal(text: &str) -> TokenUriError {
         Uri::parse(text).unwrap_err()
     }
 
@@ -310,7 +310,7 @@ mod tests {
     /// TOK-1
     #[test]
     fn what_is_no_uri_of_a_key_is_refused() {
-        use UriError as E;
+        use TokenUriError as E;
         for (text, expected) in [
             ("", E::NoToken),
             ("object=o", E::NoToken),

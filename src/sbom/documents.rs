@@ -15,10 +15,10 @@ use bytes::Bytes;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::{Exceeded, SbomError, shown};
-use super::extended::Extension;
+use super::extended::ExtendedFields;
 use super::header::doubt;
 use super::json::{Remarks, Validator};
-use super::keep::Keeper;
+use super::keep::DocumentKeeper;
 use super::label::SbomLayer;
 use super::layer::{LayerLimits, Metered, verify_blob};
 use crate::oci::{Content, MediaType};
@@ -122,14 +122,14 @@ pub fn read(
     limits: &LayerLimits,
 ) -> Result<Vec<Document>, SbomError> {
     verify_blob(layer, &blob, limits)?;
-    let mut walk = Walk {
-        keeper: Keeper::new(&blob),
+    let mut walk = LayerWalk {
+        keeper: DocumentKeeper::new(&blob),
         limits,
         launch: launch_folder(&layer.layers_dir),
         entries: 0,
         paths: BTreeSet::new(),
         found: Vec::new(),
-        extension: Extension::default(),
+        extension: ExtendedFields::default(),
     };
     let mut archive = Archive::new(Metered::new(layer, blob.clone(), limits));
     let walked = walk.archive(&mut archive);
@@ -154,17 +154,17 @@ enum Folder {
     Elsewhere,
 }
 
-struct Walk<'a> {
-    keeper: Keeper<'a>,
+struct LayerWalk<'a> {
+    keeper: DocumentKeeper<'a>,
     limits: &'a LayerLimits,
     launch: Vec<Vec<u8>>,
     entries: u64,
     paths: BTreeSet<String>,
     found: Vec<(Folder, Document)>,
-    extension: Extension,
+    extension: ExtendedFields,
 }
 
-impl Walk<'_> {
+impl LayerWalk<'_> {
     fn archive(&mut self, archive: &mut Archive<Metered>) -> Result<(), SbomError> {
         for entry in archive.entries().map_err(SbomError::Tar)?.raw(true) {
             let mut entry = entry.map_err(SbomError::Tar)?;
@@ -201,7 +201,7 @@ impl Walk<'_> {
     fn file<R: Read>(
         &mut self,
         entry: &mut Entry<'_, R>,
-        extension: Extension,
+        extension: ExtendedFields,
     ) -> Result<(), SbomError> {
         let header = entry.header();
         let own_path = || header.path_bytes().into_owned();

@@ -17,14 +17,14 @@ const MAX_EXTENDED_HEADER: u64 = 1 << 20;
 
 /// The fields that extended headers set for the entry after them.
 #[derive(Default)]
-pub(super) struct Extension {
+pub(super) struct ExtendedFields {
     pub(super) path: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
     /// The kinds of extended header seen, each allowed once.
     kinds: Vec<u8>,
 }
 
-impl Extension {
+impl ExtendedFields {
     /// Whether no extended header was seen.
     pub(super) fn is_empty(&self) -> bool {
         self.kinds.is_empty()

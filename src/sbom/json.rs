@@ -81,7 +81,7 @@ enum Expecting {
     AfterValue,
     Text(Half, TextStep),
     Literal(&'static [u8]),
-    Number(Number),
+    Number(NumberState),
     End,
 }
 
@@ -102,7 +102,7 @@ enum TextStep {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
+enum NumberState {
     Minus,
     Zero,
     Integer,
@@ -113,7 +113,7 @@ enum Number {
     Exponent,
 }
 
-impl Number {
+impl NumberState {
     /// Whether a number may end here.
     fn is_complete(self) -> bool {
         matches!(
@@ -190,22 +190,22 @@ impl Validator {
 
     fn structure(&mut self, byte: u8) -> Result<(), JsonFault> {
         match (self.state, byte) {
-            (Expecting::Start, b'{') => self.open(Container::Object),
+            (Expecting::Start, b'{') => self.open(JsonContainer::Object),
             (Expecting::Start, 0xEF) if self.offset == 0 => Err(JsonFault::ByteOrderMark),
             (Expecting::Start, _) => Err(JsonFault::NotAnObject),
             (Expecting::FirstName | Expecting::Name, b'"') => {
                 self.go(Expecting::Text(Half::Name, TextStep::Plain))
             }
-            (Expecting::FirstName, b'}') => self.close(Container::Object),
+            (Expecting::FirstName, b'}') => self.close(JsonContainer::Object),
             (Expecting::Colon, b':') => self.go(Expecting::Value),
-            (Expecting::FirstItem, b']') => self.close(Container::Array),
+            (Expecting::FirstItem, b']') => self.close(JsonContainer::Array),
             (Expecting::FirstItem | Expecting::Value, _) => self.value(byte),
             (Expecting::AfterValue, b',') => match self.open.innermost() {
-                Container::Object => self.go(Expecting::Name),
-                Container::Array => self.go(Expecting::Value),
+                JsonContainer::Object => self.go(Expecting::Name),
+                JsonContainer::Array => self.go(Expecting::Value),
             },
-            (Expecting::AfterValue, b'}') => self.close(Container::Object),
-            (Expecting::AfterValue, b']') => self.close(Container::Array),
+            (Expecting::AfterValue, b'}') => self.close(JsonContainer::Object),
+            (Expecting::AfterValue, b']') => self.close(JsonContainer::Array),
             (Expecting::End, _) => Err(JsonFault::Trailing),
             _ => Err(JsonFault::Unexpected),
         }
@@ -213,8 +213,8 @@ impl Validator {
 
     fn value(&mut self, byte: u8) -> Result<(), JsonFault> {
         match byte {
-            b'{' => self.open(Container::Object),
-            b'[' => self.open(Container::Array),
+            b'{' => self.open(JsonContainer::Object),
+            b'[' => self.open(JsonContainer::Array),
             b'"' => self.go(Expecting::Text(Half::Value, TextStep::Plain)),
             b't' => self.go(Expecting::Literal(b"rue")),
             b'f' => self.go(Expecting::Literal(b"alse")),
@@ -223,9 +223,9 @@ impl Validator {
                 self.number.clear();
                 self.number.push(byte);
                 self.go(Expecting::Number(match byte {
-                    b'-' => Number::Minus,
-                    b'0' => Number::Zero,
-                    _ => Number::Integer,
+                    b'-' => NumberState::Minus,
+                    b'0' => NumberState::Zero,
+                    _ => NumberState::Integer,
                 }))
             }
             _ => Err(JsonFault::Unexpected),
@@ -237,15 +237,15 @@ impl Validator {
         Ok(())
     }
 
-    fn open(&mut self, container: Container) -> Result<(), JsonFault> {
+    fn open(&mut self, container: JsonContainer) -> Result<(), JsonFault> {
         self.open.push(container)?;
         self.go(match container {
-            Container::Object => Expecting::FirstName,
-            Container::Array => Expecting::FirstItem,
+            JsonContainer::Object => Expecting::FirstName,
+            JsonContainer::Array => Expecting::FirstItem,
         })
     }
 
-    fn close(&mut self, container: Container) -> Result<(), JsonFault> {
+    fn close(&mut self, container: JsonContainer) -> Result<(), JsonFault> {
         if self.open.innermost() != container {
             return Err(JsonFault::Unexpected);
         }
@@ -264,8 +264,8 @@ impl Validator {
         }
     }
 
-    fn number(&mut self, number: Number, byte: u8) -> Result<(), JsonFault> {
-        use Number::{Exponent, Fraction, Integer, Mark, Minus, Point, Sign, Zero};
+    fn number(&mut self, number: NumberState, byte: u8) -> Result<(), JsonFault> {
+        use NumberState::{Exponent, Fraction, Integer, Mark, Minus, Point, Sign, Zero};
         let next = match (number, byte) {
             (Minus, b'0') => Zero,
             (Minus, b'1'..=b'9') | (Integer, b'0'..=b'9') => Integer,
@@ -364,7 +364,7 @@ fn lead(byte: u8) -> Result<TextStep, JsonFault> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Container {
+enum JsonContainer {
     Object,
     Array,
 }
@@ -377,7 +377,7 @@ struct Nesting {
 }
 
 impl Nesting {
-    fn push(&mut self, container: Container) -> Result<(), JsonFault> {
+    fn push(&mut self, container: JsonContainer) -> Result<(), JsonFault> {
         if self.depth == MAX_DEPTH {
             return Err(JsonFault::TooDeep);
         }
@@ -387,8 +387,8 @@ impl Nesting {
         }
         if let Some(word) = self.objects.get_mut(word) {
             match container {
-                Container::Object => *word |= bit,
-                Container::Array => *word &= !bit,
+                JsonContainer::Object => *word |= bit,
+                JsonContainer::Array => *word &= !bit,
             }
         }
         self.depth += 1;
@@ -399,11 +399,11 @@ impl Nesting {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    fn innermost(&self) -> Container {
+    fn innermost(&self) -> JsonContainer {
         let last = self.depth.saturating_sub(1);
         match self.objects.get(last / 64) {
-            Some(word) if word & (1 << (last % 64)) != 0 => Container::Object,
-            _ => Container::Array,
+            Some(word) if word & (1 << (last % 64)) != 0 => JsonContainer::Object,
+            _ => JsonContainer::Array,
         }
     }
 }

@@ -30,7 +30,7 @@ const NEAR: u64 = 3;
 const PACKED_BESIDE: u64 = 24 << 20;
 
 /// Decides for each document of a blob, and counts the bytes in memory.
-pub(super) struct Keeper<'a> {
+pub(super) struct DocumentKeeper<'a> {
     blob: &'a Bytes,
     compressed: Compressed,
     plain: u64,
@@ -48,7 +48,7 @@ pub(super) enum Keeping {
     InTheLayer,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> DocumentKeeper<'a> {
     pub(super) fn new(blob: &'a Bytes) -> Self {
         Self {
             blob,
@@ -202,7 +202,12 @@ mod tests {
         encoder.finish().unwrap().into()
     }
 
-    fn keep(keeper: &mut Keeper<'_>, mut keeping: Keeping, offset: usize, size: usize) -> Content {
+    fn keep(
+        keeper: &mut DocumentKeeper<'_>,
+        mut keeping: Keeping,
+        offset: usize,
+        size: usize,
+    ) -> Content {
         for piece in archive()[offset..offset + size].chunks(4096) {
             keeper.add(&mut keeping, piece).unwrap();
         }
@@ -215,7 +220,7 @@ mod tests {
     fn what_lies_behind_much_else_is_not_left_in_the_layer() {
         const LARGE: u64 = PLAIN_DOCUMENT + 1;
         let blob = gzip();
-        let keeper = Keeper::new(&blob);
+        let keeper = DocumentKeeper::new(&blob);
         for (offset, size) in [(0, LARGE), (NEAR * LARGE, LARGE), (LARGE, 1 << 30)] {
             assert!(matches!(keeper.begin(offset, size), Keeping::InTheLayer));
         }
@@ -228,7 +233,7 @@ mod tests {
     #[test]
     fn small_documents_are_kept_up_to_a_limit() {
         let blob = gzip();
-        let mut keeper = Keeper::new(&blob);
+        let mut keeper = DocumentKeeper::new(&blob);
         for _ in 0..PLAIN_IN_TOTAL / PLAIN_DOCUMENT {
             let keeping = keeper.begin(0, PLAIN_DOCUMENT);
             assert!(matches!(keeping, Keeping::Plain(_)));
@@ -249,7 +254,7 @@ mod tests {
             (&gzip, Keeping::Packed),
             (&identity, Keeping::InTheLayer),
         ] {
-            let mut keeper = Keeper::new(blob);
+            let mut keeper = DocumentKeeper::new(blob);
             let content = keep(&mut keeper, keeping, offset, size);
             // Nothing of it is in the next one.
             let next = keep(&mut keeper, Keeping::Packed, 5, 10);
@@ -263,7 +268,7 @@ mod tests {
     #[test]
     fn a_layer_that_is_not_compressed_is_not_copied() {
         let blob = Bytes::from(archive());
-        let mut keeper = Keeper::new(&blob);
+        let mut keeper = DocumentKeeper::new(&blob);
         let keeping = keeper.begin(10, 100);
         let content = keep(&mut keeper, keeping, 10, 100);
         assert_eq!(
@@ -280,7 +285,7 @@ mod tests {
             let limit = Exceeded::Kept(most);
             matches!(result, Err(SbomError::Limit(exceeded)) if exceeded == limit)
         };
-        let mut keeper = Keeper::new(&blob);
+        let mut keeper = DocumentKeeper::new(&blob);
         let mut keeping = keeper.begin(0, 1 << 30);
         assert!(matches!(keeping, Keeping::Packed));
         keeper.packed = most;

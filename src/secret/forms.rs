@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// A way to write the bytes of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum SecretEncoding {
     Plain,
     /// Base64, at any offset of a longer encoded text.
     Base64,
@@ -17,8 +17,8 @@ pub(super) enum Encoding {
 }
 
 /// Shows every form of `value`, [folded](fold), to `visit`.
-pub(super) fn each(value: &[u8], mut visit: impl FnMut(Encoding, &[u8])) {
-    visit(Encoding::Plain, &folded(value));
+pub(super) fn each(value: &[u8], mut visit: impl FnMut(SecretEncoding, &[u8])) {
+    visit(SecretEncoding::Plain, &folded(value));
     // The bytes before it shift its bits by none, two or four.
     for before in 0..3 {
         let mut bytes = Zeroizing::new(Vec::with_capacity(before + value.len()));
@@ -29,12 +29,12 @@ pub(super) fn each(value: &[u8], mut visit: impl FnMut(Encoding, &[u8])) {
         // Only the digits that encode no bits of other bytes.
         let own = (8 * before).div_ceil(6)..8 * bytes.len() / 6;
         if let (Ok(_), Some(own)) = (length, encoded.get(own)) {
-            visit(Encoding::Base64, &folded(own));
+            visit(SecretEncoding::Base64, &folded(own));
         }
     }
     let mut digits = Zeroizing::new(vec![0; 2 * value.len()]);
     if hex::encode_to_slice(value, &mut digits).is_ok() {
-        visit(Encoding::Hexadecimal, &digits);
+        visit(SecretEncoding::Hexadecimal, &digits);
     }
 }
 

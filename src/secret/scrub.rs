@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Secret;
-use super::forms::{self, Encoding, View, folded};
+use super::forms::{self, SecretEncoding, View, folded};
 
 /// Stands in the place of a secret.
 const HIDDEN: char = '…';
@@ -58,10 +58,10 @@ pub enum Voice {
 /// The secrets that this run shows to others, wiped when they are forgotten.
 /// Clones are the same secrets.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<Mutex<Known>>);
+pub struct Secrets(Arc<Mutex<KnownSecrets>>);
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     values: Vec<Secret>,
     /// Hashes of pieces such that every piece that is hidden in a line of ours
     /// holds one; the shorter ones for secrets that are short themselves.
@@ -81,13 +81,13 @@ impl Secrets {
         if is_known {
             return;
         }
-        let Known {
+        let KnownSecrets {
             anchors,
             short_anchors,
             ..
         } = &mut *known;
         forms::each(value, |form, bytes| {
-            for Rule { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
+            for HiddenPiece { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
                 let (anchor, anchors) = match length {
                     ..ANCHOR => (SHORTEST, &mut *short_anchors),
                     _ => (ANCHOR, &mut *anchors),
@@ -100,7 +100,7 @@ impl Secrets {
 
     /// Wipes all secrets. From now on, nothing is hidden.
     pub fn forget(&self) {
-        *self.known() = Known::default();
+        *self.known() = KnownSecrets::default();
     }
 
     /// Hides a password, and the base64 of user and password as HTTP carries
@@ -142,7 +142,7 @@ impl Secrets {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownSecrets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,7 +153,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-impl Known {
+impl KnownSecrets {
     fn may_be_in(&self, views: &[View]) -> bool {
         let any = |bytes: &[u8], length, anchors: &HashSet<u64>| {
             !anchors.is_empty() && windows(bytes, length).any(|window| anchors.contains(&window))
@@ -179,7 +179,7 @@ fn views(text: &str) -> Vec<View> {
 
 /// A piece of a form that is hidden.
 #[derive(Clone, Copy)]
-struct Rule {
+struct HiddenPiece {
     length: usize,
     place: Surroundings,
 }
@@ -198,15 +198,22 @@ enum Surroundings {
 }
 
 /// The pieces of a form of `value` that are hidden. `length` is the form's.
-fn rules(form: Encoding, value: &[u8], length: usize, voice: Voice) -> impl Iterator<Item = Rule> {
+fn rules(
+    form: SecretEncoding,
+    value: &[u8],
+    length: usize,
+    voice: Voice,
+) -> impl Iterator<Item = HiddenPiece> {
     let whole = value.len();
-    let of = |length, place| Some(Rule { length, place });
+    let of = |length, place| Some(HiddenPiece { length, place });
     let [first, second] = match (form, voice) {
-        (Encoding::Plain, Voice::Theirs) if whole < SHORTEST_PIECE => {
+        (SecretEncoding::Plain, Voice::Theirs) if whole < SHORTEST_PIECE => {
             [of(whole, Surroundings::Word), None]
         }
-        (Encoding::Plain, Voice::Theirs) => [of(SHORTEST_PIECE, Surroundings::Anywhere), None],
-        (Encoding::Plain, Voice::Ours) => {
+        (SecretEncoding::Plain, Voice::Theirs) => {
+            [of(SHORTEST_PIECE, Surroundings::Anywhere), None]
+        }
+        (SecretEncoding::Plain, Voice::Ours) => {
             let most = whole / 4 * 3;
             let main = match whole {
                 ..LONG_PIECE if is_word(value) => None,
@@ -224,20 +231,21 @@ fn rules(form: Encoding, value: &[u8], length: usize, voice: Voice) -> impl Iter
         // The encoded form of so short a secret is only a few letters.
         (_, Voice::Ours) if whole < SHORTEST_PIECE => [None, None],
         // A longer encoded form is never a plain word.
-        (Encoding::Base64 | Encoding::Hexadecimal, _) => {
+        (SecretEncoding::Base64 | SecretEncoding::Hexadecimal, _) => {
             let bytes = match voice {
                 Voice::Theirs => whole.min(SHORTEST_PIECE),
                 Voice::Ours if whole < TOKEN => whole.min(MIXED_PIECE),
                 Voice::Ours => LONG_PIECE,
             };
             let piece = match form {
-                Encoding::Hexadecimal => 2 * bytes,
+                SecretEncoding::Hexadecimal => 2 * bytes,
                 _ => (4 * bytes).div_ceil(3),
             };
             [of(piece.min(length), Surroundings::Anywhere), None]
         }
     };
-    let fits = move |rule: &Rule| whole >= SHORTEST && (SHORTEST..=length).contains(&rule.length);
+    let fits =
+        move |rule: &HiddenPiece| whole >= SHORTEST && (SHORTEST..=length).contains(&rule.length);
     [first, second].into_iter().flatten().filter(fits)
 }
 
@@ -258,7 +266,7 @@ fn hide<'a>(
     let mut found: HashMap<(usize, u64), Surroundings> = HashMap::new();
     for value in values.map(Secret::expose) {
         forms::each(value, |form, form_bytes| {
-            for Rule { length, place } in rules(form, value, form_bytes.len(), voice) {
+            for HiddenPiece { length, place } in rules(form, value, form_bytes.len(), voice) {
                 let there = match there.entry(length) {
                     Entry::Occupied(there) => there.into_mut(),
                     Entry::Vacant(entry) => entry.insert(windows(&bytes, length).collect()),

@@ -29,7 +29,7 @@ pub(super) struct TokenAnswer {
 
 /// A refusal. Google's other services have an object for `error`.
 #[derive(Deserialize)]
-struct Refusal {
+struct TokenRefusal {
     error: Option<Box<RawValue>>,
     error_description: Option<String>,
     message: Option<String>,
@@ -95,7 +95,7 @@ pub fn is_token(text: &str) -> bool {
 
 /// An error answer, sorted by what it says.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
-    let text = json::<Refusal>(response).and_then(words);
+    let text = json::<TokenRefusal>(response).and_then(words);
     let answer = said(response, text.as_deref());
     sorted(response.status.as_u16(), action, answer)
 }
@@ -119,7 +119,7 @@ fn sorted(status: u16, action: String, answer: Said) -> Trouble {
     }
 }
 
-fn words(refusal: Refusal) -> Option<String> {
+fn words(refusal: TokenRefusal) -> Option<String> {
     let error = refusal.error.as_ref().map(|error| error.get());
     let text = error.and_then(|error| serde_json::from_str::<String>(error).ok());
     let object = error.and_then(|error| serde_json::from_str::<ErrorObject>(error).ok());

@@ -84,23 +84,23 @@ impl Tokens {
 
 /// Seconds, as a number or, as Azure's metadata service has it, as a text.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "WrittenSeconds")]
 pub(super) struct Seconds(Option<u64>);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Written {
+enum WrittenSeconds {
     Number(u64),
     Text(String),
     Other(serde::de::IgnoredAny),
 }
 
-impl From<Written> for Seconds {
-    fn from(written: Written) -> Self {
+impl From<WrittenSeconds> for Seconds {
+    fn from(written: WrittenSeconds) -> Self {
         Self(match written {
-            Written::Number(seconds) => Some(seconds),
-            Written::Text(text) => text.trim().parse().ok(),
-            Written::Other(_) => None,
+            WrittenSeconds::Number(seconds) => Some(seconds),
+            WrittenSeconds::Text(text) => text.trim().parse().ok(),
+            WrittenSeconds::Other(_) => None,
         })
     }
 }

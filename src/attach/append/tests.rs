@@ -25,10 +25,10 @@ fn place() -> Place {
     )
 }
 
-fn layer(name: &str) -> Sealed {
+fn layer(name: &str) -> SealedValue {
     let descriptor = Descriptor::of(media_type::SIMPLE_SIGNING, name.as_bytes());
     let content = name.as_bytes().to_vec().into();
-    Sealed::Layer(Layer {
+    SealedValue::Layer(Layer {
         descriptor,
         content,
     })
@@ -43,7 +43,7 @@ enum Patience {
 
 #[derive(Clone)]
 enum Writer<'a> {
-    NotStarted(&'a [Sealed]),
+    NotStarted(&'a [SealedValue]),
     Ours(Append<'a>),
     /// One of ours whose put is under way for as long as it takes. Nobody waits
     /// for it; whatever stands long enough for somebody to be done is `seen`.
@@ -54,11 +54,11 @@ enum Writer<'a> {
     },
     /// cosign: reads, puts, and looks no more.
     Foreign {
-        layers: &'a [Sealed],
+        layers: &'a [SealedValue],
         read: Option<Standing>,
         patience: Patience,
     },
-    Done(&'a [Sealed]),
+    Done(&'a [SealedValue]),
 }
 
 #[derive(Clone)]
@@ -216,9 +216,9 @@ impl<'a> World<'a> {
                 let mut append = append.clone();
                 // Nobody has put since this writer began to wait.
                 let is_proof = match &append.state {
-                    State::Proving(put, _) => self.tag.digest() == Some(put),
-                    State::Merging => self.tag.digest() == append.found.digest(),
-                    State::Lost(_) => false,
+                    AppendState::Proving(put, _) => self.tag.digest() == Some(put),
+                    AppendState::Merging => self.tag.digest() == append.found.digest(),
+                    AppendState::Lost(_) => false,
                 };
                 append.saw(self.tag.clone());
                 let mut world = self.with(index, Writer::Ours(append));
@@ -365,7 +365,7 @@ fn explore(start: World<'_>) -> (usize, usize) {
 #[test]
 fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
     let place = place();
-    let layers: Vec<[Sealed; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    let layers: Vec<[SealedValue; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
     for (count, faults) in [(1, 2), (2, 0), (2, 2), (3, 0), (3, 1)] {
         let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
         let (worlds, losses) = explore(World::new(&place, writers.collect(), faults));
@@ -378,7 +378,7 @@ fn two_and_three_of_our_writers_lose_nothing_in_any_order() {
 #[test]
 fn our_writers_lose_nothing_however_long_their_puts_take_if_they_are_watched() {
     let place = place();
-    let layers: Vec<[Sealed; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
+    let layers: Vec<[SealedValue; 1]> = ["a", "b", "c"].map(|name| [layer(name)]).to_vec();
     for count in [2, 3] {
         let losses = [true, false].map(|are_watched| {
             let writers = layers.iter().take(count).map(|l| Writer::NotStarted(l));
@@ -406,7 +406,7 @@ fn our_writers_survive_a_foreign_one_that_writes_within_the_settle_time() {
 }
 
 /// A foreign writer may lose its own layer: it reads nothing back.
-fn assert_ours_survive(start: World<'_>, ours: &[&[Sealed; 1]]) {
+fn assert_ours_survive(start: World<'_>, ours: &[&[SealedValue; 1]]) {
     let mut seen = HashSet::new();
     let mut open = vec![start];
     while let Some(world) = open.pop() {

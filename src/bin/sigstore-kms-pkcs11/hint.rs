@@ -1,6 +1,6 @@
 //! The one map from a failure of the plugin to the user's remedy.
 
-use signer::pkcs11::{RequestError, UriError};
+use signer::pkcs11::{RequestError, TokenUriError};
 
 use crate::PluginError;
 use crate::token::TokenError;
@@ -45,13 +45,13 @@ fn of_request(error: RequestError) -> Option<&'static str> {
     }
 }
 
-fn of_uri(error: UriError) -> &'static str {
+fn of_uri(error: TokenUriError) -> &'static str {
     match error {
-        UriError::Encoding(_) | UriError::NoValue(_) => {
+        TokenUriError::Encoding(_) | TokenUriError::NoValue(_) => {
             "write `;`, `&`, `?`, `%` and spaces within a value as `%3B`, `%26`, `%3F`, `%25` and `%20`"
         }
-        UriError::PinSource => "write the path of a file: commands are not run",
-        UriError::TwoPins => "keep one of `pin-source` and `pin-value`",
+        TokenUriError::PinSource => "write the path of a file: commands are not run",
+        TokenUriError::TwoPins => "keep one of `pin-source` and `pin-value`",
         _ => "write `token=NAME;object=KEY?module-path=/path/of/library.so`",
     }
 }

@@ -19,11 +19,12 @@ use std::process::ExitCode;
 use sha2::{Digest as _, Sha256};
 use signer::cli::privileges;
 use signer::pkcs11::{
-    Answer, KeyKind, Message, Method, Pin, Request, RequestError, TokenKey, Uri, UriError,
+    Operation, Pin, PluginCall, PluginReply, RequestError, SignedInput, TokenKey, TokenKeyKind,
+    TokenUriError, Uri,
 };
 use signer::secret::Secret;
 
-use token::{Token, TokenError};
+use token::{OpenToken, TokenError};
 
 const PIN: &str = "COSIGN_PKCS11_PIN";
 const MODULE: &str = "COSIGN_PKCS11_MODULE_PATH";
@@ -55,8 +56,8 @@ fn main() -> ExitCode {
     if let Err(refused) = privileges::harden() {
         eprintln!("sigstore-kms-pkcs11: {refused}");
     }
-    let answer = answer(version, json).unwrap_or_else(|error| Answer::Error(words(&error)));
-    let is_good = !matches!(answer, Answer::Error(_));
+    let answer = answer(version, json).unwrap_or_else(|error| PluginReply::Error(words(&error)));
+    let is_good = !matches!(answer, PluginReply::Error(_));
     let mut stdout = std::fs::File::from(stdout);
     let written = writeln!(stdout, "{}", answer.to_json());
     match is_good && written.is_ok() {
@@ -86,12 +87,12 @@ fn own_stdout() -> Option<std::os::fd::OwnedFd> {
 }
 
 /// What the environment says.
-struct Environment {
+struct PluginEnvironment {
     pin: Option<Secret>,
     module: Option<PathBuf>,
 }
 
-impl Environment {
+impl PluginEnvironment {
     fn of_process() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -101,23 +102,23 @@ impl Environment {
     }
 }
 
-fn answer(version: &str, json: &str) -> Result<Answer, PluginError> {
-    let Request { resource, method } =
-        Request::parse(version, json).map_err(PluginError::Request)?;
+fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
+    let PluginCall { resource, method } =
+        PluginCall::parse(version, json).map_err(PluginError::Request)?;
     match method {
-        Method::DefaultAlgorithm => return Ok(Answer::DefaultAlgorithm),
-        Method::SupportedAlgorithms => return Ok(Answer::SupportedAlgorithms),
-        Method::CreateKey => return Err(PluginError::CreateKey),
-        Method::PublicKey | Method::Sign { .. } | Method::Verify { .. } => {}
+        Operation::DefaultAlgorithm => return Ok(PluginReply::DefaultAlgorithm),
+        Operation::SupportedAlgorithms => return Ok(PluginReply::SupportedAlgorithms),
+        Operation::CreateKey => return Err(PluginError::CreateKey),
+        Operation::PublicKey | Operation::Sign { .. } | Operation::Verify { .. } => {}
     }
     let uri = Uri::parse(&resource).map_err(PluginError::Uri)?;
-    let environment = Environment::of_process();
+    let environment = PluginEnvironment::of_process();
     let pin = pin(&uri, environment.pin)?;
     let module = module(&uri, environment.module)?;
-    let mut token = Token::open(&uri, &module)?;
+    let mut token = OpenToken::open(&uri, &module)?;
     let key = token.public_key(&uri, pin.as_ref())?;
     match method {
-        Method::Sign { digest } => {
+        Operation::Sign { digest } => {
             let message = Owned::read(&key, digest, io::stdin().lock())?;
             let raw = match &message {
                 Owned::Digest(digest) => {
@@ -127,18 +128,18 @@ fn answer(version: &str, json: &str) -> Result<Answer, PluginError> {
             };
             let signature = key.signature(&raw?).ok_or(PluginError::Signature)?;
             match key.accepts(message.borrowed(), &signature) {
-                true => Ok(Answer::Signature(signature)),
+                true => Ok(PluginReply::Signature(signature)),
                 false => Err(PluginError::Mismatch),
             }
         }
-        Method::Verify { digest, signature } => {
+        Operation::Verify { digest, signature } => {
             let message = Owned::read(&key, digest, io::stdin().lock())?;
             match key.accepts(message.borrowed(), &signature) {
-                true => Ok(Answer::Verified),
+                true => Ok(PluginReply::Verified),
                 false => Err(PluginError::Refused),
             }
         }
-        _ => Ok(Answer::PublicKey(
+        _ => Ok(PluginReply::PublicKey(
             key.to_pem().ok_or(PluginError::Signature)?,
         )),
     }
@@ -205,7 +206,7 @@ impl Owned {
         mut message: impl Read,
     ) -> Result<Self, PluginError> {
         match (key.kind(), digest) {
-            (KeyKind::Ed25519, digest) => {
+            (TokenKeyKind::Ed25519, digest) => {
                 let mut bytes = Vec::new();
                 let most = MAX_WHOLE as u64 + 1;
                 message
@@ -237,10 +238,10 @@ impl Owned {
         }
     }
 
-    fn borrowed(&self) -> Message<'_> {
+    fn borrowed(&self) -> SignedInput<'_> {
         match self {
-            Self::Digest(digest) => Message::Digest(digest),
-            Self::Whole(bytes) => Message::Whole(bytes),
+            Self::Digest(digest) => SignedInput::Digest(digest),
+            Self::Whole(bytes) => SignedInput::Whole(bytes),
         }
     }
 }
@@ -251,7 +252,7 @@ enum PluginError {
     #[error(transparent)]
     Request(RequestError),
     #[error(transparent)]
-    Uri(UriError),
+    Uri(TokenUriError),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("keys are not made by this program")]

@@ -13,22 +13,22 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::RawAuthPin;
-use signer::pkcs11::{KeyKind, TokenKey, UnsupportedKey, Uri};
+use signer::pkcs11::{TokenKey, TokenKeyKind, UnsupportedKey, Uri};
 use signer::secret::Secret;
 
 /// The most names that a message lists.
 const LISTED: usize = 8;
 
 /// A token whose session is open.
-pub(crate) struct Token {
+pub(crate) struct OpenToken {
     session: Session,
     label: String,
-    login: Login,
+    login: TokenLogin,
 }
 
 /// A token's demands before a private key can be used.
 #[derive(Clone, Copy, Debug, Default)]
-struct Login {
+struct TokenLogin {
     is_needed: bool,
     /// A PIN is typed at the token itself.
     has_pad: bool,
@@ -37,7 +37,7 @@ struct Login {
     is_last_try: bool,
 }
 
-impl Token {
+impl OpenToken {
     /// Loads the library at `module`, and opens the token of `uri`.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Token {
         Ok(Self {
             session: library.open_ro_session(slot).map_err(failed)?,
             label: info.label().to_owned(),
-            login: Login {
+            login: TokenLogin {
                 is_needed: info.login_required(),
                 has_pad: info.protected_authentication_path(),
                 is_locked: info.user_pin_locked(),
@@ -106,7 +106,7 @@ impl Token {
         &mut self,
         uri: &Uri,
         pin: Option<&Secret>,
-        kind: KeyKind,
+        kind: TokenKeyKind,
         data: &[u8],
     ) -> Result<Vec<u8>, TokenError> {
         self.log_in(pin)?;
@@ -116,9 +116,9 @@ impl Token {
             return Err(TokenError::AlwaysAuthenticate);
         }
         let mechanism = match kind {
-            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => Mechanism::Ecdsa,
-            KeyKind::Rsa => Mechanism::RsaPkcs,
-            KeyKind::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)),
+            TokenKeyKind::P256 | TokenKeyKind::P384 | TokenKeyKind::P521 => Mechanism::Ecdsa,
+            TokenKeyKind::Rsa => Mechanism::RsaPkcs,
+            TokenKeyKind::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure)),
         };
         self.session.sign(&mechanism, key, data).map_err(failed)
     }
@@ -206,7 +206,7 @@ impl Token {
                 AttributeType::PublicKeyInfo,
             ],
         };
-        let mut parts = Parts::default();
+        let mut parts = PublicParts::default();
         for attribute in self.attributes(object, types)? {
             parts.add(attribute);
         }
@@ -242,7 +242,7 @@ impl Token {
     }
 }
 
-impl Login {
+impl TokenLogin {
     /// Whether to try at all: a wrong PIN is counted by the token.
     fn check(self, pin: Option<&Secret>) -> Result<(), TokenError> {
         match (self, pin) {
@@ -267,7 +267,7 @@ impl Login {
 
 /// The attributes of an object that make a public key.
 #[derive(Default)]
-struct Parts {
+struct PublicParts {
     key_type: Option<KeyType>,
     parameters: Option<Vec<u8>>,
     point: Option<Vec<u8>>,
@@ -277,7 +277,7 @@ struct Parts {
     certificate: Option<Vec<u8>>,
 }
 
-impl Parts {
+impl PublicParts {
     fn add(&mut self, attribute: Attribute) {
         match attribute {
             Attribute::KeyType(key_type) => self.key_type = Some(key_type),
@@ -443,23 +443,23 @@ mod tests {
     #[test]
     fn a_pin_is_shown_to_no_token_that_would_lock_itself() {
         let pin = Secret::new(b"1234".to_vec());
-        let plain = Login {
+        let plain = TokenLogin {
             is_needed: true,
-            ..Login::default()
+            ..TokenLogin::default()
         };
         assert_eq!(plain.check(Some(&pin)), Ok(()));
         assert_eq!(plain.check(None), Err(TokenError::NoPin));
-        let last = Login {
+        let last = TokenLogin {
             is_last_try: true,
             ..plain
         };
         assert_eq!(last.check(Some(&pin)), Err(TokenError::LastTry));
-        let locked = Login {
+        let locked = TokenLogin {
             is_locked: true,
             ..last
         };
         assert_eq!(locked.check(Some(&pin)), Err(TokenError::PinLocked));
-        let pad = Login {
+        let pad = TokenLogin {
             has_pad: true,
             ..plain
         };

@@ -2,7 +2,9 @@
 
 use super::service::of_service;
 use super::{Hint, say};
-use crate::keys::{FolderError, KeyError, KeyPairError, OpenError, Origin, SignError, UriError};
+use crate::keys::{
+    FolderError, KeyError, KeyPairError, OpenError, PasswordOrigin, SignError, UriError,
+};
 use crate::pkcs11;
 
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
@@ -11,10 +13,12 @@ const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair
 pub(super) fn of_uri(error: &UriError) -> Hint {
     match error {
         UriError::Malformed { form, .. } => Some(format!("write `{form}`").into()),
-        UriError::Token(pkcs11::UriError::Encoding(_) | pkcs11::UriError::NoValue(_)) => say(
-            "write `;`, `&`, `?`, `%` and spaces within a value as `%3B`, `%26`, `%3F`, `%25` and \
+        UriError::Token(pkcs11::TokenUriError::Encoding(_) | pkcs11::TokenUriError::NoValue(_)) => {
+            say(
+                "write `;`, `&`, `?`, `%` and spaces within a value as `%3B`, `%26`, `%3F`, `%25` and \
              `%20`",
-        ),
+            )
+        }
         UriError::Token(_) => {
             say("write `pkcs11:token=NAME;object=KEY?module-path=/path/of/library.so`")
         }
@@ -124,25 +128,25 @@ fn of_pem_type(label: &str) -> &'static str {
 }
 
 /// A password that does not open the key.
-fn of_origin(origin: &Origin) -> Hint {
+fn of_origin(origin: &PasswordOrigin) -> Hint {
     match origin {
-        Origin::Empty => {
+        PasswordOrigin::Empty => {
             say("name a password file in `password`, or set COSIGN_PASSWORD to the password")
         }
-        Origin::Environment => {
+        PasswordOrigin::Environment => {
             say("COSIGN_PASSWORD is taken exactly as it is, a newline at its end included")
         }
-        Origin::Stored(_) => say(
+        PasswordOrigin::Stored(_) => say(
             "the value must be the password of this very key and nothing else, but for one line \
              break at its end",
         ),
-        Origin::NotStored(name) => {
+        PasswordOrigin::NotStored(name) => {
             Some(format!("keep the password under the name `{name}` beside the key").into())
         }
-        Origin::EmptyFile(_) => say(
+        PasswordOrigin::EmptyFile(_) => say(
             "write the password into the file; if COSIGN_PASSWORD holds it, leave `password` out",
         ),
-        Origin::File(_) => say(
+        PasswordOrigin::File(_) => say(
             "the file must hold the password of this very key and nothing else, but for one line \
              break at its end",
         ),

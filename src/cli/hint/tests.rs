@@ -7,7 +7,7 @@ use super::*;
 use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::Roots;
-use crate::keys::{KeyError, Origin};
+use crate::keys::{KeyError, PasswordOrigin};
 use crate::phase::DestinationError;
 use crate::sbom::{Exceeded, SbomError};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
@@ -287,11 +287,11 @@ fn a_key_of_another_kind_is_told_how_to_become_one() {
 fn a_wrong_password_is_told_where_it_is_looked_for() {
     let path = || PathBuf::from("p");
     for (origin, hint) in [
-        (Origin::Environment, "newline"),
-        (Origin::Empty, "`password`"),
-        (Origin::File(path()), "of this very key"),
+        (PasswordOrigin::Environment, "newline"),
+        (PasswordOrigin::Empty, "`password`"),
+        (PasswordOrigin::File(path()), "of this very key"),
         (
-            Origin::EmptyFile(path()),
+            PasswordOrigin::EmptyFile(path()),
             "write the password into the file",
         ),
     ] {

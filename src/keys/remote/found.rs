@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::signature::{Hash, PublicKey};
 
 /// A public key as its service gives it.
-pub(super) struct Found {
+pub(super) struct FoundKey {
     pub(super) public: PublicKey,
     /// The hash that the service binds the key to, if not SHA-256.
     pub(super) hash: Option<Hash>,

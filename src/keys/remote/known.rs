@@ -8,7 +8,7 @@ use crate::keys::verify::PublicHalf;
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
 
-use super::found::Found;
+use super::found::FoundKey;
 use super::message::{Message, Prepared};
 
 /// The public half of a key, and what it signs by.
@@ -19,7 +19,7 @@ pub(super) struct KnownKey {
 }
 
 impl KnownKey {
-    pub(super) fn of(found: Found) -> Result<Self, OpenError> {
+    pub(super) fn of(found: FoundKey) -> Result<Self, OpenError> {
         let algorithm = Algorithm::of(&found.public)?;
         let algorithm = match found.hash {
             None => algorithm,

@@ -24,7 +24,7 @@ mod vault;
 use std::fmt;
 use std::sync::Arc;
 
-pub use folder::{INDEX, Named, SignIndex, ToSign};
+pub use folder::{INDEX, MessageNames, SignIndex, ToSign};
 pub use message::{Message, Purpose, Unsigned};
 
 use super::algorithm::Algorithm;
@@ -35,66 +35,68 @@ use crate::http::Client;
 use crate::oci::Content;
 use crate::service::Variables;
 use crate::signature::{PublicKey, Signature};
-use found::Found;
+use found::FoundKey;
 use known::KnownKey;
 use message::Prepared;
 
 /// A key of which all is known that its keeper need not be asked for.
-pub struct Closed(Keeper);
+pub struct ClosedRemote(RemoteKeeper);
 
 /// Who keeps a key, and all that it has to be told.
-enum Keeper {
-    Aws(aws::Closed),
-    Azure(azure::Closed),
-    Folder(folder::Closed),
-    Google(google::Closed),
-    Plugin(plugin::Closed),
-    Program(program::Closed),
-    Vault(vault::Closed),
+enum RemoteKeeper {
+    Aws(aws::ClosedAws),
+    Azure(azure::ClosedAzure),
+    Folder(folder::ClosedFolder),
+    Google(google::ClosedGoogle),
+    Plugin(plugin::ClosedPlugin),
+    Program(program::ClosedProgram),
+    Vault(vault::ClosedVault),
 }
 
 /// A service that has answered for its key.
-enum Service {
-    Aws(aws::Key),
-    Azure(azure::Key),
-    Folder(folder::Key),
-    Google(google::Key),
-    Plugin(plugin::Key),
-    Program(program::Key),
-    Vault(vault::Key),
+enum RemoteSigner {
+    Aws(aws::AwsSigner),
+    Azure(azure::AzureSigner),
+    Folder(folder::FolderSigner),
+    Google(google::GoogleSigner),
+    Plugin(plugin::PluginSigner),
+    Program(program::ProgramSigner),
+    Vault(vault::VaultSigner),
 }
 
 /// A key that signs elsewhere.
 pub struct RemoteKey {
-    service: Service,
+    service: RemoteSigner,
     known: Arc<KnownKey>,
     version: Option<String>,
 }
 
-impl Closed {
+impl ClosedRemote {
     pub(super) fn find(reference: &KeyReference, variables: &Variables) -> Result<Self, OpenError> {
         Ok(Self(match reference {
-            KeyReference::Uri(KeyUri::Aws(key)) => Keeper::Aws(aws::Closed::find(key, variables)?),
+            KeyReference::Uri(KeyUri::Aws(key)) => {
+                RemoteKeeper::Aws(aws::ClosedAws::find(key, variables)?)
+            }
             KeyReference::Uri(KeyUri::Azure(key)) => {
-                Keeper::Azure(azure::Closed::find(key, variables)?)
+                RemoteKeeper::Azure(azure::ClosedAzure::find(key, variables)?)
             }
             KeyReference::Uri(KeyUri::Google(key)) => {
-                Keeper::Google(google::Closed::find(key, variables)?)
+                RemoteKeeper::Google(google::ClosedGoogle::find(key, variables)?)
             }
             KeyReference::Uri(KeyUri::Pkcs11(resource)) => {
-                Keeper::Plugin(plugin::Closed::find_for_token(resource, variables)?)
+                RemoteKeeper::Plugin(plugin::ClosedPlugin::find_for_token(resource, variables)?)
             }
             KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
-                Keeper::Plugin(plugin::Closed::find(name, resource, variables)?)
+                RemoteKeeper::Plugin(plugin::ClosedPlugin::find(name, resource, variables)?)
             }
             KeyReference::Uri(KeyUri::Vault(uri)) => {
-                Keeper::Vault(vault::Closed::find(uri, variables)?)
+                RemoteKeeper::Vault(vault::ClosedVault::find(uri, variables)?)
             }
             KeyReference::Program(program) => {
-                Keeper::Program(program::Closed::find(program, variables)?)
+                RemoteKeeper::Program(program::ClosedProgram::find(program, variables)?)
             }
             KeyReference::Signatures(folder) => {
-                Keeper::Folder(folder::Closed::find(folder, variables)?)
+                RemoteKeeper::Folder(folder::ClosedFolder::find(folder, variables)?)
             }
             // Those are unlocked here.
             KeyReference::File(_)
@@ -109,33 +111,33 @@ impl Closed {
 
     pub(super) async fn open(self, client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
         let (service, found) = match self.0 {
-            Keeper::Aws(closed) => {
+            RemoteKeeper::Aws(closed) => {
                 let (key, found) = closed.open(client).await?;
-                (Service::Aws(key), found)
+                (RemoteSigner::Aws(key), found)
             }
-            Keeper::Azure(closed) => {
+            RemoteKeeper::Azure(closed) => {
                 let (key, found) = closed.open(client).await?;
-                (Service::Azure(key), found)
+                (RemoteSigner::Azure(key), found)
             }
-            Keeper::Folder(closed) => {
+            RemoteKeeper::Folder(closed) => {
                 let (key, found) = closed.open();
-                (Service::Folder(key), found)
+                (RemoteSigner::Folder(key), found)
             }
-            Keeper::Google(closed) => {
+            RemoteKeeper::Google(closed) => {
                 let (key, found) = closed.open(client).await?;
-                (Service::Google(key), found)
+                (RemoteSigner::Google(key), found)
             }
-            Keeper::Plugin(closed) => {
+            RemoteKeeper::Plugin(closed) => {
                 let (key, found) = closed.open().await?;
-                (Service::Plugin(key), found)
+                (RemoteSigner::Plugin(key), found)
             }
-            Keeper::Program(closed) => {
+            RemoteKeeper::Program(closed) => {
                 let (key, found) = closed.open();
-                (Service::Program(key), found)
+                (RemoteSigner::Program(key), found)
             }
-            Keeper::Vault(closed) => {
+            RemoteKeeper::Vault(closed) => {
                 let (key, found) = closed.open(client).await?;
-                (Service::Vault(key), found)
+                (RemoteSigner::Vault(key), found)
             }
         };
         RemoteKey::new(service, found)
@@ -143,7 +145,7 @@ impl Closed {
 }
 
 impl RemoteKey {
-    fn new(service: Service, found: Found) -> Result<Self, OpenError> {
+    fn new(service: RemoteSigner, found: FoundKey) -> Result<Self, OpenError> {
         let version = found.version.clone();
         Ok(Self {
             service,
@@ -189,14 +191,14 @@ impl RemoteKey {
         let prepared = Arc::<[Prepared]>::from(prepared);
         // Boxed: a run would carry the room of every service.
         let signatures = match &self.service {
-            Service::Aws(key) => Box::pin(key.sign(&prepared)).await?,
-            Service::Azure(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Aws(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Azure(key) => Box::pin(key.sign(&prepared)).await?,
             // What is read there is compared with all messages.
-            Service::Folder(key) => return Box::pin(key.sign(&self.known, &prepared)).await,
-            Service::Google(key) => Box::pin(key.sign(&prepared)).await?,
-            Service::Plugin(key) => Box::pin(key.sign(&prepared)).await?,
-            Service::Program(key) => Box::pin(key.sign(&prepared)).await?,
-            Service::Vault(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Folder(key) => return Box::pin(key.sign(&self.known, &prepared)).await,
+            RemoteSigner::Google(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Plugin(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Program(key) => Box::pin(key.sign(&prepared)).await?,
+            RemoteSigner::Vault(key) => Box::pin(key.sign(&prepared)).await?,
         };
         let (key, messages) = (Arc::clone(&self.known), Arc::clone(&prepared));
         let checking = move || {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::found::Found;
+use super::found::FoundKey;
 use super::message::{Prepared, Unsigned, each};
 use super::programs::{pass_on, processors};
 use crate::child::{self, Bounds, Words};
@@ -39,10 +39,10 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// A plugin that was found.
-pub(super) struct Closed(Key);
+pub(super) struct ClosedPlugin(PluginSigner);
 
 /// A plugin, and the name that it knows the key by.
-pub(super) struct Key {
+pub(super) struct PluginSigner {
     name: ServiceName,
     program: PathBuf,
     resource: String,
@@ -53,11 +53,11 @@ pub(super) struct Key {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Question<'a> {
+struct PluginQuestion<'a> {
     init_options: InitOptions<'a>,
     method_name: &'static str,
     #[serde(flatten)]
-    method: Method,
+    method: PluginMethod,
 }
 
 #[derive(Serialize)]
@@ -80,16 +80,16 @@ struct RpcOptions {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Method {
+enum PluginMethod {
     #[serde(rename_all = "camelCase")]
-    PublicKey { public_key_options: Options },
+    PublicKey { public_key_options: PluginOptions },
     #[serde(rename_all = "camelCase")]
     SignMessage { sign_options: SignOptions },
 }
 
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct Options {
+struct PluginOptions {
     rpc_options: RpcOptions,
 }
 
@@ -97,11 +97,11 @@ struct Options {
 #[serde(rename_all = "camelCase")]
 struct SignOptions {
     rpc_options: RpcOptions,
-    message_options: MessageOptions,
+    message_options: PluginMessageOptions,
 }
 
 #[derive(Serialize)]
-struct MessageOptions {
+struct PluginMessageOptions {
     /// Base64; null for a key that signs messages.
     digest: Option<String>,
 }
@@ -109,15 +109,15 @@ struct MessageOptions {
 /// An answer. Members that are not asked for are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Answer {
+pub(super) struct PluginAnswer {
     error_message: Option<String>,
-    public_key: Option<PublicKeyAnswer>,
+    public_key: Option<PluginPublicKey>,
     sign_message: Option<SignMessageAnswer>,
 }
 
 /// Base64 of PEM.
 #[derive(Deserialize)]
-struct PublicKeyAnswer {
+struct PluginPublicKey {
     #[serde(rename = "publicKeyPEM")]
     public_key_pem: String,
 }
@@ -128,7 +128,7 @@ struct SignMessageAnswer {
     signature: String,
 }
 
-impl Closed {
+impl ClosedPlugin {
     /// Looks for `sigstore-kms-<name>` in `PATH`.
     pub(super) fn find(
         name: &str,
@@ -164,7 +164,7 @@ impl Closed {
         let Some(program) = child::find(&program, path) else {
             return Err(service.failed(Trouble::NoProgram).into());
         };
-        Ok(Self(Key {
+        Ok(Self(PluginSigner {
             name: service,
             program,
             resource: resource.to_owned(),
@@ -174,10 +174,10 @@ impl Closed {
     }
 
     /// Asks for the public key.
-    pub(super) async fn open(self) -> Result<(Key, Found), OpenError> {
+    pub(super) async fn open(self) -> Result<(PluginSigner, FoundKey), OpenError> {
         let Self(key) = self;
-        let method = Method::PublicKey {
-            public_key_options: Options::default(),
+        let method = PluginMethod::PublicKey {
+            public_key_options: PluginOptions::default(),
         };
         let answer = key
             .ask("publicKey", method, &Content::from(Vec::new()))
@@ -186,7 +186,7 @@ impl Closed {
         let pem = pem.and_then(|pem| STANDARD.decode(pem).ok());
         let public = pem.and_then(|pem| public::public_key(&pem).ok());
         let public = public.ok_or_else(|| key.useless("publicKey", "it holds no public key"))?;
-        let found = Found {
+        let found = FoundKey {
             public,
             hash: None,
             version: None,
@@ -195,17 +195,17 @@ impl Closed {
     }
 }
 
-impl Key {
+impl PluginSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         each(messages, processors(), |message| self.sign_one(message)).await
     }
 
     async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
         let digest = prepared.prehash.as_deref();
-        let method = Method::SignMessage {
+        let method = PluginMethod::SignMessage {
             sign_options: SignOptions {
                 rpc_options: RpcOptions::default(),
-                message_options: MessageOptions {
+                message_options: PluginMessageOptions {
                     digest: digest.map(|digest| STANDARD.encode(digest)),
                 },
             },
@@ -221,9 +221,9 @@ impl Key {
     async fn ask(
         &self,
         name: &'static str,
-        method: Method,
+        method: PluginMethod,
         message: &Content,
-    ) -> Result<Answer, ServiceError> {
+    ) -> Result<PluginAnswer, ServiceError> {
         let _turn = match &self.turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -251,9 +251,9 @@ impl Key {
         }
     }
 
-    fn question(&self, name: &'static str, method: Method) -> String {
+    fn question(&self, name: &'static str, method: PluginMethod) -> String {
         let deadline = Timestamp::now() + PROGRAM_TIME;
-        let question = Question {
+        let question = PluginQuestion {
             init_options: InitOptions {
                 ctx_deadline: &deadline.to_string(),
                 protocol_version: VERSION,
@@ -275,7 +275,7 @@ impl Key {
 }
 
 /// A plugin's answer, if it is one.
-pub(super) fn parse(output: &[u8]) -> Option<Answer> {
+pub(super) fn parse(output: &[u8]) -> Option<PluginAnswer> {
     serde_json::from_slice(output).ok()
 }
 
@@ -286,17 +286,17 @@ mod tests {
     /// Captured from cosign v3.1.2, but for the deadline.
     #[test]
     fn the_question_is_that_of_the_protocol() {
-        let key = Key {
+        let key = PluginSigner {
             name: ServiceName::Plugin("x".to_owned()),
             program: PathBuf::new(),
             resource: "my/key id?x=1".to_owned(),
             secrets: Secrets::default(),
             turn: None,
         };
-        let method = Method::SignMessage {
+        let method = PluginMethod::SignMessage {
             sign_options: SignOptions {
                 rpc_options: RpcOptions::default(),
-                message_options: MessageOptions {
+                message_options: PluginMessageOptions {
                     digest: Some("YQ==".to_owned()),
                 },
             },

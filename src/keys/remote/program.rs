@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
 
-use super::found::Found;
+use super::found::FoundKey;
 use super::message::{Prepared, Unsigned, each};
 use super::programs::{pass_on, processors};
 use crate::child::{self, Bounds, Words};
@@ -27,20 +27,20 @@ const BOUNDS: Bounds = Bounds {
 const END_OF_CERTIFICATE: &[u8] = b"-----END CERTIFICATE-----";
 
 /// A program that was found, and its public half.
-pub(super) struct Closed {
-    key: Key,
+pub(super) struct ClosedProgram {
+    key: ProgramSigner,
     public: PublicFile,
 }
 
 /// A program that signs.
-pub(super) struct Key {
+pub(super) struct ProgramSigner {
     name: ServiceName,
     program: PathBuf,
     arguments: Vec<String>,
     variables: Variables,
 }
 
-impl Closed {
+impl ClosedProgram {
     /// Reads the public half, and looks for the program: a path, or a name in
     /// `PATH`.
     pub(super) fn find(program: &Program, variables: &Variables) -> Result<Self, OpenError> {
@@ -61,7 +61,7 @@ impl Closed {
         }
         Ok(Self {
             public: PublicFile::parse(&program.public, &pem)?,
-            key: Key {
+            key: ProgramSigner {
                 name: service,
                 program: path,
                 arguments,
@@ -70,8 +70,8 @@ impl Closed {
         })
     }
 
-    pub(super) fn open(self) -> (Key, Found) {
-        let found = Found {
+    pub(super) fn open(self) -> (ProgramSigner, FoundKey) {
+        let found = FoundKey {
             public: self.public.key,
             hash: None,
             version: None,
@@ -84,7 +84,7 @@ fn is_file(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-impl Key {
+impl ProgramSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         each(messages, processors(), |message| self.sign_one(message)).await
     }

@@ -21,7 +21,7 @@ const HOST: &str = "https://gitlab.com";
 const KEY_LIMIT: u64 = 256 * 1024;
 
 /// A project whose GitLab has not been asked yet.
-pub(super) struct Closed {
+pub(super) struct ClosedVariable {
     name: ServiceName,
     project: String,
     host: Url,
@@ -41,11 +41,11 @@ struct Variable {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct GitLabRefusal {
     message: String,
 }
 
-impl Closed {
+impl ClosedVariable {
     pub(super) fn find(uri: &GitLabUri, variables: &Variables) -> Result<Self, ServiceError> {
         let name = |host: String| {
             ServiceName::GitLab(Box::new(GitLabProject {
@@ -129,7 +129,7 @@ fn says(response: &Response, part: &str) -> bool {
 }
 
 fn message(response: &Response) -> Option<String> {
-    let refusal: Refusal = serde_json::from_slice(&response.body).ok()?;
+    let refusal: GitLabRefusal = serde_json::from_slice(&response.body).ok()?;
     Some(refusal.message)
 }
 

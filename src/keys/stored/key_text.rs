@@ -1,7 +1,7 @@
 //! A key file's text as a service keeps it.
 
 use crate::keys::Password;
-use crate::keys::origin::Origin;
+use crate::keys::origin::PasswordOrigin;
 use crate::secret::Secret;
 
 /// A key file's text, and the password that was kept beside it.
@@ -14,8 +14,8 @@ impl Stored {
     /// `name` is where the password is kept, beside the key.
     pub(super) fn new(pem: Vec<u8>, password: Option<Vec<u8>>, name: &'static str) -> Self {
         let origin = match password {
-            Some(_) => Origin::Stored(name),
-            None => Origin::NotStored(name),
+            Some(_) => PasswordOrigin::Stored(name),
+            None => PasswordOrigin::NotStored(name),
         };
         Self {
             pem: Secret::new(pem),

@@ -41,12 +41,12 @@ pub(super) struct KubeConfig {
 struct NamedContext {
     name: String,
     #[serde(default)]
-    context: Context,
+    context: KubeContext,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Context {
+struct KubeContext {
     cluster: String,
     user: String,
 }
@@ -95,13 +95,13 @@ struct User {
 }
 
 /// A kubeconfig, and the file that relative paths of it begin at.
-struct File {
+struct KubeConfigFile {
     path: PathBuf,
     config: KubeConfig,
 }
 
 /// An entry of a kubeconfig with the file that it is in.
-struct Entry<'a, T> {
+struct NamedEntry<'a, T> {
     file: &'a Path,
     entry: &'a T,
 }
@@ -184,7 +184,7 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
 }
 
 /// The kubeconfigs that are there.
-fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<File>, Trouble> {
+fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfigFile>, Trouble> {
     let list = variables.path("KUBECONFIG");
     let (name, paths) = match (list, variables.home()) {
         (Some(list), _) => ("KUBECONFIG", std::env::split_paths(&list).collect()),
@@ -203,7 +203,7 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<File>, Tro
             let name = path.display().to_string();
             Trouble::setting(name, reason)
         })?;
-        files.push(File { path, config });
+        files.push(KubeConfigFile { path, config });
     }
     if files.is_empty() {
         tried.push((name, "not there".to_owned()));
@@ -221,7 +221,7 @@ pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
 }
 
 fn of_files(
-    files: &[File],
+    files: &[KubeConfigFile],
     mut tried: Vec<Tried>,
     variables: &Variables,
 ) -> Result<Cluster, Trouble> {
@@ -272,18 +272,18 @@ fn of_files(
 
 /// The first file that has it.
 fn entry<'a, T>(
-    files: &'a [File],
+    files: &'a [KubeConfigFile],
     find: impl Fn(&'a KubeConfig) -> Option<&'a T>,
-) -> Option<Entry<'a, T>> {
+) -> Option<NamedEntry<'a, T>> {
     files.iter().find_map(|file| {
-        Some(Entry {
+        Some(NamedEntry {
             file: &file.path,
             entry: find(&file.config)?,
         })
     })
 }
 
-impl<T> Entry<'_, T> {
+impl<T> NamedEntry<'_, T> {
     fn wrong(&self, reason: &'static str) -> Trouble {
         Trouble::setting(self.file.display().to_string(), reason)
     }
@@ -306,7 +306,7 @@ impl<T> Entry<'_, T> {
     }
 }
 
-impl Entry<'_, ClusterEntry> {
+impl NamedEntry<'_, ClusterEntry> {
     fn own_tls(&self, server: &Url, variables: &Variables) -> Result<OwnTls, Trouble> {
         let ClusterEntry {
             certificate_authority: path,
@@ -339,7 +339,7 @@ impl Entry<'_, ClusterEntry> {
     }
 }
 
-impl Entry<'_, User> {
+impl NamedEntry<'_, User> {
     /// Ways to log in that are not supported are not passed over.
     fn refuse(&self) -> Result<(), Trouble> {
         let User {

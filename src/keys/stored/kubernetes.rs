@@ -22,7 +22,7 @@ const PASSWORD: &str = "cosign.password";
 const SECRET_LIMIT: u64 = 2 * 1024 * 1024;
 
 /// A Secret whose cluster has not been asked yet.
-pub(super) struct Closed {
+pub(super) struct ClosedSecret {
     name: ServiceName,
     uri: SecretUri,
     cluster: Arc<Cluster>,
@@ -30,7 +30,7 @@ pub(super) struct Closed {
 
 /// A Secret. Its values are base64.
 #[derive(Deserialize)]
-struct Answer {
+struct SecretAnswer {
     #[serde(default)]
     data: Option<Values>,
 }
@@ -49,7 +49,7 @@ struct Status {
     message: String,
 }
 
-impl Closed {
+impl ClosedSecret {
     pub(super) fn find(uri: &SecretUri, variables: &Variables) -> Result<Self, ServiceError> {
         let name = |host: String| {
             ServiceName::Kubernetes(Box::new(KubernetesSecret {
@@ -98,28 +98,30 @@ impl Closed {
 fn read(response: &Response) -> Result<Stored, Trouble> {
     let nonsense = |reason| nonsense(response, reason);
     secret(&response.body).map_err(|no_key| match no_key {
-        NoKey::Nonsense(reason) => nonsense(reason),
-        NoKey::Lacking => Trouble::Unfit {
+        NoStoredKey::Nonsense(reason) => nonsense(reason),
+        NoStoredKey::Lacking => Trouble::Unfit {
             reason: "the Secret has no `cosign.key`".to_owned(),
         },
     })
 }
 
 /// Why a Secret gives no key.
-pub(super) enum NoKey {
+pub(super) enum NoStoredKey {
     Nonsense(&'static str),
     Lacking,
 }
 
 /// The key and its password in the answer for a Secret.
-pub(super) fn secret(body: &[u8]) -> Result<Stored, NoKey> {
-    let answer: Result<Answer, _> = serde_json::from_slice(body);
-    let answer = answer.map_err(|_| NoKey::Nonsense("it is not the JSON of a Secret"))?;
+pub(super) fn secret(body: &[u8]) -> Result<Stored, NoStoredKey> {
+    let answer: Result<SecretAnswer, _> = serde_json::from_slice(body);
+    let answer = answer.map_err(|_| NoStoredKey::Nonsense("it is not the JSON of a Secret"))?;
     let Values { key, password } = answer.data.unwrap_or_default();
-    let key = key.filter(|key| !key.is_empty()).ok_or(NoKey::Lacking)?;
+    let key = key
+        .filter(|key| !key.is_empty())
+        .ok_or(NoStoredKey::Lacking)?;
     let decoded = |value: Zeroizing<String>| {
         let decoded = STANDARD.decode(value.as_bytes());
-        decoded.map_err(|_| NoKey::Nonsense("a value is not base64"))
+        decoded.map_err(|_| NoStoredKey::Nonsense("a value is not base64"))
     };
     let password = password.map(decoded).transpose()?;
     Ok(Stored::new(decoded(key)?, password, PASSWORD))

@@ -19,28 +19,28 @@ use crate::service::Variables;
 use key_text::Stored;
 
 /// A key file in a service that has not been asked yet.
-pub struct Closed(Keeper);
+pub struct ClosedStored(StoredKeeper);
 
-enum Keeper {
-    Kubernetes(kubernetes::Closed),
-    GitLab(gitlab::Closed),
+enum StoredKeeper {
+    Kubernetes(kubernetes::ClosedSecret),
+    GitLab(gitlab::ClosedVariable),
 }
 
-impl Closed {
+impl ClosedStored {
     pub(super) fn in_kubernetes(uri: &SecretUri, variables: &Variables) -> Result<Self, OpenError> {
-        let closed = kubernetes::Closed::find(uri, variables)?;
-        Ok(Self(Keeper::Kubernetes(closed)))
+        let closed = kubernetes::ClosedSecret::find(uri, variables)?;
+        Ok(Self(StoredKeeper::Kubernetes(closed)))
     }
 
     pub(super) fn in_gitlab(uri: &GitLabUri, variables: &Variables) -> Result<Self, OpenError> {
-        let closed = gitlab::Closed::find(uri, variables)?;
-        Ok(Self(Keeper::GitLab(closed)))
+        let closed = gitlab::ClosedVariable::find(uri, variables)?;
+        Ok(Self(StoredKeeper::GitLab(closed)))
     }
 
     pub(super) async fn fetch(self, client: &Arc<Client>) -> Result<Stored, OpenError> {
         Ok(match self.0 {
-            Keeper::Kubernetes(closed) => closed.fetch(client).await?,
-            Keeper::GitLab(closed) => closed.fetch(client).await?,
+            StoredKeeper::Kubernetes(closed) => closed.fetch(client).await?,
+            StoredKeeper::GitLab(closed) => closed.fetch(client).await?,
         })
     }
 }

@@ -32,13 +32,13 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, &'static str> {
 /// What has been read so far.
 #[derive(Default)]
 struct Building {
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     root: Option<Value>,
     nodes: usize,
 }
 
 /// A node whose end has not come yet.
-enum Open {
+enum OpenNode {
     Sequence(Vec<Value>),
     /// With the key whose value comes next.
     Mapping(Map<String, Value>, Option<String>),
@@ -64,18 +64,18 @@ impl Building {
                 let is_plain = style == ScalarStyle::Plain;
                 self.scalar(text.into_owned(), is_plain)
             }
-            Event::SequenceStart(..) => self.begin(Open::Sequence(Vec::new())),
-            Event::MappingStart(..) => self.begin(Open::Mapping(Map::new(), None)),
+            Event::SequenceStart(..) => self.begin(OpenNode::Sequence(Vec::new())),
+            Event::MappingStart(..) => self.begin(OpenNode::Mapping(Map::new(), None)),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open::Sequence(items)) => self.add(Value::Array(items)),
-                Some(Open::Mapping(members, None)) => self.add(Value::Object(members)),
+                Some(OpenNode::Sequence(items)) => self.add(Value::Array(items)),
+                Some(OpenNode::Mapping(members, None)) => self.add(Value::Object(members)),
                 _ => Err(NO_YAML),
             },
         }
     }
 
-    fn begin(&mut self, open: Open) -> Result<(), &'static str> {
-        if let Some(Open::Mapping(_, None)) = self.open.last() {
+    fn begin(&mut self, open: OpenNode) -> Result<(), &'static str> {
+        if let Some(OpenNode::Mapping(_, None)) = self.open.last() {
             return Err("a key of it is no text");
         }
         if self.open.len() >= DEPTH {
@@ -86,7 +86,7 @@ impl Building {
     }
 
     fn scalar(&mut self, text: String, is_plain: bool) -> Result<(), &'static str> {
-        if let Some(Open::Mapping(members, key @ None)) = self.open.last_mut() {
+        if let Some(OpenNode::Mapping(members, key @ None)) = self.open.last_mut() {
             if members.contains_key(&text) {
                 return Err("it has a key twice");
             }
@@ -108,8 +108,8 @@ impl Building {
         }
         match self.open.last_mut() {
             None => self.root = Some(value),
-            Some(Open::Sequence(items)) => items.push(value),
-            Some(Open::Mapping(members, key)) => {
+            Some(OpenNode::Sequence(items)) => items.push(value),
+            Some(OpenNode::Mapping(members, key)) => {
                 let key = key.take().ok_or(NO_YAML)?;
                 members.insert(key, value);
             }

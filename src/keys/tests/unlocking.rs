@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{
-    KEYS, KeyError, MAX_LENGTH, Origin, Password, SIGNERS, ed25519_pkcs8, from_file, key_file,
-    parse_json, password, public_file, real_json, sealed_by_test, unlock,
+    KEYS, KeyError, MAX_LENGTH, Password, PasswordOrigin, SIGNERS, ed25519_pkcs8, from_file,
+    key_file, parse_json, password, public_file, real_json, sealed_by_test, unlock,
 };
 use crate::secret::Secret;
 
@@ -91,7 +91,7 @@ fn cosign_password_is_taken_as_it_is() {
     let key = key_file("p256-n32768-cosign-header");
     let from_environment = |bytes: Vec<u8>| Password {
         bytes: Secret::new(bytes),
-        origin: Origin::Environment,
+        origin: PasswordOrigin::Environment,
     };
     assert!(unlock(&key, &from_environment(password())).is_ok());
     let error = unlock(&key, &from_environment([&password()[..], b"\n"].concat())).unwrap_err();

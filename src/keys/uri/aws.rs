@@ -12,14 +12,14 @@ const FORM: &str = "awskms:///alias/NAME";
 
 /// The resource of an `awskms` URI.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AwsKey {
+pub struct AwsUri {
     /// Where KMS is asked, with its port, if not where AWS has it.
     pub host: Option<String>,
     /// An id, an alias, or the ARN of either.
     pub id: String,
 }
 
-impl AwsKey {
+impl AwsUri {
     /// Parses what follows `awskms://`.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl AwsKey {
     }
 }
 
-impl fmt::Display for AwsKey {
+impl fmt::Display for AwsUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.host.as_deref().unwrap_or_default();
         write!(f, "awskms://{host}/{}", self.id)
@@ -140,7 +140,7 @@ mod tests {
             (arn("eu-west-1", &format!("key/{UUID}")), Some("eu-west-1")),
             (arn("us-gov-west-1", "alias/x"), Some("us-gov-west-1")),
         ] {
-            let key = AwsKey::parse(uri.strip_prefix("awskms://").unwrap()).unwrap();
+            let key = AwsUri::parse(uri.strip_prefix("awskms://").unwrap()).unwrap();
             assert_eq!(key.to_string(), uri);
             assert_eq!(key.region(), region);
         }
@@ -150,7 +150,7 @@ mod tests {
     fn two_slashes_in_place_of_three_are_told() {
         let arn = format!("arn:aws:kms:eu-west-1:123456789012:key/{UUID}");
         for rest in ["alias/x", UUID, &arn] {
-            let error = AwsKey::parse(rest).unwrap_err();
+            let error = AwsUri::parse(rest).unwrap_err();
             assert!(error.to_string().contains("third slash"), "{error}");
         }
     }
@@ -172,7 +172,7 @@ mod tests {
             "a b/alias/x",
             "h?x/alias/x",
         ] {
-            let error = AwsKey::parse(rest);
+            let error = AwsUri::parse(rest);
             assert!(matches!(error, Err(UriError::Malformed { .. })), "{rest}");
         }
     }

@@ -7,7 +7,7 @@ mod google;
 mod kubernetes;
 mod vault;
 
-pub use aws::AwsKey;
+pub use aws::AwsUri;
 pub use azure::AzureUri;
 pub use gitlab::GitLabUri;
 pub use google::GoogleUri;

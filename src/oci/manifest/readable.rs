@@ -91,9 +91,9 @@ pub(super) fn check(document: &[u8], members: Schema) -> serde_json::Result<()> 
         return Err(serde_json::Error::custom(reason));
     }
     let mut reader = serde_json::Deserializer::from_slice(document);
-    let value = Value {
+    let value = TypedValue {
         kind: GoType::Object(members),
-        path: Path::Document,
+        path: ValuePath::Document,
     };
     value.deserialize(&mut reader)?;
     reader.end()
@@ -136,13 +136,13 @@ fn depth(document: &[u8]) -> usize {
 
 /// Where a value stands in its document.
 #[derive(Clone, Copy)]
-enum Path<'a> {
+enum ValuePath<'a> {
     Document,
-    Member(&'a Path<'a>, &'a str),
-    Item(&'a Path<'a>, usize),
+    Member(&'a ValuePath<'a>, &'a str),
+    Item(&'a ValuePath<'a>, usize),
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for ValuePath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Document => f.write_str("the document"),
@@ -155,12 +155,12 @@ impl fmt::Display for Path<'_> {
 
 /// A value that has to be of a kind. Reading it keeps nothing.
 #[derive(Clone, Copy)]
-struct Value<'a> {
+struct TypedValue<'a> {
     kind: GoType,
-    path: Path<'a>,
+    path: ValuePath<'a>,
 }
 
-impl Value<'_> {
+impl TypedValue<'_> {
     fn is_no<T, E: Error>(&self, noun: &str) -> Result<T, E> {
         Err(E::custom(format_args!("`{}` is no {noun}", self.path)))
     }
@@ -182,8 +182,8 @@ impl Value<'_> {
     fn items<'de, A: SeqAccess<'de>>(&self, mut list: A, kind: GoType) -> Result<(), A::Error> {
         let mut index = 0;
         loop {
-            let path = Path::Item(&self.path, index);
-            if list.next_element_seed(Value { kind, path })?.is_none() {
+            let path = ValuePath::Item(&self.path, index);
+            if list.next_element_seed(TypedValue { kind, path })?.is_none() {
                 return Ok(());
             }
             index += 1;
@@ -201,21 +201,21 @@ impl Value<'_> {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let path = Path::Member(&self.path, &name);
+            let path = ValuePath::Member(&self.path, &name);
             let is_plain = name == known && !seen.contains(&known);
-            if !is_plain && !matches!(self.path, Path::Document) {
+            if !is_plain && !matches!(self.path, ValuePath::Document) {
                 return Err(A::Error::custom(format_args!(
                     "`{path}` counts as `{known}` for some readers and not for others"
                 )));
             }
             seen.push(known);
-            object.next_value_seed(Value { kind, path })?;
+            object.next_value_seed(TypedValue { kind, path })?;
         }
         let is_needed =
             |(name, kind): &&(&str, GoType)| matches!(kind, GoType::Digest) && !seen.contains(name);
         match members.iter().find(is_needed) {
             Some((name, _)) => {
-                let path = Path::Member(&self.path, name);
+                let path = ValuePath::Member(&self.path, name);
                 Err(A::Error::custom(format_args!("`{path}` is missing")))
             }
             None => Ok(()),
@@ -223,7 +223,7 @@ impl Value<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
+impl<'de> DeserializeSeed<'de> for TypedValue<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -231,7 +231,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_> {
+impl<'de> Visitor<'de> for TypedValue<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,9 +241,8 @@ impl<'de> Visitor<'de> for Value<'_> {
     /// Go leaves a member alone that is `null`, but for digests.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         match (self.kind, self.path) {
-            (GoType::Digest, _) | (GoType::Object(_), Path::Document | Path::Item(..)) => {
-                self.is_wrong()
-            }
+            (GoType::Digest, _)
+            | (GoType::Object(_), ValuePath::Document | ValuePath::Item(..)) => self.is_wrong(),
             _ => Ok(()),
         }
     }
@@ -294,7 +293,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        let text = Value {
+        let text = TypedValue {
             kind: GoType::Text,
             ..self
         };

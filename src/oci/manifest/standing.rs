@@ -10,7 +10,8 @@ use serde::de::IgnoredAny;
 
 use super::readable::{self, GoType, Schema};
 use super::{
-    Fields, ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, NewField, items,
+    ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, ManifestFields, NewField,
+    items,
 };
 use crate::oci::{Digest, MediaType};
 
@@ -60,7 +61,7 @@ impl Manifest {
         Ok((self.index(fields)?, reading))
     }
 
-    fn standing(&self, members: Schema) -> Result<(Fields, Reading), ManifestError> {
+    fn standing(&self, members: Schema) -> Result<(ManifestFields, Reading), ManifestError> {
         readable::check(&self.bytes, members).map_err(unreadable)?;
         self.fields()?.joined(members)
     }
@@ -113,7 +114,7 @@ fn leads_away(descriptor: &[u8]) -> bool {
 }
 
 fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
-    let mut fields = Fields::parse(descriptor)?;
+    let mut fields = ManifestFields::parse(descriptor)?;
     fields
         .0
         .retain(|(name, _)| name != "data" && name != "urls");
@@ -122,7 +123,7 @@ fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
     written.map_err(ManifestError::Json)
 }
 
-impl Fields {
+impl ManifestFields {
     /// The same with each of `members` under one name. A list holds the items
     /// of all its spellings; any other member has the value of the exact
     /// spelling, or else the last value.

@@ -2,7 +2,7 @@
 //! `manifest.md` and `image-index.md`, Docker schema 2). cosign looks up and
 //! verifies no other.
 
-use super::{Fields, ImageManifest, Manifest, ManifestError};
+use super::{ImageManifest, Manifest, ManifestError, ManifestFields};
 use crate::oci::{Annotations, Descriptor};
 
 /// A manifest as the subject of a signature.
@@ -35,7 +35,7 @@ impl Manifest {
     }
 }
 
-impl Fields {
+impl ManifestFields {
     /// Refuses fields of another kind of manifest. Go reads names in any case.
     fn refuse(&self, foreign: &[&'static str]) -> Result<(), ManifestError> {
         for (name, value) in &self.0 {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::config::{self, CosignConfig, IdentityToken, PublicKeyFile};
 use crate::keys::{
-    self, Closed, KeyReference, KeyUri, Origin, Password, Program, PublicFileName, SignatureFolder,
+    self, Closed, KeyReference, KeyUri, Password, PasswordOrigin, Program, PublicFileName,
+    SignatureFolder,
 };
 use crate::phase::error::PhaseError;
 use crate::phase::secret_file::{self, SecretRole};
@@ -184,7 +185,7 @@ fn warn_of_readers(closed: &[ClosedKey]) {
     let passwords = closed
         .iter()
         .filter_map(|closed| match &closed.key.password()?.origin {
-            Origin::File(path) => Some((SecretRole::Password, path)),
+            PasswordOrigin::File(path) => Some((SecretRole::Password, path)),
             _ => None,
         });
     for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
@@ -200,11 +201,11 @@ fn read_password(
     Ok(match (path, settings.cosign_password) {
         (Some(path), _) => Password {
             bytes: read_secret(SecretRole::Password, signatory, &path, settings)?,
-            origin: Origin::File(path),
+            origin: PasswordOrigin::File(path),
         },
         (None, Some(password)) => Password {
             bytes: password.copy(),
-            origin: Origin::Environment,
+            origin: PasswordOrigin::Environment,
         },
         (None, None) => Password::empty(),
     })

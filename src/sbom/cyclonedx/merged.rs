@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::ordered::Ordered;
-use super::parts::{BadPart, MemberPath, Parts};
+use super::parts::{BadPart, BomParts, MemberPath};
 use super::text::{self, BomObject, MAX_MEMBERS};
 use crate::sbom::error::SbomError;
 
@@ -47,7 +47,7 @@ pub(super) fn refused(path: &str, bad: BadPart) -> SbomError {
 pub(super) struct Merged<'a> {
     /// The `N` of the highest `specVersion`, `1.N`.
     pub(super) minor_version: u32,
-    pub(super) lists: Ordered<MemberPath<'a>, List<'a>>,
+    pub(super) lists: Ordered<MemberPath<'a>, ItemSet<'a>>,
     pub(super) singles: Ordered<MemberPath<'a>, Vec<Single<'a>>>,
     pub(super) properties: Vec<String>,
     /// The length of the properties' names if the documents agree on nothing.
@@ -60,12 +60,12 @@ const MAX_NAMES: usize = 8 << 20;
 
 /// Items, each once.
 #[derive(Default)]
-pub(super) struct List<'a> {
+pub(super) struct ItemSet<'a> {
     pub(super) items: Vec<&'a str>,
     seen: HashSet<&'a str>,
 }
 
-impl<'a> List<'a> {
+impl<'a> ItemSet<'a> {
     pub(super) fn join(&mut self, items: Vec<&'a str>) {
         let new = items.into_iter().filter(|item| self.seen.insert(item));
         self.items.extend(new);
@@ -99,7 +99,7 @@ impl<'a> Merged<'a> {
                 self.keep(&[name.into()], &Single { path, text });
             }
         }
-        let parts = Parts::of(text).map_err(|bad| refused(path, bad))?;
+        let parts = BomParts::of(text).map_err(|bad| refused(path, bad))?;
         for (place, items) in parts.lists {
             self.lists.at(place).join(items);
         }

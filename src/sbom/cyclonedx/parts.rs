@@ -9,7 +9,7 @@ pub(super) type MemberPath<'a> = Vec<Cow<'a, str>>;
 
 /// The content of a BOM, part by part, each as it was written.
 #[derive(Default)]
-pub(super) struct Parts<'a> {
+pub(super) struct BomParts<'a> {
     /// Arrays, whose items are joined.
     pub(super) lists: Vec<(MemberPath<'a>, Vec<&'a str>)>,
     /// Everything else, on which documents may disagree.
@@ -50,7 +50,7 @@ impl From<serde_json::Error> for BadPart {
     }
 }
 
-impl<'a> Parts<'a> {
+impl<'a> BomParts<'a> {
     /// Takes a minified BOM apart.
     pub(super) fn of(bom: &'a str) -> Result<Self, BadPart> {
         let mut parts = Self::default();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
-use super::parts::{BadPart, MemberPath, Parts};
+use super::parts::{BadPart, BomParts, MemberPath};
 use super::text::{self, MAX_ITEMS};
 
 const DEFINITION: &str = "bom-ref";
@@ -75,7 +75,7 @@ impl Names {
     /// another element, and learns its names.
     pub(super) fn adopt(&mut self, bom: String) -> Result<String, BadPart> {
         let room = MAX_ITEMS.saturating_sub(self.count);
-        let elements = elements(&Parts::of(&bom)?, room)?;
+        let elements = elements(&BomParts::of(&bom)?, room)?;
         self.count += elements.count;
         let colliding = self.colliding(&elements.named);
         if colliding.is_empty() {
@@ -84,7 +84,7 @@ impl Names {
         }
         let names = self.fresh(colliding, &elements.named);
         let bom = rename(&bom, &names);
-        self.learn(&self::elements(&Parts::of(&bom)?, room)?);
+        self.learn(&self::elements(&BomParts::of(&bom)?, room)?);
         Ok(bom)
     }
 
@@ -168,7 +168,7 @@ struct Element<'a> {
 
 /// # Errors
 /// On more than `most` parts and names.
-fn elements<'a>(parts: &Parts<'a>, most: usize) -> Result<Elements<'a>, BadPart> {
+fn elements<'a>(parts: &BomParts<'a>, most: usize) -> Result<Elements<'a>, BadPart> {
     let mut elements = Elements {
         named: Vec::new(),
         count: 0,

@@ -55,7 +55,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for BomObject<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::new();
                 let mut names = HashSet::new();
-                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+                while let Some((KeyText(name), value)) =
+                    map.next_entry::<KeyText<'de>, &RawValue>()?
+                {
                     if !names.insert(name.clone()) {
                         return Err(serde::de::Error::custom("a name stands twice"));
                     }
@@ -73,7 +75,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for BomObject<'a> {
 }
 
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct KeyText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The items of an array, each as it was written.
 ///
@@ -115,7 +117,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
 
 /// The text of a JSON string. `None`: it is no string, or no Unicode text.
 pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Name<'_>>(text)
+    serde_json::from_str::<KeyText<'_>>(text)
         .ok()
         .map(|name| name.0)
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::merged::{List, Merged, Single};
+use super::merged::{ItemSet, Merged, Single};
 use super::ordered::Ordered;
 use super::parts::MemberPath;
 use super::text::{self, BomObject};
@@ -20,8 +20,8 @@ const TOOLS: [&str; 2] = ["metadata", "tools"];
 const TOOL_COMPONENTS: [&str; 3] = ["metadata", "tools", "components"];
 
 pub(super) fn bom(mut merged: Merged<'_>) -> String {
-    let mut bom = Node::default();
-    bom.put(&["metadata".into()], Node::default());
+    let mut bom = WrittenValue::default();
+    bom.put(&["metadata".into()], WrittenValue::default());
     let mut lists = std::mem::take(&mut merged.lists).into_entries();
     write_singles(&mut merged, &lists, &mut bom);
     let has_tool_object = lists
@@ -33,7 +33,10 @@ pub(super) fn bom(mut merged: Merged<'_>) -> String {
         let tools = take(&mut lists, &TOOLS).items;
         let mut components = as_they_are(take(&mut lists, &TOOL_COMPONENTS).items);
         components.extend(tools.into_iter().map(tool_component));
-        bom.put(&TOOL_COMPONENTS.map(Cow::from), Node::Array(components));
+        bom.put(
+            &TOOL_COMPONENTS.map(Cow::from),
+            WrittenValue::Array(components),
+        );
     }
     for (place, list) in lists {
         let mut items = match place == ["dependencies"] {
@@ -47,19 +50,19 @@ pub(super) fn bom(mut merged: Merged<'_>) -> String {
                     .map(Cow::from),
             );
         }
-        bom.put(&place, Node::Array(items));
+        bom.put(&place, WrittenValue::Array(items));
     }
     if !merged.properties.is_empty() {
         let place = ["metadata".into(), "properties".into()];
         let properties = merged.properties.into_iter().map(Cow::from);
-        bom.put(&place, Node::Array(properties.collect()));
+        bom.put(&place, WrittenValue::Array(properties.collect()));
     }
     with_head(merged.minor_version.max(LOWEST_VERSION), &bom)
 }
 
 /// The BOM as text, written once: it may be large. A placeholder of the same
 /// length is replaced by the serial number when the rest is known.
-fn with_head(minor: u32, bom: &Node<'_>) -> String {
+fn with_head(minor: u32, bom: &WrittenValue<'_>) -> String {
     let mut text = format!(
         r#"{{"$schema":"http://cyclonedx.org/schema/bom-1.{minor}.schema.json","bomFormat":"CycloneDX","specVersion":"1.{minor}","serialNumber":""#
     );
@@ -80,8 +83,8 @@ fn with_head(minor: u32, bom: &Node<'_>) -> String {
 /// properties.
 fn write_singles<'a>(
     merged: &mut Merged<'a>,
-    lists: &[(MemberPath<'a>, List<'a>)],
-    bom: &mut Node<'a>,
+    lists: &[(MemberPath<'a>, ItemSet<'a>)],
+    bom: &mut WrittenValue<'a>,
 ) {
     for (place, mut said) in std::mem::take(&mut merged.singles).into_entries() {
         if place == ["metadata", "timestamp"] {
@@ -90,7 +93,7 @@ fn write_singles<'a>(
         let is_list = lists.iter().any(|(list, _)| *list == place);
         match said.as_slice() {
             [first, rest @ ..] if !is_list && rest.iter().all(|said| said.text == first.text) => {
-                bom.put(&place, Node::Text(first.text));
+                bom.put(&place, WrittenValue::Text(first.text));
             }
             _ => said.iter().for_each(|said| merged.keep(&place, said)),
         }
@@ -112,10 +115,10 @@ fn starts_with_tools(place: &MemberPath<'_>) -> bool {
     place.iter().zip(TOOLS).all(|(name, tools)| name == tools)
 }
 
-fn take<'a>(lists: &mut Vec<(MemberPath<'a>, List<'a>)>, place: &[&str]) -> List<'a> {
+fn take<'a>(lists: &mut Vec<(MemberPath<'a>, ItemSet<'a>)>, place: &[&str]) -> ItemSet<'a> {
     match lists.iter().position(|(known, _)| *known == place) {
         Some(index) => lists.remove(index).1,
-        None => List::default(),
+        None => ItemSet::default(),
     }
 }
 
@@ -173,7 +176,7 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     }
     // A member that is not a list keeps its first value.
     let mut texts: Ordered<Cow<'_, str>, Option<&str>> = Ordered::default();
-    let mut lists: Ordered<Cow<'_, str>, List<'_>> = Ordered::default();
+    let mut lists: Ordered<Cow<'_, str>, ItemSet<'_>> = Ordered::default();
     let entries = entries
         .iter()
         .filter_map(|entry| BomObject::parse(entry).ok());
@@ -186,17 +189,17 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
         }
     }
     let texts = texts.into_entries().into_iter();
-    let mut members: Vec<(String, Node<'_>)> = texts
-        .filter_map(|(name, text)| Some((name.into_owned(), Node::Text(text?))))
+    let mut members: Vec<(String, WrittenValue<'_>)> = texts
+        .filter_map(|(name, text)| Some((name.into_owned(), WrittenValue::Text(text?))))
         .collect();
     let names: HashSet<String> = members.iter().map(|(name, _)| name.clone()).collect();
     let lists = lists.into_entries().into_iter();
     let lists = lists.filter(|(name, _)| !names.contains(&**name));
     members.extend(lists.map(|(name, list)| {
         let items = as_they_are(list.items);
-        (name.into_owned(), Node::Array(items))
+        (name.into_owned(), WrittenValue::Array(items))
     }));
-    Node::BomObject(members).to_string().into()
+    WrittenValue::BomObject(members).to_string().into()
 }
 
 /// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8).
@@ -214,22 +217,22 @@ fn serial_number(body: &str) -> String {
 }
 
 /// A value that is being written.
-enum Node<'a> {
-    BomObject(Vec<(String, Node<'a>)>),
+enum WrittenValue<'a> {
+    BomObject(Vec<(String, WrittenValue<'a>)>),
     Array(Vec<Cow<'a, str>>),
     Text(&'a str),
 }
 
-impl Default for Node<'_> {
+impl Default for WrittenValue<'_> {
     fn default() -> Self {
         Self::BomObject(Vec::new())
     }
 }
 
-impl<'a> Node<'a> {
+impl<'a> WrittenValue<'a> {
     /// Puts a value at a place. A value that stands there, or on the way,
     /// stays.
-    fn put(&mut self, place: &[Cow<'_, str>], value: Node<'a>) {
+    fn put(&mut self, place: &[Cow<'_, str>], value: WrittenValue<'a>) {
         let (Self::BomObject(members), Some((name, inner))) = (self, place.split_first()) else {
             return;
         };
@@ -253,7 +256,7 @@ impl<'a> Node<'a> {
     }
 }
 
-impl std::fmt::Display for Node<'_> {
+impl std::fmt::Display for WrittenValue<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),

@@ -8,14 +8,14 @@ use tracing::warn;
 use url::Url;
 
 use super::partition::{Region, Variant};
-use super::profiles::{Form, Profiles, Section};
-use crate::http::{OwnTls, Redacted, Request, Unfit, Zone};
+use super::profiles::{Profiles, ProfilesForm, Section};
+use crate::http::{OwnTls, Redacted, Request, UnfitTls, Zone};
 use crate::service::{AwsApi, Trouble, Variables};
 
 const DEFAULT_PROFILE: &str = "default";
 
 /// The settings, read.
-pub(super) struct Config {
+pub(super) struct AwsConfig {
     pub(super) variables: Variables,
     pub(super) profiles: Profiles,
     /// The profile's name, and whether the user chose it.
@@ -27,13 +27,13 @@ pub(super) struct Config {
 
 /// Where a service is asked.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
+pub struct AwsEndpoint {
     pub(super) api: AwsApi,
     pub(super) url: Url,
     pub(super) region: Region,
 }
 
-impl Endpoint {
+impl AwsEndpoint {
     pub fn host(&self) -> String {
         match (self.url.host_str(), self.url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -42,7 +42,7 @@ impl Endpoint {
     }
 }
 
-impl Config {
+impl AwsConfig {
     pub(super) fn read(variables: &Variables) -> Result<Self, Trouble> {
         let chosen = variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
         let profile = match chosen {
@@ -105,7 +105,7 @@ impl Config {
     }
 
     /// Where a service is asked in a region.
-    pub(super) fn endpoint(&self, api: AwsApi, region: &Region) -> Result<Endpoint, Trouble> {
+    pub(super) fn endpoint(&self, api: AwsApi, region: &Region) -> Result<AwsEndpoint, Trouble> {
         let url = match self.endpoint_url(api) {
             Some((name, text)) => http_url(&name, &text)?,
             None => {
@@ -115,7 +115,7 @@ impl Config {
         };
         self.warn_of_plain(&url);
         let region = region.clone();
-        Ok(Endpoint { api, url, region })
+        Ok(AwsEndpoint { api, url, region })
     }
 
     /// The setting that names an endpoint, in the order of the SDKs and Tools
@@ -162,7 +162,7 @@ impl Config {
         let own = own.map_err(|reason| Trouble::Setting {
             name: "AWS_CA_BUNDLE".to_owned(),
             reason: match reason {
-                Unfit::NoCertificate => "it holds no certificate in PEM",
+                UnfitTls::NoCertificate => "it holds no certificate in PEM",
                 _ => "its certificates cannot be used",
             },
         })?;
@@ -196,11 +196,11 @@ fn profiles(variables: &Variables) -> Result<Profiles, Trouble> {
     let mut profiles = Profiles::default();
     let home = variables.home();
     for (variable, file, form) in [
-        ("AWS_CONFIG_FILE", "config", Form::Config),
+        ("AWS_CONFIG_FILE", "config", ProfilesForm::Config),
         (
             "AWS_SHARED_CREDENTIALS_FILE",
             "credentials",
-            Form::Credentials,
+            ProfilesForm::Credentials,
         ),
     ] {
         let named = variables.path(variable);

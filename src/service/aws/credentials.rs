@@ -14,7 +14,7 @@ use crate::service::{Trouble, Variables};
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// What signs a request.
-pub(super) struct Credentials {
+pub(super) struct AwsCredentials {
     /// No secret: it stands in every request.
     pub(super) key_id: String,
     pub(super) secret: Secret,
@@ -23,7 +23,7 @@ pub(super) struct Credentials {
     pub(super) expires: Option<Timestamp>,
 }
 
-impl Credentials {
+impl AwsCredentials {
     /// Credentials that a header can show.
     pub(super) fn new(key_id: &str, secret: Secret, token: Option<Secret>) -> Option<Self> {
         let is_sendable = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_graphic);
@@ -59,7 +59,7 @@ impl Credentials {
 /// The JSON of metadata services, containers and programs.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct CredentialsAnswer {
     access_key_id: String,
     secret_access_key: Zeroizing<String>,
     #[serde(alias = "SessionToken")]
@@ -69,30 +69,30 @@ struct Answer {
 }
 
 /// The credentials in such JSON.
-pub(super) fn of_json(bytes: &[u8]) -> Option<Credentials> {
-    let mut answer: Answer = serde_json::from_slice(bytes).ok()?;
+pub(super) fn of_json(bytes: &[u8]) -> Option<AwsCredentials> {
+    let mut answer: CredentialsAnswer = serde_json::from_slice(bytes).ok()?;
     let take = |text: &mut Zeroizing<String>| Secret::from(std::mem::take(&mut **text));
     let secret = take(&mut answer.secret_access_key);
     let token = answer.token.as_mut().map(take);
-    let credentials = Credentials::new(&answer.access_key_id, secret, token)?;
+    let credentials = AwsCredentials::new(&answer.access_key_id, secret, token)?;
     let expires = match answer.expiration.as_deref() {
         None | Some("") => None,
         Some(text) => Some(text.parse().ok()?),
     };
-    Some(Credentials {
+    Some(AwsCredentials {
         expires,
         ..credentials
     })
 }
 
 /// The credentials in the XML of the Security Token Service.
-pub(super) fn of_xml(text: &str) -> Option<Credentials> {
+pub(super) fn of_xml(text: &str) -> Option<AwsCredentials> {
     let inner = between(text, "Credentials")?;
     let secret = Secret::from(element(inner, "SecretAccessKey")?);
     let token = Secret::from(element(inner, "SessionToken")?);
-    let credentials = Credentials::new(&element(inner, "AccessKeyId")?, secret, Some(token))?;
+    let credentials = AwsCredentials::new(&element(inner, "AccessKeyId")?, secret, Some(token))?;
     let expires = element(inner, "Expiration").map(|text| text.parse());
-    Some(Credentials {
+    Some(AwsCredentials {
         expires: expires.transpose().ok()?,
         ..credentials
     })

@@ -34,31 +34,31 @@ pub struct EcrRegistry {
 }
 
 /// A user and a password.
-pub struct Login {
+pub struct EcrLogin {
     pub user: String,
     pub password: Secret,
 }
 
 #[derive(Serialize)]
-struct Question {}
+struct EcrQuestion {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Answer {
-    authorization_data: Data,
+pub(super) struct EcrAnswer {
+    authorization_data: EcrData,
 }
 
 /// One account's token, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Data {
-    Many(Vec<Token>),
-    One(Token),
+enum EcrData {
+    Many(Vec<EcrToken>),
+    One(EcrToken),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Token {
+struct EcrToken {
     authorization_token: Zeroizing<String>,
 }
 
@@ -91,14 +91,14 @@ impl EcrRegistry {
     ///
     /// # Errors
     /// On everything but one.
-    pub async fn log_in(&self, aws: &Aws, client: &Client) -> Result<Login, ServiceError> {
+    pub async fn log_in(&self, aws: &Aws, client: &Client) -> Result<EcrLogin, ServiceError> {
         let endpoint = aws.endpoint(self.api, &self.region, None);
         let endpoint = endpoint.map_err(|trouble| ServiceError {
             service: ServiceName::Aws(self.api),
             trouble,
         })?;
-        let asked = aws.ask(client, &endpoint, "GetAuthorizationToken", &Question {});
-        let answer: Answer = asked.await?;
+        let asked = aws.ask(client, &endpoint, "GetAuthorizationToken", &EcrQuestion {});
+        let answer: EcrAnswer = asked.await?;
         let login = answer.login();
         let login = login.ok_or_else(|| {
             let action = super::action(&endpoint, "GetAuthorizationToken");
@@ -110,18 +110,18 @@ impl EcrRegistry {
     }
 }
 
-impl Answer {
+impl EcrAnswer {
     /// Base64 of `user:password`.
-    pub(super) fn login(self) -> Option<Login> {
+    pub(super) fn login(self) -> Option<EcrLogin> {
         let token = match self.authorization_data {
-            Data::Many(tokens) => tokens.into_iter().next()?,
-            Data::One(token) => token,
+            EcrData::Many(tokens) => tokens.into_iter().next()?,
+            EcrData::One(token) => token,
         };
         let pair = STANDARD.decode(token.authorization_token.as_bytes()).ok()?;
         let pair = Secret::new(pair);
         let (user, password) = pair.expose_str()?.split_once(':')?;
         let is_fit = !password.is_empty() && !password.contains(char::is_control);
-        is_fit.then(|| Login {
+        is_fit.then(|| EcrLogin {
             user: user.to_owned(),
             password: Secret::from(password.to_owned()),
         })
@@ -173,7 +173,7 @@ mod tests {
             ),
             format!(r#"{{"authorizationData":{{"authorizationToken":"{token}"}}}}"#),
         ] {
-            let answer: Answer = serde_json::from_str(&json).unwrap();
+            let answer: EcrAnswer = serde_json::from_str(&json).unwrap();
             let login = answer.login().unwrap();
             assert_eq!(login.user, "AWS");
             assert_eq!(login.password.expose(), b"pass:word");

@@ -8,7 +8,7 @@ use crate::service::{AwsApi, Said, Trouble, said};
 
 /// An error as a service answers it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct AwsFault {
     /// `ThrottlingException`, without a namespace before it.
     pub(super) code: String,
     pub(super) message: String,
@@ -67,7 +67,7 @@ const UNFIT: [&str; 5] = [
     "UnsupportedOperationException",
 ];
 
-impl Fault {
+impl AwsFault {
     pub(super) fn of(response: &Response) -> Self {
         Self::parse(&response.body)
     }
@@ -154,7 +154,7 @@ impl Fault {
 /// Whether an answer may get better: AWS throttles with 400, too.
 pub(super) fn is_passing(response: &Response) -> bool {
     http::is_passing(response.status)
-        || (response.status.is_client_error() && PASSING.contains(&&*Fault::of(response).code))
+        || (response.status.is_client_error() && PASSING.contains(&&*AwsFault::of(response).code))
 }
 
 #[cfg(test)]
@@ -170,11 +170,15 @@ mod tests {
             "<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>NotFoundException</Code>\
              <Message>m</Message></Error></ErrorResponse>",
         ] {
-            let fault = Fault::parse(body.as_bytes());
+            let fault = AwsFault::parse(body.as_bytes());
             assert_eq!((&*fault.code, &*fault.message), ("NotFoundException", "m"));
         }
         for body in ["", "<html>", "[]", "{}"] {
-            assert_eq!(Fault::parse(body.as_bytes()), Fault::default(), "{body}");
+            assert_eq!(
+                AwsFault::parse(body.as_bytes()),
+                AwsFault::default(),
+                "{body}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Fuzz targets for what AWS answers, and for the files of its command line.
 
-use super::profiles::{Form, Profiles};
+use super::profiles::{Profiles, ProfilesForm};
 use super::{credentials, ecr, fault};
 
 /// Credentials in JSON and in XML, a password of a registry, and an error. What
@@ -16,16 +16,16 @@ pub fn aws_answer(data: &[u8]) {
     }
     let login = serde_json::from_slice(data)
         .ok()
-        .and_then(ecr::Answer::login);
+        .and_then(ecr::EcrAnswer::login);
     assert!(login.is_none_or(|login| !login.password.expose().is_empty()));
-    let fault = fault::Fault::parse(data);
+    let fault = fault::AwsFault::parse(data);
     assert!(text.contains(&fault.code) || text.contains(['\\', '&']));
 }
 
 /// A setting that is found stands in the file, and is not empty.
 pub fn aws_profiles(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    for form in [Form::Config, Form::Credentials] {
+    for form in [ProfilesForm::Config, ProfilesForm::Credentials] {
         let mut profiles = Profiles::default();
         profiles.add(&text, form);
         for name in ["default", "a"] {

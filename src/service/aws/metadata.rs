@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::credentials::{Credentials, of_json, token_file};
+use super::credentials::{AwsCredentials, of_json, token_file};
 use crate::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use crate::http::{
     Client, HttpError, Leash, Method, Redacted, Redirects, Request, Response, Trust,
@@ -22,7 +22,7 @@ const LEASH: Leash = Leash {
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 /// Where a container asks, and the token that it shows.
-pub(super) struct Container {
+pub(super) struct ContainerSource {
     url: Url,
     token: Option<Secret>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Machine {
     pub(super) url: Url,
 }
 
-impl Container {
+impl ContainerSource {
     /// What the variables of ECS and EKS say.
     pub(super) fn find(variables: &Variables) -> Result<Option<Self>, Trouble> {
         let relative = variables.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
@@ -63,7 +63,7 @@ impl Container {
         Ok(Some(Self { url, token }))
     }
 
-    pub(super) async fn ask(&self, client: &Client) -> Result<Credentials, ServiceError> {
+    pub(super) async fn ask(&self, client: &Client) -> Result<AwsCredentials, ServiceError> {
         let mut request = Request::new(Method::GET, self.url.clone(), Trust::Verified);
         request.redirects = Redirects::Answered;
         if self.url.scheme() == "http" {
@@ -102,7 +102,7 @@ impl Machine {
     pub(super) async fn ask(
         &self,
         client: &Client,
-    ) -> Result<Result<Credentials, String>, ServiceError> {
+    ) -> Result<Result<AwsCredentials, String>, ServiceError> {
         let mut request = self.request(Method::PUT, "/latest/api/token")?;
         let lifetime = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
         request
@@ -154,7 +154,7 @@ impl Machine {
 }
 
 /// The credentials in an answer.
-fn of_answer(response: &Response) -> Result<Credentials, Trouble> {
+fn of_answer(response: &Response) -> Result<AwsCredentials, Trouble> {
     let action = || action(response);
     match response.status.as_u16() {
         200 => of_json(&response.body).ok_or_else(|| useless("it holds no credentials")),
@@ -218,9 +218,9 @@ mod tests {
     use super::*;
     use crate::secret::Secrets;
 
-    fn found(name: &'static str, value: &'static str) -> Result<Option<Container>, Trouble> {
+    fn found(name: &'static str, value: &'static str) -> Result<Option<ContainerSource>, Trouble> {
         let lookup = move |asked: &str| (asked == name).then(|| value.into());
-        Container::find(&Variables::new(lookup, Secrets::default(), Instant::now()))
+        ContainerSource::find(&Variables::new(lookup, Secrets::default(), Instant::now()))
     }
 
     /// KEY-85

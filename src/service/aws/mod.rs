@@ -33,14 +33,14 @@ use crate::child::{self, Bounds, Words};
 use crate::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use crate::http::{Client, HttpError, Method, Redacted, Redirects, Request, Response, Trust};
 use crate::oci::Content;
-use config::Config;
-use credentials::Credentials;
-use fault::Fault;
-use sigv4::Scope;
-use source::Source;
+use config::AwsConfig;
+use credentials::AwsCredentials;
+use fault::AwsFault;
+use sigv4::SigningScope;
+use source::AwsSource;
 
-pub use config::Endpoint;
-pub use ecr::{EcrRegistry, Login};
+pub use config::AwsEndpoint;
+pub use ecr::{EcrLogin, EcrRegistry};
 pub use partition::Region;
 pub use source::SIGNS_IN;
 
@@ -56,15 +56,15 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// AWS as one run sees it.
 pub struct Aws {
-    config: Config,
-    source: Source,
+    config: AwsConfig,
+    source: AwsSource,
     held: Mutex<Option<Held>>,
 }
 
 /// Credentials, and how often there were others before.
 #[derive(Clone)]
 struct Held {
-    credentials: Arc<Credentials>,
+    credentials: Arc<AwsCredentials>,
     generation: u64,
 }
 
@@ -76,8 +76,8 @@ impl Aws {
     /// up.
     pub fn find(variables: &Variables) -> Result<Arc<Self>, ServiceError> {
         variables.shared("", || {
-            let config = Config::read(variables).map_err(of_credentials)?;
-            let source = Source::find(&config).map_err(of_credentials)?;
+            let config = AwsConfig::read(variables).map_err(of_credentials)?;
+            let source = AwsSource::find(&config).map_err(of_credentials)?;
             Ok(Self {
                 config,
                 source,
@@ -103,10 +103,10 @@ impl Aws {
         api: AwsApi,
         region: &Region,
         host: Option<&str>,
-    ) -> Result<Endpoint, Trouble> {
+    ) -> Result<AwsEndpoint, Trouble> {
         match host {
             None => self.config.endpoint(api, region),
-            Some(host) => Ok(Endpoint {
+            Some(host) => Ok(AwsEndpoint {
                 api,
                 url: config::http_url("host", &format!("https://{host}"))?,
                 region: region.clone(),
@@ -122,7 +122,7 @@ impl Aws {
     pub async fn ask<T: DeserializeOwned>(
         &self,
         client: &Client,
-        endpoint: &Endpoint,
+        endpoint: &AwsEndpoint,
         operation: &'static str,
         question: &impl Serialize,
     ) -> Result<T, ServiceError> {
@@ -155,7 +155,7 @@ impl Aws {
                     })
                 });
             }
-            let fault = Fault::of(&response);
+            let fault = AwsFault::of(&response);
             if fault.is_stale() && stale.is_none() && self.source.is_renewable() {
                 debug!("{}: {}: asking for new credentials", action(), fault.code);
                 stale = Some(held.generation);
@@ -184,7 +184,7 @@ impl Aws {
         {
             return Ok(held.clone());
         }
-        if let Source::Machine(..) = self.source {
+        if let AwsSource::Machine(..) = self.source {
             debug!("Asking the metadata service of this machine for credentials for AWS");
         }
         let credentials = self.obtain(&self.source, client, region).await?;
@@ -200,30 +200,30 @@ impl Aws {
 
     async fn obtain(
         &self,
-        source: &Source,
+        source: &AwsSource,
         client: &Client,
         region: &Region,
-    ) -> Result<Credentials, ServiceError> {
+    ) -> Result<AwsCredentials, ServiceError> {
         match source {
-            Source::Static(keys) => Ok(Credentials {
+            AwsSource::Static(keys) => Ok(AwsCredentials {
                 key_id: keys.key_id.clone(),
                 secret: keys.secret.copy(),
                 token: keys.token.as_ref().map(|token| token.copy()),
                 expires: keys.expires,
             }),
-            Source::WebIdentity(role, token) => {
+            AwsSource::WebIdentity(role, token) => {
                 let form = sts::web_identity(role, token);
                 self.ask_sts(client, region, &form, None).await
             }
-            Source::Assumed(role, base) => {
+            AwsSource::Assumed(role, base) => {
                 let base = Box::pin(self.obtain(base, client, region)).await?;
                 base.remember(self.config.variables.secrets());
                 let form = sts::assume(role);
                 self.ask_sts(client, region, &form, Some(&base)).await
             }
-            Source::Process(command, profile) => self.run(command, profile).await,
-            Source::Container(container) => container.ask(client).await,
-            Source::Machine(machine, tried) => machine.ask(client).await?.map_err(|reason| {
+            AwsSource::Process(command, profile) => self.run(command, profile).await,
+            AwsSource::Container(container) => container.ask(client).await,
+            AwsSource::Machine(machine, tried) => machine.ask(client).await?.map_err(|reason| {
                 let mut tried = tried.clone();
                 tried.push(("machine", reason));
                 of_credentials(Trouble::NoCredentials { tried })
@@ -235,9 +235,9 @@ impl Aws {
         &self,
         client: &Client,
         region: &Region,
-        form: &sts::Form,
-        shown: Option<&Credentials>,
-    ) -> Result<Credentials, ServiceError> {
+        form: &sts::StsForm,
+        shown: Option<&AwsCredentials>,
+    ) -> Result<AwsCredentials, ServiceError> {
         let endpoint = self.config.endpoint(AwsApi::Sts, region);
         let endpoint = endpoint.map_err(of_credentials)?;
         let failed = |trouble| of_endpoint(&endpoint, trouble);
@@ -249,7 +249,7 @@ impl Aws {
         let response = self.send(client, &endpoint, &headers, body, shown).await;
         let response = response.map_err(|error| failed(error.into()))?;
         if !response.status.is_success() {
-            let fault = Fault::of(&response);
+            let fault = AwsFault::of(&response);
             return Err(failed(fault.into_trouble(AwsApi::Sts, action(), &response)));
         }
         let text = String::from_utf8_lossy(&response.body);
@@ -265,10 +265,10 @@ impl Aws {
     async fn send(
         &self,
         client: &Client,
-        endpoint: &Endpoint,
+        endpoint: &AwsEndpoint,
         headers: &HeaderMap,
         body: &[u8],
-        shown: Option<&Credentials>,
+        shown: Option<&AwsCredentials>,
     ) -> Result<Response, HttpError> {
         let mut times = 0;
         loop {
@@ -281,7 +281,7 @@ impl Aws {
             request.is_passing = fault::is_passing;
             request.body = Some(Content::from(body.to_vec()));
             if let Some(credentials) = shown {
-                let scope = Scope {
+                let scope = SigningScope {
                     region: endpoint.region.as_str(),
                     service: signed_as(endpoint.api),
                     time: Timestamp::now(),
@@ -299,7 +299,7 @@ impl Aws {
 
     /// Runs the command of a profile. Its own words may hold a secret that
     /// nobody knows yet, and are dropped.
-    async fn run(&self, command: &str, profile: &str) -> Result<Credentials, ServiceError> {
+    async fn run(&self, command: &str, profile: &str) -> Result<AwsCredentials, ServiceError> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", command]);
         let nothing = Content::from(Vec::new());
@@ -347,11 +347,11 @@ fn signed_as(api: AwsApi) -> &'static str {
     }
 }
 
-fn action(endpoint: &Endpoint, operation: &str) -> String {
+fn action(endpoint: &AwsEndpoint, operation: &str) -> String {
     format!("`{operation}` at `{}`", Redacted(&endpoint.url))
 }
 
-fn of_endpoint(endpoint: &Endpoint, trouble: Trouble) -> ServiceError {
+fn of_endpoint(endpoint: &AwsEndpoint, trouble: Trouble) -> ServiceError {
     ServiceError {
         service: ServiceName::Aws(endpoint.api),
         trouble,

@@ -19,7 +19,7 @@ pub(super) struct Section(HashMap<String, Zeroizing<String>>);
 
 /// A file of the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ProfilesForm {
     /// Its profiles are named `[profile x]`, but for `[default]`.
     Config,
     /// Its profiles are named `[x]`.
@@ -44,7 +44,7 @@ impl Section {
 impl Profiles {
     /// Adds a file's sections. Its settings win over those added before. A line
     /// that makes no sense is passed over, as AWS's own readers do.
-    pub(super) fn add(&mut self, text: &str, form: Form) {
+    pub(super) fn add(&mut self, text: &str, form: ProfilesForm) {
         let mut open = Opened::Other;
         let mut outer: Option<String> = None;
         for line in text.lines() {
@@ -100,7 +100,7 @@ impl Profiles {
     }
 }
 
-fn opened(rest: &str, form: Form) -> Opened {
+fn opened(rest: &str, form: ProfilesForm) -> Opened {
     let Some((title, _)) = rest.split_once(']') else {
         return Opened::Other;
     };
@@ -108,11 +108,11 @@ fn opened(rest: &str, form: Form) -> Opened {
     let unquoted = |name: &str| name.trim().trim_matches(['"', '\'']).to_owned();
     let (kind, name) = title.split_once([' ', '\t']).unwrap_or(("", title));
     match (form, kind) {
-        (Form::Config, "profile") => Opened::Profile(unquoted(name)),
-        (Form::Config, "services") => Opened::Services(unquoted(name)),
-        (Form::Config, "") if name == "default" => Opened::Profile(name.to_owned()),
-        (Form::Credentials, _) => Opened::Profile(unquoted(title)),
-        (Form::Config, _) => Opened::Other,
+        (ProfilesForm::Config, "profile") => Opened::Profile(unquoted(name)),
+        (ProfilesForm::Config, "services") => Opened::Services(unquoted(name)),
+        (ProfilesForm::Config, "") if name == "default" => Opened::Profile(name.to_owned()),
+        (ProfilesForm::Credentials, _) => Opened::Profile(unquoted(title)),
+        (ProfilesForm::Config, _) => Opened::Other,
     }
 }
 
@@ -147,10 +147,10 @@ sts =\n\tendpoint_url=http://127.0.0.1:2\n\
     #[test]
     fn both_files_make_one_profile_of_each_name() {
         let mut profiles = Profiles::default();
-        profiles.add(CONFIG, Form::Config);
+        profiles.add(CONFIG, ProfilesForm::Config);
         profiles.add(
             "[default]\naws_access_key_id = A\nAWS_SECRET_ACCESS_KEY = a#b=\n[profile x]\n",
-            Form::Credentials,
+            ProfilesForm::Credentials,
         );
         let default = profiles.profile("default").unwrap();
         assert_eq!(default.get("region"), Some("eu-west-1"));

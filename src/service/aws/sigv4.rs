@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::credentials::Credentials;
+use super::credentials::AwsCredentials;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -16,18 +16,18 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// The scope of a signature.
-pub(super) struct Scope<'a> {
+pub(super) struct SigningScope<'a> {
     pub(super) region: &'a str,
     pub(super) service: &'a str,
     pub(super) time: Timestamp,
 }
 
-impl Scope<'_> {
+impl SigningScope<'_> {
     /// Adds the date, the session token and the signature to the headers of a
     /// `POST`. `None` if a credential has bytes that no header can have.
     pub(super) fn sign(
         &self,
-        credentials: &Credentials,
+        credentials: &AwsCredentials,
         url: &Url,
         headers: &mut HeaderMap,
         body: &[u8],
@@ -114,13 +114,13 @@ mod tests {
     use crate::secret::Secret;
 
     fn signed(content_type: Option<&'static str>, token: Option<&str>, body: &str) -> String {
-        let credentials = Credentials {
+        let credentials = AwsCredentials {
             key_id: "AKIDEXAMPLE".to_owned(),
             secret: Secret::from("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
             token: token.map(|token| Secret::from(token.to_owned())),
             expires: None,
         };
-        let scope = Scope {
+        let scope = SigningScope {
             region: "us-east-1",
             service: "service",
             time: "2015-08-30T12:36:00Z".parse().unwrap(),

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::config::{Config, http_url};
-use super::credentials::{Credentials, token_file};
-use super::metadata::{Container, Machine};
+use super::config::{AwsConfig, http_url};
+use super::credentials::{AwsCredentials, token_file};
+use super::metadata::{ContainerSource, Machine};
 use super::profiles::Section;
 use crate::secret::Secret;
 use crate::service::{Tried, Trouble, Variables};
@@ -14,15 +14,15 @@ use crate::service::{Tried, Trouble, Variables};
 const DEEPEST: usize = 8;
 
 /// A source of credentials, and all that it takes to ask it.
-pub(super) enum Source {
-    Static(Credentials),
+pub(super) enum AwsSource {
+    Static(AwsCredentials),
     /// A token of another service, which vouches for a role.
     WebIdentity(Role, Secret),
     /// A role that the credentials of another source may take on.
-    Assumed(Role, Box<Source>),
+    Assumed(Role, Box<AwsSource>),
     /// A command for `sh`, and its profile.
     Process(String, String),
-    Container(Container),
+    Container(ContainerSource),
     /// The virtual machine's own, if it is one; and the sources before it.
     Machine(Machine, Vec<Tried>),
 }
@@ -37,14 +37,14 @@ pub(super) struct Role {
     pub(super) duration: Option<String>,
 }
 
-impl Source {
+impl AwsSource {
     /// Whether it may give others when it is asked again.
     pub(super) fn is_renewable(&self) -> bool {
         !matches!(self, Self::Static(_))
     }
 
     /// Finds the first source that is set up.
-    pub(super) fn find(config: &Config) -> Result<Self, Trouble> {
+    pub(super) fn find(config: &AwsConfig) -> Result<Self, Trouble> {
         let mut tried = Vec::new();
         if let Some(credentials) = of_environment(&config.variables, &mut tried)? {
             return Ok(Self::Static(credentials));
@@ -68,7 +68,7 @@ impl Source {
             }
             None => tried.push(("profile", format!("there is no `{name}`"))),
         }
-        match Container::find(&config.variables)? {
+        match ContainerSource::find(&config.variables)? {
             Some(container) => return Ok(Self::Container(container)),
             None => tried.push(("container", "not set".to_owned())),
         }
@@ -79,7 +79,7 @@ impl Source {
 fn of_environment(
     variables: &Variables,
     tried: &mut Vec<Tried>,
-) -> Result<Option<Credentials>, Trouble> {
+) -> Result<Option<AwsCredentials>, Trouble> {
     let key_id = variables.first(&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]);
     let secret = variables.first_secret(&["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]);
     let (Some((name, key_id)), Some((_, secret))) = (&key_id, secret) else {
@@ -91,7 +91,7 @@ fn of_environment(
         return Ok(None);
     };
     let token = variables.secret("AWS_SESSION_TOKEN");
-    let credentials = Credentials::new(key_id, secret, token);
+    let credentials = AwsCredentials::new(key_id, secret, token);
     credentials.map(Some).ok_or_else(|| unsendable(name))
 }
 
@@ -105,7 +105,7 @@ fn unsendable(name: &str) -> Trouble {
 fn of_web_identity(
     variables: &Variables,
     tried: &mut Vec<Tried>,
-) -> Result<Option<Source>, Trouble> {
+) -> Result<Option<AwsSource>, Trouble> {
     let Some(path) = variables.path("AWS_WEB_IDENTITY_TOKEN_FILE") else {
         tried.push(("web identity", "not set".to_owned()));
         return Ok(None);
@@ -117,16 +117,16 @@ fn of_web_identity(
         ..Role::default()
     };
     let token = token_file(variables, &path, "AWS_WEB_IDENTITY_TOKEN_FILE")?;
-    Ok(Some(Source::WebIdentity(role, token)))
+    Ok(Some(AwsSource::WebIdentity(role, token)))
 }
 
 /// The source that a profile sets up. `None` if it sets up none.
 fn of_profile(
-    config: &Config,
+    config: &AwsConfig,
     name: &str,
     section: &Section,
     depth: usize,
-) -> Result<Option<Source>, Trouble> {
+) -> Result<Option<AwsSource>, Trouble> {
     if depth > DEEPEST {
         return Err(of_name(name, "its `source_profile` leads back to it"));
     }
@@ -137,14 +137,14 @@ fn of_profile(
     {
         let role = role.ok_or_else(|| of_name(name, "it has no `role_arn`"))?;
         let token = token_file(variables, Path::new(token), "web_identity_token_file")?;
-        return Ok(Some(Source::WebIdentity(role, token)));
+        return Ok(Some(AwsSource::WebIdentity(role, token)));
     }
     if section.get("mfa_serial").is_some() && role.is_some() {
         return Err(of_name(name, "it asks for a code of a device"));
     }
     let base = match section.get("source_profile").filter(|_| role.is_some()) {
         // A profile that names itself has the keys for its own role.
-        Some(other) if other == name => of_keys(config, name, section)?.map(Source::Static),
+        Some(other) if other == name => of_keys(config, name, section)?.map(AwsSource::Static),
         Some(other) => {
             let other_section = config.profiles.profile(other);
             let other_section = other_section.ok_or_else(|| {
@@ -159,38 +159,41 @@ fn of_profile(
     };
     Ok(match (role, base) {
         (Some(_), None) => return Err(of_name(name, "nothing vouches for its `role_arn`")),
-        (Some(role), Some(base)) => Some(Source::Assumed(role, Box::new(base))),
+        (Some(role), Some(base)) => Some(AwsSource::Assumed(role, Box::new(base))),
         (None, base) => base,
     })
 }
 
 /// What a profile sets up without another one.
 fn of_plain_profile(
-    config: &Config,
+    config: &AwsConfig,
     name: &str,
     section: &Section,
-) -> Result<Option<Source>, Trouble> {
+) -> Result<Option<AwsSource>, Trouble> {
     if let Some(keys) = of_keys(config, name, section)? {
-        return Ok(Some(Source::Static(keys)));
+        return Ok(Some(AwsSource::Static(keys)));
     }
     match section.get("credential_source") {
         Some("Environment") => {
             let keys = of_environment(&config.variables, &mut Vec::new())?;
             let keys = keys.ok_or(Trouble::NotSet("AWS_ACCESS_KEY_ID"))?;
-            return Ok(Some(Source::Static(keys)));
+            return Ok(Some(AwsSource::Static(keys)));
         }
         Some("EcsContainer") => {
-            let container = Container::find(&config.variables)?;
+            let container = ContainerSource::find(&config.variables)?;
             let container =
                 container.ok_or(Trouble::NotSet("AWS_CONTAINER_CREDENTIALS_FULL_URI"))?;
-            return Ok(Some(Source::Container(container)));
+            return Ok(Some(AwsSource::Container(container)));
         }
         Some("Ec2InstanceMetadata") => return of_machine(&config.variables, Vec::new()).map(Some),
         Some(_) => return Err(of_name(name, "its `credential_source` is none of AWS's")),
         None => {}
     }
     if let Some(command) = section.get("credential_process") {
-        return Ok(Some(Source::Process(command.to_owned(), name.to_owned())));
+        return Ok(Some(AwsSource::Process(
+            command.to_owned(),
+            name.to_owned(),
+        )));
     }
     let signs_in = ["sso_session", "sso_start_url", "login_session"];
     match signs_in.iter().any(|name| section.get(name).is_some()) {
@@ -202,7 +205,11 @@ fn of_plain_profile(
 /// The reason of a profile that needs a person; it has a remedy of its own.
 pub const SIGNS_IN: &str = "it signs a person in";
 
-fn of_keys(config: &Config, name: &str, section: &Section) -> Result<Option<Credentials>, Trouble> {
+fn of_keys(
+    config: &AwsConfig,
+    name: &str,
+    section: &Section,
+) -> Result<Option<AwsCredentials>, Trouble> {
     let (Some(key_id), Some(secret)) = (
         section.get("aws_access_key_id"),
         section.get("aws_secret_access_key"),
@@ -212,7 +219,7 @@ fn of_keys(config: &Config, name: &str, section: &Section) -> Result<Option<Cred
     let secret = Secret::from(secret.to_owned());
     let token = section.get("aws_session_token");
     let token = token.map(|token| Secret::from(token.to_owned()));
-    let keys = Credentials::new(key_id, secret, token);
+    let keys = AwsCredentials::new(key_id, secret, token);
     let keys = keys.ok_or_else(|| unsendable(&format!("profile {name}")))?;
     keys.remember(config.variables.secrets());
     Ok(Some(keys))
@@ -228,7 +235,7 @@ fn role(section: &Section) -> Option<Role> {
     })
 }
 
-fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<Source, Trouble> {
+fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<AwsSource, Trouble> {
     let is_disabled = variables.text("AWS_EC2_METADATA_DISABLED");
     if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         tried.push(("machine", "`AWS_EC2_METADATA_DISABLED` is set".to_owned()));
@@ -245,7 +252,7 @@ fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<Source, Tr
         }
         (None, _) => http_url(name, "http://169.254.169.254")?,
     };
-    Ok(Source::Machine(Machine { url }, tried))
+    Ok(AwsSource::Machine(Machine { url }, tried))
 }
 
 fn of_name(profile: &str, reason: &'static str) -> Trouble {

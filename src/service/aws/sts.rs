@@ -9,22 +9,22 @@ use crate::secret::Secret;
 const VERSION: &str = "2011-06-15";
 
 /// A question, encoded.
-pub(super) struct Form {
+pub(super) struct StsForm {
     pub(super) operation: &'static str,
     pub(super) body: Secret,
 }
 
 /// Takes on a role with the credentials that sign the question.
-pub(super) fn assume(role: &Role) -> Form {
+pub(super) fn assume(role: &Role) -> StsForm {
     form("AssumeRole", role, None)
 }
 
 /// Takes on a role that a token stands for.
-pub(super) fn web_identity(role: &Role, token: &Secret) -> Form {
+pub(super) fn web_identity(role: &Role, token: &Secret) -> StsForm {
     form("AssumeRoleWithWebIdentity", role, token.expose_str())
 }
 
-fn form(operation: &'static str, role: &Role, token: Option<&str>) -> Form {
+fn form(operation: &'static str, role: &Role, token: Option<&str>) -> StsForm {
     let session = match &role.session {
         Some(session) => session.clone(),
         None => format!("cnb-signer-{}", Timestamp::now().as_second()),
@@ -43,7 +43,7 @@ fn form(operation: &'static str, role: &Role, token: Option<&str>) -> Form {
     if let Some(duration) = &role.duration {
         form.append_pair("DurationSeconds", duration);
     }
-    Form {
+    StsForm {
         operation,
         body: Secret::from(form.finish()),
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Audience, Identity};
+use super::{Audience, AzureIdentity};
 use crate::http::Client;
 use crate::secret::Secret;
 use crate::service::answer::action;
@@ -30,7 +30,7 @@ pub struct AcrRegistry {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct AcrAnswer {
     refresh_token: Zeroizing<String>,
 }
 
@@ -56,7 +56,7 @@ impl AcrRegistry {
     /// On everything but one.
     pub async fn log_in(
         &self,
-        identity: &Identity,
+        identity: &AzureIdentity,
         client: &Client,
     ) -> Result<Secret, ServiceError> {
         let audience = Audience {
@@ -97,7 +97,7 @@ impl AcrRegistry {
         if !response.status.is_success() {
             return Err(oauth::refusal(&response, action));
         }
-        let answer = serde_json::from_slice::<Answer>(&response.body).ok();
+        let answer = serde_json::from_slice::<AcrAnswer>(&response.body).ok();
         let answer = answer.filter(|answer| oauth::is_token(&answer.refresh_token));
         let token = answer.ok_or_else(|| useless(action))?.refresh_token;
         client.secrets().remember(token.as_bytes());

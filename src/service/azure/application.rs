@@ -17,20 +17,20 @@ const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const PASSWORD: &str = "AZURE_PASSWORD";
 const FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
-pub(super) struct Application {
+pub(super) struct AzureApplication {
     pub(super) tenant: String,
     client_id: String,
-    proof: Proof,
+    proof: ClientProof,
 }
 
 /// What an application shows.
-enum Proof {
+enum ClientProof {
     Secret(Zeroizing<String>),
     /// A JWT of another issuer, which was read from a file.
     Assertion(Zeroizing<String>),
 }
 
-impl Application {
+impl AzureApplication {
     /// The environment's, if it names one.
     pub(super) fn find(
         variables: &Variables,
@@ -77,8 +77,8 @@ impl Application {
         ];
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         match &self.proof {
-            Proof::Secret(secret) => fields.push(("client_secret", secret)),
-            Proof::Assertion(assertion) => {
+            ClientProof::Secret(secret) => fields.push(("client_secret", secret)),
+            ClientProof::Assertion(assertion) => {
                 fields.push(("client_assertion_type", kind));
                 fields.push(("client_assertion", assertion));
             }
@@ -91,11 +91,11 @@ impl Application {
 fn proof(
     variables: &Variables,
     tried: &mut Vec<Tried>,
-) -> Result<Option<(&'static str, Proof)>, Trouble> {
+) -> Result<Option<(&'static str, ClientProof)>, Trouble> {
     if let Some(secret) = variables.secret(SECRET) {
         let text = secret.expose_str().map(str::to_owned);
         let text = text.ok_or_else(|| Trouble::setting(SECRET, "it is no text"))?;
-        return Ok(Some((SECRET, Proof::Secret(Zeroizing::new(text)))));
+        return Ok(Some((SECRET, ClientProof::Secret(Zeroizing::new(text)))));
     }
     tried.push((SECRET, "not set".to_owned()));
     let others = [
@@ -113,6 +113,6 @@ fn proof(
     let token = token.filter(|token| oauth::is_token(token));
     let token = token.ok_or_else(|| Trouble::setting(FILE, "the file holds no token"))?;
     variables.remember(token.as_bytes());
-    let assertion = Proof::Assertion(Zeroizing::new(token.to_owned()));
+    let assertion = ClientProof::Assertion(Zeroizing::new(token.to_owned()));
     Ok(Some((FILE, assertion)))
 }

@@ -21,9 +21,9 @@ const KNOWN: [&str; 5] = [
 ];
 
 /// The host, if the user chose one.
-pub(super) struct Authority(Option<Url>);
+pub(super) struct AzureAuthority(Option<Url>);
 
-impl Authority {
+impl AzureAuthority {
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         let setting = |name: &str, reason| Trouble::Setting {
             name: name.to_owned(),

@@ -30,7 +30,7 @@ pub(super) struct Cli {
 
 /// The JSON of `az account get-access-token`.
 #[derive(Deserialize)]
-struct Answer {
+struct CliAnswer {
     #[serde(rename = "accessToken")]
     access_token: Zeroizing<String>,
     /// Seconds since 1970; older versions have none.
@@ -68,7 +68,7 @@ impl Cli {
 
 /// The token that `az` printed, if it is one.
 pub(super) fn parse(output: &[u8], variables: &Variables) -> Option<Token> {
-    let answer: Answer = serde_json::from_slice(output).ok()?;
+    let answer: CliAnswer = serde_json::from_slice(output).ok()?;
     let left = answer.expires_on.map(|time| {
         let left = time.saturating_sub(Timestamp::now().as_second());
         Duration::from_secs(u64::try_from(left).unwrap_or_default())

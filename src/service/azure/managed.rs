@@ -32,12 +32,12 @@ const LEASH: Leash = Leash {
 
 /// Where the identity is asked for.
 pub(super) struct Managed {
-    place: Place,
+    place: ManagedPlace,
     /// Of several identities the one that is meant.
     client_id: Option<String>,
 }
 
-enum Place {
+enum ManagedPlace {
     /// App Service, Container Apps, Functions.
     Endpoint { url: Url, header: HeaderValue },
     /// The metadata service of a virtual machine.
@@ -56,8 +56,8 @@ impl Managed {
 
     pub(super) fn name(&self) -> &'static str {
         match self.place {
-            Place::Endpoint { .. } | Place::Other(_) => "IDENTITY_ENDPOINT",
-            Place::Machine(_) => "the metadata service",
+            ManagedPlace::Endpoint { .. } | ManagedPlace::Other(_) => "IDENTITY_ENDPOINT",
+            ManagedPlace::Machine(_) => "the metadata service",
         }
     }
 
@@ -69,9 +69,11 @@ impl Managed {
         variables: &Variables,
     ) -> Result<Token, String> {
         let (url, version, header) = match &self.place {
-            Place::Other(why) => return Err((*why).to_owned()),
-            Place::Endpoint { url, header } => (url, "2019-08-01", (IDENTITY, header.clone())),
-            Place::Machine(url) => {
+            ManagedPlace::Other(why) => return Err((*why).to_owned()),
+            ManagedPlace::Endpoint { url, header } => {
+                (url, "2019-08-01", (IDENTITY, header.clone()))
+            }
+            ManagedPlace::Machine(url) => {
                 let mut probe = Request::new(Method::GET, url.clone(), Trust::Verified);
                 probe.leash = Some(PROBE);
                 let answer = client.send(&probe).await;
@@ -95,14 +97,14 @@ impl Managed {
     }
 }
 
-fn place(variables: &Variables) -> Result<Place, Trouble> {
+fn place(variables: &Variables) -> Result<ManagedPlace, Trouble> {
     let endpoint = variables.text("IDENTITY_ENDPOINT");
     let header = variables.secret("IDENTITY_HEADER");
     match (endpoint, header) {
         _ if variables.text("IDENTITY_SERVER_THUMBPRINT").is_some() => {
-            Ok(Place::Other("Service Fabric is not supported"))
+            Ok(ManagedPlace::Other("Service Fabric is not supported"))
         }
-        (Some(_), None) => Ok(Place::Other("IDENTITY_HEADER is not set")),
+        (Some(_), None) => Ok(ManagedPlace::Other("IDENTITY_HEADER is not set")),
         (Some(endpoint), Some(header)) => {
             let mut header =
                 HeaderValue::from_bytes(header.expose()).map_err(|_| Trouble::Setting {
@@ -111,7 +113,7 @@ fn place(variables: &Variables) -> Result<Place, Trouble> {
                 })?;
             header.set_sensitive(true);
             let url = near("IDENTITY_ENDPOINT", &endpoint)?;
-            Ok(Place::Endpoint { url, header })
+            Ok(ManagedPlace::Endpoint { url, header })
         }
         (None, _) => {
             let name = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
@@ -121,7 +123,7 @@ fn place(variables: &Variables) -> Result<Place, Trouble> {
                 name: name.to_owned(),
                 reason: "it is no URL",
             })?;
-            Ok(Place::Machine(url))
+            Ok(ManagedPlace::Machine(url))
         }
     }
 }

@@ -18,18 +18,18 @@ use super::token::{Token, Tokens};
 use super::variables::Variables;
 use crate::http::Client;
 pub use acr::AcrRegistry;
-use application::Application;
+use application::AzureApplication;
 pub use audience::Audience;
-use authority::Authority;
+use authority::AzureAuthority;
 pub use authority::is_tenant;
 use cli::Cli;
 use managed::Managed;
 
 /// The identity of a run at Azure, and its tokens.
-pub struct Identity {
-    authority: Authority,
+pub struct AzureIdentity {
+    authority: AzureAuthority,
     /// Of the environment: nobody else is asked then.
-    application: Option<Application>,
+    application: Option<AzureApplication>,
     managed: Managed,
     cli: Option<Cli>,
     /// The sources that had none before anybody was asked.
@@ -38,7 +38,7 @@ pub struct Identity {
     variables: Variables,
 }
 
-impl Identity {
+impl AzureIdentity {
     /// The identity of this run. Nothing is sent; the file that holds a token
     /// of another issuer is read.
     ///
@@ -50,10 +50,10 @@ impl Identity {
 
     fn find(variables: &Variables) -> Result<Self, Trouble> {
         let mut tried = Vec::new();
-        let application = Application::find(variables, &mut tried)?;
+        let application = AzureApplication::find(variables, &mut tried)?;
         let cli = Cli::find(variables);
         Ok(Self {
-            authority: Authority::find(variables)?,
+            authority: AzureAuthority::find(variables)?,
             application,
             managed: Managed::find(variables)?,
             cli,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::secret::{Secrets, Voice};
 
-fn found(variables: &[(&str, &str)]) -> Result<Arc<Identity>, ServiceError> {
+fn found(variables: &[(&str, &str)]) -> Result<Arc<AzureIdentity>, ServiceError> {
     let variables: Vec<(String, OsString)> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.into()))
@@ -15,7 +15,7 @@ fn found(variables: &[(&str, &str)]) -> Result<Arc<Identity>, ServiceError> {
         Some(value.clone())
     };
     let until = Instant::now() + Duration::from_secs(60);
-    Identity::of(&Variables::new(lookup, Secrets::default(), until))
+    AzureIdentity::of(&Variables::new(lookup, Secrets::default(), until))
 }
 
 fn vault() -> Audience {

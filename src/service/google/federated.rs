@@ -27,7 +27,7 @@ pub(super) struct SourceForm {
     #[serde(default)]
     headers: BTreeMap<String, Zeroizing<String>>,
     #[serde(default)]
-    format: Format,
+    format: SubjectTokenFormat,
     environment_id: Option<String>,
     executable: Option<IgnoredAny>,
     certificate: Option<IgnoredAny>,
@@ -35,15 +35,15 @@ pub(super) struct SourceForm {
 
 /// How the token stands there.
 #[derive(Default, Deserialize)]
-struct Format {
+struct SubjectTokenFormat {
     #[serde(rename = "type", default)]
-    kind: Kind,
+    kind: SubjectTokenKind,
     subject_token_field_name: Option<String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum SubjectTokenKind {
     #[default]
     Text,
     Json,
@@ -54,7 +54,7 @@ pub(super) struct Federated {
     pub(super) audience: String,
     pub(super) subject_token_type: String,
     pub(super) token_url: Url,
-    pub(super) source: Source,
+    pub(super) source: SubjectTokenSource,
     /// Of workforce pools.
     pub(super) user_project: Option<String>,
     /// Name and secret of a client that the exchange knows.
@@ -62,7 +62,7 @@ pub(super) struct Federated {
 }
 
 /// Where the other issuer's token is.
-pub(super) enum Source {
+pub(super) enum SubjectTokenSource {
     /// In a file, which was read.
     Read(Zeroizing<String>),
     Url {
@@ -79,15 +79,15 @@ pub(super) enum Shape {
     Json(String),
 }
 
-impl Source {
+impl SubjectTokenSource {
     /// # Errors
     /// On a form that names no token which this program can get, and on a file
     /// without one.
     pub(super) fn find(form: SourceForm, variables: &Variables) -> Result<Self, Trouble> {
         let shape = match (form.format.kind, form.format.subject_token_field_name) {
-            (Kind::Text, _) => Shape::Text,
-            (Kind::Json, Some(name)) => Shape::Json(name),
-            (Kind::Json, None) => {
+            (SubjectTokenKind::Text, _) => Shape::Text,
+            (SubjectTokenKind::Json, Some(name)) => Shape::Json(name),
+            (SubjectTokenKind::Json, None) => {
                 return Err(setting("format", "it names no subject_token_field_name"));
             }
         };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::federated::{Federated, Source, SourceForm};
+use super::federated::{Federated, SourceForm, SubjectTokenSource};
 use super::scope::SCOPE;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Request, Trust};
@@ -31,7 +31,7 @@ const AHEAD: i64 = 10;
 const DEPTH: usize = 3;
 
 /// Credentials, and the identities that they are exchanged for in turn.
-pub(super) struct Credentials {
+pub(super) struct GoogleCredentials {
     base: Base,
     through: Vec<Impersonation>,
     pub(super) quota_project: Option<String>,
@@ -62,7 +62,7 @@ struct Impersonation {
 
 /// The file, of whichever type.
 #[derive(Deserialize)]
-struct Form {
+struct CredentialsForm {
     #[serde(rename = "type")]
     kind: String,
     quota_project_id: Option<String>,
@@ -87,7 +87,7 @@ struct Form {
     // impersonated_service_account
     #[serde(default)]
     delegates: Vec<String>,
-    source_credentials: Option<Box<Form>>,
+    source_credentials: Option<Box<CredentialsForm>>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +104,7 @@ struct Header<'a> {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct GrantClaims<'a> {
     iss: &'a str,
     scope: &'static str,
     aud: &'a str,
@@ -132,7 +132,7 @@ pub(super) fn read(
     bytes: &Secret,
     path: &Path,
     variables: &Variables,
-) -> Result<Credentials, Trouble> {
+) -> Result<GoogleCredentials, Trouble> {
     parse(bytes.expose(), variables).map_err(|trouble| match trouble {
         Trouble::Setting { name, reason } => Trouble::Setting {
             name: match name.is_empty() {
@@ -146,17 +146,17 @@ pub(super) fn read(
 }
 
 /// Reads a file's content; a file that it names is read too.
-pub(super) fn parse(bytes: &[u8], variables: &Variables) -> Result<Credentials, Trouble> {
+pub(super) fn parse(bytes: &[u8], variables: &Variables) -> Result<GoogleCredentials, Trouble> {
     let form = serde_json::from_slice(bytes);
     let form = form.map_err(|_| Trouble::setting("", "it is no credentials file in JSON"))?;
     credentials(form, DEPTH, variables)
 }
 
 fn credentials(
-    mut form: Form,
+    mut form: CredentialsForm,
     depth: usize,
     variables: &Variables,
-) -> Result<Credentials, Trouble> {
+) -> Result<GoogleCredentials, Trouble> {
     let quota_project = form.quota_project_id.take();
     let mut through = Vec::new();
     let base = match form.kind.as_str() {
@@ -182,7 +182,7 @@ fn credentials(
             ));
         }
     };
-    Ok(Credentials {
+    Ok(GoogleCredentials {
         base,
         through,
         quota_project,
@@ -190,11 +190,11 @@ fn credentials(
 }
 
 fn impersonated(
-    form: Form,
+    form: CredentialsForm,
     quota_project: Option<String>,
     depth: usize,
     variables: &Variables,
-) -> Result<Credentials, Trouble> {
+) -> Result<GoogleCredentials, Trouble> {
     let name = "service_account_impersonation_url";
     let url = there(form.service_account_impersonation_url, name)?;
     let impersonation = impersonation(&url, form.delegates, None)?;
@@ -211,7 +211,7 @@ fn impersonated(
     Ok(credentials)
 }
 
-fn service_account(form: Form, variables: &Variables) -> Result<Base, Trouble> {
+fn service_account(form: CredentialsForm, variables: &Variables) -> Result<Base, Trouble> {
     let pem = there(form.private_key, "private_key")?;
     variables.remember(pem.as_bytes());
     let key = jwt::key(pem.as_bytes());
@@ -223,7 +223,7 @@ fn service_account(form: Form, variables: &Variables) -> Result<Base, Trouble> {
     })
 }
 
-fn user(form: Form, variables: &Variables) -> Result<Base, Trouble> {
+fn user(form: CredentialsForm, variables: &Variables) -> Result<Base, Trouble> {
     let refresh_token = there(form.refresh_token, "refresh_token")?;
     variables.remember(refresh_token.as_bytes());
     let login = login(form.client_id, form.client_secret, variables);
@@ -234,14 +234,14 @@ fn user(form: Form, variables: &Variables) -> Result<Base, Trouble> {
     })
 }
 
-fn federated(form: Form, variables: &Variables) -> Result<Base, Trouble> {
+fn federated(form: CredentialsForm, variables: &Variables) -> Result<Base, Trouble> {
     let token_url = there(form.token_url, "token_url")?;
     let source = there(form.credential_source, "credential_source")?;
     Ok(Base::Federated(Box::new(Federated {
         audience: there(form.audience, "audience")?,
         subject_token_type: there(form.subject_token_type, "subject_token_type")?,
         token_url: safe_url(&token_url, "token_url")?,
-        source: Source::find(source, variables)?,
+        source: SubjectTokenSource::find(source, variables)?,
         user_project: form.workforce_pool_user_project,
         login: login(form.client_id, form.client_secret, variables),
     })))
@@ -284,7 +284,7 @@ fn there<T>(value: Option<T>, name: &str) -> Result<T, Trouble> {
     value.ok_or_else(|| Trouble::setting(name, "it is not there"))
 }
 
-impl Credentials {
+impl GoogleCredentials {
     pub(super) async fn token(
         &self,
         client: &Client,
@@ -345,7 +345,7 @@ impl Base {
             kid: key_id.as_deref(),
         };
         let issued = now.as_second().saturating_sub(AHEAD);
-        let claims = Claims {
+        let claims = GrantClaims {
             iss: email,
             scope: SCOPE,
             aud: token_uri.as_str(),

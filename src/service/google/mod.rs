@@ -17,7 +17,7 @@ use super::token::{Token, Tokens};
 use super::variables::Variables;
 use crate::http::Client;
 use crate::secret::Secret;
-use file::Credentials;
+use file::GoogleCredentials;
 use scope::SCOPE;
 
 /// The variable that names a file, and the file that `gcloud` writes.
@@ -25,16 +25,16 @@ const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const FILE: &str = "application_default_credentials.json";
 
 /// The identity of a run at Google, and its token.
-pub struct Identity {
-    source: Source,
+pub struct GoogleIdentity {
+    source: GoogleSource,
     /// The project that pays for requests, if it is not the key's.
     quota_project: Option<String>,
     tokens: Tokens,
     variables: Variables,
 }
 
-enum Source {
-    File(Box<Credentials>),
+enum GoogleSource {
+    File(Box<GoogleCredentials>),
     Metadata {
         host: String,
         /// The places before it, and why they have none.
@@ -42,7 +42,7 @@ enum Source {
     },
 }
 
-impl Identity {
+impl GoogleIdentity {
     /// The identity of this run. Nothing is sent; the file that holds it is
     /// read.
     ///
@@ -56,8 +56,8 @@ impl Identity {
     fn find(variables: &Variables) -> Result<Self, Trouble> {
         let source = source(variables)?;
         let own = match &source {
-            Source::File(credentials) => credentials.quota_project.clone(),
-            Source::Metadata { .. } => None,
+            GoogleSource::File(credentials) => credentials.quota_project.clone(),
+            GoogleSource::Metadata { .. } => None,
         };
         Ok(Self {
             source,
@@ -92,8 +92,8 @@ impl Identity {
 
     async fn fetch(&self, client: &Client) -> Result<Token, Trouble> {
         match &self.source {
-            Source::File(credentials) => credentials.token(client, &self.variables).await,
-            Source::Metadata { host, tried } => {
+            GoogleSource::File(credentials) => credentials.token(client, &self.variables).await,
+            GoogleSource::Metadata { host, tried } => {
                 let token = metadata::token(client, host, &self.variables).await;
                 token.map_err(|why| {
                     let mut tried = tried.clone();
@@ -106,10 +106,10 @@ impl Identity {
 }
 
 /// The credentials of a file, or the metadata server.
-fn source(variables: &Variables) -> Result<Source, Trouble> {
+fn source(variables: &Variables) -> Result<GoogleSource, Trouble> {
     let of_file = |bytes: &Secret, path: &Path| {
         let credentials = file::read(bytes, path, variables)?;
-        Ok(Source::File(Box::new(credentials)))
+        Ok(GoogleSource::File(Box::new(credentials)))
     };
     if let Some(path) = variables.path(VARIABLE) {
         return of_file(&variables.read(&path)?, &path);
@@ -123,7 +123,7 @@ fn source(variables: &Variables) -> Result<Source, Trouble> {
         },
     }
     let host = metadata::host(variables);
-    Ok(Source::Metadata { host, tried })
+    Ok(GoogleSource::Metadata { host, tried })
 }
 
 fn well_known(variables: &Variables) -> Option<PathBuf> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 use super::*;
 use crate::secret::Secrets;
 
-fn found(variables: &[(&str, &str)]) -> Result<Arc<Identity>, ServiceError> {
+fn found(variables: &[(&str, &str)]) -> Result<Arc<GoogleIdentity>, ServiceError> {
     let variables: Vec<(String, OsString)> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.into()))
@@ -16,7 +16,7 @@ fn found(variables: &[(&str, &str)]) -> Result<Arc<Identity>, ServiceError> {
             .map(|(_, value)| value.clone())
     };
     let until = Instant::now() + std::time::Duration::from_secs(60);
-    Identity::of(&Variables::new(lookup, Secrets::default(), until))
+    GoogleIdentity::of(&Variables::new(lookup, Secrets::default(), until))
 }
 
 #[test]

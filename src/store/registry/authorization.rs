@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::challenge::{self, Challenge};
-use super::credentials::{Credential, Proof};
+use super::credentials::{Credential, IdentityProof};
 use super::endpoint::Endpoint;
 use super::error::{Shown, StoreError};
 use super::token;
@@ -48,7 +48,7 @@ impl Registries {
                     return Ok(Some(token.header.clone()));
                 }
                 let credential = self.credential(repository).await?;
-                if let Proof::Bearer(token) = &credential.identity {
+                if let IdentityProof::Bearer(token) = &credential.identity {
                     return Ok(token.expose_str().and_then(token::bearer));
                 }
                 let wanted = TokenRequest {
@@ -190,7 +190,7 @@ impl Registries {
         let challenge = cell.get().and_then(Endpoint::challenge);
         let is_given = matches!(
             self.credential_cell(repository).get(),
-            Some(Ok(credential)) if matches!(credential.identity, Proof::Bearer(_))
+            Some(Ok(credential)) if matches!(credential.identity, IdentityProof::Bearer(_))
         );
         matches!(challenge, Some(Challenge::Bearer { .. })) && !is_given
     }
@@ -199,9 +199,9 @@ impl Registries {
     async fn verbatim(&self, repository: &Repository) -> Result<Option<HeaderValue>, StoreError> {
         let credential = self.credential(repository).await?;
         Ok(match &credential.identity {
-            Proof::Basic { user, password } => token::basic(user, password.expose()),
-            Proof::Bearer(token) => token.expose_str().and_then(token::bearer),
-            Proof::Anonymous | Proof::RefreshToken(_) => None,
+            IdentityProof::Basic { user, password } => token::basic(user, password.expose()),
+            IdentityProof::Bearer(token) => token.expose_str().and_then(token::bearer),
+            IdentityProof::Anonymous | IdentityProof::RefreshToken(_) => None,
         })
     }
 

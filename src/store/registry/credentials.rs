@@ -33,9 +33,9 @@ use docker::{DockerConfig, HelperKind};
 use scope::{Scope, Scoped};
 
 pub use ambient::{Ambient, Cloud, Identities};
-pub use docker::{Candidate, ConfigLocations, DockerConfigFile, Located, Naming};
+pub use docker::{ConfigCandidate, ConfigLocations, DockerConfigFile, Located, Naming};
 pub use error::CredentialsError;
-pub use lacking::{Lacking, Reason};
+pub use lacking::{LackingReason, LackingSource};
 pub use unusable::Unusable;
 
 use crate::child;
@@ -70,18 +70,18 @@ pub struct Sources {
 /// some registries take a token as the user's name.
 #[derive(Debug)]
 pub struct Credential {
-    pub identity: Proof,
+    pub identity: IdentityProof,
     /// None if no source has a credential.
     pub source: Option<Source>,
     /// The key of its entry in the source.
     pub entry: Option<String>,
     /// The sources before that one, in their order.
-    pub lacking: Vec<Lacking>,
+    pub lacking: Vec<LackingSource>,
 }
 
 /// A proof of identity.
 #[derive(Debug)]
-pub enum Proof {
+pub enum IdentityProof {
     Anonymous,
     /// For the registry itself, or for the token service that it names.
     Basic {
@@ -177,7 +177,7 @@ impl Credentials {
         };
         if let Some(mut found) = found {
             let lacking = self.lacking(repository).into_iter();
-            let before = |lacking: &Lacking| Some(&lacking.source) != found.source.as_ref();
+            let before = |lacking: &LackingSource| Some(&lacking.source) != found.source.as_ref();
             found.lacking = lacking.take_while(before).collect();
             return Ok(found);
         }
@@ -194,7 +194,7 @@ impl Credentials {
     /// The anonymous credential, with the sources that have none.
     pub fn anonymous(&self, repository: &Repository) -> Credential {
         Credential {
-            identity: Proof::Anonymous,
+            identity: IdentityProof::Anonymous,
             source: None,
             entry: None,
             lacking: self.lacking(repository),
@@ -302,8 +302,8 @@ fn from_header(registry: &str, header: &SecretText) -> Result<Credential, Creden
     let value = Secret::new(value.trim_ascii().as_bytes().to_vec());
     let identity = match scheme.to_ascii_lowercase().as_str() {
         "basic" => docker::basic(&value, registry, &source)?,
-        "bearer" => Proof::Bearer(docker::token(&value, registry, &source)?),
-        "x-identity" => Proof::RefreshToken(docker::token(&value, registry, &source)?),
+        "bearer" => IdentityProof::Bearer(docker::token(&value, registry, &source)?),
+        "x-identity" => IdentityProof::RefreshToken(docker::token(&value, registry, &source)?),
         _ => return Err(unknown()),
     };
     let entry = Some(printable(registry));
@@ -332,7 +332,7 @@ fn read_json<T: Default + for<'de> Deserialize<'de>>(
     Ok(value.unwrap_or_default())
 }
 
-impl Proof {
+impl IdentityProof {
     /// Another copy, for another request.
     fn copy(&self) -> Self {
         match self {
@@ -359,7 +359,7 @@ impl Proof {
 }
 
 impl Credential {
-    fn of(identity: Proof, source: Source, entry: Option<String>) -> Self {
+    fn of(identity: IdentityProof, source: Source, entry: Option<String>) -> Self {
         Self {
             identity,
             source: Some(source),
@@ -372,10 +372,10 @@ impl Credential {
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match &self.identity {
-            Proof::Anonymous => "anonymous",
-            Proof::Basic { .. } => "the password",
-            Proof::Bearer(_) => "the registry token",
-            Proof::RefreshToken(_) => "the identity token",
+            IdentityProof::Anonymous => "anonymous",
+            IdentityProof::Basic { .. } => "the password",
+            IdentityProof::Bearer(_) => "the registry token",
+            IdentityProof::RefreshToken(_) => "the identity token",
         };
         f.write_str(what)?;
         match (&self.source, &self.entry) {
@@ -383,7 +383,7 @@ impl fmt::Display for Credential {
             (Some(source), None) => write!(f, " of {source}")?,
             (None, _) => {}
         }
-        let lacking: Vec<_> = self.lacking.iter().map(Lacking::to_string).collect();
+        let lacking: Vec<_> = self.lacking.iter().map(LackingSource::to_string).collect();
         match (lacking.join("; "), &self.source) {
             (list, _) if list.is_empty() => Ok(()),
             (list, Some(_)) => write!(f, " (before it, {list})"),

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 use url::Url;
 
 use super::challenge::Challenge;
-use super::token::Token;
+use super::token::RegistryToken;
 use crate::http::{Client, HttpError, Reach, Request, Response, Trust, Zone};
 use crate::oci::{Registry, Repository};
 
@@ -39,7 +39,7 @@ pub(super) enum Right {
 
 /// The token of a scope. The first request that needs it fetches it; the others
 /// wait.
-pub(super) type TokenSlot = Arc<AsyncMutex<Option<Token>>>;
+pub(super) type TokenSlot = Arc<AsyncMutex<Option<RegistryToken>>>;
 
 impl Endpoint {
     pub(super) fn challenge(&self) -> Option<Challenge> {

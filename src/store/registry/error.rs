@@ -9,7 +9,7 @@ use crate::oci::manifest::ManifestError;
 use crate::oci::{Digest, Repository};
 use crate::store::FailureKind;
 
-use super::credentials::{Credential, CredentialsError, Proof};
+use super::credentials::{Credential, CredentialsError, IdentityProof};
 use super::limit::Limit;
 
 /// A registry did not answer a request as it should. A registry's own words are
@@ -170,7 +170,7 @@ impl std::fmt::Display for Shown {
 impl From<&Credential> for Shown {
     fn from(credential: &Credential) -> Self {
         match credential.identity {
-            Proof::Anonymous => Self::Nothing(credential.to_string()),
+            IdentityProof::Anonymous => Self::Nothing(credential.to_string()),
             _ => Self::Credential(credential.to_string()),
         }
     }

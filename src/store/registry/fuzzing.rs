@@ -6,7 +6,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::challenge::{self as challenges, Challenge};
-use super::credentials::{Credential, Proof, Source};
+use super::credentials::{Credential, IdentityProof, Source};
 use super::endpoint::endpoint;
 use super::manifests::{content_type, promised_digest};
 use super::token as tokens;
@@ -29,7 +29,7 @@ pub fn challenge(data: &[u8]) {
         return;
     };
     let credential = Credential {
-        identity: Proof::Anonymous,
+        identity: IdentityProof::Anonymous,
         source: Some(Source::CnbRegistryAuth),
         lacking: Vec::new(),
         entry: None,

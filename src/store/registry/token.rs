@@ -18,7 +18,7 @@ const NEW: Duration = Duration::from_secs(5);
 
 /// A token as it is shown to the registry.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct RegistryToken {
     pub(super) header: HeaderValue,
     /// It replaced a refused token.
     pub(super) is_second: bool,
@@ -26,7 +26,7 @@ pub(super) struct Token {
     expires: Instant,
 }
 
-impl Token {
+impl RegistryToken {
     pub(super) fn is_fresh(&self) -> bool {
         Instant::now() < self.expires
     }
@@ -38,7 +38,7 @@ impl Token {
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct RegistryTokenAnswer {
     token: Option<Zeroizing<String>>,
     access_token: Option<Zeroizing<String>>,
     /// Should be a number, and need not be one.
@@ -47,8 +47,8 @@ struct TokenAnswer {
 
 /// Reads a token service's answer. The error is in words alone: a cause could
 /// quote the token.
-pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
-    let parsed: TokenAnswer =
+pub(super) fn read(body: &[u8]) -> Result<RegistryToken, &'static str> {
+    let parsed: RegistryTokenAnswer =
         serde_json::from_slice(body).map_err(|_| "its answer is not the JSON of a token")?;
     let text = [parsed.token, parsed.access_token]
         .into_iter()
@@ -61,7 +61,7 @@ pub(super) fn read(body: &[u8]) -> Result<Token, &'static str> {
         .and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()))
         .filter(|life| *life >= 1.0)
         .map_or(DEFAULT_LIFE, |life| life as u64);
-    Ok(Token {
+    Ok(RegistryToken {
         header,
         is_second: false,
         fetched: Instant::now(),

@@ -5,10 +5,10 @@
 use url::{Url, form_urlencoded};
 
 use super::answer;
-use super::credentials::{Credential, Proof};
+use super::credentials::{Credential, IdentityProof};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
-use super::token::{BEARER, Token, basic, read};
+use super::token::{BEARER, RegistryToken, basic, read};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
     Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Response, Trust, Zone,
@@ -31,7 +31,7 @@ pub(super) struct TokenRequest<'a> {
 
 impl TokenRequest<'_> {
     /// The token in the service's answer.
-    fn granted(&self, answered: Result<Response, HttpError>) -> Result<Token, StoreError> {
+    fn granted(&self, answered: Result<Response, HttpError>) -> Result<RegistryToken, StoreError> {
         let response = answered.map_err(|error| match error {
             HttpError::TooLarge { limit, .. } => {
                 self.fruitless(format!("its answer is larger than {limit} bytes"))
@@ -73,7 +73,7 @@ pub(super) async fn fetch(
     client: &Client,
     endpoint: &Endpoint,
     wanted: &TokenRequest<'_>,
-) -> Result<Token, StoreError> {
+) -> Result<RegistryToken, StoreError> {
     check_realm(endpoint, wanted)?;
     // The registry itself is asked as it was reached; another host proves who it
     // is, and lies where the registry may lead.
@@ -82,9 +82,11 @@ pub(super) async fn fetch(
         false => (Trust::Verified, endpoint.reach_elsewhere),
     };
     let mut request = match &wanted.credential.identity {
-        Proof::RefreshToken(token) => post(wanted, trust, token),
-        Proof::Basic { user, password } => get(wanted, trust, basic(user, password.expose())),
-        Proof::Anonymous | Proof::Bearer(_) => get(wanted, trust, None),
+        IdentityProof::RefreshToken(token) => post(wanted, trust, token),
+        IdentityProof::Basic { user, password } => {
+            get(wanted, trust, basic(user, password.expose()))
+        }
+        IdentityProof::Anonymous | IdentityProof::Bearer(_) => get(wanted, trust, None),
     };
     request.reach = reach;
     request.redirects = Redirects::Answered;

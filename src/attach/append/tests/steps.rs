@@ -2,11 +2,11 @@
 
 use super::{
     Answer, Append, Changes, Condition, Descriptor, Digest, Hanging, Kind, Manifest, MediaType,
-    MediaTypes, Next, Place, Put, Sealed, Settling, Standing, Wait, layer, lost, place, union,
+    MediaTypes, Next, Place, Put, SealedValue, Settling, Standing, Wait, layer, lost, place, union,
 };
 
 /// `layers` for `place`, where nothing stands.
-fn new_tag<'a>(place: &'a Place, layers: &'a [Sealed]) -> Hanging<'a> {
+fn new_tag<'a>(place: &'a Place, layers: &'a [SealedValue]) -> Hanging<'a> {
     Hanging {
         place,
         layers,
@@ -106,7 +106,7 @@ fn a_layer_that_was_superseded_is_not_hung_again_and_not_taken_away_twice() {
     let place = place();
     let (old, new) = (layer("old"), [layer("new")]);
     let superseded = [old.descriptor().clone()];
-    let stands = |layers: &[Sealed]| {
+    let stands = |layers: &[SealedValue]| {
         let all = union(
             &place,
             &Standing::Nothing,

@@ -12,13 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::found::{Found, warn_of_hash};
+use super::found::{FoundKey, warn_of_hash};
 use super::message::{Prepared, Unsigned, each};
 use crate::http::{AT_ONCE, Client, printable};
 use crate::keys::Algorithm;
 use crate::keys::error::{OpenError, SignError};
-use crate::keys::uri::AwsKey;
-use crate::service::aws::{Aws, Endpoint, Region};
+use crate::keys::uri::AwsUri;
+use crate::service::aws::{Aws, AwsEndpoint, Region};
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble, Variables};
 use crate::signature::{Hash, PublicKey};
 
@@ -26,17 +26,17 @@ use crate::signature::{Hash, PublicKey};
 const LONGEST: u64 = 4096;
 
 /// A key that was not asked for yet.
-pub(super) struct Closed {
-    key: AwsKey,
+pub(super) struct ClosedAws {
+    key: AwsUri,
     aws: Arc<Aws>,
-    endpoint: Endpoint,
+    endpoint: AwsEndpoint,
 }
 
 /// A key whose public half is known.
-pub(super) struct Key {
+pub(super) struct AwsSigner {
     aws: Arc<Aws>,
     client: Arc<Client>,
-    endpoint: Endpoint,
+    endpoint: AwsEndpoint,
     arn: String,
     algorithm: &'static str,
 }
@@ -50,7 +50,7 @@ struct PublicKeyQuestion<'a> {
 /// The answer of `GetPublicKey`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(in crate::keys) struct PublicKeyAnswer {
+pub(in crate::keys) struct AwsPublicKey {
     /// The key's ARN.
     key_id: String,
     /// Base64 of a SubjectPublicKeyInfo.
@@ -62,7 +62,7 @@ pub(in crate::keys) struct PublicKeyAnswer {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SignQuestion<'a> {
+struct AwsQuestion<'a> {
     key_id: &'a str,
     /// Base64
     message: String,
@@ -72,13 +72,13 @@ struct SignQuestion<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct SignAnswer {
+struct AwsSignature {
     /// Base64
     signature: String,
 }
 
-impl Closed {
-    pub(super) fn find(key: &AwsKey, variables: &Variables) -> Result<Self, OpenError> {
+impl ClosedAws {
+    pub(super) fn find(key: &AwsUri, variables: &Variables) -> Result<Self, OpenError> {
         let aws = Aws::find(variables)?;
         let region = match key.region().and_then(Region::parse) {
             Some(region) => region,
@@ -92,21 +92,24 @@ impl Closed {
         })
     }
 
-    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
+    pub(super) async fn open(
+        self,
+        client: &Arc<Client>,
+    ) -> Result<(AwsSigner, FoundKey), OpenError> {
         let Self { key, aws, endpoint } = self;
         let question = PublicKeyQuestion { key_id: &key.id };
         let asked = aws.ask(client, &endpoint, "GetPublicKey", &question);
-        let answer: PublicKeyAnswer = asked.await?;
+        let answer: AwsPublicKey = asked.await?;
         let (public, algorithm, hash) = answer.read().map_err(failed)?;
         if let Some(hash) = hash {
             warn_of_hash(&key, hash);
         }
-        let found = Found {
+        let found = FoundKey {
             public,
             hash,
             version: None,
         };
-        let key = Key {
+        let key = AwsSigner {
             aws,
             client: Arc::clone(client),
             endpoint,
@@ -117,7 +120,7 @@ impl Closed {
     }
 }
 
-impl PublicKeyAnswer {
+impl AwsPublicKey {
     /// The public key, the name of its algorithm, and the hash if that is not
     /// SHA-256.
     pub(in crate::keys) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
@@ -163,7 +166,7 @@ fn name(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
     }
 }
 
-impl Key {
+impl AwsSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         // Nothing is asked for if one of them cannot be signed.
         for (index, prepared) in messages.iter().enumerate() {
@@ -185,7 +188,7 @@ impl Key {
                 (STANDARD.encode(bytes.map_err(SignError::Read)?), "RAW")
             }
         };
-        let question = SignQuestion {
+        let question = AwsQuestion {
             key_id: &self.arn,
             message,
             message_type,
@@ -194,7 +197,7 @@ impl Key {
         let asked = self
             .aws
             .ask(&self.client, &self.endpoint, "Sign", &question);
-        let answer: SignAnswer = asked.await?;
+        let answer: AwsSignature = asked.await?;
         let signature = STANDARD.decode(answer.signature).ok();
         let signature = signature.filter(|signature| !signature.is_empty());
         let useless = || {

@@ -22,7 +22,7 @@ const LONGEST: usize = 8 * 1024;
 pub(in crate::keys) struct KeyAnswer {
     key: Jwk,
     #[serde(default)]
-    attributes: Attributes,
+    attributes: KeyAttributes,
 }
 
 /// A JSON Web Key (RFC 7517, RFC 7518) with Azure's additions.
@@ -41,25 +41,25 @@ struct Jwk {
 /// Times are seconds since 1970.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Attributes {
+struct KeyAttributes {
     enabled: Option<bool>,
     nbf: Option<i64>,
     exp: Option<i64>,
 }
 
 #[derive(Deserialize)]
-struct SignAnswer {
+struct AzureSignature {
     value: String,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
-    error: RefusalError,
+struct AzureRefusal {
+    error: AzureFault,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RefusalError {
+struct AzureFault {
     message: String,
     innererror: Option<InnerError>,
 }
@@ -71,12 +71,12 @@ struct InnerError {
 
 /// How a key signs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::keys) enum Kind {
+pub(in crate::keys) enum AzureKeyKind {
     Ec(Curve),
     Rsa,
 }
 
-impl Kind {
+impl AzureKeyKind {
     /// The name of the algorithm (RFC 7518, section 3.1).
     pub(super) fn algorithm(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl KeyAnswer {
     /// Why the key does not sign now, if it does not.
     pub(in crate::keys) fn unfitness(&self, now: Timestamp) -> Option<&'static str> {
         let now = now.as_second();
-        let Attributes { enabled, nbf, exp } = self.attributes;
+        let KeyAttributes { enabled, nbf, exp } = self.attributes;
         let operations = self.key.key_ops.as_deref();
         let signs = operations.is_none_or(|all| all.iter().any(|one| one == "sign"));
         match () {
@@ -124,7 +124,7 @@ impl KeyAnswer {
     }
 
     /// The key, and how it signs; or why it does not.
-    pub(in crate::keys) fn public_key(&self) -> Result<(Kind, PublicKey), String> {
+    pub(in crate::keys) fn public_key(&self) -> Result<(AzureKeyKind, PublicKey), String> {
         let number = |text: &Option<String>| {
             let text = text.as_deref()?.trim_end_matches('=');
             URL_SAFE_NO_PAD.decode(text).ok()
@@ -152,12 +152,12 @@ impl KeyAnswer {
                 };
                 let point = number(x).zip(number(y));
                 let der = point.and_then(|(x, y)| curve.public_key(&x, &y));
-                (Kind::Ec(curve), der)
+                (AzureKeyKind::Ec(curve), der)
             }
             ("RSA" | "RSA-HSM", _) => {
                 let numbers = number(n).zip(number(e));
                 let der = numbers.and_then(|(n, e)| der::rsa_public_key(&n, &e));
-                (Kind::Rsa, der)
+                (AzureKeyKind::Rsa, der)
             }
             (other, _) => return Err(format!("its type is `{}`", named(other))),
         };
@@ -167,13 +167,13 @@ impl KeyAnswer {
 }
 
 /// A signature: DER of ECDSA, else its bytes.
-pub(in crate::keys) fn signature(body: &[u8], kind: Kind) -> Option<Vec<u8>> {
-    let answer: SignAnswer = serde_json::from_slice(body).ok()?;
+pub(in crate::keys) fn signature(body: &[u8], kind: AzureKeyKind) -> Option<Vec<u8>> {
+    let answer: AzureSignature = serde_json::from_slice(body).ok()?;
     let text = answer.value.trim_end_matches('=');
     let raw = URL_SAFE_NO_PAD.decode(text).ok()?;
     match kind {
-        Kind::Ec(curve) => curve.signature(&raw),
-        Kind::Rsa => (!raw.is_empty()).then_some(raw),
+        AzureKeyKind::Ec(curve) => curve.signature(&raw),
+        AzureKeyKind::Rsa => (!raw.is_empty()).then_some(raw),
     }
 }
 
@@ -230,7 +230,7 @@ pub(in crate::keys) fn is_shown_to(resource: &str, vault: &Url) -> bool {
 
 /// An error answer, sorted by the user's remedy.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
-    let refusal = json::<Refusal>(response).map(|refusal| refusal.error);
+    let refusal = json::<AzureRefusal>(response).map(|refusal| refusal.error);
     let refusal = refusal.unwrap_or_default();
     let text = Some(refusal.message.as_str()).filter(|text| !text.is_empty());
     let answer = said(response, text);

@@ -11,63 +11,66 @@ use serde::Serialize;
 use url::Url;
 
 use super::der::Curve;
-use super::found::{Found, warn_of_hash};
+use super::found::{FoundKey, warn_of_hash};
 use super::message::{Prepared, Unsigned, each};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{AT_ONCE, Client, Method, Request, Response, StatusCode, Trust};
 use crate::keys::error::{OpenError, SignError};
 use crate::keys::uri::{self, AzureUri};
 use crate::oci::Content;
-use crate::service::azure::{Audience, Identity};
+use crate::service::azure::{Audience, AzureIdentity};
 use crate::service::{ServiceError, ServiceName, Token, Trouble, Variables, action};
 use crate::signature::Hash;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::keys) use answer::audience;
-pub(in crate::keys) use answer::{KeyAnswer, Kind, is_shown_to, signature};
+pub(in crate::keys) use answer::{AzureKeyKind, KeyAnswer, is_shown_to, signature};
 
 const VERSION: (&str, &str) = ("api-version", "7.4");
 
 /// A key that was not asked for yet.
-pub(super) struct Closed {
+pub(super) struct ClosedAzure {
     key: AzureUri,
-    identity: Arc<Identity>,
+    identity: Arc<AzureIdentity>,
 }
 
 /// A version of a key.
-pub(super) struct Key {
+pub(super) struct AzureSigner {
     vault: Vault,
     /// `https://HOST/keys/KEY/VERSION`
     url: Url,
-    kind: Kind,
+    kind: AzureKeyKind,
 }
 
 /// A vault, as this run's identity.
 struct Vault {
     host: String,
-    identity: Arc<Identity>,
+    identity: Arc<AzureIdentity>,
     client: Arc<Client>,
     /// What the vault wants a token for.
     audience: Option<Audience>,
 }
 
 #[derive(Serialize)]
-struct Question<'a> {
+struct AzureQuestion<'a> {
     alg: &'static str,
     /// The digest in base64url.
     value: &'a str,
 }
 
-impl Closed {
+impl ClosedAzure {
     /// Reads the credentials.
     pub(super) fn find(key: &AzureUri, variables: &Variables) -> Result<Self, OpenError> {
         Ok(Self {
             key: key.clone(),
-            identity: Identity::of(variables)?,
+            identity: AzureIdentity::of(variables)?,
         })
     }
 
     /// Asks for the key, and pins its version.
-    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
+    pub(super) async fn open(
+        self,
+        client: &Arc<Client>,
+    ) -> Result<(AzureSigner, FoundKey), OpenError> {
         let AzureUri { host, key, version } = &self.key;
         let mut vault = Vault {
             host: host.clone(),
@@ -102,25 +105,25 @@ impl Closed {
         if let Some(hash) = hash {
             warn_of_hash(&self.key, hash);
         }
-        let found = Found {
+        let found = FoundKey {
             public,
             hash,
             version: Some(version),
         };
-        Ok((Key { vault, url, kind }, found))
+        Ok((AzureSigner { vault, url, kind }, found))
     }
 }
 
 /// RSA keys of every size take SHA-256; a curve has its own hash here.
-fn hash_of(kind: Kind) -> Option<Hash> {
+fn hash_of(kind: AzureKeyKind) -> Option<Hash> {
     match kind {
-        Kind::Ec(Curve::P256) | Kind::Rsa => None,
-        Kind::Ec(Curve::P384) => Some(Hash::Sha384),
-        Kind::Ec(Curve::P521) => Some(Hash::Sha512),
+        AzureKeyKind::Ec(Curve::P256) | AzureKeyKind::Rsa => None,
+        AzureKeyKind::Ec(Curve::P384) => Some(Hash::Sha384),
+        AzureKeyKind::Ec(Curve::P521) => Some(Hash::Sha512),
     }
 }
 
-impl Key {
+impl AzureSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         each(messages, AT_ONCE, |message| self.sign_one(message)).await
     }
@@ -128,7 +131,7 @@ impl Key {
     async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
         // No key of Azure's signs messages.
         let digest = prepared.prehash.as_deref().ok_or(SignError::Refused)?;
-        let question = Question {
+        let question = AzureQuestion {
             alg: self.kind.algorithm(),
             value: &URL_SAFE_NO_PAD.encode(digest),
         };

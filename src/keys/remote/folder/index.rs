@@ -55,7 +55,7 @@ pub struct ToSign {
 /// The names of a message and of its signature by one key. They follow from
 /// both, so that nobody has to be told them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct MessageNames {
     pub digest: Digest,
     /// The name of the message's file, but for its ending.
     pub message: String,
@@ -63,7 +63,7 @@ pub struct Named {
     key: Digest,
 }
 
-impl Named {
+impl MessageNames {
     /// `key` is the digest of the public key's DER.
     pub fn new(purpose: Purpose, digest: Digest, key: &Digest) -> Self {
         let message = format!("{}-{}", purpose.name(), first(&digest, OF_MESSAGE));
@@ -97,7 +97,7 @@ impl SignIndex {
         &self,
         folder: &Path,
         message: &Message,
-        named: &Named,
+        named: &MessageNames,
         missing: FolderError,
     ) -> FolderError {
         let index = folder.join(INDEX);
@@ -162,7 +162,7 @@ fn repository(image: &str) -> &str {
 }
 
 /// The error for a message whose signature is not there, as others are not.
-pub(super) fn missing(folder: &Path, named: &Named, others: usize) -> FolderError {
+pub(super) fn missing(folder: &Path, named: &MessageNames, others: usize) -> FolderError {
     FolderError::Missing {
         path: folder.join(&named.signature),
         message: format!("the message with the sha256 {}", named.digest.hex()),

@@ -15,9 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use index::{INDEX, Named, SignIndex, ToSign};
+pub use index::{INDEX, MessageNames, SignIndex, ToSign};
 
-use super::found::Found;
+use super::found::FoundKey;
 use super::known::KnownKey;
 use super::message::{Message, Prepared, Unsigned};
 use crate::beside;
@@ -33,19 +33,19 @@ use crate::signature::Signature;
 const LONGEST_INDEX: usize = 8 << 20;
 
 /// A folder whose key's public half was read.
-pub(super) struct Closed {
-    key: Key,
+pub(super) struct ClosedFolder {
+    key: FolderSigner,
     public: PublicFile,
 }
 
 /// A folder that holds the signatures, or will.
 #[derive(Clone)]
-pub(super) struct Key {
+pub(super) struct FolderSigner {
     folder: PathBuf,
     variables: Variables,
 }
 
-impl Closed {
+impl ClosedFolder {
     /// Reads the public half. The folder may not be there yet, and is not needed
     /// where everything was published before.
     pub(super) fn find(folder: &SignatureFolder, variables: &Variables) -> Result<Self, OpenError> {
@@ -55,15 +55,15 @@ impl Closed {
         }
         Ok(Self {
             public: PublicFile::parse(&folder.public, &pem)?,
-            key: Key {
+            key: FolderSigner {
                 folder: folder.folder.clone(),
                 variables: variables.clone(),
             },
         })
     }
 
-    pub(super) fn open(self) -> (Key, Found) {
-        let found = Found {
+    pub(super) fn open(self) -> (FolderSigner, FoundKey) {
+        let found = FoundKey {
             public: self.public.key,
             hash: None,
             version: None,
@@ -72,7 +72,7 @@ impl Closed {
     }
 }
 
-impl Key {
+impl FolderSigner {
     /// The signature of each message, as `signer` accepts it.
     pub(super) async fn sign(
         &self,
@@ -97,7 +97,7 @@ impl Key {
         messages: &[Prepared],
     ) -> Result<Vec<Signature>, Unsigned> {
         let named = names(signer, messages)?;
-        let is_lacking = |(_, name): &(usize, &Named)| {
+        let is_lacking = |(_, name): &(usize, &MessageNames)| {
             let there = std::fs::metadata(self.folder.join(&name.signature));
             there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
@@ -120,8 +120,8 @@ impl Key {
     fn signature(
         &self,
         signer: &KnownKey,
-        (prepared, name): (&Prepared, &Named),
-        (messages, named): (&[Prepared], &[Named]),
+        (prepared, name): (&Prepared, &MessageNames),
+        (messages, named): (&[Prepared], &[MessageNames]),
     ) -> Result<Signature, SignError> {
         let path = self.folder.join(&name.signature);
         let file = self.read(&path)?;
@@ -135,7 +135,7 @@ impl Key {
     }
 
     /// Why there is no signature of a message, and of so many others.
-    fn lacking(&self, message: &Message, name: &Named, others: usize) -> FolderError {
+    fn lacking(&self, message: &Message, name: &MessageNames, others: usize) -> FolderError {
         let missing = index::missing(&self.folder, name, others);
         let index = self.bytes(&self.folder.join(INDEX), LONGEST_INDEX);
         let index = index.ok().flatten();
@@ -168,7 +168,7 @@ impl Key {
 }
 
 /// The names of messages and of their signatures by this key.
-fn names(signer: &KnownKey, messages: &[Prepared]) -> Result<Vec<Named>, Unsigned> {
+fn names(signer: &KnownKey, messages: &[Prepared]) -> Result<Vec<MessageNames>, Unsigned> {
     let fingerprint = Digest::of(signer.public.as_der());
     let named = messages.iter().enumerate().map(|(index, prepared)| {
         let digest = prepared.message.content.digest();
@@ -176,7 +176,11 @@ fn names(signer: &KnownKey, messages: &[Prepared]) -> Result<Vec<Named>, Unsigne
             index,
             error: SignError::Read(error),
         })?;
-        Ok(Named::new(prepared.message.purpose, digest, &fingerprint))
+        Ok(MessageNames::new(
+            prepared.message.purpose,
+            digest,
+            &fingerprint,
+        ))
     });
     named.collect()
 }

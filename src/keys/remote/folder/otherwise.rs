@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 };
 
 use super::encoding::readings;
-use super::index::Named;
+use super::index::MessageNames;
 use crate::keys::prehash::Prehash;
 use crate::keys::remote::known::KnownKey;
 use crate::keys::remote::message::Prepared;
@@ -24,7 +24,7 @@ pub(super) fn meant(
     key: &KnownKey,
     prepared: &Prepared,
     messages: &[Prepared],
-    named: &[Named],
+    named: &[MessageNames],
 ) -> Option<String> {
     let readings = readings(file, key.algorithm);
     let readings: Vec<Signature> = readings.into_iter().map(Signature::new).collect();

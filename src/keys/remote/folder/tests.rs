@@ -10,8 +10,8 @@ fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-fn named(message: &str, key: &str) -> Named {
-    Named::new(Purpose::Signature, digest(message), &digest(key))
+fn named(message: &str, key: &str) -> MessageNames {
+    MessageNames::new(Purpose::Signature, digest(message), &digest(key))
 }
 
 fn entry(message: &str, key: &str, image: &str) -> ToSign {
@@ -53,7 +53,7 @@ fn names_are_short_and_tell_messages_and_keys_apart() {
     assert_ne!(one.signature, named("b", "k").signature);
     assert_ne!(one.signature, named("a", "l").signature);
     assert_eq!(one.message, named("a", "l").message);
-    let attestation = Named::new(Purpose::Attestation, digest("a"), &digest("k"));
+    let attestation = MessageNames::new(Purpose::Attestation, digest("a"), &digest("k"));
     assert!(attestation.message.starts_with("attestation-"));
 }
 

@@ -15,35 +15,35 @@ use crate::signature::{Hash, PublicKey};
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in crate::keys) struct Versions {
-    crypto_key_versions: Vec<Version>,
+    crypto_key_versions: Vec<GoogleVersion>,
     pub(in crate::keys) next_page_token: String,
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct GoogleVersion {
     name: String,
     state: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct PublicKeyAnswer {
+struct GooglePublicKey {
     pem: String,
     algorithm: String,
 }
 
 #[derive(Deserialize)]
-struct SignAnswer {
+struct GoogleSignature {
     signature: String,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
-    error: RefusalError,
+struct GoogleRefusal {
+    error: GoogleFault,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RefusalError {
+struct GoogleFault {
     status: String,
     message: String,
 }
@@ -59,21 +59,21 @@ impl Versions {
             let state = version.state.as_deref();
             state.is_none_or(|state| state == "ENABLED")
         });
-        let number = |version: &Version| version.name.rsplit('/').next()?.parse().ok();
+        let number = |version: &GoogleVersion| version.name.rsplit('/').next()?.parse().ok();
         enabled.filter_map(number).max()
     }
 }
 
 /// A public key, and the name of the algorithm that it is bound to.
 pub(in crate::keys) fn public_key(body: &[u8]) -> Option<(PublicKey, String)> {
-    let answer: PublicKeyAnswer = serde_json::from_slice(body).ok()?;
+    let answer: GooglePublicKey = serde_json::from_slice(body).ok()?;
     let public = public::public_key(answer.pem.as_bytes()).ok()?;
     Some((public, answer.algorithm))
 }
 
 /// A signature: DER of ECDSA, else its bytes.
 pub(in crate::keys) fn signature(body: &[u8]) -> Option<Vec<u8>> {
-    let answer: SignAnswer = serde_json::from_slice(body).ok()?;
+    let answer: GoogleSignature = serde_json::from_slice(body).ok()?;
     let signature = STANDARD.decode(answer.signature).ok()?;
     (!signature.is_empty()).then_some(signature)
 }
@@ -102,7 +102,7 @@ pub(in crate::keys) fn hash_of(algorithm: &str) -> Result<Option<Hash>, String> 
 
 /// An error answer, sorted by the user's remedy.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
-    let refusal = json::<Refusal>(response).map(|refusal| refusal.error);
+    let refusal = json::<GoogleRefusal>(response).map(|refusal| refusal.error);
     let refusal = refusal.unwrap_or_default();
     let text = Some(refusal.message.as_str()).filter(|text| !text.is_empty());
     let answer = said(response, text);

@@ -12,14 +12,14 @@ use url::Url;
 
 pub(in crate::keys) use answer::{Versions, hash_of, public_key, signature};
 
-use super::found::{Found, warn_of_hash};
+use super::found::{FoundKey, warn_of_hash};
 use super::message::{Prepared, Unsigned, each};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::keys::error::{OpenError, SignError};
 use crate::keys::uri::GoogleUri;
 use crate::oci::Content;
-use crate::service::google::Identity;
+use crate::service::google::GoogleIdentity;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, endpoint};
 use crate::signature::Hash;
 
@@ -35,14 +35,14 @@ const PAGES: usize = 100;
 const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
 /// A key that was not asked for yet.
-pub(super) struct Closed {
+pub(super) struct ClosedGoogle {
     key: GoogleUri,
     endpoint: Url,
-    identity: Arc<Identity>,
+    identity: Arc<GoogleIdentity>,
 }
 
 /// A version of a key.
-pub(super) struct Key {
+pub(super) struct GoogleSigner {
     api: Api,
     /// `projects/…/cryptoKeyVersions/…`
     name: String,
@@ -51,13 +51,13 @@ pub(super) struct Key {
 /// The service, as this run's identity.
 struct Api {
     endpoint: Url,
-    identity: Arc<Identity>,
+    identity: Arc<GoogleIdentity>,
     client: Arc<Client>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Question {
+enum GoogleQuestion {
     Digest(DigestQuestion),
     /// Base64 of the message.
     Data(String),
@@ -72,7 +72,7 @@ enum DigestQuestion {
     Sha512(String),
 }
 
-impl Closed {
+impl ClosedGoogle {
     /// Reads the credentials.
     pub(super) fn find(key: &GoogleUri, variables: &Variables) -> Result<Self, OpenError> {
         let endpoint = match variables.text(OVERRIDE) {
@@ -86,12 +86,15 @@ impl Closed {
         Ok(Self {
             key: key.clone(),
             endpoint,
-            identity: Identity::of(variables)?,
+            identity: GoogleIdentity::of(variables)?,
         })
     }
 
     /// Looks for the version, and asks for its public key.
-    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
+    pub(super) async fn open(
+        self,
+        client: &Arc<Client>,
+    ) -> Result<(GoogleSigner, FoundKey), OpenError> {
         let api = Api {
             endpoint: self.endpoint,
             identity: self.identity,
@@ -113,16 +116,16 @@ impl Closed {
         if let Some(hash) = hash {
             warn_of_hash(&self.key, hash);
         }
-        let found = Found {
+        let found = FoundKey {
             public,
             hash,
             version: Some(version),
         };
-        Ok((Key { api, name }, found))
+        Ok((GoogleSigner { api, name }, found))
     }
 }
 
-impl Key {
+impl GoogleSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         // Before anything is sent.
         for (index, prepared) in messages.iter().enumerate() {
@@ -148,15 +151,15 @@ impl Key {
     }
 }
 
-fn question(prepared: &Prepared) -> Result<Question, SignError> {
+fn question(prepared: &Prepared) -> Result<GoogleQuestion, SignError> {
     Ok(match &prepared.prehash {
         None => {
             let message = prepared.message.content.to_bytes();
-            Question::Data(STANDARD.encode(message.map_err(SignError::Read)?))
+            GoogleQuestion::Data(STANDARD.encode(message.map_err(SignError::Read)?))
         }
         Some(prehash) => {
             let digest = STANDARD.encode(&**prehash);
-            Question::Digest(match prehash.hash {
+            GoogleQuestion::Digest(match prehash.hash {
                 Hash::Sha256 => DigestQuestion::Sha256(digest),
                 Hash::Sha384 => DigestQuestion::Sha384(digest),
                 Hash::Sha512 => DigestQuestion::Sha512(digest),

@@ -24,7 +24,7 @@ pub(super) struct LatestKey {
 
 /// Why an answer about a key gives none that signs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoKey {
+pub(super) enum NoVaultKey {
     /// The answer is none.
     Nonsense(&'static str),
     /// The key is of a kind that does not sign, or not as cosign verifies.
@@ -32,7 +32,7 @@ pub(super) enum NoKey {
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
+struct VaultAnswer<T> {
     data: T,
 }
 
@@ -67,8 +67,8 @@ struct SignedEntry {
 
 /// What to sign, by one version of a key.
 #[derive(Serialize)]
-pub(super) struct SignQuestion {
-    batch_input: Vec<Entry>,
+pub(super) struct VaultBatch {
+    batch_input: Vec<BatchEntry>,
     prehashed: bool,
     key_version: u64,
     signature_algorithm: &'static str,
@@ -76,34 +76,34 @@ pub(super) struct SignQuestion {
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct BatchEntry {
     /// Base64 of a digest, or of a message.
     input: String,
 }
 
 /// Whether inputs are digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inputs {
+pub(super) enum InputKind {
     Digests,
     Messages,
 }
 
 /// Why an entry of a batch has no signature.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unsigned {
+pub(super) enum NoSignature {
     /// In Vault's words.
     Refused(String),
     Nonsense(&'static str),
 }
 
-impl SignQuestion {
-    pub(super) fn new(inputs: Inputs, key_version: u64, batch: Vec<Vec<u8>>) -> Self {
-        let entry = |input: Vec<u8>| Entry {
+impl VaultBatch {
+    pub(super) fn new(inputs: InputKind, key_version: u64, batch: Vec<Vec<u8>>) -> Self {
+        let entry = |input: Vec<u8>| BatchEntry {
             input: STANDARD.encode(input),
         };
         Self {
             batch_input: batch.into_iter().map(entry).collect(),
-            prehashed: inputs == Inputs::Digests,
+            prehashed: inputs == InputKind::Digests,
             // Within an entry it is ignored.
             key_version,
             signature_algorithm: "pkcs1v15",
@@ -113,9 +113,9 @@ impl SignQuestion {
 }
 
 /// The latest version of a key, from the answer about it.
-pub(super) fn latest_key(body: &[u8]) -> Result<LatestKey, NoKey> {
-    let nonsense = NoKey::Nonsense;
-    let answer: Answer<KeyData> =
+pub(super) fn latest_key(body: &[u8]) -> Result<LatestKey, NoVaultKey> {
+    let nonsense = NoVaultKey::Nonsense;
+    let answer: VaultAnswer<KeyData> =
         serde_json::from_slice(body).map_err(|_| nonsense("it is not the JSON of a key"))?;
     let KeyData {
         kind,
@@ -127,20 +127,20 @@ pub(super) fn latest_key(body: &[u8]) -> Result<LatestKey, NoKey> {
     let shown: String = kind.chars().take(64).collect();
     let kind = shown.escape_debug();
     if !supports_signing {
-        return Err(NoKey::Unfit(format!(
+        return Err(NoVaultKey::Unfit(format!(
             "a key of type `{kind}` does not sign"
         )));
     }
     if derived {
         let reason = "it is a derived key, which signs with a context alone";
-        return Err(NoKey::Unfit(reason.to_owned()));
+        return Err(NoVaultKey::Unfit(reason.to_owned()));
     }
     let version = keys.get(&latest_version.to_string());
     let version = version.ok_or(nonsense("its latest version is not in it"))?;
     let text = version.get("public_key").and_then(Value::as_str);
     let public = text.and_then(public_key);
     let public = public.ok_or_else(|| {
-        NoKey::Unfit(format!(
+        NoVaultKey::Unfit(format!(
             "a key of type `{kind}` has no public key to verify with"
         ))
     })?;
@@ -164,8 +164,8 @@ pub(super) fn signatures(
     body: &[u8],
     count: usize,
     version: u64,
-) -> Result<Vec<Result<Vec<u8>, Unsigned>>, &'static str> {
-    let answer: Answer<Batch> =
+) -> Result<Vec<Result<Vec<u8>, NoSignature>>, &'static str> {
+    let answer: VaultAnswer<Batch> =
         serde_json::from_slice(body).map_err(|_| "it is not the JSON of signatures")?;
     let results = answer.data.batch_results;
     if results.len() != count {
@@ -178,16 +178,16 @@ pub(super) fn signatures(
         .collect())
 }
 
-fn signature(entry: SignedEntry, prefix: &str) -> Result<Vec<u8>, Unsigned> {
+fn signature(entry: SignedEntry, prefix: &str) -> Result<Vec<u8>, NoSignature> {
     match (entry.error, entry.signature) {
-        (Some(error), _) if !error.is_empty() => Err(Unsigned::Refused(error)),
+        (Some(error), _) if !error.is_empty() => Err(NoSignature::Refused(error)),
         (_, Some(signature)) => {
-            let nonsense = Unsigned::Nonsense("it signs with another version of the key");
+            let nonsense = NoSignature::Nonsense("it signs with another version of the key");
             let text = signature.strip_prefix(prefix).ok_or(nonsense)?;
             let decoded = STANDARD.decode(text);
-            decoded.map_err(|_| Unsigned::Nonsense("a signature is not base64"))
+            decoded.map_err(|_| NoSignature::Nonsense("a signature is not base64"))
         }
-        (_, None) => Err(Unsigned::Nonsense("a signature is missing")),
+        (_, None) => Err(NoSignature::Nonsense("a signature is missing")),
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn key(change: Value) -> Result<LatestKey, NoKey> {
+    fn key(change: Value) -> Result<LatestKey, NoVaultKey> {
         let mut data = json!({
             "type": "ed25519", "latest_version": 2, "supports_signing": true, "derived": false,
             "keys": {"1": {"public_key": "AA=="}, "2": {"public_key": STANDARD.encode([7; 32])}},
@@ -230,7 +230,7 @@ mod tests {
             (json!({"keys": {"2": {}}}), "no public key"),
             (json!({"keys": {"2": 7}}), "no public key"),
         ] {
-            let Err(NoKey::Unfit(reason)) = key(change.clone()) else {
+            let Err(NoVaultKey::Unfit(reason)) = key(change.clone()) else {
                 panic!("{change}");
             };
             assert!(reason.contains(words), "{reason}");
@@ -240,7 +240,7 @@ mod tests {
             json!({"latest_version": "2"}),
             json!({"keys": []}),
         ] {
-            assert!(matches!(key(change), Err(NoKey::Nonsense(_))));
+            assert!(matches!(key(change), Err(NoVaultKey::Nonsense(_))));
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
             assert!(format!("{nonsense:?}").contains(words), "{nonsense:?}");
         }
         let refused = read(json!([{"error": "no"}, {"signature": "vault:v2:AQI="}]));
-        assert_eq!(refused[0], Err(Unsigned::Refused("no".to_owned())));
+        assert_eq!(refused[0], Err(NoSignature::Refused("no".to_owned())));
         let body = br#"{"data":{"batch_results":[]}}"#;
         assert!(signatures(body, 1, 2).is_err());
         assert!(signatures(b"{}", 0, 2).is_err());

@@ -9,7 +9,7 @@ use tracing::warn;
 use url::Url;
 
 use super::answer;
-use super::token::Token;
+use super::token::VaultToken;
 use crate::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use crate::http::{
     Client, Method, OwnTls, ProxyVariable, Redacted, Redirects, Request, Response, StatusCode,
@@ -32,13 +32,13 @@ pub(super) struct Connection {
     mount: Vec<String>,
     headers: HeaderMap,
     own_tls: Option<Arc<OwnTls>>,
-    token: Token,
+    token: VaultToken,
     asked: OnceCell<HeaderValue>,
     variables: Variables,
 }
 
 /// A question about a key of the transit engine.
-pub(super) enum Question<'a> {
+pub(super) enum VaultQuestion<'a> {
     PublicKey(&'a str),
     /// A key, JSON, and the number of signatures that it asks for.
     Sign(&'a str, Content, usize),
@@ -54,7 +54,7 @@ impl Connection {
         let mount = mount(variables)?;
         let headers = headers(variables)?;
         let own_tls = own_tls(variables)?.map(Arc::new);
-        let token = Token::find(variables)?;
+        let token = VaultToken::find(variables)?;
         let host = address.origin().ascii_serialization();
         if variables.is_on("VAULT_SKIP_VERIFY") {
             let product = product.name();
@@ -88,7 +88,7 @@ impl Connection {
     pub(super) async fn ask(
         &self,
         client: &Client,
-        question: Question<'_>,
+        question: VaultQuestion<'_>,
     ) -> Result<Response, Trouble> {
         let asked = self
             .asked
@@ -112,10 +112,10 @@ impl Connection {
         }
     }
 
-    fn request(&self, question: Question<'_>, token: HeaderValue) -> Result<Request, Trouble> {
+    fn request(&self, question: VaultQuestion<'_>, token: HeaderValue) -> Result<Request, Trouble> {
         let (method, rest, body, limit) = match question {
-            Question::PublicKey(key) => (Method::GET, vec!["keys", key], None, KEY_LIMIT),
-            Question::Sign(key, body, count) => {
+            VaultQuestion::PublicKey(key) => (Method::GET, vec!["keys", key], None, KEY_LIMIT),
+            VaultQuestion::Sign(key, body, count) => {
                 let limit = KEY_LIMIT + ENTRY_LIMIT * count as u64;
                 // The hash is in the path, since the policies that cosign's users
                 // have allow `sign/KEY/*` alone.

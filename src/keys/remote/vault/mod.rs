@@ -10,7 +10,7 @@ mod token;
 
 use std::sync::Arc;
 
-use super::found::Found;
+use super::found::FoundKey;
 use super::message::{Prepared, Unsigned};
 use crate::beside;
 use crate::http::Client;
@@ -18,8 +18,8 @@ use crate::keys::error::{OpenError, SignError};
 use crate::keys::uri::VaultUri;
 use crate::oci::Content;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, VaultKey, nonsense, said};
-use answer::{Inputs, NoKey, SignQuestion};
-use connection::{Connection, Question};
+use answer::{InputKind, NoSignature, NoVaultKey, VaultBatch};
+use connection::{Connection, VaultQuestion};
 
 /// The longest message of an Ed25519 key: Vault takes no longer string than
 /// 1 MiB, and it is in base64.
@@ -32,20 +32,20 @@ const MOST: usize = 5000;
 const AROUND: usize = 16;
 
 /// A key whose Vault has not been asked yet.
-pub(super) struct Closed {
+pub(super) struct ClosedVault {
     name: ServiceName,
     key: String,
     connection: Arc<Connection>,
 }
 
 /// One version of a key.
-pub(super) struct Key {
-    closed: Closed,
+pub(super) struct VaultSigner {
+    closed: ClosedVault,
     version: u64,
     client: Arc<Client>,
 }
 
-impl Closed {
+impl ClosedVault {
     /// Reads the variables of Vault, and the files that they name.
     pub(super) fn find(uri: &VaultUri, variables: &Variables) -> Result<Self, OpenError> {
         let product = uri.product();
@@ -69,23 +69,26 @@ impl Closed {
 
     /// Asks for the public key of the latest version. All signatures are by this
     /// version, even if the key is rotated in between.
-    pub(super) async fn open(self, client: &Arc<Client>) -> Result<(Key, Found), OpenError> {
-        let question = Question::PublicKey(&self.key);
+    pub(super) async fn open(
+        self,
+        client: &Arc<Client>,
+    ) -> Result<(VaultSigner, FoundKey), OpenError> {
+        let question = VaultQuestion::PublicKey(&self.key);
         let response = self.connection.ask(client, question).await;
         let response = response.map_err(|trouble| self.name.failed(trouble))?;
         let latest = answer::latest_key(&response.body).map_err(|no_key| {
             let trouble = match no_key {
-                NoKey::Unfit(reason) => Trouble::Unfit { reason },
-                NoKey::Nonsense(reason) => nonsense(&response, reason),
+                NoVaultKey::Unfit(reason) => Trouble::Unfit { reason },
+                NoVaultKey::Nonsense(reason) => nonsense(&response, reason),
             };
             self.name.failed(trouble)
         })?;
-        let found = Found {
+        let found = FoundKey {
             public: latest.public,
             hash: None,
             version: Some(latest.version.to_string()),
         };
-        let key = Key {
+        let key = VaultSigner {
             closed: self,
             version: latest.version,
             client: Arc::clone(client),
@@ -94,7 +97,7 @@ impl Closed {
     }
 }
 
-impl Key {
+impl VaultSigner {
     /// Signs all messages in one request, or in a few if they are larger than
     /// one may be.
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
@@ -124,10 +127,10 @@ impl Key {
     async fn sign_batch(&self, batch: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         let first = |error: SignError| Unsigned { index: 0, error };
         let body = self.question(batch).await.map_err(first)?;
-        let Closed {
+        let ClosedVault {
             key, connection, ..
         } = &self.closed;
-        let question = Question::Sign(key, body, batch.len());
+        let question = VaultQuestion::Sign(key, body, batch.len());
         let response = connection.ask(&self.client, question).await;
         let response = response.map_err(|trouble| unsigned(0, self.failed(trouble)))?;
         let results = answer::signatures(&response.body, batch.len(), self.version);
@@ -136,10 +139,8 @@ impl Key {
         let results = results.into_iter().enumerate().map(|(index, result)| {
             result.map_err(|error| {
                 let trouble = match error {
-                    answer::Unsigned::Refused(words) => {
-                        Trouble::Failed(said(&response, Some(&words)))
-                    }
-                    answer::Unsigned::Nonsense(reason) => nonsense(&response, reason),
+                    NoSignature::Refused(words) => Trouble::Failed(said(&response, Some(&words))),
+                    NoSignature::Nonsense(reason) => nonsense(&response, reason),
                 };
                 unsigned(index, self.failed(trouble))
             })
@@ -155,14 +156,14 @@ impl Key {
         };
         let inputs: Vec<Content> = batch.iter().map(input).collect();
         let kind = match batch.iter().any(|prepared| prepared.prehash.is_some()) {
-            true => Inputs::Digests,
-            false => Inputs::Messages,
+            true => InputKind::Digests,
+            false => InputKind::Messages,
         };
         let version = self.version;
         let building = move || {
             let bytes = inputs.iter().map(|input| Ok(input.to_bytes()?.to_vec()));
             let bytes: std::io::Result<Vec<_>> = bytes.collect();
-            let question = SignQuestion::new(kind, version, bytes?);
+            let question = VaultBatch::new(kind, version, bytes?);
             Ok(serde_json::to_vec(&question)?)
         };
         let built = beside::run(building).await;

@@ -22,14 +22,14 @@ const CONFIG: &str = "~/.vault";
 const FILE: &str = "~/.vault-token";
 
 /// A token, or what it takes to ask for one.
-pub(super) struct Token {
+pub(super) struct VaultToken {
     helper: Option<PathBuf>,
     /// From a variable, or the one that counts if the helper has none.
     known: Option<HeaderValue>,
     tried: Vec<Tried>,
 }
 
-impl Token {
+impl VaultToken {
     /// Looks for a token. No program is run yet.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         let names = ["VAULT_TOKEN", "BAO_TOKEN"];

@@ -3,7 +3,7 @@
 //! lifecycle knows Amazon's and Azure's (v0.21 `auth/keychain.go`), kpack Google's
 //! too.
 //!
-//! A cloud has an [`Identity`], whose parts that can be read are read by `find`,
+//! A cloud has an [`CloudIdentity`], whose parts that can be read are read by `find`,
 //! before privileges are dropped; nobody is asked until a registry wants a
 //! credential, and then once per registry and run.
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tracing::debug;
 
-use super::{Proof, Reason};
+use super::{IdentityProof, LackingReason};
 use crate::http::Client;
 use crate::oci::Registry;
 use crate::service::aws::{Aws, EcrRegistry};
@@ -56,21 +56,21 @@ pub enum Identities {
 /// The identities for the registries of a run.
 #[derive(Default)]
 pub struct Ambient {
-    logins: HashMap<Registry, Login>,
+    logins: HashMap<Registry, CloudLogin>,
 }
 
 /// What is known of a registry of a cloud.
-struct Login {
+struct CloudLogin {
     cloud: Cloud,
-    identity: Result<Identity, Reason>,
-    answer: OnceCell<Result<Proof, Arc<ServiceError>>>,
+    identity: Result<CloudIdentity, LackingReason>,
+    answer: OnceCell<Result<IdentityProof, Arc<ServiceError>>>,
 }
 
 /// Who to ask, and all that it takes.
-enum Identity {
+enum CloudIdentity {
     Amazon(EcrRegistry, Arc<Aws>),
-    Azure(AcrRegistry, Arc<azure::Identity>),
-    Google(Arc<google::Identity>),
+    Azure(AcrRegistry, Arc<azure::AzureIdentity>),
+    Google(Arc<google::GoogleIdentity>),
 }
 
 impl Ambient {
@@ -82,10 +82,11 @@ impl Ambient {
     ) -> Self {
         let mut logins = HashMap::new();
         for registry in registries {
-            let Some((cloud, identity)) = Identity::find(registry, identities, variables) else {
+            let Some((cloud, identity)) = CloudIdentity::find(registry, identities, variables)
+            else {
                 continue;
             };
-            logins.entry(registry.clone()).or_insert(Login {
+            logins.entry(registry.clone()).or_insert(CloudLogin {
                 cloud,
                 identity,
                 answer: OnceCell::new(),
@@ -102,12 +103,12 @@ impl Ambient {
 
     /// The cloud of a registry, and why it has no credential; so far, if nobody
     /// was asked.
-    pub(super) fn lacking(&self, registry: &Registry) -> Option<(Cloud, Reason)> {
+    pub(super) fn lacking(&self, registry: &Registry) -> Option<(Cloud, LackingReason)> {
         let login = self.logins.get(registry)?;
         let reason = match (&login.identity, login.answer.get()) {
             (Err(reason), _) => reason.clone(),
-            (Ok(_), Some(Err(error))) => Reason::Cloud(Arc::clone(error)),
-            (Ok(_), _) => Reason::NotAsked,
+            (Ok(_), Some(Err(error))) => LackingReason::Cloud(Arc::clone(error)),
+            (Ok(_), _) => LackingReason::NotAsked,
         };
         Some((login.cloud, reason))
     }
@@ -121,7 +122,7 @@ impl Ambient {
         &self,
         registry: &Registry,
         client: &Client,
-    ) -> Result<Option<(Cloud, Proof)>, (Cloud, Arc<ServiceError>)> {
+    ) -> Result<Option<(Cloud, IdentityProof)>, (Cloud, Arc<ServiceError>)> {
         let Some(login) = self.logins.get(registry) else {
             return Ok(None);
         };
@@ -142,51 +143,51 @@ impl Ambient {
     }
 }
 
-impl Identity {
+impl CloudIdentity {
     /// The identity for a registry, if its host is a cloud's; and if there is
     /// none, why.
     fn find(
         registry: &Registry,
         identities: Identities,
         variables: &Variables,
-    ) -> Option<(Cloud, Result<Self, Reason>)> {
+    ) -> Option<(Cloud, Result<Self, LackingReason>)> {
         let host = registry.as_str();
         let found = |find: &dyn Fn() -> Result<Self, ServiceError>| match identities {
-            Identities::Written => Err(Reason::SwitchedOff),
-            Identities::Ambient => find().map_err(|error| Reason::Cloud(Arc::new(error))),
+            Identities::Written => Err(LackingReason::SwitchedOff),
+            Identities::Ambient => find().map_err(|error| LackingReason::Cloud(Arc::new(error))),
         };
         if let Some(registry) = EcrRegistry::of_host(host) {
             let find = || Ok(Self::Amazon(registry.clone(), Aws::find(variables)?));
             return Some((Cloud::Amazon, found(&find)));
         }
         if let Some(registry) = AcrRegistry::of_host(host) {
-            let identity = || azure::Identity::of(variables);
+            let identity = || azure::AzureIdentity::of(variables);
             let find = || Ok(Self::Azure(registry.clone(), identity()?));
             return Some((Cloud::Azure, found(&find)));
         }
-        if google::Identity::opens_registry(host) {
-            let find = || Ok(Self::Google(google::Identity::of(variables)?));
+        if google::GoogleIdentity::opens_registry(host) {
+            let find = || Ok(Self::Google(google::GoogleIdentity::of(variables)?));
             return Some((Cloud::Google, found(&find)));
         }
         None
     }
 
-    async fn ask(&self, client: &Client) -> Result<Proof, ServiceError> {
+    async fn ask(&self, client: &Client) -> Result<IdentityProof, ServiceError> {
         match self {
             Self::Amazon(registry, aws) => {
                 let login = registry.log_in(aws, client).await?;
-                Ok(Proof::Basic {
+                Ok(IdentityProof::Basic {
                     user: login.user,
                     password: login.password,
                 })
             }
             Self::Azure(registry, identity) => {
                 let token = registry.log_in(identity, client).await?;
-                Ok(Proof::RefreshToken(token))
+                Ok(IdentityProof::RefreshToken(token))
             }
             Self::Google(identity) => {
                 let token = identity.token(client, None).await?;
-                Ok(Proof::Basic {
+                Ok(IdentityProof::Basic {
                     user: GOOGLE_USER.to_owned(),
                     password: token.expose().copy(),
                 })

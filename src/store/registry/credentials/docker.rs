@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use super::scope::{Scope, Scoped};
 use super::unusable::{CONFIG_NAME, Unusable};
-use super::{Credential, CredentialsError, MAX_LENGTH, Proof, SecretText, Source, read_json};
+use super::{
+    Credential, CredentialsError, IdentityProof, MAX_LENGTH, SecretText, Source, read_json,
+};
 use crate::http::printable;
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
@@ -52,7 +54,7 @@ pub struct ConfigLocations {
 
 /// A path where the file may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct ConfigCandidate {
     pub path: PathBuf,
     pub naming: Naming,
 }
@@ -78,15 +80,15 @@ pub struct Located {
 impl ConfigLocations {
     /// Where the file may be; the first one that is a file counts
     /// (go-containerregistry `pkg/authn/keychain.go`).
-    pub fn candidates(&self) -> Vec<Candidate> {
+    pub fn candidates(&self) -> Vec<ConfigCandidate> {
         fn set(path: &Option<PathBuf>) -> Option<&Path> {
             path.as_deref().filter(|path| !path.as_os_str().is_empty())
         }
-        let named = |path: PathBuf| Candidate {
+        let named = |path: PathBuf| ConfigCandidate {
             path,
             naming: Naming::Variable,
         };
-        let custom = |path: PathBuf| Candidate {
+        let custom = |path: PathBuf| ConfigCandidate {
             path,
             naming: Naming::Custom,
         };
@@ -118,13 +120,13 @@ impl Located {
     /// # Errors
     /// On a file of more than [`MAX_LENGTH`] bytes, and on one that a variable
     /// names and that cannot be read, unless it is just not there.
-    pub fn first_of(candidates: &[Candidate]) -> Result<Self, CredentialsError> {
+    pub fn first_of(candidates: &[ConfigCandidate]) -> Result<Self, CredentialsError> {
         let mut located = Self::default();
         if candidates.is_empty() {
             let path = PathBuf::from("~/.docker/config.json");
             located.unusable.push((path, Unusable::NoHome));
         }
-        for Candidate { path, naming } in candidates {
+        for ConfigCandidate { path, naming } in candidates {
             let reason = match read(path) {
                 Ok(bytes) if bytes.expose().len() > MAX_LENGTH => {
                     return Err(CredentialsError::TooLong(Source::DockerConfig(
@@ -191,7 +193,7 @@ pub(super) enum HelperKind {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct WrittenConfig {
+struct WrittenDockerConfig {
     auths: Option<BTreeMap<String, Option<AuthEntry>>>,
     cred_helpers: Option<BTreeMap<String, String>>,
     creds_store: Option<String>,
@@ -209,7 +211,7 @@ struct AuthEntry {
 
 impl DockerConfig {
     pub(super) fn parse(text: &Secret, source: &Source) -> Result<Self, CredentialsError> {
-        let written: WrittenConfig = read_json(text, source)?;
+        let written: WrittenDockerConfig = read_json(text, source)?;
         let auths = written.auths.unwrap_or_default();
         let helpers = written.cred_helpers.unwrap_or_default();
         Ok(Self {
@@ -261,16 +263,22 @@ impl DockerConfig {
 impl AuthEntry {
     /// The order of go-containerregistry's transport: registry token, identity
     /// token, user and password; `auth` goes before `username`.
-    fn identity(&self, key: &str, source: &Source) -> Result<Option<Proof>, CredentialsError> {
+    fn identity(
+        &self,
+        key: &str,
+        source: &Source,
+    ) -> Result<Option<IdentityProof>, CredentialsError> {
         let given = |text: &'_ Option<SecretText>| match text {
             Some(SecretText(secret)) if !secret.expose().is_empty() => Some(copy(secret)),
             _ => None,
         };
         if let Some(secret) = given(&self.registrytoken) {
-            return Ok(Some(Proof::Bearer(token(&secret, key, source)?)));
+            return Ok(Some(IdentityProof::Bearer(token(&secret, key, source)?)));
         }
         if let Some(secret) = given(&self.identitytoken) {
-            return Ok(Some(Proof::RefreshToken(token(&secret, key, source)?)));
+            return Ok(Some(IdentityProof::RefreshToken(token(
+                &secret, key, source,
+            )?)));
         }
         if let Some(secret) = given(&self.auth) {
             return basic(&secret, key, source).map(Some);
@@ -278,7 +286,7 @@ impl AuthEntry {
         let Some(user) = given(&self.username) else {
             return Ok(None);
         };
-        Ok(Some(Proof::Basic {
+        Ok(Some(IdentityProof::Basic {
             user: user.expose_str().unwrap_or_default().to_owned(),
             password: given(&self.password).unwrap_or_else(|| Secret::new(Vec::new())),
         }))
@@ -296,7 +304,7 @@ pub(super) fn basic(
     encoded: &Secret,
     key: &str,
     source: &Source,
-) -> Result<Proof, CredentialsError> {
+) -> Result<IdentityProof, CredentialsError> {
     let refuse = || CredentialsError::NotBasic {
         key: printable(key),
         source_of: source.clone(),
@@ -314,7 +322,7 @@ pub(super) fn basic(
     if user.is_empty() {
         return Err(refuse());
     }
-    Ok(Proof::Basic {
+    Ok(IdentityProof::Basic {
         user: user.to_owned(),
         password: Secret::new(password.trim_matches('\0').as_bytes().to_vec()),
     })

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 
-use super::{Credentials, CredentialsError, DockerConfigFile, Located, Proof, Sources, helper};
+use super::{
+    Credentials, CredentialsError, DockerConfigFile, IdentityProof, Located, Sources, helper,
+};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Proxies, Settings};
 use crate::oci::fuzzing::assert_readable;
@@ -111,10 +113,10 @@ pub(super) fn idle() -> Client {
 }
 
 /// A token can stand in a header.
-fn assert_usable(identity: &Proof) {
+fn assert_usable(identity: &IdentityProof) {
     match identity {
-        Proof::Anonymous | Proof::Basic { .. } => {}
-        Proof::Bearer(token) | Proof::RefreshToken(token) => {
+        IdentityProof::Anonymous | IdentityProof::Basic { .. } => {}
+        IdentityProof::Bearer(token) | IdentityProof::RefreshToken(token) => {
             let bytes = token.expose();
             assert!(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic));
         }

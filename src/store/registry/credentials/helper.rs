@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{CredentialsError, HELPER_TIME, Proof, SecretText, Source};
+use super::{CredentialsError, HELPER_TIME, IdentityProof, SecretText, Source};
 use crate::child::{self, Bounds, ChildError, Words};
 use crate::oci::Content;
 use crate::secret::Secret;
@@ -50,7 +50,7 @@ pub(super) async fn ask(
     file: &Path,
     server: &str,
     source: &Source,
-) -> Result<Option<Proof>, CredentialsError> {
+) -> Result<Option<IdentityProof>, CredentialsError> {
     let mut command = Command::new(file);
     command.arg("get");
     let input = Content::from(server.as_bytes().to_vec());
@@ -82,7 +82,7 @@ fn failure(error: ChildError, source: &Source) -> CredentialsError {
 
 /// The identity in a helper's output. The outer `None` is an output that makes
 /// no sense, the inner one an empty output.
-pub(super) fn identity(output: &Secret) -> Option<Option<Proof>> {
+pub(super) fn identity(output: &Secret) -> Option<Option<IdentityProof>> {
     let answer: HelperOutput = serde_json::from_slice(output.expose()).ok()?;
     let empty = || SecretText(Secret::new(Vec::new()));
     let SecretText(user) = answer.username.unwrap_or_else(empty);
@@ -92,9 +92,9 @@ pub(super) fn identity(output: &Secret) -> Option<Option<Proof>> {
     }
     if user.expose() == TOKEN_USER {
         let sendable = secret.expose().iter().all(u8::is_ascii_graphic);
-        return sendable.then_some(Some(Proof::RefreshToken(secret)));
+        return sendable.then_some(Some(IdentityProof::RefreshToken(secret)));
     }
-    Some(Some(Proof::Basic {
+    Some(Some(IdentityProof::Basic {
         user: user.expose_str()?.to_owned(),
         password: secret,
     }))

@@ -12,14 +12,14 @@ use crate::service::ServiceError;
 
 /// A source without a credential.
 #[derive(Clone, Debug)]
-pub struct Lacking {
+pub struct LackingSource {
     pub source: Source,
-    pub reason: Reason,
+    pub reason: LackingReason,
 }
 
 /// Why a source has none.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Reason {
+pub enum LackingReason {
     #[error("not set")]
     NotSet,
     #[error("no entry for `{0}`")]
@@ -37,7 +37,7 @@ pub enum Reason {
     Cloud(Arc<ServiceError>),
 }
 
-impl fmt::Display for Lacking {
+impl fmt::Display for LackingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.source, self.reason)
     }
@@ -46,40 +46,44 @@ impl fmt::Display for Lacking {
 impl Credentials {
     /// All sources in their order, as if none had a credential for `repository`.
     /// Runs no helper.
-    pub(super) fn lacking(&self, repository: &Repository) -> Vec<Lacking> {
-        let no_entry = || Reason::NoEntry(repository.registry().clone());
-        let of_variable = |source, is_set| Lacking {
+    pub(super) fn lacking(&self, repository: &Repository) -> Vec<LackingSource> {
+        let no_entry = || LackingReason::NoEntry(repository.registry().clone());
+        let of_variable = |source, is_set| LackingSource {
             source,
-            reason: if is_set { no_entry() } else { Reason::NotSet },
+            reason: if is_set {
+                no_entry()
+            } else {
+                LackingReason::NotSet
+            },
         };
         let mut lacking = vec![
             of_variable(Source::CnbRegistryAuth, self.cnb_given),
             of_variable(Source::DockerAuthConfig, self.docker_auth_config.is_some()),
         ];
-        lacking.extend(self.unusable.iter().map(|(path, reason)| Lacking {
+        lacking.extend(self.unusable.iter().map(|(path, reason)| LackingSource {
             source: Source::DockerConfig(path.clone()),
-            reason: Reason::Unusable(reason.clone()),
+            reason: LackingReason::Unusable(reason.clone()),
         }));
         if let Some((path, config)) = &self.docker_config {
             let helper = config.helper(repository);
             let program = helper.and_then(|(_, name)| helper::program(name, path).ok());
-            lacking.extend(program.map(|program| Lacking {
+            lacking.extend(program.map(|program| LackingSource {
                 reason: match child::find(&program, &self.helper_path) {
                     Some(_) => no_entry(),
-                    None => Reason::NotInstalled,
+                    None => LackingReason::NotInstalled,
                 },
                 source: Source::Helper {
                     program,
                     config: path.clone(),
                 },
             }));
-            lacking.push(Lacking {
+            lacking.push(LackingSource {
                 source: Source::DockerConfig(path.clone()),
                 reason: no_entry(),
             });
         }
         let cloud = self.ambient.lacking(repository.registry());
-        lacking.extend(cloud.map(|(cloud, reason)| Lacking {
+        lacking.extend(cloud.map(|(cloud, reason)| LackingSource {
             source: Source::Ambient(cloud),
             reason,
         }));

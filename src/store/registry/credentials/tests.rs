@@ -54,10 +54,10 @@ async fn found(sources: Sources, repository: &str) -> String {
     let credential = credential.unwrap_or_else(|error| panic!("{error}"));
     let text = |secret: &Secret| secret.expose_str().unwrap().to_owned();
     match &credential.identity {
-        Proof::Anonymous => "anonymous".to_owned(),
-        Proof::Basic { user, password } => format!("{user}:{}", text(password)),
-        Proof::Bearer(token) => format!("bearer {}", text(token)),
-        Proof::RefreshToken(token) => format!("refresh {}", text(token)),
+        IdentityProof::Anonymous => "anonymous".to_owned(),
+        IdentityProof::Basic { user, password } => format!("{user}:{}", text(password)),
+        IdentityProof::Bearer(token) => format!("bearer {}", text(token)),
+        IdentityProof::RefreshToken(token) => format!("refresh {}", text(token)),
     }
 }
 
@@ -221,7 +221,7 @@ async fn very_many_entries_are_looked_up_at_once() {
             .for_repository(&repository, &idle())
             .await
             .unwrap();
-        let is_anonymous = matches!(credential.identity, Proof::Anonymous);
+        let is_anonymous = matches!(credential.identity, IdentityProof::Anonymous);
         assert_eq!(is_anonymous, name == 20_000, "{name}");
     }
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());

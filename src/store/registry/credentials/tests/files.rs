@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{
-    Candidate, ConfigLocations, CredentialsError, Located, MAX_LENGTH, Naming, Source, Sources,
-    cnb, find, found,
+    ConfigCandidate, ConfigLocations, CredentialsError, Located, MAX_LENGTH, Naming, Source,
+    Sources, cnb, find, found,
 };
 
 #[test]
@@ -56,7 +56,7 @@ fn the_file_is_looked_for_where_go_containerregistry_does() {
 
 /// What is found where these files are looked for.
 fn locate(naming: Naming, paths: &[PathBuf]) -> Result<Located, CredentialsError> {
-    let candidates = paths.iter().map(|path| Candidate {
+    let candidates = paths.iter().map(|path| ConfigCandidate {
         path: path.clone(),
         naming,
     });
