@@ -65,6 +65,7 @@
 //! | Which trusted roots and signing configs are refused? | `trust` |
 //! | Do keys of Vault and OpenBao sign? | `vault` |
 //! | Which requests are sent, in which order? | `wire` |
+//! | Which verifiers accept which evidence, in which format, with which kind of key? | `witnessed` |
 //! | Can the witnesses of the tests be believed? | `witnesses` |
 //! | Who is asked to vouch for signatures, when, and how often? | `witnessing` |
 //! | Do README.md and `docs/install.md` work, word by word? | `word_by_word` |
@@ -141,6 +142,7 @@ mod timestamps;
 mod trust;
 mod vault;
 mod wire;
+mod witnessed;
 mod witnesses;
 mod witnessing;
 mod word_by_word;

@@ -1,7 +1,7 @@
 // Command kyverno-reader verifies an image with the code that Kyverno's
 // admission controller runs for it, without a cluster:
 //
-//	reader verify --mode M --key PUB|--roots PEM --kind signature|attestation [--type T]
+//	reader verify --mode M --key PUB|--roots PEM --identity NAME --kind signature|attestation [--type T]
 //	    [--rekor-key PUB] [--tsa-chain PEM] IMAGE
 //
 // The modes: "Cosign" and "SigstoreBundle" are the values of `verifyImages[].type`
@@ -29,9 +29,9 @@ import (
 
 // question is what the command line asks.
 type question struct {
-	mode, key, roots, predicate, image string
-	rekor, timestamps                  string
-	attestation                        bool
+	mode, key, roots, identity, predicate, image string
+	rekor, timestamps                            string
+	attestation                                  bool
 }
 
 func main() {
@@ -52,6 +52,7 @@ func parse() (question, error) {
 	mode := flags.String("mode", "", "Cosign, SigstoreBundle or ImageValidatingPolicy")
 	key := flags.String("key", "", "a public key, PEM")
 	roots := flags.String("roots", "", "certificates of authorities instead of a key, PEM")
+	identity := flags.String("identity", "", "the name in the certificate")
 	rekor := flags.String("rekor-key", "", "the key of a log that must have an entry, PEM")
 	timestamps := flags.String("tsa-chain", "", "the certificates of a timestamp authority, PEM")
 	kind := flags.String("kind", "", "signature or attestation")
@@ -62,7 +63,7 @@ func parse() (question, error) {
 	if !slices.Contains([]string{"Cosign", "SigstoreBundle", "ImageValidatingPolicy"}, *mode) {
 		return question{}, fmt.Errorf("no such mode: %q", *mode)
 	}
-	asked := question{mode: *mode, predicate: *predicate, image: flags.Arg(0), attestation: *kind == "attestation"}
+	asked := question{mode: *mode, identity: *identity, predicate: *predicate, image: flags.Arg(0), attestation: *kind == "attestation"}
 	for path, text := range map[*string]*string{
 		key: &asked.key, roots: &asked.roots, rekor: &asked.rekor, timestamps: &asked.timestamps,
 	} {
@@ -102,7 +103,7 @@ func asClusterPolicy(ctx context.Context, asked question) error {
 		TSACertChain:   asked.timestamps,
 	}
 	if asked.roots != "" {
-		options.SubjectRegExp, options.IssuerRegExp = ".*", ".*"
+		options.Subject, options.IssuerRegExp = asked.identity, ".*"
 	}
 	if !asked.attestation {
 		_, err := clusterpolicy.NewVerifier().VerifySignature(ctx, options)
