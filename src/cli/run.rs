@@ -141,10 +141,7 @@ fn sign(
     watch: &Watch,
     secrets: &Secrets,
 ) -> Result<(), Failure> {
-    let inputs = Inputs::resolve(flags, environment).map_err(Failure::Inputs)?;
-    for warning in &inputs.warnings {
-        warn!("{warning}");
-    }
+    let inputs = resolve(flags, environment)?;
     if let Err(refused) = privileges::harden() {
         warn!("{refused}");
     }
@@ -198,15 +195,27 @@ fn sign(
         Some(destination) if signs => write_receipt(destination, &receipt, has_written),
         _ => Ok(()),
     };
+    conclude(outcome, written)?;
+    if signs {
+        let took = watch.elapsed().as_secs_f64();
+        info!("Done in {took:.1} s: {}", receipt.summary());
+    }
+    Ok(())
+}
+
+fn resolve(flags: Flags, environment: &Environment) -> Result<Inputs, Failure> {
+    let inputs = Inputs::resolve(flags, environment).map_err(Failure::Inputs)?;
+    for warning in &inputs.warnings {
+        warn!("{warning}");
+    }
+    Ok(inputs)
+}
+
+/// One error ends the run; another one becomes a line of the log.
+fn conclude(outcome: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
     let Err(failure) = outcome else {
-        written?;
-        if signs {
-            let took = watch.elapsed().as_secs_f64();
-            info!("Done in {took:.1} s: {}", receipt.summary());
-        }
-        return Ok(());
+        return written;
     };
-    // One error ends the run; the other becomes a line of the log.
     if let Err(unwritten) = written {
         warn!("{}", chain(&unwritten));
     }

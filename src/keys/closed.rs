@@ -8,7 +8,9 @@ use super::error::OpenError;
 use super::key_file::KeyFile;
 use super::password::{Password, unlock};
 use super::reference::{KeyReference, KeyUri};
-use super::{KeyError, LocalKey, Signer, remote, stored};
+use super::remote::ClosedRemote;
+use super::stored::{self, ClosedStored};
+use super::{KeyError, LocalKey, Signer};
 use crate::beside;
 use crate::http::Client;
 use crate::secret::Secret;
@@ -19,9 +21,9 @@ pub enum Closed {
     /// A key file's content, and its password.
     Locked(KeyFile, Password),
     /// A key file that a service keeps, and its password.
-    Stored(stored::ClosedStored),
+    Stored(ClosedStored),
     /// A key that its service keeps.
-    Remote(remote::ClosedRemote),
+    Remote(ClosedRemote),
     /// A key that is made for this run.
     New,
 }
@@ -82,8 +84,7 @@ async fn unlock_beside(
     Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
 }
 
-/// Finds the key of a URI or of a program, and reads what it takes to ask for
-/// it. `password` is that of a key which a password opens.
+/// Finds a key, and reads what it takes to ask for it. `password` is that of a key which a password opens.
 ///
 /// # Errors
 /// On variables, files and programs that are not there or cannot be used.
@@ -92,20 +93,39 @@ pub fn find(
     password: Password,
     variables: &Variables,
 ) -> Result<Closed, OpenError> {
-    match reference {
-        KeyReference::Identity(_) => Ok(Closed::New),
-        KeyReference::Uri(KeyUri::Environment(name)) => {
-            let pem = stored::from_variable(name, variables)?;
-            Ok(Closed::of_file(&pem, password)?)
+    Ok(match reference {
+        KeyReference::File(path) => Closed::of_file(&variables.read(path)?, password)?,
+        KeyReference::Identity(_) => Closed::New,
+        KeyReference::Program(program) => {
+            Closed::Remote(ClosedRemote::of_program(program, variables)?)
         }
-        KeyReference::Uri(KeyUri::Kubernetes(uri)) => Ok(Closed::Stored(
-            stored::ClosedStored::in_kubernetes(uri, variables)?,
-        )),
-        KeyReference::Uri(KeyUri::GitLab(uri)) => Ok(Closed::Stored(
-            stored::ClosedStored::in_gitlab(uri, variables)?,
-        )),
-        reference => Ok(Closed::Remote(remote::ClosedRemote::find(
-            reference, variables,
-        )?)),
-    }
+        KeyReference::Signatures(folder) => {
+            Closed::Remote(ClosedRemote::in_folder(folder, variables)?)
+        }
+        KeyReference::Uri(uri) => of_uri(uri, password, variables)?,
+    })
+}
+
+fn of_uri(uri: &KeyUri, password: Password, variables: &Variables) -> Result<Closed, OpenError> {
+    let remote = match uri {
+        KeyUri::Environment(name) => {
+            let pem = stored::from_variable(name, variables)?;
+            return Ok(Closed::of_file(&pem, password)?);
+        }
+        KeyUri::Kubernetes(uri) => {
+            let closed = ClosedStored::in_kubernetes(uri, variables)?;
+            return Ok(Closed::Stored(closed));
+        }
+        KeyUri::GitLab(uri) => {
+            let closed = ClosedStored::in_gitlab(uri, variables)?;
+            return Ok(Closed::Stored(closed));
+        }
+        KeyUri::Aws(uri) => ClosedRemote::in_aws(uri, variables)?,
+        KeyUri::Azure(uri) => ClosedRemote::in_azure(uri, variables)?,
+        KeyUri::Google(uri) => ClosedRemote::in_google(uri, variables)?,
+        KeyUri::Vault(uri) => ClosedRemote::in_vault(uri, variables)?,
+        KeyUri::Pkcs11(resource) => ClosedRemote::in_token(resource, variables)?,
+        KeyUri::Plugin { name, resource } => ClosedRemote::of_plugin(name, resource, variables)?,
+    };
+    Ok(Closed::Remote(remote))
 }

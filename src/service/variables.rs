@@ -156,7 +156,7 @@ impl Variables {
 
     /// What the keys of one service share in this run, credentials and
     /// connections: made when the first of them is found, known by its type and
-    /// `name`.
+    /// `name`: some of the types are `keys`', a floor above.
     ///
     /// # Errors
     /// As `make`; nothing is kept then.

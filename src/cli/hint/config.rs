@@ -82,35 +82,8 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
             say("secrets are not written into this file: write the path of the file that holds it")
         }
         ConfigError::UnsupportedScheme { .. } => say("only the path of a file can be used"),
-        ConfigError::NotWith {
-            key: "identity-token" | "oidc-provider",
-            other: "key" | "program" | "signatures" | "public-key" | "certificate",
-            ..
-        } => say(
-            "an identity signs with a key of the run's own and is certified by the authority of \
-             the signing config: leave out what names another key",
-        ),
-        ConfigError::NotWith {
-            key: "program" | "signatures",
-            ..
-        } => say("a key is named once, by `key`, `program` or `signatures`"),
-        ConfigError::NotWith { other: "key", .. } => say(
-            "it is the public half of a key that signs by `program` or `signatures`; a `key` needs \
-             none",
-        ),
-        ConfigError::NotWith { .. } => say("give one of the two"),
-        ConfigError::Needs {
-            key: "bundle-certificate-chain",
-            ..
-        } => say(
-            "it adds a bundle with the issuers of `certificate-chain`, where `format` is `bundle` \
-             or `both`",
-        ),
-        ConfigError::Needs {
-            other: "trusted-root",
-            ..
-        } => say(TRUSTED_ROOT),
-        ConfigError::Needs { .. } => say(SIGNING_CONFIG),
+        ConfigError::NotWith { key, other, .. } => of_contradiction(key, other),
+        ConfigError::Needs { key, other, .. } => of_needed(key, other),
         ConfigError::NoPublicKey { .. } => say(
             "name the public half of the key that signs: `public-key = \"<path>\"` or \
              `certificate = \"<path>\"`",
@@ -126,6 +99,39 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
             };
             Some(words.into())
         }
+    }
+}
+
+/// Two keys of which one at most can be given.
+fn of_contradiction(key: &str, other: &str) -> Hint {
+    match (key, other) {
+        (
+            "identity-token" | "oidc-provider",
+            "key" | "program" | "signatures" | "public-key" | "certificate",
+        ) => say(
+            "an identity signs with a key of the run's own and is certified by the authority of \
+             the signing config: leave out what names another key",
+        ),
+        ("program" | "signatures", _) => {
+            say("a key is named once, by `key`, `program` or `signatures`")
+        }
+        (_, "key") => say(
+            "it is the public half of a key that signs by `program` or `signatures`; a `key` needs \
+             none",
+        ),
+        _ => say("give one of the two"),
+    }
+}
+
+/// A key that says nothing without another.
+fn of_needed(key: &str, other: &str) -> Hint {
+    match (key, other) {
+        ("bundle-certificate-chain", _) => say(
+            "it adds a bundle with the issuers of `certificate-chain`, where `format` is `bundle` \
+             or `both`",
+        ),
+        (_, "trusted-root") => say(TRUSTED_ROOT),
+        _ => say(SIGNING_CONFIG),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Hint, http, say};
 use crate::http::HttpError;
-use crate::service::{Trouble, VaultKey};
+use crate::service::{Said, Trouble, VaultKey};
 
 pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
     let VaultKey { mount, key, .. } = key;
@@ -26,20 +26,7 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
             )
             .into(),
         ),
-        Trouble::Missing { answer, .. } if answer.0.contains("handler") => Some(
-            format!(
-                "no engine is mounted at `{mount}`: set `TRANSIT_SECRET_ENGINE_PATH` to the path \
-                 of the transit engine, and `VAULT_NAMESPACE` to its namespace"
-            )
-            .into(),
-        ),
-        Trouble::Missing { .. } => Some(
-            format!(
-                "create it with `vault write -f {mount}/keys/{key} type=ecdsa-p256`, or correct \
-                 the name"
-            )
-            .into(),
-        ),
+        Trouble::Missing { answer, .. } => Some(of_missing(mount, key, answer).into()),
         Trouble::Unfit { .. } => say(
             "keys of the types `ecdsa-p256`, `ecdsa-p384`, `ecdsa-p521`, `ed25519`, `rsa-2048`, \
              `rsa-3072` and `rsa-4096` sign",
@@ -48,22 +35,7 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
             "an Ed25519 key signs whole messages, and services limit these: use an ECDSA or RSA \
              key for attestations of this size",
         ),
-        Trouble::Http(HttpError::Overloaded { answer, .. }) if answer.contains("sealed") => {
-            say("it is sealed: have it unsealed; running again is safe")
-        }
-        Trouble::Http(HttpError::Certificate { .. }) => {
-            say("name the certificate of its authority with `VAULT_CACERT`")
-        }
-        Trouble::Http(HttpError::Tls { .. }) => {
-            say("if it speaks plain HTTP, write `VAULT_ADDR` with `http://`")
-        }
-        Trouble::Http(error) if error.wants_certificate() => {
-            say("name a certificate and its key with `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`")
-        }
-        Trouble::Http(HttpError::Connect { .. } | HttpError::Dns { .. }) => {
-            say("check `VAULT_ADDR`, the network and the proxies; running again is safe")
-        }
-        Trouble::Http(error) => http::of_http(error),
+        Trouble::Http(error) => of_connection(error),
         Trouble::Astray { .. } => say(
             "it is a standby: set its `api_addr` to an `https://` address, or name the active one \
              with `VAULT_ADDR`",
@@ -81,5 +53,38 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
         | Trouble::Child(_)
         | Trouble::Failed(_)
         | Trouble::NoProgram => None,
+    }
+}
+
+/// No engine, or no key in it.
+fn of_missing(mount: &str, key: &str, answer: &Said) -> String {
+    match answer.0.contains("handler") {
+        true => format!(
+            "no engine is mounted at `{mount}`: set `TRANSIT_SECRET_ENGINE_PATH` to the path of \
+             the transit engine, and `VAULT_NAMESPACE` to its namespace"
+        ),
+        false => format!(
+            "create it with `vault write -f {mount}/keys/{key} type=ecdsa-p256`, or correct the \
+             name"
+        ),
+    }
+}
+
+fn of_connection(error: &HttpError) -> Hint {
+    match error {
+        HttpError::Overloaded { answer, .. } if answer.contains("sealed") => {
+            say("it is sealed: have it unsealed; running again is safe")
+        }
+        HttpError::Certificate { .. } => {
+            say("name the certificate of its authority with `VAULT_CACERT`")
+        }
+        HttpError::Tls { .. } => say("if it speaks plain HTTP, write `VAULT_ADDR` with `http://`"),
+        error if error.wants_certificate() => {
+            say("name a certificate and its key with `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`")
+        }
+        HttpError::Connect { .. } | HttpError::Dns { .. } => {
+            say("check `VAULT_ADDR`, the network and the proxies; running again is safe")
+        }
+        error => http::of_http(error),
     }
 }

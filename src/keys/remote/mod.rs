@@ -2,7 +2,7 @@
 //! another program. What comes over is the public half, then signatures.
 //!
 //! Each service has a file with the same three parts: what is known before it
-//! is asked (`Closed`), what it answers about its key (`open`), and its
+//! is asked (`Closed…`), what it answers about its key (`open`), and its
 //! signatures (`sign`). Whatever they answer, no signature leaves this module
 //! that the public half does not accept (KEY-36).
 
@@ -28,8 +28,9 @@ pub use folder::{INDEX, MessageNames, SignIndex, ToSign};
 pub use message::{Message, Purpose, Unsigned};
 
 use super::algorithm::Algorithm;
-use super::error::{KeyError, OpenError, SignError};
-use super::reference::{KeyReference, KeyUri};
+use super::error::{OpenError, SignError};
+use super::reference::{Program, SignatureFolder};
+use super::uri::{AwsUri, AzureUri, GoogleUri, VaultUri};
 use crate::beside;
 use crate::http::Client;
 use crate::oci::Content;
@@ -72,41 +73,51 @@ pub struct RemoteKey {
 }
 
 impl ClosedRemote {
-    pub(super) fn find(reference: &KeyReference, variables: &Variables) -> Result<Self, OpenError> {
-        Ok(Self(match reference {
-            KeyReference::Uri(KeyUri::Aws(key)) => {
-                RemoteKeeper::Aws(aws::ClosedAws::find(key, variables)?)
-            }
-            KeyReference::Uri(KeyUri::Azure(key)) => {
-                RemoteKeeper::Azure(azure::ClosedAzure::find(key, variables)?)
-            }
-            KeyReference::Uri(KeyUri::Google(key)) => {
-                RemoteKeeper::Google(google::ClosedGoogle::find(key, variables)?)
-            }
-            KeyReference::Uri(KeyUri::Pkcs11(resource)) => {
-                RemoteKeeper::Plugin(plugin::ClosedPlugin::find_for_token(resource, variables)?)
-            }
-            KeyReference::Uri(KeyUri::Plugin { name, resource }) => {
-                RemoteKeeper::Plugin(plugin::ClosedPlugin::find(name, resource, variables)?)
-            }
-            KeyReference::Uri(KeyUri::Vault(uri)) => {
-                RemoteKeeper::Vault(vault::ClosedVault::find(uri, variables)?)
-            }
-            KeyReference::Program(program) => {
-                RemoteKeeper::Program(program::ClosedProgram::find(program, variables)?)
-            }
-            KeyReference::Signatures(folder) => {
-                RemoteKeeper::Folder(folder::ClosedFolder::find(folder, variables)?)
-            }
-            // Those are unlocked here.
-            KeyReference::File(_)
-            | KeyReference::Identity(_)
-            | KeyReference::Uri(
-                KeyUri::Environment(_) | KeyUri::GitLab(_) | KeyUri::Kubernetes(_),
-            ) => {
-                return Err(OpenError::Key(KeyError::Damaged));
-            }
-        }))
+    pub(super) fn of_program(program: &Program, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = program::ClosedProgram::find(program, variables)?;
+        Ok(Self(RemoteKeeper::Program(closed)))
+    }
+
+    pub(super) fn in_folder(
+        folder: &SignatureFolder,
+        variables: &Variables,
+    ) -> Result<Self, OpenError> {
+        let closed = folder::ClosedFolder::find(folder, variables)?;
+        Ok(Self(RemoteKeeper::Folder(closed)))
+    }
+
+    pub(super) fn in_aws(uri: &AwsUri, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = aws::ClosedAws::find(uri, variables)?;
+        Ok(Self(RemoteKeeper::Aws(closed)))
+    }
+
+    pub(super) fn in_azure(uri: &AzureUri, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = azure::ClosedAzure::find(uri, variables)?;
+        Ok(Self(RemoteKeeper::Azure(closed)))
+    }
+
+    pub(super) fn in_google(uri: &GoogleUri, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = google::ClosedGoogle::find(uri, variables)?;
+        Ok(Self(RemoteKeeper::Google(closed)))
+    }
+
+    pub(super) fn in_vault(uri: &VaultUri, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = vault::ClosedVault::find(uri, variables)?;
+        Ok(Self(RemoteKeeper::Vault(closed)))
+    }
+
+    pub(super) fn in_token(resource: &str, variables: &Variables) -> Result<Self, OpenError> {
+        let closed = plugin::ClosedPlugin::find_for_token(resource, variables)?;
+        Ok(Self(RemoteKeeper::Plugin(closed)))
+    }
+
+    pub(super) fn of_plugin(
+        name: &str,
+        resource: &str,
+        variables: &Variables,
+    ) -> Result<Self, OpenError> {
+        let closed = plugin::ClosedPlugin::find(name, resource, variables)?;
+        Ok(Self(RemoteKeeper::Plugin(closed)))
     }
 
     pub(super) async fn open(self, client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
