@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate::OwnCertificateError;
-use super::generate::GenerateError;
+use super::message_folder::GenerateError;
 use super::mixture::Mixture;
 use super::secret_file::SecretFileError;
 use super::witnesses::WitnessesError;

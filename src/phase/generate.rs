@@ -6,14 +6,13 @@
 //! the same report and `cosign.toml` are the same folder. The index is written
 //! last, so that it lists no file that is not there.
 
-mod folder;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::info;
 
 use super::claims::Body;
 use super::error::PhaseError;
+use super::message_folder::{JSON, MessageFolder, PAE};
 use super::open_keys::Keys;
 use super::plan::Plan;
 use super::processors::on_all_processors;
@@ -22,12 +21,6 @@ use crate::envelope::Payload;
 use crate::keys::{INDEX, KeyReference, MessageNames, Purpose, SignIndex, ToSign};
 use crate::oci::{Content, Digest};
 use crate::words::{ByteCount, Count};
-pub use folder::{GenerateError, MessageFolder};
-
-/// The endings of messages: simple signing is JSON, the other is DSSE's
-/// pre-authentication encoding.
-const JSON: &str = "json";
-const PAE: &str = "pae";
 
 /// Everything that is to be signed elsewhere.
 struct Generation {

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::destination::{Destination, DestinationError};
 use super::error::PhaseError;
 use super::plan::Plan;
-use super::seal::{Entry, SealedPlace};
+use super::sealed_place::{Entry, SealedPlace};
 use crate::attach::Kind;
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};

@@ -2,44 +2,21 @@
 //! the place where it hangs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::check_write::WritablePlace;
 use super::claims::Body;
 use super::error::PhaseError;
-use super::open_keys::KeyRecord;
 use super::plan::Plan;
 use super::processors::on_all_processors;
+use super::sealed_place::{Entry, SealedPlace};
 use super::sign::SignedWant;
-use super::subject::Subject;
 use super::witness::Vouched;
 use crate::attach::Place;
-use crate::envelope::{self, ReferrerMembers};
+use crate::envelope::ReferrerMembers;
 use crate::oci::Descriptor;
 
 /// Everything in its form, nothing published.
 pub struct Sealed {
     places: Vec<SealedPlace>,
-}
-
-/// The layers that hang, or will hang, at one place.
-pub(super) struct SealedPlace {
-    pub(super) place: Place,
-    pub(super) before: WritablePlace,
-    pub(super) entries: Vec<Entry>,
-    /// Layers of our own that the new ones take the place of.
-    pub(super) superseded: Vec<Descriptor>,
-}
-
-/// One signatory's layer or bundle.
-pub(super) struct Entry {
-    pub(super) subject: Arc<Subject>,
-    pub(super) key: Arc<KeyRecord>,
-    pub(super) document: Option<String>,
-    pub(super) predicate_type: Option<String>,
-    /// The layer of ours that it takes the place of.
-    superseded: Option<Descriptor>,
-    pub(super) sealed: envelope::SealedValue,
 }
 
 impl Sealed {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::ConfigError;
-use super::key::file;
+use super::path::file;
 use super::table::Table;
 use super::{Format, format};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::{Position, shortened};
 use super::error::ConfigError;
-use super::key::file;
+use super::path::file;
 use super::table::Table;
 
 /// The files that name those who vouch; see [`CosignConfig::resolve`].

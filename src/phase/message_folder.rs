@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::{JSON, PAE};
 use crate::keys::{INDEX, Purpose, SignIndex, ToSign};
 use crate::oci::Content;
 use crate::oci::digest::{HashAlgorithm, Hasher};
 
+/// The endings of messages: simple signing is JSON, the other is DSSE's
+/// pre-authentication encoding.
+pub(super) const JSON: &str = "json";
+pub(super) const PAE: &str = "pae";
 /// The most that is read of an index which is longer than the new one.
 const LONGEST_INDEX: u64 = 8 << 20;
 const PIECE: usize = 64 * 1024;
