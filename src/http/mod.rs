@@ -13,6 +13,7 @@ mod host;
 mod message;
 mod names;
 mod own_tls;
+mod patience;
 mod proxies;
 mod reach;
 mod redact;
@@ -49,15 +50,9 @@ use crate::oci::Content;
 use crate::secret::Secrets;
 use clients::{Clients, streamed};
 use host::{Host, LastFailure};
+use patience::{Arrival, SILENCE, SLOWEST, patience};
 use retry::{Pace, PassingFailure};
 use roots::LazyRoots;
-use waiting::{Arrival, patience};
-
-/// How long a host may stay silent: before an answer begins, and between two
-/// pieces of it.
-const SILENCE: Duration = Duration::from_secs(30);
-/// The slowest transfer that is not given up, in bytes per second.
-const SLOWEST: u64 = 32 * 1024;
 
 /// The network settings of a run.
 pub struct Settings {

@@ -6,25 +6,14 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
-use tracing::{info, warn};
+use tracing::warn;
 use url::Url;
 
 use super::error::HttpError;
 use super::host::{Host, LastFailure};
+use super::patience::patience;
 use super::redact::Redacted;
-use super::silence::FIRST;
-use super::{Client, Request, SILENCE, SLOWEST};
-use crate::oci::Content;
-use crate::words::ByteCount;
-
-/// How long an answer to `request` may take to begin.
-pub(super) fn patience(request: &Request) -> Duration {
-    if let Some(leash) = request.leash {
-        return leash.time;
-    }
-    let length = request.body.as_ref().map_or(0, Content::length);
-    SILENCE + Duration::from_secs(length / SLOWEST)
-}
+use super::{Client, Request};
 
 impl Client {
     /// The outcome of `work`, or an error as soon as the run's time is over. As
@@ -95,34 +84,4 @@ fn path(url: &Url) -> String {
     let shown = Redacted(url).to_string();
     let origin = url.origin().ascii_serialization();
     shown.strip_prefix(&origin).unwrap_or(&shown).to_owned()
-}
-
-/// An answer's body that takes its time.
-pub(super) struct Arrival<'a> {
-    url: &'a Url,
-    all: Option<u64>,
-    due: Instant,
-}
-
-impl<'a> Arrival<'a> {
-    /// Begins to read a body, of `all` bytes if that is known.
-    pub(super) fn new(url: &'a Url, all: Option<u64>) -> Self {
-        Self {
-            url,
-            all,
-            due: Instant::now() + FIRST,
-        }
-    }
-
-    /// Notes that `length` bytes have arrived.
-    pub(super) fn note(&mut self, length: u64) {
-        let now = Instant::now();
-        if now < self.due {
-            return;
-        }
-        self.due = now + FIRST;
-        let all = self.all.map(|all| format!(" of {}", ByteCount(all)));
-        let (read, all) = (ByteCount(length), all.unwrap_or_default());
-        info!("Read {read}{all} from {}", Redacted(self.url));
-    }
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::error::StoreError;
+use super::known::Mount;
 use super::limit::Limit;
-use super::mount::Mount;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{HeaderValue, RANGE};
 use crate::http::{Keep, Method};

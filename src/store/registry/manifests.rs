@@ -1,13 +1,11 @@
 //! Manifests (distribution-spec v1.1, "Pulling manifests" and "Pushing
 //! manifests").
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::{Answer, ErrorCode, StoreError};
+use super::known::WhenStopped;
 use super::limit::Limit;
-use super::stop::WhenStopped;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use crate::http::{HttpError, Method, Replay, Response, StatusCode};
@@ -62,28 +60,6 @@ pub struct Outcome {
     pub answer: Result<Put, StoreError>,
     /// Whether others may see the manifest now.
     pub visible: Visible,
-}
-
-/// The manifests that were not there when they were last read.
-#[derive(Default)]
-pub(super) struct Absent(Mutex<HashSet<Reference>>);
-
-impl Absent {
-    fn references(&self) -> MutexGuard<'_, HashSet<Reference>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, reference: &Reference) {
-        self.references().insert(reference.clone());
-    }
-
-    fn forget(&self, reference: &Reference) {
-        self.references().remove(reference);
-    }
-
-    fn holds(&self, reference: &Reference) -> bool {
-        self.references().contains(reference)
-    }
 }
 
 impl Registries {

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod known;
 mod limit;
 mod manifests;
 mod mount;
@@ -27,7 +28,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
 use url::Url;
 
 pub use error::{Answer, ErrorCode, Shown, StoreError};
@@ -42,10 +42,7 @@ use crate::http::{
 use crate::oci::{Content, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
-use manifests::Absent;
-use mount::{Mount, Mounts};
-use stop::{Progress, WhenStopped};
-use upload::Session;
+use known::{Absent, Mount, Mounts, Progress, Session, Slot, WhenStopped};
 
 /// The platform's settings for registries.
 pub struct Access {
@@ -73,9 +70,6 @@ pub struct Registries {
 
 /// A credential, or why there is none: a failure is not tried again.
 type Resolved = Result<Arc<Credential>, Arc<CredentialsError>>;
-
-/// A value computed once; concurrent callers wait for the first.
-type Slot<T> = Arc<OnceCell<T>>;
 
 impl Registries {
     pub fn new(client: Arc<Client>, access: Access) -> Self {

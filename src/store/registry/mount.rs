@@ -5,53 +5,13 @@
 //! A mount is tried once per blob and repository, and only saves sending the
 //! bytes: after any other answer of the registry, an upload does as well.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use tracing::debug;
-use url::Url;
 
-use super::stop::WhenStopped;
-use super::upload::{Session, location};
-use super::{Ask, Registries, Slot, Target};
+use super::known::{Mount, Session, WhenStopped};
+use super::upload::location;
+use super::{Ask, Registries, Target};
 use crate::http::{Method, Replay};
-use crate::oci::{Digest, Registry, Repository};
-
-/// The blob to mount, and its source.
-pub(super) struct Mount<'a> {
-    pub(super) digest: &'a Digest,
-    pub(super) from: &'a Repository,
-}
-
-impl Mount<'_> {
-    /// Makes `url`, which opens an upload session, ask for the mount first.
-    pub(super) fn ask(&self, url: &mut Url) {
-        url.query_pairs_mut()
-            .append_pair("mount", &self.digest.to_string())
-            .append_pair("from", self.from.path());
-    }
-}
-
-/// The places of blobs, as far as this run knows.
-#[derive(Default)]
-pub(super) struct Mounts {
-    sources: Mutex<HashMap<(Registry, Digest), Slot<Repository>>>,
-    tried: Mutex<HashSet<(Repository, Digest)>>,
-}
-
-impl Mounts {
-    /// The repository that the blob was uploaded to first.
-    pub(super) fn source(&self, registry: &Registry, digest: &Digest) -> Slot<Repository> {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (registry.clone(), digest.clone());
-        Arc::clone(sources.entry(key).or_default())
-    }
-
-    fn is_first_try(&self, repository: &Repository, digest: &Digest) -> bool {
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        tried.insert((repository.clone(), digest.clone()))
-    }
-}
+use crate::oci::Repository;
 
 impl Registries {
     /// Whether the blob is there now. If not, the session that the registry may

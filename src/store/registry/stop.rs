@@ -2,37 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use super::known::WhenStopped;
 use super::{Ask, Registries, StoreError};
 use crate::http::Response;
 use crate::oci::Repository;
 use crate::store::Visible;
-
-/// The treatment of a request when the run is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WhenStopped {
-    /// Dropped, or not sent at all: it leaves nothing behind.
-    Drop,
-    /// Not sent; but if it is under way, its answer is awaited, since the
-    /// registry may have granted or written something.
-    Await,
-}
-
-/// Whether the run is to stop, and whether others may see a change.
-pub(super) struct Progress {
-    stopping: watch::Sender<bool>,
-    visible: watch::Sender<Visible>,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            stopping: watch::Sender::new(false),
-            visible: watch::Sender::new(Visible::No),
-        }
-    }
-}
 
 impl Registries {
     /// From now on requests fail, those under way too, except the ones whose

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::error::StoreError;
-use super::stop::WhenStopped;
+use super::known::{Session, WhenStopped};
 use super::{Ask, Registries, Target, answer};
 use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use crate::http::{Lead, Method, Redacted, Response, printable};
@@ -18,11 +18,6 @@ const RENEWALS: usize = 3;
 /// has less time.
 const CANCELLING: Duration = Duration::from_secs(2);
 const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
-
-/// An upload session that the registry granted.
-pub(super) struct Session {
-    pub(super) location: Lead,
-}
 
 /// A session in use.
 struct Lease<'a> {
