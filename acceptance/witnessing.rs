@@ -6,9 +6,10 @@ use serde_json::Value;
 use crate::support::cosign::{Cosign, all_three, public_key};
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
+use crate::support::pki::{Pki, SUBJECT};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::signer::{Config, Signer};
-use crate::support::witnesses::{Files, Rule, Witness, Witnesses};
+use crate::support::witnesses::{Files, Listed, Role, Rule, Witness, Witnesses};
 
 const V2: Witness = Witness::LogV2;
 const TIME: Witness = Witness::TimestampAuthority;
@@ -58,8 +59,12 @@ fn verified(witnesses: &Witnesses, demanded: &[Witness], reference: &str, with_d
 
 /// The requests of a run to all witnesses.
 fn asked(witnesses: &Witnesses) -> usize {
-    let count = |witness| witnesses.front(witness).recorded().len();
-    count(V2) + count(TIME)
+    asked_of(witnesses, &[V2, TIME])
+}
+
+fn asked_of(witnesses: &Witnesses, some: &[Witness]) -> usize {
+    let count = |&witness| witnesses.front(witness).recorded().len();
+    some.iter().map(count).sum()
 }
 
 /// EVD-92, EVD-93, WIRE-93
@@ -252,6 +257,54 @@ fn keys_that_a_log_refuses_are_refused_before_anything_is_signed() {
                 assert_eq!(asked(&witnesses), 0);
                 registry.stored_nothing();
             }
+        }
+    }
+}
+
+/// EVD-31, EVD-93: a log keeps what verifies a signature beside it.
+#[test]
+fn a_key_with_and_without_a_certificate_has_an_entry_of_each() {
+    for (log, format) in [(Witness::LogV1, "both"), (V2, "bundle")] {
+        if is_here(Need::Witness(log)) && is_here(Need::Witness(TIME)) {
+            let (pki, witnesses) = (Pki::new(), Witnesses::of(&[log, TIME]));
+            let url = "https://authority.example";
+            let authority = Listed::new(Role::CertificateAuthority, url, pki.pem("chain.pem"));
+            let listed = [vec![authority], witnesses.listed(&[log, TIME])].concat();
+            let files = Files::of(&listed, Rule::Any);
+            let (registry, image) = seeded("one-document");
+            let alone = config(format, &files);
+            let certified = alone.clone().set("certificate", &pki.leaf(KEY));
+            let certified = certified.set("certificate-chain", &pki.path("chain.pem"));
+            let signer = signer(&registry, &image, alone).config(certified);
+            signer.run().succeeded();
+            let key = public_key(KEY).display().to_string();
+            let by_key = ["--key", &key].map(str::to_owned).to_vec();
+            let by_name = [
+                "--certificate-identity",
+                SUBJECT,
+                "--certificate-oidc-issuer-regexp=.*",
+                "--insecure-ignore-sct",
+            ];
+            for verifier in [by_key, by_name.map(str::to_owned).to_vec()] {
+                let root = ["--trusted-root", files.trusted_root()].map(str::to_owned);
+                let flags = ["--use-signed-timestamps", "--allow-insecure-registry"];
+                let flags = [verifier, root.to_vec(), flags.map(str::to_owned).to_vec()].concat();
+                for cosign in all_three() {
+                    for command in [&["verify"][..], &["verify-attestation", "--type", SPDX]] {
+                        let mut arguments: Vec<_> =
+                            command.iter().map(|&one| one.to_owned()).collect();
+                        arguments.extend(flags.clone());
+                        arguments.push(image.reference(registry.host()));
+                        cosign.run(&arguments, &[]).accepted();
+                    }
+                }
+            }
+            // Of each verifier one for each message: at the tag, and in the envelopes.
+            let entries = if format == "both" { 6 } else { 4 };
+            assert_eq!(witnesses.front(log).asked("POST", "").len(), entries);
+            let before = asked_of(&witnesses, &[log, TIME]);
+            signer.run().succeeded().says(&["Nothing to write"]);
+            assert_eq!(asked_of(&witnesses, &[log, TIME]), before);
         }
     }
 }

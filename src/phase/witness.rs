@@ -6,7 +6,6 @@
 //! is written before everything that was asked for is there and verified.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
@@ -42,13 +41,13 @@ impl Vouched {
 }
 
 /// The questions of a run, each of them once: both forms of an attestation are
-/// one entry of a log.
-struct Questions<K, Q> {
-    known: HashMap<K, usize>,
-    questions: Vec<Q>,
+/// one entry of a log. Signatories may trust different answers to the same question.
+struct Questions<T> {
+    known: HashMap<Key, Vec<usize>>,
+    questions: Vec<Question<T>>,
 }
 
-impl<K, Q> Default for Questions<K, Q> {
+impl<T> Default for Questions<T> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
@@ -57,14 +56,21 @@ impl<K, Q> Default for Questions<K, Q> {
     }
 }
 
-impl<K: Eq + Hash, Q> Questions<K, Q> {
+impl<T> Questions<T> {
     /// The position of a question among all.
-    fn ask(&mut self, key: K, question: impl FnOnce() -> Q) -> usize {
-        let position = self.known.entry(key).or_insert(self.questions.len());
-        if *position == self.questions.len() {
-            self.questions.push(question());
+    fn ask(&mut self, key: Key, question: Question<T>) -> usize {
+        let known = self.known.entry(key).or_default();
+        let is_same = |position: &&usize| {
+            let known = self.questions.get(**position);
+            known.is_some_and(|known| known.root == question.root)
+        };
+        if let Some(position) = known.iter().find(is_same) {
+            return *position;
         }
-        *position
+        let position = self.questions.len();
+        known.push(position);
+        self.questions.push(question);
+        position
     }
 }
 
@@ -77,13 +83,21 @@ struct Question<T> {
     about: T,
 }
 
-type Key = (Choice, Vec<u8>);
+/// Who is asked about what.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    choice: Choice,
+    about: Vec<u8>,
+    /// One key may sign for several signatories, some of them with a certificate of
+    /// it: a log keeps what verifies the signature, too.
+    verifier: Vec<u8>,
+}
 
 /// Everything that is asked, and which want each answer is for.
 #[derive(Default)]
 struct Asked {
-    timestamps: Questions<Key, Question<[u8; 32]>>,
-    entries: Questions<Key, Question<Loggable>>,
+    timestamps: Questions<[u8; 32]>,
+    entries: Questions<Loggable>,
     wants: Vec<Share>,
 }
 
@@ -144,14 +158,22 @@ impl Asked {
         let mut share = Share::default();
         if let Some(choice) = required.timestamps.filter(|_| want.lacking.timestamps) {
             let stamped = sha256(&stated.stamped(&signed.signature))?;
-            let key = (choice.clone(), stamped.to_vec());
-            let question = || Question::new(want, choice, required.root, stamped);
+            let key = Key {
+                choice: choice.clone(),
+                about: stamped.to_vec(),
+                verifier: Vec::new(),
+            };
+            let question = Question::new(want, choice, required.root, stamped);
             share.timestamps = Some(self.timestamps.ask(key, question));
         }
         if let Some(choice) = required.logs.filter(|_| want.lacking.entries) {
             let loggable = stated.loggable(signed, &want.key)?;
-            let key = (choice.clone(), signed.signature.as_bytes().to_vec());
-            let question = || Question::new(want, choice, required.root, loggable);
+            let key = Key {
+                choice: choice.clone(),
+                about: signed.signature.as_bytes().to_vec(),
+                verifier: loggable.verifier.as_der().to_vec(),
+            };
+            let question = Question::new(want, choice, required.root, loggable);
             share.entries = Some(self.entries.ask(key, question));
         }
         Ok(share)

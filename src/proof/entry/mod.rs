@@ -130,6 +130,14 @@ impl Verifier {
     pub fn key(&self) -> &VerifyingKey {
         &self.key
     }
+
+    /// The bytes that a log keeps of it.
+    pub fn as_der(&self) -> &[u8] {
+        match &self.certificate {
+            Some(certificate) => certificate.as_der(),
+            None => self.key.public_key().as_der(),
+        }
+    }
 }
 
 /// An entry that a log of the trusted root keeps of a signature.
