@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::support::cosign::{all_three, public_key};
 use crate::support::images::{Document, Image};
 use crate::support::needs::{Need, is_here};
@@ -216,5 +218,33 @@ fn a_document_that_rekor_v1_would_not_take_is_refused_before_anything_is_signed(
             registry.stored_nothing();
             assert!(witnesses.front(witness).recorded().is_empty());
         }
+    }
+}
+
+/// EVD-39, EVD-95: whatever stands in a log stands in the receipt.
+#[test]
+fn entries_of_a_log_that_was_replaced_are_in_the_receipt() {
+    for version in [1, 2] {
+        let (wrong, well) = (LogStandIn::start(), LogStandIn::start());
+        wrong.suffer(Fault::BadSignature);
+        let logs = [&wrong, &well].map(|log| log.listed(version).operated_by(log.server().host()));
+        let files = Files::of(&logs, Rule::Any);
+        let (registry, image) = seeded();
+        let signer = signer(&registry, &image, KEY, "bundle", &files);
+        let receipt = signer.folder().join("receipt.json");
+        let signer = signer.arguments(&["-receipt", &receipt.display().to_string()]);
+        signer.run().succeeded();
+        let receipt: Value = serde_json::from_slice(&std::fs::read(&receipt).unwrap()).unwrap();
+        let entries = receipt["log-entries"].as_array().unwrap();
+        let is_of = |log: &LogStandIn| {
+            let url = log.server().url();
+            entries
+                .iter()
+                .filter(|entry| entry["log"].as_str().unwrap().trim_end_matches('/') == url)
+                .count()
+        };
+        let others = wrong.bodies().len() - 1;
+        assert_eq!((is_of(&wrong), is_of(&well)), (others, 2), "{receipt}");
+        assert!(others > 0);
     }
 }

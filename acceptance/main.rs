@@ -31,6 +31,7 @@
 //! | What does a failed run tell its operator to do? | `hints` |
 //! | Which `report.toml` and `cosign.toml` are refused? | `inputs` |
 //! | Do both majors of cosign verify what hangs on every recorded image? | `interop` |
+//! | Is evidence that stands there kept, and what lacks added, once? | `kept` |
 //! | What does `-generate-key-pair` write? | `key_pair` |
 //! | Do certificates for identities hold, in every form and for every cosign? | `keyless` |
 //! | Which keys and passwords are accepted? | `keys` |
@@ -108,6 +109,7 @@ mod hidden;
 mod hints;
 mod inputs;
 mod interop;
+mod kept;
 mod key_pair;
 mod keyless;
 mod keys;

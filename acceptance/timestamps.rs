@@ -1,6 +1,8 @@
 //! Timestamps: by every kind of key and in every form, for every cosign; and the
 //! authorities whose answers prove nothing.
 
+use serde_json::Value;
+
 use crate::support::cosign::{Cosign, Printed, all_three, public_key};
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
@@ -230,4 +232,38 @@ fn another_operator_stamps_in_place_of_one_that_fails() {
             }
         }
     }
+}
+
+/// EVD-92: a trusted root need not say where its authorities are.
+#[test]
+fn timestamps_of_authorities_without_urls_are_kept() {
+    let both = ["one.example", "two.example"].map(|operator| {
+        let authority = Authority::new();
+        let pem = authority.pem();
+        let front = authority.serve(|_, _| ());
+        let url = format!("{}/timestamp", front.url());
+        let listed = Listed::new(Role::TimestampAuthority, url, pem);
+        (front, listed.operated_by(operator))
+    });
+    let listed: Vec<_> = both.iter().map(|(_, listed)| listed.clone()).collect();
+    let files = Files::of(&listed, Rule::All);
+    let text = std::fs::read_to_string(files.trusted_root()).unwrap();
+    let mut root: Value = serde_json::from_str(&text).unwrap();
+    for authority in root["timestampAuthorities"].as_array_mut().unwrap() {
+        authority.as_object_mut().unwrap().remove("uri").unwrap();
+    }
+    std::fs::write(files.trusted_root(), root.to_string()).unwrap();
+    let (registry, image) = seeded();
+    let signer = signer(&image, &registry, KEY, "bundle", &files);
+    signer.run().succeeded();
+    let flags = ["--insecure-ignore-tlog", "--use-signed-timestamps"];
+    let mut flags: Vec<_> = flags.map(str::to_owned).into();
+    flags.extend(["--trusted-root".to_owned(), files.trusted_root().into()]);
+    for cosign in all_three() {
+        let reference = image.reference(registry.host());
+        verify(cosign, &["verify"], KEY, &flags, &reference).accepted();
+    }
+    both.iter().for_each(|(front, _)| front.forget());
+    signer.run().succeeded().says(&["Nothing to write"]);
+    assert!(both.iter().all(|(front, _)| front.recorded().is_empty()));
 }

@@ -55,7 +55,7 @@ struct Weighed {
     timestamps: Vec<Evidence>,
     entries: Vec<Evidence>,
     others: Vec<Evidence>,
-    authorities: BTreeSet<String>,
+    authorities: BTreeSet<(String, Vec<u8>)>,
     logs: BTreeSet<Vec<u8>>,
     /// When the signature was there already, as witnesses say.
     times: Vec<Timestamp>,
@@ -208,7 +208,8 @@ impl Signing {
                         && in_time(timestamp.time)
                     {
                         weighed.times.push(timestamp.time);
-                        weighed.authorities.insert(timestamp.authority);
+                        let authority = (timestamp.authority, timestamp.anchor);
+                        weighed.authorities.insert(authority);
                         weighed.timestamps.push(evidence.clone());
                     }
                 }

@@ -204,7 +204,7 @@ impl Asked {
             } = question;
             let outcome = logs.enter(client, choice, root, about).await;
             let (entered, claimed, failure) = match outcome {
-                Ok(entered) => (entered, Vec::new(), None),
+                Ok(entered) => (entered.entries, entered.claimed, None),
                 Err(error) => {
                     let failure = question.failed(error.source);
                     (error.entered, error.claimed, Some(failure))

@@ -103,6 +103,9 @@ pub struct Timestamp {
     /// The authority's URL, as the trusted root says it: verifiers count one
     /// timestamp of each.
     pub authority: String,
+    /// DER of the authority's root. A trusted root need not say URLs, and what tells
+    /// two authorities apart then is who certified them.
+    pub anchor: Vec<u8>,
 }
 
 /// An answer of a timestamp authority that proves nothing.
@@ -197,10 +200,12 @@ impl Timestamp {
         }
         let statement = signer::statement(&signed)?;
         let authority = signer::authority(&signed, &statement, info.time, authorities)?;
+        let anchor = authority.certificates.last();
         Ok(Self {
             response: Bytes::copy_from_slice(response),
             time: info.time,
             authority: authority.url.clone(),
+            anchor: anchor.map_or_else(Vec::new, |anchor| anchor.as_der().to_vec()),
         })
     }
 

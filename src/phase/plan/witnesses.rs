@@ -59,6 +59,9 @@ impl<'a> Reader<'a> {
                 let selected = self.select(&path, entry.format)?;
                 let services = trusted(selected, &root, self.now)?;
                 refuse_many_at_tags(entry.format, &services)?;
+                if entry.certificate.leaf.is_some() && services.logs.is_some() {
+                    refuse_no_time(&services)?;
+                }
                 warn_of_tags(entry, &services);
                 services
             }
@@ -161,6 +164,12 @@ fn refuse_unproven(services: &Services) -> Result<(), WitnessesError> {
     if authority.url.scheme() != "https" && Zone::of(&authority.url) != Zone::Loopback {
         return Err(WitnessesError::Plain(authority.url.clone()));
     }
+    refuse_no_time(services)
+}
+
+/// Verifiers that ask for an entry of a certificate's signature ask for its time,
+/// too, which entries of version 2 do not have.
+fn refuse_no_time(services: &Services) -> Result<(), WitnessesError> {
     let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
     let has_time = services.timestamps.is_some() || logs.any(|log| log.version == 1);
     match has_time {

@@ -44,6 +44,15 @@ pub struct Claimed {
     pub index: u64,
 }
 
+/// As many entries as the signing config wants.
+#[derive(Debug)]
+pub struct Entered {
+    /// Verified, in the order of the signing config.
+    pub entries: Vec<LogEntry>,
+    /// Those that may be in a log that another took the place of.
+    pub claimed: Vec<Claimed>,
+}
+
 /// Fewer entries than the signing config wants.
 #[derive(Debug)]
 pub struct EnterError {
@@ -99,14 +108,14 @@ impl Logs {
         choice: &Choice,
         root: &TrustedRoot,
         signature: &Loggable,
-    ) -> Result<Vec<LogEntry>, EnterError> {
+    ) -> Result<Entered, EnterError> {
         let next = AtomicUsize::new(0);
         let row = async |_| {
             let mut failures: Vec<(&Service, Failure)> = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(service) = choice.services.get(index) else {
-                    return Err(failures);
+                    return (None, failures);
                 };
                 let asking = Asking {
                     client,
@@ -117,7 +126,7 @@ impl Logs {
                 let is_last = || next.load(Ordering::Relaxed) >= choice.services.len();
                 let within = if is_last() { Duration::MAX } else { WITH_SPARE };
                 match self.enter_one(&asking, within).await {
-                    Ok(entry) => return Ok((index, entry)),
+                    Ok(entry) => return (Some((index, entry)), failures),
                     Err(failure) => {
                         if !is_last() {
                             warn!("{}; another log is asked instead", failure.error);
@@ -153,35 +162,37 @@ impl Logs {
     }
 }
 
-type Row<'a> = Result<(usize, LogEntry), Vec<(&'a Service, Failure)>>;
+/// What came of a row of logs: an entry at the end or none, and what failed.
+type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, Failure)>);
 
 /// The entries in the order of the services, or everything about the failure.
-fn gather(rows: Vec<Row<'_>>) -> Result<Vec<LogEntry>, EnterError> {
-    let (mut entered, mut failures) = (Vec::new(), Vec::new());
-    for row in rows {
-        match row {
-            Ok(entry) => entered.push(entry),
-            Err(row) => failures.push(row),
+fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
+    let (mut entered, mut claimed) = (Vec::new(), Vec::new());
+    let (mut is_short, mut source) = (false, None);
+    for (entry, failures) in rows {
+        let failed = entry.is_none();
+        is_short |= failed;
+        entered.extend(entry);
+        for (service, failure) in failures {
+            claimed.extend(failure.index.map(|index| Claimed {
+                log: service.url.to_string(),
+                index,
+            }));
+            if failed {
+                source.get_or_insert(failure.error);
+            }
         }
     }
     entered.sort_by_key(|(index, _)| *index);
-    let entered = entered.into_iter().map(|(_, entry)| entry).collect();
-    if failures.is_empty() {
-        return Ok(entered);
+    let entries = entered.into_iter().map(|(_, entry)| entry).collect();
+    match is_short {
+        false => Ok(Entered { entries, claimed }),
+        true => Err(EnterError {
+            entered: entries,
+            claimed,
+            source: source.unwrap_or_else(ask::none),
+        }),
     }
-    let (mut claimed, mut source) = (Vec::new(), None);
-    for (service, failure) in failures.into_iter().flatten() {
-        claimed.extend(failure.index.map(|index| Claimed {
-            log: service.url.to_string(),
-            index,
-        }));
-        source.get_or_insert(failure.error);
-    }
-    Err(EnterError {
-        entered,
-        claimed,
-        source: source.unwrap_or_else(ask::none),
-    })
 }
 
 /// A failure with its causes, in one line.

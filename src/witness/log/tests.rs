@@ -73,7 +73,7 @@ impl Scene {
         }
     }
 
-    fn enter_by(&self, rule: Rule, some: &[Loggable]) -> Vec<Result<Vec<LogEntry>, EnterError>> {
+    fn enter_by(&self, rule: Rule, some: &[Loggable]) -> Vec<Result<Entered, EnterError>> {
         let client = Client::new(Settings {
             roots: LazyRoots::new(None, None),
             proxies: Proxies::default(),
@@ -92,7 +92,7 @@ impl Scene {
 
     fn enter(&self, signature: &Loggable) -> Result<LogEntry, EnterError> {
         let mut outcomes = self.enter_by(Rule::Any, std::slice::from_ref(signature));
-        let mut entries = outcomes.remove(0)?;
+        let mut entries = outcomes.remove(0)?.entries;
         assert_eq!(entries.len(), 1);
         Ok(entries.remove(0))
     }
@@ -287,7 +287,7 @@ fn as_many_logs_are_asked_as_the_rule_wants() {
     ] {
         let scene = Scene::of(2, 3);
         let mut outcomes = scene.enter_by(rule, &[payload(1)]);
-        let entries = outcomes.remove(0).unwrap();
+        let entries = outcomes.remove(0).unwrap().entries;
         assert_eq!(
             (entries.len(), scene.posts()),
             (posts.iter().sum(), posts.to_vec())
@@ -308,9 +308,12 @@ fn another_log_takes_the_place_of_one_that_fails() {
         let outcome = scene.enter_by(rule, &[payload(1)]).remove(0);
         let url = |number: &usize| scene.logs[*number].server().url();
         match (outcome, found) {
-            (Ok(entries), Ok(expected)) => {
-                let found: Vec<_> = entries.iter().map(LogEntry::log).collect();
+            (Ok(entered), Ok(expected)) => {
+                let found: Vec<_> = entered.entries.iter().map(LogEntry::log).collect();
                 assert_eq!(found, expected.iter().map(url).collect::<Vec<_>>());
+                // What the first took is there for ever, too.
+                let log = format!("{}/", url(&0));
+                assert_eq!(entered.claimed, [Claimed { log, index: 1 }]);
             }
             (Err(error), Err(entered)) => {
                 assert_eq!(error.entered.len(), entered);

@@ -148,6 +148,18 @@ fn tags_have_room_for_one_timestamp() {
     given.read().unwrap();
 }
 
+/// EVD-59: cosign verifies no entry of a certificate without a time.
+#[test]
+fn a_logged_certificate_needs_somebody_who_knows_the_time() {
+    let mut given = Given::new();
+    given.config["tsaUrls"] = json!([]);
+    assert!(given.read().is_ok());
+    given.key = "key = \"k\"\ncertificate = \"c.pem\"";
+    assert!(matches!(given.read(), Err(WitnessesError::NoTime)));
+    given.config["rekorTlogUrls"] = json!([]);
+    assert!(given.read().is_ok());
+}
+
 /// EVD-59
 #[test]
 fn an_identity_needs_an_authority_and_somebody_who_knows_the_time() {
