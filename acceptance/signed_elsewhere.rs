@@ -2,6 +2,7 @@
 //! messages, openssl signs them, and `signatures` takes the answers.
 
 mod mistakes;
+mod witnessed;
 
 use std::collections::BTreeMap;
 use std::fs;
