@@ -7,7 +7,7 @@ use super::path::file;
 use super::table::Table;
 use super::{Format, format};
 
-const CHAIN: &str = "certificate-chain";
+pub(super) const CHAIN: &str = "certificate-chain";
 const BUNDLE_CHAIN: &str = "bundle-certificate-chain";
 
 /// The files of a key's certificate, as written; see [`CosignConfig::resolve`].

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::Position;
+use super::certificate::CHAIN;
 use super::error::ConfigError;
 use super::path::{file, is_one_line, scheme};
 use super::table::{Table, Text, Value};
@@ -89,7 +90,7 @@ fn identity(table: &Table<'_, '_>) -> Result<Option<(WrittenKey, Position)>, Con
     let Some((name, token, position)) = identity_token(table)? else {
         return Ok(None);
     };
-    let mut others = NAMES.into_iter().chain(PUBLIC_NAMES);
+    let mut others = NAMES.into_iter().chain(PUBLIC_NAMES).chain([CHAIN]);
     match others.find(|other| table.table.get(*other).is_some()) {
         None => Ok(Some((WrittenKey::Identity(token), position))),
         Some(other) => Err(ConfigError::NotWith {

@@ -55,10 +55,15 @@ pub enum Meant {
 }
 
 /// Flags of cosign 2 and 3 that say which service is asked, or whether one is.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 14] = [
+    "fulcio-auth-flow",
     "fulcio-url",
+    "issue-certificate",
     "oidc-client-id",
+    "oidc-client-secret-file",
     "oidc-issuer",
+    "oidc-redirect-url",
+    "rekor-entry-type",
     "rekor-url",
     "timestamp-server-name",
     "timestamp-server-url",
@@ -82,7 +87,8 @@ impl Meant {
         match key {
             "key-data" => return Some(Self::PathIn("key")),
             "password-data" => return Some(Self::PathIn("password")),
-            _ if SERVICES.contains(&key) => return Some(Self::SigningConfig),
+            // Some templates write underscores.
+            _ if SERVICES.contains(&&*key.replace('_', "-")) => return Some(Self::SigningConfig),
             _ if TRUSTED.contains(&key) => return Some(Self::TrustedRoot),
             _ => {}
         }

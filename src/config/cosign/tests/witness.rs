@@ -29,6 +29,8 @@ fn services_are_named_by_a_signing_config_with_a_trusted_root() {
         ("fulcio-url", Meant::SigningConfig),
         ("timestamp-server-url", Meant::SigningConfig),
         ("oidc-issuer", Meant::SigningConfig),
+        ("oidc-client-secret-file", Meant::SigningConfig),
+        ("rekor_url", Meant::SigningConfig),
         ("timestamp-certificate-chain", Meant::TrustedRoot),
     ] {
         let error = parse(&format!("{ONE}{key} = \"https://h/\"\n")).unwrap_err();
@@ -66,6 +68,10 @@ fn an_identity_is_the_only_name_of_a_key() {
         (
             "oidc-provider = \"ambient\"\nidentity-token = \"t\"",
             "beside `identity-token`",
+        ),
+        (
+            "oidc-provider = \"ambient\"\ncertificate-chain = \"c\"",
+            "beside `certificate-chain`",
         ),
         ("oidc-provider = \"google\"", "unknown value `google`"),
     ] {
