@@ -1,6 +1,8 @@
 //! Keyless: an identity token in place of a key, certificates by the real Fulcio,
 //! and what every cosign verifies of it.
 
+mod providers;
+
 use serde_json::{Value, json};
 
 use crate::support::cosign::{Cosign, Printed, all_three};
@@ -422,7 +424,7 @@ fn a_token_comes_from_a_file() {
         signer
             .run()
             .ended_with(115)
-            .says(&["cannot read `", "/token`", "hint: "]);
+            .says(&["cannot read `", "/token`: No such file", "hint: "]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The failures of services, sorted by the user's remedy.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -83,11 +84,29 @@ impl fmt::Display for ServiceName {
 
 /// A service did not do what it was asked for. The service's own words are
 /// scrubbed, cut, and marked as such.
-#[derive(Debug, thiserror::Error)]
-#[error("{service}: {trouble}")]
+#[derive(Debug)]
 pub struct ServiceError {
     pub service: ServiceName,
     pub trouble: Trouble,
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, trouble } = self;
+        write!(f, "{service}: {trouble}")
+    }
+}
+
+impl Error for ServiceError {
+    /// The system's words for a file or a connection; other troubles say it all
+    /// themselves.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.trouble {
+            Trouble::File(error) => error.source(),
+            Trouble::Http(error) => error.source(),
+            _ => None,
+        }
+    }
 }
 
 /// A source without credentials, and why it has none.

@@ -23,8 +23,8 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::GoogleKms => google::of_keys(&error.trouble),
         ServiceName::CertificateAuthority(_)
         | ServiceName::TimestampAuthority(_)
-        | ServiceName::Log(_)
-        | ServiceName::TokenProvider(_) => witness::of_witness(&error.trouble),
+        | ServiceName::Log(_) => witness::of_witness(&error.trouble),
+        ServiceName::TokenProvider(_) => witness::of_provider(&error.trouble),
     }
 }
 

@@ -7,6 +7,9 @@ use crate::phase::WitnessesError;
 use crate::proof::trust::signing_config::SelectError;
 use crate::service::Trouble;
 
+const TOKEN: &str = "a JSON Web Token for the audience `sigstore` is wanted that is valid while the \
+                     signer runs: make it right before";
+
 /// Files and services that cannot be used.
 pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
     match error {
@@ -43,6 +46,19 @@ pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
     }
 }
 
+/// A provider is named by `oidc-provider` and by variables of the job, and by no
+/// signing config.
+pub(super) fn of_provider(trouble: &Trouble) -> Hint {
+    match trouble {
+        Trouble::Denied { .. } | Trouble::Status { .. } => say(
+            "the provider gives this job no token: in GitHub's workflows it needs `permissions: \
+             id-token: write`",
+        ),
+        Trouble::Answer { .. } => say(TOKEN),
+        trouble => of_witness(trouble),
+    }
+}
+
 pub(super) fn of_witness(trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::Unproven { .. } => say(
@@ -73,10 +89,7 @@ pub(super) fn of_witness(trouble: &Trouble) -> Hint {
              workflows with `permissions: id-token: write`, in GitLab's jobs with `id_tokens: \
              SIGSTORE_ID_TOKEN: aud: sigstore`",
         ),
-        Trouble::Setting { .. } | Trouble::File(_) => say(
-            "a JSON Web Token for the audience `sigstore` is wanted that is valid while the signer \
-             runs: make it right before",
-        ),
+        Trouble::Setting { .. } | Trouble::File(_) => say(TOKEN),
         _ => None,
     }
 }

@@ -73,16 +73,10 @@ impl Question {
         Ok(Some(Self::Buildkite { url, secret }))
     }
 
-    /// None on a machine that is not Google's.
-    pub(super) fn of_google(
-        variables: &Variables,
-        is_there: bool,
-    ) -> Result<Option<Self>, Trouble> {
+    /// Whether this is a machine of Google's, the answer shows: sandboxes hide it.
+    pub(super) fn of_google(variables: &Variables) -> Result<Self, Trouble> {
         const HOST: &str = "GCE_METADATA_HOST";
         const PATH: &str = "computeMetadata/v1/instance/service-accounts/default/identity";
-        if !is_there {
-            return Ok(None);
-        }
         let host = variables.text(HOST).unwrap_or_else(|| GOOGLE.to_owned());
         let url = format!("http://{host}/{PATH}").parse::<Url>();
         let mut url = url.map_err(|_| Trouble::Setting {
@@ -92,7 +86,7 @@ impl Question {
         url.query_pairs_mut()
             .append_pair("audience", AUDIENCE)
             .append_pair("format", "full");
-        Ok(Some(Self::Google { url }))
+        Ok(Self::Google { url })
     }
 
     /// The token, and the request in words.

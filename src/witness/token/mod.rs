@@ -166,6 +166,10 @@ impl Token {
 fn ambient(variables: &Variables, now: Timestamp) -> Result<Closed, ServiceError> {
     let mut tried = Vec::new();
     for provider in AMBIENT {
+        if provider == TokenProvider::GoogleWorkloadIdentity && !is_ambient_google(variables) {
+            tried.push((provider.name(), "this is no machine of Google's".to_owned()));
+            continue;
+        }
         match find(provider, variables, now)? {
             Ok(found) => return Ok(found),
             Err(reason) => tried.push((provider.name(), reason)),
@@ -221,10 +225,9 @@ fn find(
             Question::of_buildkite(variables),
             "`BUILDKITE_JOB_ID` and `BUILDKITE_AGENT_ACCESS_TOKEN` are not set",
         ),
-        TokenProvider::GoogleWorkloadIdentity => asked(
-            Question::of_google(variables, is_ambient_google(variables)),
-            "this is no machine of Google's",
-        ),
+        TokenProvider::GoogleWorkloadIdentity => {
+            asked(Question::of_google(variables).map(Some), "")
+        }
         TokenProvider::Spiffe => asked(
             Ok(spiffe::Socket::find(variables).map(Question::Spiffe)),
             "there is no socket at `SPIFFE_ENDPOINT_SOCKET`",
