@@ -95,7 +95,7 @@ pub fn prepare(
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan.images, &plan.signatories, config)?;
-    let closed = read_keys(&plan.signatories, config, &settings.keys)?;
+    let closed = read_keys(&plan.signatories, config, &settings.keys, settings.now)?;
     Ok((plan, closed))
 }
 

@@ -111,6 +111,7 @@ pub(super) fn read_keys(
     signatories: &[Arc<Signatory>],
     config: &CosignConfig,
     settings: &KeySettings<'_>,
+    now: Timestamp,
 ) -> Result<Vec<ClosedKey>, PhaseError> {
     let mut closed: Vec<ClosedKey> = Vec::new();
     let mut known: HashMap<(Arc<KeyReference>, Option<PathBuf>), usize> = HashMap::new();
@@ -130,7 +131,7 @@ pub(super) fn read_keys(
             signatories: vec![Arc::clone(signatory)],
             reference: Arc::clone(&signatory.key),
             key: read_key(signatory, password, settings)?,
-            token: find_token(signatory, settings)?,
+            token: find_token(signatory, settings, now)?,
         });
     }
     warn_of_readers(&closed);
@@ -160,11 +161,12 @@ fn read_key(
 fn find_token(
     signatory: &Signatory,
     settings: &KeySettings<'_>,
+    now: Timestamp,
 ) -> Result<Option<token::Closed>, PhaseError> {
     let KeyReference::Identity(source) = &*signatory.key else {
         return Ok(None);
     };
-    let token = token::Closed::find(source, settings.variables, Timestamp::now());
+    let token = token::Closed::find(source, settings.variables, now);
     token.map(Some).map_err(|source| PhaseError::Key {
         signatory: signatory.name.clone(),
         key: Arc::clone(&signatory.key),
