@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd};
 use serde_json::Value;
 
-use crate::support::cosign::{Cosign, Printed, all_three};
+use crate::support::cosign::{Cosign, Printed};
 use crate::support::elsewhere::seeded;
 use crate::support::images::Image;
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::objects::{Layer, attachment, of_list};
 use crate::support::pki::{Pki, SUBJECT};
 use crate::support::programs::{Programs, SIGN};

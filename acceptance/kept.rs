@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::support::cosign::{Cosign, all_three, public_key};
+use crate::support::cosign::{Cosign, public_key};
 use crate::support::images::{Document, Image};
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::objects::{Layer, attachment};
 use crate::support::registry::{Action, Registry, When};
 use crate::support::signer::{Config, Signer};

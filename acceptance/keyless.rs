@@ -5,10 +5,10 @@ mod providers;
 
 use serde_json::{Value, json};
 
-use crate::support::cosign::{Cosign, Printed, all_three};
+use crate::support::cosign::{Cosign, Printed};
 use crate::support::elsewhere::seeded;
 use crate::support::images::Image;
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Signer};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::cosign::{all_three, public_key};
+use crate::support::cosign::public_key;
 use crate::support::images::{Document, Image};
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::registry::{Action, Registry, When};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Signer};

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::support::cosign::{Cosign, Printed, all_three, public_key};
+use crate::support::cosign::{Cosign, Printed, public_key};
 use crate::support::images::Image;
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Outcome, Signer};

@@ -7,9 +7,9 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::support::cosign::{Cosign, Printed, all_three, public_key};
+use crate::support::cosign::{Cosign, Printed, public_key};
 use crate::support::images::Image;
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::readers::Reader;
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::services::Caller;

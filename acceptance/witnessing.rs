@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::support::cosign::{Cosign, all_three, public_key};
+use crate::support::cosign::{Cosign, public_key};
 use crate::support::images::{Document, Image};
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::pki::{Pki, SUBJECT};
 use crate::support::registry::{Action, Answer, Registry, When};
 use crate::support::signer::{Config, Signer};

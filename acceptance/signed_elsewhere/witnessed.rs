@@ -3,10 +3,9 @@
 use std::fs;
 
 use super::{Kind, Room, signer, wrapped};
-use crate::support::cosign::all_three;
 use crate::support::elsewhere::seeded;
 use crate::support::images::Image;
-use crate::support::needs::{Need, is_here};
+use crate::support::needs::{Need, all_three, is_here};
 use crate::support::pki::{Pki, SUBJECT};
 use crate::support::registry::Registry;
 use crate::support::signer::Config;

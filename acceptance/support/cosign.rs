@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::needs::{Need, is_here};
 use super::signer::{NO_METADATA, run_within};
 use super::{package, testdata, tool};
 
@@ -27,13 +26,6 @@ pub enum Cosign {
 
 /// Both majors, newest release each.
 pub const BOTH: [Cosign; 2] = [Cosign::V2, Cosign::V3];
-
-/// All that read certificates, timestamps and log entries in every form, as far as
-/// they are here.
-pub fn all_three() -> Vec<Cosign> {
-    let newest = is_here(Need::Cosign(Cosign::V3_1_3)).then_some(Cosign::V3_1_3);
-    BOTH.into_iter().chain(newest).collect()
-}
 
 /// What cosign printed, after it ended.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
 
-use super::cosign::Cosign;
+use super::cosign::{BOTH, Cosign};
 use super::readers::Reader;
 use super::real::DISTRIBUTION_2;
 use super::services::Service;
@@ -100,4 +100,11 @@ impl Need {
             Self::Mounts => "there are no mount namespaces".to_owned(),
         }
     }
+}
+
+/// All that read certificates, timestamps and log entries in every form, as far as
+/// they are here.
+pub fn all_three() -> Vec<Cosign> {
+    let newest = is_here(Need::Cosign(Cosign::V3_1_3)).then_some(Cosign::V3_1_3);
+    BOTH.into_iter().chain(newest).collect()
 }
