@@ -520,3 +520,34 @@ fn a_certificate_that_has_expired_stands_with_signatures_that_were_stamped_befor
         assert!(witnesses.front(NEED).recorded().is_empty());
     }
 }
+
+/// EVD-10: whoever can write the tag can hang our own signature beside what is no
+/// certificate.
+#[test]
+fn what_is_no_certificate_beside_our_signature_does_not_end_the_run() {
+    const NEED: Witness = Witness::TimestampAuthority;
+    if is_here(Need::Witness(NEED)) {
+        let (pki, witnesses) = (Pki::new(), Witnesses::of(&[NEED]));
+        let files = witnesses.files(&[NEED], Rule::Any);
+        let config = with_files(KEY, &pki.leaf(KEY), Some(&pki.path("chain.pem")))
+            .set("trusted-root", files.trusted_root())
+            .set("signing-config", files.signing_config());
+        let signed = Signed::by(&config);
+        let (registry, image) = (&signed.registry, &signed.image);
+        let tag = image.attached("sig");
+        let mut stored = registry.manifest(image.repository(), &tag).unwrap();
+        let mut json = stored.json();
+        json["layers"][0]["annotations"][CERTIFICATE] =
+            "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".into();
+        stored.bytes = json.to_string().into();
+        let digest = registry.store_manifest(image.repository(), stored);
+        registry.tag(image.repository(), &tag, &digest);
+        signed.again(&config).succeeded();
+        assert_eq!(signed.layers("sig").len(), 2);
+        let roots = pki.path("root.pem");
+        let flags = ["--ca-roots", &roots];
+        for cosign in all_three() {
+            verify(cosign, "verify", &flags, &signed.reference).accepted();
+        }
+    }
+}

@@ -134,7 +134,11 @@ impl Signing {
         let ours = self.signatory.verifier(key, stated.form);
         let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
         let (theirs, counts) = match (is_certified, &self.signatory.certificate) {
-            (true, Some(_)) => (candidate.verifier.clone(), candidate.verifier.clone()),
+            (true, Some(_)) => {
+                // Whoever can write there can hang our signature beside anything.
+                leaf(&candidate.verifier)?.key().ok()?;
+                (candidate.verifier.clone(), candidate.verifier.clone())
+            }
             (false, Some(_)) => (Verifier::Key(key.clone()), ours),
             // Who verifies by the key alone looks at no certificate.
             (true, None) if self.signatory.is_vouched() => return None,
