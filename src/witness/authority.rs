@@ -4,8 +4,6 @@
 //!
 //! Whoever asks for a certificate is named in a public log from then on.
 
-use std::error::Error;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing::{info, warn};
 
+use super::causes::in_one_line;
 use super::token::{OtherIdentity, Token};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Redirects, Request, Response, Trust};
@@ -92,7 +91,7 @@ pub async fn certify(
     root: &TrustedRoot,
     application: Application<'_>,
 ) -> Result<Issued, ServiceError> {
-    let host = service.url.host_str().unwrap_or_default().to_owned();
+    let host = service.host().to_owned();
     let fault = |trouble: Trouble| ServiceError {
         service: ServiceName::CertificateAuthority(host.clone()),
         trouble,
@@ -104,7 +103,7 @@ pub async fn certify(
     })?;
     let issued = verified(certificates, root, application, Timestamp::now());
     let issued = issued.map_err(|reason| {
-        let reason = causes(&reason);
+        let reason = in_one_line(&reason);
         fault(Trouble::Unproven { action, reason })
     })?;
     let identity = application.token.identity();
@@ -250,17 +249,6 @@ fn issuer<'a>(
         }
     }
     Err(failure)
-}
-
-/// A failure with its causes, in one sentence.
-fn causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        words = format!("{words}: {cause}");
-        next = cause.source();
-    }
-    words
 }
 
 /// Some log of the trusted root has promised to show the certificate, if it has

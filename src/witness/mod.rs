@@ -3,6 +3,7 @@
 //! are. What they answer is verified before anybody gets it.
 
 pub mod authority;
+mod causes;
 mod choice;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -3,13 +3,13 @@
 //! An authority sees the SHA-256 of a signature, and publishes nothing: to ask again
 //! harms nobody.
 
-use std::error::Error;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::causes::with_causes;
 use super::choice::{self, Patience};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
@@ -61,7 +61,7 @@ async fn stamp_by(
     root: &TrustedRoot,
     digest: &[u8; 32],
 ) -> Result<Timestamp, ServiceError> {
-    let host = service.url.host_str().unwrap_or_default();
+    let host = service.host();
     let fault = |trouble| ServiceError {
         service: ServiceName::TimestampAuthority(host.to_owned()),
         trouble,
@@ -132,11 +132,7 @@ fn unproven(response: &Response, action: String, error: &TimestampError) -> Trou
     if let TimestampError::Refused { words, .. } = error {
         reason += &Said(response.printable(words)).to_string();
     }
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        reason = format!("{reason}: {next}");
-        cause = next.source();
-    }
+    let reason = with_causes(reason, error);
     Trouble::Unproven { action, reason }
 }
 

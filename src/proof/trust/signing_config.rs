@@ -67,6 +67,13 @@ pub enum Rule {
     Exact(usize),
 }
 
+impl Service {
+    /// The host of its address, by which messages name it.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+}
+
 impl Choice {
     /// How many services have to vouch.
     pub fn wanted(&self) -> usize {

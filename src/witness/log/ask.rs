@@ -4,7 +4,6 @@ use serde::Deserialize;
 use url::Url;
 
 use super::frozen::Gate;
-use super::reason;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -12,6 +11,7 @@ use crate::proof::entry::{EntryError, LogEntry, Loggable, Version, claimed_index
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Service;
 use crate::service::{Said, ServiceError, ServiceName, Trouble, json, said};
+use crate::witness::causes::in_one_line;
 
 /// The most bytes of an answer. An entry has at most some 10 kB, and 64 hashes.
 const ANSWER: u64 = 1024 * 1024;
@@ -47,7 +47,7 @@ impl Failure {
 }
 
 pub(super) fn fault(service: &Service, trouble: impl Into<Trouble>) -> ServiceError {
-    let host = service.url.host_str().unwrap_or_default();
+    let host = service.host();
     ServiceError {
         service: ServiceName::Log(host.to_owned()),
         trouble: trouble.into(),
@@ -83,7 +83,7 @@ impl Asking<'_> {
 
     /// An answer that proves nothing.
     pub(super) fn unproven(&self, asked: &Asked, error: &EntryError) -> ServiceError {
-        let (action, reason) = (asked.action.clone(), reason(error));
+        let (action, reason) = (asked.action.clone(), in_one_line(error));
         self.fault(Trouble::Unproven { action, reason })
     }
 
@@ -146,7 +146,7 @@ impl Asking<'_> {
 
     /// A request that could not be made.
     pub(super) fn unsent(&self, error: &EntryError) -> ServiceError {
-        let (action, reason) = (action(self.service), reason(error));
+        let (action, reason) = (action(self.service), in_one_line(error));
         self.fault(Trouble::Unsent { action, reason })
     }
 

@@ -10,7 +10,6 @@ mod frozen;
 mod v1;
 mod v2;
 
-use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -156,7 +155,7 @@ impl Logs {
                 return Err(asking.fault(Trouble::NotReady { action, answer }).into());
             }
         };
-        let host = asking.service.url.host_str().unwrap_or_default();
+        let host = asking.service.host();
         info!("Entered in the log `{host}` at index {}", entry.index());
         Ok(entry)
     }
@@ -193,17 +192,6 @@ fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
             source: source.unwrap_or_else(ask::none),
         }),
     }
-}
-
-/// A failure with its causes, in one line.
-fn reason(error: &dyn Error) -> String {
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        reason = format!("{reason}: {next}");
-        cause = next.source();
-    }
-    reason
 }
 
 #[cfg(test)]
