@@ -38,6 +38,7 @@ pub use key_file::KeyFile;
 pub use local::LocalKey;
 pub use origin::PasswordOrigin;
 pub use password::{Password, unlock};
+pub use prehash::digest_of;
 pub use public::PublicFile;
 pub use reference::{KeyReference, KeyUri, Program, PublicFileName, SignatureFolder};
 pub use remote::{INDEX, Message, MessageNames, Purpose, RemoteKey, SignIndex, ToSign, Unsigned};

@@ -27,12 +27,7 @@ impl Deref for Prehash {
 impl Prehash {
     /// The digest of `message`, which is read unless that is known.
     pub(super) fn of(message: &Content, hash: Hash) -> Result<Self, SignError> {
-        match hash {
-            Hash::Sha256 => sha256(message),
-            Hash::Sha384 => digest::<Sha384>(message, hash, |_| {}),
-            Hash::Sha512 => digest::<Sha512>(message, hash, |_| {}),
-        }
-        .map_err(SignError::Read)
+        hashed(message, hash).map_err(SignError::Read)
     }
 
     /// The digest in the type of aws-lc. (The function's name says "less safe"
@@ -44,6 +39,23 @@ impl Prehash {
             Hash::Sha512 => &aws_lc_rs::digest::SHA512,
         };
         aws_lc_rs::digest::Digest::import_less_safe(self, algorithm).ok()
+    }
+}
+
+/// The digest of `message` that a key signs in its place. The message is streamed,
+/// unless its SHA-256 is asked for and known.
+///
+/// # Errors
+/// On a message that cannot be read.
+pub fn digest_of(message: &Content, hash: Hash) -> io::Result<Vec<u8>> {
+    hashed(message, hash).map(|prehash| prehash.digest)
+}
+
+fn hashed(message: &Content, hash: Hash) -> io::Result<Prehash> {
+    match hash {
+        Hash::Sha256 => sha256(message),
+        Hash::Sha384 => digest::<Sha384>(message, hash, |_| {}),
+        Hash::Sha512 => digest::<Sha512>(message, hash, |_| {}),
     }
 }
 

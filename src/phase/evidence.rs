@@ -1,7 +1,6 @@
 //! Evidence: what a signatory wants with each of its signatures, and what witnesses
 //! are told of them (`spec/evidence.md`, "Witnessing").
 
-use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use super::error::PhaseError;
@@ -9,6 +8,7 @@ use super::open_keys::KeyRecord;
 use super::signatory::Signatory;
 use super::stated::Stated;
 use crate::envelope::{self, Form, Payload, Verifier};
+use crate::keys;
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::entry::{self, LONGEST_V1, Loggable, Refusal};
@@ -121,7 +121,7 @@ impl Stated {
         key: &KeyRecord,
     ) -> Result<Loggable, PhaseError> {
         let hash = hash_of(key);
-        let digest = hashed(self.payload.message(), hash).map_err(PhaseError::Content)?;
+        let digest = keys::digest_of(self.payload.message(), hash).map_err(PhaseError::Content)?;
         let verifier = log_verifier(&signed.verifier);
         Ok(Loggable {
             hash,
@@ -175,30 +175,9 @@ pub(super) fn leaf(verifier: &Verifier) -> Option<Certificate> {
     }
 }
 
-/// The digest of `content`, whose SHA-256 may be known.
-fn hashed(content: &Content, hash: Hash) -> io::Result<Vec<u8>> {
-    let algorithm = match hash {
-        Hash::Sha256 => {
-            let digest = content.digest()?;
-            return hex::decode(digest.hex()).map_err(io::Error::other);
-        }
-        Hash::Sha384 => &aws_lc_rs::digest::SHA384,
-        Hash::Sha512 => &aws_lc_rs::digest::SHA512,
-    };
-    let mut context = aws_lc_rs::digest::Context::new(algorithm);
-    let mut reader = content.open()?;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(context.finish().as_ref().to_vec()),
-            count => context.update(buffer.get(..count).unwrap_or_default()),
-        }
-    }
-}
-
 /// The SHA-256 of `content`.
 pub(super) fn sha256(content: &Content) -> Result<[u8; 32], PhaseError> {
-    let digest = hashed(content, Hash::Sha256).map_err(PhaseError::Content)?;
+    let digest = keys::digest_of(content, Hash::Sha256).map_err(PhaseError::Content)?;
     digest
         .try_into()
         .map_err(|_| PhaseError::Crashed("hashing"))
