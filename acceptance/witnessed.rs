@@ -255,11 +255,19 @@ impl Scene {
                     "bundle" => Reader::KYVERNO_BUNDLES,
                     _ => Reader::KYVERNO_TAGS,
                 };
-                read(reader, &self.kyverno_flags(signed, key), reference, command)
+                read(
+                    reader,
+                    &self.flags_of_kyverno(signed, key),
+                    reference,
+                    command,
+                )
             }
-            Verifier::Library(reader) => {
-                read(reader, &self.library_flags(signed, key), reference, command)
-            }
+            Verifier::Library(reader) => read(
+                reader,
+                &self.flags_of_library(signed, key),
+                reference,
+                command,
+            ),
         }
     }
 
@@ -292,7 +300,7 @@ impl Scene {
     }
 
     /// The flags by which Kyverno does, as far as it can.
-    fn kyverno_flags(&self, signed: &Signed, key: &str) -> Vec<String> {
+    fn flags_of_kyverno(&self, signed: &Signed, key: &str) -> Vec<String> {
         let evidence = signed.evidence;
         let mut flags = match evidence.who {
             Who::Key => vec!["--key".to_owned(), public_key(key).display().to_string()],
@@ -319,7 +327,7 @@ impl Scene {
     }
 
     /// The flags by which a library demands this evidence.
-    fn library_flags(&self, signed: &Signed, key: &str) -> Vec<String> {
+    fn flags_of_library(&self, signed: &Signed, key: &str) -> Vec<String> {
         let evidence = signed.evidence;
         let mut flags = match evidence.who {
             Who::Key => vec!["--key".to_owned(), public_key(key).display().to_string()],
