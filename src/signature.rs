@@ -1,5 +1,7 @@
 //! A key's signature, and the public half that checks it.
 
+pub(crate) mod oid;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};

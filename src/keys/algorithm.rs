@@ -8,14 +8,9 @@ use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::error::KeyError;
+use crate::signature::oid::{EC, ED25519, P256, P384, P521, RSA};
 use crate::signature::{Hash, PublicKey};
 
-pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-pub(super) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-pub(super) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// How a key signs: for each kind of key the choice that every cosign verifies

@@ -21,11 +21,12 @@ use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use pkcs8::{EncodePublicKey, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::algorithm::{Algorithm, EC, ED25519, RSA, bits_of};
+use super::algorithm::{Algorithm, bits_of};
 use super::error::{KeyError, SignError};
 use super::prehash::{Prehash, sha256_and};
 use super::verify::PublicHalf;
 use crate::oci::{Content, Digest};
+use crate::signature::oid::{EC, ED25519, RSA};
 use crate::signature::{Hash, PublicKey, Signature};
 
 /// A private key that lies in this process's memory, wiped when dropped.

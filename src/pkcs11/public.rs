@@ -16,13 +16,7 @@ use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{DecodePublicKey as _, EncodePublicKey, ObjectIdentifier};
 
 use crate::signature::PublicKey;
-
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const ED25519_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+use crate::signature::oid::{EC, ED25519 as ED25519_KEY, P256, P384, P521, RSA};
 
 /// The DER before a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017, section
 /// 9.2, note 1).

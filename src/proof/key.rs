@@ -10,14 +10,8 @@ use pkcs8::ObjectIdentifier;
 use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
+use crate::signature::oid::{EC, ED25519 as ED25519_KEY, P256, P384, P521, RSA};
 use crate::signature::{Hash, PublicKey};
-
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const ED25519_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// The kind of a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use crate::proof::chain::{self, Usage};
 use crate::proof::der::{next, parts};
 use crate::proof::trust::root::TimestampAuthority;
 use crate::signature::Hash;
+use crate::signature::oid::RSA;
 
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
@@ -19,7 +20,6 @@ const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113
 const BY_SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 const BY_SHA2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// ECDSA with a hash, of which it is signed.
 const ECDSA: [(ObjectIdentifier, Hash); 3] = [
     (

@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use pkcs8::ObjectIdentifier;
 use pkcs8::der::asn1::{AnyRef, BitStringRef};
 use pkcs8::der::{Encode as _, Error as DerError};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -18,6 +17,7 @@ use crate::proof::certificate::{Certificate, CertificateError};
 use crate::proof::key::{KeyKind, KeyProblem, VerifyingKey};
 use crate::proof::protojson::{Bytes, Named};
 use crate::signature::Hash;
+use crate::signature::oid::RSA;
 
 /// Media types of the versions that are read; the first is the oldest form of
 /// v0.1.
@@ -410,7 +410,6 @@ fn key(encoding: Encoding, bytes: Vec<u8>) -> Result<VerifyingKey, KeyProblem> {
 
 /// The SubjectPublicKeyInfo of an RSAPublicKey (RFC 3279, section 2.3.1).
 fn pkix(pkcs1: &[u8]) -> Result<Vec<u8>, DerError> {
-    const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
     let info = SubjectPublicKeyInfoRef {
         algorithm: AlgorithmIdentifierRef {
             oid: RSA,
