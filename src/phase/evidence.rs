@@ -11,7 +11,9 @@ use crate::envelope::{self, Form, Payload, Verifier};
 use crate::keys;
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
-use crate::proof::entry::{self, LONGEST_V1, Loggable, Refusal};
+use crate::proof::entry::{
+    EntryVerifier, LONGEST_V1, Loggable, MessageForm, Refusal, RekorVersion, SignedMessage, accepts,
+};
 use crate::proof::key::VerifyingKey;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
@@ -71,7 +73,7 @@ impl Stated {
     /// Whether the logs of a choice take a signature of it, and its form has room for
     /// their entries.
     fn is_logged_by(&self, choice: &Choice, key: &KeyRecord) -> bool {
-        let has_room = version_of(choice) == entry::Version::V1 || self.form != Form::Tag;
+        let has_room = version_of(choice) == RekorVersion::V1 || self.form != Form::Tag;
         has_room && self.loggable_by(choice, key).is_ok()
     }
 
@@ -81,9 +83,12 @@ impl Stated {
     /// Says why not.
     pub(super) fn loggable_by(&self, choice: &Choice, key: &KeyRecord) -> Result<(), Refusal> {
         match VerifyingKey::from_der(key.public_key.as_der()) {
-            Ok(verifying) => {
-                entry::accepts(version_of(choice), self.subject(), &verifying, hash_of(key))
-            }
+            Ok(verifying) => accepts(
+                version_of(choice),
+                self.message_form(),
+                &verifying,
+                hash_of(key),
+            ),
             // It opened as a key that signs.
             Err(_) => Err(Refusal::Hash),
         }
@@ -96,7 +101,7 @@ impl Stated {
             return None;
         };
         let length = payload.envelope(&Signature::new(Vec::new())).length();
-        let is_sent = version_of(choice) == entry::Version::V1;
+        let is_sent = version_of(choice) == RekorVersion::V1;
         (is_sent && length > LONGEST_V1).then_some(length)
     }
 
@@ -122,15 +127,15 @@ impl Stated {
     ) -> Result<Loggable, PhaseError> {
         let hash = hash_of(key);
         let digest = keys::digest_of(self.payload.message(), hash).map_err(PhaseError::Content)?;
-        let verifier = log_verifier(&signed.verifier);
+        let verifier = entry_verifier(&signed.verifier);
         Ok(Loggable {
             hash,
             digest,
             signature: signed.signature.clone(),
             verifier: verifier.ok_or(PhaseError::Crashed("signing"))?,
-            signed: match &*self.payload {
-                Payload::SimpleSigning(_) => entry::Signed::Payload,
-                Payload::Statement(payload) => entry::Signed::Envelope {
+            message: match &*self.payload {
+                Payload::SimpleSigning(_) => SignedMessage::Payload,
+                Payload::Statement(payload) => SignedMessage::Envelope {
                     envelope: payload.envelope(&signed.signature),
                     payload: payload.content().clone(),
                 },
@@ -138,19 +143,19 @@ impl Stated {
         })
     }
 
-    fn subject(&self) -> entry::Subject {
+    fn message_form(&self) -> MessageForm {
         match *self.payload {
-            Payload::SimpleSigning(_) => entry::Subject::Payload,
-            Payload::Statement(_) => entry::Subject::Envelope,
+            Payload::SimpleSigning(_) => MessageForm::Payload,
+            Payload::Statement(_) => MessageForm::Envelope,
         }
     }
 }
 
 /// All services of a choice have one version.
-fn version_of(choice: &Choice) -> entry::Version {
+fn version_of(choice: &Choice) -> RekorVersion {
     match choice.services.first().map(|service| service.version) {
-        Some(1) => entry::Version::V1,
-        _ => entry::Version::V2,
+        Some(1) => RekorVersion::V1,
+        _ => RekorVersion::V2,
     }
 }
 
@@ -159,10 +164,10 @@ fn hash_of(key: &KeyRecord) -> Hash {
     key.algorithm.hash().unwrap_or(Hash::Sha256)
 }
 
-fn log_verifier(verifier: &Verifier) -> Option<entry::Verifier> {
+fn entry_verifier(verifier: &Verifier) -> Option<EntryVerifier> {
     match verifier {
-        Verifier::Key(key) => entry::Verifier::of_key(key).ok(),
-        Verifier::Certificates(_) => entry::Verifier::of_certificate(leaf(verifier)?).ok(),
+        Verifier::Key(key) => EntryVerifier::of_key(key).ok(),
+        Verifier::Certificates(_) => EntryVerifier::of_certificate(leaf(verifier)?).ok(),
         Verifier::Hint(_) | Verifier::Unnamed => None,
     }
 }

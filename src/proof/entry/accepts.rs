@@ -4,19 +4,10 @@
 use pkcs8::der::asn1::UintRef;
 use pkcs8::der::{Decode as _, Header, SliceReader};
 
-use super::Version;
+use super::loggable::MessageForm;
+use super::version::RekorVersion;
 use crate::proof::key::{KeyKind, VerifyingKey};
 use crate::signature::Hash;
-
-/// The form of the signed message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// A payload that is signed itself, as at the tag `.sig`.
-    Payload,
-    /// The pre-authentication encoding of an envelope's payload, as in bundles and
-    /// at the tag `.att`.
-    Envelope,
-}
 
 /// A signature that a log does not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,20 +39,20 @@ pub enum Refusal {
 /// # Errors
 /// Says what is refused.
 pub fn accepts(
-    version: Version,
-    subject: Subject,
+    version: RekorVersion,
+    form: MessageForm,
     key: &VerifyingKey,
     hash: Hash,
 ) -> Result<(), Refusal> {
     use KeyKind::{Ed25519, P256, P384, P521, Rsa};
-    match (version, subject, key.kind()) {
-        (Version::V1, Subject::Envelope, Ed25519) => Ok(()),
-        (Version::V1, Subject::Payload, Ed25519 | P384 | P521) => Err(Refusal::NotAtTags),
-        (Version::V2, _, Ed25519) => Err(Refusal::Ed25519),
-        (Version::V2, _, P384 | P521) if hash == key.default_hash() => Ok(()),
-        (Version::V2, _, P384 | P521) => Err(Refusal::CurveHash),
+    match (version, form, key.kind()) {
+        (RekorVersion::V1, MessageForm::Envelope, Ed25519) => Ok(()),
+        (RekorVersion::V1, MessageForm::Payload, Ed25519 | P384 | P521) => Err(Refusal::NotAtTags),
+        (RekorVersion::V2, _, Ed25519) => Err(Refusal::Ed25519),
+        (RekorVersion::V2, _, P384 | P521) if hash == key.default_hash() => Ok(()),
+        (RekorVersion::V2, _, P384 | P521) => Err(Refusal::CurveHash),
         _ if hash != Hash::Sha256 => Err(Refusal::Hash),
-        (_, _, P256) | (Version::V1, Subject::Envelope, P384 | P521) => Ok(()),
+        (_, _, P256) | (RekorVersion::V1, MessageForm::Envelope, P384 | P521) => Ok(()),
         (_, _, Rsa) => rsa_details(key).map(|_| ()).ok_or(Refusal::RsaSize),
     }
 }

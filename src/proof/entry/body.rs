@@ -1,6 +1,8 @@
 //! Canonical bodies: the JSON that a log keeps of a signature, and of which its
 //! tree has the hash.
 
+use std::io;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pkcs8::der::pem::{LineEnding, encode_string};
@@ -8,8 +10,11 @@ use rustls::pki_types::pem::{PemObject as _, SectionKind};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::accepts::{accepts, key_details};
-use super::{EntryError, Loggable, Refusal, Signed, Verifier, Version, sha256_hex};
+use super::accepts::{Refusal, accepts, key_details};
+use super::error::EntryError;
+use super::loggable::{EntryVerifier, Loggable, SignedMessage};
+use super::version::RekorVersion;
+use crate::oci::Content;
 use crate::signature::Hash;
 
 pub(super) const HASHED: &str = "hashedrekord";
@@ -27,9 +32,9 @@ pub(super) fn v2(signature: &Loggable) -> Result<String, EntryError> {
         digest,
         signature: bytes,
         verifier,
-        signed,
+        message,
     } = signature;
-    accepts(Version::V2, signed.subject(), &verifier.key, *hash)?;
+    accepts(RekorVersion::V2, message.form(), &verifier.key, *hash)?;
     let details = key_details(&verifier.key).ok_or(Refusal::RsaSize)?;
     let algorithm = match hash {
         Hash::Sha256 => "SHA2_256",
@@ -44,7 +49,7 @@ pub(super) fn v2(signature: &Loggable) -> Result<String, EntryError> {
 }
 
 /// The member by which Rekor v2 names the verifier.
-pub(super) fn holder(verifier: &Verifier) -> String {
+pub(super) fn holder(verifier: &EntryVerifier) -> String {
     let (name, der) = match &verifier.certificate {
         Some(certificate) => ("x509Certificate", certificate.as_der()),
         None => ("publicKey", verifier.key.public_key().as_der()),
@@ -53,7 +58,7 @@ pub(super) fn holder(verifier: &Verifier) -> String {
 }
 
 /// Base64 of the PEM by which Rekor v1 names the verifier.
-pub(super) fn pem(verifier: &Verifier) -> String {
+pub(super) fn pem(verifier: &EntryVerifier) -> String {
     let (label, der) = match &verifier.certificate {
         Some(certificate) => ("CERTIFICATE", certificate.as_der()),
         None => ("PUBLIC KEY", verifier.key.public_key().as_der()),
@@ -67,7 +72,7 @@ pub(super) fn pem(verifier: &Verifier) -> String {
 /// says of the signature: there must be none.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Body<Spec> {
+struct CanonicalBody<Spec> {
     api_version: String,
     kind: String,
     spec: Spec,
@@ -123,7 +128,8 @@ struct DsseSignature {
 
 /// Kind and version that a body states of itself.
 pub(super) fn kind_of(body: &[u8]) -> Result<(String, String), EntryError> {
-    let body: Body<IgnoredAny> = serde_json::from_slice(body).map_err(|_| EntryError::Json)?;
+    let body: CanonicalBody<IgnoredAny> =
+        serde_json::from_slice(body).map_err(|_| EntryError::Json)?;
     Ok((body.kind, body.api_version))
 }
 
@@ -146,9 +152,9 @@ pub(super) fn check_v1(
     signature: &Loggable,
     envelopes: Match,
 ) -> Result<(), EntryError> {
-    let is_ours = match &signature.signed {
-        Signed::Payload => {
-            let body: Body<HashedSpec> = read(body, kind)?;
+    let is_ours = match &signature.message {
+        SignedMessage::Payload => {
+            let body: CanonicalBody<HashedSpec> = read(body, kind)?;
             let spec = &body.spec;
             is_of(&body, HASHED, kind)
                 && spec.data.hash.is(&hex::encode(&signature.digest))
@@ -156,8 +162,8 @@ pub(super) fn check_v1(
                 && is_base64(&spec.signature.content, signature.signature.as_bytes())
                 && is_pem(&spec.signature.public_key.content, &signature.verifier)
         }
-        Signed::Envelope { envelope, payload } => {
-            let body: Body<DsseSpec> = read(body, kind)?;
+        SignedMessage::Envelope { envelope, payload } => {
+            let body: CanonicalBody<DsseSpec> = read(body, kind)?;
             let [only] = body.spec.signatures.as_slice() else {
                 return Err(EntryError::Other);
             };
@@ -176,14 +182,17 @@ pub(super) fn check_v1(
 }
 
 /// A body of the wanted kind. That of the other kind is another's, not damaged.
-fn read<'a, Spec: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<Body<Spec>, EntryError> {
+fn read<'a, Spec: Deserialize<'a>>(
+    body: &'a [u8],
+    kind: &str,
+) -> Result<CanonicalBody<Spec>, EntryError> {
     match [HASHED, DSSE].contains(&kind) {
         true => serde_json::from_slice(body).map_err(|_| EntryError::Other),
         false => Err(EntryError::Kind),
     }
 }
 
-fn is_of<Spec>(body: &Body<Spec>, wanted: &str, stated: &str) -> bool {
+fn is_of<Spec>(body: &CanonicalBody<Spec>, wanted: &str, stated: &str) -> bool {
     body.kind == wanted && body.kind == stated && body.api_version == FIRST
 }
 
@@ -193,13 +202,18 @@ impl WrittenHash {
     }
 }
 
+/// The digest of a payload, without the name of its hash.
+fn sha256_hex(content: &Content) -> io::Result<String> {
+    content.digest().map(|digest| digest.hex().to_owned())
+}
+
 fn is_base64(text: &str, bytes: &[u8]) -> bool {
     STANDARD.decode(text).is_ok_and(|decoded| decoded == bytes)
 }
 
 /// Whether base64 of PEM is that of the verifier. The lines of a PEM may end
 /// otherwise.
-fn is_pem(text: &str, verifier: &Verifier) -> bool {
+fn is_pem(text: &str, verifier: &EntryVerifier) -> bool {
     let (kind, der) = match &verifier.certificate {
         Some(certificate) => (SectionKind::Certificate, certificate.as_der()),
         None => (SectionKind::PublicKey, verifier.key.public_key().as_der()),

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 
 use super::vector::{V1_KEY, Vector};
-use super::{LogEntry, Version, claimed_index};
+use super::{LogEntry, RekorVersion, claimed_index};
 use crate::oci::fuzzing::assert_readable;
 use crate::proof::checkpoint::{Checkpoint, Note, Origin, Signer};
 use crate::proof::merkle::{self, DEEPEST};
@@ -62,8 +62,8 @@ pub fn log_entry(data: &[u8]) {
     let vector = Vector::of(V1_KEY);
     let (signature, root) = (vector.signature(), vector.root());
     let read = match choice % 4 {
-        0 => LogEntry::of_answer(Version::V1, data, &signature, &root),
-        1 => LogEntry::of_answer(Version::V2, data, &signature, &root),
+        0 => LogEntry::of_answer(RekorVersion::V1, data, &signature, &root),
+        1 => LogEntry::of_answer(RekorVersion::V2, data, &signature, &root),
         2 => LogEntry::read_bundle_json(&text, &signature, &root),
         _ => LogEntry::read_annotation(&text, &signature, &root),
     };
@@ -79,7 +79,7 @@ pub fn log_entry(data: &[u8]) {
         let again = LogEntry::read_annotation(&json, &signature, &root);
         assert_eq!(again.expect("it held").time(), entry.time());
     }
-    for version in [Version::V1, Version::V2] {
+    for version in [RekorVersion::V1, RekorVersion::V2] {
         let _ = claimed_index(version, data);
     }
 }

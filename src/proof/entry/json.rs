@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::body::kind_of;
-use super::{EntryError, Proof, Unverified};
+use super::error::EntryError;
+use super::unverified::{Proof, Unverified};
 use crate::proof::merkle::{DEEPEST, Node};
 use crate::proof::protojson::{Bytes, Number};
 

@@ -9,172 +9,31 @@
 
 mod accepts;
 mod body;
+mod error;
 mod escaped;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod json;
+mod loggable;
 mod request;
+mod unverified;
 #[cfg(any(test, feature = "fuzzing"))]
 mod vector;
 mod verify;
+mod version;
 
-use std::fmt;
-use std::io;
-
-use jiff::Timestamp;
-
-pub use accepts::{Refusal, Subject, accepts};
+pub use accepts::{Refusal, accepts};
+pub use error::EntryError;
+pub use loggable::{EntryVerifier, Loggable, MessageForm, SignedMessage};
 pub use request::{LONGEST_V1, request};
+pub use verify::LogEntry;
+pub use version::RekorVersion;
 
-use super::certificate::Certificate;
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::key::{KeyProblem, VerifyingKey};
-use super::merkle::{Node, PathError};
+use super::merkle::Node;
 use super::trust::root::{LogKey, TrustedRoot};
-use crate::oci::{Content, Digest};
-use crate::signature::{Hash, PublicKey, Signature};
-
-/// The version of Rekor's API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
-    V1,
-    V2,
-}
-
-impl Version {
-    /// The version that a signing config calls by this number.
-    pub fn of(number: u32) -> Option<Self> {
-        match number {
-            1 => Some(Self::V1),
-            2 => Some(Self::V2),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1 => "Rekor v1",
-            Self::V2 => "Rekor v2",
-        })
-    }
-}
-
-/// A signature that a log can keep.
-#[derive(Clone, Debug)]
-pub struct Loggable {
-    /// The hash that the key signed with; pure Ed25519 has no use for it.
-    pub hash: Hash,
-    /// That hash of the signed message: of a payload itself, or of the
-    /// pre-authentication encoding.
-    pub digest: Vec<u8>,
-    pub signature: Signature,
-    pub verifier: Verifier,
-    pub signed: Signed,
-}
-
-/// The signed value, as far as a log sees more of it than a hash.
-#[derive(Clone, Debug)]
-pub enum Signed {
-    /// A payload that is signed itself.
-    Payload,
-    /// A DSSE envelope with this one signature. Rekor v1 gets all of it.
-    Envelope {
-        /// The JSON, as it is stored where an entry has to name its hash.
-        envelope: Content,
-        /// The payload, without base64.
-        payload: Content,
-    },
-}
-
-impl Signed {
-    pub fn subject(&self) -> Subject {
-        match self {
-            Self::Payload => Subject::Payload,
-            Self::Envelope { .. } => Subject::Envelope,
-        }
-    }
-}
-
-/// The key that verifies the signature, alone or in its certificate.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    key: VerifyingKey,
-    certificate: Option<Certificate>,
-}
-
-impl Verifier {
-    /// A key of its own.
-    ///
-    /// # Errors
-    /// On keys of a kind that is not verified here.
-    pub fn of_key(key: &PublicKey) -> Result<Self, KeyProblem> {
-        Ok(Self {
-            key: VerifyingKey::from_der(key.as_der())?,
-            certificate: None,
-        })
-    }
-
-    /// The key of a leaf certificate, which the log keeps in its place.
-    ///
-    /// # Errors
-    /// On keys of a kind that is not verified here.
-    pub fn of_certificate(certificate: Certificate) -> Result<Self, KeyProblem> {
-        Ok(Self {
-            key: certificate.key()?,
-            certificate: Some(certificate),
-        })
-    }
-
-    pub fn key(&self) -> &VerifyingKey {
-        &self.key
-    }
-
-    /// The bytes that a log keeps of it.
-    pub fn as_der(&self) -> &[u8] {
-        match &self.certificate {
-            Some(certificate) => certificate.as_der(),
-            None => self.key.public_key().as_der(),
-        }
-    }
-}
-
-/// An entry that a log of the trusted root keeps of a signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    entry: Unverified,
-    /// The log's address as the trusted root has it.
-    log: String,
-    version: Version,
-    time: Option<Timestamp>,
-}
-
-/// An entry as it was written, of which nothing is proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Unverified {
-    /// Of Rekor v1 counted over all trees of the log.
-    index: u64,
-    log_id: Vec<u8>,
-    kind: String,
-    kind_version: String,
-    /// Seconds since 1970; 0 of Rekor v2.
-    time: i64,
-    promise: Option<Vec<u8>>,
-    proof: Option<Proof>,
-    body: Vec<u8>,
-}
-
-/// The inclusion of an entry in a log's tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Proof {
-    /// Of Rekor v1 counted in its own tree.
-    index: u64,
-    size: u64,
-    root: Vec<u8>,
-    hashes: Vec<Node>,
-    checkpoint: String,
-}
+use body::Match;
+use unverified::{Proof, Unverified};
 
 /// An inclusion that was read from a log's checkpoint and tiles.
 #[derive(Clone, Debug)]
@@ -187,54 +46,23 @@ pub struct Inclusion {
     pub checkpoint: String,
 }
 
-/// An entry that does not hold.
-#[derive(Debug, thiserror::Error)]
-pub enum EntryError {
-    #[error("it is not the JSON of a log entry")]
-    Json,
-    #[error("its entry is of a kind that is not known here")]
-    Kind,
-    #[error("it has no {0}")]
-    Lacks(&'static str),
-    #[error("its entry is of another signature")]
-    Other,
-    #[error("its log is not in the trusted root")]
-    UnknownLog,
-    #[error("its promise is not signed by the log")]
-    Promise,
-    #[error("its time {0} is not one of the log's key")]
-    LogTime(Timestamp),
-    #[error("its time {0} is not one of the certificate")]
-    CertificateTime(Timestamp),
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error(transparent)]
-    Path(#[from] PathError),
-    #[error("its inclusion proof does not lead to the root of its checkpoint")]
-    Root,
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("cannot read what was signed")]
-    Read(#[from] io::Error),
-}
-
 impl LogEntry {
     /// The entry of an answer to a request for one.
     ///
     /// # Errors
     /// On an answer that does not hold.
     pub fn of_answer(
-        version: Version,
+        version: RekorVersion,
         answer: &[u8],
         signature: &Loggable,
         root: &TrustedRoot,
     ) -> Result<Self, EntryError> {
         let entry = match version {
-            Version::V1 => json::of_answer_v1(answer)?,
-            Version::V2 => json::of_bundle(answer)?,
+            RekorVersion::V1 => json::of_answer_v1(answer)?,
+            RekorVersion::V2 => json::of_bundle(answer)?,
         };
-        let entry = verify::complete(entry, signature, root, verify::Match::Exact)?;
-        match entry.version == version {
+        let entry = verify::complete(entry, signature, root, Match::Exact)?;
+        match entry.version() == version {
             true => Ok(entry),
             false => Err(EntryError::Kind),
         }
@@ -267,7 +95,7 @@ impl LogEntry {
             }),
             body: body::v2(signature)?.into_bytes(),
         };
-        verify::complete(entry, signature, root, verify::Match::Exact)
+        verify::complete(entry, signature, root, Match::Exact)
     }
 
     /// An entry as a bundle holds it (`TransparencyLogEntry`). A `dsse` entry may
@@ -282,7 +110,7 @@ impl LogEntry {
         root: &TrustedRoot,
     ) -> Result<Self, EntryError> {
         let entry = json::of_bundle(text.as_bytes())?;
-        verify::complete(entry, signature, root, verify::Match::SamePayload)
+        verify::complete(entry, signature, root, Match::SamePayload)
     }
 
     /// An entry as the annotation `dev.sigstore.cosign/bundle` holds it. There is
@@ -309,38 +137,14 @@ impl LogEntry {
     pub fn to_annotation(&self) -> Option<String> {
         json::to_annotation(&self.entry)
     }
-
-    /// When the log promised the entry; Rekor v2 knows no time.
-    pub fn time(&self) -> Option<Timestamp> {
-        self.time
-    }
-
-    /// The index that log and bundles call the entry by.
-    pub fn index(&self) -> u64 {
-        self.entry.index
-    }
-
-    /// The log's address, as the trusted root has it.
-    pub fn log(&self) -> &str {
-        &self.log
-    }
-
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// `logId.keyId`
-    pub fn log_id(&self) -> &[u8] {
-        &self.entry.log_id
-    }
 }
 
 /// The index that an answer claims, whether or not the answer holds: what a log may
 /// have published has to be reported.
-pub fn claimed_index(version: Version, answer: &[u8]) -> Option<u64> {
+pub fn claimed_index(version: RekorVersion, answer: &[u8]) -> Option<u64> {
     let entry = match version {
-        Version::V1 => json::of_answer_v1(answer),
-        Version::V2 => json::of_bundle(answer),
+        RekorVersion::V1 => json::of_answer_v1(answer),
+        RekorVersion::V2 => json::of_bundle(answer),
     };
     entry.ok().map(|entry| entry.index)
 }
@@ -356,7 +160,7 @@ pub fn checkpoint_v2<'a>(
 ) -> Result<(Checkpoint, &'a LogKey), EntryError> {
     let mut failed = EntryError::UnknownLog;
     for log in &root.logs {
-        match verify::checkpoint(note, Version::V2, log) {
+        match verify::checkpoint(note, RekorVersion::V2, log) {
             Ok(checkpoint) => return Ok((checkpoint, log)),
             Err(EntryError::Checkpoint(CheckpointError::Origin)) => {}
             Err(error) => failed = error,
@@ -371,13 +175,6 @@ pub fn checkpoint_v2<'a>(
 /// On a signature that Rekor v2 refuses.
 pub fn leaf_v2(signature: &Loggable) -> Result<Node, EntryError> {
     Ok(super::merkle::leaf(body::v2(signature)?.as_bytes()))
-}
-
-/// The digest of a payload, without the name of its hash.
-fn sha256_hex(content: &Content) -> io::Result<String> {
-    content
-        .digest()
-        .map(|digest: Digest| digest.hex().to_owned())
 }
 
 #[cfg(test)]

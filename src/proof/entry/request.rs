@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::accepts::{accepts, key_details};
+use super::accepts::{Refusal, accepts, key_details};
 use super::body::{holder, pem};
+use super::error::EntryError;
 use super::escaped::escaped;
-use super::{EntryError, Loggable, Refusal, Signed, Version};
+use super::loggable::{Loggable, SignedMessage};
+use super::version::RekorVersion;
 use crate::oci::Content;
 
 /// The longest request that is sent to Rekor v1, in bytes. It gets whole
@@ -19,12 +21,12 @@ pub const LONGEST_V1: u64 = 32 * 1024 * 1024;
 ///
 /// # Errors
 /// On a signature that the log refuses, and on an envelope that cannot be read.
-pub fn request(version: Version, signature: &Loggable) -> Result<Content, EntryError> {
+pub fn request(version: RekorVersion, signature: &Loggable) -> Result<Content, EntryError> {
     let Loggable { verifier, hash, .. } = signature;
-    accepts(version, signature.signed.subject(), &verifier.key, *hash)?;
+    accepts(version, signature.message.form(), &verifier.key, *hash)?;
     let content = signature.signature.to_base64();
-    Ok(match (version, &signature.signed) {
-        (Version::V2, _) => {
+    Ok(match (version, &signature.message) {
+        (RekorVersion::V2, _) => {
             let digest = STANDARD.encode(&signature.digest);
             let details = key_details(&verifier.key).ok_or(Refusal::RsaSize)?;
             let holder = holder(verifier);
@@ -33,14 +35,14 @@ pub fn request(version: Version, signature: &Loggable) -> Result<Content, EntryE
             );
             request.into_bytes().into()
         }
-        (Version::V1, Signed::Payload) => {
+        (RekorVersion::V1, SignedMessage::Payload) => {
             let (digest, pem) = (hex::encode(&signature.digest), pem(verifier));
             let request = format!(
                 r#"{{"apiVersion":"0.0.1","spec":{{"data":{{"hash":{{"algorithm":"sha256","value":"{digest}"}}}},"signature":{{"content":"{content}","publicKey":{{"content":"{pem}"}}}}}},"kind":"hashedrekord"}}"#
             );
             request.into_bytes().into()
         }
-        (Version::V1, Signed::Envelope { envelope, .. }) => {
+        (RekorVersion::V1, SignedMessage::Envelope { envelope, .. }) => {
             let head = r#"{"apiVersion":"0.0.1","spec":{"proposedContent":{"envelope":""#;
             let tail = format!(r#"","verifiers":["{}"]}}}},"kind":"dsse"}}"#, pem(verifier));
             Content::concat([

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::vector::{V1_CERTIFICATE, V1_DSSE, V1_KEY, V2_MESSAGE, Vector};
 use super::*;
+use crate::oci::Content;
+use crate::proof::key::VerifyingKey;
 use crate::proof::trust::Validity;
+use crate::signature::{Hash, Signature};
 
 /// EVD-31
 #[test]
@@ -16,7 +19,7 @@ fn entries_of_public_logs_hold_and_are_written_as_they_were() {
         assert_eq!(entry.log(), vector.0["baseUrl"].as_str().unwrap());
         assert_eq!(entry.index().to_string(), vector.text("/logIndex"));
         assert_eq!(entry.log_id(), vector.bytes("logId"));
-        assert_eq!(entry.time().is_some(), entry.version() == Version::V1);
+        assert_eq!(entry.time().is_some(), entry.version() == RekorVersion::V1);
     }
 }
 
@@ -25,7 +28,7 @@ fn entries_of_public_logs_hold_and_are_written_as_they_were() {
 fn an_entry_with_another_value_anywhere_does_not_hold() {
     let zero = || json!(STANDARD.encode([0; 32]));
     for vector in Vector::all() {
-        let is_v1 = vector.read().unwrap().version() == Version::V1;
+        let is_v1 = vector.read().unwrap().version() == RekorVersion::V1;
         let size = vector.text("/inclusionProof/treeSize");
         let mut changes = vec![
             ("/inclusionProof/logIndex", json!("1")),
@@ -80,7 +83,7 @@ fn an_entry_of_another_signature_does_not_hold() {
                 ..ours.clone()
             },
             Loggable {
-                verifier: Verifier::of_key(another.public_key()).unwrap(),
+                verifier: EntryVerifier::of_key(another.public_key()).unwrap(),
                 ..ours.clone()
             },
             Loggable {
@@ -88,17 +91,19 @@ fn an_entry_of_another_signature_does_not_hold() {
                 ..ours.clone()
             },
         ];
-        match &ours.signed {
-            Signed::Envelope { envelope, .. } if read(&ours).unwrap().version() == Version::V1 => {
+        match &ours.message {
+            SignedMessage::Envelope { envelope, .. }
+                if read(&ours).unwrap().version() == RekorVersion::V1 =>
+            {
                 let payload = Content::from(b"another".to_vec());
                 let envelope = envelope.clone();
                 others.remove(2);
                 others.push(Loggable {
-                    signed: Signed::Envelope { envelope, payload },
+                    message: SignedMessage::Envelope { envelope, payload },
                     ..ours.clone()
                 });
                 others.push(Loggable {
-                    signed: Signed::Payload,
+                    message: SignedMessage::Payload,
                     ..ours.clone()
                 });
             }
@@ -207,7 +212,7 @@ fn a_bundle_may_hold_another_envelope_of_the_payload_and_a_layer_may_not() {
     let vector = Vector::of(V1_DSSE);
     let annotation = vector.read().unwrap().to_annotation().unwrap();
     let mut signature = vector.signature();
-    if let Signed::Envelope { envelope, .. } = &mut signature.signed {
+    if let SignedMessage::Envelope { envelope, .. } = &mut signature.message {
         *envelope = Content::from(b"another".to_vec());
     }
     let root = vector.root();
@@ -230,8 +235,8 @@ fn key(name: &str) -> VerifyingKey {
 #[test]
 fn keys_are_accepted_as_logs_and_cosign_take_them() {
     use Hash::{Sha256, Sha384, Sha512};
-    use Subject::{Envelope, Payload};
-    use Version::{V1, V2};
+    use MessageForm::{Envelope, Payload};
+    use RekorVersion::{V1, V2};
     for (name, hash, [sig, att, v2]) in [
         ("p256-cosign3", Sha256, [true, true, true]),
         ("rsa2048-imported-cosign3", Sha256, [true, true, true]),
@@ -246,22 +251,22 @@ fn keys_are_accepted_as_logs_and_cosign_take_them() {
         ("ed25519-imported-cosign3", Sha512, [false, true, false]),
     ] {
         let key = key(name);
-        let takes = |version, subject| accepts(version, subject, &key, hash).is_ok();
+        let takes = |version, form| accepts(version, form, &key, hash).is_ok();
         assert_eq!(takes(V1, Payload), sig, "{name} {hash:?}");
         assert_eq!(takes(V1, Envelope), att, "{name} {hash:?}");
-        for subject in [Payload, Envelope] {
-            assert_eq!(takes(V2, subject), v2, "{name} {hash:?}");
+        for form in [Payload, Envelope] {
+            assert_eq!(takes(V2, form), v2, "{name} {hash:?}");
         }
     }
 }
 
-fn signature_of(name: &str, signed: Signed) -> Loggable {
+fn signature_of(name: &str, message: SignedMessage) -> Loggable {
     Loggable {
         hash: Hash::Sha256,
         digest: vec![7; 32],
         signature: Signature::new(vec![0xff, 0xfe]),
-        verifier: Verifier::of_key(key(name).public_key()).unwrap(),
-        signed,
+        verifier: EntryVerifier::of_key(key(name).public_key()).unwrap(),
+        message,
     }
 }
 
@@ -273,9 +278,9 @@ fn json_of(content: &Content) -> Value {
 #[test]
 fn a_request_names_signature_and_key_and_carries_the_envelope_byte_for_byte() {
     let digest = STANDARD.encode([7; 32]);
-    let signature = signature_of("rsa3072-imported-cosign3", Signed::Payload);
+    let signature = signature_of("rsa3072-imported-cosign3", SignedMessage::Payload);
     let der = STANDARD.encode(signature.verifier.key().public_key().as_der());
-    let asked = json_of(&request(Version::V2, &signature).unwrap());
+    let asked = json_of(&request(RekorVersion::V2, &signature).unwrap());
     let expected = json!({"hashedRekordRequestV002": {
         "digest": digest,
         "signature": {
@@ -289,20 +294,20 @@ fn a_request_names_signature_and_key_and_carries_the_envelope_byte_for_byte() {
     assert_eq!(asked, expected);
     let pem =
         STANDARD.encode(std::fs::read_to_string(pem_path("rsa3072-imported-cosign3")).unwrap());
-    let asked = json_of(&request(Version::V1, &signature).unwrap());
+    let asked = json_of(&request(RekorVersion::V1, &signature).unwrap());
     let expected = json!({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
         "data": {"hash": {"algorithm": "sha256", "value": hex::encode([7; 32])}},
         "signature": {"content": "//4=", "publicKey": {"content": pem}},
     }});
     assert_eq!(asked, expected);
     let text = r#"{"payloadType":"a","payload":"e30=","signatures":[{"sig":"//4="}]}"#;
-    let signed = Signed::Envelope {
+    let message = SignedMessage::Envelope {
         envelope: Content::from(text.as_bytes().to_vec()),
         payload: Content::from(b"{}".to_vec()),
     };
     let asked = request(
-        Version::V1,
-        &signature_of("rsa3072-imported-cosign3", signed),
+        RekorVersion::V1,
+        &signature_of("rsa3072-imported-cosign3", message),
     )
     .unwrap();
     let expected = json!({"apiVersion": "0.0.1", "kind": "dsse", "spec": {
@@ -316,7 +321,7 @@ fn a_request_names_signature_and_key_and_carries_the_envelope_byte_for_byte() {
 #[test]
 fn a_request_of_a_certificate_names_the_certificate_alone() {
     let vector = Vector::of(V2_MESSAGE);
-    let asked = json_of(&request(Version::V2, &vector.signature()).unwrap());
+    let asked = json_of(&request(RekorVersion::V2, &vector.signature()).unwrap());
     let verifier = &asked["hashedRekordRequestV002"]["signature"]["verifier"];
     let expected = json!({
         "x509Certificate": {"rawBytes": vector.0["certificate"]},
@@ -330,10 +335,10 @@ fn a_request_of_a_certificate_names_the_certificate_alone() {
 
 #[test]
 fn what_a_log_refuses_is_not_asked_for() {
-    let signature = signature_of("p384-imported-cosign3", Signed::Payload);
+    let signature = signature_of("p384-imported-cosign3", SignedMessage::Payload);
     for (version, expected) in [
-        (Version::V1, Refusal::NotAtTags),
-        (Version::V2, Refusal::CurveHash),
+        (RekorVersion::V1, Refusal::NotAtTags),
+        (RekorVersion::V2, Refusal::CurveHash),
     ] {
         let found = request(version, &signature);
         assert!(matches!(found, Err(EntryError::Refused(refusal)) if refusal == expected));
@@ -376,9 +381,9 @@ fn an_answer_is_the_entry_of_its_bundle() {
     let (_choice, answer) = answer.split_first().unwrap();
     let vector = Vector::of(V1_KEY);
     let (signature, root) = (vector.signature(), vector.root());
-    let entry = LogEntry::of_answer(Version::V1, answer, &signature, &root).unwrap();
+    let entry = LogEntry::of_answer(RekorVersion::V1, answer, &signature, &root).unwrap();
     assert_eq!(entry, vector.read().unwrap());
-    assert_eq!(claimed_index(Version::V1, answer), Some(entry.index()));
+    assert_eq!(claimed_index(RekorVersion::V1, answer), Some(entry.index()));
     let vector = Vector::of(V2_MESSAGE);
     let (signature, root) = (vector.signature(), vector.root());
     let mut answer = vector.0["entry"].clone();
@@ -386,11 +391,11 @@ fn an_answer_is_the_entry_of_its_bundle() {
     answer["inclusionPromise"] = Value::Null;
     let answer = answer.to_string();
     let read = |version| LogEntry::of_answer(version, answer.as_bytes(), &signature, &root);
-    assert_eq!(read(Version::V2).unwrap(), vector.read().unwrap());
-    assert!(matches!(read(Version::V1), Err(EntryError::Json)));
+    assert_eq!(read(RekorVersion::V2).unwrap(), vector.read().unwrap());
+    assert!(matches!(read(RekorVersion::V1), Err(EntryError::Json)));
     // A log of the first version whose answer is worded as one of the second.
     let vector = Vector::of(V1_KEY);
     let (entry, signature, root) = (vector.entry(), vector.signature(), vector.root());
-    let found = LogEntry::of_answer(Version::V2, entry.as_bytes(), &signature, &root);
+    let found = LogEntry::of_answer(RekorVersion::V2, entry.as_bytes(), &signature, &root);
     assert!(matches!(found, Err(EntryError::Kind)));
 }

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::{EntryError, LogEntry, Loggable, Signed, Verifier};
+use super::{EntryError, EntryVerifier, LogEntry, Loggable, SignedMessage};
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::key::VerifyingKey;
@@ -81,15 +81,15 @@ impl Vector {
             digest: hex("sha256"),
             signature: Signature::new(self.bytes("signature")),
             verifier: match self.0.get("key") {
-                Some(_) => Verifier::of_key(&PublicKey::from_der(self.bytes("key"))).unwrap(),
+                Some(_) => EntryVerifier::of_key(&PublicKey::from_der(self.bytes("key"))).unwrap(),
                 None => {
                     let certificate = Certificate::from_der(&self.bytes("certificate"));
-                    Verifier::of_certificate(certificate.unwrap()).unwrap()
+                    EntryVerifier::of_certificate(certificate.unwrap()).unwrap()
                 }
             },
-            signed: match content("payloadSha256") {
-                None => Signed::Payload,
-                Some(payload) => Signed::Envelope {
+            message: match content("payloadSha256") {
+                None => SignedMessage::Payload,
+                Some(payload) => SignedMessage::Envelope {
                     envelope: content("envelopeSha256").unwrap_or_else(unknown),
                     payload,
                 },

@@ -4,14 +4,51 @@
 use jiff::Timestamp;
 use url::Url;
 
-pub(super) use super::body::Match;
-
-use super::body::{DSSE, FIRST, HASHED, SECOND, check_v1, v2};
+use super::body::{DSSE, FIRST, HASHED, Match, SECOND, check_v1, v2};
+use super::error::EntryError;
 use super::json::promised_bytes;
-use super::{EntryError, LogEntry, Loggable, Proof, Unverified, Version};
+use super::loggable::Loggable;
+use super::unverified::{Proof, Unverified};
+use super::version::RekorVersion;
 use crate::proof::checkpoint::{Checkpoint, Origin, Signer};
 use crate::proof::merkle;
 use crate::proof::trust::root::{LogKey, TrustedRoot};
+
+/// An entry that a log of the trusted root keeps of a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    pub(super) entry: Unverified,
+    /// The log's address as the trusted root has it.
+    log: String,
+    version: RekorVersion,
+    time: Option<Timestamp>,
+}
+
+impl LogEntry {
+    /// When the log promised the entry; Rekor v2 knows no time.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// The index that log and bundles call the entry by.
+    pub fn index(&self) -> u64 {
+        self.entry.index
+    }
+
+    /// The log's address, as the trusted root has it.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    pub fn version(&self) -> RekorVersion {
+        self.version
+    }
+
+    /// `logId.keyId`
+    pub fn log_id(&self) -> &[u8] {
+        &self.entry.log_id
+    }
+}
 
 /// An entry with its inclusion proof and, of Rekor v1, its promise.
 pub(super) fn complete(
@@ -25,7 +62,7 @@ pub(super) fn complete(
     let proof = entry.proof.as_ref();
     let proof = proof.ok_or(EntryError::Lacks("inclusion proof"))?;
     // Rekor v2 has one tree, and one number of an entry in it.
-    if version == Version::V2 && proof.index != entry.index {
+    if version == RekorVersion::V2 && proof.index != entry.index {
         return Err(EntryError::Root);
     }
     let leaf = merkle::leaf(&entry.body);
@@ -45,7 +82,7 @@ pub(super) fn promised(
     root: &TrustedRoot,
 ) -> Result<LogEntry, EntryError> {
     let version = version(&entry)?;
-    if version == Version::V2 {
+    if version == RekorVersion::V2 {
         return Err(EntryError::Kind);
     }
     check_body(&entry, version, signature, Match::Exact)?;
@@ -73,8 +110,13 @@ fn by_its_log<'a, T>(
     Err(failed)
 }
 
-fn of(mut entry: Unverified, version: Version, log: &LogKey, time: Option<Timestamp>) -> LogEntry {
-    if version == Version::V2 {
+fn of(
+    mut entry: Unverified,
+    version: RekorVersion,
+    log: &LogKey,
+    time: Option<Timestamp>,
+) -> LogEntry {
+    if version == RekorVersion::V2 {
         // Nobody signed these.
         (entry.time, entry.promise) = (0, None);
     }
@@ -86,23 +128,23 @@ fn of(mut entry: Unverified, version: Version, log: &LogKey, time: Option<Timest
     }
 }
 
-fn version(entry: &Unverified) -> Result<Version, EntryError> {
+fn version(entry: &Unverified) -> Result<RekorVersion, EntryError> {
     match (entry.kind.as_str(), entry.kind_version.as_str()) {
-        (HASHED | DSSE, FIRST) => Ok(Version::V1),
-        (HASHED, SECOND) => Ok(Version::V2),
+        (HASHED | DSSE, FIRST) => Ok(RekorVersion::V1),
+        (HASHED, SECOND) => Ok(RekorVersion::V2),
         _ => Err(EntryError::Kind),
     }
 }
 
 fn check_body(
     entry: &Unverified,
-    version: Version,
+    version: RekorVersion,
     signature: &Loggable,
     envelopes: Match,
 ) -> Result<(), EntryError> {
     match version {
-        Version::V1 => check_v1(&entry.body, &entry.kind, signature, envelopes),
-        Version::V2 => match v2(signature)?.as_bytes() == entry.body {
+        RekorVersion::V1 => check_v1(&entry.body, &entry.kind, signature, envelopes),
+        RekorVersion::V2 => match v2(signature)?.as_bytes() == entry.body {
             true => Ok(()),
             false => Err(EntryError::Other),
         },
@@ -111,7 +153,7 @@ fn check_body(
 
 fn check_checkpoint(
     proof: &Proof,
-    version: Version,
+    version: RekorVersion,
     reached: &merkle::Node,
     log: &LogKey,
 ) -> Result<(), EntryError> {
@@ -129,7 +171,7 @@ fn check_checkpoint(
 /// On a note that is no checkpoint of this log.
 pub(in crate::proof) fn checkpoint(
     note: &str,
-    version: Version,
+    version: RekorVersion,
     log: &LogKey,
 ) -> Result<Checkpoint, EntryError> {
     let id = log.checkpoint_id.as_deref().and_then(<[u8]>::first_chunk);
@@ -140,8 +182,8 @@ pub(in crate::proof) fn checkpoint(
     };
     let host = host(&log.base_url).unwrap_or_default();
     let origin = match version {
-        Version::V1 => Origin::OfTree,
-        Version::V2 => Origin::Is(&host),
+        RekorVersion::V1 => Origin::OfTree,
+        RekorVersion::V2 => Origin::Is(&host),
     };
     Ok(Checkpoint::verify(note, origin, &signer)?)
 }
@@ -160,11 +202,11 @@ fn host(base_url: &str) -> Option<String> {
 /// what stands in its place is not looked at.
 fn time(
     entry: &Unverified,
-    version: Version,
+    version: RekorVersion,
     signature: &Loggable,
     log: &LogKey,
 ) -> Result<Option<Timestamp>, EntryError> {
-    if version == Version::V2 {
+    if version == RekorVersion::V2 {
         return Ok(None);
     }
     let promise = entry.promise.as_ref();

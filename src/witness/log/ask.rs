@@ -7,7 +7,7 @@ use super::frozen::Gate;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
-use crate::proof::entry::{EntryError, LogEntry, Loggable, Version, claimed_index};
+use crate::proof::entry::{EntryError, LogEntry, Loggable, RekorVersion, claimed_index};
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Service;
 use crate::service::{Said, ServiceError, ServiceName, Trouble, json, said};
@@ -135,7 +135,7 @@ impl Asking<'_> {
     }
 
     /// The entry of an answer, once it holds.
-    pub(super) fn entry(&self, version: Version, asked: &Asked) -> Result<LogEntry, Failure> {
+    pub(super) fn entry(&self, version: RekorVersion, asked: &Asked) -> Result<LogEntry, Failure> {
         let answer = &asked.response.body;
         let entry = LogEntry::of_answer(version, answer, self.signature, self.root);
         entry.map_err(|error| Failure {

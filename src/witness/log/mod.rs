@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::http::Client;
-use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, Signed, Version, accepts};
+use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::{Said, ServiceError, Trouble};
@@ -67,14 +67,14 @@ pub struct EnterError {
 fn check_one(service: &Service, signature: &Loggable) -> Result<(), ServiceError> {
     let fault = |trouble| ask::fault(service, trouble);
     let version = version(service)?;
-    let (subject, key) = (signature.signed.subject(), signature.verifier.key());
-    if let Err(refusal) = accepts(version, subject, key, signature.hash) {
+    let (form, key) = (signature.message.form(), signature.verifier.key());
+    if let Err(refusal) = accepts(version, form, key, signature.hash) {
         let reason = refusal.to_string();
         return Err(fault(Trouble::Unfit { reason }));
     }
-    match &signature.signed {
-        Signed::Envelope { envelope, .. }
-            if version == Version::V1 && envelope.length() > LONGEST_V1 =>
+    match &signature.message {
+        SignedMessage::Envelope { envelope, .. }
+            if version == RekorVersion::V1 && envelope.length() > LONGEST_V1 =>
         {
             Err(fault(Trouble::Oversized {
                 action: ask::action(service),
@@ -86,8 +86,8 @@ fn check_one(service: &Service, signature: &Loggable) -> Result<(), ServiceError
     }
 }
 
-fn version(service: &Service) -> Result<Version, ServiceError> {
-    Version::of(service.version).ok_or_else(|| {
+fn version(service: &Service) -> Result<RekorVersion, ServiceError> {
+    RekorVersion::of(service.version).ok_or_else(|| {
         let (action, reason) = (ask::action(service), "its version is not known");
         ask::fault(service, Trouble::Answer { action, reason })
     })
@@ -144,8 +144,8 @@ impl Logs {
         let gate = self.gates.of(&asking.service.url);
         let entering = async {
             match version(asking.service)? {
-                Version::V1 => v1::enter(asking, &gate).await,
-                Version::V2 => v2::enter(asking, &gate).await,
+                RekorVersion::V1 => v1::enter(asking, &gate).await,
+                RekorVersion::V2 => v2::enter(asking, &gate).await,
             }
         };
         let entry = match timeout(within, entering).await {

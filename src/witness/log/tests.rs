@@ -5,7 +5,7 @@ use crate::envelope::dsse::HashedPayload;
 use crate::http::roots::LazyRoots;
 use crate::http::{Proxies, Settings};
 use crate::oci::Content;
-use crate::proof::entry::Verifier;
+use crate::proof::entry::EntryVerifier;
 use crate::proof::key::VerifyingKey;
 use crate::proof::trust::Validity;
 use crate::proof::trust::root::LogKey;
@@ -105,27 +105,27 @@ impl Scene {
 }
 
 /// A signature, told from others by its number.
-fn signature(number: u8, signed: Signed) -> Loggable {
+fn signature(number: u8, message: SignedMessage) -> Loggable {
     let pem = include_bytes!("../../../testdata/keys/p256-cosign3.pub");
     let (_, key) = pem_rfc7468::decode_vec(pem).unwrap();
     Loggable {
         hash: Hash::Sha256,
         digest: vec![number; 32],
         signature: Signature::new(vec![number; 70]),
-        verifier: Verifier::of_key(&PublicKey::from_der(key)).unwrap(),
-        signed,
+        verifier: EntryVerifier::of_key(&PublicKey::from_der(key)).unwrap(),
+        message,
     }
 }
 
 fn payload(number: u8) -> Loggable {
-    signature(number, Signed::Payload)
+    signature(number, SignedMessage::Payload)
 }
 
 fn envelope(number: u8, length: usize) -> Loggable {
     let payload = Content::from(vec![b'x'; length]);
     let hashed = HashedPayload::read(payload.clone()).unwrap();
     let envelope = hashed.envelope(&Signature::new(vec![number; 70]));
-    signature(number, Signed::Envelope { envelope, payload })
+    signature(number, SignedMessage::Envelope { envelope, payload })
 }
 
 /// EVD-36, EVD-31
@@ -361,7 +361,7 @@ fn a_key_that_a_log_refuses_is_not_sent() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let key = rcgen::PublicKeyData::subject_public_key_info(&key);
     let signature = Loggable {
-        verifier: Verifier::of_key(&PublicKey::from_der(key)).unwrap(),
+        verifier: EntryVerifier::of_key(&PublicKey::from_der(key)).unwrap(),
         ..payload(1)
     };
     let error = scene.enter(&signature).unwrap_err().source;

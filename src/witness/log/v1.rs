@@ -13,7 +13,9 @@ use super::frozen::Gate;
 use crate::beside;
 use crate::http::StatusCode;
 use crate::oci::Content;
-use crate::proof::entry::{EntryError, LONGEST_V1, LogEntry, Loggable, Signed, Version, request};
+use crate::proof::entry::{
+    EntryError, LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, request,
+};
 use crate::service::{Said, ServiceError, Trouble};
 
 const ENTRIES: &str = "api/v1/log/entries";
@@ -47,10 +49,10 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
     let asked = asking.post(ENTRIES, body).await?;
     asking.heed(gate, &asked)?;
     match asked.status() {
-        StatusCode::OK | StatusCode::CREATED => asking.entry(Version::V1, &asked),
+        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &asked),
         StatusCode::CONFLICT => {
             let asked = standing(&asking, &asked).await?;
-            asking.entry(Version::V1, &asked)
+            asking.entry(RekorVersion::V1, &asked)
         }
         _ => Err(asking.refused(asked, length).into()),
     }
@@ -59,10 +61,10 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
 /// The request, and the signature with the digest of its payload: a payload is
 /// read once, on a thread of its own.
 fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
-    if let Signed::Envelope { payload, .. } = &mut signature.signed {
+    if let SignedMessage::Envelope { payload, .. } = &mut signature.message {
         *payload = payload.clone().with_digest(payload.digest()?);
     }
-    Ok((request(Version::V1, &signature)?, signature))
+    Ok((request(RekorVersion::V1, &signature)?, signature))
 }
 
 /// The entry that the log has already, from where it says it is. Another process

@@ -15,7 +15,7 @@ use super::frozen::Gate;
 use crate::http::StatusCode;
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{
-    EntryError, Inclusion, LogEntry, Version, checkpoint_v2, leaf_v2, request,
+    EntryError, Inclusion, LogEntry, RekorVersion, checkpoint_v2, leaf_v2, request,
 };
 use crate::proof::merkle::{Node, Tile, path_of_tiles, tiles};
 use crate::proof::trust::root::LogKey;
@@ -32,14 +32,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Enters the signature, or finds its entry.
 pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, Failure> {
-    let body = request(Version::V2, asking.signature);
+    let body = request(RekorVersion::V2, asking.signature);
     let body = body.map_err(|error| asking.unsent(&error))?;
     let length = body.length();
     asking.pass(gate).await?;
     let asked = asking.post(ENTRIES, body).await?;
     asking.heed(gate, &asked)?;
     match asked.status() {
-        StatusCode::OK | StatusCode::CREATED => asking.entry(Version::V2, &asked),
+        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V2, &asked),
         StatusCode::CONFLICT => {
             let index = asked
                 .response
@@ -56,7 +56,7 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
 
 /// The entry at `index` of the log's tree.
 async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceError> {
-    let Signed {
+    let SignedCheckpoint {
         asked,
         note,
         checkpoint,
@@ -86,7 +86,7 @@ async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceErr
 }
 
 /// A checkpoint that a log of the trusted root signed.
-struct Signed<'a> {
+struct SignedCheckpoint<'a> {
     asked: Asked,
     note: String,
     checkpoint: Checkpoint,
@@ -94,7 +94,10 @@ struct Signed<'a> {
 }
 
 /// The first checkpoint of a tree that has the entry at `index`.
-async fn integrated<'a>(asking: &Asking<'a>, index: u64) -> Result<Signed<'a>, ServiceError> {
+async fn integrated<'a>(
+    asking: &Asking<'a>,
+    index: u64,
+) -> Result<SignedCheckpoint<'a>, ServiceError> {
     let (patience, began) = (asking.client.patience(INTEGRATION), Instant::now());
     loop {
         let asked = asking.get(CHECKPOINT).await?;
@@ -105,7 +108,7 @@ async fn integrated<'a>(asking: &Asking<'a>, index: u64) -> Result<Signed<'a>, S
         let (checkpoint, log) =
             checkpoint_v2(&note, asking.root).map_err(|error| asking.unproven(&asked, &error))?;
         if index < checkpoint.size {
-            return Ok(Signed {
+            return Ok(SignedCheckpoint {
                 asked,
                 note,
                 checkpoint,

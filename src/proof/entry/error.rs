@@ -1,0 +1,40 @@
+//! What can be wrong with an entry.
+
+use std::io;
+
+use jiff::Timestamp;
+
+use super::accepts::Refusal;
+use crate::proof::checkpoint::CheckpointError;
+use crate::proof::merkle::PathError;
+
+/// An entry that does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    #[error("it is not the JSON of a log entry")]
+    Json,
+    #[error("its entry is of a kind that is not known here")]
+    Kind,
+    #[error("it has no {0}")]
+    Lacks(&'static str),
+    #[error("its entry is of another signature")]
+    Other,
+    #[error("its log is not in the trusted root")]
+    UnknownLog,
+    #[error("its promise is not signed by the log")]
+    Promise,
+    #[error("its time {0} is not one of the log's key")]
+    LogTime(Timestamp),
+    #[error("its time {0} is not one of the certificate")]
+    CertificateTime(Timestamp),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("its inclusion proof does not lead to the root of its checkpoint")]
+    Root,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("cannot read what was signed")]
+    Read(#[from] io::Error),
+}
