@@ -7,20 +7,22 @@
 //! says, which they do not look at.
 
 mod cms;
+mod error;
+mod hash;
 mod info;
 mod response;
 mod signer;
 
 use bytes::Bytes;
-use pkcs8::ObjectIdentifier;
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+pub use error::{MAX_LENGTH, Reason, TimestampError};
 
 use super::certificate::Certificate;
-use super::chain::ChainError;
 use super::der::{INTEGER, SEQUENCE, tagged};
 use super::trust::root::TimestampAuthority;
 use crate::signature::Hash;
 use cms::SignedData;
+use hash::digest;
 use info::Info;
 
 /// `AlgorithmIdentifier` of SHA-256, with the parameters that sigstore's clients
@@ -31,9 +33,6 @@ const SHA256: [u8; 15] = [
 const OCTET_STRING: u8 = 0x04;
 const BOOLEAN: u8 = 0x01;
 const TRUE: u8 = 0xff;
-
-/// The longest answer of an authority, in bytes: that of sigstore's clients.
-pub const MAX_LENGTH: usize = 1 << 20;
 
 /// A number that an answer has to repeat, so that an old answer is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,70 +107,6 @@ pub struct Timestamp {
     pub anchor: Vec<u8>,
 }
 
-/// An answer of a timestamp authority that proves nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum TimestampError {
-    #[error("the timestamp has more than {MAX_LENGTH} bytes")]
-    TooLong,
-    #[error("it is no RFC 3161 timestamp")]
-    Malformed,
-    /// `words` are the authority's own, and not fit to print.
-    #[error("the authority did not stamp it: {reason}")]
-    Refused { reason: Reason, words: String },
-    #[error("the timestamp has {0} signers, not one")]
-    Signers(usize),
-    #[error("what the timestamp's signer signed is no time")]
-    Content,
-    #[error("the timestamp has version {0}, not 1")]
-    Version(u8),
-    #[error("the timestamp uses the algorithm {0}, which is not accepted")]
-    Algorithm(ObjectIdentifier),
-    #[error("the timestamp is of something else")]
-    OtherMessage,
-    #[error("the timestamp answers another question: its nonce is not ours")]
-    OtherNonce,
-    #[error("the timestamp's signed attribute {0} is absent, doubled or wrong")]
-    Attribute(&'static str),
-    #[error("the timestamp names its certificate by SHA-1")]
-    NamedBySha1,
-    #[error("the timestamp names another certificate than that of its signer")]
-    OtherCertificate,
-    #[error("the certificate of the timestamp's signer is neither in it nor in the trusted root")]
-    NoCertificate,
-    #[error("the timestamp's signer is not the one of the trusted root")]
-    OtherSigner,
-    #[error("the certificate of the timestamp's signer cannot be read")]
-    Unreadable,
-    #[error("the timestamp's signature is wrong")]
-    Signature,
-    #[error("the certificate of the timestamp's signer is not trusted")]
-    Chain(#[source] ChainError),
-    #[error("the timestamp is of {0}, when the trusted root does not trust its authority")]
-    Outside(jiff::Timestamp),
-    #[error("the trusted root has no timestamp authority")]
-    NoAuthority,
-    #[error("no timestamp authority of the trusted root signed the timestamp")]
-    Untrusted,
-    #[error("the timestamp is of {0}, when a certificate of the signing key was not valid")]
-    OutsideCertificate(jiff::Timestamp),
-}
-
-/// Why an authority did not stamp (RFC 3161, section 2.4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reason {
-    status: u8,
-    failure: Option<&'static str>,
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.failure {
-            Some(failure) => f.write_str(failure),
-            None => write!(f, "status {}", self.status),
-        }
-    }
-}
-
 impl Timestamp {
     /// Checks an authority's answer: that one of `authorities` signed it, at a time
     /// at which it was trusted, for `stamped`, and as the answer to the question
@@ -198,8 +133,8 @@ impl Timestamp {
         if nonce.is_some_and(|nonce| info.nonce != Some(&nonce.as_bytes()[..])) {
             return Err(TimestampError::OtherNonce);
         }
-        let statement = signer::statement(&signed)?;
-        let authority = signer::authority(&signed, &statement, info.time, authorities)?;
+        let attributes = signer::signed_attributes(&signed)?;
+        let authority = signer::authority(&signed, &attributes, info.time, authorities)?;
         let anchor = authority.certificates.last();
         Ok(Self {
             response: Bytes::copy_from_slice(response),
@@ -220,43 +155,6 @@ impl Timestamp {
             true => Ok(()),
             false => Err(TimestampError::OutsideCertificate(self.time)),
         }
-    }
-}
-
-fn digest(hash: Hash, bytes: &[u8]) -> Vec<u8> {
-    match hash {
-        Hash::Sha256 => Sha256::digest(bytes).to_vec(),
-        Hash::Sha384 => Sha384::digest(bytes).to_vec(),
-        Hash::Sha512 => Sha512::digest(bytes).to_vec(),
-    }
-}
-
-const SHA2: [(ObjectIdentifier, Hash); 3] = [
-    (
-        ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"),
-        Hash::Sha256,
-    ),
-    (
-        ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"),
-        Hash::Sha384,
-    ),
-    (
-        ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"),
-        Hash::Sha512,
-    ),
-];
-
-/// The hash of an `AlgorithmIdentifier`'s object identifier. SHA-1 is none: it does
-/// not tell what was stamped from something else.
-fn hash_of(algorithm: ObjectIdentifier) -> Result<Hash, TimestampError> {
-    let mut known = SHA2.iter().filter(|(id, _)| *id == algorithm);
-    let (_, hash) = known.next().ok_or(TimestampError::Algorithm(algorithm))?;
-    Ok(*hash)
-}
-
-impl From<pkcs8::der::Error> for TimestampError {
-    fn from(_: pkcs8::der::Error) -> Self {
-        Self::Malformed
     }
 }
 

@@ -4,7 +4,8 @@
 use pkcs8::ObjectIdentifier;
 use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 
-use super::{TimestampError, hash_of};
+use super::error::TimestampError;
+use super::hash::hash_of;
 use crate::proof::der::{next, parts, tagged, whole};
 use crate::signature::Hash;
 

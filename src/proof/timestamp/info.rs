@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
 use super::cms::{algorithm, id, integer, is_part};
-use super::{TimestampError, hash_of};
+use super::error::TimestampError;
+use super::hash::hash_of;
 use crate::proof::der::{next, parts, whole};
 use crate::signature::Hash;
 

@@ -3,7 +3,7 @@
 use pkcs8::der::asn1::BitStringRef;
 use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
-use super::{Reason, TimestampError};
+use super::error::{Reason, TimestampError};
 use crate::proof::der::{next, parts, whole};
 
 const GRANTED: u8 = 0;

@@ -5,7 +5,9 @@ use pkcs8::der::asn1::UtcTime;
 use pkcs8::der::{AnyRef, Reader as _, Tag, Tagged as _};
 
 use super::cms::{SignedData, SignerInfo, algorithm, integer, is_part};
-use super::{TimestampError, digest, hash_of, info};
+use super::error::TimestampError;
+use super::hash::{digest, hash_of};
+use super::info;
 use crate::proof::certificate::Certificate;
 use crate::proof::chain::{self, Usage};
 use crate::proof::der::{next, parts};
@@ -52,7 +54,7 @@ const RSA_WITH: [(ObjectIdentifier, Hash); 3] = [
 ];
 
 /// What the signed attributes say, and the content agrees with.
-pub(super) struct Statement<'a> {
+pub(super) struct SignedAttributes<'a> {
     certificate: CertificateId<'a>,
     time: Option<jiff::Timestamp>,
     /// What is signed.
@@ -70,7 +72,9 @@ struct CertificateId<'a> {
 
 /// Reads the signed attributes, and compares them with what they are about. Who
 /// signed them is not known yet.
-pub(super) fn statement<'a>(signed: &SignedData<'a>) -> Result<Statement<'a>, TimestampError> {
+pub(super) fn signed_attributes<'a>(
+    signed: &SignedData<'a>,
+) -> Result<SignedAttributes<'a>, TimestampError> {
     let signer = &signed.signer;
     let attributes = &signer.attributes;
     let needed = |id, name| {
@@ -95,7 +99,7 @@ pub(super) fn statement<'a>(signed: &SignedData<'a>) -> Result<Statement<'a>, Ti
         None => return Err(TimestampError::Attribute(name)),
     };
     let time = attributes.value(SIGNING_TIME, "signingTime")?;
-    Ok(Statement {
+    Ok(SignedAttributes {
         certificate,
         time: time.map(signing_time).transpose()?,
         bytes: attributes.signed_bytes(),
@@ -183,13 +187,13 @@ impl<'a> CertificateId<'a> {
 /// The first authority that signed, and was trusted then.
 pub(super) fn authority<'a>(
     signed: &SignedData<'_>,
-    statement: &Statement<'_>,
+    attributes: &SignedAttributes<'_>,
     time: jiff::Timestamp,
     authorities: &'a [TimestampAuthority],
 ) -> Result<&'a TimestampAuthority, TimestampError> {
-    let token = Token {
+    let token = TimestampToken {
         signed,
-        statement,
+        attributes,
         time,
         certificates: certificates(&signed.certificates)?,
     };
@@ -224,26 +228,26 @@ fn rank(error: &TimestampError) -> u8 {
     }
 }
 
-struct Token<'a> {
+struct TimestampToken<'a> {
     signed: &'a SignedData<'a>,
-    statement: &'a Statement<'a>,
+    attributes: &'a SignedAttributes<'a>,
     time: jiff::Timestamp,
     certificates: Vec<Certificate>,
 }
 
-impl Token<'_> {
+impl TimestampToken<'_> {
     fn is_by(&self, authority: &TimestampAuthority) -> Result<(), TimestampError> {
         let Some((anchor, others)) = authority.certificates.split_last() else {
             return Err(TimestampError::Untrusted);
         };
         let trusted = others.first().filter(|first| !first.is_authority());
         let signer = self.signer(trusted)?;
-        if !self.statement.certificate.names(signer)? {
+        if !self.attributes.certificate.names(signer)? {
             return Err(TimestampError::OtherCertificate);
         }
         let key = signer.key().map_err(|_| TimestampError::Unreadable)?;
         let signature = self.signed.signer.signature;
-        if !key.accepts(self.statement.hash, &self.statement.bytes, signature) {
+        if !key.accepts(self.attributes.hash, &self.attributes.bytes, signature) {
             return Err(TimestampError::Signature);
         }
         let others = others.iter().chain(&self.certificates);
@@ -262,7 +266,7 @@ impl Token<'_> {
         }
         // Verifiers read this time as well.
         match self
-            .statement
+            .attributes
             .time
             .is_none_or(|time| signer.is_valid_at(time))
         {

@@ -1,3 +1,5 @@
+use sha2::{Digest as _, Sha256};
+
 use super::super::trust::Validity;
 use super::*;
 use crate::support::timestamp_authority::{
