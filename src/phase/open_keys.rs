@@ -16,7 +16,7 @@ use super::signatory::Signatory;
 use crate::http::Client;
 use crate::keys::{Algorithm, KeyError, KeyReference, OpenError, Signer};
 use crate::oci::{Content, Digest};
-use crate::proof::request::Request;
+use crate::proof::request::CertificateRequest;
 use crate::signature::PublicKey;
 use crate::witness::token::{self, Token};
 
@@ -71,7 +71,7 @@ impl Applicant {
         signer: &Signer,
         client: &Client,
     ) -> Result<Self, OpenError> {
-        let request = Request::new(signer.public_key());
+        let request = CertificateRequest::new(signer.public_key());
         let message = Content::from(request.message().to_vec());
         let signature = signer.sign_here(&message);
         let signature = signature.map_err(|_| KeyError::Damaged)?;

@@ -42,7 +42,7 @@ pub const MAX_COUNT: usize = 32;
 pub struct Certificate {
     der: Bytes,
     signed: Bytes,
-    signature: Signature,
+    signature: IssuerSignature,
     fields: Fields,
     extensions: Vec<Extension>,
     authority: Authority,
@@ -52,7 +52,7 @@ pub struct Certificate {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Signature {
+struct IssuerSignature {
     algorithm: ObjectIdentifier,
     bits: Vec<u8>,
 }
@@ -272,7 +272,7 @@ impl Certificate {
             der: der.clone(),
             fields: Fields::read(der, &mut inner)?,
             signed: signed.clone(),
-            signature: Signature {
+            signature: IssuerSignature {
                 algorithm,
                 bits: bits.to_vec(),
             },

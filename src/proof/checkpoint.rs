@@ -80,13 +80,13 @@ impl<'a> Note<'a> {
         }
     }
 
-    /// Whether `signer` signed the note under the name `name`.
-    pub fn is_signed(&self, name: &str, signer: &Signer<'_>) -> bool {
-        let ids = signer.ids(name);
+    /// Whether the key of `verifier` signed the note under the name `name`.
+    pub fn is_signed(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
+        let ids = verifier.ids(name);
         self.signatures.iter().any(|line| {
             line.name == name
                 && ids.contains(&line.id)
-                && signer.accepts(self.text, &line.signature)
+                && verifier.accepts(self.text, &line.signature)
         })
     }
 }
@@ -105,16 +105,16 @@ impl<'a> NoteSignature<'a> {
     }
 }
 
-/// The key of a log that signs notes.
+/// The key of a log by which its notes are verified.
 #[derive(Clone, Copy, Debug)]
-pub struct Signer<'a> {
+pub struct NoteVerifier<'a> {
     pub key: &'a VerifyingKey,
     pub hash: Hash,
     /// The id of the key, where it is not the one that follows from the key.
     pub id: Option<KeyId>,
 }
 
-impl Signer<'_> {
+impl NoteVerifier<'_> {
     /// The ids by which a note may name the key: of ECDSA the hash of the key
     /// alone (as Rekor does it), of the others that of C2SP and, as Rekor v1
     /// wrote it for every kind, again that of the key alone.
@@ -164,15 +164,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint that `signer` signed.
+    /// Reads a checkpoint that the key of `verifier` signed.
     ///
     /// # Errors
-    /// On text of another form, of another log, and without a signature of
-    /// `signer`.
+    /// On text of another form, of another log, and without its signature.
     pub fn verify(
         note: &str,
         origin: Origin<'_>,
-        signer: &Signer<'_>,
+        verifier: &NoteVerifier<'_>,
     ) -> Result<Self, CheckpointError> {
         let note = Note::parse(note)?;
         let mut lines = note.text.lines();
@@ -189,7 +188,7 @@ impl Checkpoint {
             Origin::Is(name) => name,
             Origin::OfTree => of_tree(found).ok_or(CheckpointError::Origin)?,
         };
-        match note.is_signed(name, signer) {
+        match note.is_signed(name, verifier) {
             true => Ok(Self { size, root }),
             false => Err(CheckpointError::Signature),
         }

@@ -32,18 +32,18 @@ pub struct Time(pub Timestamp);
 /// A value of an enumeration. Unknown ones are no error here: they come with
 /// newer versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum EnumValue {
     Name(String),
     Number(i64),
 }
 
-impl Default for Named {
+impl Default for EnumValue {
     fn default() -> Self {
         Self::Number(0)
     }
 }
 
-impl Named {
+impl EnumValue {
     pub fn is(&self, name: &str, number: i64) -> bool {
         match self {
             Self::Name(own) => own == name,
@@ -142,31 +142,31 @@ impl Visitor<'_> for TimeVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Named {
+impl<'de> Deserialize<'de> for EnumValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NamedVisitor)
+        deserializer.deserialize_any(EnumValueVisitor)
     }
 }
 
-struct NamedVisitor;
+struct EnumValueVisitor;
 
-impl Visitor<'_> for NamedVisitor {
-    type Value = Named;
+impl Visitor<'_> for EnumValueVisitor {
+    type Value = EnumValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name or a number")
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Named, E> {
-        Ok(Named::Number(i64::try_from(number).unwrap_or(i64::MAX)))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<EnumValue, E> {
+        Ok(EnumValue::Number(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Named, E> {
-        Ok(Named::Number(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<EnumValue, E> {
+        Ok(EnumValue::Number(number))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Named, E> {
-        Ok(Named::Name(text.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<EnumValue, E> {
+        Ok(EnumValue::Name(text.to_owned()))
     }
 }
 
@@ -212,10 +212,10 @@ mod tests {
 
     #[test]
     fn a_value_of_an_enumeration_has_a_name_and_a_number() {
-        let named = |json: &str| serde_json::from_str::<Named>(json).unwrap();
+        let value = |json: &str| serde_json::from_str::<EnumValue>(json).unwrap();
         for json in ["5", r#""FIVE""#] {
-            assert!(named(json).is("FIVE", 5), "{json}");
-            assert!(!named(json).is("SIX", 6), "{json}");
+            assert!(value(json).is("FIVE", 5), "{json}");
+            assert!(!value(json).is("SIX", 6), "{json}");
         }
     }
 }

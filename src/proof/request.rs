@@ -17,12 +17,12 @@ const ECDSA_SHA256: [u8; 12] = [
 
 /// A request that is not signed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct CertificateRequest {
     /// `CertificationRequestInfo`
     message: Vec<u8>,
 }
 
-impl Request {
+impl CertificateRequest {
     /// A request for a certificate of `key`, which is one on P-256.
     pub fn new(key: &PublicKey) -> Self {
         let version = tagged(INTEGER, &[&[0]]);
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_request_is_byte_for_byte_that_of_openssl() {
         let (key, signature) = read(OPENSSL);
-        let request = Request::new(&key);
+        let request = CertificateRequest::new(&key);
         assert_eq!(request.finish(&signature), OPENSSL);
         let key = VerifyingKey::from_der(key.as_der()).unwrap();
         assert!(key.accepts(Hash::Sha256, request.message(), signature.as_bytes()));

@@ -18,9 +18,9 @@ fn key(text: &str) -> VerifyingKey {
     VerifyingKey::from_der(&STANDARD.decode(text).unwrap()).unwrap()
 }
 
-fn signer(key: &VerifyingKey) -> Signer<'_> {
+fn verifier(key: &VerifyingKey) -> NoteVerifier<'_> {
     let hash = key.default_hash();
-    Signer {
+    NoteVerifier {
         key,
         hash,
         id: None,
@@ -36,7 +36,7 @@ fn checkpoints_of_public_logs_come_out_as_the_conformance_suite_says() {
     for vector in vectors {
         let origin = vector.host.as_deref().map_or(Origin::OfTree, Origin::Is);
         let key = key(&vector.key);
-        let found = Checkpoint::verify(&vector.note, origin, &signer(&key));
+        let found = Checkpoint::verify(&vector.note, origin, &verifier(&key));
         assert_eq!(found.is_ok(), vector.holds, "{}: {found:?}", vector.name);
     }
 }
@@ -57,18 +57,18 @@ fn peter() -> VerifyingKey {
 fn the_public_example_of_a_note_holds() {
     let key = peter();
     assert_eq!(
-        signer(&key).ids("PeterNeumann")[0],
+        verifier(&key).ids("PeterNeumann")[0],
         [0xc7, 0x4f, 0x20, 0xa3]
     );
     let note = Note::parse(NOTE).unwrap();
-    assert!(note.is_signed("PeterNeumann", &signer(&key)));
-    assert!(!note.is_signed("Peter", &signer(&key)));
+    assert!(note.is_signed("PeterNeumann", &verifier(&key)));
+    assert!(!note.is_signed("Peter", &verifier(&key)));
     let changed = NOTE.replace("answer", "Answer");
     let changed = Note::parse(&changed).unwrap();
-    assert!(!changed.is_signed("PeterNeumann", &signer(&key)));
-    let another = Signer {
+    assert!(!changed.is_signed("PeterNeumann", &verifier(&key)));
+    let another = NoteVerifier {
         id: Some([0; 4]),
-        ..signer(&key)
+        ..verifier(&key)
     };
     assert!(!note.is_signed("PeterNeumann", &another));
 }
@@ -117,7 +117,7 @@ fn a_signed_checkpoint_of_another_form_is_refused() {
     let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
     let verify = |text: &str, name: &str| {
         let note = checkpoint(&pair, text, name, &id_of(&key));
-        Checkpoint::verify(&note, Origin::Is("log.example"), &signer(&key))
+        Checkpoint::verify(&note, Origin::Is("log.example"), &verifier(&key))
     };
     let good = format!("log.example\n17\n{ROOT}\n");
     assert_eq!(verify(&good, "log.example").unwrap().size, 17);
@@ -170,7 +170,7 @@ fn a_log_of_the_first_version_names_its_tree_and_may_say_more() {
     let verify = |origin: &str, name: &str| {
         let text = format!("{origin}\n1\n{ROOT}\nTimestamp: 1689177396617352539\n");
         let note = checkpoint(&pair, &text, name, &id_of(&key));
-        Checkpoint::verify(&note, Origin::OfTree, &signer(&key))
+        Checkpoint::verify(&note, Origin::OfTree, &verifier(&key))
     };
     assert!(verify("localhost:8000 - 124190645164477", "localhost:8000").is_ok());
     for (origin, name) in [
@@ -190,5 +190,5 @@ fn the_id_of_an_rsa_key_is_that_of_its_note() {
     let mut text = b"log.example\n\xffPKIX-RSA-PKCS#1v1.5".to_vec();
     text.extend_from_slice(&der);
     let hash: [u8; 32] = Sha256::digest(&text).into();
-    assert_eq!(signer(&key).ids("log.example")[0], first_four(&hash));
+    assert_eq!(verifier(&key).ids("log.example")[0], first_four(&hash));
 }

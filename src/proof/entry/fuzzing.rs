@@ -5,7 +5,7 @@
 use super::vector::{V1_KEY, Vector};
 use super::{LogEntry, RekorVersion, claimed_index};
 use crate::oci::fuzzing::assert_readable;
-use crate::proof::checkpoint::{Checkpoint, Note, Origin, Signer};
+use crate::proof::checkpoint::{Checkpoint, Note, NoteVerifier, Origin};
 use crate::proof::merkle::{self, DEEPEST};
 
 /// A note is signed text, and its checkpoint is of a tree or refused.
@@ -13,14 +13,14 @@ pub fn note(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let root = Vector::of(V1_KEY).root();
     let log = root.logs.first().expect("a log");
-    let signer = Signer {
+    let verifier = NoteVerifier {
         key: &log.key,
         hash: log.hash,
         id: None,
     };
     let read = Note::parse(&text);
     for origin in [Origin::OfTree, Origin::Is("rekor.sigstore.dev")] {
-        match Checkpoint::verify(&text, origin, &signer) {
+        match Checkpoint::verify(&text, origin, &verifier) {
             Ok(_) => assert!(read.is_ok()),
             Err(error) => assert_readable(&error),
         }

@@ -10,7 +10,7 @@ use super::json::promised_bytes;
 use super::loggable::Loggable;
 use super::unverified::{Proof, Unverified};
 use super::version::RekorVersion;
-use crate::proof::checkpoint::{Checkpoint, Origin, Signer};
+use crate::proof::checkpoint::{Checkpoint, NoteVerifier, Origin};
 use crate::proof::merkle;
 use crate::proof::trust::root::{LogKey, TrustedRoot};
 
@@ -175,7 +175,7 @@ pub(in crate::proof) fn checkpoint(
     log: &LogKey,
 ) -> Result<Checkpoint, EntryError> {
     let id = log.checkpoint_id.as_deref().and_then(<[u8]>::first_chunk);
-    let signer = Signer {
+    let verifier = NoteVerifier {
         key: &log.key,
         hash: log.hash,
         id: id.copied(),
@@ -185,7 +185,7 @@ pub(in crate::proof) fn checkpoint(
         RekorVersion::V1 => Origin::OfTree,
         RekorVersion::V2 => Origin::Is(&host),
     };
-    Ok(Checkpoint::verify(note, origin, &signer)?)
+    Ok(Checkpoint::verify(note, origin, &verifier)?)
 }
 
 /// The host of a log's address, by which it calls itself. A trusted root may have

@@ -15,7 +15,7 @@ use super::validity::{Validity, WrittenRange};
 use super::{MAX_ENTRIES, MAX_LENGTH, shown};
 use crate::proof::certificate::{Certificate, CertificateError};
 use crate::proof::key::{KeyKind, KeyProblem, VerifyingKey};
-use crate::proof::protojson::{Bytes, Named};
+use crate::proof::protojson::{Bytes, EnumValue};
 use crate::signature::Hash;
 use crate::signature::oid::RSA;
 
@@ -75,14 +75,14 @@ pub struct TimestampAuthority {
     pub operator: Option<String>,
 }
 
-/// A place in a trusted root: `tlogs[0]`.
+/// The path of an entry in the JSON of a trusted root: `tlogs[0]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct JsonPath {
     list: &'static str,
     index: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]", self.list, self.index)
     }
@@ -99,22 +99,25 @@ pub enum TrustedRootError {
     MediaType(String),
     #[error("it has more than {MAX_ENTRIES} entries in `{0}`")]
     TooMany(&'static str),
-    #[error("`{place}` has no `{member}`")]
-    Missing { place: Place, member: &'static str },
-    #[error("the key of `{place}` cannot be used")]
+    #[error("`{path}` has no `{member}`")]
+    Missing {
+        path: JsonPath,
+        member: &'static str,
+    },
+    #[error("the key of `{path}` cannot be used")]
     Key {
-        place: Place,
+        path: JsonPath,
         #[source]
         source: KeyProblem,
     },
-    #[error("a certificate of `{place}` cannot be used")]
+    #[error("a certificate of `{path}` cannot be used")]
     Certificate {
-        place: Place,
+        path: JsonPath,
         #[source]
         source: CertificateError,
     },
-    #[error("the key of `{place}` is not of the kind that its `keyDetails` say")]
-    OtherKey { place: Place },
+    #[error("the key of `{path}` is not of the kind that its `keyDetails` say")]
+    OtherKey { path: JsonPath },
 }
 
 impl TrustedRoot {
@@ -143,8 +146,8 @@ impl TrustedRoot {
             timestamp_authorities: entries(
                 "timestampAuthorities",
                 written.timestamp_authorities,
-                |place, written| {
-                    let authority = authority(place, written)?;
+                |path, written| {
+                    let authority = authority(path, written)?;
                     Ok(TimestampAuthority {
                         url: authority.url,
                         certificates: authority.certificates,
@@ -179,9 +182,9 @@ struct WrittenLog {
     #[serde(alias = "base_url")]
     base_url: Option<String>,
     #[serde(alias = "hash_algorithm")]
-    hash_algorithm: Option<Named>,
+    hash_algorithm: Option<EnumValue>,
     #[serde(alias = "public_key")]
-    public_key: Option<WrittenKey>,
+    public_key: Option<WrittenLogKey>,
     #[serde(alias = "log_id")]
     log_id: Option<WrittenId>,
     #[serde(alias = "checkpoint_key_id")]
@@ -191,11 +194,11 @@ struct WrittenLog {
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct WrittenKey {
+struct WrittenLogKey {
     #[serde(alias = "raw_bytes")]
     raw_bytes: Option<Bytes>,
     #[serde(alias = "key_details")]
-    key_details: Option<Named>,
+    key_details: Option<EnumValue>,
     #[serde(alias = "valid_for")]
     valid_for: Option<WrittenRange>,
 }
@@ -234,15 +237,15 @@ struct WrittenCertificate {
 fn entries<Written, Entry>(
     list: &'static str,
     written: Option<Vec<Written>>,
-    entry: impl Fn(Place, Written) -> Result<Entry, TrustedRootError>,
+    entry: impl Fn(JsonPath, Written) -> Result<Entry, TrustedRootError>,
 ) -> Result<Vec<Entry>, TrustedRootError> {
     let written = written.unwrap_or_default();
     if written.len() > MAX_ENTRIES {
         return Err(TrustedRootError::TooMany(list));
     }
-    let places = written.into_iter().enumerate();
-    places
-        .map(|(index, written)| entry(Place { list, index }, written))
+    let numbered = written.into_iter().enumerate();
+    numbered
+        .map(|(index, written)| entry(JsonPath { list, index }, written))
         .collect()
 }
 
@@ -255,8 +258,8 @@ fn logs(
 }
 
 /// A log's key; none if it is of a kind that is not verified here.
-fn log(place: Place, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError> {
-    let missing = |member| TrustedRootError::Missing { place, member };
+fn log(path: JsonPath, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError> {
+    let missing = |member| TrustedRootError::Missing { path, member };
     let written = log.public_key.ok_or(missing("publicKey"))?;
     let bytes = written.raw_bytes.ok_or(missing("publicKey.rawBytes"))?.0;
     let details = written.key_details.unwrap_or_default();
@@ -271,15 +274,15 @@ fn log(place: Place, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError
     let checkpoint_id = id(log.checkpoint_key_id);
     let id = id(log.log_id).or_else(|| checkpoint_id.clone());
     let id = id.ok_or(missing("logId.keyId"))?;
-    let Some((encoding, kind, hash)) = algorithm(&details) else {
+    let Some((encoding, kind, hash)) = known_details(&details) else {
         return Ok(None);
     };
     if !log.hash_algorithm.is_none_or(|hash| is_sha256(&hash)) {
         return Ok(None);
     }
-    let key = key(encoding, bytes).map_err(|source| TrustedRootError::Key { place, source })?;
+    let key = key(encoding, bytes).map_err(|source| TrustedRootError::Key { path, source })?;
     if key.kind() != kind {
-        return Err(TrustedRootError::OtherKey { place });
+        return Err(TrustedRootError::OtherKey { path });
     }
     Ok(Some(LogKey {
         base_url: log.base_url.unwrap_or_default(),
@@ -293,16 +296,16 @@ fn log(place: Place, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError
 }
 
 /// The hash of the log's tree.
-fn is_sha256(hash: &Named) -> bool {
+fn is_sha256(hash: &EnumValue) -> bool {
     hash.is("SHA2_256", 1) || hash.is("HASH_ALGORITHM_UNSPECIFIED", 0)
 }
 
 fn authority(
-    place: Place,
+    path: JsonPath,
     written: WrittenAuthority,
 ) -> Result<CertificateAuthority, TrustedRootError> {
     const CERTIFICATES: &str = "certChain.certificates";
-    let missing = |member| TrustedRootError::Missing { place, member };
+    let missing = |member| TrustedRootError::Missing { path, member };
     let chain = written.cert_chain.and_then(|chain| chain.certificates);
     let chain = chain.unwrap_or_default();
     if chain.len() > MAX_ENTRIES {
@@ -314,7 +317,7 @@ fn authority(
     let certificate = |written: WrittenCertificate| {
         let bytes = written.raw_bytes.ok_or(missing(CERTIFICATES))?;
         let certificate = Certificate::from_der(&bytes.0);
-        certificate.map_err(|source| TrustedRootError::Certificate { place, source })
+        certificate.map_err(|source| TrustedRootError::Certificate { path, source })
     };
     let certificates = chain
         .into_iter()
@@ -337,13 +340,13 @@ enum Encoding {
     Pkcs1,
 }
 
-type Algorithm = (Encoding, KeyKind, Hash);
+type KeyDetails = (Encoding, KeyKind, Hash);
 
 /// What `dev.sigstore.common.v1.PublicKeyDetails` says, of kinds that are verified
 /// here: RSA-PSS, Ed25519ph, ML-DSA and LMS are not.
-fn algorithm(details: &Named) -> Option<Algorithm> {
+fn known_details(details: &EnumValue) -> Option<KeyDetails> {
     use Encoding::{Pkcs1, Pkix};
-    const KNOWN: [(&str, i64, Algorithm); 12] = [
+    const KNOWN: [(&str, i64, KeyDetails); 12] = [
         ("PKCS1_RSA_PKCS1V5", 1, (Pkcs1, KeyKind::Rsa, Hash::Sha256)),
         ("PKIX_RSA_PKCS1V5", 3, (Pkix, KeyKind::Rsa, Hash::Sha256)),
         (
@@ -395,7 +398,7 @@ fn algorithm(details: &Named) -> Option<Algorithm> {
     ];
     let mut known = KNOWN.iter();
     let found = known.find(|(name, number, _)| details.is(name, *number));
-    found.map(|(_, _, algorithm)| *algorithm)
+    found.map(|(_, _, details)| *details)
 }
 
 fn key(encoding: Encoding, bytes: Vec<u8>) -> Result<VerifyingKey, KeyProblem> {

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::validity::{Validity, WrittenRange};
 use super::{MAX_ENTRIES, MAX_LENGTH, shown};
-use crate::proof::protojson::{Named, Number};
+use crate::proof::protojson::{EnumValue, Number};
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
@@ -253,7 +253,7 @@ struct WrittenService {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WrittenRule {
-    selector: Option<Named>,
+    selector: Option<EnumValue>,
     count: Option<Number>,
 }
 

@@ -135,10 +135,10 @@ fn what_it_takes_to_trust_somebody_is_missed() {
     ] {
         let mut root = made_by_cosign();
         *root[list][0].pointer_mut(pointer).unwrap() = Value::Null;
-        let place = Place { list, index: 0 };
+        let path = JsonPath { list, index: 0 };
         assert_eq!(
             parsed(&root),
-            Err(TrustedRootError::Missing { place, member })
+            Err(TrustedRootError::Missing { path, member })
         );
     }
 }
@@ -167,22 +167,22 @@ fn keys_that_nothing_here_verifies_are_left_out() {
 
 #[test]
 fn a_damaged_key_and_one_of_another_kind_are_refused() {
-    let place = Place {
+    let path = JsonPath {
         list: "tlogs",
         index: 0,
     };
     let mut root = made_by_cosign();
     root["tlogs"][0]["publicKey"]["rawBytes"] = json!("AAAA");
     let source = KeyProblem::Damaged;
-    assert_eq!(parsed(&root), Err(TrustedRootError::Key { place, source }));
+    assert_eq!(parsed(&root), Err(TrustedRootError::Key { path, source }));
     let mut root = made_by_cosign();
     root["tlogs"][0]["publicKey"]["keyDetails"] = json!(7);
-    assert_eq!(parsed(&root), Err(TrustedRootError::OtherKey { place }));
+    assert_eq!(parsed(&root), Err(TrustedRootError::OtherKey { path }));
 }
 
 #[test]
 fn a_damaged_certificate_is_refused() {
-    let place = Place {
+    let path = JsonPath {
         list: "timestampAuthorities",
         index: 0,
     };
@@ -192,7 +192,7 @@ fn a_damaged_certificate_is_refused() {
     let source = CertificateError::Malformed;
     assert_eq!(
         parsed(&root),
-        Err(TrustedRootError::Certificate { place, source })
+        Err(TrustedRootError::Certificate { path, source })
     );
 }
 
