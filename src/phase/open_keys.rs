@@ -18,7 +18,7 @@ use crate::keys::{Algorithm, KeyError, KeyReference, OpenError, Signer};
 use crate::oci::{Content, Digest};
 use crate::proof::request::CertificateRequest;
 use crate::signature::PublicKey;
-use crate::witness::token::{self, Token};
+use crate::witness::token::{ClosedToken, SigstoreToken};
 
 /// Keys that are being opened: those that keep a processor busy, as many at a
 /// time as there are processors.
@@ -59,18 +59,14 @@ pub(super) struct KeyRecord {
 
 /// Whoever asks an authority for a certificate of a key.
 pub(super) struct Applicant {
-    pub(super) token: Token,
+    pub(super) token: SigstoreToken,
     /// PEM of a certificate signing request, by which the key is shown to be at hand.
     pub(super) request: String,
 }
 
 impl Applicant {
     /// Fetches the token, and signs the request.
-    async fn open(
-        token: token::Closed,
-        signer: &Signer,
-        client: &Client,
-    ) -> Result<Self, OpenError> {
+    async fn open(token: ClosedToken, signer: &Signer, client: &Client) -> Result<Self, OpenError> {
         let request = CertificateRequest::new(signer.public_key());
         let message = Content::from(request.message().to_vec());
         let signature = signer.sign_here(&message);

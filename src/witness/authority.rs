@@ -12,7 +12,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::causes::in_one_line;
-use super::token::{OtherIdentity, Token};
+use super::token::{OtherIdentity, SigstoreToken};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Redirects, Request, Response, Trust};
 use crate::oci::Content;
@@ -56,18 +56,18 @@ enum Worthless {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct SigningCertificate {
     signed_certificate_embedded_sct: Option<WithChain>,
     signed_certificate_detached_sct: Option<WithChain>,
 }
 
 #[derive(Deserialize)]
 struct WithChain {
-    chain: WrittenChain,
+    chain: CertificateChain,
 }
 
 #[derive(Deserialize)]
-struct WrittenChain {
+struct CertificateChain {
     certificates: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ struct WrittenChain {
 pub struct Application<'a> {
     pub key: &'a PublicKey,
     pub request: &'a str,
-    pub token: &'a Token,
+    pub token: &'a SigstoreToken,
 }
 
 /// Asks for a certificate, and verifies it. Asking again gives another one.
@@ -151,7 +151,7 @@ async fn ask(
 
 /// The certificates of an answer, the leaf first.
 pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
-    let answer: Answer =
+    let answer: SigningCertificate =
         serde_json::from_slice(body).map_err(|_| "it is not the JSON of a certificate")?;
     let chain = answer
         .signed_certificate_embedded_sct

@@ -16,7 +16,7 @@ use crate::service::ServiceError;
 
 /// How long a service may take while another could be asked in its place, and then
 /// any service.
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     pub(super) with_spare: Duration,
     pub(super) with_none: Duration,
 }
@@ -29,7 +29,7 @@ pub(super) struct Patience {
 /// the choice has no service at all.
 pub(super) async fn ask<'a, T, F>(
     choice: &'a Choice,
-    patience: &Patience,
+    timeouts: &Timeouts,
     ask: impl Fn(&'a Service, Duration) -> F,
 ) -> Result<Vec<T>, Option<ServiceError>>
 where
@@ -45,8 +45,8 @@ where
             };
             let has_spare = next.load(Ordering::Relaxed) < choice.services.len();
             let within = match has_spare {
-                true => patience.with_spare,
-                false => patience.with_none,
+                true => timeouts.with_spare,
+                false => timeouts.with_none,
             };
             match ask(service, within).await {
                 Ok(answer) => return Ok((index, answer)),

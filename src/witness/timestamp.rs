@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice::{self, Patience};
+use super::choice::{self, Timeouts};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -24,7 +24,7 @@ const REPLY: &str = "application/timestamp-reply";
 
 /// An authority answers in milliseconds. One that is asked again and again is not
 /// waited for while there is another.
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     with_spare: Duration::from_secs(15),
     with_none: Duration::MAX,
 };
@@ -42,7 +42,7 @@ pub async fn stamp(
     digest: &[u8; 32],
 ) -> Result<Vec<Timestamp>, ServiceError> {
     let ask = |service, within| stamp_by(client, service, within, root, digest);
-    let stamped = choice::ask(choice, &PATIENCE, ask).await;
+    let stamped = choice::ask(choice, &TIMEOUTS, ask).await;
     stamped.map_err(|error| {
         error.unwrap_or_else(|| ServiceError {
             service: ServiceName::TimestampAuthority(String::new()),

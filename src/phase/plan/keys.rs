@@ -17,7 +17,7 @@ use crate::phase::secret_file::{self, SecretRole};
 use crate::phase::signatory::Signatory;
 use crate::secret::Secret;
 use crate::service::Variables;
-use crate::witness::token;
+use crate::witness::token::ClosedToken;
 
 /// What keys are read with, beside `cosign.toml`.
 pub struct KeySettings<'a> {
@@ -35,7 +35,7 @@ pub struct ClosedKey {
     pub reference: Arc<KeyReference>,
     pub key: Closed,
     /// The identity that an authority is to certify.
-    pub token: Option<token::Closed>,
+    pub token: Option<ClosedToken>,
 }
 
 impl ClosedKey {
@@ -162,11 +162,11 @@ fn find_token(
     signatory: &Signatory,
     settings: &KeySettings<'_>,
     now: Timestamp,
-) -> Result<Option<token::Closed>, PhaseError> {
+) -> Result<Option<ClosedToken>, PhaseError> {
     let KeyReference::Identity(source) = &*signatory.key else {
         return Ok(None);
     };
-    let token = token::Closed::find(source, settings.variables, now);
+    let token = ClosedToken::find(source, settings.variables, now);
     token.map(Some).map_err(|source| PhaseError::Key {
         signatory: signatory.name.clone(),
         key: Arc::clone(&signatory.key),

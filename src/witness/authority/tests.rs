@@ -21,7 +21,7 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-fn token() -> Token {
+fn token() -> SigstoreToken {
     let claims: Value = json!({
         "iss": IDENTITY, "sub": "repo:acme/app", "aud": "sigstore",
         "exp": now().as_second() + 300,
@@ -29,7 +29,7 @@ fn token() -> Token {
     });
     let jwt = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(claims.to_string()));
     let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
-    Token::read(jwt.as_bytes(), &variables, now()).unwrap()
+    SigstoreToken::read(jwt.as_bytes(), &variables, now()).unwrap()
 }
 
 /// UTF8String of a short text.

@@ -28,18 +28,18 @@ pub(super) struct Asking<'a> {
 }
 
 /// No entry. `index` is that of one which the log says it has.
-pub(super) struct Failure {
+pub(super) struct NoEntry {
     pub(super) error: ServiceError,
     pub(super) index: Option<u64>,
 }
 
-impl From<ServiceError> for Failure {
+impl From<ServiceError> for NoEntry {
     fn from(error: ServiceError) -> Self {
         Self { error, index: None }
     }
 }
 
-impl Failure {
+impl NoEntry {
     pub(super) fn at(self, index: u64) -> Self {
         let index = self.index.or(Some(index));
         Self { index, ..self }
@@ -71,7 +71,7 @@ pub(super) fn none() -> ServiceError {
 }
 
 /// An answer, and the request in words.
-pub(super) struct Asked {
+pub(super) struct LogAnswer {
     pub(super) response: Response,
     pub(super) action: String,
 }
@@ -82,8 +82,8 @@ impl Asking<'_> {
     }
 
     /// An answer that proves nothing.
-    pub(super) fn unproven(&self, asked: &Asked, error: &EntryError) -> ServiceError {
-        let (action, reason) = (asked.action.clone(), in_one_line(error));
+    pub(super) fn unproven(&self, answered: &LogAnswer, error: &EntryError) -> ServiceError {
+        let (action, reason) = (answered.action.clone(), in_one_line(error));
         self.fault(Trouble::Unproven { action, reason })
     }
 
@@ -93,9 +93,9 @@ impl Asking<'_> {
     }
 
     /// A refusal. `sent` is the length of what was sent, in bytes.
-    pub(super) fn refused(&self, asked: Asked, sent: u64) -> ServiceError {
-        let answer = asked.said();
-        let Asked { response, action } = asked;
+    pub(super) fn refused(&self, answered: LogAnswer, sent: u64) -> ServiceError {
+        let answer = answered.said();
+        let LogAnswer { response, action } = answered;
         self.fault(match response.status.as_u16() {
             401 | 403 => Trouble::Denied { action, answer },
             404 => Trouble::Missing { action, answer },
@@ -114,32 +114,36 @@ impl Asking<'_> {
 
     /// Sends a new entry. To send it again harms nobody: the log says that it has
     /// it.
-    pub(super) async fn post(&self, path: &str, body: Content) -> Result<Asked, ServiceError> {
+    pub(super) async fn post(&self, path: &str, body: Content) -> Result<LogAnswer, ServiceError> {
         let request = Request::new(Method::POST, self.url(path)?, Trust::Verified);
         let mut request = request.header(CONTENT_TYPE, JSON).header(ACCEPT, JSON);
         request.body = Some(body);
         self.send(request).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Asked, ServiceError> {
+    pub(super) async fn get(&self, path: &str) -> Result<LogAnswer, ServiceError> {
         let request = Request::new(Method::GET, self.url(path)?, Trust::Verified);
         self.send(request).await
     }
 
-    async fn send(&self, mut request: Request) -> Result<Asked, ServiceError> {
+    async fn send(&self, mut request: Request) -> Result<LogAnswer, ServiceError> {
         request.body_limit = ANSWER;
         let action = format!("{} {}", request.method, Redacted(&request.url));
         let response = self.client.send(&request).await;
         let response = response.map_err(|error| self.fault(error))?;
-        Ok(Asked { response, action })
+        Ok(LogAnswer { response, action })
     }
 
     /// The entry of an answer, once it holds.
-    pub(super) fn entry(&self, version: RekorVersion, asked: &Asked) -> Result<LogEntry, Failure> {
-        let answer = &asked.response.body;
+    pub(super) fn entry(
+        &self,
+        version: RekorVersion,
+        answered: &LogAnswer,
+    ) -> Result<LogEntry, NoEntry> {
+        let answer = &answered.response.body;
         let entry = LogEntry::of_answer(version, answer, self.signature, self.root);
-        entry.map_err(|error| Failure {
-            error: self.unproven(asked, &error),
+        entry.map_err(|error| NoEntry {
+            error: self.unproven(answered, &error),
             index: claimed_index(version, answer),
         })
     }
@@ -160,12 +164,12 @@ impl Asking<'_> {
     }
 
     /// Notes whether the log takes entries at all.
-    pub(super) fn heed(&self, gate: &Gate, asked: &Asked) -> Result<(), ServiceError> {
-        if asked.status() != StatusCode::METHOD_NOT_ALLOWED {
+    pub(super) fn heed(&self, gate: &Gate, answered: &LogAnswer) -> Result<(), ServiceError> {
+        if answered.status() != StatusCode::METHOD_NOT_ALLOWED {
             gate.open();
             return Ok(());
         }
-        let (action, answer) = (asked.action.clone(), asked.said());
+        let (action, answer) = (answered.action.clone(), answered.said());
         gate.freeze(answer.clone());
         Err(self.fault(Trouble::Frozen { action, answer }))
     }
@@ -181,14 +185,14 @@ impl Asking<'_> {
     }
 }
 
-impl Asked {
+impl LogAnswer {
     pub(super) fn status(&self) -> StatusCode {
         self.response.status
     }
 
     /// The log's own words.
     fn said(&self) -> Said {
-        let message = json::<Message>(&self.response).map(|message| message.message);
+        let message = json::<RekorError>(&self.response).map(|message| message.message);
         let text = message.as_deref().filter(|text| !text.is_empty());
         said(&self.response, text)
     }
@@ -196,6 +200,6 @@ impl Asked {
 
 /// An error of Rekor, of either version.
 #[derive(Deserialize)]
-struct Message {
+struct RekorError {
     message: String,
 }

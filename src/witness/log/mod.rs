@@ -22,7 +22,7 @@ use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMe
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::{Said, ServiceError, Trouble};
-use ask::{Asking, Failure};
+use ask::{Asking, NoEntry};
 use frozen::Gates;
 
 /// How long a log may take while another could be asked in its place: an entry
@@ -110,7 +110,7 @@ impl Logs {
     ) -> Result<Entered, EnterError> {
         let next = AtomicUsize::new(0);
         let row = async |_| {
-            let mut failures: Vec<(&Service, Failure)> = Vec::new();
+            let mut failures: Vec<(&Service, NoEntry)> = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(service) = choice.services.get(index) else {
@@ -139,7 +139,7 @@ impl Logs {
         gather(rows)
     }
 
-    async fn enter_one(&self, asking: &Asking<'_>, within: Duration) -> Result<LogEntry, Failure> {
+    async fn enter_one(&self, asking: &Asking<'_>, within: Duration) -> Result<LogEntry, NoEntry> {
         check_one(asking.service, asking.signature)?;
         let gate = self.gates.of(&asking.service.url);
         let entering = async {
@@ -162,7 +162,7 @@ impl Logs {
 }
 
 /// What came of a row of logs: an entry at the end or none, and what failed.
-type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, Failure)>);
+type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, NoEntry)>);
 
 /// The entries in the order of the services, or everything about the failure.
 fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use url::Url;
 
-use super::ask::{Asked, Asking, Failure, action};
+use super::ask::{Asking, LogAnswer, NoEntry, action};
 use super::frozen::Gate;
 use crate::beside;
 use crate::http::StatusCode;
@@ -26,7 +26,7 @@ const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Enters the signature, or finds its entry.
-pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, Failure> {
+pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, NoEntry> {
     let signature = asking.signature.clone();
     let prepared = beside::run(move || prepare(signature)).await;
     let prepared = prepared.map_err(|_| asking.useless(ENTRIES, "it could not be made"))?;
@@ -46,15 +46,15 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
         return Err(asking.fault(trouble).into());
     }
     asking.pass(gate).await?;
-    let asked = asking.post(ENTRIES, body).await?;
-    asking.heed(gate, &asked)?;
-    match asked.status() {
-        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &asked),
+    let answered = asking.post(ENTRIES, body).await?;
+    asking.heed(gate, &answered)?;
+    match answered.status() {
+        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &answered),
         StatusCode::CONFLICT => {
-            let asked = standing(&asking, &asked).await?;
-            asking.entry(RekorVersion::V1, &asked)
+            let answered = standing(&asking, &answered).await?;
+            asking.entry(RekorVersion::V1, &answered)
         }
-        _ => Err(asking.refused(asked, length).into()),
+        _ => Err(asking.refused(answered, length).into()),
     }
 }
 
@@ -69,20 +69,20 @@ fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
 
 /// The entry that the log has already, from where it says it is. Another process
 /// may be entering it at this moment.
-async fn standing(asking: &Asking<'_>, conflict: &Asked) -> Result<Asked, ServiceError> {
+async fn standing(asking: &Asking<'_>, conflict: &LogAnswer) -> Result<LogAnswer, ServiceError> {
     let location = conflict.response.header(LOCATION);
     let uuid = location.and_then(|location| uuid(&conflict.response.url, location));
     let reason = "it has the signature, and does not say where";
     let uuid = uuid.ok_or_else(|| asking.useless(&conflict.action, reason))?;
     let (patience, began) = (asking.client.patience(INTEGRATION), Instant::now());
     loop {
-        let asked = asking.get(&format!("{ENTRIES}/{uuid}")).await?;
-        match asked.status() {
-            StatusCode::OK => return Ok(asked),
+        let answered = asking.get(&format!("{ENTRIES}/{uuid}")).await?;
+        match answered.status() {
+            StatusCode::OK => return Ok(answered),
             StatusCode::NOT_FOUND if began.elapsed() + INTERVAL <= patience => {
                 sleep(INTERVAL).await;
             }
-            _ => return Err(asking.refused(asked, 0)),
+            _ => return Err(asking.refused(answered, 0)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use tokio::time::sleep;
 
-use super::ask::{Asked, Asking, Failure};
+use super::ask::{Asking, LogAnswer, NoEntry};
 use super::frozen::Gate;
 use crate::http::StatusCode;
 use crate::proof::checkpoint::Checkpoint;
@@ -31,38 +31,38 @@ const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Enters the signature, or finds its entry.
-pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, Failure> {
+pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, NoEntry> {
     let body = request(RekorVersion::V2, asking.signature);
     let body = body.map_err(|error| asking.unsent(&error))?;
     let length = body.length();
     asking.pass(gate).await?;
-    let asked = asking.post(ENTRIES, body).await?;
-    asking.heed(gate, &asked)?;
-    match asked.status() {
-        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V2, &asked),
+    let answered = asking.post(ENTRIES, body).await?;
+    asking.heed(gate, &answered)?;
+    match answered.status() {
+        StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V2, &answered),
         StatusCode::CONFLICT => {
-            let index = asked
+            let index = answered
                 .response
                 .header(INDEX)
                 .and_then(|text| text.parse().ok());
             let reason = "it has the signature, and does not say where";
-            let index = index.ok_or_else(|| asking.useless(&asked.action, reason))?;
+            let index = index.ok_or_else(|| asking.useless(&answered.action, reason))?;
             let recovered = recover(asking, index).await;
-            recovered.map_err(|error| Failure::from(error).at(index))
+            recovered.map_err(|error| NoEntry::from(error).at(index))
         }
-        _ => Err(asking.refused(asked, length).into()),
+        _ => Err(asking.refused(answered, length).into()),
     }
 }
 
 /// The entry at `index` of the log's tree.
 async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceError> {
     let SignedCheckpoint {
-        asked,
+        answered,
         note,
         checkpoint,
         log,
     } = integrated(asking, index).await?;
-    let unproven = |error: EntryError| asking.unproven(&asked, &error);
+    let unproven = |error: EntryError| asking.unproven(&answered, &error);
     let size = checkpoint.size;
     let needed = tiles(index, size).map_err(|error| unproven(error.into()))?;
     let hashes = needed.into_iter().map(|tile| async move {
@@ -87,7 +87,7 @@ async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceErr
 
 /// A checkpoint that a log of the trusted root signed.
 struct SignedCheckpoint<'a> {
-    asked: Asked,
+    answered: LogAnswer,
     note: String,
     checkpoint: Checkpoint,
     log: &'a LogKey,
@@ -100,16 +100,16 @@ async fn integrated<'a>(
 ) -> Result<SignedCheckpoint<'a>, ServiceError> {
     let (patience, began) = (asking.client.patience(INTEGRATION), Instant::now());
     loop {
-        let asked = asking.get(CHECKPOINT).await?;
-        if asked.status() != StatusCode::OK {
-            return Err(asking.refused(asked, 0));
+        let answered = asking.get(CHECKPOINT).await?;
+        if answered.status() != StatusCode::OK {
+            return Err(asking.refused(answered, 0));
         }
-        let note = String::from_utf8_lossy(&asked.response.body).into_owned();
-        let (checkpoint, log) =
-            checkpoint_v2(&note, asking.root).map_err(|error| asking.unproven(&asked, &error))?;
+        let note = String::from_utf8_lossy(&answered.response.body).into_owned();
+        let (checkpoint, log) = checkpoint_v2(&note, asking.root)
+            .map_err(|error| asking.unproven(&answered, &error))?;
         if index < checkpoint.size {
             return Ok(SignedCheckpoint {
-                asked,
+                answered,
                 note,
                 checkpoint,
                 log,
@@ -118,7 +118,7 @@ async fn integrated<'a>(
         if began.elapsed() + INTERVAL > patience {
             let size = checkpoint.size;
             let reason = format!("its tree of {size} entries has none at index {index} yet");
-            let action = asked.action;
+            let action = answered.action;
             return Err(asking.fault(Trouble::Unproven { action, reason }));
         }
         sleep(INTERVAL).await;
@@ -129,13 +129,13 @@ async fn integrated<'a>(
 /// alone.
 async fn read(asking: &Asking<'_>, tile: &Tile) -> Result<Vec<Node>, ServiceError> {
     let path = |path: String| format!("api/v2/{path}");
-    let mut asked = asking.get(&path(tile.path())).await?;
-    if asked.status() == StatusCode::NOT_FOUND && tile.path() != tile.full_path() {
-        asked = asking.get(&path(tile.full_path())).await?;
+    let mut answered = asking.get(&path(tile.path())).await?;
+    if answered.status() == StatusCode::NOT_FOUND && tile.path() != tile.full_path() {
+        answered = asking.get(&path(tile.full_path())).await?;
     }
-    if asked.status() != StatusCode::OK {
-        return Err(asking.refused(asked, 0));
+    if answered.status() != StatusCode::OK {
+        return Err(asking.refused(answered, 0));
     }
-    let hashes = tile.hashes(&asked.response.body);
-    hashes.map_err(|error| asking.unproven(&asked, &error.into()))
+    let hashes = tile.hashes(&answered.response.body);
+    hashes.map_err(|error| asking.unproven(&answered, &error.into()))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::AUDIENCE;
+use super::claims::AUDIENCE;
 use super::spiffe::Socket;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use crate::http::{Client, Leash, Method, Redacted, Redirects, Request, Response, Trust};
@@ -29,7 +29,7 @@ const LEASH: Leash = Leash {
 
 /// A request for a token.
 #[derive(Debug)]
-pub(super) enum Question {
+pub(super) enum ProviderRequest {
     GitHub { url: Url, secret: Secret },
     Buildkite { url: Url, secret: Secret },
     Google { url: Url },
@@ -38,12 +38,12 @@ pub(super) enum Question {
 
 /// The answers of GitHub and Buildkite.
 #[derive(Deserialize)]
-struct Answer {
+struct ProviderAnswer {
     value: Option<Zeroizing<String>>,
     token: Option<Zeroizing<String>>,
 }
 
-impl Question {
+impl ProviderRequest {
     /// None without the variables of a job that may ask (`id-token: write`).
     pub(super) fn of_github(variables: &Variables) -> Result<Option<Self>, Trouble> {
         let (Some(url), Some(secret)) =
@@ -175,9 +175,9 @@ async fn send(client: &Client, mut request: Request) -> Result<(Response, String
 fn token(
     response: &Response,
     action: String,
-    member: impl FnOnce(Answer) -> Option<Zeroizing<String>>,
+    member: impl FnOnce(ProviderAnswer) -> Option<Zeroizing<String>>,
 ) -> Result<(Secret, String), Trouble> {
-    match json::<Answer>(response).and_then(member) {
+    match json::<ProviderAnswer>(response).and_then(member) {
         Some(token) => Ok((Secret::new(token.as_bytes().to_vec()), action)),
         None => Err(Trouble::Answer {
             action,

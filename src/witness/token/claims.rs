@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::proof::certificate::{Certificate, Name};
 
+/// The audience of tokens for sigstore.
+pub(super) const AUDIENCE: &str = "sigstore";
+
 /// The issuer of the token, as text of its own and as UTF8String
 /// (fulcio `docs/oid-info.md`, v1.8).
 const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
@@ -23,7 +26,7 @@ const SUBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.5726
 const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
 
 /// The claims of a token, not verified.
-pub(super) struct Claims(Value);
+pub(super) struct TokenClaims(Value);
 
 /// Who a token says that this run is, by the names that an authority may make of
 /// it.
@@ -49,7 +52,7 @@ pub enum OtherIdentity {
     Name,
 }
 
-impl Claims {
+impl TokenClaims {
     /// The claims of a token in the compact form.
     pub(super) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Token, spiffe};
+use super::{SigstoreToken, spiffe};
 use crate::secret::Secrets;
 use crate::service::Variables;
 
@@ -12,7 +12,7 @@ use crate::service::Variables;
 pub fn identity_token(data: &[u8]) {
     let now = Timestamp::from_second(1_780_000_000).unwrap_or_default();
     let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
-    if let Ok(token) = Token::read(data, &variables, now) {
+    if let Ok(token) = SigstoreToken::read(data, &variables, now) {
         assert!(token.expires() > now);
         assert!(!token.identity().issuer().is_empty());
         assert!(!token.identity().name().is_empty());

@@ -15,16 +15,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use ask::Question;
-use claims::Claims;
+use ask::ProviderRequest;
+use claims::{AUDIENCE, TokenClaims};
 pub use claims::{Identity, OtherIdentity};
 
 use crate::config::{IdentityToken, TokenProvider};
 use crate::http::Client;
 use crate::service::{self, ServiceError, ServiceName, Trouble, Variables, is_token};
 
-/// The audience of tokens for sigstore.
-const AUDIENCE: &str = "sigstore";
 const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
 /// Where Kubernetes mounts a token for cosign.
 const FILE: &str = "/var/run/sigstore/cosign/oidc-token";
@@ -39,35 +37,32 @@ const AMBIENT: [TokenProvider; 6] = [
     TokenProvider::Spiffe,
 ];
 
-/// A source of a token that was found.
+/// A token that was found, and may not be here yet.
 #[derive(Debug)]
-pub enum Closed {
+pub enum ClosedToken {
     /// A token that was here.
-    Held(Token),
+    Held(SigstoreToken),
     /// A token that somebody has to be asked for.
-    Asked(Asked),
+    Asked(Provider),
 }
 
 /// Somebody who gives a token.
 #[derive(Debug)]
-pub struct Asked {
-    provider: &'static str,
-    question: Question,
+pub struct Provider {
+    name: &'static str,
+    request: ProviderRequest,
     variables: Variables,
 }
 
 /// A token for sigstore that has not expired.
 #[derive(Debug)]
-pub struct Token {
+pub struct SigstoreToken {
     token: service::Token,
     identity: Identity,
     expires: Timestamp,
 }
 
-/// Why a text is no token that can be used.
-type Unfit = &'static str;
-
-impl Closed {
+impl ClosedToken {
     /// Finds the token, and reads it if it is here.
     ///
     /// # Errors
@@ -83,7 +78,7 @@ impl Closed {
                 let name = "identity-token";
                 let bytes = variables.read(path);
                 let bytes = bytes.map_err(|error| fault(name, error))?;
-                let token = Token::read(bytes.expose(), variables, now);
+                let token = SigstoreToken::read(bytes.expose(), variables, now);
                 let token = token.map_err(|reason| unfit(name, path, reason))?;
                 Ok(Self::Held(token))
             }
@@ -102,28 +97,35 @@ impl Closed {
     ///
     /// # Errors
     /// On a provider that gives none, or one that cannot be used.
-    pub async fn open(self, client: &Client) -> Result<Token, ServiceError> {
+    pub async fn open(self, client: &Client) -> Result<SigstoreToken, ServiceError> {
         match self {
             Self::Held(token) => Ok(token),
-            Self::Asked(Asked {
-                provider,
-                question,
+            Self::Asked(Provider {
+                name,
+                request,
                 variables,
             }) => {
-                let (text, action) = question
+                let (text, action) = request
                     .ask(client, &variables)
                     .await
-                    .map_err(|trouble| fault(provider, trouble))?;
-                let token = Token::read(text.expose(), &variables, Timestamp::now());
-                token.map_err(|reason| fault(provider, Trouble::Answer { action, reason }))
+                    .map_err(|trouble| fault(name, trouble))?;
+                let token = SigstoreToken::read(text.expose(), &variables, Timestamp::now());
+                token.map_err(|reason| fault(name, Trouble::Answer { action, reason }))
             }
         }
     }
 }
 
-impl Token {
+impl SigstoreToken {
     /// Reads a text with a token and maybe white space around it.
-    pub(super) fn read(text: &[u8], variables: &Variables, now: Timestamp) -> Result<Self, Unfit> {
+    ///
+    /// # Errors
+    /// Says why the text is no token that can be used.
+    pub(super) fn read(
+        text: &[u8],
+        variables: &Variables,
+        now: Timestamp,
+    ) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(text)
             .map_err(|_| "it is no token")?
             .trim();
@@ -132,7 +134,7 @@ impl Token {
         if !is_token(text) {
             return Err("it is no token");
         }
-        let claims = Claims::read(text).ok_or("it is no JSON Web Token")?;
+        let claims = TokenClaims::read(text).ok_or("it is no JSON Web Token")?;
         let expires = claims.expires().ok_or("it does not say when it expires")?;
         if expires <= now {
             return Err("it has expired");
@@ -163,7 +165,7 @@ impl Token {
     }
 }
 
-fn ambient(variables: &Variables, now: Timestamp) -> Result<Closed, ServiceError> {
+fn ambient(variables: &Variables, now: Timestamp) -> Result<ClosedToken, ServiceError> {
     let mut tried = Vec::new();
     for provider in AMBIENT {
         if provider == TokenProvider::GoogleWorkloadIdentity && !is_ambient_google(variables) {
@@ -180,7 +182,7 @@ fn ambient(variables: &Variables, now: Timestamp) -> Result<Closed, ServiceError
 }
 
 /// A source, or why it is not there.
-type Found = Result<Closed, String>;
+type Found = Result<ClosedToken, String>;
 
 fn find(
     provider: TokenProvider,
@@ -188,10 +190,10 @@ fn find(
     now: Timestamp,
 ) -> Result<Found, ServiceError> {
     let name = provider.name();
-    let asked = |question: Result<Option<Question>, Trouble>, lacking: &str| match question {
-        Ok(Some(question)) => Ok(Ok(Closed::Asked(Asked {
-            provider: name,
-            question,
+    let asked = |request: Result<Option<ProviderRequest>, Trouble>, lacking: &str| match request {
+        Ok(Some(request)) => Ok(Ok(ClosedToken::Asked(Provider {
+            name,
+            request,
             variables: variables.clone(),
         }))),
         Ok(None) => Ok(Err(lacking.to_owned())),
@@ -202,9 +204,9 @@ fn find(
         TokenProvider::Variable => match variables.secret(VARIABLE) {
             None => Ok(Err(format!("`{VARIABLE}` is not set"))),
             Some(text) => {
-                let token = Token::read(text.expose(), variables, now);
+                let token = SigstoreToken::read(text.expose(), variables, now);
                 let token = token.map_err(|reason| unfit(name, Path::new(VARIABLE), reason))?;
-                Ok(Ok(Closed::Held(token)))
+                Ok(Ok(ClosedToken::Held(token)))
             }
         },
         TokenProvider::Filesystem => {
@@ -213,23 +215,23 @@ fn find(
             let Some(bytes) = bytes.map_err(|error| fault(name, error))? else {
                 return Ok(Err(format!("there is no `{FILE}`")));
             };
-            let token = Token::read(bytes.expose(), variables, now);
+            let token = SigstoreToken::read(bytes.expose(), variables, now);
             let token = token.map_err(|reason| unfit(name, &path, reason))?;
-            Ok(Ok(Closed::Held(token)))
+            Ok(Ok(ClosedToken::Held(token)))
         }
         TokenProvider::GitHubActions => asked(
-            Question::of_github(variables),
+            ProviderRequest::of_github(variables),
             "`ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set",
         ),
         TokenProvider::BuildkiteAgent => asked(
-            Question::of_buildkite(variables),
+            ProviderRequest::of_buildkite(variables),
             "`BUILDKITE_JOB_ID` and `BUILDKITE_AGENT_ACCESS_TOKEN` are not set",
         ),
         TokenProvider::GoogleWorkloadIdentity => {
-            asked(Question::of_google(variables).map(Some), "")
+            asked(ProviderRequest::of_google(variables).map(Some), "")
         }
         TokenProvider::Spiffe => asked(
-            Ok(spiffe::Socket::find(variables).map(Question::Spiffe)),
+            Ok(spiffe::Socket::find(variables).map(ProviderRequest::Spiffe)),
             "there is no socket at `SPIFFE_ENDPOINT_SOCKET`",
         ),
     }
@@ -254,7 +256,7 @@ fn fault(provider: &'static str, trouble: impl Into<Trouble>) -> ServiceError {
 }
 
 /// A variable or file whose token cannot be used.
-fn unfit(provider: &'static str, place: &Path, reason: Unfit) -> ServiceError {
+fn unfit(provider: &'static str, place: &Path, reason: &'static str) -> ServiceError {
     let name = place.display().to_string();
     fault(provider, Trouble::Setting { name, reason })
 }

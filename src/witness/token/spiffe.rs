@@ -14,7 +14,7 @@ use hyper::{HeaderMap, Request};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::AUDIENCE;
+use super::claims::AUDIENCE;
 use crate::secret::Secret;
 use crate::service::{Trouble, Unreadable, Variables, quoted};
 

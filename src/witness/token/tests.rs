@@ -47,8 +47,8 @@ fn jwt(changes: &Value) -> String {
     format!("eyJhbGciOiJub25lIn0.{claims}.c2ln")
 }
 
-fn read(token: &str) -> Result<Token, Unfit> {
-    Token::read(token.as_bytes(), &variables(&[]), now())
+fn read(token: &str) -> Result<SigstoreToken, &'static str> {
+    SigstoreToken::read(token.as_bytes(), &variables(&[]), now())
 }
 
 /// EVD-60
@@ -137,13 +137,13 @@ fn names_are_those_that_the_authority_makes_of_the_claims() {
 fn provider(
     provider: TokenProvider,
     set: &[(&str, &str)],
-) -> (Variables, Result<Closed, ServiceError>) {
+) -> (Variables, Result<ClosedToken, ServiceError>) {
     let variables = variables(set);
-    let found = Closed::find(&IdentityToken::Provider(provider), &variables, now());
+    let found = ClosedToken::find(&IdentityToken::Provider(provider), &variables, now());
     (variables, found)
 }
 
-fn message(outcome: Result<Closed, ServiceError>) -> String {
+fn message(outcome: Result<ClosedToken, ServiceError>) -> String {
     let error = outcome.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), FaultKind::Key, "{error}");
     error.to_string()
@@ -154,7 +154,7 @@ fn a_token_in_a_variable_is_a_secret_from_then_on() {
     let token = jwt(&json!({}));
     let set = [(VARIABLE, token.as_str())];
     let (variables, found) = provider(TokenProvider::Variable, &set);
-    let Ok(Closed::Held(held)) = found else {
+    let Ok(ClosedToken::Held(held)) = found else {
         panic!("{found:?}");
     };
     assert_eq!(held.identity().issuer(), "https://issuer.example");
@@ -184,9 +184,9 @@ fn a_token_in_a_file_may_end_with_a_line_break() {
     fs::write(&path, format!("{}\n", jwt(&json!({})))).unwrap();
     let find = |path: &Path| {
         let source = IdentityToken::File(path.to_owned());
-        Closed::find(&source, &variables(&[]), now())
+        ClosedToken::find(&source, &variables(&[]), now())
     };
-    assert!(matches!(find(&path), Ok(Closed::Held(_))));
+    assert!(matches!(find(&path), Ok(ClosedToken::Held(_))));
     fs::write(&path, jwt(&json!({"exp": NOW - 1}))).unwrap();
     let words = message(find(&path));
     assert!(words.ends_with("cannot be used: it has expired"), "{words}");
@@ -221,9 +221,9 @@ fn ambient_is_the_first_source_in_cosigns_order() {
         ("BUILDKITE_AGENT_ACCESS_TOKEN", "t"),
     ];
     let find = |set: &[(&str, &str)]| provider(TokenProvider::Ambient, set).1.unwrap();
-    let asked = |closed: &Closed| match closed {
-        Closed::Asked(asked) => asked.provider,
-        Closed::Held(_) => "held",
+    let asked = |closed: &ClosedToken| match closed {
+        ClosedToken::Asked(provider) => provider.name,
+        ClosedToken::Held(_) => "held",
     };
     let all = [&github[..], &variable, &buildkite].concat();
     assert_eq!(asked(&find(&all)), "buildkite-agent");
