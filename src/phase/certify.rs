@@ -11,10 +11,10 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::certificate::verifier;
-use super::claims::Body;
 use super::error::PhaseError;
 use super::open_keys::{Applicant, KeyRecord};
 use super::sign::{Signed, SignedWant};
+use super::wants::Draft;
 use crate::envelope::Verifier;
 use crate::http::Client;
 use crate::oci::Digest;
@@ -50,7 +50,7 @@ pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, Phas
     });
     let issued: BTreeMap<Key, Issued> = try_join_all(asked).await?.into_iter().collect();
     for want in signed.wants_mut() {
-        let Body::Claim(stated) = &want.wanted.body else {
+        let Draft::Claim(stated) = &want.wanted.draft else {
             continue;
         };
         let issued = Needed::by(want).and_then(|(key, _)| issued.get(&key));

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use tracing::warn;
 
-use super::claims::{Body, Claims};
 use super::error::PhaseError;
 use super::open_keys::Keys;
+use super::wants::{Draft, Wants};
 use crate::envelope::Form;
 
 /// Refuses keys and documents that no log of their signatory takes. Signatures at
@@ -16,10 +16,10 @@ use crate::envelope::Form;
 ///
 /// # Errors
 /// On the first signatory whose signatures are not taken.
-pub fn check_logs(claims: &Claims, keys: &Keys) -> Result<(), PhaseError> {
+pub fn check_logs(wants: &Wants, keys: &Keys) -> Result<(), PhaseError> {
     let mut said = BTreeSet::new();
-    for want in claims.wanted() {
-        let Body::Claim(stated) = &want.body else {
+    for want in wants.as_slice() {
+        let Draft::Claim(stated) = &want.draft else {
             continue;
         };
         let signatory = &want.signatory;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use tracing::info;
 
-use super::claims::Claims;
 use super::error::PhaseError;
 use super::mixture::Formats;
 use super::plan::Plan;
+use super::wants::Wants;
 use crate::attach::{self, AttachError, Place, Standing};
 use crate::config::MediaTypes;
 use crate::oci::Repository;
@@ -102,7 +102,7 @@ async fn look(
 /// On a registry that does not answer or refuses.
 pub async fn open_more(
     plan: &Plan,
-    claims: &Claims,
+    wants: &Wants,
     writable: &Writable,
     registries: &Registries,
 ) -> Result<(), PhaseError> {
@@ -110,15 +110,15 @@ pub async fn open_more(
     let (Some(repository), None) = (destinations.next(), destinations.next()) else {
         return Ok(());
     };
-    let wanted = blobs(claims, writable)?.min(SESSIONS_AT_MOST);
+    let wanted = blobs(wants, writable)?.min(SESSIONS_AT_MOST);
     open_sessions(&repository, wanted.saturating_sub(SESSIONS), registries).await
 }
 
 /// How many blobs will hang at places where nothing hangs yet: a config for each
-/// place, and what the claims become.
-fn blobs(claims: &Claims, writable: &Writable) -> Result<usize, PhaseError> {
+/// place, and what the wants become.
+fn blobs(wants: &Wants, writable: &Writable) -> Result<usize, PhaseError> {
     let (mut blobs, mut places) = (BTreeSet::new(), BTreeSet::new());
-    for want in claims.wanted() {
+    for want in wants.as_slice() {
         let there = writable.places.get(&want.place);
         if there.is_some_and(|there| there.found.is_nothing()) {
             blobs.insert((&want.place, want.blob()?));

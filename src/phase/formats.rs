@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check_write::Writable;
-use super::claims::{Body, Claims};
 use super::error::PhaseError;
 use super::mixture::{Formats, Mixture};
 use super::open_keys::Keys;
 use super::plan::Plan;
 use super::processors::on_all_processors;
+use super::wants::{Draft, Wants};
 use crate::attach::{Kind, Place, Standing};
 use crate::envelope::{self, Claim, Form, Payload, media_type};
 use crate::keys::Signer;
@@ -48,12 +48,12 @@ struct Ours {
 /// On the first mixture, if forms are not to be mixed.
 pub async fn check_formats(
     plan: &Plan,
-    claims: &Claims,
+    wants: &Wants,
     writable: &Writable,
     keys: &Keys,
     warn: fn(&Mixture),
 ) -> Result<(), PhaseError> {
-    let looked = looked(claims, writable, keys)?;
+    let looked = looked(wants, writable, keys)?;
     let tasks = looked
         .into_values()
         .map(|looked| move || Ok(looked.mixture()));
@@ -69,13 +69,13 @@ pub async fn check_formats(
 
 /// Each image, by the place where referrers of it hang.
 fn looked(
-    claims: &Claims,
+    wants: &Wants,
     writable: &Writable,
     keys: &Keys,
 ) -> Result<BTreeMap<Place, Looked>, PhaseError> {
     let mut all: BTreeMap<Place, Looked> = BTreeMap::new();
-    for want in claims.wanted() {
-        let Body::Claim(stated) = &want.body else {
+    for want in wants.as_slice() {
+        let Draft::Claim(stated) = &want.draft else {
             continue;
         };
         if !matches!(*stated.claim, Claim::Image { .. }) {

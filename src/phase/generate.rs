@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::info;
 
-use super::claims::Body;
 use super::error::PhaseError;
 use super::message_folder::{JSON, MessageFolder, PAE};
 use super::open_keys::Keys;
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
+use super::wants::Draft;
 use crate::envelope::Payload;
 use crate::keys::{INDEX, KeyReference, MessageNames, Purpose, SignIndex, ToSign};
 use crate::oci::{Content, Digest};
@@ -106,7 +106,7 @@ fn to_sign(
     algorithm: &dyn ToString,
 ) -> Result<Option<(MessageNames, ToSign, Content)>, PhaseError> {
     let Recalled { wanted, key, .. } = recalled;
-    let Body::Claim(stated) = &wanted.body else {
+    let Draft::Claim(stated) = &wanted.draft else {
         return Ok(None);
     };
     let purpose = match wanted.document {

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! Plan ─open_keys───▶ Keys ──────────────┐
-//!   ├───check_read──▶ Readable ─▶ Claims ─┼─▶ recognise ─▶ sign ─▶ witness ─▶ seal ─▶ publish ─▶ Receipt
-//!   └───check_write─▶ Writable ───────────┘
+//!   ├───check_read──▶ Readable ─▶ Wants ─┼─▶ recognise ─▶ sign ─▶ witness ─▶ seal ─▶ publish ─▶ Receipt
+//!   └───check_write─▶ Writable ──────────┘
 //! ```
 //!
 //! Before anything is recognised, [`check_formats`] compares what is to hang with
@@ -28,7 +28,6 @@ mod certify;
 mod check_logs;
 mod check_read;
 mod check_write;
-mod claims;
 mod destination;
 mod error;
 mod evidence;
@@ -56,6 +55,7 @@ mod stated;
 mod stays;
 mod subject;
 mod summary;
+mod wants;
 mod witness;
 mod witnesses;
 
@@ -64,7 +64,6 @@ pub use certify::certify;
 pub use check_logs::check_logs;
 pub use check_read::{Readable, check_read, warn_of_moved_tags};
 pub use check_write::{Writable, check_write, open_more};
-pub use claims::Claims;
 pub use destination::{Destination, DestinationError, Input};
 pub use error::{PhaseError, Stop};
 pub use formats::check_formats;
@@ -85,6 +84,7 @@ pub use signatory::{Item, Signatory};
 pub use stays::Stays;
 pub use subject::Subject;
 pub use summary::Summary;
+pub use wants::Wants;
 pub use witness::{Vouched, witness};
 pub use witnesses::{Witnesses, WitnessesError};
 
@@ -186,26 +186,26 @@ async fn steps(
         check_write(plan, registries)
     );
     let (readable, writable) = (checks.0?, checks.1?);
-    let claims = or_stopped(registries, Claims::read(plan, &readable)).await?;
+    let wants = or_stopped(registries, Wants::read(plan, &readable)).await?;
     let subjects = readable.into_subjects();
     let more = async {
         match &task {
-            Task::Sign(_) => open_more(plan, &claims, &writable, registries).await,
+            Task::Sign(_) => open_more(plan, &wants, &writable, registries).await,
             Task::Check | Task::Generate(_) => Ok(()),
         }
     };
     let (keys, more) = futures_util::join!(or_stopped(registries, opening.finish()), more);
     let (keys, ()) = (keys?, more?);
-    check_logs(&claims, &keys)?;
-    let formats = check_formats(plan, &claims, &writable, &keys, warn);
+    check_logs(&wants, &keys)?;
+    let formats = check_formats(plan, &wants, &writable, &keys, warn);
     or_stopped(registries, formats).await?;
     let Task::Sign(settle) = task else {
         let images = Count(subjects.len(), "image");
-        let ending = end_unsigned(plan, task, images, claims, writable, keys, registries);
+        let ending = end_unsigned(plan, task, images, wants, writable, keys, registries);
         return or_stopped(registries, ending).await;
     };
     let computing = async {
-        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        let recognised = recognise(plan, wants, writable, &keys, registries).await?;
         let signed = sign(recognised, keys).await?;
         Stays::of(&signed).say();
         let signed = certify(signed, registries.client()).await?;
@@ -227,18 +227,18 @@ async fn end_unsigned(
     plan: &Plan,
     task: Task,
     images: Count,
-    claims: Claims,
+    wants: Wants,
     writable: Writable,
     keys: Keys,
     registries: &Registries,
 ) -> Result<(), PhaseError> {
     if let Task::Generate(folder) = &task {
-        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        let recognised = recognise(plan, wants, writable, &keys, registries).await?;
         return generate(plan, recognised, &keys, folder).await;
     }
     let count = Count(keys.count(), "key");
     if plan.awaits_signatures() {
-        let recognised = recognise(plan, claims, writable, &keys, registries).await?;
+        let recognised = recognise(plan, wants, writable, &keys, registries).await?;
         look_up(recognised, keys).await?;
     }
     info!("Checked: ready to sign {images} with {count}");

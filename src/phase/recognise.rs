@@ -13,7 +13,6 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::check_write::{Writable, WritablePlace};
-use super::claims::{Body, Claims, Wanted};
 use super::error::PhaseError;
 use super::evidence::Lacking;
 use super::judge::Signing;
@@ -21,6 +20,7 @@ use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::stated::Stated;
+use super::wants::{Draft, Want, Wants};
 use crate::attach::{Candidate, Place, Sought, Vouching, recall};
 use crate::envelope::{self, ReferrerMembers, SealedValue};
 use crate::oci::Descriptor;
@@ -39,7 +39,7 @@ pub struct Recognised {
 
 /// A want, and what stands there of it.
 pub(super) struct Recalled {
-    pub(super) wanted: Wanted,
+    pub(super) wanted: Want,
     pub(super) key: Arc<KeyRecord>,
     /// With the evidence of it that counts.
     pub(super) signed: Option<envelope::Signed>,
@@ -66,16 +66,16 @@ struct Ours {
 /// asked, unless somebody is to vouch for its signatures.
 ///
 /// # Errors
-/// On claims of another plan, and on a claim that cannot be sealed.
+/// On wants of another plan, and on a claim that cannot be sealed.
 pub async fn recognise(
     plan: &Plan,
-    claims: Claims,
+    wants: Wants,
     writable: Writable,
     keys: &Keys,
     registries: &Registries,
 ) -> Result<Recognised, PhaseError> {
     let places = writable.into_places();
-    let wanted = with_keys(claims, keys, &places)?;
+    let wanted = with_keys(wants, keys, &places)?;
     let standing = standing(&wanted, &places, registries).await?;
     let ours = accepted(plan, &wanted, &places, &standing).await?;
     let recalled = wanted.into_iter().zip(ours);
@@ -89,7 +89,7 @@ pub async fn recognise(
 /// with new ones.
 fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
     let is_new = |recalled: &&Recalled| {
-        let is_claim = matches!(recalled.wanted.body, Body::Claim(_));
+        let is_claim = matches!(recalled.wanted.draft, Draft::Claim(_));
         is_claim && (recalled.signed.is_none() || recalled.lacking.certificate)
     };
     for recalled in wanted.iter().filter(is_new) {
@@ -102,7 +102,7 @@ fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
 }
 
 /// The best of what is ours: the first that lacks nothing, or else the first.
-fn recalled_of(key: &OpenKey, wanted: Wanted, ours: Vec<Ours>) -> Recalled {
+fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<Ours>) -> Recalled {
     let mut ours = ours;
     let best = ours.iter().position(|ours| ours.lacking.is_nothing());
     let best = match ours.is_empty() {
@@ -132,12 +132,12 @@ fn recalled_of(key: &OpenKey, wanted: Wanted, ours: Vec<Ours>) -> Recalled {
     }
 }
 
-impl Wanted {
+impl Want {
     /// What a new signature lacks.
     fn lacking(&self, key: &OpenKey) -> Lacking {
-        match &self.body {
-            Body::Attachment(_) => Lacking::default(),
-            Body::Claim(stated) => {
+        match &self.draft {
+            Draft::Attachment(_) => Lacking::default(),
+            Draft::Claim(stated) => {
                 let required = self.signatory.required(stated, &key.record);
                 required.map(|required| required.all()).unwrap_or_default()
             }
@@ -147,11 +147,11 @@ impl Wanted {
 
 /// Each want with the key of its signatory.
 fn with_keys<'a>(
-    claims: Claims,
+    wants: Wants,
     keys: &'a Keys,
     places: &BTreeMap<Place, WritablePlace>,
-) -> Result<Vec<(&'a OpenKey, Wanted)>, PhaseError> {
-    let wanted = claims.into_wanted().into_iter();
+) -> Result<Vec<(&'a OpenKey, Want)>, PhaseError> {
+    let wanted = wants.into_vec().into_iter();
     let wanted = wanted.map(|want| match places.contains_key(&want.place) {
         true => Ok((keys.of(&want.signatory)?, want)),
         false => Err(PhaseError::NoPlace(want.place)),
@@ -162,7 +162,7 @@ fn with_keys<'a>(
 /// For each want those signatures of its place that are ours.
 async fn accepted(
     plan: &Plan,
-    wanted: &[(&OpenKey, Wanted)],
+    wanted: &[(&OpenKey, Want)],
     places: &BTreeMap<Place, WritablePlace>,
     standing: &BTreeMap<Place, Vec<Candidate>>,
 ) -> Result<Vec<Vec<Ours>>, PhaseError> {
@@ -190,7 +190,7 @@ async fn accepted(
 
 /// The signatures that hang at each place where some could be ours.
 async fn standing(
-    wanted: &[(&OpenKey, Wanted)],
+    wanted: &[(&OpenKey, Want)],
     places: &BTreeMap<Place, WritablePlace>,
     registries: &Registries,
 ) -> Result<BTreeMap<Place, Vec<Candidate>>, PhaseError> {
@@ -212,10 +212,10 @@ async fn standing(
 }
 
 /// The claim of a want, if nobody is asked where a signature hangs there.
-fn recallable<'a>(want: &'a Wanted, key: &OpenKey) -> Option<&'a Stated> {
-    match &want.body {
-        Body::Claim(stated) if key.signer.recalls() || want.signatory.is_vouched() => Some(stated),
-        Body::Claim(_) | Body::Attachment(_) => None,
+fn recallable<'a>(want: &'a Want, key: &OpenKey) -> Option<&'a Stated> {
+    match &want.draft {
+        Draft::Claim(stated) if key.signer.recalls() || want.signatory.is_vouched() => Some(stated),
+        Draft::Claim(_) | Draft::Attachment(_) => None,
     }
 }
 
@@ -247,7 +247,7 @@ impl Stated {
 
     /// How a signature of this claim would stand there. ECDSA signatures differ by
     /// a few bytes in length.
-    fn sought(&self, key: &OpenKey, want: &Wanted) -> Result<Sought, PhaseError> {
+    fn sought(&self, key: &OpenKey, want: &Want) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
         let verifier = want.signatory.verifier(key.signer.public_key(), self.form);
         let length = |count: usize| {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::claims::Body;
 use super::error::PhaseError;
 use super::plan::Plan;
 use super::processors::on_all_processors;
 use super::sealed_place::{Entry, SealedPlace};
 use super::sign::SignedWant;
+use super::wants::Draft;
 use super::witness::Vouched;
 use crate::attach::Place;
 use crate::envelope::ReferrerMembers;
@@ -69,14 +69,14 @@ fn entry(want: SignedWant, members: &ReferrerMembers) -> Result<Entry, PhaseErro
         superseded,
         ..
     } = want;
-    let (predicate_type, sealed) = match (wanted.body, signed) {
-        (Body::Attachment(sealed), _) => (None, *sealed),
-        (Body::Claim(stated), Some(signed)) => {
+    let (predicate_type, sealed) = match (wanted.draft, signed) {
+        (Draft::Attachment(sealed), _) => (None, *sealed),
+        (Draft::Claim(stated), Some(signed)) => {
             let predicate_type = stated.claim.predicate_type(stated.form);
             let sealed = stated.seal(&signed, members)?;
             (predicate_type.map(str::to_owned), sealed)
         }
-        (Body::Claim(_), None) => return Err(PhaseError::NoSignature(wanted.place)),
+        (Draft::Claim(_), None) => return Err(PhaseError::NoSignature(wanted.place)),
     };
     Ok(Entry {
         subject: wanted.subject,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 
 use super::check_write::WritablePlace;
-use super::claims::{Body, Wanted};
 use super::error::PhaseError;
 use super::evidence::Lacking;
 use super::open_keys::{KeyRecord, Keys, OpenKey};
 use super::processors::on_all_processors;
 use super::recognise::{Recalled, Recognised};
+use super::wants::{Draft, Want};
 use crate::attach::Place;
 use crate::envelope;
 use crate::keys::{Message, Purpose, RemoteKey, SignError, Signer, Unsigned};
@@ -28,7 +28,7 @@ pub struct Signed {
 
 /// A want that can be sealed.
 pub(super) struct SignedWant {
-    pub(super) wanted: Wanted,
+    pub(super) wanted: Want,
     pub(super) key: Arc<KeyRecord>,
     /// None on what nobody signs.
     pub(super) signed: Option<envelope::Signed>,
@@ -98,9 +98,9 @@ pub async fn look_up(recognised: Recognised, keys: Keys) -> Result<(), PhaseErro
 
 /// The claim with a signature that nobody has vouched for yet.
 fn with(recalled: &Recalled, signature: Signature) -> Option<envelope::Signed> {
-    match &recalled.wanted.body {
-        Body::Attachment(_) => None,
-        Body::Claim(stated) => {
+    match &recalled.wanted.draft {
+        Draft::Attachment(_) => None,
+        Draft::Claim(stated) => {
             let signatory = &recalled.wanted.signatory;
             let verifier = signatory.verifier(&recalled.key.public_key, stated.form);
             Some(stated.signed(signature, verifier, Vec::new()))
@@ -151,10 +151,10 @@ async fn sign_missing(
     Ok(here.into_iter().chain(elsewhere).flatten().collect())
 }
 
-fn job(wanted: &Wanted, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
-    match &wanted.body {
-        Body::Attachment(_) => Ok(None),
-        Body::Claim(stated) => {
+fn job(wanted: &Want, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
+    match &wanted.draft {
+        Draft::Attachment(_) => Ok(None),
+        Draft::Claim(stated) => {
             let message = stated.payload.message().digest();
             let message = message.map_err(PhaseError::Content)?;
             Ok(Some((key.fingerprint.clone(), message)))
@@ -175,7 +175,7 @@ fn messages(
         .iter()
         .filter(|recalled| Arc::ptr_eq(&recalled.key, &key.record));
     for Recalled { wanted, key, .. } in theirs {
-        let (Body::Claim(stated), Some(job)) = (&wanted.body, job(wanted, key)?) else {
+        let (Draft::Claim(stated), Some(job)) = (&wanted.draft, job(wanted, key)?) else {
             continue;
         };
         if standing.contains_key(&job) || !known.insert(job.clone()) {

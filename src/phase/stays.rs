@@ -7,8 +7,8 @@ use std::fmt;
 use tracing::info;
 
 use super::certify;
-use super::claims::Body;
 use super::sign::{Signed, SignedWant};
+use super::wants::Draft;
 use crate::envelope::{Payload, Verifier};
 use crate::proof::trust::signing_config::{Choice, Rule};
 use crate::words::Count;
@@ -43,7 +43,7 @@ impl Stays {
 
     /// Rekor v1 is sent envelopes whole, though it publishes hashes alone.
     fn note_entry(&mut self, want: &SignedWant) {
-        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &want.signed) else {
+        let (Draft::Claim(stated), Some(signed)) = (&want.wanted.draft, &want.signed) else {
             return;
         };
         let required = want.wanted.signatory.required(stated, &want.key);

@@ -70,9 +70,9 @@ async fn sign_with(
         .await
         .unwrap();
     let writable = check_write(&plan, &registries).await.unwrap();
-    let claims = Claims::read(&plan, &readable).await.unwrap();
+    let wants = Wants::read(&plan, &readable).await.unwrap();
     let keys = changed(opening.finish().await.unwrap());
-    let recognised = recognise(&plan, claims, writable, &keys, &registries)
+    let recognised = recognise(&plan, wants, writable, &keys, &registries)
         .await
         .unwrap();
     let signed = sign(recognised, keys).await?;

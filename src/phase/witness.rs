@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 
 use super::check_write::WritablePlace;
-use super::claims::Body;
 use super::error::PhaseError;
 use super::evidence::sha256;
 use super::receipt::{EntryReceipt, Receipt};
 use super::sign::{Signed, SignedWant};
+use super::wants::Draft;
 use crate::attach::Place;
 use crate::envelope::{Evidence, Form, Verifier};
 use crate::http::Client;
@@ -148,7 +148,7 @@ impl Asked {
     }
 
     fn share(&mut self, want: &SignedWant) -> Result<Share, PhaseError> {
-        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &want.signed) else {
+        let (Draft::Claim(stated), Some(signed)) = (&want.wanted.draft, &want.signed) else {
             return Ok(Share::default());
         };
         let required = want.wanted.signatory.required(stated, &want.key);
@@ -301,7 +301,7 @@ impl Answers {
     /// Puts the evidence to the signature that it is of: entries before timestamps,
     /// in the order in which bundles have them.
     fn give(&self, want: &mut SignedWant, share: Share) {
-        let (Body::Claim(stated), Some(signed)) = (&want.wanted.body, &mut want.signed) else {
+        let (Draft::Claim(stated), Some(signed)) = (&want.wanted.draft, &mut want.signed) else {
             return;
         };
         let entries = share

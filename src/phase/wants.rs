@@ -1,5 +1,5 @@
-//! Claims: everything that is to hang, as bytes, before anybody has signed it.
-//! One value for each layer or bundle, in the order of `cosign.toml`; the steps
+//! Wants: everything that is to hang, as bytes, before anybody has signed it.
+//! One want for each layer or bundle, in the order of `cosign.toml`; the steps
 //! after this one count and fulfil this list, and none makes one of its own.
 
 use std::collections::BTreeMap;
@@ -21,29 +21,30 @@ use crate::oci::Digest;
 use crate::oci::manifest::MAX_LAYERS;
 use crate::sbom::{self, Document};
 
-/// The claims of a run.
-pub struct Claims {
-    wanted: Vec<Wanted>,
+/// The wants of a run.
+pub struct Wants {
+    wants: Vec<Want>,
 }
 
 /// One layer that a signatory wants to hang on a subject, and its place.
-pub(super) struct Wanted {
+pub(super) struct Want {
     pub(super) place: Place,
     pub(super) signatory: Arc<Signatory>,
     pub(super) subject: Arc<Subject>,
     /// The path of the document in its SBOM layer, if it is about one.
     pub(super) document: Option<String>,
-    pub(super) body: Body,
+    pub(super) draft: Draft,
 }
 
+/// The content of a layer, before anybody has signed it.
 #[derive(Clone)]
-pub(super) enum Body {
+pub(super) enum Draft {
     Claim(Stated),
     /// Documents that nobody signs.
     Attachment(Box<SealedValue>),
 }
 
-impl Claims {
+impl Wants {
     /// Reads everything that is to be said, on blocking threads: each document of
     /// a subject once, however many keys sign it and in however many forms.
     ///
@@ -55,36 +56,36 @@ impl Claims {
         for subject in readable.subjects() {
             sayings.push(Sayings::read(plan, subject).await?);
         }
-        let mut wanted = Vec::new();
+        let mut wants = Vec::new();
         for signatory in plan.signatories() {
             for sayings in &sayings {
                 for item in signatory.items() {
-                    wanted.extend(sayings.wanted(signatory, item));
+                    wants.extend(sayings.wants(signatory, item));
                 }
             }
         }
-        Ok(Self { wanted })
+        Ok(Self { wants })
     }
 
-    pub(super) fn wanted(&self) -> &[Wanted] {
-        &self.wanted
+    pub(super) fn as_slice(&self) -> &[Want] {
+        &self.wants
     }
 
-    pub(super) fn into_wanted(self) -> Vec<Wanted> {
-        self.wanted
+    pub(super) fn into_vec(self) -> Vec<Want> {
+        self.wants
     }
 }
 
 /// The message of a blob, and the key and form that its bytes depend on.
 pub(super) type BlobOf<'a> = (Digest, Option<(&'a KeyReference, Form)>);
 
-impl Wanted {
+impl Want {
     /// What tells its blob from others at the same place: the message, and the
     /// key and form unless all keys' signatures share the payload's blob.
     pub(super) fn blob(&self) -> Result<BlobOf<'_>, PhaseError> {
-        match &self.body {
-            Body::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
-            Body::Claim(stated) => {
+        match &self.draft {
+            Draft::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
+            Draft::Claim(stated) => {
                 let message = stated.payload.message().digest();
                 let key = match *stated.payload {
                     Payload::SimpleSigning(_) => None,
@@ -124,33 +125,33 @@ impl Sayings {
     }
 
     /// The layers that `signatory` hangs as `item`.
-    fn wanted(&self, signatory: &Arc<Signatory>, item: Item) -> Vec<Wanted> {
+    fn wants(&self, signatory: &Arc<Signatory>, item: Item) -> Vec<Want> {
         let subject = &self.subject;
-        let want = |document: Option<&String>, body| Wanted {
+        let want = |document: Option<&String>, draft| Want {
             place: signatory.place(subject.repository(), subject.digest(), item.kind()),
             signatory: Arc::clone(signatory),
             subject: Arc::clone(subject),
             document: document.cloned(),
-            body,
+            draft,
         };
         match item {
             Item::Signature(form) => {
                 let stated = self.image.get(&form).cloned().into_iter();
                 stated
-                    .map(|stated| want(None, Body::Claim(stated)))
+                    .map(|stated| want(None, Draft::Claim(stated)))
                     .collect()
             }
             Item::Attestations(form) => {
                 let documents = self.documents.iter().map(|(path, stated)| {
                     let stated = stated.clone();
-                    want(Some(path), Body::Claim(Stated { form, ..stated }))
+                    want(Some(path), Draft::Claim(Stated { form, ..stated }))
                 });
                 documents.collect()
             }
             Item::Attachment => {
                 let attachment = self.attachment.clone().into_iter();
                 attachment
-                    .map(|sealed| want(None, Body::Attachment(Box::new(sealed))))
+                    .map(|sealed| want(None, Draft::Attachment(Box::new(sealed))))
                     .collect()
             }
         }
