@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use super::certificate::verifier;
 use super::error::PhaseError;
 use super::open_keys::{Applicant, KeyRecord};
-use super::sign::{Signed, SignedWant};
+use super::sign::{SignedWant, SignedWants};
 use super::wants::Draft;
 use crate::envelope::Verifier;
 use crate::http::Client;
@@ -37,7 +37,7 @@ struct Needed<'a> {
 ///
 /// # Errors
 /// On an authority that issues no certificate, or one that does not hold.
-pub async fn certify(mut signed: Signed, client: &Client) -> Result<Signed, PhaseError> {
+pub async fn certify(mut signed: SignedWants, client: &Client) -> Result<SignedWants, PhaseError> {
     let mut needed = BTreeMap::new();
     for want in signed.wants() {
         if let Some((key, need)) = Needed::by(want) {

@@ -79,7 +79,7 @@ pub use receipt::{Notation, Receipt};
 pub use recognise::{Recognised, recognise};
 pub use seal::{Sealed, seal};
 pub use secret_file::{SecretFileError, SecretRole};
-pub use sign::{Signed, look_up, sign};
+pub use sign::{SignedWants, look_up, sign};
 pub use signatory::{Item, Signatory};
 pub use stays::Stays;
 pub use subject::Subject;

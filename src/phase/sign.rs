@@ -21,7 +21,7 @@ use crate::oci::{Descriptor, Digest};
 use crate::signature::Signature;
 
 /// Everything signed, nothing sealed.
-pub struct Signed {
+pub struct SignedWants {
     places: BTreeMap<Place, WritablePlace>,
     signed: Vec<SignedWant>,
 }
@@ -37,7 +37,7 @@ pub(super) struct SignedWant {
     pub(super) superseded: Option<Descriptor>,
 }
 
-impl Signed {
+impl SignedWants {
     pub(super) fn wants(&self) -> &[SignedWant] {
         &self.signed
     }
@@ -63,7 +63,7 @@ type Signatures = HashMap<Job, Signature>;
 /// # Errors
 /// On a key that gives no signature, and on a signature that its own public key
 /// does not accept.
-pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseError> {
+pub async fn sign(recognised: Recognised, keys: Keys) -> Result<SignedWants, PhaseError> {
     let (places, recalled) = recognised.into_parts();
     let mut signatures = standing(&recalled)?;
     let new = sign_missing(&recalled, keys, &signatures).await?;
@@ -81,7 +81,7 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<Signed, PhaseErr
             key: recalled.key,
         });
     }
-    Ok(Signed { places, signed })
+    Ok(SignedWants { places, signed })
 }
 
 /// Looks for the signatures that were made elsewhere, as far as they do not hang

@@ -7,7 +7,7 @@ use std::fmt;
 use tracing::info;
 
 use super::certify;
-use super::sign::{Signed, SignedWant};
+use super::sign::{SignedWant, SignedWants};
 use super::wants::Draft;
 use crate::envelope::{Payload, Verifier};
 use crate::proof::trust::signing_config::{Choice, Rule};
@@ -32,7 +32,7 @@ struct Entries {
 
 impl Stays {
     /// What has to be asked for once everything is signed.
-    pub fn of(signed: &Signed) -> Self {
+    pub fn of(signed: &SignedWants) -> Self {
         let mut stays = Self::default();
         for want in signed.wants() {
             stays.certificates.extend(certify::in_words(want));

@@ -14,7 +14,7 @@ use super::check_write::WritablePlace;
 use super::error::PhaseError;
 use super::evidence::sha256;
 use super::receipt::{EntryReceipt, Receipt};
-use super::sign::{Signed, SignedWant};
+use super::sign::{SignedWant, SignedWants};
 use super::wants::Draft;
 use crate::attach::Place;
 use crate::envelope::{Evidence, Form, Verifier};
@@ -120,7 +120,7 @@ struct Answers {
 /// On a witness that does not answer, refuses, or answers what does not hold. What
 /// stands in a public log by then is in the receipt.
 pub async fn witness(
-    signed: Signed,
+    signed: SignedWants,
     client: &Client,
     receipt: &mut Receipt,
 ) -> Result<Vouched, PhaseError> {
