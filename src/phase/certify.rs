@@ -22,8 +22,9 @@ use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Service;
 use crate::witness::authority::{self, Application, Issued};
 
-/// A key's fingerprint, and the URL of an authority.
-type Key = (Digest, String);
+/// One certificate to be issued: the fingerprint of its key, and the URL of its
+/// authority.
+type Issuance = (Digest, String);
 
 /// A certificate that signatures of this run need.
 struct Needed<'a> {
@@ -40,20 +41,20 @@ struct Needed<'a> {
 pub async fn certify(mut signed: SignedWants, client: &Client) -> Result<SignedWants, PhaseError> {
     let mut needed = BTreeMap::new();
     for want in signed.wants() {
-        if let Some((key, need)) = Needed::by(want) {
-            needed.entry(key).or_insert(need);
+        if let Some((issuance, need)) = Needed::by(want) {
+            needed.entry(issuance).or_insert(need);
         }
     }
-    let asked = needed.into_iter().map(|(key, need)| async move {
+    let asked = needed.into_iter().map(|(issuance, need)| async move {
         let chain = need.certificates(client).await?;
-        Ok::<_, PhaseError>((key, chain))
+        Ok::<_, PhaseError>((issuance, chain))
     });
-    let issued: BTreeMap<Key, Issued> = try_join_all(asked).await?.into_iter().collect();
+    let issued: BTreeMap<Issuance, Issued> = try_join_all(asked).await?.into_iter().collect();
     for want in signed.wants_mut() {
         let Draft::Claim(stated) = &want.wanted.draft else {
             continue;
         };
-        let issued = Needed::by(want).and_then(|(key, _)| issued.get(&key));
+        let issued = Needed::by(want).and_then(|(issuance, _)| issued.get(&issuance));
         let verifier =
             issued.map(|issued| verifier(&issued.certificate, &issued.chain, stated.form));
         if let (Some(verifier), Some(signed)) = (verifier, &mut want.signed) {
@@ -78,7 +79,7 @@ pub(super) fn in_words(want: &SignedWant) -> Option<String> {
 impl<'a> Needed<'a> {
     /// The certificate that a signature of this run needs. One that hangs there has
     /// its own.
-    fn by(want: &'a SignedWant) -> Option<(Key, Self)> {
+    fn by(want: &'a SignedWant) -> Option<(Issuance, Self)> {
         let record = &want.key;
         let applicant = record.applicant.as_ref()?;
         let Verifier::Key(_) = want.signed.as_ref()?.verifier else {
@@ -86,7 +87,7 @@ impl<'a> Needed<'a> {
         };
         let witnesses = want.wanted.signatory.witnesses.as_deref()?;
         let service = witnesses.services.authority.as_ref()?;
-        let key = (record.fingerprint.clone(), service.url.to_string());
+        let issuance = (record.fingerprint.clone(), service.url.to_string());
         let root = &witnesses.root;
         let need = Self {
             record,
@@ -94,7 +95,7 @@ impl<'a> Needed<'a> {
             service,
             root,
         };
-        Some((key, need))
+        Some((issuance, need))
     }
 
     async fn certificates(&self, client: &Client) -> Result<Issued, PhaseError> {

@@ -40,42 +40,43 @@ impl Vouched {
     }
 }
 
-/// The questions of a run, each of them once: both forms of an attestation are
-/// one entry of a log. Signatories may trust different answers to the same question.
-struct Questions<T> {
-    known: HashMap<Key, Vec<usize>>,
-    questions: Vec<Question<T>>,
+/// The requests of a run for one kind of evidence, each of them once: both forms of
+/// an attestation are one entry of a log. Signatories may trust different answers
+/// about the same topic.
+struct EvidenceRequests<T> {
+    known: HashMap<Topic, Vec<usize>>,
+    requests: Vec<EvidenceRequest<T>>,
 }
 
-impl<T> Default for Questions<T> {
+impl<T> Default for EvidenceRequests<T> {
     fn default() -> Self {
         Self {
             known: HashMap::new(),
-            questions: Vec::new(),
+            requests: Vec::new(),
         }
     }
 }
 
-impl<T> Questions<T> {
-    /// The position of a question among all.
-    fn ask(&mut self, key: Key, question: Question<T>) -> usize {
-        let known = self.known.entry(key).or_default();
+impl<T> EvidenceRequests<T> {
+    /// The position of a request among all.
+    fn add(&mut self, topic: Topic, request: EvidenceRequest<T>) -> usize {
+        let known = self.known.entry(topic).or_default();
         let is_same = |position: &&usize| {
-            let known = self.questions.get(**position);
-            known.is_some_and(|known| known.root == question.root)
+            let known = self.requests.get(**position);
+            known.is_some_and(|known| known.root == request.root)
         };
         if let Some(position) = known.iter().find(is_same) {
             return *position;
         }
-        let position = self.questions.len();
+        let position = self.requests.len();
         known.push(position);
-        self.questions.push(question);
+        self.requests.push(request);
         position
     }
 }
 
-/// A question about one signature, and those that may be asked.
-struct Question<T> {
+/// A request for evidence of one signature, and the services that may be asked.
+struct EvidenceRequest<T> {
     choice: Choice,
     root: Arc<TrustedRoot>,
     image: String,
@@ -83,9 +84,9 @@ struct Question<T> {
     about: T,
 }
 
-/// Who is asked about what.
+/// The services that may be asked, and the signature that they are asked about.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct Topic {
     choice: Choice,
     about: Vec<u8>,
     /// One key may sign for several signatories, some of them with a certificate of
@@ -93,11 +94,12 @@ struct Key {
     verifier: Vec<u8>,
 }
 
-/// Everything that is asked, and which want each answer is for.
+/// The evidence that signatures of the run lack, and the wants that each answer is
+/// for.
 #[derive(Default)]
-struct Asked {
-    timestamps: Questions<[u8; 32]>,
-    entries: Questions<Loggable>,
+struct LackingEvidence {
+    timestamps: EvidenceRequests<[u8; 32]>,
+    entries: EvidenceRequests<Loggable>,
     wants: Vec<Share>,
 }
 
@@ -108,7 +110,7 @@ struct Share {
     entries: Option<usize>,
 }
 
-/// The answers to all questions, each in the order of its question.
+/// The answers to all requests, each in the order of its request.
 struct Answers {
     timestamps: Vec<Vec<Timestamp>>,
     entries: Vec<Vec<LogEntry>>,
@@ -125,9 +127,9 @@ pub async fn witness(
     receipt: &mut Receipt,
 ) -> Result<Vouched, PhaseError> {
     let (places, mut wants) = signed.into_parts();
-    let asked = Asked::of(&wants)?;
-    let answers = asked.ask(client, receipt).await?;
-    for (want, share) in wants.iter_mut().zip(&asked.wants) {
+    let lacking = LackingEvidence::of(&wants)?;
+    let answers = lacking.ask(client, receipt).await?;
+    for (want, share) in wants.iter_mut().zip(&lacking.wants) {
         answers.check_times(want, *share)?;
         answers.give(want, *share);
     }
@@ -137,14 +139,14 @@ pub async fn witness(
     })
 }
 
-impl Asked {
+impl LackingEvidence {
     fn of(wants: &[SignedWant]) -> Result<Self, PhaseError> {
-        let mut asked = Self::default();
+        let mut lacking = Self::default();
         for want in wants {
-            let share = asked.share(want)?;
-            asked.wants.push(share);
+            let share = lacking.share(want)?;
+            lacking.wants.push(share);
         }
-        Ok(asked)
+        Ok(lacking)
     }
 
     fn share(&mut self, want: &SignedWant) -> Result<Share, PhaseError> {
@@ -158,23 +160,23 @@ impl Asked {
         let mut share = Share::default();
         if let Some(choice) = required.timestamps.filter(|_| want.lacking.timestamps) {
             let stamped = sha256(&stated.stamped(&signed.signature))?;
-            let key = Key {
+            let topic = Topic {
                 choice: choice.clone(),
                 about: stamped.to_vec(),
                 verifier: Vec::new(),
             };
-            let question = Question::new(want, choice, required.root, stamped);
-            share.timestamps = Some(self.timestamps.ask(key, question));
+            let request = EvidenceRequest::new(want, choice, required.root, stamped);
+            share.timestamps = Some(self.timestamps.add(topic, request));
         }
         if let Some(choice) = required.logs.filter(|_| want.lacking.entries) {
             let loggable = stated.loggable(signed, &want.key)?;
-            let key = Key {
+            let topic = Topic {
                 choice: choice.clone(),
                 about: signed.signature.as_bytes().to_vec(),
                 verifier: loggable.verifier.as_der().to_vec(),
             };
-            let question = Question::new(want, choice, required.root, loggable);
-            share.entries = Some(self.entries.ask(key, question));
+            let request = EvidenceRequest::new(want, choice, required.root, loggable);
+            share.entries = Some(self.entries.add(topic, request));
         }
         Ok(share)
     }
@@ -184,38 +186,38 @@ impl Asked {
     /// in a log then is to be known.
     async fn ask(&self, client: &Client, receipt: &mut Receipt) -> Result<Answers, PhaseError> {
         let receipt = Mutex::new(receipt);
-        let stamping = self.timestamps.questions.iter().map(|question| async move {
-            let Question {
+        let stamping = self.timestamps.requests.iter().map(|request| async move {
+            let EvidenceRequest {
                 choice,
                 root,
                 about,
                 ..
-            } = question;
+            } = request;
             let stamped = timestamp::stamp(client, choice, root, about).await;
-            stamped.map_err(|source| question.failed(source))
+            stamped.map_err(|source| request.failed(source))
         });
         let logs = Logs::default();
-        let entering = self.entries.questions.iter().map(|question| async {
-            let Question {
+        let entering = self.entries.requests.iter().map(|request| async {
+            let EvidenceRequest {
                 choice,
                 root,
                 about,
                 ..
-            } = question;
+            } = request;
             let outcome = logs.enter(client, choice, root, about).await;
             let (entered, claimed, failure) = match outcome {
                 Ok(entered) => (entered.entries, entered.claimed, None),
                 Err(error) => {
-                    let failure = question.failed(error.source);
+                    let failure = request.failed(error.source);
                     (error.entered, error.claimed, Some(failure))
                 }
             };
             let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
             for entry in &entered {
-                receipt.note_entry(question.receipt(entry.log(), entry.index()));
+                receipt.note_entry(request.receipt(entry.log(), entry.index()));
             }
             for entry in &claimed {
-                receipt.note_entry(question.receipt(&entry.log, entry.index));
+                receipt.note_entry(request.receipt(&entry.log, entry.index));
             }
             failure.map_or(Ok(entered), Err)
         });
@@ -247,7 +249,7 @@ impl SignedWant {
     }
 }
 
-impl<T> Question<T> {
+impl<T> EvidenceRequest<T> {
     fn new(want: &SignedWant, choice: &Choice, root: &Arc<TrustedRoot>, about: T) -> Self {
         Self {
             choice: choice.clone(),
