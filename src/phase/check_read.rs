@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::error::PhaseError;
 use super::image::Image;
-use super::just_pushed::Patience;
+use super::just_pushed::GracePeriod;
 use super::limits::Limits;
 use super::plan::Plan;
 use super::subject::Subject;
@@ -49,10 +49,10 @@ pub async fn check_read(
     registries: &Registries,
     limits: &Limits,
 ) -> Result<Readable, PhaseError> {
-    let patience = &Patience::new(registries);
+    let grace = &GracePeriod::new(registries);
     let checks = plan.images().iter().enumerate();
     let checks = join_all(checks.map(|(index, image)| async move {
-        let (manifest, subject) = check_image(image, registries, patience).await?;
+        let (manifest, subject) = check_image(image, registries, grace).await?;
         let described = manifest.descriptor();
         // All images of a report are the same bytes, so one SBOM serves for
         // all, and one manifest is enough to hold.
@@ -63,7 +63,7 @@ pub async fn check_read(
     let (images, subjects): (Vec<_>, Vec<_>) = checks.into_iter().unzip();
     let documents = match (plan.images().first(), subjects.into_iter().flatten().next()) {
         (Some(image), Some(subject)) if plan.exports_sbom() => {
-            read_sbom(image, &subject, registries, limits, patience).await?
+            read_sbom(image, &subject, registries, limits, grace).await?
         }
         _ => Vec::new(),
     };
@@ -80,13 +80,13 @@ pub async fn check_read(
 async fn check_image(
     image: &Image,
     registries: &Registries,
-    patience: &Patience<'_>,
+    grace: &GracePeriod<'_>,
 ) -> Result<(Manifest, oci::Signable), PhaseError> {
     let Some((first, others)) = image.tags.split_first() else {
         return Err(PhaseError::NoTags);
     };
     let mut shown = TagDigests::of(image);
-    let found = patience.look(
+    let found = grace.look(
         || registries.get_manifest(first),
         |found| match found {
             Ok(manifest) => shown.may_change(manifest.as_ref().map(Manifest::digest)),
@@ -109,7 +109,7 @@ async fn check_image(
         })?;
     // Only the first tag is read whole: the others need the same digest.
     let checks = others.iter();
-    let checks = checks.map(|tag| check_tag(image, tag, registries, patience));
+    let checks = checks.map(|tag| check_tag(image, tag, registries, grace));
     try_join_all(checks).await?;
     info!(%image, "Verified read access to {image}");
     Ok((manifest, subject))
@@ -119,10 +119,10 @@ async fn check_tag(
     image: &Image,
     tag: &Reference,
     registries: &Registries,
-    patience: &Patience<'_>,
+    grace: &GracePeriod<'_>,
 ) -> Result<(), PhaseError> {
     let mut shown = TagDigests::of(image);
-    let found = patience.look(
+    let found = grace.look(
         || digest_of(tag, registries),
         |found| match found {
             Ok(digest) => shown.may_change(digest.as_ref()),
@@ -246,7 +246,7 @@ async fn read_sbom(
     subject: &oci::Signable,
     registries: &Registries,
     limits: &Limits,
-    patience: &Patience<'_>,
+    grace: &GracePeriod<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
     let oci::Signable::Image(manifest) = subject else {
         info!(%image, "{image} is an index of several images: it has no SBOM of its own to export");
@@ -263,7 +263,7 @@ async fn read_sbom(
             let repository = &image.repository;
             registries.get_blob(repository, descriptor, limit).await
         };
-        patience.look(read, |blob| matches!(blob, Err(StoreError::Missing { .. })))
+        grace.look(read, |blob| matches!(blob, Err(StoreError::Missing { .. })))
     };
     let limit = Limit::Config(limits.image_config);
     let config = read(manifest.config(), limit);

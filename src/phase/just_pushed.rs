@@ -12,15 +12,15 @@ const LONGEST: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// One run's patience with what is not shown: it ends for everything so long
+/// One run's grace period for what is not shown yet: it ends for everything so long
 /// after the first disappointment. A run that is never disappointed asks
 /// nothing twice.
-pub(super) struct Patience<'a> {
+pub(super) struct GracePeriod<'a> {
     registries: &'a Registries,
     end: OnceLock<Instant>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> GracePeriod<'a> {
     pub(super) fn new(registries: &'a Registries) -> Self {
         Self {
             registries,
@@ -28,8 +28,8 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Looks until the answer is none that `may_change`, or until patience is
-    /// at its end. Gives the last answer.
+    /// Looks until the answer is none that `may_change`, or until the period is
+    /// over. Gives the last answer.
     pub(super) async fn look<A>(
         &self,
         look: impl AsyncFn() -> A,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_and_end_with_the_patience() {
+    fn waits_grow_and_end_with_the_period() {
         assert!(wait(0, LONGEST).unwrap() <= FIRST_WAIT);
         for round in 0..100 {
             let wait = wait(round, LONGEST).unwrap();
