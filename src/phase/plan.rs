@@ -23,7 +23,7 @@ mod contradiction;
 mod keys;
 mod witnesses;
 
-use certificate::{Times, Timestamps, own_certificate};
+use certificate::{CertificateTimes, Timestamps, own_certificate};
 use contradiction::refuse_contradictions;
 pub use keys::{ClosedKey, KeySettings};
 use keys::{read_keys, reference};
@@ -67,7 +67,7 @@ pub fn prepare(
             signatory: name.clone(),
             source,
         })?;
-        let times = Times {
+        let times = CertificateTimes {
             now: settings.now,
             timestamps: Timestamps::of(witnesses.as_deref()),
             until: settings.keys.until,

@@ -37,7 +37,7 @@ impl Timestamps {
 }
 
 /// The times that count for a certificate.
-pub(super) struct Times {
+pub(super) struct CertificateTimes {
     pub(super) now: Timestamp,
     pub(super) timestamps: Timestamps,
     /// When every pipe must have ended.
@@ -54,7 +54,7 @@ pub(super) fn own_certificate(
     signatory: &str,
     config: &CosignConfig,
     entry: &Config,
-    times: &Times,
+    times: &CertificateTimes,
 ) -> Result<Option<Arc<OwnCertificate>>, OwnCertificateError> {
     let file = |role, path: &Path| CertificateFile {
         role,
