@@ -30,12 +30,12 @@ struct Looked {
     has_bundles: Option<bool>,
     /// Whether the run is to hang bundles there.
     hangs_bundles: bool,
-    ours: Vec<Ours>,
+    own: Vec<OwnSignature>,
 }
 
 /// A signature of the run, as a tag would hold it. A key that makes bundles alone
 /// may have made it in an earlier run: its bundle is seen in its place.
-struct Ours {
+struct OwnSignature {
     payload: Payload,
     digest: Digest,
     signer: Arc<Signer>,
@@ -83,7 +83,7 @@ fn looked(
         }
         let payload = stated.claim.payload(Form::Tag);
         let payload = payload.map_err(PhaseError::Content)?;
-        let ours = Ours {
+        let own = OwnSignature {
             digest: payload.message().digest().map_err(PhaseError::Content)?,
             payload,
             signer: Arc::clone(&keys.of(&want.signatory)?.signer),
@@ -91,8 +91,8 @@ fn looked(
         let looked = all.entry(want.place.of_kind(Kind::Referrers));
         let looked = looked.or_insert_with_key(|list| Looked::at(list, writable));
         looked.hangs_bundles |= stated.form.is_bundle();
-        if !looked.ours.iter().any(|known| known.is(&ours)) {
-            looked.ours.push(ours);
+        if !looked.own.iter().any(|known| known.is(&own)) {
+            looked.own.push(own);
         }
     }
     Ok(all)
@@ -109,7 +109,7 @@ impl Looked {
             layers: tag.map(signatures),
             has_bundles: writable.found(list).map(Standing::has_bundles),
             hangs_bundles: false,
-            ours: Vec::new(),
+            own: Vec::new(),
         }
     }
 
@@ -120,12 +120,12 @@ impl Looked {
         if self.hangs_bundles == has_bundles {
             return None;
         }
-        let made = |ours: &Ours| layers.iter().any(|layer| ours.made(layer));
-        let is_theirs = |layer: &&Descriptor| !self.ours.iter().any(|ours| ours.made(layer));
+        let made = |own: &OwnSignature| layers.iter().any(|layer| own.made(layer));
+        let is_theirs = |layer: &&Descriptor| !self.own.iter().any(|own| own.made(layer));
         let (place, hides) = (self.place.clone(), self.hangs_bundles);
         let hidden = match hides {
             true => layers.iter().filter(is_theirs).count(),
-            false => self.ours.iter().filter(|ours| !made(ours)).count(),
+            false => self.own.iter().filter(|own| !made(own)).count(),
         };
         match (hidden, hides) {
             (0, _) => None,
@@ -135,7 +135,7 @@ impl Looked {
     }
 }
 
-impl Ours {
+impl OwnSignature {
     /// Whether both are one signature, of two configs or in two forms.
     fn is(&self, other: &Self) -> bool {
         self.digest == other.digest && Arc::ptr_eq(&self.signer, &other.signer)

@@ -54,8 +54,8 @@ impl Recognised {
     }
 }
 
-/// A signature that stands there and is ours, and how it does.
-struct Ours {
+/// A signature of ours that stands there already, and its layer or bundle.
+struct StandingSignature {
     signed: envelope::Signed,
     lacking: Lacking,
     entry: Descriptor,
@@ -102,7 +102,7 @@ fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
 }
 
 /// The best of what is ours: the first that lacks nothing, or else the first.
-fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<Ours>) -> Recalled {
+fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<StandingSignature>) -> Recalled {
     let mut ours = ours;
     let best = ours.iter().position(|ours| ours.lacking.is_nothing());
     let best = match ours.is_empty() {
@@ -111,7 +111,7 @@ fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<Ours>) -> Recalled {
     };
     let record = Arc::clone(&key.record);
     match best {
-        Some(Ours {
+        Some(StandingSignature {
             signed,
             lacking,
             entry,
@@ -165,7 +165,7 @@ async fn accepted(
     wanted: &[(&OpenKey, Want)],
     places: &BTreeMap<Place, WritablePlace>,
     standing: &BTreeMap<Place, Vec<Candidate>>,
-) -> Result<Vec<Vec<Ours>>, PhaseError> {
+) -> Result<Vec<Vec<StandingSignature>>, PhaseError> {
     let compared = wanted.iter().map(|(key, want)| {
         let candidates = standing.get(&want.place).cloned().unwrap_or_default();
         let found = places.get(&want.place).map(|place| place.found.clone());
@@ -228,14 +228,14 @@ impl Stated {
         candidates: &[Candidate],
         members: &ReferrerMembers,
         holds: impl Fn(&SealedValue) -> bool,
-    ) -> Result<Vec<Ours>, PhaseError> {
+    ) -> Result<Vec<StandingSignature>, PhaseError> {
         let mut ours = Vec::new();
         for candidate in candidates {
             let Some(judged) = signing.judge(self, candidate)? else {
                 continue;
             };
             if holds(&self.seal(&judged.standing, members)?) {
-                ours.push(Ours {
+                ours.push(StandingSignature {
                     signed: judged.counting,
                     lacking: judged.lacking,
                     entry: candidate.entry.clone(),
