@@ -104,12 +104,14 @@ pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles
     }
 }
 
-/// The name of the key, its value, and its place.
-type Named = (&'static str, IdentityToken, Position);
+/// An identity as written: the name of its key, its value, and its place.
+type WrittenIdentity = (&'static str, IdentityToken, Position);
 
 /// The identity in place of a key, by at most one of its two names. Nobody is asked
 /// for a certificate who is not named.
-pub(super) fn identity_token(table: &Table<'_, '_>) -> Result<Option<Named>, ConfigError> {
+pub(super) fn identity_token(
+    table: &Table<'_, '_>,
+) -> Result<Option<WrittenIdentity>, ConfigError> {
     let path = table.optional_text("identity-token")?;
     let provider = table.optional_text("oidc-provider")?;
     let (key, token, position) = match (path, provider) {
