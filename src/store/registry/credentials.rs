@@ -11,42 +11,38 @@
 //! dropped. May run a credential helper, and ask a cloud for its registry alone.
 
 mod ambient;
+mod credential;
 mod docker;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod helper;
+mod json;
 mod lacking;
 mod scope;
+mod source;
 mod unusable;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
 
 use docker::{DockerConfig, HelperKind};
+use json::{SecretText, read_json};
 use scope::{Scope, Scoped};
 
-pub use ambient::{Ambient, Cloud, Identities};
+pub use ambient::{Ambient, Identities};
+pub use credential::{Credential, IdentityProof};
 pub use docker::{ConfigCandidate, ConfigLocations, DockerConfigFile, Located, Naming};
 pub use error::CredentialsError;
 pub use lacking::{LackingReason, LackingSource};
+pub use source::{Cloud, MAX_LENGTH, Source};
 pub use unusable::Unusable;
 
 use crate::child;
 use crate::http::{Client, printable};
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};
-
-/// The most bytes that one source may have.
-pub const MAX_LENGTH: usize = 1024 * 1024;
-/// How long a credential helper may take.
-const HELPER_TIME: Duration = Duration::from_secs(10);
 
 /// The platform's configuration of credentials, as plain values. Empty text
 /// counts as not given.
@@ -64,49 +60,6 @@ pub struct Sources {
     pub helper_path: Option<OsString>,
     /// The identities of the place.
     pub ambient: Ambient,
-}
-
-/// The identity to show to a registry, and its source. It prints as the source:
-/// some registries take a token as the user's name.
-#[derive(Debug)]
-pub struct Credential {
-    pub identity: IdentityProof,
-    /// None if no source has a credential.
-    pub source: Option<Source>,
-    /// The key of its entry in the source.
-    pub entry: Option<String>,
-    /// The sources before that one, in their order.
-    pub lacking: Vec<LackingSource>,
-}
-
-/// A proof of identity.
-#[derive(Debug)]
-pub enum IdentityProof {
-    Anonymous,
-    /// For the registry itself, or for the token service that it names.
-    Basic {
-        user: String,
-        password: Secret,
-    },
-    /// A registry token: sent to the registry verbatim, never exchanged.
-    Bearer(Secret),
-    /// An OAuth2 refresh token: exchanged at the token service.
-    RefreshToken(Secret),
-}
-
-/// The source of a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    CnbRegistryAuth,
-    DockerAuthConfig,
-    DockerConfig(PathBuf),
-    /// The credential helper with this name, named by this file.
-    Helper {
-        program: String,
-        config: PathBuf,
-    },
-    /// The identity of the place.
-    Ambient(Cloud),
 }
 
 /// The credentials of all registries.
@@ -291,6 +244,52 @@ impl Credentials {
         let identity = helper::ask(&file, server, &source).await?;
         Ok(identity.map(|identity| Credential::of(identity, source, None)))
     }
+
+    /// All sources in their order, as if none had a credential for `repository`.
+    /// Runs no helper.
+    fn lacking(&self, repository: &Repository) -> Vec<LackingSource> {
+        let no_entry = || LackingReason::NoEntry(repository.registry().clone());
+        let of_variable = |source, is_set| LackingSource {
+            source,
+            reason: if is_set {
+                no_entry()
+            } else {
+                LackingReason::NotSet
+            },
+        };
+        let mut lacking = vec![
+            of_variable(Source::CnbRegistryAuth, self.cnb_given),
+            of_variable(Source::DockerAuthConfig, self.docker_auth_config.is_some()),
+        ];
+        lacking.extend(self.unusable.iter().map(|(path, reason)| LackingSource {
+            source: Source::DockerConfig(path.clone()),
+            reason: LackingReason::Unusable(reason.clone()),
+        }));
+        if let Some((path, config)) = &self.docker_config {
+            let helper = config.helper(repository);
+            let program = helper.and_then(|(_, name)| helper::program(name, path).ok());
+            lacking.extend(program.map(|program| LackingSource {
+                reason: match child::find(&program, &self.helper_path) {
+                    Some(_) => no_entry(),
+                    None => LackingReason::NotInstalled,
+                },
+                source: Source::Helper {
+                    program,
+                    config: path.clone(),
+                },
+            }));
+            lacking.push(LackingSource {
+                source: Source::DockerConfig(path.clone()),
+                reason: no_entry(),
+            });
+        }
+        let cloud = self.ambient.lacking(repository.registry());
+        lacking.extend(cloud.map(|(cloud, reason)| LackingSource {
+            source: Source::Ambient(cloud),
+            reason,
+        }));
+        lacking
+    }
 }
 
 /// The three headers of the lifecycle; the scheme in any case.
@@ -308,131 +307,6 @@ fn from_header(registry: &str, header: &SecretText) -> Result<Credential, Creden
     };
     let entry = Some(printable(registry));
     Ok(Credential::of(identity, source, entry))
-}
-
-/// Reads JSON without serde's messages, which quote the input. Blank text and
-/// `null` are empty objects, as with Go.
-fn read_json<T: Default + for<'de> Deserialize<'de>>(
-    text: &Secret,
-    source: &Source,
-) -> Result<T, CredentialsError> {
-    let bytes = text.expose();
-    if bytes.len() > MAX_LENGTH {
-        return Err(CredentialsError::TooLong(source.clone()));
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Ok(T::default());
-    }
-    let value: Option<T> =
-        serde_json::from_slice(bytes).map_err(|error| CredentialsError::Json {
-            source_of: source.clone(),
-            line: error.line(),
-            column: error.column(),
-        })?;
-    Ok(value.unwrap_or_default())
-}
-
-impl IdentityProof {
-    /// Another copy, for another request.
-    fn copy(&self) -> Self {
-        match self {
-            Self::Anonymous => Self::Anonymous,
-            Self::Basic { user, password } => Self::Basic {
-                user: user.clone(),
-                password: password.copy(),
-            },
-            Self::Bearer(token) => Self::Bearer(token.copy()),
-            Self::RefreshToken(token) => Self::RefreshToken(token.copy()),
-        }
-    }
-
-    /// Hides every part of it that a host may repeat.
-    pub fn remember(&self, secrets: &Secrets) {
-        match self {
-            Self::Anonymous => {}
-            Self::Basic { user, password } => secrets.remember_login(user, password.expose()),
-            Self::Bearer(token) | Self::RefreshToken(token) => {
-                secrets.remember(token.expose());
-            }
-        }
-    }
-}
-
-impl Credential {
-    fn of(identity: IdentityProof, source: Source, entry: Option<String>) -> Self {
-        Self {
-            identity,
-            source: Some(source),
-            entry,
-            lacking: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match &self.identity {
-            IdentityProof::Anonymous => "anonymous",
-            IdentityProof::Basic { .. } => "the password",
-            IdentityProof::Bearer(_) => "the registry token",
-            IdentityProof::RefreshToken(_) => "the identity token",
-        };
-        f.write_str(what)?;
-        match (&self.source, &self.entry) {
-            (Some(source), Some(entry)) => write!(f, " for `{entry}` in {source}")?,
-            (Some(source), None) => write!(f, " of {source}")?,
-            (None, _) => {}
-        }
-        let lacking: Vec<_> = self.lacking.iter().map(LackingSource::to_string).collect();
-        match (lacking.join("; "), &self.source) {
-            (list, _) if list.is_empty() => Ok(()),
-            (list, Some(_)) => write!(f, " (before it, {list})"),
-            (list, None) => write!(f, " ({list})"),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CnbRegistryAuth => f.write_str("CNB_REGISTRY_AUTH"),
-            Self::DockerAuthConfig => f.write_str("DOCKER_AUTH_CONFIG"),
-            Self::DockerConfig(path) => write!(f, "`{}`", path.display()),
-            Self::Helper { program, config } => {
-                write!(f, "helper `{program}` of `{}`", config.display())
-            }
-            Self::Ambient(cloud) => write!(f, "{cloud}"),
-        }
-    }
-}
-
-/// A JSON string that is a secret.
-struct SecretText(Secret);
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl Visitor<'_> for TextVisitor {
-            type Value = SecretText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<SecretText, E> {
-                Ok(SecretText(Secret::new(text.as_bytes().to_vec())))
-            }
-        }
-
-        deserializer.deserialize_str(TextVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tracing::debug;
 
-use super::{IdentityProof, LackingReason};
+use super::credential::IdentityProof;
+use super::lacking::LackingReason;
+use super::source::Cloud;
 use crate::http::Client;
 use crate::oci::Registry;
 use crate::service::aws::{Aws, EcrRegistry};
@@ -24,24 +26,6 @@ use crate::service::{FaultKind, ServiceError, Variables};
 
 /// The user name that marks a password as a token of Google's.
 const GOOGLE_USER: &str = "oauth2accesstoken";
-
-/// A cloud with registries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cloud {
-    Amazon,
-    Azure,
-    Google,
-}
-
-impl fmt::Display for Cloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Amazon => "the identity in AWS",
-            Self::Azure => "the identity in Azure",
-            Self::Google => "the identity in Google Cloud",
-        })
-    }
-}
 
 /// Which identities count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

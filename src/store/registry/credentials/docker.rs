@@ -14,11 +14,12 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::credential::{Credential, IdentityProof};
+use super::error::CredentialsError;
+use super::json::{SecretText, read_json};
 use super::scope::{Scope, Scoped};
+use super::source::{MAX_LENGTH, Source};
 use super::unusable::{CONFIG_NAME, Unusable};
-use super::{
-    Credential, CredentialsError, IdentityProof, MAX_LENGTH, SecretText, Source, read_json,
-};
 use crate::http::printable;
 use crate::oci::Repository;
 use crate::secret::{Secret, Secrets};

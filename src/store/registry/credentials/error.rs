@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{HELPER_TIME, MAX_LENGTH, Source, Unusable};
+use super::source::{HELPER_TIME, MAX_LENGTH, Source};
+use super::unusable::Unusable;
 use crate::service::ServiceError;
 
 /// A source of credentials that makes no sense. No message holds a byte of a

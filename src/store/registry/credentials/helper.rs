@@ -6,7 +6,10 @@ use std::path::Path;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{CredentialsError, HELPER_TIME, IdentityProof, SecretText, Source};
+use super::credential::IdentityProof;
+use super::error::CredentialsError;
+use super::json::SecretText;
+use super::source::{HELPER_TIME, Source};
 use crate::child::{self, Bounds, ChildError, Words};
 use crate::oci::Content;
 use crate::secret::Secret;

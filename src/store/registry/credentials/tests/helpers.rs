@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use super::super::HELPER_TIME;
+use super::super::source::HELPER_TIME;
 use super::{CredentialsError, Sources, docker, error, find, found, secret};
 use crate::child::find as find_program;
 
