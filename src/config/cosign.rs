@@ -7,6 +7,7 @@
 
 mod certificate;
 mod error;
+mod format;
 mod key;
 mod level;
 mod path;
@@ -22,6 +23,8 @@ use crate::oci::Repository;
 use self::certificate::certificate_files;
 pub use self::certificate::{BundledChain, CertificateFiles};
 pub use self::error::ConfigError;
+pub use self::format::Format;
+use self::format::format;
 use self::key::key;
 pub use self::key::{PublicKeyFile, WrittenKey};
 pub use self::level::Meant;
@@ -99,40 +102,6 @@ impl ExportSbom {
             "none" => Some(Self::None),
             _ => None,
         }
-    }
-}
-
-/// The form in which signatures and attestations are stored (`format`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// At the tags that every cosign knows.
-    #[default]
-    Legacy,
-    /// As sigstore bundles, referrers of the image.
-    Bundle,
-    Both,
-}
-
-impl Format {
-    const NAMES: [&'static str; 3] = ["legacy", "bundle", "both"];
-
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "legacy" => Some(Self::Legacy),
-            "bundle" => Some(Self::Bundle),
-            "both" => Some(Self::Both),
-            _ => None,
-        }
-    }
-
-    /// Whether something is stored at tags.
-    pub fn has_tags(self) -> bool {
-        self != Self::Bundle
-    }
-
-    /// Whether something is stored as bundles.
-    pub fn has_bundles(self) -> bool {
-        self != Self::Legacy
     }
 }
 
@@ -281,15 +250,6 @@ fn export_sbom((text, position): Text<'_>) -> Result<ExportSbom, ConfigError> {
         key: "export-sbom",
         written: shortened(text),
         valid: &ExportSbom::NAMES,
-        position,
-    })
-}
-
-fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
-    Format::named(text).ok_or_else(|| ConfigError::UnknownValue {
-        key: "format",
-        written: shortened(text),
-        valid: &Format::NAMES,
         position,
     })
 }

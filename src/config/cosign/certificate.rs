@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::error::ConfigError;
+use super::format::{Format, format};
 use super::path::file;
 use super::table::Table;
-use super::{Format, format};
 
 pub(super) const CHAIN: &str = "certificate-chain";
 const BUNDLE_CHAIN: &str = "bundle-certificate-chain";
