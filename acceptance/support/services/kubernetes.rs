@@ -9,13 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::caller::Caller;
 use super::pair::{Kind, Pair};
-use super::{Caller, Service};
+use super::service::{ETCD, Service};
 use crate::support::registry::{Private, Switch};
 use crate::support::served::{Served, free_port};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
-pub const ETCD: &str = "/usr/bin/etcd";
 /// The token of the one who may do everything.
 const ROOT: &str = "root-of-the-acceptance-tests";
 

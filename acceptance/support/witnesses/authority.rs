@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Witness;
 use super::certificate_log::CertificateLog;
 use super::files::Role;
 use super::forward::{Forward, Upstream};
 use super::issuer::{Identity, Issuer};
 use super::server::{Name, Place, Server};
+use super::witness::Witness;
 use crate::support::served::{Served, free_port};
 use crate::support::services::Caller;
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::Witness;
 use super::files::Role;
 use super::forward::Upstream;
 use super::postgres::Postgres;
 use super::server::{Name, Place, Server};
+use super::witness::Witness;
 use crate::support::cosign::run;
 use crate::support::package;
 use crate::support::served::Served;

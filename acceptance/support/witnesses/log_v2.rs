@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::Witness;
 use super::files::Role;
 use super::forward::Upstream;
 use super::server::{Name, Place, Server};
+use super::witness::Witness;
 use crate::support::served::{Served, free_port};
 use crate::support::services::Caller;
 use crate::support::services::pair::{Kind, Pair};

@@ -5,7 +5,8 @@
 //!
 //! A test gets [`Witnesses`] of its own: fronts that record, count and fail as it
 //! says, with a trusted root and a signing config by real cosign that name them. The
-//! servers behind the fronts are shared by all tests that run at the moment.
+//! servers behind the fronts are shared by all tests that run at the moment; with the
+//! last of these tests they end.
 
 pub mod agent;
 mod authority;
@@ -20,74 +21,16 @@ mod log_v2;
 mod postgres;
 mod server;
 mod timestamps;
+mod witness;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use files::{Files, Listed, Role, Rule};
+pub use witness::Witness;
 
-use super::package;
 use super::services::stand_in::StandIn;
 use forward::Forward;
-use postgres::Postgres;
 use server::Server;
-
-/// Who may witness a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Witness {
-    /// `timestamp-server` by sigstore, RFC 3161.
-    TimestampAuthority,
-    /// Rekor v1, on Trillian and PostgreSQL.
-    LogV1,
-    /// Rekor v2, rekor-tiles on files, with a checkpoint each second.
-    LogV2,
-    /// Fulcio, which logs its certificates in a log of the tests' own and believes
-    /// their [issuer](issuer::Issuer).
-    Authority,
-    /// The same, logging nowhere.
-    UnloggedAuthority,
-}
-
-impl Witness {
-    /// Its programs and files below `.tools`, where the folder names the version.
-    fn programs(self) -> &'static [&'static str] {
-        match self {
-            Self::TimestampAuthority => &["timestamp-authority-v2.1.3/timestamp-server"],
-            Self::LogV1 => &[
-                "rekor-v1.5.4/rekor-server",
-                "trillian-v1.7.2/trillian_log_server",
-                "trillian-v1.7.2/trillian_log_signer",
-                "trillian-v1.7.2/createtree",
-                "trillian-v1.7.2/storage.sql",
-            ],
-            Self::LogV2 => &["rekor-tiles-v2.3.0/posix"],
-            Self::Authority | Self::UnloggedAuthority => &["fulcio-v1.8.8/fulcio"],
-        }
-    }
-
-    /// The first program.
-    fn path(self) -> PathBuf {
-        let programs = self.programs().iter();
-        let mut paths = programs.map(|path| package(".tools").join(path));
-        paths.next().expect("a program")
-    }
-
-    /// Whether it can be run here.
-    pub fn is_installed(self) -> bool {
-        let mut programs = self.programs().iter();
-        programs.all(|path| package(".tools").join(path).is_file())
-            && (self != Self::LogV1 || Postgres::programs().is_some())
-    }
-
-    /// What is said where it is not.
-    pub fn lacking(self) -> String {
-        let packages = match self {
-            Self::LogV1 => "`make witnesses`, Debian: postgresql",
-            _ => "`make witnesses`",
-        };
-        format!("{self:?} is not installed ({packages})")
-    }
-}
 
 /// Real witnesses behind fronts of one test's own.
 pub struct Witnesses {
@@ -103,7 +46,7 @@ impl Witnesses {
     /// # Panics
     /// If one is not installed.
     pub fn of(witnesses: &[Witness]) -> Self {
-        let servers: Vec<_> = witnesses.iter().map(|&one| server::shared(one)).collect();
+        let servers: Vec<_> = witnesses.iter().map(|&one| shared(one)).collect();
         let front = |(&witness, server): (&Witness, &Arc<Server>)| {
             let forward = Forward::to(server.upstream());
             (witness, StandIn::start(move |asked| forward.pass(asked)))
@@ -168,4 +111,27 @@ fn listed(fronts: &[(Witness, StandIn)], servers: &[Arc<Server>], some: &[Witnes
     let some = all.filter(|((witness, _), _)| some.contains(witness));
     some.flat_map(|((_, front), server)| server.listed(front.host()))
         .collect()
+}
+
+/// The server of all tests that want it now, one of each kind.
+fn shared(witness: Witness) -> Arc<Server> {
+    static TIMESTAMPS: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static LOG_V1: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static AUTHORITY: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static UNLOGGED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let (place, start): (_, fn() -> Server) = match witness {
+        Witness::TimestampAuthority => (&TIMESTAMPS, timestamps::start),
+        Witness::LogV2 => (&LOG_V2, log_v2::start),
+        Witness::LogV1 => (&LOG_V1, log_v1::start),
+        Witness::Authority => (&AUTHORITY, authority::start),
+        Witness::UnloggedAuthority => (&UNLOGGED, authority::start_unlogged),
+    };
+    // Where one could not be started, the next test tries again.
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    place.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(start());
+        *place = Arc::downgrade(&server);
+        server
+    })
 }

@@ -1,12 +1,9 @@
-//! The servers behind the fronts. Tests that run at the same time share one of each
-//! kind; with the last of these tests it ends.
+//! A server behind fronts.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::files::{Listed, Role};
 use super::forward::Upstream;
-use super::{Witness, authority, log_v1, log_v2, timestamps};
 
 /// A witness in processes of its own, which end with this value.
 pub struct Server {
@@ -65,27 +62,4 @@ impl Server {
         });
         names.collect()
     }
-}
-
-/// The server of all tests that want it now.
-pub fn shared(witness: Witness) -> Arc<Server> {
-    static TIMESTAMPS: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static LOG_V1: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static AUTHORITY: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static UNLOGGED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let (place, start): (_, fn() -> Server) = match witness {
-        Witness::TimestampAuthority => (&TIMESTAMPS, timestamps::start),
-        Witness::LogV2 => (&LOG_V2, log_v2::start),
-        Witness::LogV1 => (&LOG_V1, log_v1::start),
-        Witness::Authority => (&AUTHORITY, authority::start),
-        Witness::UnloggedAuthority => (&UNLOGGED, authority::start_unlogged),
-    };
-    // Where one could not be started, the next test tries again.
-    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-    place.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(start());
-        *place = Arc::downgrade(&server);
-        server
-    })
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::Witness;
 use super::files::Role;
 use super::forward::{Forward, Upstream};
 use super::server::{Name, Place, Server};
+use super::witness::Witness;
 use crate::support::served::Served;
 use crate::support::succeeds;
 
