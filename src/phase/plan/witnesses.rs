@@ -15,7 +15,7 @@ use crate::phase::witnesses::{Witnesses, WitnessesError};
 use crate::proof::trust::Validity;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::{
-    Choice, List, LogVersions, Rule, SelectError, Services, SigningConfig,
+    Choice, List, RekorVersions, Rule, SelectError, Services, SigningConfig,
 };
 use crate::secret::Secret;
 use crate::service::Variables;
@@ -90,13 +90,13 @@ impl<'a> Reader<'a> {
     fn select(&mut self, path: &Path, format: Format) -> Result<Services, WitnessesError> {
         let config = self.signing_config(path)?;
         let versions = match format {
-            Format::Legacy => LogVersions::OnlyV1,
-            Format::Bundle | Format::Both => LogVersions::All,
+            Format::Legacy => RekorVersions::OnlyV1,
+            Format::Bundle | Format::Both => RekorVersions::All,
         };
         config.select(self.now, versions).map_err(|source| {
             let is_unfit = source == SelectError::NoneValid(List::Logs)
-                && versions == LogVersions::OnlyV1
-                && config.select(self.now, LogVersions::All).is_ok();
+                && versions == RekorVersions::OnlyV1
+                && config.select(self.now, RekorVersions::All).is_ok();
             match is_unfit {
                 true => WitnessesError::OnlyV2,
                 false => WitnessesError::Select {

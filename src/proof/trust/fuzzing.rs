@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::root::TrustedRoot;
-use super::signing_config::{LogVersions, SigningConfig};
+use super::signing_config::{RekorVersions, SigningConfig};
 use crate::oci::fuzzing::assert_readable;
 
 /// A root that parses has nobody without what it takes to trust them.
@@ -29,7 +29,7 @@ pub fn signing_config(data: &[u8]) {
         Err(error) => return assert_readable(&error),
     };
     let at = Timestamp::from_second(1_780_000_000).unwrap_or_default();
-    for versions in [LogVersions::All, LogVersions::OnlyV1] {
+    for versions in [RekorVersions::All, RekorVersions::OnlyV1] {
         match config.select(at, versions) {
             Ok(services) => {
                 for choice in [services.logs, services.timestamps].into_iter().flatten() {

@@ -87,13 +87,13 @@ impl Choice {
 
 /// The versions of Rekor's API that a signatory can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LogVersions {
+pub enum RekorVersions {
     All,
     /// Entries of others cannot be stored at tags.
     OnlyV1,
 }
 
-impl LogVersions {
+impl RekorVersions {
     fn numbers(self) -> &'static [u32] {
         match self {
             Self::All => &[1, 2],
@@ -197,7 +197,7 @@ impl SigningConfig {
     /// # Errors
     /// On logs and timestamp authorities that are listed, and too few to be
     /// asked. A certificate authority that cannot be asked is none.
-    pub fn select(&self, at: Timestamp, versions: LogVersions) -> Result<Services, SelectError> {
+    pub fn select(&self, at: Timestamp, versions: RekorVersions) -> Result<Services, SelectError> {
         Ok(Services {
             authority: valid(&self.authorities, AUTHORITY_VERSIONS, at)
                 .into_iter()

@@ -21,7 +21,7 @@ fn parsed(config: &Value) -> Result<SigningConfig, SigningConfigError> {
 }
 
 fn selected(config: &Value) -> Result<Services, SelectError> {
-    parsed(config).unwrap().select(noon(), LogVersions::All)
+    parsed(config).unwrap().select(noon(), RekorVersions::All)
 }
 
 fn noon() -> Timestamp {
@@ -57,7 +57,7 @@ fn the_configs_of_the_public_instance_are_read() {
         ),
     ] {
         let config = SigningConfig::parse(&fixture(name)).unwrap();
-        let services = config.select(noon(), LogVersions::All).unwrap();
+        let services = config.select(noon(), RekorVersions::All).unwrap();
         let authority = services.authority.unwrap();
         assert_eq!(authority.url.as_str(), "https://fulcio.sigstore.dev/");
         let logs = services.logs.unwrap();
@@ -92,7 +92,7 @@ fn a_signatory_that_stores_at_tags_uses_version_1() {
     let mut config = made_by_cosign();
     config["rekorTlogConfig"] = json!({"selector": 2});
     let config = parsed(&config).unwrap();
-    let logs = config.select(noon(), LogVersions::OnlyV1).unwrap().logs;
+    let logs = config.select(noon(), RekorVersions::OnlyV1).unwrap().logs;
     assert_eq!(urls(&logs.unwrap()), ["http://rekor.local/"]);
 }
 
@@ -104,7 +104,7 @@ fn services_are_valid_from_their_start_to_their_end() {
         json!({"start": "2026-06-01T12:00:00Z", "end": "2026-06-01T12:00:00Z"});
     let at = |time: &str| {
         let services = parsed(&config).unwrap();
-        let services = services.select(time.parse().unwrap(), LogVersions::All);
+        let services = services.select(time.parse().unwrap(), RekorVersions::All);
         services.map(|services| urls(&services.timestamps.unwrap()).len())
     };
     assert_eq!(at("2026-06-01T12:00:00Z"), Ok(1));
