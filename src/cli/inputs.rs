@@ -17,7 +17,7 @@ use crate::oci::Namespace;
 use crate::oci::reference::NotAReference;
 use crate::phase::{Formats, Limits};
 use crate::secret::Secret;
-use crate::store::registry::credentials::Identities;
+use crate::store::registry::credentials::{ConfigLocations, Identities};
 
 use super::flags::{Flags, identities, strictness};
 use super::go;
@@ -88,6 +88,17 @@ impl Environment {
     /// The environment of this process.
     pub fn of_process() -> Self {
         Self::collect(&|name| std::env::var_os(name))
+    }
+
+    /// The variables that say where files with credentials are.
+    pub(super) fn config_locations(&self) -> ConfigLocations {
+        ConfigLocations {
+            home: self.home.clone(),
+            docker_config: self.docker_config.clone(),
+            registry_auth_file: self.registry_auth_file.clone(),
+            xdg_runtime_dir: self.xdg_runtime_dir.clone(),
+            xdg_config_home: self.xdg_config_home.clone(),
+        }
     }
 
     /// The variables of this process, by name: those of key services are many,

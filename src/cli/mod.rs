@@ -21,6 +21,7 @@ mod operands;
 mod output;
 pub mod platform_api;
 pub mod privileges;
+mod receipt_file;
 mod run;
 mod runtime;
 mod usage;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use tracing::{debug, error, info, warn};
 use super::exit_code::{self, Failure};
 use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
+use super::receipt_file::{ReceiptFile, files_read};
 use super::watch::Watch;
 use super::{
     Environment, Flags, Inputs, InputsError, Invocation, Log, Negotiated, hint, key_pair,
@@ -21,18 +21,14 @@ use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
-use crate::keys::{KeyReference, PasswordOrigin};
 use crate::oci::{Namespace, Repository};
 use crate::phase::{
-    self, ClosedKey, Destination, Input, KeySettings, MessageFolder, Mixture, Notation, Plan,
-    Receipt, Task,
+    self, ClosedKey, Input, KeySettings, MessageFolder, Mixture, Plan, Receipt, Task,
 };
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
 use crate::store::Visible;
-use crate::store::registry::credentials::{
-    Ambient, ConfigLocations, Credentials, Identities, Located, Sources,
-};
+use crate::store::registry::credentials::{Ambient, Credentials, Identities, Located, Sources};
 use crate::store::registry::{Access, Registries};
 
 /// Runs the phase; gives the exit code. Everything goes to stdout, except Go's
@@ -146,61 +142,102 @@ fn sign(
         warn!("{refused}");
     }
     let until = watch.grant(inputs.timeout);
-    // Secrets are read before the user changes: the platform gave them to the
-    // user that it started the phase as.
-    let password = environment.cosign_password.take();
-    let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
-    let (plan, closed) = plan(&inputs, password.as_ref(), &variables, until)?;
-    drop(password);
-    if inputs.generate.is_some() && !plan.awaits_signatures() {
-        return Err(Failure::Inputs(InputsError::NothingElsewhere));
-    }
-    let registries = registries(&inputs, environment, &plan, &variables, until)?;
-    let registries = Arc::new(registries);
-    let read = files_read(&inputs, environment, &plan, &closed, &variables);
+    let planned = Planned::read(&inputs, environment, secrets, until)?;
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
-    let destination = inputs.receipt.as_deref();
-    let destination = destination
-        .map(|path| find_destination(path, &read, until))
-        .transpose()?;
+    let file = ReceiptFile::find(inputs.receipt.as_deref(), &planned.files, until)?;
     let task = task(&inputs)?;
-    let runtime = runtime::start().map_err(Failure::Start)?;
-    watch.run(&registries);
-    let (mut receipt, outcome) = runtime.block_on(async {
-        let limits = &inputs.limits;
-        let stop = watch.stopped();
-        phase::run(
-            &plan,
-            closed,
-            &registries,
-            limits,
-            task,
-            warn_of_mixture,
-            stop,
-        )
-        .await
-    });
-    let outcome = outcome.map_err(Failure::Phase);
-    let has_written = registries.visible() > Visible::No;
-    watch.end(match &outcome {
-        Err(failure) => failure.exit_code(),
-        Ok(()) => exit_code::without_receipt(has_written && destination.is_some()),
-    });
-    // The run does not wait for a key that is still being unlocked.
-    runtime.shutdown_background();
+    let signs = matches!(task, Task::Sign(_));
+    let ending = planned.take_steps(&inputs, task, watch)?;
+    let mut receipt = ending.receipt;
     receipt.scrub(secrets);
-    let signs = !inputs.is_check && inputs.generate.is_none();
-    let written = match destination {
+    let written = match file {
         // A receipt of nothing could be taken for one of a run.
-        Some(destination) if signs => write_receipt(destination, &receipt, has_written),
+        Some(file) if signs => file.write(&receipt, ending.visible),
         _ => Ok(()),
     };
-    conclude(outcome, written)?;
+    conclude(ending.outcome, written)?;
     if signs {
         let took = watch.elapsed().as_secs_f64();
         info!("Done in {took:.1} s: {}", receipt.summary());
     }
     Ok(())
+}
+
+/// Everything that was read before the user changes. The platform gave the secrets
+/// to the user that it started the phase as.
+struct Planned {
+    plan: Plan,
+    closed: Vec<ClosedKey>,
+    registries: Arc<Registries>,
+    /// The files that no receipt may replace.
+    files: Vec<Input>,
+}
+
+/// The end of the steps, before the receipt is written.
+struct Ending {
+    receipt: Receipt,
+    outcome: Result<(), Failure>,
+    visible: Visible,
+}
+
+impl Planned {
+    fn read(
+        inputs: &Inputs,
+        environment: &mut Environment,
+        secrets: &Secrets,
+        until: Instant,
+    ) -> Result<Self, Failure> {
+        let password = environment.cosign_password.take();
+        let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
+        let (plan, closed) = plan(inputs, password.as_ref(), &variables, until)?;
+        drop(password);
+        if inputs.generate.is_some() && !plan.awaits_signatures() {
+            return Err(Failure::Inputs(InputsError::NothingElsewhere));
+        }
+        let registries = registries(inputs, environment, &plan, &variables, until)?;
+        let files = files_read(inputs, environment, &plan, &closed, &variables);
+        Ok(Self {
+            plan,
+            closed,
+            registries: Arc::new(registries),
+            files,
+        })
+    }
+
+    /// Takes all steps. The watch knows the exit code when they have ended.
+    fn take_steps(self, inputs: &Inputs, task: Task, watch: &Watch) -> Result<Ending, Failure> {
+        let registries = &self.registries;
+        let runtime = runtime::start().map_err(Failure::Start)?;
+        watch.run(registries);
+        let (receipt, outcome) = runtime.block_on(async {
+            let (plan, limits) = (&self.plan, &inputs.limits);
+            let stop = watch.stopped();
+            phase::run(
+                plan,
+                self.closed,
+                registries,
+                limits,
+                task,
+                warn_of_mixture,
+                stop,
+            )
+            .await
+        });
+        let outcome = outcome.map_err(Failure::Phase);
+        let visible = registries.visible();
+        let lacks_receipt = visible > Visible::No && inputs.receipt.is_some();
+        watch.end(match &outcome {
+            Err(failure) => failure.exit_code(),
+            Ok(()) => exit_code::without_receipt(lacks_receipt),
+        });
+        // The run does not wait for a key that is still being unlocked.
+        runtime.shutdown_background();
+        Ok(Ending {
+            receipt,
+            outcome,
+            visible,
+        })
+    }
 }
 
 fn resolve(flags: Flags, environment: &Environment) -> Result<Inputs, Failure> {
@@ -269,7 +306,7 @@ fn registries(
     variables: &Variables,
     until: Instant,
 ) -> Result<Registries, Failure> {
-    let candidates = locations(environment).candidates();
+    let candidates = environment.config_locations().candidates();
     let credentials = Located::first_of(&candidates).and_then(|docker_config| {
         Credentials::parse(Sources {
             cnb_registry_auth: environment.registry_auth.as_ref().map(Secret::copy),
@@ -345,90 +382,4 @@ fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
             );
         }
     }
-}
-
-fn locations(environment: &Environment) -> ConfigLocations {
-    ConfigLocations {
-        home: environment.home.clone(),
-        docker_config: environment.docker_config.clone(),
-        registry_auth_file: environment.registry_auth_file.clone(),
-        xdg_runtime_dir: environment.xdg_runtime_dir.clone(),
-        xdg_config_home: environment.xdg_config_home.clone(),
-    }
-}
-
-/// The files that the run has read or may read, which no receipt may replace.
-fn files_read(
-    inputs: &Inputs,
-    environment: &Environment,
-    plan: &Plan,
-    closed: &[ClosedKey],
-    variables: &Variables,
-) -> Vec<Input> {
-    let mut files = Vec::new();
-    let mut add = |path: &Path, role: String| files.extend(Input::find(path, role));
-    add(&inputs.report, "the report".to_owned());
-    add(&inputs.cosign_config, "the `cosign.toml`".to_owned());
-    for signatory in plan.signatories() {
-        if let KeyReference::File(path) = &*signatory.key {
-            add(path, format!("the key of `{}`", signatory.name));
-        }
-    }
-    for closed in closed {
-        if let Some(PasswordOrigin::File(path)) =
-            closed.key.password().map(|password| &password.origin)
-        {
-            add(path, format!("the password of `{}`", closed.name()));
-        }
-    }
-    for path in variables.files_read() {
-        add(&path, "a file with settings of a key".to_owned());
-    }
-    for candidate in locations(environment).candidates() {
-        add(&candidate.path, "a file with credentials".to_owned());
-    }
-    let folders = environment
-        .ssl_cert_dir
-        .iter()
-        .flat_map(std::env::split_paths);
-    let entries = folders
-        .filter_map(|folder| folder.read_dir().ok())
-        .flatten();
-    let certificates = entries.flatten().map(|entry| entry.path());
-    for path in certificates.chain(environment.ssl_cert_file.clone()) {
-        add(&path, "a file with certificates".to_owned());
-    }
-    if let Ok(path) = std::env::current_exe() {
-        add(&path, "the program".to_owned());
-    }
-    files
-}
-
-fn find_destination<'a>(
-    path: &'a Path,
-    read: &[Input],
-    until: Instant,
-) -> Result<(&'a Path, Destination), Failure> {
-    let destination = Destination::find(path, read, until).map_err(|source| Failure::Receipt {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((path, destination))
-}
-
-fn write_receipt(
-    (path, destination): (&Path, Destination),
-    receipt: &Receipt,
-    has_written: bool,
-) -> Result<(), Failure> {
-    let notation = Notation::of(path);
-    receipt.write(destination, notation).map_err(|source| {
-        let path = path.to_owned();
-        match has_written {
-            true => Failure::Unreported { path, source },
-            false => Failure::Receipt { path, source },
-        }
-    })?;
-    info!("Wrote the receipt to {}", path.display());
-    Ok(())
 }
