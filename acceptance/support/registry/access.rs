@@ -1,107 +1,13 @@
 //! Who may do what: Basic credentials, or Bearer tokens from the registry's own
 //! token endpoint (distribution's token specification).
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::answer::Answer;
-use super::protocol::Call;
-use super::{Registry, Switch, lock};
-
-/// How clients prove who they are.
-#[derive(Clone, Default)]
-pub enum Auth {
-    #[default]
-    None,
-    Basic(Account),
-    /// Tokens from `/token`, by user and password or by the identity token.
-    Bearer {
-        account: Account,
-        lifetime: Duration,
-    },
-}
-
-#[derive(Clone)]
-pub struct Account {
-    pub user: String,
-    pub password: String,
-    /// What `docker login` of an identity-token registry would have stored.
-    pub identity: Option<String>,
-}
-
-impl Auth {
-    /// User `robot` with a password that a test can look for in outputs.
-    pub fn basic(password: &str) -> Self {
-        Self::Basic(Account::robot(password))
-    }
-
-    /// The same account behind tokens that live five minutes.
-    pub fn bearer(password: &str) -> Self {
-        Self::Bearer {
-            account: Account::robot(password),
-            lifetime: Duration::from_secs(300),
-        }
-    }
-}
-
-impl Account {
-    fn robot(password: &str) -> Self {
-        Self {
-            user: "robot".to_owned(),
-            password: password.to_owned(),
-            identity: None,
-        }
-    }
-
-    /// `<user>:<password>` in base64, as Basic authentication carries it.
-    pub fn basic(&self) -> String {
-        STANDARD.encode(format!("{}:{}", self.user, self.password))
-    }
-}
-
-/// What a repository allows everybody who has proved who they are.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Access {
-    #[default]
-    ReadWrite,
-    ReadOnly,
-    Nothing,
-}
-
-impl Access {
-    fn allows(self, action: &str) -> bool {
-        match self {
-            Self::ReadWrite => true,
-            Self::ReadOnly => action == "pull",
-            Self::Nothing => false,
-        }
-    }
-}
-
-/// The tokens that were given out.
-#[derive(Default)]
-pub struct Tokens(HashMap<String, Token>);
-
-struct Token {
-    /// Repository and action.
-    grants: Vec<(String, String)>,
-    expires: Instant,
-}
-
-impl Tokens {
-    fn issue(&mut self, grants: Vec<(String, String)>, lifetime: Duration) -> String {
-        let text = format!("{TOKEN_PREFIX}{}", self.0.len() + 1);
-        let expires = Instant::now() + lifetime;
-        self.0.insert(text.clone(), Token { grants, expires });
-        text
-    }
-}
-
-/// What tokens start with, for tests that look for leaks.
-pub const TOKEN_PREFIX: &str = "canary-token-";
+use super::call::Call;
+use super::settings::{Access, Auth, Switch};
+use super::state::{Registry, lock};
+use super::tokens::Token;
 
 impl Registry {
     /// A token that allows everything in one repository.

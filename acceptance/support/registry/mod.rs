@@ -6,78 +6,34 @@
 
 mod access;
 mod answer;
+mod call;
 mod contents;
 mod fault;
 mod protocol;
 mod record;
 mod serve;
+mod settings;
+mod state;
 mod tls;
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+mod tokens;
 
 use bytes::Bytes;
 
-pub use access::TOKEN_PREFIX;
-pub use access::{Access, Account, Auth};
 pub use answer::Answer;
 pub use contents::{Stored, sha256};
 pub use fault::{Action, When};
 pub use record::{Exchange, Exchanges};
 pub use serve::{Pace, cut, respond, run_hook};
+pub use settings::{Access, Account, Auth, Settings, Shape, Switch};
+pub use state::Registry;
 pub use tls::{
     ACR_NAME, ARTIFACTS_NAME, ECR_NAME, ECR_PUBLIC_NAME, GCR_NAME, INWARD_NAME, PRIVATE_ADDRESS,
-    PUBLIC_NAME, Private, Shape,
+    PUBLIC_NAME, Private,
 };
+pub use tokens::TOKEN_PREFIX;
 
-use access::Tokens;
-use contents::Contents;
-
-/// What kind of registry it is. The default is the plainest one: no
-/// authentication, two-step uploads, no referrers API, tags that move freely.
-#[derive(Default)]
-pub struct Settings {
-    pub auth: Auth,
-    /// Deviations from full access, by repository path.
-    pub access: BTreeMap<String, Access>,
-    /// Whether everybody may read, whoever may write.
-    pub public_pull: Switch,
-    pub referrers: Switch,
-    /// Whether `POST …/uploads/?digest=` with a body stores a blob at once.
-    pub single_post: Switch,
-    pub mount: Switch,
-    /// Whether a `Range` of a blob is answered with that part alone.
-    pub ranges: Switch,
-    pub immutable_tags: Switch,
-    pub tls: Switch,
-    /// HTTP/2 instead of HTTP/1.1, one stream at a time on each connection.
-    pub http2: Switch,
-    pub certificate: Shape,
-    /// Whether clients have to show a certificate.
-    pub wants_certificate: Switch,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Switch {
-    On,
-    #[default]
-    Off,
-}
-
-/// A running registry; a clone is the same registry. It serves until the
-/// process ends.
-#[derive(Clone)]
-pub struct Registry(Arc<Shared>);
-
-struct Shared {
-    host: String,
-    settings: Settings,
-    authority: Option<String>,
-    contents: Mutex<Contents>,
-    tokens: Mutex<Tokens>,
-    faults: Mutex<Vec<fault::Fault>>,
-    exchanges: Mutex<Vec<Exchange>>,
-}
+use fault::Fault;
+use state::lock;
 
 impl Registry {
     /// A registry without authentication, on a free port of 127.0.0.1.
@@ -101,7 +57,7 @@ impl Registry {
 
     /// From now on, `action` happens to the requests that `when` describes.
     pub fn inject(&self, when: When, action: Action) {
-        lock(&self.0.faults).push(fault::Fault::new(when, action));
+        lock(&self.0.faults).push(Fault::new(when, action));
     }
 
     /// Nothing goes wrong any more.
@@ -179,11 +135,4 @@ impl Registry {
     pub fn tags(&self, repository: &str) -> Vec<String> {
         lock(&self.0.contents).tags(repository)
     }
-}
-
-/// A panic in another test thread must not hide this one's failure.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

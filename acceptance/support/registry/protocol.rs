@@ -4,65 +4,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::call::{Call, Route};
 use super::contents::{Contents, Stored, matches, sha256};
-use super::{Registry, Switch, lock};
+use super::settings::Switch;
+use super::state::{Registry, lock};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
-/// A request, taken apart.
-#[derive(Clone)]
-pub struct Call {
-    pub method: String,
-    pub path: String,
-    pub query: Vec<(String, String)>,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-}
-
-/// `/v2/<repository>/<kind>/<rest>`.
-struct Route<'a> {
-    repository: &'a str,
-    kind: &'a str,
-    rest: &'a str,
-}
-
-impl Call {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|(known, _)| known == name);
-        header.map(|(_, value)| value.as_str())
-    }
-
-    fn query(&self, name: &str) -> Option<&str> {
-        let pair = self.query.iter().find(|(known, _)| known == name);
-        pair.map(|(_, value)| value.as_str())
-    }
-
-    fn route(&self) -> Option<Route<'_>> {
-        let path = self.path.strip_prefix("/v2/")?;
-        ["blobs/uploads", "manifests", "blobs", "referrers", "tags"]
-            .into_iter()
-            .find_map(|kind| {
-                let (repository, rest) = path.split_once(&format!("/{kind}/"))?;
-                Some(Route {
-                    repository,
-                    kind,
-                    rest,
-                })
-            })
-    }
-
-    pub fn repository(&self) -> Option<&str> {
-        self.route().map(|route| route.repository)
-    }
-
-    /// The action of a token's scope that this call needs.
-    pub fn action(&self) -> &'static str {
-        match self.method.as_str() {
-            "GET" | "HEAD" => "pull",
-            _ => "push",
-        }
-    }
-}
 
 impl Registry {
     /// A blob, or the part of it that `Range: bytes=N-` or `bytes=N-M` names.

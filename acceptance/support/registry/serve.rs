@@ -21,11 +21,13 @@ use tokio::sync::Notify;
 
 use super::access::parse_form;
 use super::answer::Answer;
+use super::call::Call;
 use super::contents::Contents;
 use super::fault::Action;
-use super::protocol::Call;
 use super::record::Exchange;
-use super::{Registry, Settings, Shared, Switch, lock, tls};
+use super::settings::{Settings, Switch};
+use super::state::{Registry, Shared, lock};
+use super::tls;
 use crate::support::runtime;
 
 const BODY_LIMIT: usize = 256 << 20;

@@ -12,23 +12,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::Switch;
-
-/// What a registry's certificate is.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Shape {
-    /// Good, and of an authority of its own.
-    #[default]
-    Current,
-    Expired,
-    /// It is its own authority, as `openssl req -x509` makes it.
-    Own,
-    OwnForClients,
-    OwnExpired,
-    /// It could sign others, which its authority does not mind.
-    Authority,
-    ForAnything,
-}
+use super::settings::{Shape, Switch};
 
 /// A name that a certificate of ours has too, for tests that reach it through a
 /// proxy.
