@@ -1,4 +1,4 @@
-//! What a test may want of a registry.
+//! The settings of a registry: its kind, its certificate, and who may do what.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
