@@ -1,4 +1,8 @@
-//! How a key signs.
+//! How a key signs: the kind of key, and the one hash and padding that is used with
+//! it (`spec/keys.md`, section 4).
+//!
+//! Knows the parameters of a public key, and nothing of whether its point or modulus
+//! is sound: `verify` parses that.
 
 use std::fmt;
 
@@ -11,10 +15,16 @@ use super::error::KeyError;
 use crate::signature::oid::{EC, ED25519, P256, P384, P521, RSA};
 use crate::signature::{Hash, PublicKey};
 
+/// Refused by its name and not by its number: services of keys have this curve, and
+/// no cosign verifies by it.
 pub(super) const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// How a key signs: for each kind of key the choice that every cosign verifies
-/// without options and, where a service can do nothing else, another.
+/// without options and, where a service can do nothing else, another, which
+/// verifiers have to be told (`cosign verify --signature-digest-algorithm`).
+///
+/// cosign 2.6 and later sign otherwise by default: P-384 with SHA-384, P-521 with
+/// SHA-512 and Ed25519 as Ed25519ph, which their own `verify` does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     EcdsaP256,
@@ -33,7 +43,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of a public key, as every cosign verifies it.
+    /// The algorithm of a public key, as every cosign verifies it. The service of
+    /// the key may bind it to another hash: see [`with`](Self::with).
     ///
     /// # Errors
     /// On a key of an unsupported kind, curve or size, and on a damaged one.
@@ -66,6 +77,7 @@ impl Algorithm {
         }
     }
 
+    /// Exactly these sizes, as cosign's `ValidatePubKey` has it (KEY-21).
     pub(super) fn of_rsa(bits: usize) -> Result<Self, KeyError> {
         match bits {
             2048 => Ok(Self::Rsa2048),
@@ -76,7 +88,9 @@ impl Algorithm {
     }
 
     /// The same kind of key with the hash that its service binds it to, if that
-    /// can be verified at all.
+    /// can be verified at all. The three are those that services have beside
+    /// SHA-256: P-384 and P-521 at AWS and Azure, P-384 at Google, and Google's
+    /// `RSA_SIGN_PKCS1_4096_SHA512`, which has no sister of another size.
     pub fn with(self, hash: Hash) -> Option<Self> {
         match (self, hash) {
             (Self::EcdsaP384, Hash::Sha384) => Some(Self::EcdsaP384Sha384),
@@ -88,7 +102,7 @@ impl Algorithm {
     }
 
     /// The hash whose digest is signed; none of an algorithm that signs the
-    /// message itself.
+    /// message itself, so that a service has to be sent all of it.
     pub fn hash(self) -> Option<Hash> {
         match self {
             Self::Ed25519 => None,
@@ -104,6 +118,8 @@ impl Algorithm {
     }
 
     /// The most bytes of a signature: of ECDSA in DER, which may be shorter.
+    /// There both numbers have a zero byte before their highest bit at worst; those
+    /// of P-521 need none, and their sequence has a length of two bytes.
     pub fn signature_length(self) -> usize {
         match self {
             Self::EcdsaP256 => 72,
@@ -117,6 +133,8 @@ impl Algorithm {
     }
 }
 
+/// The words stand in the log, and in `index.toml` (EVD-72): an index of other words is
+/// refused as one of another run (EVD-71), so that a change of them is visible.
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -142,6 +160,8 @@ fn rsa_public_bits(der: &[u8]) -> Option<usize> {
     bits_of(reader.decode::<UintRef<'_>>().ok()?)
 }
 
+/// The bits of a number, not of its bytes: a modulus of 2047 bits has 256 bytes, too
+/// (KEY-21).
 pub(super) fn bits_of(modulus: UintRef<'_>) -> Option<usize> {
     let first = modulus.as_bytes().first()?;
     Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)

@@ -16,15 +16,19 @@ use crate::http::Client;
 use crate::secret::Secret;
 use crate::service::Variables;
 
-/// A key of which all is known that nobody has to be asked for.
+/// A key of which all is known that nobody has to be asked for. It is made before
+/// anything is sent, so that a mistake in `cosign.toml`, a variable or a file ends
+/// the run at once.
 pub enum Closed {
-    /// A key file's content, and its password.
+    /// A key file's content, checked as far as it can be without its password
+    /// (KEY-8), and the password, which was not tried yet.
     Locked(KeyFile, Password),
     /// A key file that a service keeps, and its password.
     Stored(ClosedStored),
     /// A key that its service keeps.
     Remote(ClosedRemote),
-    /// A key that is made for this run.
+    /// A key that is made for this run, and that an authority certifies for an
+    /// identity (`spec/evidence.md`, "Keyless").
     New,
 }
 
@@ -46,8 +50,11 @@ impl Closed {
     }
 
     /// Unlocks the key on a thread of its own, or asks its service for the
-    /// public half. `permits` are as many as there are keys that may be unlocked
-    /// at the same time: that keeps a processor busy.
+    /// public half. An unlocking takes one of the `permits`: scrypt keeps a
+    /// processor busy, and has 64 to 128 MiB for each key. Asking takes none.
+    ///
+    /// The future may be dropped. A thread that unlocks goes on to its end then,
+    /// and drops its key, which wipes it.
     ///
     /// # Errors
     /// On a wrong password, and on a service that does not give a key which
@@ -60,6 +67,8 @@ impl Closed {
         match self {
             Self::Locked(key, password) => unlock_beside(key, password, permits).await,
             Self::Stored(closed) => {
+                // The permit is taken once the key is here: who waits for a network
+                // keeps no processor from another key.
                 let stored = closed.fetch(client).await?;
                 let key = KeyFile::parse(&stored.pem)?;
                 unlock_beside(key, stored.password, permits).await
@@ -78,16 +87,19 @@ async fn unlock_beside(
     password: Password,
     permits: &Semaphore,
 ) -> Result<Signer, OpenError> {
-    // It is never closed.
+    // The semaphore is never closed, so that this never fails.
     let _permit = permits.acquire().await.ok();
     let unlocked = beside::run(move || unlock(&key, &password)).await;
     Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
 }
 
-/// Finds a key, and reads what it takes to ask for it. `password` is that of a key which a password opens.
+/// Finds a key: reads the variables and files that its scheme has, and looks for its
+/// program. Nobody is asked, and no program is run. `password` is for a key file
+/// that stands in a file or a variable; other keys have none, or keep their own.
 ///
 /// # Errors
-/// On variables, files and programs that are not there or cannot be used.
+/// On variables, files and programs that are not there or cannot be used, and on a
+/// key file that shows a fault while it is locked.
 pub fn find(
     reference: &KeyReference,
     password: Password,

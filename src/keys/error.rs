@@ -1,4 +1,5 @@
-//! Why a key cannot be used.
+//! Why a key cannot be used. What to do about it is said by `cli/hint` alone, which
+//! knows flags and variables; its words follow from these variants.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,11 +9,12 @@ use crate::pkcs11;
 use crate::service::{ServiceError, Unreadable};
 use crate::words::Count;
 
-/// The most bytes that a key file or a password may have.
+/// The most bytes that a key file or a password may have (KEY-1, KEY-11), and a file
+/// with a public half or a signature. A P-256 key file of cosign's has 653.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
 /// A key that the signer cannot use. No message holds a byte of key or
-/// password.
+/// password (KEY-41).
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     #[error("the key file has more than {MAX_LENGTH} bytes")]
@@ -29,13 +31,17 @@ pub enum KeyError {
     EscapedLineBreaks,
     #[error("the key has lost its line breaks")]
     LostLineBreaks,
+    /// The words are cosign's own, by which people search. The label is cut and
+    /// escaped.
     #[error("unsupported pem type `{0}`")]
     PemType(String),
     #[error("the JSON in the PEM block ends too early")]
     JsonTruncated,
     #[error("the JSON in the PEM block cannot be read, at line {line}, column {column} of it")]
+    /// Counted in the JSON, not in the file that holds it in base64.
     Json { line: usize, column: usize },
     #[error("`{0}` in the key file is not base64")]
+    /// A member of the JSON, as `cipher.nonce`.
     Field(&'static str),
     #[error("unknown kdf name `{0}`")]
     Kdf(String),
@@ -47,16 +53,20 @@ pub enum KeyError {
     NonceLength(usize),
     #[error("the ciphertext in the key file has {0} bytes, fewer than its tag alone")]
     CiphertextLength(usize),
+    /// Told before scrypt takes its memory: the crate would end the process.
     #[error("there is not enough memory to unlock the key")]
     Memory,
     #[error("the system gives no random bytes")]
     NoRandom,
+    /// The tag does not match, which has both reasons (KEY-10). It is said of one
+    /// try; the error of all tries names the password's origin.
     #[error("wrong password or damaged key")]
     Locked,
     #[error("wrong password or damaged key; the password was {0}")]
     WrongPassword(PasswordOrigin),
     #[error("the decrypted key is not PKCS#8")]
     NotPkcs8,
+    /// By its OID.
     #[error("unsupported key type `{0}`")]
     KeyType(String),
     #[error("unknown elliptic curve `{0}`")]
@@ -65,6 +75,7 @@ pub enum KeyError {
     RsaSize(usize),
     #[error("the decrypted key is damaged")]
     Damaged,
+    /// The label that was looked for.
     #[error("the file holds no `{0}` in PEM")]
     NotPublic(&'static str),
 }
@@ -74,6 +85,8 @@ pub enum KeyError {
 pub enum OpenError {
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Told from an empty one: a job that was given no secret has the one or the
+    /// other, and looks for it elsewhere (KEY-110).
     #[error("the variable `{0}` is not set")]
     NotSet(String),
     #[error("the variable `{0}` is empty")]
@@ -91,8 +104,11 @@ pub enum SignError {
     Read(#[source] io::Error),
     #[error("the message changed while it was being signed")]
     MessageChanged,
+    /// The key signs nothing of this form, or not here; or the thread that was to
+    /// sign has crashed.
     #[error("the key cannot sign")]
     Refused,
+    /// The signature is discarded, whoever made it (KEY-36, KEY-114).
     #[error("the public half of the key does not accept the signature")]
     Mismatch,
     #[error(transparent)]
@@ -113,7 +129,8 @@ impl From<FolderError> for SignError {
     }
 }
 
-/// A message whose signature is not in its folder.
+/// A message whose signature is not in its folder (EVD-76, EVD-77). The words of an
+/// index are cut and escaped: the folder went through other hands.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error("there is no `{}`, the signature of {message}{}", path.display(), and(*others))]

@@ -2,6 +2,9 @@
 //!
 //! Implements `spec/keys.md`, section 6. The formats are those of cosign v2.6.4
 //! `pkg/cosign/keys.go` `GenerateKeyPair`: a P-256 key.
+//!
+//! All random bytes are of aws-lc's generator (KEY-50), and come by a function that
+//! tests replace. Where the password is asked for is `cli`'s.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -21,7 +24,8 @@ use super::local::LocalKey;
 use crate::secret::Secret;
 use crate::signature::PublicKey;
 
-/// One draw in 2^32 is no scalar of P-256; so many in a row are no chance.
+/// One draw in 2^32 is no scalar of P-256; so many in a row are no chance, but a
+/// generator that is stuck.
 const DRAWS: usize = 8;
 
 /// A new key, sealed, and its public half.
@@ -39,7 +43,8 @@ pub struct PairFiles {
 }
 
 impl LocalKey {
-    /// A new P-256 key, which nobody keeps.
+    /// A new P-256 key, which nobody keeps: a certificate names it for the run
+    /// (`spec/evidence.md`, "Keyless"). Takes no password, and no scrypt.
     ///
     /// # Errors
     /// On a system without random bytes.
@@ -97,12 +102,15 @@ impl KeyPair {
     }
 
     /// Writes `PREFIX.key`, of mode 0600 as long as it exists, and `PREFIX.pub`
-    /// through to the disk. Nothing is replaced and no link followed: the files
-    /// are this call's own. If one of them cannot be written, neither stays.
+    /// through to the disk (KEY-52). Nothing is replaced and no link followed: the
+    /// files are this call's own. If one of them cannot be written, neither stays. A
+    /// process that is killed in between leaves `PREFIX.key` behind, which the next
+    /// call refuses to touch.
     ///
     /// # Errors
     /// On a file that is there already, and on one that cannot be written.
     pub fn write(&self, prefix: &Path) -> Result<PairFiles, KeyPairError> {
+        // Appended: `with_extension` would take what follows a dot of the prefix away.
         let named = |end: &str| {
             let mut name = OsString::from(prefix);
             name.push(end);
@@ -114,6 +122,8 @@ impl KeyPair {
         };
         let private = New::write(&paths.private, 0o600, self.private.as_bytes())?;
         let public = New::write(&paths.public, 0o644, self.public_pem.as_bytes())?;
+        // A file whose name is lost with the power is as good as not written, so that
+        // both are kept only after this.
         sync_folder(&paths.private)?;
         private.keep();
         public.keep();
@@ -121,7 +131,8 @@ impl KeyPair {
     }
 }
 
-/// The DER of a key's PKCS#8 form, as Go writes it.
+/// The DER of a key's PKCS#8 form, as Go writes it: with the public key inside. A
+/// scalar that is drawn is uniform, since one that is too large is drawn again.
 fn draw_pkcs8(
     fill: &mut impl FnMut(&mut [u8]) -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, KeyPairError> {
@@ -182,7 +193,8 @@ impl Drop for New<'_> {
     }
 }
 
-/// Writes the names of files through to the disk, where the file system can.
+/// Writes the names of files through to the disk, where the file system can: some
+/// answer EINVAL for a folder.
 fn sync_folder(path: &Path) -> Result<(), KeyPairError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

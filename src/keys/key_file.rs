@@ -4,7 +4,8 @@
 //! Implements `spec/keys.md`, sections 1 to 3. The format is that of cosign
 //! v2.6.4 `pkg/cosign/keys.go` and go-securesystemslib v0.11.0
 //! `encrypted/encrypted.go`. Knows no paths, no source of a password and none of
-//! random bytes.
+//! random bytes. The key inside is `local`'s, and whether a newline belongs to the
+//! password is `password`'s question.
 
 use std::fmt;
 
@@ -29,7 +30,8 @@ const LABELS: [&str; 2] = [
 ];
 const KDF: &str = "scrypt";
 const CIPHER: &str = "nacl/secretbox";
-/// scrypt's N, and its base-2 logarithm; r and p.
+/// scrypt's N, and its base-2 logarithm; r and p. cosign 1 wrote the first, cosign
+/// since 2.2 writes the second, and reads all three (KEY-6).
 const ACCEPTED: [(u64, u8); 3] = [(32_768, 15), (65_536, 16), (131_072, 17)];
 const R: u32 = 8;
 const P: u32 = 1;
@@ -37,11 +39,13 @@ const P: u32 = 1;
 const LOG_N: u8 = 16;
 /// The bytes of salt in the files that cosign writes.
 const SALT_LENGTH: usize = 32;
-/// The memory of scrypt beside its table.
+/// The memory of scrypt beside its table, which is a few KiB with r = 8 and p = 1; the
+/// rest is room for the allocator.
 const SCRATCH: usize = 64 * 1024;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
-/// The most characters of a name in the file that a message repeats.
+/// The most characters of a name in the file that a message repeats (KEY-41): a file
+/// that is none may have its secret there.
 const SHOWN: usize = 64;
 
 /// A key file that has been read and found acceptable, still locked.
@@ -55,7 +59,9 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads the bytes of a key file. Takes no password and little time.
+    /// Reads the bytes of a key file. Takes no password and little time, so that a
+    /// file that is no key is told before anything is sent (KEY-8). The bytes may
+    /// come from anywhere: the length is looked at here again.
     ///
     /// # Errors
     /// On every fault of the file that shows while it is locked.
@@ -63,6 +69,9 @@ impl KeyFile {
         if pem.expose().len() > MAX_LENGTH {
             return Err(KeyError::TooLong);
         }
+        // The two that go wrong with keys in variables and in stores of secrets come
+        // first: they look like any other fault, and have a remedy of their own
+        // (cosign#1051, cosign#4020).
         let block = pem::first_block(pem.expose()).map_err(|reason| match reason {
             _ if has_escaped_line_breaks(pem.expose()) => KeyError::EscapedLineBreaks,
             _ if has_lost_line_breaks(pem.expose()) => KeyError::LostLineBreaks,
@@ -78,7 +87,8 @@ impl KeyFile {
     }
 
     /// Encrypts a PKCS#8 key in DER, with the parameters of cosign. Takes as
-    /// long, and as much memory, as [`unlock`](Self::unlock).
+    /// long, and as much memory, as [`unlock`](Self::unlock). `random` is used up:
+    /// one nonce for two keys under one password would reveal both.
     ///
     /// # Errors
     /// [`KeyError::PasswordTooLong`], and [`KeyError::Memory`].
@@ -102,7 +112,8 @@ impl KeyFile {
         })
     }
 
-    /// The bytes of the key file: the block that cosign 2.0.2 and later write.
+    /// The bytes of the key file: the block that cosign 2.0.2 and later write, with
+    /// lines of 64 characters (KEY-51). `None` cannot happen; the encoders have it.
     pub(super) fn to_pem(&self) -> Option<String> {
         let json = serde_json::to_vec(&WrittenKeyFile {
             kdf: WrittenKdf {
@@ -124,19 +135,23 @@ impl KeyFile {
         encode_string(label, LineEnding::LF, &json.ok()?).ok()
     }
 
-    /// Decrypts the key with exactly these bytes. Takes a tenth of a second or
-    /// more and up to 128 MiB of memory, so not on an async thread.
+    /// Decrypts the key with exactly these bytes (KEY-10). Takes a tenth of a second
+    /// or more and up to 128 MiB of memory, so not on an async thread. May be called
+    /// again, with another password.
     ///
     /// # Errors
     /// [`KeyError::Locked`] on a wrong password, which cannot be told from a
-    /// changed ciphertext; others on a decrypted key of an unsupported kind.
+    /// changed ciphertext; [`KeyError::Memory`]; others on a decrypted key of an
+    /// unsupported kind.
     pub fn unlock(&self, password: &Secret) -> Result<LocalKey, KeyError> {
         let mut key = Zeroizing::new(CipherKey::default());
         derive(self.log_n, &self.salt, password, &mut key)?;
+        // `parse` has seen that the tag is there.
         let (tag, encrypted) = self
             .ciphertext
             .split_at_checked(TAG_LENGTH)
             .ok_or(KeyError::CiphertextLength(self.ciphertext.len()))?;
+        // Decrypted in place: the only plaintext lies in this buffer, and is wiped.
         let mut pkcs8 = Zeroizing::new(encrypted.to_vec());
         XSalsa20Poly1305::new((&*key).into())
             .decrypt_in_place_detached((&self.nonce).into(), b"", &mut pkcs8, tag.into())
@@ -154,7 +169,8 @@ pub(super) struct Random {
 
 type CipherKey = [u8; XSalsa20Poly1305::KEY_SIZE];
 
-/// Fills in the key that the password gives.
+/// Fills in the key that the password gives. `log_n` is one of [`ACCEPTED`], by which
+/// `has_memory` cannot overflow.
 fn derive(log_n: u8, salt: &[u8], password: &Secret, key: &mut CipherKey) -> Result<(), KeyError> {
     if password.expose().len() > MAX_LENGTH {
         return Err(KeyError::PasswordTooLong);
@@ -180,7 +196,8 @@ fn has_lost_line_breaks(pem: &[u8]) -> bool {
 }
 
 /// Whether the system grants scrypt's memory. Otherwise the crate would end the
-/// process.
+/// process, without an exit code of the phase (`spec/decisions/0012`). The memory is
+/// given back before scrypt takes it: another program may get it in between.
 fn has_memory(log_n: u8) -> bool {
     let table = (128 * R as usize) << log_n;
     Vec::<u8>::new().try_reserve_exact(table + SCRATCH).is_ok()
@@ -192,8 +209,9 @@ impl fmt::Debug for KeyFile {
     }
 }
 
-/// The JSON as it stands. Unknown fields are ignored, as cosign does; absent
-/// ones are empty and fail in [`WrittenKeyFile::check`].
+/// The JSON as it stands (KEY-4). Unknown fields are ignored, as cosign does; absent
+/// ones are empty and fail in [`WrittenKeyFile::check`]. The fields stand in the order
+/// in which cosign writes them, and in which they are written here (KEY-51).
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct WrittenKeyFile {
@@ -227,6 +245,8 @@ struct WrittenCipher {
 }
 
 impl WrittenKeyFile {
+    /// The parameters are looked at before any memory is taken for them (KEY-6). The
+    /// salt may have any length, as in cosign (KEY-7).
     fn check(self) -> Result<KeyFile, KeyError> {
         if self.kdf.name != KDF {
             return Err(KeyError::Kdf(shown(&self.kdf.name)));
@@ -285,6 +305,7 @@ fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, KeyError> {
     STANDARD.decode(text).map_err(|_| KeyError::Field(field))
 }
 
+/// A name that stands in the file, fit to print: cut, its control characters escaped.
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(SHOWN).collect();
     cut.escape_debug().to_string()

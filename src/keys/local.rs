@@ -1,7 +1,8 @@
 //! Private keys in memory: ECDSA, RSA and Ed25519.
 //!
-//! Implements `spec/keys.md`, sections 3 and 5. Messages are streamed: memory
-//! does not grow with their length.
+//! Implements `spec/keys.md`, sections 3 to 5. Messages are streamed: memory
+//! does not grow with their length. Knows no files and no passwords: a key comes as
+//! the DER of its PKCS#8 form.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -34,7 +35,8 @@ pub struct LocalKey {
     private: Private,
     algorithm: Algorithm,
     public: PublicKey,
-    /// Made from `public`, not from `private`, so that it is a second opinion.
+    /// Made from `public`, not from `private`, so that it is a second opinion
+    /// (KEY-36).
     public_half: PublicHalf,
 }
 
@@ -49,7 +51,8 @@ enum Private {
 }
 
 impl LocalKey {
-    /// Reads a PKCS#8 key (RFC 5958) in DER.
+    /// Reads a PKCS#8 key (RFC 5958) in DER. The caller wipes `der`: each kind of
+    /// key has its own copy.
     ///
     /// # Errors
     /// On a key of an unsupported kind, curve or size, and on a damaged one.
@@ -74,6 +77,7 @@ impl LocalKey {
         })
     }
 
+    /// As [`Signer::public_key`](super::Signer::public_key).
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
@@ -92,8 +96,9 @@ impl LocalKey {
     }
 
     /// Signs `message` and checks the signature with the public half. The same
-    /// message always gets the same signature. An ECDSA or RSA key reads it
+    /// message always gets the same signature (KEY-33). An ECDSA or RSA key reads it
     /// once, or not at all if its digest is known; an Ed25519 key three times.
+    /// Several threads may sign with one key at a time.
     ///
     /// # Errors
     /// On a message that cannot be read or that changes while it is read, and
@@ -112,12 +117,15 @@ impl LocalKey {
 
     /// Pure Ed25519 (RFC 8032, section 5.1.6) hashes the message twice: for the
     /// nonce, then for the challenge. Two messages under one nonce reveal the
-    /// key, so a message that changes in between must not get its signature.
+    /// key, so a message that changes in between must not get its signature
+    /// (KEY-35).
     fn sign_ed25519(
         &self,
         key: &ed25519_dalek::SigningKey,
         message: &Content,
     ) -> Result<Signature, SignError> {
+        // The digest of each read, or its error: the crate's own error has no room
+        // for a cause, and its closure may change nothing that it borrows.
         let reads: RefCell<Vec<io::Result<Prehash>>> = RefCell::default();
         let hash = |state: &mut Sha512| {
             let read = sha256_and(message, |chunk| state.update(chunk));
@@ -132,6 +140,8 @@ impl LocalKey {
             .into_iter()
             .collect::<io::Result<Vec<_>>>()
             .map_err(SignError::Read)?;
+        // The crate reads the message twice. No signature is looked at before the two
+        // reads are compared.
         let [first, second] = read.as_slice() else {
             return Err(SignError::Refused);
         };
@@ -139,6 +149,7 @@ impl LocalKey {
             return Err(SignError::MessageChanged);
         }
         let signature = Signature::new(signed.map_err(|_| SignError::Refused)?.to_vec());
+        // The third read, which has to be the same message again.
         self.public_half
             .verify_message(message, first, &signature)?;
         Ok(signature)
@@ -173,6 +184,8 @@ impl LocalKey {
     }
 }
 
+/// The algorithm and the fingerprint, by which logs name a key anyway: no byte of the
+/// private half (KEY-41).
 impl fmt::Debug for LocalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -203,7 +216,11 @@ impl Private {
     }
 
     /// ECDSA as RFC 6979 with SHA-256 for every curve, in ASN.1 DER; RSA as
-    /// PKCS#1 v1.5. `None` for a key that does not sign digests.
+    /// PKCS#1 v1.5 (KEY-30, KEY-31). `None` for a key that does not sign digests.
+    ///
+    /// For P-384 and P-521 the crates' own signers take SHA-384 and SHA-512, which
+    /// `cosign verify` does not expect; hence their functions for digests. Without
+    /// additional data (`&[]`) the nonce follows from key and digest alone (KEY-33).
     fn sign_prehash(&self, prehash: &Prehash) -> Option<Signature> {
         let bytes = match self {
             Self::P256(key) => {
@@ -233,6 +250,7 @@ impl Private {
     }
 }
 
+/// Straight into their boxes: see [`Private`].
 fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyError> {
     let curve = info
         .algorithm
@@ -243,6 +261,7 @@ fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyErr
     let private = match algorithm {
         Algorithm::EcdsaP384 => Private::P384(Box::new(info.try_into().map_err(damaged)?)),
         Algorithm::EcdsaP521 => Private::P521(Box::new(info.try_into().map_err(damaged)?)),
+        // The curve gives none of the other algorithms.
         _ => Private::P256(Box::new(info.try_into().map_err(damaged)?)),
     };
     Ok((private, algorithm))

@@ -1,7 +1,9 @@
 //! Private keys, here and elsewhere: making, finding, opening, signing.
 //!
 //! Implements `spec/keys.md`. Knows no registry, no configuration file and no
-//! signed format: a message is bytes.
+//! signed format: a message is bytes. Which messages there are, and which of them
+//! have a signature already, is `phase`'s question; variables, identities and
+//! requests of clouds are `service`'s and `http`'s.
 //!
 //! A key is opened in three steps, so that failures come as early as possible. A
 //! [`KeyReference`] is what the user wrote. [`find`] makes it a [`Closed`] key:
@@ -51,6 +53,8 @@ use crate::signature::{PublicKey, Signature};
 /// The key that signs.
 #[derive(Debug)]
 pub enum Signer {
+    /// A key in this process's memory: a key file's, wherever that was kept, or one
+    /// that was made for the run.
     Local(Box<LocalKey>),
     /// A key that never leaves its service.
     Remote(Arc<RemoteKey>),
@@ -60,6 +64,8 @@ pub enum Signer {
 }
 
 impl Signer {
+    /// The public half: derived from the private one (KEY-23), or as the key's
+    /// service gave it. Every signature of the run is checked with this one.
     pub fn public_key(&self) -> &PublicKey {
         match self {
             Self::Local(key) => key.public_key(),
@@ -74,6 +80,7 @@ impl Signer {
         Digest::of(self.public_key().as_der())
     }
 
+    /// How it signs: of a service's key with the hash that the service binds it to.
     pub fn algorithm(&self) -> Algorithm {
         match self {
             Self::Local(key) => key.algorithm(),
@@ -92,14 +99,17 @@ impl Signer {
         }
     }
 
-    /// Whether a signature that hangs there is used instead of a new one. A
-    /// local key makes the same one in less time.
+    /// Whether a signature that hangs there is used instead of a new one (KEY-115):
+    /// ECDSA by a service has other bytes each time, so that a second run would
+    /// hang another signature beside the first. A local key makes the same bytes
+    /// again (KEY-33), in less time than it takes to verify those that are there.
     pub fn recalls(&self) -> bool {
         !matches!(self, Self::Local(_))
     }
 
     /// Checks a signature of `message` by this key, by whichever run it was
-    /// made.
+    /// made. Asks no service. The message is streamed, unless the key signs digests
+    /// and its digest is known.
     ///
     /// # Errors
     /// On a message that cannot be read, and on a signature that is not this
@@ -114,7 +124,8 @@ impl Signer {
     }
 
     /// Signs with a key that is in this process, and checks the signature with
-    /// the public half. The message is streamed, up to three times.
+    /// the public half. The message is streamed, up to three times, so that this is
+    /// no work for an async thread. [`RemoteKey::sign`] is for keys elsewhere.
     ///
     /// # Errors
     /// On a message that cannot be read or that changes while it is read, on a

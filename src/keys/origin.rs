@@ -1,4 +1,5 @@
-//! The origin of a password, for errors that name it.
+//! The origin of a password, for errors that name it (KEY-14): a wrong password is
+//! most often one that came from elsewhere than its user thinks.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 pub enum PasswordOrigin {
     /// The file that `password` names.
     File(PathBuf),
-    /// That file, which holds nothing but a line break at most.
+    /// That file, which holds nothing but a line break at most, as a secret does
+    /// that nobody has filled in.
     EmptyFile(PathBuf),
     /// `COSIGN_PASSWORD`.
     Environment,

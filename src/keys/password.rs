@@ -1,6 +1,7 @@
 //! Opening a key with the password that the platform configured.
 //!
-//! Implements `spec/keys.md`, section 4.
+//! Implements `spec/keys.md`, KEY-12 to KEY-15. Knows no files: where the password was
+//! looked for, and in which order, is `phase`'s.
 
 use super::error::KeyError;
 use super::key_file::KeyFile;
@@ -24,6 +25,7 @@ impl Password {
         }
     }
 
+    /// The origin, as an error about a wrong password names it.
     fn read_origin(&self) -> PasswordOrigin {
         let is_empty = matches!(self.bytes.expose(), b"" | b"\n" | b"\r\n");
         match &self.origin {
@@ -36,6 +38,9 @@ impl Password {
 /// Opens `key`: with the exact bytes of `password` and, if they are wrong and
 /// come from a file that ends in a newline, once more without that newline.
 /// Takes a tenth of a second or more for each try, so not on an async thread.
+///
+/// The exact bytes come first: a newline may belong to a password that cosign was
+/// given on its standard input.
 ///
 /// # Errors
 /// [`KeyError::WrongPassword`], which says where the password comes from;
@@ -62,7 +67,9 @@ pub fn unlock(key: &KeyFile, password: &Password) -> Result<LocalKey, KeyError> 
     }
 }
 
-/// Of a file or a service, where line breaks get in unseen.
+/// Of a file or a service, where line breaks get in unseen: editors and `echo` add
+/// one. `COSIGN_PASSWORD` is taken as it is, as cosign takes it (KEY-13). Only one
+/// newline is left out, and nothing else is ever trimmed.
 fn without_newline(password: &Password) -> Option<Secret> {
     let (PasswordOrigin::File(_) | PasswordOrigin::Stored(_)) = &password.origin else {
         return None;

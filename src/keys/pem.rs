@@ -2,8 +2,11 @@
 //! `Decode`, by which cosign reads keys.
 //!
 //! Text around the block, further blocks and headers inside the block are
-//! ignored; a block that is not well formed is passed over. (RFC 7468's strict
-//! grammar, which `pem-rfc7468` implements, allows none of this.)
+//! ignored; a block that is not well formed is passed over (KEY-2). (RFC 7468's
+//! strict grammar, which `pem-rfc7468` implements, allows none of this.)
+//!
+//! Knows no label: the callers say which of them they take. The bytes of every block
+//! are wiped, since a private key may stand where another block was meant.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +22,8 @@ pub(super) struct Block {
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Why a text has no block.
+/// Why a text has no block. cosign says `invalid pem block` to all three; they have
+/// remedies of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoBlock {
     /// No line begins a block.
@@ -31,16 +35,21 @@ pub(super) enum NoBlock {
 }
 
 /// The first well-formed block of `text`.
+///
+/// # Errors
+/// On a text without one, with the reason of the last block that was passed over.
 pub(super) fn first_block(text: &[u8]) -> Result<Block, NoBlock> {
     let mut reason = NoBlock::Absent;
     let mut open: Option<OpenBlock> = None;
     for line in text.split(|&byte| byte == b'\n') {
+        // CRLF, and blanks that an editor left.
         let line = line.trim_ascii_end();
         if let Some(label) = label_of(line, BEGIN) {
             // Of several BEGIN lines, the last before an END line counts.
             open = Some(OpenBlock::new(label, text.len()));
             reason = NoBlock::Unfinished;
         } else if line.starts_with(END) {
+            // An END of another label closes the block too, without making it one.
             match open.take() {
                 Some(block) if label_of(line, END) == Some(block.label) => match block.close() {
                     Some(block) => return Ok(block),
@@ -62,6 +71,9 @@ fn label_of<'a>(line: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
 /// A block whose END line has not been seen yet.
 struct OpenBlock<'a> {
     label: &'a [u8],
+    /// Until the first line without a colon, which base64 never has: the lines
+    /// before it are headers (RFC 1421), and the blank line behind them is skipped
+    /// as white space.
     in_headers: bool,
     base64: Zeroizing<Vec<u8>>,
 }
@@ -86,6 +98,7 @@ impl<'a> OpenBlock<'a> {
     }
 
     fn close(self) -> Option<Block> {
+        // More room than base64 needs, so that this does not grow either.
         let mut bytes = Zeroizing::new(vec![0; self.base64.len()]);
         let length = STANDARD.decode_slice(&*self.base64, &mut bytes).ok()?;
         bytes.truncate(length);

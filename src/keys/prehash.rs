@@ -1,4 +1,5 @@
-//! Messages as the digests that most algorithms sign.
+//! Messages as the digests that most algorithms sign. They are streamed in pieces of
+//! 64 KiB (KEY-34): an SBOM document of any length takes no more memory.
 
 use std::io::{self, Read as _};
 use std::ops::Deref;
@@ -9,7 +10,8 @@ use super::error::SignError;
 use crate::oci::Content;
 use crate::signature::Hash;
 
-/// The digest of a message.
+/// The digest of a message, with its hash: a digest alone does not tell SHA-256 from
+/// the first half of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Prehash {
     pub(super) hash: Hash,
@@ -25,7 +27,9 @@ impl Deref for Prehash {
 }
 
 impl Prehash {
-    /// The digest of `message`, which is read unless that is known.
+    /// The digest of `message`, which is read unless that is known. SHA-256 of what
+    /// is to be signed is known since its payload was built, for all keys; SHA-384
+    /// and SHA-512 take another read.
     pub(super) fn of(message: &Content, hash: Hash) -> Result<Self, SignError> {
         hashed(message, hash).map_err(SignError::Read)
     }
@@ -42,8 +46,8 @@ impl Prehash {
     }
 }
 
-/// The digest of `message` that a key signs in its place. The message is streamed,
-/// unless its SHA-256 is asked for and known.
+/// The digest of `message` that a key signs in its place, in raw bytes. The message
+/// is streamed, unless its SHA-256 is asked for and known.
 ///
 /// # Errors
 /// On a message that cannot be read.
@@ -69,7 +73,8 @@ pub(super) fn sha256(message: &Content) -> io::Result<Prehash> {
     })
 }
 
-/// Reads `message` once; each chunk goes to `also` too.
+/// Reads `message` once, also where its digest is known: the callers have to see
+/// what is there now. Each chunk goes to `also` too.
 pub(super) fn sha256_and(message: &Content, also: impl FnMut(&[u8])) -> io::Result<Prehash> {
     digest::<Sha256>(message, Hash::Sha256, also)
 }

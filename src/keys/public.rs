@@ -1,4 +1,7 @@
 //! Public keys as users hand them over: PEM of a key, or a certificate.
+//!
+//! Of a certificate the key alone is read here. Whether it may sign, and who vouches
+//! for it, is `phase`'s question.
 
 use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
@@ -13,7 +16,8 @@ use crate::signature::PublicKey;
 const KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 
-/// The file that holds the public half of a key that is not here, read.
+/// The file that holds the public half of a key that is not here, read. It alone
+/// decides which signatures are taken from a program or a folder (KEY-119).
 #[derive(Debug)]
 pub struct PublicFile {
     pub key: PublicKey,
@@ -21,6 +25,7 @@ pub struct PublicFile {
 
 impl PublicFile {
     /// Reads the first PEM block, a SubjectPublicKeyInfo, or the first certificate.
+    /// The caller has refused what is longer than [`MAX_LENGTH`](super::MAX_LENGTH).
     ///
     /// # Errors
     /// On bytes without one.
@@ -33,7 +38,9 @@ impl PublicFile {
     }
 }
 
-/// The key of the first PEM block, which must be a `PUBLIC KEY`.
+/// The key of the first PEM block, which must be a `PUBLIC KEY`. Its kind, curve
+/// and size are checked by [`Algorithm::of`](super::Algorithm::of), its point or
+/// modulus where signatures are verified with it.
 pub(super) fn public_key(pem: &[u8]) -> Result<PublicKey, KeyError> {
     let der = block(pem, KEY)?;
     SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| KeyError::NotPublic(KEY))?;

@@ -1,8 +1,12 @@
-//! What a user writes for a key: a path, a URI of cosign's, or a program.
+//! A key as users write it: a path, a URI of cosign's, or a program.
 //!
 //! The grammar of each URI is that of cosign v2.6.4 and v3.1.2
 //! (`pkg/signature/keys.go`, sigstore `pkg/signature/kms`), but that built-in
-//! schemes come before plugins and that nothing is fetched over HTTP.
+//! schemes come before plugins and that nothing is fetched over HTTP: there, a program
+//! `sigstore-kms-env` in `PATH` takes `env://` over.
+//!
+//! Text alone: no file, variable or service is looked at here. Whether a text is a
+//! path or a URI is `config`'s question.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,10 +16,12 @@ use super::uri::{AwsUri, AzureUri, GitLabUri, GoogleUri, SecretUri, VaultUri};
 use crate::config::IdentityToken;
 use crate::pkcs11;
 
-/// A key as it is named, without any of its secrets.
+/// A key as it is named, without any of its secrets. Configs with equal references
+/// (and one password) share a key, which is opened once. Its `Display` stands in the
+/// log, in receipts and in errors.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyReference {
-    /// A file, resolved.
+    /// A file, resolved against the folder of `cosign.toml`.
     File(PathBuf),
     Uri(KeyUri),
     Program(Program),
@@ -26,7 +32,8 @@ pub enum KeyReference {
 }
 
 impl KeyReference {
-    /// Whether a password opens the key.
+    /// Whether a password opens the key. One that stands beside another key is
+    /// refused: it would be passed over in silence.
     pub fn has_password(&self) -> bool {
         match self {
             Self::File(_) => true,
@@ -56,7 +63,8 @@ impl fmt::Display for KeyReference {
 /// A program that signs what it is given, and the public half of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Program {
-    /// Its path or name, then its arguments. Not empty.
+    /// Its path or name, then its arguments, as they are handed on: no shell reads
+    /// them. Not empty.
     pub command: Vec<String>,
     pub public: PublicFileName,
 }
@@ -118,7 +126,7 @@ pub enum KeyUri {
     Azure(AzureUri),
     /// `gcpkms://…`
     Google(GoogleUri),
-    /// `pkcs11:…`, in one order and without a PIN.
+    /// `pkcs11:…`, in one order, so that one key has one name, and without a PIN.
     Pkcs11(String),
     /// `NAME://…`, for a program `sigstore-kms-NAME`.
     Plugin { name: String, resource: String },
@@ -141,13 +149,15 @@ impl fmt::Display for KeyUri {
 }
 
 impl KeyUri {
-    /// Parses a URI.
+    /// Parses a URI. The schemes that are built in come first, so that no program in
+    /// `PATH` takes one of them over (KEY-111).
     ///
     /// # Errors
     /// On a scheme that cannot hold a key, and on a text that is no URI of its
-    /// scheme.
+    /// scheme. The text is not repeated: somebody may have put a secret there.
     pub fn parse(uri: &str) -> Result<Self, UriError> {
         let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
+        // RFC 7512 has `pkcs11:` without slashes; people write them nevertheless.
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         match scheme {
             "env" => environment(rest),
@@ -158,6 +168,8 @@ impl KeyUri {
             "hashivault" | "openbao" => VaultUri::parse(uri).map(Self::Vault),
             "azurekms" => AzureUri::parse(rest).map(Self::Azure),
             "gcpkms" => GoogleUri::parse(rest).map(Self::Google),
+            // cosign fetches the last two by a GET that shows no credentials:
+            // nothing but its password would protect such a key.
             "file" | "http" | "https" => Err(UriError::Scheme(scheme.to_owned())),
             _ => plugin(scheme, rest),
         }
@@ -180,7 +192,8 @@ impl KeyUri {
     }
 }
 
-/// A PIN is a secret, and others may read what holds the URI.
+/// A PIN is a secret, and `cosign.toml`, the log and the plugin's arguments, which hold
+/// the URI, are read by others (KEY-150). The path of a file with it is none.
 fn token(rest: &str) -> Result<KeyUri, UriError> {
     let uri = pkcs11::Uri::parse(rest).map_err(UriError::Token)?;
     match uri.pin {
@@ -202,7 +215,10 @@ fn environment(name: &str) -> Result<KeyUri, UriError> {
     }
 }
 
-/// A program's name is made of the scheme, and must lead to no other program.
+/// A program's name is made of the scheme, and must lead to no other program: cosign
+/// makes a relative path of a scheme with a slash. A PIN is looked for in every
+/// plugin's resource, since `sigstore-kms-pkcs11` may have been installed under
+/// another name.
 fn plugin(scheme: &str, resource: &str) -> Result<KeyUri, UriError> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = !scheme.is_empty() && !scheme.starts_with('-') && scheme.bytes().all(is_allowed);

@@ -2,7 +2,11 @@
 //!
 //! A fault while a deterministic signature is made can reveal the key to a
 //! reader who has a good one too, and a damaged key file gives signatures that
-//! no verifier accepts; neither leaves the process.
+//! no verifier accepts; neither leaves the process (KEY-36). Of a key elsewhere the
+//! same check finds a rotated version, a service that hashes a digest again, and a
+//! program that lies (KEY-114).
+//!
+//! Knows no private key: whoever holds one parses its public half here, from DER.
 
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
@@ -17,7 +21,8 @@ use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
 
 /// Checks a signature of `message` by whoever has the private half of `key`, with the
-/// algorithm that every cosign takes for it. The message is streamed.
+/// algorithm that every cosign takes for it: a signature with another hash is refused,
+/// though `cosign verify` has a flag for it. The message is streamed.
 ///
 /// # Errors
 /// On a key of an unsupported kind, on a message that cannot be read, and on a
@@ -28,6 +33,8 @@ pub fn verify(key: &PublicKey, message: &Content, signature: &Signature) -> Resu
     half.verify(algorithm, message, signature)
 }
 
+/// A public key, parsed for its kind. A hash stands in RSA's alone, because aws-lc
+/// binds it to the key; the others take it with each digest.
 pub(super) enum PublicHalf {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
@@ -37,7 +44,8 @@ pub(super) enum PublicHalf {
 }
 
 impl PublicHalf {
-    /// `None` if `key` is no public key of `algorithm`.
+    /// `None` if `key` is no public key of `algorithm`, or one whose point is not on
+    /// its curve. The sizes of RSA keys were looked at by [`Algorithm::of`].
     pub(super) fn parse(algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
         let der = key.as_der();
         Some(match algorithm {
@@ -59,7 +67,8 @@ impl PublicHalf {
     }
 
     /// Checks a signature of `message` by a key of `algorithm`. The message is
-    /// read unless its digest is known and the algorithm signs that.
+    /// read unless its digest is known and the algorithm signs that; for Ed25519
+    /// with an unknown digest twice.
     pub(super) fn verify(
         &self,
         algorithm: Algorithm,
@@ -75,7 +84,9 @@ impl PublicHalf {
         }
     }
 
-    /// Checks an ECDSA or RSA signature of the message with this digest.
+    /// Checks an ECDSA or RSA signature of the message with this digest. Of ECDSA
+    /// only DER is taken, the one form that is stored; whoever gets two numbers in a
+    /// row turns them into it before.
     pub(super) fn verify_prehash(
         &self,
         prehash: &Prehash,
@@ -98,7 +109,8 @@ impl PublicHalf {
     }
 
     /// Checks a pure Ed25519 signature. Reads the message, which must still
-    /// have this SHA-256.
+    /// have this SHA-256: the signature would otherwise be published with other
+    /// bytes than those it was checked with.
     pub(super) fn verify_message(
         &self,
         message: &Content,

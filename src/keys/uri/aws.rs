@@ -1,5 +1,5 @@
 //! `awskms://[HOST[:PORT]]/ID`, as sigstore v1.10 `pkg/signature/kms/aws` reads
-//! it, and with every partition in an ARN.
+//! it, and with every partition in an ARN: that one knows three (KEY-80).
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ const FORM: &str = "awskms:///alias/NAME";
 /// The resource of an `awskms` URI.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AwsUri {
-    /// Where KMS is asked, with its port, if not where AWS has it.
+    /// Where KMS is asked, with its port, if not where AWS has it; always by HTTPS,
+    /// as in cosign.
     pub host: Option<String>,
     /// An id, an alias, or the ARN of either.
     pub id: String,
@@ -31,7 +32,8 @@ impl AwsUri {
             form: FORM,
         };
         let (host, id) = rest.split_once('/').unwrap_or((rest, ""));
-        // The most frequent slip: the id stands where a host would.
+        // The most frequent slip: the id stands where a host would. A host may not be
+        // called `alias` for its sake.
         if is_id(rest) || host == "alias" {
             return Err(malformed("a third slash is missing before the key"));
         }
@@ -52,7 +54,8 @@ impl AwsUri {
         Ok(Self { host, id })
     }
 
-    /// The region that an ARN names.
+    /// The region that an ARN names. cosign does not look at it, so that an ARN of
+    /// another region than `AWS_REGION` fails there.
     pub fn region(&self) -> Option<&str> {
         self.id
             .starts_with("arn:")
@@ -67,6 +70,8 @@ impl fmt::Display for AwsUri {
     }
 }
 
+/// Whether the text is a host with or without a port, and nothing that a parser of URLs
+/// would take for something else: `\` is a slash to it, and `@` ends a user's name.
 fn is_host(host: &str) -> bool {
     let url = Url::parse(&format!("https://{host}/")).ok();
     url.is_some_and(|url| {
@@ -100,6 +105,7 @@ fn is_arn(arn: &str) -> bool {
         && is_resource
 }
 
+/// With `alias/` before it, 256 characters at most (KMS API Reference, `CreateAlias`).
 fn is_alias(id: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
     let name = id.strip_prefix("alias/").unwrap_or_default();

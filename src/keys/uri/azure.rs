@@ -1,4 +1,5 @@
-//! `azurekms://` URIs, in the grammar of sigstore v1.10 `pkg/signature/kms/azure`.
+//! `azurekms://` URIs, in the grammar of sigstore v1.10 `pkg/signature/kms/azure`, with
+//! the names that Azure allows and no others (KEY-100).
 
 use std::fmt;
 
@@ -20,10 +21,12 @@ pub struct AzureUri {
 }
 
 impl AzureUri {
-    /// Parses the part behind `azurekms://`.
+    /// Parses the part behind `azurekms://`. The host is kept in small letters, since
+    /// the key that the vault names has to be at the same one. A slash at the end
+    /// names no version.
     ///
     /// # Errors
-    /// On what is no such part.
+    /// On a text of another form.
     pub fn parse(rest: &str) -> Result<Self, UriError> {
         let malformed = |reason| UriError::Malformed {
             scheme: "azurekms://",
@@ -50,7 +53,8 @@ impl AzureUri {
     }
 }
 
-/// The URL of a host, if it is nothing but a host.
+/// The URL of a host, if it is nothing but a host: the text is compared with what the
+/// parser took for host and port, so that no user, path or query hides in it.
 pub(in crate::keys) fn base(host: &str) -> Option<Url> {
     let url: Url = format!("https://{host}/").parse().ok()?;
     let port = url.port().map(|port| format!(":{port}"));

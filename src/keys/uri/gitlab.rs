@@ -1,4 +1,5 @@
-//! `gitlab://PROJECT`, as cosign v3.1.2 reads it: a path, or a number.
+//! `gitlab://PROJECT`, as cosign v3.1.2 reads it: a path, or a number. (cosign takes
+//! everything that begins with `gitlab` for it, a file's name too.)
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ impl GitLabUri {
         };
         let project = uri.strip_prefix("gitlab://");
         let project = project.ok_or_else(|| malformed("two slashes follow the scheme"))?;
+        // The path becomes one segment of a URL, in which `..` would lead elsewhere.
         let is_path = |part: &str| {
             let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
             !part.is_empty() && part != "." && part != ".." && part.chars().all(is_allowed)

@@ -5,22 +5,23 @@ use std::fmt;
 use crate::keys::error::UriError;
 
 const FORM: &str = "gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/V]";
-/// The longest part of a key's name.
+/// The longest part of a key's name: twice what Google allows for rings and keys.
 const LONGEST: usize = 128;
 
 /// A key of Google Cloud KMS, and one of its versions if the user chose it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoogleUri {
-    /// `projects/…/cryptoKeys/…`
+    /// `projects/…/cryptoKeys/…`, a part of the URL's path as it stands: [`is_part`]
+    /// lets nothing in that would have to be escaped.
     pub(in crate::keys) name: String,
     pub(in crate::keys) version: Option<String>,
 }
 
 impl GoogleUri {
-    /// Parses the part behind `gcpkms://`.
+    /// Parses the part behind `gcpkms://`. Printed, it has the long name of a version.
     ///
     /// # Errors
-    /// On what is no such part.
+    /// On a text of another form.
     pub fn parse(rest: &str) -> Result<Self, UriError> {
         let malformed = |reason| UriError::Malformed {
             scheme: "gcpkms://",
@@ -30,7 +31,7 @@ impl GoogleUri {
         let parts: Vec<&str> = rest.split('/').collect();
         let (key, version) = match parts.split_at_checked(8) {
             Some((key, [])) => (key, None),
-            // Older versions of cosign know the short name alone.
+            // Older versions of cosign know the short name alone (cosign#2094).
             Some((key, ["cryptoKeyVersions" | "versions", version])) => (key, Some(*version)),
             _ => {
                 return Err(malformed(
@@ -54,6 +55,7 @@ impl GoogleUri {
         if !key.iter().all(|part| is_part(part)) {
             return Err(malformed("one of its parts is no name"));
         }
+        // Versions are compared as numbers; so many digits fit into one.
         let is_number =
             |version: &str| version.len() < 20 && version.bytes().all(|byte| byte.is_ascii_digit());
         match version {

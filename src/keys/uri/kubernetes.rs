@@ -1,4 +1,5 @@
-//! `k8s://NAMESPACE/SECRET`, as cosign v3.1.2 reads it (`pkg/cosign/kubernetes`).
+//! `k8s://NAMESPACE/SECRET`, as cosign v3.1.2 reads it (`pkg/cosign/kubernetes`), with
+//! names that Kubernetes has alone: both become parts of a URL's path (KEY-70).
 
 use std::fmt;
 

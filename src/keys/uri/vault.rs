@@ -1,5 +1,6 @@
 //! `hashivault://NAME` and `openbao://NAME`, as cosign writes them (sigstore
-//! v1.10.8 `pkg/signature/kms/hashivault`): the bare name of a key.
+//! v1.10.8 `pkg/signature/kms/hashivault`): the bare name of a key. Its mount and its
+//! namespace are set for the whole run, by variables.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ pub struct VaultUri {
     key: String,
 }
 
-/// Which of the two is meant. They answer alike.
+/// The product that the scheme names, for messages alone: the two answer alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::keys) enum Product {
     Vault,
