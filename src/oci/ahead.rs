@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+/// A reader holds six pieces at most: [`WAITING`], one in the making, and one
+/// in use.
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait to be used.
 const WAITING: usize = 4;
@@ -11,7 +13,8 @@ const WAITING: usize = 4;
 const STACK: usize = 512 * 1024;
 
 /// The reader of `open`, read by another thread; by this one if the machine
-/// gives no other.
+/// gives no other. `open` may be called twice, and has to give the same bytes
+/// each time.
 ///
 /// # Errors
 /// The error of `open`.
@@ -20,6 +23,7 @@ pub fn read_ahead<R: Read + Send + 'static>(
 ) -> io::Result<Box<dyn Read + Send>> {
     match Ahead::start(open()?) {
         Ok(ahead) => Ok(Box::new(ahead)),
+        // The first reader went with the thread that was refused.
         Err(_) => Ok(Box::new(open()?)),
     }
 }
@@ -70,6 +74,8 @@ impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position == self.piece.len() && !self.is_at_end {
             let received = self.pieces.recv();
+            // Gone without an empty last piece: the reader panicked, or has said
+            // its error before. The bytes so far are no whole content.
             let stopped = |_| io::Error::other("the thread that reads ahead has stopped");
             self.piece = received.map_err(stopped)??;
             self.position = 0;

@@ -48,7 +48,8 @@ impl Annotations {
         self.entries.is_empty()
     }
 
-    /// Adds a value, or replaces that of the same name.
+    /// Adds a value, or replaces that of the same name. Copies all of them: for
+    /// our own few, not for the many of others.
     pub fn insert(&mut self, name: String, value: String) {
         self.extend([(name, value)]);
     }
@@ -112,6 +113,8 @@ impl FromIterator<(String, String)> for Annotations {
 }
 
 impl PartialEq for Annotations {
+    // By what they say, not derived: equal ones may lie in their texts in
+    // another order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
@@ -121,6 +124,7 @@ impl Eq for Annotations {}
 
 impl Hash for Annotations {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // The count first, as slices do: two lists in a row would hash as one.
         self.entries.len().hash(state);
         self.iter().for_each(|pair| pair.hash(state));
     }

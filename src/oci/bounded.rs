@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 /// first `N` are kept and the others only counted.
 #[derive(Clone)]
 pub struct Bounded<T, const N: usize> {
+    /// The first `N` in their order.
     pub items: Vec<T>,
     /// The number of all items.
     pub count: usize,
@@ -50,6 +51,8 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for BoundedVisitor<T
                 }
             }
         }
+        // Read to the end all the same: an array that is no JSON behind the
+        // kept items is refused as a whole.
         let mut count = items.len();
         while array.next_element::<IgnoredAny>()?.is_some() {
             count += 1;

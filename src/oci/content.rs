@@ -17,6 +17,8 @@ use super::digest::{Digest, HashAlgorithm, Hasher};
 const LARGE: u64 = 1 << 20;
 
 /// A source that can be opened again and gives the same bytes each time.
+/// Several readers may be open at the same time: the envelopes of all keys
+/// embed one document.
 pub trait Reread: Send + Sync {
     /// Length in bytes.
     fn length(&self) -> u64;
@@ -31,8 +33,10 @@ pub trait Reread: Send + Sync {
 /// Bytes in memory, a source, or several of them in a row. Cheap to clone.
 #[derive(Clone)]
 pub struct Content {
+    /// In a row, also where contents were composed of compositions.
     parts: Arc<[Piece]>,
     length: u64,
+    /// Of the whole alone: a composition does not know it.
     known: Option<Digest>,
 }
 
@@ -83,7 +87,7 @@ impl Content {
     }
 
     /// This content with its SHA-256, so that [`digest`](Self::digest) does not
-    /// read it.
+    /// read it. The caller vouches for it.
     pub fn with_digest(self, digest: Digest) -> Self {
         Self {
             known: Some(digest),
@@ -96,11 +100,12 @@ impl Content {
         self.length
     }
 
-    /// A reader at the first byte. It fails if a source turns out shorter or
-    /// longer than its length.
+    /// A reader at the first byte. A source is opened when the reader comes to
+    /// it, one at a time; the reader fails on one that cannot be opened, and on
+    /// one that is shorter or longer than its length.
     ///
     /// # Errors
-    /// On a source that cannot be opened.
+    /// Never: the reader fails instead.
     pub fn open(&self) -> io::Result<impl Read + Send + use<>> {
         Ok(PartsReader {
             parts: self.parts.clone(),
@@ -121,7 +126,8 @@ impl Content {
         }
     }
 
-    /// All bytes in memory.
+    /// All bytes in memory. For content that is small, or that a caller has to
+    /// hold anyway.
     ///
     /// # Errors
     /// On a source that cannot be read.

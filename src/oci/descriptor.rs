@@ -9,6 +9,10 @@ use super::media_type::MediaType;
 
 /// The description of a blob in a manifest: type, size in bytes, digest,
 /// annotations.
+///
+/// Of a descriptor of others, members that are not named here are lost: whoever
+/// writes one back does so by its own bytes (`oci::manifest`). The order of the
+/// fields is that of the members in stored manifests (WIRE-40, WIRE-72).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Descriptor {
     #[serde(
@@ -17,9 +21,11 @@ pub struct Descriptor {
         deserialize_with = "media_type"
     )]
     pub media_type: MediaType,
+    /// In bytes. Go reads an `int64`; a negative one is refused here.
     pub size: u64,
     #[serde(serialize_with = "as_text", deserialize_with = "digest")]
     pub digest: Digest,
+    /// Empty ones are not written, as go-containerregistry leaves them out.
     #[serde(
         default,
         deserialize_with = "annotations",
@@ -48,7 +54,8 @@ impl Descriptor {
     }
 
     /// Whether `other` stands for the same blob and has every value of this
-    /// one.
+    /// one. An entry of an index may say more than ours: readers find a
+    /// manifest by its digest, and the rest describes it.
     pub fn is_covered_by(&self, other: &Self) -> bool {
         self.digest == other.digest
             && self.size == other.size

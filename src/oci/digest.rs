@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// The algorithms a registry may use (image-spec v1.1, "Registered Algorithms").
+/// The algorithms a registry may use (image-spec v1.1, "Registered
+/// Algorithms"). Blobs and manifests of others are read by either; only SHA-256
+/// digests are signed (`spec/decisions/0023`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HashAlgorithm {
     Sha256,
@@ -35,6 +37,8 @@ impl HashAlgorithm {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: HashAlgorithm,
+    /// Lower case, as the specification demands: in upper case the same bytes
+    /// would have a second name, and be compared as others.
     hex: String,
 }
 
@@ -85,6 +89,8 @@ impl FromStr for Digest {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The text may be of a registry or of a file: an error repeats the
+        // beginning alone.
         let refuse = || NotADigest(text.chars().take(200).collect());
         let (name, hex) = text.split_once(':').ok_or_else(refuse)?;
         let algorithm = match name {
@@ -138,7 +144,8 @@ impl Hasher {
         }
     }
 
-    /// Hashes the rest of `reader`; gives its length too.
+    /// Hashes the rest of `reader`; gives its length too. In pieces, so that
+    /// memory does not grow with the length. Blocks as `reader` does.
     ///
     /// # Errors
     /// The error of `reader`.

@@ -27,8 +27,8 @@ use super::descriptor::Descriptor;
 use super::digest::Digest;
 use super::media_type::MediaType;
 
-/// The most layers that an image or an attached tag may have, and the most
-/// manifests that an index may list.
+/// The most layers of an image or tag, since cosign reads no more (`maxLayers`);
+/// and the most manifests that an index lists (WIRE-78).
 pub const MAX_LAYERS: usize = 1000;
 
 /// The most fields that a manifest may have; image-spec v1.1 knows eight.

@@ -9,7 +9,9 @@ use oci_distribution::manifest::{
 };
 
 /// A media type, as it stands in a descriptor or a `Content-Type` header
-/// (parameters removed by the reader of the header).
+/// (parameters removed by the reader of the header). Not checked, since types
+/// of others may be anything; compared byte by byte, as readers written in Go
+/// do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaType(Cow<'static, str>);
 
@@ -35,17 +37,21 @@ impl MediaType {
         &self.0
     }
 
-    /// Whether a manifest of this type describes one image.
+    /// Whether a manifest of this type describes one image. Docker's schema 1
+    /// is none: no cosign verifies it (`spec/faults.md`, B8c).
     pub fn is_image_manifest(&self) -> bool {
         *self == Self::OCI_MANIFEST || *self == Self::DOCKER_MANIFEST
     }
 
-    /// Whether a manifest of this type lists other manifests.
+    /// Whether a manifest of this type lists other manifests. Docker's list can
+    /// be signed, but is no [list of referrers](super::Manifest::to_index).
     pub fn is_index(&self) -> bool {
         *self == Self::OCI_INDEX || *self == Self::DOCKER_LIST
     }
 
-    /// Whether a config of this type lists the diffIDs of the layers.
+    /// Whether a config of this type lists the diffIDs of the layers. Such a
+    /// config follows from the layers and is written anew when some are
+    /// appended (`spec/decisions/0006`); any other is left alone.
     pub fn is_image_config(&self) -> bool {
         *self == Self::OCI_CONFIG || *self == Self::DOCKER_CONFIG
     }

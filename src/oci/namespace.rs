@@ -1,4 +1,5 @@
-//! Parts of a registry that a setting applies to.
+//! Parts of a registry that a setting applies to: the entries of
+//! `-insecure-registry` (SIG-5).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use super::reference::{NotAReference, Registry, Repository};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     registry: Registry,
+    /// Whole segments, without slashes at the ends. None: the whole registry.
     path: Option<String>,
 }
 
@@ -22,11 +24,16 @@ impl Namespace {
     /// host in any case), and a path ends where a segment ends: `r.io/team`
     /// holds `r.io/team/app`, not `r.io/teams`.
     pub fn contains(&self, repository: &Repository) -> bool {
+        // Not by text prefix, as the lifecycle does: an empty entry would make
+        // every registry insecure, and `vm` also `vm2.example`
+        // (`spec/past-mistakes.md`).
         let (own, other) = (self.registry.as_str(), repository.registry().as_str());
         let below = |path: &String| {
             let rest = repository.path().strip_prefix(path.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
+        // The host in any case, as DNS; the path as it stands: repositories are
+        // lower case.
         own.eq_ignore_ascii_case(other) && self.path.as_ref().is_none_or(below)
     }
 }

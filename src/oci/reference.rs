@@ -11,11 +11,18 @@ use std::str::FromStr;
 
 use super::digest::Digest;
 
+/// Docker Hub by go-containerregistry's name: the one that is signed, and by
+/// which credentials are looked up.
 const HUB: &str = "index.docker.io";
+/// The name that people write, and that of the host behind it.
+/// go-containerregistry knows the first alone.
 const HUB_ALIASES: [&str; 2] = ["docker.io", "registry-1.docker.io"];
+/// The namespace of its official images, which nobody writes.
 const HUB_NAMESPACE: &str = "library";
 const DEFAULT_TAG: &str = "latest";
+/// In bytes: `checkRepository` of go-containerregistry, and the crate.
 const MAX_PATH: usize = 255;
+/// In bytes (distribution-spec v1.1, "Pulling manifests").
 const MAX_TAG: usize = 128;
 
 /// A registry's host, with its port if one was given. Docker Hub is
@@ -37,7 +44,8 @@ impl Registry {
         without_port.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// Whether this is a name or an address of the machine itself.
+    /// Whether this is a name or an address of the machine itself. Names below
+    /// `.localhost` are so by RFC 6761, whatever a resolver says.
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
         match host.parse::<IpAddr>() {
@@ -47,7 +55,8 @@ impl Registry {
     }
 
     /// Whether this is an address that go-containerregistry tries plain HTTP
-    /// on: loopback, or an RFC 1918 address literal.
+    /// on: loopback, or an RFC 1918 address literal (`spec/decisions/0004`). Any
+    /// other name is not, whatever it resolves to.
     pub fn is_local(&self) -> bool {
         let private =
             matches!(self.host().parse(), Ok(IpAddr::V4(address)) if address.is_private());
@@ -73,11 +82,14 @@ impl FromStr for Registry {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (text, None),
         };
+        // `u16` alone would read `+80`.
         let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let port_is_bad = port.is_some_and(|port| !is_number(port) || port.parse::<u16>().is_err());
         let host_is_good = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => {
+                // `_` is in no name of DNS, but in names of containers, and
+                // go-containerregistry takes any authority of RFC 3986.
                 let label = |l: &str| {
                     !l.is_empty()
                         && !l.starts_with('-')
@@ -97,6 +109,8 @@ impl FromStr for Registry {
 
 /// Whether a URL with this host would ask an address that the host does not
 /// spell: `0x7f.1` and `127.1` are `127.0.0.1` to the WHATWG's URL standard.
+/// Rules that go by the text of a host, as those for plain HTTP, would judge
+/// another host than the one that is asked.
 fn is_disguised_address(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or(host);
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
@@ -135,7 +149,8 @@ impl FromStr for Repository {
     type Err = NotAReference;
 
     /// A repository that replaces another, as cosign reads `COSIGN_REPOSITORY`:
-    /// with its registry, without tag or digest.
+    /// without tag or digest (CFG-9). A single word is refused; `org/app` is
+    /// Docker Hub's, as in references.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (registry, path) = split_registry(text);
         if registry.is_none() && !text.contains('/') {
@@ -254,6 +269,8 @@ impl FromStr for Reference {
         let (registry, rest) = split_registry(text);
         let (repository, tag, digest) = parse_parts(text, registry, rest)?;
         let version = match (digest, tag) {
+            // A tag beside a digest is checked by the grammar and then
+            // forgotten.
             (Some(digest), _) => Version::Digest(digest),
             (None, Some(tag)) => Version::Tag(tag),
             (None, None) => Version::Tag(Tag(DEFAULT_TAG.to_owned())),
@@ -310,6 +327,8 @@ fn parse_parts(
         .unwrap_or(HUB)
         .parse()
         .map_err(|error: NotAReference| refuse(error.reason))?;
+    // Neither a path nor a tag has an `@`, and no path a `:`: the first one
+    // separates.
     let (name, digest) = match rest.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
         None => (rest, None),

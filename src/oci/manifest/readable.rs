@@ -15,7 +15,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use crate::oci::digest::{Digest, HashAlgorithm};
 
-/// How deep Go follows brackets.
+/// How deep Go follows brackets (`maxNestingDepth` of `encoding/json`), also
+/// in members that it ignores.
 const MAX_DEPTH: usize = 10_000;
 
 /// The members of an object that Go decodes; all others are ignored.
@@ -26,17 +27,21 @@ pub(super) type Schema = &'static [(&'static str, GoType)];
 pub(super) enum GoType {
     Text,
     Texts,
+    /// A `map[string]string`.
     TextByName,
+    /// An `int64`.
     Number,
     /// A number that is not negative: readers take -1 for no size.
     Size,
     /// Every object that may have a digest must have one.
     Digest,
+    /// A `[]byte`, in the standard alphabet with padding.
     Base64,
     Object(Schema),
     Objects(Schema),
 }
 
+/// `Platform` of go-containerregistry.
 const PLATFORM: Schema = &[
     ("architecture", GoType::Text),
     ("os", GoType::Text),
@@ -46,6 +51,7 @@ const PLATFORM: Schema = &[
     ("features", GoType::Texts),
 ];
 
+/// `Descriptor` of go-containerregistry.
 const DESCRIPTOR: Schema = &[
     ("mediaType", GoType::Text),
     ("size", GoType::Size),
@@ -86,6 +92,7 @@ pub(super) const INDEX: Schema = &[
 /// object on a member that not all of them take for the same; the error names
 /// it.
 pub(super) fn check(document: &[u8], members: Schema) -> serde_json::Result<()> {
+    // Counted ahead: the reader passes over ignored members without a limit.
     if depth(document) > MAX_DEPTH {
         let reason = format!("it is more than {MAX_DEPTH} brackets deep");
         return Err(serde_json::Error::custom(reason));
@@ -202,6 +209,8 @@ impl TypedValue<'_> {
                 continue;
             };
             let path = ValuePath::Member(&self.path, &name);
+            // The outermost object is joined by `super::standing`. A layer of
+            // others is not rewritten for a spelling, and is refused.
             let is_plain = name == known && !seen.contains(&known);
             if !is_plain && !matches!(self.path, ValuePath::Document) {
                 return Err(A::Error::custom(format_args!(
@@ -258,6 +267,7 @@ impl<'de> Visitor<'de> for TypedValue<'_> {
         }
     }
 
+    // `serde_json` gives numbers below zero alone here.
     fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
         match self.kind {
             GoType::Number => Ok(()),
@@ -265,6 +275,7 @@ impl<'de> Visitor<'de> for TypedValue<'_> {
         }
     }
 
+    // Go takes `1.0` and `1e3` for no integers.
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
         self.is_wrong()
     }
@@ -300,6 +311,8 @@ impl<'de> Visitor<'de> for TypedValue<'_> {
         match self.kind {
             GoType::TextByName => {
                 while object.next_key::<IgnoredAny>()?.is_some() {
+                    // The object is named: a name in it may be any text of
+                    // others.
                     object.next_value_seed(text).or_else(|_| self.is_wrong())?;
                 }
                 Ok(())

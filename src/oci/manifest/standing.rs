@@ -1,6 +1,9 @@
 //! Manifests at places that others write to as well, as readers take them
 //! ([`super::readable`]): refused if readers can decode nothing of one, and
-//! written anew if not all of them take it for the same.
+//! written anew if not all of them take it for the same (WIRE-45, WIRE-46).
+//!
+//! Somebody with push access can hide a signature without touching it: by a
+//! second list of layers, or by a descriptor that readers meet first.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -71,7 +74,8 @@ impl ImageManifest {
     /// Corrects the manifest's descriptors of the blobs with these digests:
     /// each gets its true size, and lies in the manifest's repository. Readers
     /// take the first descriptor of a digest, the config's before all others: a
-    /// wrong one hides every layer that has the same bytes.
+    /// wrong one hides every layer that has the same bytes. `BlobDescriptor` of
+    /// go-containerregistry (`pkg/v1/partial/with.go`) is the reader.
     ///
     /// # Errors
     /// On a layer that cannot be written again.
@@ -88,6 +92,9 @@ impl ImageManifest {
             }
         }
         if sizes.contains_key(&self.config.digest) {
+            // Of another type it would be left as it is
+            // (`spec/decisions/0006`), and go on hiding the layer; an image
+            // config is written anew from the layers, and gets another digest.
             if !self.config.media_type.is_image_config() {
                 self.config.media_type = MediaType::OCI_CONFIG;
             }
@@ -115,6 +122,7 @@ fn leads_away(descriptor: &[u8]) -> bool {
 
 fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
     let mut fields = ManifestFields::parse(descriptor)?;
+    // Everything else stays, annotations of others included.
     fields
         .0
         .retain(|(name, _)| name != "data" && name != "urls");
@@ -126,7 +134,8 @@ fn set_right(descriptor: &Bytes, size: u64) -> Result<Bytes, ManifestError> {
 impl ManifestFields {
     /// The same with each of `members` under one name. A list holds the items
     /// of all its spellings; any other member has the value of the exact
-    /// spelling, or else the last value.
+    /// spelling, or else the last value. No layer of any spelling is lost:
+    /// which of the lists is the true one cannot be told.
     fn joined(self, members: Schema) -> Result<(Self, Reading), ManifestError> {
         let is_misspelt = |name: &str| match readable::read_as(name, members) {
             Some((known, kind)) if known != name => Some((known, kind)),
@@ -151,9 +160,12 @@ impl ManifestFields {
             let there = joined.iter_mut().find(|(name, _)| name == known);
             match (there, kind) {
                 (Some((_, there)), GoType::Objects(_)) => {
+                    // The exact spelling goes first: those layers keep their
+                    // places.
                     values.insert(0, there.clone());
                     *there = together(&values)?;
                 }
+                // Readers that tell cases apart take the exact spelling.
                 (Some(_), _) => {}
                 (None, GoType::Objects(_)) => joined.push((known.to_owned(), together(&values)?)),
                 (None, _) => joined.extend(values.pop().map(|value| (known.to_owned(), value))),
@@ -163,12 +175,14 @@ impl ManifestFields {
     }
 }
 
-/// One list with the items of all lists.
+/// One list with the items of all lists. The same item in two of them counts
+/// once.
 fn together(lists: &[Bytes]) -> Result<Bytes, ManifestError> {
     let mut known = HashSet::new();
     let mut all = Vec::new();
     for list in lists {
         let list = items(list).map_err(unreadable)?.unwrap_or_default();
+        // Items beyond the limit were only counted, and would be lost.
         if list.count > MAX_LAYERS {
             return Err(ManifestError::TooManyLayers(list.count));
         }

@@ -8,7 +8,7 @@ use crate::oci::{Annotations, Descriptor};
 /// A manifest as the subject of a signature.
 pub enum Signable {
     Image(Box<ImageManifest>),
-    /// The manifests that it lists are not read.
+    /// The manifests that it lists are not read (`spec/decisions/0003`).
     Index,
 }
 
@@ -16,13 +16,18 @@ impl Manifest {
     /// Reads the manifest as one that can be signed. A document that is an
     /// image to one reader and an index to another cannot (CVE-2021-41190).
     ///
+    /// Asked of every image, whether an SBOM is exported or not (SIG-67): a
+    /// reader that takes the document for the other kind would verify our
+    /// signature of it.
+    ///
     /// # Errors
     /// On any other media type or schema version, and on a field that is absent
     /// or cannot be read.
     pub fn to_subject(&self) -> Result<Signable, ManifestError> {
         let fields = self.fields()?;
         if self.media_type.is_index() {
-            // Go writes a list that was never made as `null`.
+            // Read to know that readers can; Go writes a list that was never made as
+            // `null`.
             let _list: Option<Vec<Descriptor>> = fields.read("manifests")?;
             fields.refuse(&["config", "layers", "fsLayers"])?;
             return Ok(Signable::Index);
@@ -37,6 +42,8 @@ impl Manifest {
 
 impl ManifestFields {
     /// Refuses fields of another kind of manifest. Go reads names in any case.
+    /// `null` counts as absent, as Go decodes it. `fsLayers` is the list of
+    /// layers of Docker's schema 1.
     fn refuse(&self, foreign: &[&'static str]) -> Result<(), ManifestError> {
         for (name, value) in &self.0 {
             let mut fields = foreign.iter();
