@@ -1,5 +1,8 @@
 //! The fields of a certificate that Go's rules ask for and `rustls-webpki` keeps
 //! to itself (RFC 5280, as `crypto/x509` of Go 1.26 reads it).
+//!
+//! Nothing is verified here. `rustls-webpki` parses the same bytes, so that a
+//! certificate is accepted only if both readers take it for one.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -44,6 +47,7 @@ pub(super) struct ServerCertificate<'a> {
     pub(super) signed: &'a [u8],
     /// 1 to 3.
     version: u8,
+    /// As it is encoded: names are compared byte by byte, as Go does.
     subject: &'a [u8],
     public_key: &'a [u8],
     alternative_name: Option<&'a [u8]>,
@@ -51,10 +55,14 @@ pub(super) struct ServerCertificate<'a> {
     not_before: Duration,
     not_after: Duration,
     basic_constraints: Option<BasicConstraints<'a>>,
+    /// The first octet of its bits. None: it may be used for anything.
     key_usage: Option<u8>,
+    /// Of `extendedKeyUsage`. Empty: for anything.
     purposes: Vec<ObjectIdentifier>,
     dns_names: Vec<&'a [u8]>,
     addresses: Vec<IpAddr>,
+    /// A reader that does not understand a critical extension has to refuse the
+    /// certificate (RFC 5280, section 4.2).
     has_unknown_critical: bool,
 }
 
@@ -80,6 +88,7 @@ impl<'a> ServerCertificate<'a> {
             next = AnyRef::decode(&mut fields)?;
         }
         next.tag().assert_eq(Tag::Integer)?;
+        // Go refuses a serial number below zero.
         if next.value().first().is_some_and(|first| first & 0x80 != 0) {
             return Err(Tag::Integer.value_error().into());
         }
@@ -126,12 +135,14 @@ impl<'a> ServerCertificate<'a> {
                 value = AnyRef::decode(&mut extension)?;
             }
             value.tag().assert_eq(Tag::OctetString)?;
+            // Of two, another reader could take the other one.
             if seen.contains(&id) {
                 return Err(Tag::Sequence.value_error().into());
             }
             seen.push(id);
             self.read_extension(id, value.value())?;
             self.has_unknown_critical |= is_critical && !UNDERSTOOD.contains(&id);
+            // Go refuses it, as RFC 5280 (section 4.2.1.2) forbids it.
             if is_critical && id == KEY_IDENTIFIER {
                 return Err(Tag::Boolean.value_error().into());
             }
@@ -147,6 +158,7 @@ impl<'a> ServerCertificate<'a> {
             self.key_usage = bits.value().get(1).copied();
             return Ok(());
         }
+        // Of other extensions only their presence counts.
         if ![BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, ALTERNATIVE_NAME].contains(&id) {
             return Ok(());
         }
@@ -199,6 +211,8 @@ impl<'a> ServerCertificate<'a> {
     pub(super) fn may_sign(&self, between: usize) -> bool {
         let is_authority = match &self.basic_constraints {
             Some(constraints) => constraints.authority.is_some(),
+            // Certificates older than the extension may sign
+            // (`CheckSignatureFrom`).
             None => self.version != 3,
         };
         let longest = self.basic_constraints.as_ref().and_then(|c| c.path_length);
@@ -218,6 +232,7 @@ impl<'a> ServerCertificate<'a> {
     /// The same certificate, but no authority; none if it is none anyway.
     pub(super) fn without_authority(&self) -> Option<Vec<u8>> {
         let octet = self.basic_constraints.as_ref()?.authority?;
+        // `authority` is a part of `der`: the distance is its index.
         let position = octet
             .as_ptr()
             .addr()
@@ -227,7 +242,8 @@ impl<'a> ServerCertificate<'a> {
         Some(copy)
     }
 
-    /// Whether it is for `name`, by the rules of Go's `VerifyHostname`.
+    /// Whether it is for `name`, by the rules of Go's `VerifyHostname`. The
+    /// common name does not count.
     pub(super) fn is_for(&self, name: &ServerName<'_>) -> bool {
         match name {
             ServerName::DnsName(name) => {

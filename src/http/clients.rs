@@ -1,5 +1,8 @@
 //! The connections: verified or not, through a proxy or not, with streamed
 //! bodies.
+//!
+//! Each client has connections of its own, so that none is shared between
+//! requests of different trust. It is built when the first request needs it.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +30,9 @@ use super::verifier::CertificateVerifier;
 use crate::beside;
 use crate::oci::Content;
 
+/// For the name, the connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Bodies up to this size are sent from memory.
+/// Bodies up to this size are sent from memory; larger ones need not lie there.
 const SMALL: u64 = 256 * 1024;
 const PIECE: usize = 64 * 1024;
 
@@ -46,17 +50,22 @@ pub(super) struct Clients {
     roots: LazyRoots,
     proxies: Proxies,
     user_agent: String,
+    /// Built once: its copies share the sessions that can be resumed.
     tls: OnceLock<ClientConfig>,
     nobody: Arc<Nobody>,
     direct: Pair,
     plain: OnceLock<Client>,
+    /// For plain HTTP; the proxy itself may be asked by TLS.
     by_http_proxy: Pair,
+    /// For HTTPS, in a tunnel.
     by_https_proxy: Pair,
     unverified: OnceLock<Client>,
+    /// For addresses that hosts led to, without a proxy (WIRE-14).
     outward: Pair,
 }
 
-/// The same client, but for HTTP/2.
+/// The same client, but for HTTP/2. After a server has asked for a certificate,
+/// the second one: see [`Clients::either`].
 #[derive(Default)]
 struct Pair {
     any: OnceLock<Client>,
@@ -89,6 +98,7 @@ impl Clients {
                 Ok(builder.tls_danger_accept_invalid_certs(true))
             });
         }
+        // A proxy resolves the name by itself, whoever led there (WIRE-14).
         let Some(proxy) = self.proxies.of(url)? else {
             return match reach {
                 Reach::Outward => self.outward(url),
@@ -113,7 +123,8 @@ impl Clients {
         })
     }
 
-    /// The client for a host near by, without a proxy.
+    /// The client for a host near by, without a proxy. A proxy would ask the
+    /// services of its own machine.
     pub(super) fn leashed(&self, url: &Url) -> Result<&Client, HttpError> {
         match url.scheme() {
             "http" => self.cached(&self.plain, url, Ok),
@@ -207,6 +218,9 @@ impl Clients {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
+        // Redirects, names, roots and proxies are by rules of ours. The library
+        // would load the system's roots even for plain HTTP, and fail without any
+        // (reqwest#2988).
         let builder = Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(CONNECT)
@@ -218,6 +232,7 @@ impl Clients {
         let client = shape(builder)?
             .build()
             .map_err(|error| self.error(url, error))?;
+        // Two tasks may have built one; all use the first.
         Ok(slot.get_or_init(|| client))
     }
 }
@@ -257,13 +272,15 @@ impl ResolvesClientCert for Nobody {
 }
 
 /// A body that reads `content` on another thread while it is sent; `moved` is
-/// called for each piece sent. Small content is read at once.
+/// called for each piece sent. Small content is read at once. A repetition
+/// reads the content again from its start.
 pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'static) -> Body {
     if content.length() <= SMALL
         && let Ok(bytes) = content.to_bytes()
     {
         return Body::from(bytes);
     }
+    // Two pieces wait, so that memory does not grow with the content.
     let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(2);
     let ahead = content.clone();
     let reading = move || {
@@ -306,6 +323,8 @@ fn pieces(content: Content) -> impl Iterator<Item = std::io::Result<Bytes>> + Se
             return None;
         }
         let piece = next();
+        // An error is the last piece: the request fails with it, and the
+        // registry gets no whole body.
         is_over = !matches!(&piece, Ok(piece) if !piece.is_empty());
         Some(piece).filter(|piece| !matches!(piece, Ok(piece) if piece.is_empty()))
     })

@@ -1,4 +1,7 @@
-//! The failures between the signer and a host.
+//! The failures between the signer and a host, sorted by what a user can do.
+//!
+//! URLs are redacted when the error is made; a host's own words are scrubbed of
+//! secrets and cut (SIG-15).
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -18,12 +21,14 @@ use crate::oci::Registry;
 /// A request without a usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
+    /// No connection: refused, no route, or not within ten seconds.
     #[error("cannot connect to `{url}`")]
     Connect {
         url: RedactedUrl,
         #[source]
         source: Cause,
     },
+    /// Named by itself: the host has nothing to do with it.
     #[error("cannot connect to `{url}`, since this process may open no more files")]
     Descriptors { url: RedactedUrl },
     #[error("cannot find the host of `{url}`")]
@@ -40,31 +45,40 @@ pub enum HttpError {
         #[source]
         source: Cause,
     },
+    /// The answer to the handshake is no TLS: mostly a server of plain HTTP.
     #[error("`{url}` does not speak TLS as it should")]
     Tls {
         url: RedactedUrl,
         #[source]
         source: Cause,
     },
+    /// The server says why it ends the handshake, and proves thereby that it
+    /// speaks TLS (SIG-61).
     #[error("`{url}` refuses to speak TLS with the signer: alert `{}`", name(*alert))]
     Alert {
         url: RedactedUrl,
         alert: AlertDescription,
     },
+    /// TLS that comes to nothing: no version or cipher in common, a server that
+    /// breaks the protocol, settings of ours that fit no connection.
     #[error("`{url}` speaks another TLS than the signer")]
     Incompatible {
         url: RedactedUrl,
         #[source]
         source: Cause,
     },
+    /// An answer had begun, or could have: the host may have carried out the
+    /// request.
     #[error("the connection to `{url}` broke")]
     Broken {
         url: RedactedUrl,
         #[source]
         source: Cause,
     },
+    /// 407, or the refusal of a SOCKS proxy.
     #[error("the proxy lets nobody through to `{url}` without credentials")]
     ProxyDenied { url: RedactedUrl },
+    /// Said by the proxy, so that it may pass as a failure of the host may.
     #[error("the proxy does not reach `{url}`")]
     Proxy {
         url: RedactedUrl,
@@ -78,6 +92,7 @@ pub enum HttpError {
         variable: &'static str,
         reason: &'static str,
     },
+    /// Bytes that are no HTTP, or headers without end (case 72).
     #[error("the answer of `{url}` cannot be read")]
     Nonsense {
         url: RedactedUrl,
@@ -108,6 +123,7 @@ pub enum HttpError {
     },
     #[error("`{url}` is not asked: another host leads there, and its name stands for {address}")]
     Inward { url: RedactedUrl, address: IpAddr },
+    /// The last of the answers that may get better, when the budget was spent.
     #[error("`{url}` answered {status} to {}{answer}", each(*attempts))]
     Overloaded {
         url: RedactedUrl,
@@ -117,6 +133,7 @@ pub enum HttpError {
     },
     #[error("`{host}` is not a host that can be asked")]
     NotAHost { host: Registry },
+    /// A `Retry-After` that ends after the run (case 16).
     #[error("`{url}` asks to wait {0} s, longer than this run may take", wait.as_secs())]
     WaitTooLong { url: RedactedUrl, wait: Duration },
 }
@@ -171,7 +188,9 @@ impl HttpError {
         matches!(self, Self::Alert { alert, .. } if is_about_us(*alert))
     }
 
-    /// Whether the same request may do better later.
+    /// Whether the same request may do better later. TLS that cannot be read, a
+    /// bad certificate and an alert are not among them: no time mends them
+    /// (SIG-60, SIG-61).
     pub(super) fn is_passing(&self) -> bool {
         matches!(
             self,
@@ -185,7 +204,8 @@ impl HttpError {
     }
 
     /// Whether the host surely did not carry out the request: it got none, or
-    /// answered that it wants one later or elsewhere.
+    /// answered that it wants one later or elsewhere. For a manifest the
+    /// difference is that between the exit codes 111 and 117.
     pub fn is_undone(&self) -> bool {
         match self {
             Self::Connect { .. }
@@ -214,7 +234,8 @@ impl HttpError {
     }
 
     /// The same error for a request of which an earlier attempt may have been
-    /// carried out.
+    /// carried out. The last failure alone would count as
+    /// [undone](Self::is_undone).
     pub(super) fn after_doubt(self) -> Self {
         match &self {
             Self::Connect { url, .. }
@@ -256,6 +277,8 @@ impl HttpError {
         }) {
             return Self::Inward { url, address };
         }
+        // All is read from the chain of causes before it is cut to the
+        // innermost.
         let tls = tls_error(&error).cloned();
         let alert = alert(&error);
         let tunnel = tunnel_error(&error);
@@ -267,7 +290,7 @@ impl HttpError {
             None => error.into(),
         };
         // A connection that fails for want of a descriptor looks like a host that is
-        // not there, and would be tried again for the whole budget.
+        // not there, where the user would look in vain.
         if (is_connect || is_dns) && no_descriptor_is_left() {
             return Self::Descriptors { url };
         }
@@ -277,6 +300,7 @@ impl HttpError {
             return Self::Alert { url, alert };
         }
         match (tunnel, tls) {
+            // A tunnel first: TLS behind it was not spoken with the host.
             (Some(Tunnel::Denied), _) => Self::ProxyDenied { url },
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
             (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
@@ -287,6 +311,7 @@ impl HttpError {
                     None => source,
                 },
             },
+            // The bytes are no record of TLS.
             (None, Some(rustls::Error::InvalidMessage(_))) => Self::Tls { url, source },
             (None, Some(_)) => Self::Incompatible { url, source },
             (None, None) if is_dns => Self::Dns { url, source },
@@ -348,7 +373,8 @@ fn name(alert: AlertDescription) -> String {
 }
 
 /// Whether an alert is about the client certificate that the signer does not
-/// show.
+/// show. `certificate_required` is of TLS 1.3 alone (RFC 8446, section 6.2);
+/// before it, servers answer a missing one with others of these.
 fn is_about_us(alert: AlertDescription) -> bool {
     use AlertDescription as A;
     matches!(
@@ -448,7 +474,8 @@ fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
     })
 }
 
-/// Whether a host's answer is not HTTP, or too large.
+/// Whether a host's answer is not HTTP, or too large. `hyper` counts both as
+/// errors of its parser.
 fn is_nonsense(error: &(dyn Error + 'static)) -> bool {
     let parsing = |error: &(dyn Error + 'static)| {
         let error = error.downcast_ref::<hyper::Error>()?;

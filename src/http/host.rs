@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::silence::Silence;
 
-/// Requests that one host gets at the same time.
+/// Requests that one host gets at the same time (`spec/decisions/0013`).
 pub const AT_ONCE: usize = 12;
 /// The time over which a host's own pace is measured.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -50,17 +50,21 @@ pub(super) struct Host {
 struct HostState {
     failing: Failing,
     silence: Silence,
+    /// Until when the host asked to be left alone.
     not_before: Option<Instant>,
+    /// How many requests it may get at the same time now.
     at_once: usize,
-    /// Permits that are to be taken out of circulation.
+    /// Permits that are taken out of circulation when their requests end.
     debt: usize,
     /// Between the beginnings of two requests.
     interval: Duration,
     last_start: Option<Instant>,
     last_complaint: Option<Instant>,
+    /// Good answers since the last complaint.
     answers: u32,
     times: Option<Times>,
-    /// When the last requests that were answered began.
+    /// When the last requests that were answered began. They say how many
+    /// requests the host takes in a [`WINDOW`].
     recent: VecDeque<Instant>,
     warnings: HashSet<String>,
 }
@@ -68,13 +72,15 @@ struct HostState {
 /// The last failure of a host, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LastFailure {
-    /// The host did not answer.
+    /// The host did not answer, or was not reached.
     Silence(String),
     /// The host's answer was one that may get better.
     Answer(String),
 }
 
-/// How long a host has been failing in this run. All requests share it.
+/// How long a host has been failing in this run. All requests share it: were the
+/// budget each one's own, a host that says nothing would take many of them
+/// (SIG-45).
 #[derive(Default)]
 struct Failing {
     /// When the host began to fail, as if it had done so without a break.
@@ -112,7 +118,7 @@ impl Failing {
     }
 }
 
-/// The right to send one request.
+/// The right to send one request. Dropped when the request has its outcome.
 pub(super) struct Permit<'a> {
     host: &'a Host,
     permit: Option<SemaphorePermit<'a>>,
@@ -159,6 +165,8 @@ impl Host {
     pub(super) async fn enter(&self) -> Permit<'_> {
         // The semaphore is never closed.
         let permit = self.permits.acquire().await.ok();
+        // Looked at again after each wait: the host may have asked for more
+        // time meanwhile, and another request may have begun.
         loop {
             let now = Instant::now();
             let start = {
@@ -187,6 +195,7 @@ impl Host {
         state.recent.push_back(began);
         state.forget_before(now);
         state.answers = state.answers.wrapping_add(1);
+        // One more after a round of as many answers as it gets requests at once.
         if state.at_once < AT_ONCE && state.answers.is_multiple_of(state.at_once as u32) {
             state.at_once += 1;
             match state.debt {
@@ -200,7 +209,7 @@ impl Host {
         }
     }
 
-    /// Notes how long an answer took.
+    /// Notes how long an answer took, of [`LITTLE`] requests and answers alone.
     pub(super) fn took(&self, time: Duration) {
         let mut state = self.state();
         let times = state.times.get_or_insert(Times {
@@ -222,6 +231,7 @@ impl Host {
     pub(super) fn complained(&self, began: Instant) {
         let now = Instant::now();
         let mut state = self.state();
+        // A burst that was under way gets a complaint for each of its requests.
         if state.last_complaint.is_some_and(|last| began <= last) {
             return;
         }
@@ -235,12 +245,14 @@ impl Host {
         let surplus = state.at_once - fewer;
         state.at_once = fewer;
         state.debt += surplus - self.permits.forget_permits(surplus);
+        // A burst was too much; a pace would only make the run slow.
         if is_accident {
             return;
         }
         state.interval = match state.interval {
             Duration::ZERO => {
                 let taken = u32::try_from(state.recent.len()).unwrap_or(u32::MAX);
+                // Four fifths of the requests that it took in the last second.
                 let measured = WINDOW.mul_f64(SLOWER) / taken.max(1);
                 measured.min(FIRST_INTERVAL)
             }
@@ -294,6 +306,8 @@ impl Host {
         let state = self.state();
         let is_spent = state.failing.since?.elapsed() >= budget;
         match &state.failing.last {
+            // A host that answers with errors keeps nobody waiting: a request
+            // still gets its answer.
             Some(LastFailure::Silence(words)) if is_spent => Some(words.clone()),
             _ => None,
         }

@@ -42,21 +42,27 @@ pub struct Request {
     pub headers: HeaderMap,
     pub body: Option<Content>,
     pub trust: Trust,
-    /// The TLS settings of a service that has its own.
+    /// The TLS settings of a service that has its own. Left behind at a
+    /// redirect to another origin.
     pub own_tls: Option<Arc<OwnTls>>,
+    /// Who named the host: the user, or another host.
     pub reach: Reach,
     pub replay: Replay,
     /// Whether an answer may get better, if the host's statuses do not tell.
+    /// Asked of a [safe](Replay::Safe) request alone.
     pub is_passing: fn(&Response) -> bool,
     /// The bounds of a request to a host that may not be there at all.
     pub leash: Option<Leash>,
     /// The longest wait after which the request is still sent, or sent again.
+    /// Counted from the call, its turn and all waits included.
     pub fresh_for: Duration,
     pub redirects: Redirects,
-    /// The most bytes that an answer's body may have.
+    /// The most bytes that an answer's body may have. More is an error, also if
+    /// only a part is kept.
     pub body_limit: u64,
     /// The part of the answer's body that is kept.
     pub keep: Keep,
+    /// Shared with the watch that says in the log what the run waits for.
     pub(super) pulse: Pulse,
 }
 
@@ -128,7 +134,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// A header's value, if it is there once and visible ASCII.
+    /// A header's value, if it is there once and visible ASCII. Of a header
+    /// that stands twice, two readers could take two values: it counts as none.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
@@ -136,6 +143,7 @@ impl Response {
     }
 
     /// The host's own words in its body, fit to print; empty if it has none.
+    /// Cut to some 300 characters and scrubbed.
     pub fn words(&self) -> String {
         self.printable(String::from_utf8_lossy(&self.body).trim())
     }
@@ -152,11 +160,15 @@ impl Response {
     /// shown, those of the URL included, then [as all text of
     /// others](printable).
     pub fn printable(&self, text: &str) -> String {
+        // A pre-signed URL has its secret in the query, and the host has it
+        // too.
         let shown = redact::secrets_of(&self.url);
         printable(&self.secrets.scrubbed(text, Voice::Theirs, &shown))
     }
 
-    /// The address that `location` leads to, relative to this answer's URL.
+    /// The address that `location` leads to, relative to this answer's URL. The
+    /// only way to an address that a host names: what it gives keeps the rules
+    /// (WIRE-14, WIRE-16).
     ///
     /// # Errors
     /// Says which rule it breaks.
@@ -170,7 +182,9 @@ impl Response {
         Ok(Lead { url, reach })
     }
 
-    /// The hosts that this answer may name.
+    /// The hosts that this answer may name. A host that was reached on the
+    /// machine itself, by whatever name, may name others there
+    /// (`spec/decisions/0014`).
     pub fn reach_elsewhere(&self) -> Reach {
         let peer = self.peer.map(Zone::of_address);
         match Zone::of(&self.url) == Zone::Loopback || peer == Some(Zone::Loopback) {
@@ -180,7 +194,9 @@ impl Response {
     }
 }
 
-/// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies).
+/// Statuses that say "not now" (RFC 9110, RFC 6585, and those of proxies). 499
+/// is of nginx, 520 to 524 are of Cloudflare; 501, 505 and 507 do not pass
+/// (`spec/faults.md`, "What is asked for again").
 pub fn is_passing(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),

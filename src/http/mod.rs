@@ -1,8 +1,9 @@
 //! One HTTP client for everything the signer asks: timeouts, retries within a
 //! budget, a limit per host, size caps, redirects by rule, redacted logs.
 //!
-//! Knows no registry: hosts, questions and credentials are `store`'s.
-//! Implements RFC 9110 as far as a registry client needs it.
+//! Knows no registry: hosts, questions and credentials are `store`'s. Any status
+//! but those that may pass is an answer, whose meaning is the caller's; remedies
+//! are `cli::hint`'s. Implements RFC 9110 as far as a registry client needs it.
 
 mod certificate;
 mod clients;
@@ -61,11 +62,13 @@ pub struct Settings {
     /// The secrets that hosts are shown; a proxy's password is added.
     pub secrets: Secrets,
     pub user_agent: String,
-    /// For how long a failing host is asked again, by all requests together.
+    /// For how long a failing host is asked again, by all requests together
+    /// (SIG-45).
     pub retry_budget: Duration,
-    /// How long the run may take.
+    /// How long the run may take. For messages.
     pub time: Duration,
-    /// The time by which all of its requests have ended.
+    /// The time by which all of its requests have ended (SIG-46): `time` after
+    /// the start of the process.
     pub until: Instant,
 }
 
@@ -74,6 +77,7 @@ pub struct Settings {
 pub struct Client {
     clients: Clients,
     secrets: Secrets,
+    /// By origin: another port may be another server.
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     retry_budget: Duration,
     time: Duration,
@@ -82,6 +86,7 @@ pub struct Client {
 
 /// One question, in the ways in which it may be asked.
 struct Ways<'a> {
+    /// Its method and bounds, and its host's turns and failures, count for all.
     first: &'a Request,
     others: &'a [Request],
     /// Whether an answer ends the search, but for that of the last way.
@@ -135,7 +140,9 @@ impl Client {
     }
 
     /// Sends `request` until it gets a usable answer, or the budget is spent.
-    /// An error status that is not worth a retry is an answer.
+    /// An error status that is not worth a retry is an answer. The future may
+    /// be dropped at any time, which ends the request; what the host did is not
+    /// known then.
     ///
     /// # Errors
     /// On everything but an answer; with the last answer if it never got better.
@@ -172,6 +179,8 @@ impl Client {
     }
 
     /// Sends `request` once, also after the run's time is over: for tidying up.
+    /// It waits for no turn, and for as long as an answer may take: a caller
+    /// that has less time drops it.
     ///
     /// # Errors
     /// On everything but an answer.
@@ -184,6 +193,8 @@ impl Client {
         let mut is_in_doubt = false;
         let repeating = self.repeat(ways, &mut is_in_doubt);
         let outcome = self.in_time(ways.first, ways.others, repeating).await;
+        // That the last attempt was not carried out says nothing of those
+        // before: a manifest may stand there (WIRE-51).
         match is_in_doubt && ways.first.method == Method::PUT {
             true => outcome.map_err(HttpError::after_doubt),
             false => outcome,
@@ -203,7 +214,11 @@ impl Client {
         let asked_at = Instant::now();
         loop {
             let (began, outcome) = {
+                // Given back with the outcome: a request that waits to be
+                // repeated keeps no turn from others.
                 let permit = host.enter().await;
+                // An attempt that ends here was not sent; earlier ones may have
+                // been.
                 if asked_at.elapsed() > request.fresh_for {
                     return Err(HttpError::outdated(&request.url));
                 }
@@ -263,6 +278,7 @@ impl Client {
                 Ok(answer) if index == others.len() || is_answer(&answer) => {
                     return Ok((index, answer));
                 }
+                // A plain answer of a port that speaks TLS, say.
                 Ok(_) => continue,
                 // A host did answer in this way.
                 Err(
@@ -285,6 +301,7 @@ impl Client {
                 _ => Some(error),
             };
         }
+        // The last way gave an answer or an error.
         Err(failed.unwrap_or_else(|| HttpError::silence(&first.url, SILENCE)))
     }
 
@@ -339,6 +356,7 @@ impl Client {
 
     async fn exchange_quietly(&self, request: &Request, leg: &Leg) -> Result<Response, HttpError> {
         let url = &leg.url;
+        // A leash goes first: a metadata service has no settings of its own.
         let client = match (&leg.own_tls, request.leash) {
             (_, Some(_)) => self.clients.leashed(url)?,
             (Some(own), None) if leg.trust == Trust::Verified => self.clients.own(own, url)?,
@@ -349,11 +367,15 @@ impl Client {
             .headers(leg.headers.clone());
         let length = request.body.as_ref().map_or(0, Content::length);
         if let Some(content) = &request.body {
+            // Without a length of its own, a streamed body would go out in
+            // chunks.
             builder = builder
                 .header(CONTENT_LENGTH, length)
                 .body(streamed(content, self.moving(request)));
         }
         let patience = patience(request);
+        // From the connection to the headers of the answer; the body is sent
+        // meanwhile.
         let mut answer = timeout(patience, builder.send())
             .await
             .map_err(|_| HttpError::silence(url, patience))?
@@ -426,6 +448,7 @@ impl Client {
         let mut body = BytesMut::new();
         let mut length = 0;
         loop {
+            // A trickle must not last: neither the pauses nor the whole.
             let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
             let chunk = timeout(left, answer.chunk())
                 .await
@@ -438,6 +461,7 @@ impl Client {
             if length > limit {
                 return Err(too_large());
             }
+            // The words of an error are no sign that the host works (SIG-80).
             if is_good {
                 moved();
             }

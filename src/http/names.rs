@@ -7,7 +7,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::beside;
 
-/// Asks the system as the library does, on a thread that the system may refuse.
+/// Asks the system as the library does, but on a thread that the system may
+/// refuse: the pool that the library uses panics then (`spec/decisions/0020`).
 pub(super) struct SystemNames;
 
 impl Resolve for SystemNames {

@@ -17,10 +17,13 @@ use super::roots::Roots;
 use super::verifier::CertificateVerifier;
 use crate::secret::Secrets;
 
-/// The TLS settings of a service, and its connections.
+/// The TLS settings of a service, and its connections, which no request with other
+/// settings shares.
 pub struct OwnTls {
     /// Instead of the machine's, if there are any.
     roots: Option<Vec<CertificateDer<'static>>>,
+    /// The certificate that is shown to the service with its chain, and its
+    /// private key.
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     /// The name that the certificate has to be for, if not the URL's host.
     name: Option<ServerName<'static>>,
@@ -85,6 +88,7 @@ impl OwnTls {
         let chain = certificates(certificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| UnfitTls::NoKey)?;
         let provider = aws_lc_rs::default_provider();
+        // Found out where the files are named, and not at the first handshake.
         rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
             .map_err(|_| UnfitTls::Pair)?;
         self.identity = Some((chain, key));
@@ -115,7 +119,8 @@ impl OwnTls {
     }
 
     /// TLS 1.2 and 1.3 as set up here. HTTP/1.1 alone: HTTP/2 loses the alert
-    /// of a server that wants another certificate.
+    /// of a server that wants another certificate. The rules for certificates
+    /// stay those of [`CertificateVerifier`], whatever the roots.
     pub(super) fn config(&self, machine: &Roots) -> Result<ClientConfig, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let roots = self.roots.as_ref().unwrap_or(&machine.certificates);
@@ -145,6 +150,7 @@ impl Default for OwnTls {
 
 impl fmt::Debug for OwnTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It holds a private key.
         f.write_str("OwnTls(…)")
     }
 }
@@ -175,6 +181,8 @@ impl ServerCertVerifier for Renamed {
         response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        // The signatures of the handshake are verified all the same: the server
+        // has the key of the certificate that it shows.
         if self.certificates == Certificates::Unverified {
             return Ok(ServerCertVerified::assertion());
         }

@@ -12,12 +12,14 @@ use crate::oci::Content;
 use crate::words::ByteCount;
 
 /// How long a host may stay silent: before an answer begins, and between two
-/// pieces of it.
+/// pieces of it (SIG-45).
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
-/// The slowest transfer that is not given up, in bytes per second.
+/// The slowest transfer that is not given up, in bytes per second. A body of
+/// unknown length gets the time of the longest that its reader takes.
 pub(super) const SLOWEST: u64 = 32 * 1024;
 
-/// How long an answer to `request` may take to begin.
+/// How long an answer to `request` may take to begin. The body is sent within
+/// it.
 pub(super) fn patience(request: &Request) -> Duration {
     if let Some(leash) = request.leash {
         return leash.time;
@@ -26,7 +28,8 @@ pub(super) fn patience(request: &Request) -> Duration {
     SILENCE + Duration::from_secs(length / SLOWEST)
 }
 
-/// An answer's body that takes its time.
+/// An answer's body that takes its time: a line each ten seconds says how much of
+/// it is there, and that the host is not silent (SIG-80).
 pub(super) struct Arrival<'a> {
     url: &'a Url,
     all: Option<u64>,

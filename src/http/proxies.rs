@@ -3,7 +3,8 @@
 //! lifecycle's other phases follow.
 //!
 //! Unlike Go, a setting that names no proxy is an error for each request that
-//! needs it: the signer does not decide to ask directly instead.
+//! needs it: the signer does not decide to ask directly instead (SIG-63 to
+//! SIG-65).
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -63,6 +64,7 @@ impl Proxies {
     /// # Errors
     /// If `HTTP_PROXY` would count in a process that a web server started.
     pub(super) fn of(&self, url: &Url) -> Result<Option<&ProxyVariable>, HttpError> {
+        // `ALL_PROXY` is none of Go's.
         let proxy = match url.scheme() {
             "https" => &self.https,
             _ => &self.http,
@@ -70,6 +72,7 @@ impl Proxies {
         let Some(proxy) = proxy.as_ref().filter(|_| self.apply_to(url)) else {
             return Ok(None);
         };
+        // httpoxy: whoever asks the web server would choose the proxy (SIG-65).
         if self.is_cgi && url.scheme() == "http" {
             let reason = "a web server may have set it (`REQUEST_METHOD` is set)";
             return Err(HttpError::proxy_setting(url, proxy.name, reason));
@@ -84,6 +87,7 @@ impl Proxies {
         let list = self.none.as_ref().map(|list| list.to_string_lossy());
         let list = list.unwrap_or_default();
         let mut exceptions = list.split(',').filter_map(Exception::parse);
+        // Go asks the machine itself directly, whatever the variables say.
         !target.is_this_machine() && !exceptions.any(|exception| exception.covers(&target))
     }
 }
@@ -103,6 +107,7 @@ fn percent_decoded(text: &str) -> Secret {
 
 impl ProxyVariable {
     pub(super) fn remember(&self, secrets: &Secrets) {
+        // By hand: a value that is no URL may hold a password as well.
         let text = self.value.expose_str().unwrap_or_default();
         let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
         let authority = authority.split('/').next().unwrap_or_default();
@@ -110,6 +115,7 @@ impl ProxyVariable {
             return;
         };
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        // As it is written, and below as it is sent.
         secrets.remember(password.as_bytes());
         let (user, password) = (percent_decoded(user), percent_decoded(password));
         secrets.remember_login(user.expose_str().unwrap_or_default(), password.expose());
@@ -122,6 +128,7 @@ impl ProxyVariable {
     /// repeat the value.
     pub(super) fn url(&self) -> Result<Url, &'static str> {
         let text = self.value.expose_str().ok_or("it is not UTF-8")?;
+        // `proxy:8080` is a URL with the scheme `proxy`, and without a host.
         let with_host = |url: &Url| url.has_host() && url.host_str() != Some("");
         let mut url = match Url::parse(text).ok().filter(with_host) {
             Some(url) => url,
@@ -167,6 +174,7 @@ impl AskedHost {
         })
     }
 
+    /// A name below `localhost` is none here, as with Go.
     fn is_this_machine(&self) -> bool {
         match self.address {
             Some(address) => address.is_loopback(),
@@ -210,6 +218,7 @@ impl Exception {
             "*" => return Some(Self::Everything),
             _ => {}
         }
+        // In the order of `httpproxy`: a network, an address, a name.
         if let Some((address, length)) = network(&entry) {
             return Some(Self::Network { address, length });
         }
@@ -272,6 +281,8 @@ fn network(entry: &str) -> Option<(IpAddr, u32)> {
     }
 }
 
+/// IPv4 is compared in the upper 32 bits, so that its prefix lengths count from
+/// the same end.
 fn is_within(asked: IpAddr, network: IpAddr, length: u32) -> bool {
     let differ = match (asked, network) {
         (IpAddr::V4(asked), IpAddr::V4(network)) => {
@@ -297,7 +308,8 @@ fn split_port(entry: &str) -> Option<(&str, &str)> {
     (is_plain(host) && is_plain(port)).then_some((host, port))
 }
 
-/// A name in the form that requests use.
+/// A name in the form that requests use: with `xn--` where it has other letters
+/// than those of ASCII.
 fn ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();

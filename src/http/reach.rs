@@ -1,6 +1,7 @@
 //! Where an answer may lead the client: by a redirect, an upload location, the
 //! next page of a list, or the realm of a challenge. The rules come from attacks
-//! on other clients: hosts made them ask their own network, and themselves.
+//! on other clients: hosts made them ask their own network, and themselves
+//! (WIRE-14, `spec/decisions/0014`).
 //!
 //! A host leads no further in than it lies itself. A name counts as public, and
 //! the addresses behind it are looked at when it is resolved ([`Outward`]).
@@ -40,6 +41,7 @@ impl Zone {
                     false => Self::Public,
                 }
             }
+            // No host to be asked at all.
             None => Self::Link,
         }
     }
@@ -130,7 +132,8 @@ pub enum Astray {
     Loopback,
 }
 
-/// Whether a host may send the client from `from` to `to`.
+/// Whether a host may send the client from `from` to `to`. What is checked is
+/// the URL alone; addresses behind a name are left to [`Outward`].
 ///
 /// # Errors
 /// Says which rule it breaks.
@@ -142,15 +145,18 @@ pub fn check_target(from: &Url, to: &Url) -> Result<(), Astray> {
     }
 }
 
-/// Whether a host may name another one, whatever the schemes.
+/// Whether a host may name another one, whatever the schemes. For realms, whose
+/// schemes have rules of their own.
 ///
 /// # Errors
 /// Says which rule it breaks.
 pub fn check_zones(from: &Url, to: &Url) -> Result<(), Astray> {
+    // A user may name a registry anywhere; it may lead to itself.
     if from.host() == to.host() {
         return Ok(());
     }
     match (Zone::of(from), Zone::of(to)) {
+        // Not from the machine itself either: credentials lie there.
         (_, Zone::Link) => Err(Astray::Link),
         (Zone::Public, Zone::Private | Zone::Loopback) => Err(Astray::Inside),
         (Zone::Private | Zone::Link, Zone::Loopback) => Err(Astray::Loopback),
@@ -159,7 +165,8 @@ pub fn check_zones(from: &Url, to: &Url) -> Result<(), Astray> {
 }
 
 /// Resolves the names that other hosts led to. Addresses of the machine itself
-/// and of its link do not count.
+/// and of its link do not count. The addresses that it gives are those that are
+/// connected to: a name cannot mean another one by then (DNS rebinding).
 pub(super) struct Outward;
 
 impl Resolve for Outward {
@@ -170,6 +177,8 @@ impl Resolve for Outward {
             let first = found.first().map(|address| address.ip());
             found.retain(|address| Zone::of_address(address.ip()) < Zone::Loopback);
             match first {
+                // Of a name with both kinds of addresses, those outside are
+                // asked.
                 Some(address) if found.is_empty() => Err(Inward { address }.into()),
                 _ => Ok(Box::new(found.into_iter()) as Addrs),
             }

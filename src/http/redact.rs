@@ -6,7 +6,8 @@ use url::{Origin, Url};
 
 use crate::secret::Secret;
 
-/// Query parameters that say nothing secret.
+/// Query parameters that say nothing secret. All others are hidden: nobody
+/// knows the names by which stores sign their URLs.
 const PLAIN: [&str; 8] = [
     "digest",
     "mount",
@@ -46,6 +47,7 @@ impl fmt::Display for Redacted<'_> {
 }
 
 /// A URL as [`Redacted`] prints it, for an error that outlives its request.
+/// Made at once, so that no error holds the secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedactedUrl(Box<str>);
 
@@ -61,7 +63,8 @@ impl fmt::Display for RedactedUrl {
     }
 }
 
-/// The values that [`Redacted`] leaves out of a URL's query.
+/// The values that [`Redacted`] leaves out of a URL's query. An answer to that
+/// URL may repeat them.
 pub(super) fn secrets_of(url: &Url) -> Vec<Secret> {
     let values = url.query_pairs();
     let secret = values.filter(|(name, _)| !PLAIN.contains(&&**name));
@@ -70,7 +73,8 @@ pub(super) fn secrets_of(url: &Url) -> Vec<Secret> {
         .collect()
 }
 
-/// `text` in one line without control characters, cut to a readable length.
+/// `text` in one line without control characters, cut to a readable length: a
+/// host can write neither lines of the log nor escape sequences.
 pub fn printable(text: &str) -> String {
     let cleaned = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let shown: String = cleaned.take(SHOWN).collect();

@@ -8,15 +8,18 @@ use super::error::HttpError;
 use super::reach::{Astray, Lead};
 use super::{Redirects, Request, Response};
 
-/// The most redirects of one request.
+/// The most redirects of one request (WIRE-16).
 pub(super) const MOST: usize = 5;
 
 /// The target of a redirect, if the answer is one. Requests that write follow
 /// within the origin that they were meant for, and only with method and body
-/// unchanged (307 and 308, RFC 9110 section 15.4).
+/// unchanged (307 and 308, RFC 9110 section 15.4). Any other redirect of theirs
+/// is the answer, an unexpected status: nothing is written elsewhere than it
+/// was checked.
 pub(super) fn target(request: &Request, response: &Response) -> Result<Option<Lead>, HttpError> {
     let reads = request.method == Method::GET || request.method == Method::HEAD;
     let is_redirect = match response.status.as_u16() {
+        // Clients make a `GET` of a `POST` that is answered so.
         301..=303 => reads,
         307 | 308 => true,
         _ => false,

@@ -1,4 +1,5 @@
-//! When a request is sent again, and after which wait.
+//! When a request is sent again, and after which wait (SIG-45; the table is in
+//! `spec/faults.md`, "What is asked for again").
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::host::{Host, LastFailure};
 use super::redact::Redacted;
 use super::{Leash, Replay, Request, Response};
 
+/// The longest first wait; it doubles with each attempt, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(20);
 /// The attempt after which the user is told why nothing happens.
@@ -27,6 +29,8 @@ impl PassingFailure {
     pub(super) fn of_answer(response: Response, request: &Request) -> Result<Response, Self> {
         let again = match request.replay {
             Replay::Safe => (request.is_passing)(&response),
+            // The host did nothing. After any other failure a write of others
+            // may stand there, which the same request would erase.
             Replay::Ask => response.status == StatusCode::TOO_MANY_REQUESTS,
         };
         if again {
@@ -39,6 +43,7 @@ impl PassingFailure {
     /// Gives the error back if a repetition would not help or could harm.
     pub(super) fn of_error(error: HttpError, replay: Replay) -> Result<Self, HttpError> {
         let again = match error {
+            // It may have been carried out.
             HttpError::Broken { .. } | HttpError::Silence { .. } => replay == Replay::Safe,
             _ => error.is_passing(),
         };
@@ -64,7 +69,8 @@ impl PassingFailure {
         }
     }
 
-    /// The failure as the host's other requests need to know it.
+    /// The failure as the host's other requests need to know it. Only silence
+    /// ends the requests of others at once: see [`Host::given_up`].
     fn trouble(&self) -> LastFailure {
         match self {
             Self::Answer(_) => LastFailure::Answer(self.words()),
@@ -89,9 +95,12 @@ impl PassingFailure {
 /// The waits of one request: full jitter, bounded by the budget of its host,
 /// by its own, and by the run's deadline.
 pub(super) struct Pace {
+    /// Of the host: see [`Host::failing_since`].
     budget: Duration,
     deadline: Instant,
     attempts: u32,
+    /// Of this request: others may be answered meanwhile, which excuses the
+    /// host and not this request.
     failing_since: Option<Instant>,
 }
 
@@ -125,6 +134,7 @@ impl Pace {
         leash: Option<Leash>,
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
+        // What may not be there at all is not waited for.
         if leash.is_some_and(|leash| self.attempts >= leash.attempts) {
             return Err(give_up(failure, self.attempts, None));
         }
@@ -137,6 +147,8 @@ impl Pace {
         };
         let now = Instant::now();
         if let Some(asked) = asked {
+            // The user learns at once how long the registry wants to be left
+            // alone.
             if now + asked > self.deadline {
                 return Err(give_up(failure, self.attempts, Some(asked)));
             }
@@ -150,6 +162,7 @@ impl Pace {
             host.complained(began);
         }
         let wait = jittered(self.attempts);
+        // No attempt would be left after this wait.
         if now + wait > end {
             return Err(give_up(failure, self.attempts, None));
         }
@@ -161,6 +174,8 @@ impl Pace {
     }
 }
 
+/// Any time up to the ceiling: requests that failed together do not come back
+/// together.
 fn jittered(attempts: u32) -> Duration {
     let ceiling = SHORTEST
         .saturating_mul(1 << attempts.saturating_sub(1).min(10))
@@ -189,6 +204,8 @@ fn give_up(failure: PassingFailure, attempts: u32, asked: Option<Duration>) -> H
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.header(RETRY_AFTER.as_str())?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        // Too large for a number is too long as well; clamped, so that it can
+        // be added to a time (case 17).
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
         let wait = Duration::from_secs(seconds.min(u64::from(u32::MAX)));
         return (!wait.is_zero()).then_some(wait);

@@ -40,9 +40,11 @@ pub struct Roots {
     /// Each once, in a stable order. Empty if there are none; that is an error
     /// only for a connection that needs one.
     pub certificates: Vec<CertificateDer<'static>>,
-    /// The file that was read and each folder, whether it exists or not.
+    /// The file that was read and each folder, whether it exists or not. For
+    /// the message that a certificate lacks a root.
     pub looked_in: Vec<PathBuf>,
-    /// Files in which something could not be used.
+    /// Files in which something could not be used. For the same message: they
+    /// are no error, as with Go.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -72,7 +74,7 @@ impl LazyRoots {
         }
     }
 
-    /// The roots, read once.
+    /// The roots, read once. The first call reads files, and blocks meanwhile.
     pub fn load(&self) -> &Arc<Roots> {
         let read = || Roots::load(self.cert_file.as_deref(), self.cert_dir.as_deref()).into();
         self.loaded.get_or_init(read)
@@ -96,6 +98,8 @@ impl Roots {
     ) -> Self {
         let mut roots = Self::default();
         match ssl_cert_file.filter(|path| !path.as_os_str().is_empty()) {
+            // Only this file, also if it cannot be read: the user said whom to
+            // trust.
             Some(file) => {
                 roots.looked_in.push(file.to_owned());
                 roots.read_file(file);
@@ -151,6 +155,7 @@ impl Roots {
             .map(|entry| entry.path())
             .filter(|path| is_file(path))
             .collect();
+        // The order of a folder is that of its file system.
         files.sort_unstable();
         for file in files {
             self.read_file(&file);

@@ -1,5 +1,5 @@
 //! When a host last moved bytes, and when a line of the log is due about one that
-//! does not: after ten seconds, then now and then.
+//! does not: after ten seconds, then now and then (SIG-80).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Silence {
     heard_at: Option<Instant>,
+    /// Of whatever request: a host is named once, however many wait.
     said_at: Option<Instant>,
 }
 
@@ -34,7 +35,9 @@ impl Silence {
     pub(super) fn due(&self, since: Instant) -> Instant {
         match self.said_at {
             None => since + FIRST,
+            // The same wait goes on.
             Some(said_at) if said_at >= since => said_at + AGAIN,
+            // Something moved since that line: a new wait.
             Some(said_at) => said_at.max(since) + FIRST,
         }
     }
@@ -64,7 +67,8 @@ impl Silence {
 pub(super) struct Pulse(Arc<Mutex<Option<Instant>>>);
 
 impl Pulse {
-    /// The request is sent, perhaps again.
+    /// The request is sent, perhaps again. The first time counts: a repetition
+    /// is no sign of the host.
     pub(super) fn begin(&self, began: Instant) {
         self.last_mut().get_or_insert(began);
     }

@@ -30,7 +30,9 @@ use super::certificate::ServerCertificate;
 /// `anyExtendedKeyUsage`, 2.5.29.37.0.
 const ANY_PURPOSE: [usize; 5] = [2, 5, 29, 37, 0];
 
-/// A root vouches for a certificate, but is not fit to.
+/// A root vouches for a certificate, but is not fit to. Told apart from an
+/// unknown authority: the root is listed, and the message says why it does not
+/// help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnfitRoot {
     #[error("the root certificate that vouches for it has expired, or is not valid yet")]
@@ -72,8 +74,11 @@ impl CertificateVerifier {
         now: UnixTime,
     ) -> Result<(), CertificateError> {
         let leaf = parse(shown)?;
+        // Go refuses a handshake with any certificate that it cannot parse,
+        // needed or not.
         let others = others.iter().map(|other| Ok((other, parse(other)?)));
         let others: Vec<_> = others.collect::<Result<_, CertificateError>>()?;
+        // Before any chain is looked for, as in Go's `Verify`.
         if !leaf.is_for(name) {
             return Err(CertificateError::NotValidForNameContext {
                 expected: name.to_owned(),
@@ -121,6 +126,7 @@ impl CertificateVerifier {
             .map(|(der, _)| CertificateDer::from(der.as_ref()))
             .collect();
         let end = EndEntityCert::try_from(shown).map_err(sorted)?;
+        // webpki hands on its own errors alone.
         let unfit = Cell::new(None);
         let check = |path: &VerifiedPath<'_>| self.check(path, now, &unfit);
         end.verify_for_usage(
@@ -154,6 +160,7 @@ impl CertificateVerifier {
         let chain = authorities.iter().map(|der| ServerCertificate::parse(der));
         let mut chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(malformed)?;
         let may_sign = |(between, one): (usize, &ServerCertificate<'_>)| one.may_sign(between);
+        // The first has none between it and the server's.
         if !chain.iter().enumerate().all(may_sign) {
             return Err(webpki::Error::EndEntityUsedAsCa);
         }
@@ -173,6 +180,7 @@ impl CertificateVerifier {
             } else if !root.may_sign(between) || check_alone(&root, now).is_err() {
                 unfit.set(Some(UnfitRoot::MayNotSign));
             } else {
+                // Go leaves out a root that stands in the chain already.
                 return !chain.iter().any(|one| one.is_same_party(&root));
             }
             false
@@ -266,7 +274,8 @@ impl ExtendedKeyUsageValidator for ForServers {
 }
 
 /// An algorithm that verifies the copy of a certificate as if it were the
-/// original.
+/// original. All other messages, those of authorities, are verified as they
+/// are.
 #[derive(Debug)]
 struct OfCopy<'a> {
     algorithm: &'static dyn SignatureVerificationAlgorithm,
@@ -281,6 +290,8 @@ impl SignatureVerificationAlgorithm for OfCopy<'_> {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
+        // All bytes that are signed are compared, so that no other message is
+        // exchanged.
         let is_copy = message == self.copy;
         let message = if is_copy { self.original } else { message };
         self.algorithm

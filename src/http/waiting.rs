@@ -17,8 +17,9 @@ use super::{Client, Request};
 
 impl Client {
     /// The outcome of `work`, or an error as soon as the run's time is over. As
-    /// long as the host does nothing for `request`, or for `others` that ask the
-    /// same in another way, says so.
+    /// long as the host does nothing for `request`, or for `others` that ask
+    /// the same in another way, says so. At the deadline `work` is dropped,
+    /// wherever it is.
     pub(super) async fn in_time<T>(
         &self,
         request: &Request,
@@ -31,6 +32,8 @@ impl Client {
         }
         let (host, asked_at) = (self.host(&request.url), Instant::now());
         let since = || {
+            // A request that was sent waits for itself; one that waits for its
+            // turn waits for whatever the host does.
             let pulses = std::iter::once(request).chain(others);
             let last = pulses.filter_map(|request| request.pulse.last()).max();
             last.unwrap_or_else(|| host.silence(|silence| silence.since(asked_at)))
@@ -47,6 +50,7 @@ impl Client {
             if now >= self.deadline {
                 return Err(too_late());
             }
+            // Bytes may have moved since the line was due.
             let since = since();
             if host.silence(|silence| silence.is_due(since, now)) {
                 self.say_waiting(request, &host, since);
@@ -66,6 +70,7 @@ impl Client {
             return;
         }
         let began = host.failing_since().map_or(since, |began| began.min(since));
+        // The budget, and one answer that may take its whole time after it.
         let end = began + self.retry_budget + patience(request);
         let left = seconds(end.min(self.deadline).saturating_duration_since(now));
         let trouble = match host.trouble() {

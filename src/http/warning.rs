@@ -1,5 +1,6 @@
 //! A registry's words for its users: `Warning: 299 - "<text>"`
 //! (distribution-spec v1.1, "Warnings"; RFC 7234 section 5.5).
+//! They fail nothing (`spec/faults.md`, case 75).
 
 use reqwest::header::WARNING;
 
@@ -30,6 +31,7 @@ fn text(value: &str) -> Option<String> {
     let mut text = String::new();
     let mut characters = quoted.chars();
     loop {
+        // Quotes that are not closed hold no text that is meant.
         match characters.next()? {
             '"' => break,
             '\\' => text.push(characters.next()?),
