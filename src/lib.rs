@@ -16,8 +16,8 @@
 //!
 //! [`fuzzing`]: crate
 
-// Modules are private unless a test, a tool or the program needs them, so that
-// the compiler reports unused items.
+// Modules are private unless a test, a tool or a program of `src/bin` needs them, so
+// that the compiler reports unused items.
 #![deny(unreachable_pub)]
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -56,7 +56,7 @@ pub mod service;
 
 pub(crate) mod child;
 pub mod config;
-// No code of the program reads with its reading half, `open`, yet.
+// Public for `open`, the inverse of sealing: tests and fuzzers alone call it.
 pub mod envelope;
 pub mod http;
 pub mod pkcs11;

@@ -1,5 +1,8 @@
 //! The words of an error's cause without the input that a parser quotes: that
-//! input may hold a secret.
+//! input may hold a secret (SIG-62).
+//!
+//! An error of ours holds only what may be shown. One of a library's parser may quote,
+//! and says where and why in words alone: these are taken apart here.
 
 use std::error::Error;
 use std::io;
@@ -19,8 +22,11 @@ pub(super) fn words(cause: &(dyn Error + 'static)) -> String {
     }
 }
 
+/// The place and the expected type, of an error that may quote the value found:
+/// `invalid type: string "…", expected u8 at line 1 column 19`.
 fn json(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
+    // Line 0 is no place: the error was made outside of a text.
     let place = match line {
         0 => String::new(),
         _ => format!(" at line {line}, column {column}"),

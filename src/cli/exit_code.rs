@@ -1,5 +1,6 @@
-//! The one map from a failure to the exit code (`spec/signer.md`,
-//! "Exit codes").
+//! The one map from a failure to the exit code (`spec/signer.md`, "Outputs" and
+//! SIG-18). Platforms tell by it whether running again can help: 111, 117 and 119
+//! say so.
 
 use std::io;
 use std::path::PathBuf;
@@ -120,7 +121,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The code that the process exits with.
+    /// The code that the process exits with. It follows from the failure alone: one
+    /// after something was published is a [`PhaseError::InPart`].
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Flag(_) => FLAG,
@@ -133,6 +135,7 @@ impl Failure {
             | Self::Credentials(_)
             | Self::Generate(_)
             | Self::Receipt { .. } => INVALID_INPUT,
+            // Something is published, and nobody has the record of it.
             Self::Unreported { .. } => IN_PART,
             Self::Privileges(_) | Self::Start(_) | Self::Panic => UNEXPECTED,
             Self::KeyPair(error) => of_key_pair(error),
@@ -157,6 +160,8 @@ fn of_key_pair(error: &KeyPairError) -> u8 {
     }
 }
 
+/// The code of a step that failed. Codes of what was asked for (3) and of what it
+/// points to (115) differ: `cosign.toml` is right where a key file is not there.
 fn of_phase(error: &PhaseError) -> u8 {
     match error {
         PhaseError::Contradiction { .. }
@@ -175,10 +180,13 @@ fn of_phase(error: &PhaseError) -> u8 {
         | PhaseError::TagGone { .. }
         | PhaseError::Missing { .. } => IMAGE,
         PhaseError::WriteAccess { source, .. } => of_kind(source.kind(), ACCESS_DENIED),
+        // A document is the only content that can come to be unreadable later, and
+        // the only one that is too long for a log (EVD-43).
         PhaseError::Sbom { .. } | PhaseError::TooLongForLog { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
         PhaseError::Sign { source, .. } => match source {
             SignError::Service(error) => of_fault(error.kind()),
+            // EVD-77: the messages were signed for another key.
             SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
             _ => SIGNING,
         },
@@ -186,7 +194,10 @@ fn of_phase(error: &PhaseError) -> u8 {
             of_fault(source.kind())
         }
         PhaseError::Seal(_) => SIGNING,
+        // SIG-46: with more time it might have ended well. A signal is no fault of a
+        // registry's.
         PhaseError::Stopped(Stop::OutOfTime(_)) => UNREACHABLE,
+        // Of these all but the signal are bugs.
         PhaseError::NoKey(_)
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
@@ -195,7 +206,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::Place(error) => of_kind(error.kind(), REFUSED),
         PhaseError::Mixed(_) => REFUSED,
         PhaseError::InPart(source) => match &**source {
-            // Running again cannot help.
+            // Running again cannot help, so that 118 wins over 117 (SIG-18).
             PhaseError::Place(error) if error.kind() == FailureKind::Refused => REFUSED,
             _ => IN_PART,
         },
@@ -231,7 +242,9 @@ fn of_kind(kind: FailureKind, content: u8) -> u8 {
         FailureKind::Denied => ACCESS_DENIED,
         FailureKind::Refused => REFUSED,
         FailureKind::Content => content,
+        // No registry's fault: what is to be stored cannot be read or built.
         FailureKind::Local => SIGNING,
+        // A proxy that a variable names (SIG-64, SIG-65).
         FailureKind::Setting => INVALID_INPUT,
         FailureKind::Stopped => UNEXPECTED,
     }

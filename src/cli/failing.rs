@@ -7,7 +7,9 @@ use super::line::LogFormat;
 use super::operands::Operands;
 use super::{Log, causes, hint, usage};
 
-/// Says what failed, with its causes and its remedy, in the log's own format.
+/// Says what failed, with its causes and its remedy, in the log's own format. A bad
+/// flag is said on stderr, with the list of flags, as Go does (SIG-2); for machines
+/// it is a line of the log like others (SIG-83).
 #[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
 pub(super) fn report(failure: &Failure, log: Option<&Log>) {
     let is_text = log.is_none_or(|log| log.format() == LogFormat::Text);
@@ -25,7 +27,8 @@ pub(super) fn report(failure: &Failure, log: Option<&Log>) {
     error!(hint = hint.as_deref(), image, place, key, "{causes}");
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, the cause last. Only the words of a parser
+/// are left out; secrets are taken out where the line is written.
 pub(super) fn chain(failure: &Failure) -> String {
     let causes = anyhow::Chain::new(failure).map(causes::words);
     causes.collect::<Vec<_>>().join(": ")

@@ -28,7 +28,8 @@ pub enum Invocation {
     Run(Flags),
 }
 
-/// The flags as given: `None` is a flag that was not there.
+/// The flags as given: `None` is a flag that was not there. Of a flag that stands
+/// there twice the last one counts, as in Go, but for repeatable ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     pub check: bool,
@@ -42,7 +43,10 @@ pub struct Flags {
     pub layers: Option<PathBuf>,
     /// By their flags.
     pub limits: BTreeMap<&'static str, u64>,
+    /// As text: a bad one is an input that cannot be used, exit code 3, and no bad
+    /// flag (SIG-71, SIG-83).
     pub log_format: Option<OsString>,
+    /// Likewise.
     pub log_level: Option<OsString>,
     pub colour: Option<Colour>,
     pub receipt: Option<PathBuf>,
@@ -71,10 +75,13 @@ pub(super) enum FlagKind {
     Switch,
 }
 
+/// One flag, as the usage text shows it. Its default is text alone: `inputs`,
+/// `limits` and `phase` hold the values, and tests compare the two.
 pub(super) struct Definition {
     pub(super) name: &'static str,
     pub(super) kind: FlagKind,
     pub(super) usage: &'static str,
+    /// Empty where the flag has none.
     pub(super) default: &'static str,
 }
 
@@ -204,7 +211,8 @@ pub(super) fn names() -> [&'static str; DEFINITIONS.len()] {
 }
 
 impl Invocation {
-    /// Parses the arguments without the program's name.
+    /// Parses the arguments without the program's name. As in Go, `-h` answers at
+    /// once, `-version` only if all flags before and after it are good (SIG-2).
     ///
     /// # Errors
     /// On a flag that is not defined, has no value or a bad one: the message on
@@ -249,6 +257,8 @@ impl Given {
         match body(&argument) {
             Ok(Some(body)) => Some(self.take(body, arguments)),
             Ok(None) => {
+                // `--` ends the flags and is gone; any other argument, a mere `-`
+                // included, is the first of those that are no flags.
                 if argument != "--" {
                     self.flags.arguments.push(argument);
                 }
@@ -265,6 +275,7 @@ impl Given {
     ) -> Result<Step, FlagError> {
         let (name, value) = split_value(body);
         let Some(flag) = DEFINITIONS.iter().find(|flag| flag.name == name) else {
+            // Go knows these two unless a program defines them.
             if name == "help" || name == "h" {
                 return Ok(Step::Help);
             }
@@ -281,6 +292,7 @@ impl Given {
             }
             return Ok(Step::Flag);
         }
+        // The next argument is the value whatever it looks like, a dash included.
         let value = value
             .map(OsStr::to_owned)
             .or_else(|| arguments.next())
@@ -315,9 +327,11 @@ impl Flags {
         };
         match name {
             "generate-key-pair" => {
+                // `keys/` would make the hidden file `keys/.key`.
                 if value.as_bytes().ends_with(b"/") {
                     return Err(refuse("must end with a name"));
                 }
+                // An empty path is one that was not given (SIG-4).
                 self.key_pair = Some(value)
                     .filter(|value| !value.is_empty())
                     .map(Into::into);
@@ -368,7 +382,8 @@ impl Flags {
     }
 }
 
-/// A flag without its dashes; `None` is the end of the flags.
+/// A flag without its dashes; `None` is the end of the flags. An argument counts by
+/// its bytes: paths need not be UTF-8.
 fn body(argument: &OsStr) -> Result<Option<&OsStr>, FlagError> {
     let bytes = argument.as_bytes();
     let body = match bytes {
@@ -414,11 +429,13 @@ pub(super) fn identities(is_on: bool) -> Identities {
     }
 }
 
+/// An argument as a message repeats it. Go prints it as it is, control characters
+/// included.
 fn shown(argument: &OsStr) -> String {
     escaped(&argument.to_string_lossy()).into_owned()
 }
 
-/// A bad flag. The message is Go's, to the letter.
+/// A bad flag. The message is Go's, to the letter (package `flag`, Go 1.26).
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
     #[error("bad flag syntax: {0}")]

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-/// Why a value was refused, in the words of Go's `flag`.
+/// Why a value was refused, in the words of Go's `flag` (`numError`): no value of
+/// its kind, or a number that is too large or too small.
 pub(super) const PARSE: &str = "parse error";
 pub(super) const NOT_A_SIZE: &str = "parse error: write a number, or one of KiB, MiB or GiB (4MiB)";
 pub(super) const RANGE: &str = "value out of range";
@@ -28,6 +29,7 @@ pub(super) fn id(text: &OsStr) -> Result<u32, &'static str> {
         return Err(PARSE);
     }
     match digits.parse() {
+        // Go reads `-0` as 0.
         Ok(0) => Ok(0),
         Ok(id) if !negative && id != u32::MAX => Ok(id),
         _ => Err(RANGE),
@@ -54,6 +56,7 @@ pub(super) fn duration(text: &OsStr) -> Result<Duration, &'static str> {
     let mut nanoseconds: u64 = 0;
     while !rest.is_empty() {
         let (term, after) = duration_term(rest).ok_or(PARSE)?;
+        // Of a duration that is too long, Go says `parse error` as well.
         nanoseconds = nanoseconds.checked_add(term).ok_or(PARSE)?;
         rest = after;
     }
@@ -109,7 +112,9 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-/// `0.<digits>` of a unit, rounded down. No unit has more than 13 digits.
+/// `0.<digits>` of a unit, rounded down. No unit has more than 13 digits, so that
+/// 18 digits are enough for a nanosecond, and the product fits 128 bits. Go stops
+/// there as well (`leadingFraction`).
 fn part(unit: u64, digits: &str) -> u64 {
     let mut scale: u128 = 1;
     let mut value: u128 = 0;
@@ -121,7 +126,7 @@ fn part(unit: u64, digits: &str) -> u64 {
 }
 
 /// A number of bytes or of other things, more than 0; a binary unit multiplies
-/// it. Go has no such flag.
+/// it (SIG-2). Go has no such flag.
 pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
     let text = text.to_str().ok_or(NOT_A_SIZE)?;
     let (digits, unit) = split_digits(text);
@@ -144,7 +149,8 @@ pub(super) fn size(text: &OsStr) -> Result<u64, &'static str> {
     }
 }
 
-/// `strconv.Quote`.
+/// `strconv.Quote`, with which Go's `flag` shows a bad value. The result has no
+/// control character, so that the value can be printed.
 pub(super) fn quoted(text: &OsStr) -> String {
     let mut quoted = String::from('"');
     for chunk in text.as_bytes().utf8_chunks() {

@@ -29,7 +29,8 @@ use crate::config::closest;
 use crate::oci::Registry;
 use crate::phase::Mixture;
 
-/// The remedy of a run that ended early.
+/// The remedy of a run that ended early; none where the message says it already, or
+/// nobody knows one.
 pub(super) fn of(failure: &Failure) -> Hint {
     match failure {
         Failure::PlatformApi(_) => say("set `CNB_PLATFORM_API` to a version from 0.7 to 0.15"),
@@ -59,6 +60,7 @@ fn of_flag(error: &FlagError) -> Hint {
             Some(meant) => Some(format!("did you mean `-{meant}`?").into()),
             None => say("the flags are listed above"),
         },
+        // A bare number, in most cases: Go's durations have units.
         FlagError::BadValue {
             name: "retry-budget" | "settle" | "timeout",
             reason: go::PARSE,

@@ -26,15 +26,18 @@ use super::line::{Colour, InvalidFormat, InvalidLevel, LogFormat, LogLevel};
 
 const LAYERS: &str = "/layers";
 const REPORT: &str = "report.toml";
+/// For one registry, from its first failure on (SIG-45).
 const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
+/// For the whole run, all hosts together (SIG-46).
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The variables that the signer reads, as they are.
+/// The variables that the signer reads, as they are. Those by which keys, services
+/// and clouds are found are not among them: [`Environment::lookup`] gives these.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// `CNB_PLATFORM_API`
     pub platform_api: Option<OsString>,
-    /// `COSIGN_PASSWORD`; set but empty it is the empty password.
+    /// `COSIGN_PASSWORD`; set but empty it is the empty password (SIG-12).
     pub cosign_password: Option<Secret>,
     /// `CNB_REGISTRY_AUTH`
     pub registry_auth: Option<Secret>,
@@ -57,14 +60,16 @@ pub struct Environment {
     /// `SSL_CERT_DIR`, folders with colons between them
     pub ssl_cert_dir: Option<OsString>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or else the same in lower case;
-    /// and `REQUEST_METHOD`
+    /// and `REQUEST_METHOD`, as in Go's `httpproxy` (SIG-63, SIG-65). The URLs are
+    /// secrets: they may hold a password.
     pub proxies: Proxies,
     /// `SOURCE_DATE_EPOCH`, seconds since 1970
     pub source_date_epoch: Option<OsString>,
     fallbacks: Fallbacks,
 }
 
-/// The variables that stand in for flags.
+/// The variables that stand in for flags. They are kept as text: a flag that wins
+/// over its variable also saves the run from a bad value there.
 #[derive(Debug, Default)]
 struct Fallbacks {
     cosign_config: Option<OsString>,
@@ -77,7 +82,7 @@ struct Fallbacks {
     log_level: Option<OsString>,
     no_ambient_credentials: Option<OsString>,
     no_color: Option<OsString>,
-    /// `NO_COLOR`
+    /// `NO_COLOR`, which many programs know
     no_color_of_all: Option<OsString>,
     report: Option<OsString>,
     strict_formats: Option<OsString>,
@@ -107,7 +112,8 @@ impl Environment {
         |name| std::env::var_os(name)
     }
 
-    /// The environment that `lookup` knows.
+    /// The environment that `lookup` knows; tests and fuzzers have one of their own.
+    /// An empty variable counts as unset, as in the lifecycle (SIG-4).
     pub fn collect(lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let file = |name: &str| variable(name).map(PathBuf::from);
@@ -129,6 +135,7 @@ impl Environment {
             path: variable("PATH"),
             ssl_cert_file: file("SSL_CERT_FILE"),
             ssl_cert_dir: variable("SSL_CERT_DIR"),
+            // Go takes the upper case first, one variable at a time.
             proxies: Proxies {
                 http: proxy("HTTP_PROXY").or_else(|| proxy("http_proxy")),
                 https: proxy("HTTPS_PROXY").or_else(|| proxy("https_proxy")),
@@ -202,7 +209,7 @@ pub fn colour(flags: &Flags, environment: &Environment) -> Colour {
 /// The inputs of a run. Paths are relative to the working directory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inputs {
-    /// Whether the run ends before it signs.
+    /// Whether the run ends before it signs (SIG-93).
     pub is_check: bool,
     /// Where to write what is to be signed elsewhere, in place of signing.
     pub generate: Option<PathBuf>,
@@ -216,19 +223,22 @@ pub struct Inputs {
     pub insecure_registries: Vec<Namespace>,
     /// How much of an image is read.
     pub limits: Limits,
-    /// How long to wait before looking for signers that ran at the same time.
+    /// How long to wait before looking for signers that ran at the same time; none
+    /// is a time that the run measures, zero does not look at all
+    /// (`spec/decisions/0007`).
     pub settle: Option<Duration>,
     /// The treatment of a run that mixes forms with others.
     pub formats: Formats,
     /// The identities that registries may be shown.
     pub identities: Identities,
-    /// For how long a failing registry is asked again.
+    /// For how long a failing registry is asked again; zero asks nothing twice.
     pub retry_budget: Duration,
-    /// How long all requests may take together.
+    /// How long the run may take, from the start of the process.
     pub timeout: Duration,
-    /// The user to change to.
+    /// The user to change to; none is no change, and not root as in the lifecycle
+    /// (SIG-16).
     pub uid: Option<u32>,
-    /// The group to change to.
+    /// The group to change to; likewise.
     pub gid: Option<u32>,
     /// The time of creation that stored objects state; nothing if unset.
     pub created: Option<Timestamp>,
@@ -306,7 +316,8 @@ fn path(flag: Option<PathBuf>, variable: &Option<OsString>) -> Option<PathBuf> {
         .or_else(|| variable.as_ref().map(PathBuf::from))
 }
 
-/// An id from a variable. The lifecycle takes garbage for 0.
+/// An id from a variable. The lifecycle takes garbage for 0 (`platform`, `intEnv`),
+/// which is root: hence the warning (SIG-4).
 fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
     go::id(text).unwrap_or_else(|_| {
         let text = text.to_string_lossy();
@@ -348,7 +359,9 @@ fn insecure_registries(
     variable: &Option<OsString>,
 ) -> Result<Vec<Namespace>, InputsError> {
     // As in the lifecycle, a repeatable flag adds to the variable. Unlike there,
-    // an empty entry is nothing, and not every registry.
+    // an empty entry is nothing, and not every registry: Tekton's task
+    // `buildpacks-phases` 0.3 passes the variable's value as one flag, and that is
+    // empty by default. So a flag is split at commas as the variable is.
     let written = variable.iter().chain(flags);
     let mut registries = Vec::new();
     for list in written {

@@ -12,7 +12,8 @@ use crate::keys::{KeyPair, PairFiles};
 use crate::oci::Digest;
 use crate::secret::Secret;
 
-/// Writes `PREFIX.key` and `PREFIX.pub`. The other flags are looked at, not used.
+/// Writes `PREFIX.key` and `PREFIX.pub`. The other flags are looked at, not used. No
+/// file is ever replaced, so that a second call with one prefix fails (KEY-52).
 ///
 /// # Errors
 /// On flags of a run and on arguments, and on a pair that cannot be made.
@@ -23,9 +24,11 @@ pub(super) fn make(
     watch: &Watch,
 ) -> Result<(), Failure> {
     stands_alone(flags).map_err(Failure::Inputs)?;
+    // As for a run: the new key is in memory from here on.
     if let Err(refused) = privileges::harden() {
         warn!("{refused}");
     }
+    // The exact value (SIG-91). Nobody is prompted, as cosign prompts at a terminal.
     let password = environment.cosign_password.take().unwrap_or_else(|| {
         warn!(
             hint = hint::OF_EMPTY_PASSWORD,
@@ -35,7 +38,8 @@ pub(super) fn make(
     });
     let pair = KeyPair::generate(&password).map_err(Failure::KeyPair)?;
     drop(password);
-    // A signal from now on lets the files be written to their end.
+    // A signal from now on lets the files be written to their end: a private key
+    // without its public half, or half a key, would be left behind.
     watch.end(0);
     let PairFiles { private, public } = pair.write(prefix).map_err(Failure::KeyPair)?;
     let (private, public) = (private.display(), public.display());
@@ -44,7 +48,8 @@ pub(super) fn make(
     Ok(())
 }
 
-/// A run that was asked for besides would be left out in silence.
+/// A run that was asked for besides would be left out in silence (SIG-90). A flag
+/// with its default value is refused as well.
 fn stands_alone(flags: Flags) -> Result<(), InputsError> {
     let count = flags.arguments.len();
     let of_a_run = Flags {

@@ -11,6 +11,7 @@ pub(super) struct Setting {
     /// Without its dash.
     pub flag: &'static str,
     pub variable: &'static str,
+    /// The defaults are those of [`Limits`], which knows no flags.
     field: fn(&mut Limits) -> &mut u64,
 }
 
@@ -47,7 +48,8 @@ pub(super) const SETTINGS: [Setting; 6] = [
     },
 ];
 
-/// The name and value of a limit, if `flag` is one.
+/// The name and value of a limit, if `flag` is one. Counts are read as sizes are:
+/// `1KiB` entries are 1024.
 ///
 /// # Errors
 /// On a value that is no limit, in words for Go's message.

@@ -178,8 +178,9 @@ impl Line {
     }
 
     /// The line with its end, several lines if it has a hint. None of `secrets`
-    /// is in it, whatever the source of its text.
+    /// is in it, whatever the source of its text (SIG-15).
     pub(super) fn written(&self, style: &Style, secrets: &Secrets) -> String {
+        // Scrubbed first: secrets are looked for in the text as it was said.
         let safe = |text: &str| {
             let text = secrets.scrubbed(text, Voice::Ours, &[]);
             escaped(&text).into_owned()
@@ -196,6 +197,7 @@ impl Line {
             LogLevel::Warn => ("\u{1b}[33;1m", "Warning: "),
             LogLevel::Info | LogLevel::Debug => ("", ""),
         };
+        // The prefix alone is coloured, as in the lifecycle.
         let mut text = match colour {
             Colour::On if !prefix.is_empty() => format!("{sequence}{prefix}\u{1b}[0m"),
             Colour::On | Colour::Off => prefix.to_owned(),
@@ -207,6 +209,7 @@ impl Line {
             }
         }
         text.push('\n');
+        // Line by line: their breaks are ours and are not to be escaped.
         for line in self.lines.lines() {
             text.push_str(&safe(line));
             text.push('\n');
@@ -219,6 +222,8 @@ impl Line {
         text
     }
 
+    /// All members are strings, and as safe as lines are: somebody may print one
+    /// (SIG-83).
     fn json(&self, safe: impl Fn(&str) -> String) -> String {
         let mut message = safe(self.message.trim_end_matches('\n'));
         for line in self.lines.lines() {
@@ -275,7 +280,9 @@ impl Serialize for Object {
 }
 
 /// Text without control characters (but tabs), line separators and marks that
-/// turn the direction of writing; they are spelled out as `\n` or `\u{1b}`.
+/// turn the direction of writing; they are spelled out as `\n` or `\u{1b}`. With
+/// the marks, text reads otherwise than it is (CVE-2021-42574, "Trojan Source").
+/// Text that was escaped is not changed again.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     let is_hostile = |c: char| {
         (c.is_control() && c != '\t')

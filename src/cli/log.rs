@@ -1,5 +1,9 @@
 //! The log: the events of this process that are shown, on stdout alone. The
-//! form of a line is left to [`line`](super::line).
+//! form of a line is left to [`line`](super::line), the way to its reader to
+//! [`output`](super::output).
+//!
+//! Errors go to stdout too, as those of the lifecycle's phases do (lifecycle v0.21
+//! `log/default_logger.go`), whatever the Platform API specification says of stderr.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,7 +81,8 @@ impl Log {
     }
 
     fn shows(&self, metadata: &Metadata<'_>) -> bool {
-        // The chatter of the HTTP and TLS libraries is shown at no level.
+        // The chatter of the HTTP and TLS libraries is shown at no level; the
+        // lifecycle discards that of its libraries, too.
         let target = metadata.target();
         let is_ours = target == "signer" || target.starts_with("signer::");
         is_ours && LogLevel::of(*metadata.level()) as u8 >= self.level.load(Ordering::Relaxed)
@@ -93,6 +98,8 @@ impl Log {
             .with_writer(writer)
             // A closed stdout is no reason to write to stderr.
             .log_internal_errors(false);
+        // Without the hint, the filter would be asked about each trace event of the
+        // libraries.
         tracing_subscriber::registry().with(lines).with(
             dynamic_filter_fn(move |metadata, _| log.shows(metadata))
                 .with_max_level_hint(LevelFilter::DEBUG),

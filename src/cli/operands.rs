@@ -1,11 +1,13 @@
 //! The operands of a failure, which its words name, as fields of the log for
-//! machines.
+//! machines (SIG-83). The match has no catch-all: the compiler asks for the operands
+//! of a new error.
 
 use super::Failure;
 use crate::attach::{AttachError, Place};
 use crate::phase::{OwnCertificateError, PhaseError};
 
-/// The image, place and key of a line, as far as they are known.
+/// The image, place and key of a line, as far as they are known: a reference, the
+/// name that the receipt has for a place, and a key as `cosign.toml` names it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Operands {
     pub(super) image: Option<String>,
@@ -38,6 +40,7 @@ impl Operands {
             | E::Sbom { image: name, .. }
             | E::SbomLayer { image: name, .. } => image(name),
             E::Witness { image: name, .. } | E::TooLongForLog { image: name, .. } => image(name),
+            // A tag names the image that the report means, whatever it shows.
             E::Moved { tag, .. } | E::TagGone { tag, .. } | E::OwnTag { tag, .. } => image(tag),
             E::Sign {
                 image: name, key, ..

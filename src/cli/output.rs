@@ -1,8 +1,9 @@
 //! Stdout, which may have no reader: lines wait here for their reader, and the
-//! run does not wait for it.
+//! run does not wait for it (SIG-58).
 //!
 //! No thread writes them: each caller that adds a line, or waits, writes as
-//! much as stdout takes at once.
+//! much as stdout takes at once. The machines that grant no thread are those
+//! where the run must still be able to say why it ends (`spec/decisions/0020`).
 
 use std::collections::VecDeque;
 use std::io::{self, stdout};
@@ -27,6 +28,8 @@ const ROOM: usize = 1 << 20;
 /// none.
 const ROOM_FOR_ERRORS: usize = 2 * ROOM;
 /// The bytes that a ready pipe takes without blocking its writer (`PIPE_BUF`).
+/// Stdout is not made non-blocking instead: that would hold for every process that
+/// shares it.
 const PIECE: usize = 4096;
 const TICK: Duration = Duration::from_millis(20);
 
@@ -34,10 +37,11 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub(super) struct Output(Arc<Waiting>);
 
+/// Two locks: lines can be added while others are being written.
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Mutex<Backlog>,
-    /// Its holder writes.
+    /// Its holder writes. Who takes both takes this one first.
     turn: Mutex<()>,
 }
 
@@ -48,10 +52,12 @@ struct Backlog {
     missing: usize,
     /// The reader has gone.
     is_closed: bool,
+    /// For the one line that is made here.
     style: Style,
 }
 
 impl Backlog {
+    /// Adds `line`, whole or not at all, if no more than `room` bytes wait then.
     fn push(&mut self, line: &[u8], room: usize) {
         if self.is_closed {
             return;
@@ -64,6 +70,8 @@ impl Backlog {
         self.bytes.extend(line);
     }
 
+    /// Says where the log has a gap: before the next line that finds room, or at the
+    /// end.
     fn say_missing(&mut self) {
         if self.missing > 0 {
             let missing = Count(self.missing, "line");
@@ -139,12 +147,15 @@ impl Output {
                 Ok(count) => drop(self.lines().bytes.drain(..count)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return false,
+                // The reader has gone, or the disk is full: the run goes on, and
+                // its exit code says how it ended.
                 Err(_) => self.lines().close(),
             }
         }
     }
 
-    /// Writes the rest, as long as the reader takes some within `patience`.
+    /// Writes the rest, as long as the reader takes some within `patience`, which
+    /// is asked for again each time: a signal shortens it.
     pub(super) fn finish(&self, patience: impl Fn() -> Duration) {
         self.lines().say_missing();
         let mut read_last = Instant::now();

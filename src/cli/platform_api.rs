@@ -1,11 +1,12 @@
 //! The Platform API that the platform speaks (`CNB_PLATFORM_API`).
 //!
-//! Checked before flags are parsed, with the lifecycle's words. Unlike the
-//! lifecycle, the signer accepts that none is named: its inputs are the same in
-//! all of them.
+//! Checked before flags are parsed, with the lifecycle's words (lifecycle v0.21
+//! `cmd/lifecycle/main.go`, `api/version.go`; SIG-1). Unlike the lifecycle, the
+//! signer accepts that none is named: its inputs are the same in all of them.
 
 use std::ffi::OsStr;
 
+/// The range of lifecycle v0.21 (`api/apis.go`). kpack speaks 0.9 at most.
 const OLDEST: ApiVersion = ApiVersion { major: 0, minor: 7 };
 const NEWEST: ApiVersion = ApiVersion {
     major: 0,
@@ -36,6 +37,7 @@ pub fn negotiate(requested: Option<&OsStr>) -> Result<Negotiated, PlatformApiErr
     if requested.trim().is_empty() {
         return Ok(Negotiated::Unset);
     }
+    // The message repeats it, and a variable may be very long.
     let short = || requested.chars().take(64).collect();
     match parse(&requested) {
         None => Err(PlatformApiError::NotAVersion(short())),
@@ -44,7 +46,7 @@ pub fn negotiate(requested: Option<&OsStr>) -> Result<Negotiated, PlatformApiErr
     }
 }
 
-/// The lifecycle's `^v?(\d+)\.?(\d*)$`.
+/// The lifecycle's `^v?(\d+)\.?(\d*)$`: `0` and `0.` are 0.0.
 fn parse(text: &str) -> Option<ApiVersion> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (major, minor) = match text.split_once('.') {

@@ -2,8 +2,9 @@
 //! `priv/user_linux.go`).
 //!
 //! Platforms start registry phases as root or as the build image's user. Unlike
-//! in the lifecycle, an id that was not given changes nothing. As in the
-//! lifecycle, supplementary groups are kept.
+//! in the lifecycle, an id that was not given changes nothing: there it is 0, so that
+//! a phase which is not root fails without `-uid`. As in the lifecycle, supplementary
+//! groups are kept. All of this is of the whole process, its threads included.
 
 use std::fmt;
 
@@ -13,11 +14,14 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, getresgid, getresuid, setresgid, setresuid};
 
 /// Keeps the memory of this process, which holds keys, from core dumps and from
-/// other processes of the same user.
+/// other processes of the same user (SIG-17). To be called before the first key is
+/// read; a process of root's can read the memory all the same.
 ///
 /// # Errors
 /// If the kernel refuses, as a seccomp filter may.
 pub fn harden() -> Result<(), PrivilegesError> {
+    // The limit alone does not keep a core from a program that the kernel pipes it
+    // to (core(5)), the flag does.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .and_then(|()| prctl::set_dumpable(false))
         .map_err(|errno| PrivilegesError::Harden(SystemRefusal(errno)))
@@ -47,6 +51,7 @@ pub fn run_as(uid: Option<u32>, gid: Option<u32>) -> Result<(), PrivilegesError>
 fn become_user(uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
     // A change of the effective ids sets the flag anew (prctl(2), PR_SET_DUMPABLE).
     let dumpable = prctl::get_dumpable()?;
+    // The group first: the new user has no right to change it any more.
     if let Some(gid) = gid.map(Gid::from_raw) {
         let now = getresgid()?;
         if [now.real, now.effective, now.saved] != [gid; 3] {

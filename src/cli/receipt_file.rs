@@ -1,4 +1,5 @@
-//! The file of the receipt, and the files that it may not replace.
+//! The file of the receipt, and the files that it may not replace (SIG-39). How a
+//! file is written is left to [`Destination`].
 
 use std::path::Path;
 use std::time::Instant;
@@ -20,7 +21,10 @@ pub(super) struct ReceiptFile<'a> {
 
 impl<'a> ReceiptFile<'a> {
     /// Looks at the file, if one is wanted; it may replace none of those that were
-    /// `read`.
+    /// `read`. Touches the disk beside the file, to find out that it takes a new one.
+    ///
+    /// # Errors
+    /// On a path that takes no receipt.
     pub(super) fn find(
         path: Option<&'a Path>,
         read: &[Input],
@@ -39,6 +43,10 @@ impl<'a> ReceiptFile<'a> {
     }
 
     /// Writes the receipt of a run that has changed what is `visible`.
+    ///
+    /// # Errors
+    /// On a file that does not take it. Where something is visible the exit code is
+    /// 117 and not 3: the platform lacks the record of it.
     pub(super) fn write(self, receipt: &Receipt, visible: Visible) -> Result<(), Failure> {
         let Self { path, destination } = self;
         let notation = Notation::of(path);
@@ -54,7 +62,8 @@ impl<'a> ReceiptFile<'a> {
     }
 }
 
-/// The files that the run has read or may read, which no receipt may replace.
+/// The files that the run has read or may read, which no receipt may replace. They
+/// are known by device and inode, so that no other name of one helps.
 pub(super) fn files_read(
     inputs: &Inputs,
     environment: &Environment,

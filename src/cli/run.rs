@@ -1,4 +1,9 @@
 //! One run, from the command line to the exit code.
+//!
+//! The order of a run is that of `spec/signer.md`: Platform API, flags, inputs,
+//! files and credentials as the user that the platform gave them to, the change
+//! of user, the receipt's file, and only then the steps of [`phase`], which send
+//! requests.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -35,17 +40,24 @@ use crate::store::registry::{Access, Registries};
 /// words about flags, which go to stderr as the lifecycle's do.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let secrets = Secrets::default();
+    // A second run in one process, as tests make it, has no log of its own.
     let log = Log::install(secrets.clone()).ok();
+    // `-timeout` counts from here (SIG-46), and a signal is heard from here on.
     let watch = Watch::start(log.clone());
     hide_panics();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // After a panic the log, the watch and the secrets alone are used, and these
+    // take their locks poisoned or not.
     let running = AssertUnwindSafe(|| run(arguments, log.as_ref(), &watch, &secrets));
     let outcome = catch_unwind(running).unwrap_or(Err(Failure::Panic));
     let code = outcome.as_ref().map_or_else(Failure::exit_code, |_| 0);
+    // The code is settled: a signal that comes later does not change it.
     watch.end(code);
     if let Err(failure) = &outcome {
         report(failure, log.as_ref());
     }
+    // Every line is scrubbed when it is said, so that the wait for the log's
+    // reader below needs no secret in memory.
     secrets.forget();
     if let Some(log) = &log {
         log.finish(|| watch.patience());
@@ -79,11 +91,13 @@ fn run(
     let mut environment = Environment::of_process();
     if let Some(log) = log {
         // An error in the flags, or before them, is reported in the format that
-        // they ask for, too.
+        // they ask for, too. A bad format is an error later, in `begin`.
         let flags = Flags::gleaned(&arguments);
         let format = log_format(&flags, &environment).unwrap_or_default();
         log.dress(colour(&flags, &environment), format);
     }
+    // Before the flags (SIG-1), as in the lifecycle: `-version` fails, too,
+    // where the platform speaks another version.
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Invocation::parse(arguments).map_err(Failure::Flag)? {
@@ -100,7 +114,8 @@ fn run(
     Ok(())
 }
 
-/// `<version>`, or `<version>+<commit>` where the build names its commit.
+/// `<version>`, or `<version>+<commit>` where the build names its commit: the
+/// form of the lifecycle's phases (lifecycle v0.21 `cmd/version.go`).
 fn version() -> String {
     match option_env!("SCM_COMMIT") {
         Some(commit) if !commit.is_empty() => format!("{}+{commit}", env!("CARGO_PKG_VERSION")),
@@ -121,6 +136,7 @@ fn begin(
         log.show_from(level);
     }
     for lines in flags.unconsumed() {
+        // The second `Warning: ` of the line is in the lifecycle's message.
         warn!(lines, "Warning: unconsumed flag-like positional arg: ");
     }
     debug!("Starting signer {}...", version());
@@ -131,6 +147,11 @@ fn begin(
     Ok(())
 }
 
+/// A run: signing, `-check` or `-generate`.
+///
+/// # Errors
+/// On whatever ends the run early; a receipt has been written then, if the run
+/// got as far as its steps.
 fn sign(
     flags: Flags,
     environment: &mut Environment,
@@ -138,12 +159,16 @@ fn sign(
     secrets: &Secrets,
 ) -> Result<(), Failure> {
     let inputs = resolve(flags, environment)?;
+    // Before the first key is read (SIG-17). A kernel that refuses it, as under
+    // some seccomp filters, is no reason not to sign.
     if let Err(refused) = privileges::harden() {
         warn!("{refused}");
     }
     let until = watch.grant(inputs.timeout);
     let planned = Planned::read(&inputs, environment, secrets, until)?;
     privileges::run_as(inputs.uid, inputs.gid).map_err(Failure::Privileges)?;
+    // Receipt and messages belong to the new user, who must be able to write
+    // them; that is found out before anything is sent (SIG-39, EVD-71).
     let file = ReceiptFile::find(inputs.receipt.as_deref(), &planned.files, until)?;
     let task = task(&inputs)?;
     let signs = matches!(task, Task::Sign(_));
@@ -164,9 +189,10 @@ fn sign(
 }
 
 /// Everything that was read before the user changes. The platform gave the secrets
-/// to the user that it started the phase as.
+/// to the user that it started the phase as. Nothing has been sent yet.
 struct Planned {
     plan: Plan,
+    /// Each key once, in the order of `cosign.toml`.
     closed: Vec<ClosedKey>,
     registries: Arc<Registries>,
     /// The files that no receipt may replace.
@@ -187,10 +213,13 @@ impl Planned {
         secrets: &Secrets,
         until: Instant,
     ) -> Result<Self, Failure> {
+        // Each key has its copy; this one is wiped here and not at the end of
+        // the run (KEY-40).
         let password = environment.cosign_password.take();
         let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
         let (plan, closed) = plan(inputs, password.as_ref(), &variables, until)?;
         drop(password);
+        // EVD-70: only the plan knows whether a config has `signatures`.
         if inputs.generate.is_some() && !plan.awaits_signatures() {
             return Err(Failure::Inputs(InputsError::NothingElsewhere));
         }
@@ -205,9 +234,14 @@ impl Planned {
     }
 
     /// Takes all steps. The watch knows the exit code when they have ended.
+    ///
+    /// # Errors
+    /// Where no runtime can be started: nothing was sent, and there is no receipt.
+    /// A failed step is the [`Ending`]'s outcome instead.
     fn take_steps(self, inputs: &Inputs, task: Task, watch: &Watch) -> Result<Ending, Failure> {
         let registries = &self.registries;
         let runtime = runtime::start().map_err(Failure::Start)?;
+        // From here on a run that does not hear of its end has sessions to cancel.
         watch.run(registries);
         let (receipt, outcome) = runtime.block_on(async {
             let (plan, limits) = (&self.plan, &inputs.limits);
@@ -225,6 +259,8 @@ impl Planned {
         });
         let outcome = outcome.map_err(Failure::Phase);
         let visible = registries.visible();
+        // Ended by force from here on, the run lacks its receipt alone; that
+        // counts where something was published (SIG-39).
         let lacks_receipt = visible > Visible::No && inputs.receipt.is_some();
         watch.end(match &outcome {
             Err(failure) => failure.exit_code(),
@@ -248,7 +284,8 @@ fn resolve(flags: Flags, environment: &Environment) -> Result<Inputs, Failure> {
     Ok(inputs)
 }
 
-/// One error ends the run; another one becomes a line of the log.
+/// One error ends the run; another one becomes a line of the log. The exit code
+/// of a failed run is its own, whether its receipt was written or not (SIG-39).
 fn conclude(outcome: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
     let Err(failure) = outcome else {
         return written;
@@ -259,6 +296,11 @@ fn conclude(outcome: Result<(), Failure>, written: Result<(), Failure>) -> Resul
     Err(failure)
 }
 
+/// The run's task. A folder for messages is made here, or found to be one that can
+/// be written to.
+///
+/// # Errors
+/// On such a folder.
 fn task(inputs: &Inputs) -> Result<Task, Failure> {
     if let Some(path) = &inputs.generate {
         let folder = MessageFolder::find(path).map_err(Failure::Generate)?;
@@ -272,12 +314,14 @@ fn task(inputs: &Inputs) -> Result<Task, Failure> {
     })
 }
 
+/// Given to the steps, which know neither hints nor how a line names a place.
 fn warn_of_mixture(mixture: &Mixture) {
     let hint = hint::of_mixture(mixture).unwrap_or_default();
     let place = mixture.place().name();
     warn!(hint = &*hint, place, "{mixture}");
 }
 
+/// Reads report and `cosign.toml`, and the files that these name. Nothing is sent.
 fn plan(
     inputs: &Inputs,
     cosign_password: Option<&Secret>,
@@ -299,6 +343,8 @@ fn plan(
     phase::prepare(&report, &config, &settings).map_err(Failure::Phase)
 }
 
+/// The registries of the run with the credentials, roots and proxies for them,
+/// all of which are read here and none later. Nothing is sent.
 fn registries(
     inputs: &Inputs,
     environment: &Environment,
@@ -316,6 +362,7 @@ fn registries(
             ambient: ambient(plan, inputs.identities, variables),
         })
     });
+    // Before the next line of the log, which is scrubbed of them.
     if let Ok(credentials) = &credentials {
         credentials.remember(variables.secrets());
     }
@@ -325,7 +372,8 @@ fn registries(
         environment.ssl_cert_dir.clone(),
     );
     if privileges::will_change(inputs.uid, inputs.gid) {
-        // Read before the user changes: the new one may not be able to read them.
+        // The new user may not be able to read them. Otherwise they are read at
+        // the first request in TLS, which a run on loopback never makes.
         roots.load();
     }
     let client = Client::new(Settings {
@@ -346,20 +394,25 @@ fn registries(
     Ok(Registries::new(Arc::new(client), access))
 }
 
-/// The identities that the place of this program has, read before the user
-/// changes.
+/// The identities that the place of this program has in a cloud, read before the
+/// user changes: their files may be readable for the first user alone. Only
+/// clouds that one of the plan's registries belongs to are looked at (SIG-100).
 fn ambient(plan: &Plan, identities: Identities, variables: &Variables) -> Ambient {
     let repositories = asked(plan);
     let registries = repositories.iter().map(Repository::registry);
     Ambient::find(registries, identities, variables)
 }
 
-/// The repositories of the run.
+/// The repositories of the run, those of images and those of signatures.
 fn asked(plan: &Plan) -> BTreeSet<Repository> {
     let images = plan.images().iter().map(|image| image.repository.clone());
     plan.destinations().into_iter().chain(images).collect()
 }
 
+/// Warns of each entry, since credentials are sent to whoever answers there; and
+/// of an entry that differs from a registry of the run by its port alone, which
+/// is not insecure then (SIG-5). The lifecycle compares by text prefix, so that a
+/// host without its port works there.
 fn warn_of_insecure(insecure: &[Namespace], plan: &Plan) {
     let asked = asked(plan);
     let is_listed = |repository: &&Repository| {

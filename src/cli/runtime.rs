@@ -1,5 +1,6 @@
 //! The runtime that sends requests: one thread per processor, or this thread
-//! alone where the system grants no more.
+//! alone where the system grants no more (SIG-59, `spec/decisions/0020`).
+//! Computations and files have threads of their own ([`beside`](crate::beside)).
 
 use std::fs::{File, read_dir};
 use std::io;
@@ -15,12 +16,14 @@ use tracing::warn;
 const DESCRIPTORS: usize = 7;
 /// A thread for work beside the requests, and one that this work starts.
 const BESIDE: usize = 2;
+/// Of a thread that only takes a lock. The limit is on threads, not on memory.
 const STACK: usize = 64 * 1024;
 /// How long threads may take to disappear.
 const GOING: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_micros(50);
 
-/// Starts the runtime.
+/// Starts the runtime. Where the system grants too few threads, this thread is to
+/// drive it, by `block_on`, and a warning says so.
 ///
 /// # Errors
 /// On a process that may not open enough descriptors.
@@ -48,6 +51,8 @@ pub(super) fn start() -> io::Result<Runtime> {
 /// moment. A runtime cannot be asked: one that gets only some of its threads
 /// panics, and waits for these for ever before the panic is reported.
 fn are_granted(count: usize) -> bool {
+    // All are there at once, held up by the lock: a thread that had ended would
+    // leave its place to the next, and each of them would be granted.
     let before = threads();
     let together = Mutex::new(());
     let held = together.lock();
@@ -65,7 +70,7 @@ fn are_granted(count: usize) -> bool {
 }
 
 /// Whether only `before` threads are left soon: threads count until the system
-/// has cleared them away.
+/// has cleared them away, and those of the runtime would be refused meanwhile.
 fn are_cleared(before: Option<usize>) -> bool {
     let since = Instant::now();
     while threads() > before {

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use super::exit_code::MEANINGS;
 use super::flags::{DEFINITIONS, FlagKind};
 
-/// Variables that belong together, and their purpose.
+/// Variables that belong together, and their purpose. Those by which services of
+/// keys and clouds are found are left out: they are those of the services' own tools
+/// (`docs/keys.md`).
 const VARIABLES: [(&[&str], &str); 13] = [
     (&["CNB_PLATFORM_API"], "Platform API, 0.7 to 0.15"),
     (
@@ -80,7 +82,7 @@ const VARIABLES: [(&[&str], &str); 13] = [
     ),
 ];
 
-/// The list of flags as Go prints it, with a newline at the end.
+/// The list of flags as Go's `PrintDefaults` prints it, with a newline at the end.
 pub(super) fn flags() -> String {
     let mut text = String::from("Usage of signer:\n");
     for flag in &DEFINITIONS {

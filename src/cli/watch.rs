@@ -4,7 +4,13 @@
 //! The run is told first, and ends by itself: it learns the outcome of its
 //! requests and cancels its upload sessions. A thread beside it ends the
 //! process if the run does not hear, or is too slow. Where the system grants no
-//! thread, the run is told all the same.
+//! thread, the run is told all the same. `spec/decisions/0020` says why there
+//! are two, and why signals set flags and do no more.
+//!
+//! SIG-57 grants two seconds after a signal and three after the end of
+//! `-timeout`. Without hearing, a run takes `HEARING` + `CANCELLING` +
+//! `READING_WHEN_STOPPED`, 1.5 s; with hearing, `ENDING` +
+//! `READING_WHEN_STOPPED`, 2.0 s; `LATE` comes on top for `-timeout` alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,8 +39,9 @@ const LATE: Duration = Duration::from_millis(300);
 const HEARING: Duration = Duration::from_millis(600);
 /// Time for such a run to end: less than two seconds.
 const ENDING: Duration = Duration::from_millis(1800);
+/// For the sessions of a run that did not hear.
 const CANCELLING: Duration = Duration::from_millis(700);
-/// How long the log waits for a reader that has stopped reading.
+/// How long the log waits for a reader that has stopped reading (SIG-58).
 const READING: Duration = Duration::from_secs(5);
 const READING_WHEN_STOPPED: Duration = Duration::from_millis(200);
 /// Room for a request with TLS, which cancels a session.
@@ -46,6 +53,8 @@ pub(super) struct Watch(Arc<RunState>);
 
 struct RunState {
     began: Instant,
+    /// The flags that signal handlers set. Nothing else is handed over through
+    /// them, so that no order of memory is needed.
     interrupted: Arc<AtomicBool>,
     terminated: Arc<AtomicBool>,
     /// How long the run may take, once that is known.
@@ -90,7 +99,8 @@ impl Watch {
         watch
     }
 
-    /// Sets how long the run may take; gives when that is over.
+    /// Sets how long the run may take, from the start of the process; gives when
+    /// that is over.
     pub(super) fn grant(&self, time: Duration) -> Instant {
         *self.0.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
         self.0.began + time
@@ -101,7 +111,8 @@ impl Watch {
         self.0.began.elapsed()
     }
 
-    /// Notes that the run sends requests from now on.
+    /// Notes that the run sends requests from now on. A process that is ended by
+    /// force cancels the sessions of `registries` first.
     pub(super) fn run(&self, registries: &Arc<Registries>) {
         *self.stage() = Stage::Running {
             registries: Arc::clone(registries),
@@ -109,19 +120,23 @@ impl Watch {
         };
     }
 
-    /// Notes that the run sends nothing any more; it ends with `code`.
+    /// Notes that the run sends nothing any more; it ends with `code`, also by
+    /// force. May be called again with another code, until the process ends.
     pub(super) fn end(&self, code: u8) {
         *self.stage() = Stage::Ended(code);
     }
 
     /// Waits until the run is to end. Dropped, it says that the run ended by
-    /// itself.
+    /// itself. It wants to be polled all along: a run that computes on the
+    /// runtime's threads instead does not hear, and is ended by force.
     pub(super) async fn stopped(&self) -> Stop {
         let _hearing = Hearing(self);
         loop {
             if let Some(stop) = self.stop() {
                 return stop;
             }
+            // Lines that found stdout full would otherwise wait for the next line
+            // (SIG-58).
             if let Some(log) = &self.0.log {
                 log.drain();
             }
@@ -141,6 +156,8 @@ impl Watch {
         self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The reason to end, if there is one. A signal wins over the end of the time;
+    /// their exit codes differ (SIG-18, SIG-46).
     fn stop(&self) -> Option<Stop> {
         if self.0.terminated.load(Ordering::Relaxed) {
             return Some(Stop::Terminate);
@@ -153,6 +170,7 @@ impl Watch {
         Some(Stop::OutOfTime(time))
     }
 
+    /// The thread beside the run; it ends with the process.
     fn watch(&self) {
         let stop = loop {
             thread::sleep(TICK);
@@ -167,7 +185,10 @@ impl Watch {
             let stage = self.stage();
             let is_late = since.elapsed() > ENDING;
             match &*stage {
-                // Reading a file or a key ends by itself when the time is over.
+                // Reading a file or a key ends by itself when the time is over,
+                // with an error that names the file. A signal ends the process at
+                // once: nothing was sent, so that no session is open and no receipt
+                // is due.
                 Stage::Preparing if is_late || !matches!(stop, Stop::OutOfTime(_)) => {
                     self.end_process(stop, None);
                 }
@@ -178,9 +199,11 @@ impl Watch {
                     cancel_sessions(registries);
                     self.end_process(stop, Some(registries));
                 }
+                // The run has heard: cancelling its sessions was up to it.
                 Stage::Running { registries, .. } if is_late => {
                     self.end_process(stop, Some(registries));
                 }
+                // The receipt or the log takes too long.
                 Stage::Ended(code) if is_late => std::process::exit((*code).into()),
                 Stage::Preparing | Stage::Running { .. } | Stage::Ended(_) => {}
             }
@@ -189,6 +212,8 @@ impl Watch {
         }
     }
 
+    /// Ends the process in the place of the run, which is in whatever state: no
+    /// destructor runs, and no receipt is written (SIG-57).
     fn end_process(&self, stop: Stop, registries: Option<&Arc<Registries>>) -> ! {
         let mut error = PhaseError::Stopped(stop);
         if registries.is_some_and(|registries| registries.visible() > Visible::No) {
@@ -205,6 +230,7 @@ impl Watch {
 
 /// Uses a runtime of its own: the run's may be busy.
 fn cancel_sessions(registries: &Registries) {
+    // Otherwise the run could open sessions behind the ones that are cancelled.
     registries.stop();
     let cancel = || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -215,6 +241,7 @@ fn cancel_sessions(registries: &Registries) {
     let _ = catch_unwind(AssertUnwindSafe(cancel));
 }
 
+/// Dropped where the run was told to end, and where it ended without being told.
 struct Hearing<'a>(&'a Watch);
 
 impl Drop for Hearing<'_> {

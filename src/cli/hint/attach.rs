@@ -1,4 +1,5 @@
-//! Remedies for places where signatures hang.
+//! Remedies for places where signatures hang. A registry's refusal is told first by
+//! what it says, then by the place: immutable tags are the rest.
 
 use super::store::{QUOTA, of_store};
 use super::{Hint, RUN_AGAIN, say};
@@ -10,6 +11,8 @@ pub(super) fn of_attach(error: &AttachError) -> Hint {
     match error {
         AttachError::Store { source, .. } => of_store(source),
         AttachError::Refused { answer, .. } if answer.speaks_of_quota() => say(QUOTA),
+        // Registries from before the OCI media types, as Artifactory 6
+        // (sigstore/cosign#1994). A bundle has no Docker form.
         AttachError::Refused { place, answer, .. }
             if answer.says(&ErrorCode::ManifestInvalid) && place.kind() != Kind::Referrers =>
         {
@@ -38,6 +41,8 @@ pub(super) fn of_attach(error: &AttachError) -> Hint {
         AttachError::Refused { place, .. } if place.kind() == Kind::Referrers => {
             say("this registry may take no manifests with a subject: use `format = \"legacy\"`")
         }
+        // Immutable tags, of ECR, Harbor and Docker Hub (sigstore/cosign#313): the
+        // first write of a tag went well there.
         AttachError::Foreign { .. } | AttachError::Refused { .. } => say(
             "store signatures elsewhere with `repository`, or let the registry overwrite tags that \
              end in `.sig`, `.att` and `.sbom`",

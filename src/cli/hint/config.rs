@@ -21,6 +21,7 @@ pub(super) fn of_report(error: &ReportError) -> Hint {
              it with the same `-layers`, or name the file with `-report`",
         ),
         ReportError::Document(DocumentError::Unreadable { .. }) => None,
+        // pack v0.40 `pkg/client/rebase.go` opens the copy without `O_TRUNC`.
         ReportError::Document(DocumentError::Syntax { .. }) => say(
             "the file may be cut off, or hold the rest of an older, longer report: \
              `pack rebase --report-output-dir` does not truncate it; delete it and export again",
@@ -59,6 +60,7 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ConfigError::WrongType {
             key: "annotations", ..
         } => say("write `[[annotations]]`"),
+        // `docker-media-types = "true"` (CFG-3).
         ConfigError::WrongType {
             found: "a string", ..
         } => say("write it without quotes"),
@@ -151,7 +153,7 @@ fn of_config_document(error: &DocumentError) -> Hint {
 }
 
 /// The reference in lower case, for one with upper-case letters in its
-/// repository.
+/// repository. Its tag stays as it is: tags may have them.
 fn of_reference(error: &NotAReference) -> Option<String> {
     let text = error.text();
     let last = text.rfind('/').map_or(0, |slash| slash + 1);

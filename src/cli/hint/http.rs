@@ -1,4 +1,5 @@
-//! Remedies for requests without a usable answer.
+//! Remedies for requests without a usable answer, in words for registries. Services
+//! of keys and witnesses come here for the errors that have no words of their own.
 
 use rustls::AlertDescription;
 
@@ -9,6 +10,8 @@ use crate::http::{Astray, HttpError};
 pub(super) fn of_http(error: &HttpError) -> Hint {
     match error {
         HttpError::Certificate { roots, .. } => match roots {
+            // Nobody vouches for it. Without roots to name, the certificate itself
+            // has a fault: another name, or a time that is over.
             Some(roots) => Some(of_roots(roots).into()),
             None => say(
                 "the registry must show another certificate, or be asked by a name that its \
@@ -40,6 +43,8 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
         HttpError::Descriptors { .. } => {
             say("raise the limit on open files (`ulimit -n`); running again is safe")
         }
+        // By itself the signer does not fall back to plain HTTP there
+        // (`spec/decisions/0004`).
         HttpError::Tls { .. } => {
             say("if the registry speaks plain HTTP, list it with `-insecure-registry`")
         }
@@ -63,7 +68,8 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
     }
 }
 
-/// A registry that leads to a forbidden address.
+/// A registry that leads to a forbidden address (`spec/decisions/0014`). Two of the
+/// reasons are settings of the registry that its operator can mend.
 pub(super) fn of_astray(reason: Astray) -> Hint {
     match reason {
         Astray::Downgrade => say(

@@ -7,6 +7,7 @@ use crate::keys::{
 };
 use crate::pkcs11;
 
+/// The one form of a key file that cosign takes (KEY-3).
 const COSIGN_KEYS: &str = "the key must be a file that `cosign generate-key-pair` or \
                            `cosign import-key-pair` wrote";
 
@@ -26,6 +27,7 @@ pub(super) fn of_uri(error: &UriError) -> Hint {
             "secrets are not written into this file: write `pin-source` with the path of a file, \
              or set COSIGN_PKCS11_PIN",
         ),
+        // Refused although plugins could have these names (KEY-111): a path was meant.
         UriError::Scheme(scheme) if scheme.starts_with("http") || scheme == "file" => {
             say("write the path of a file")
         }
@@ -76,6 +78,7 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         KeyError::ScryptParameters { .. } => {
             say("only N=32768, N=65536 and N=131072 with r=8 and p=1 are supported, as in cosign")
         }
+        // 64 MiB for N=65536, 128 MiB for the largest N that is accepted (KEY-6).
         KeyError::Memory => {
             say("give the program 128 MiB or more, for each processor that it may use")
         }
@@ -127,7 +130,9 @@ fn of_pem_type(label: &str) -> &'static str {
     }
 }
 
-/// A password that does not open the key.
+/// A password that does not open the key, by the rule that holds for its source:
+/// files are tried once more without one line break, variables are not (KEY-12,
+/// KEY-13).
 fn of_origin(origin: &PasswordOrigin) -> Hint {
     match origin {
         PasswordOrigin::Empty => {

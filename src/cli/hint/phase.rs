@@ -55,6 +55,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::Place(source) => of_attach(source),
         PhaseError::Generate(source) => of_generation(source),
         PhaseError::Mixed(mixture) => of_mixture(mixture),
+        // The remedy of the cause comes first: running again alone may not help.
         PhaseError::InPart(source) => of_phase(source).or_else(|| say(RUN_AGAIN)),
         PhaseError::Stopped(Stop::OutOfTime(_)) => {
             say("`-timeout` sets the time; running again is safe")

@@ -28,6 +28,8 @@ pub(super) fn of_sbom(error: &SbomError) -> Hint {
     }
 }
 
+/// The flag of a limit that an honest image may reach; the others have none
+/// (`spec/limits.md`).
 fn of_limit(exceeded: Exceeded) -> Hint {
     let flag = match exceeded {
         Exceeded::Compressed(_) => "-sbom-layer-limit <size>",

@@ -1,4 +1,5 @@
-//! Remedies for services that keep keys, and for programs that sign.
+//! Remedies for services that keep keys, and for programs that sign. Each service
+//! has its own words for one trouble: the permission that is lacking has a name there.
 
 use super::http::of_http;
 use super::{Hint, azure, google, say, stored, vault, witness};
@@ -76,6 +77,7 @@ fn of_child(trouble: &Trouble) -> Hint {
     }
 }
 
+/// The first row that fits counts: those of one API stand before those of all.
 fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
     match (api, trouble) {
         (_, Trouble::NotSet(_)) => {

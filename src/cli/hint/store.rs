@@ -54,6 +54,7 @@ fn of_shown(shown: &Shown) -> Hint {
     }
 }
 
+/// The flag of the limit (SIG-47).
 fn of_limit(limit: Limit) -> Hint {
     let flag = match limit {
         Limit::Manifest(_) => "-manifest-limit",

@@ -13,6 +13,7 @@ pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hin
             "run as a pod with a service account, or name a kubeconfig with `KUBECONFIG`; in a pod \
              the Secret may also be mounted, and `key` be the path of the file",
         ),
+        // The reason is our own text, in `keys::stored::kube_config` (KEY-71).
         Trouble::Setting { reason, .. } if reason.contains("`exec`") => say(
             "no program is run to log in: write a kubeconfig with a token, as `kubectl create \
              token ACCOUNT` prints it",
@@ -62,6 +63,7 @@ pub(super) fn of_gitlab(project: &GitLabProject, trouble: &Trouble) -> Hint {
             "the token of `GITLAB_TOKEN` needs the scope `api` and the role of a maintainer; a \
              job's own token reads no variables: write `env://COSIGN_PRIVATE_KEY` there",
         ),
+        // GitLab answers 404, too, where the token may not see the project.
         Trouble::Missing { .. } => Some(
             format!(
                 "the variable `COSIGN_PRIVATE_KEY` is made by `cosign generate-key-pair \

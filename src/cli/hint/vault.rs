@@ -1,4 +1,5 @@
-//! Remedies for HashiCorp Vault and OpenBao.
+//! Remedies for HashiCorp Vault and OpenBao. Some of their answers differ in their
+//! words alone: those are looked at here, and nowhere else.
 
 use super::{Hint, http, say};
 use crate::http::HttpError;
@@ -56,7 +57,8 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
     }
 }
 
-/// No engine, or no key in it.
+/// No engine, or no key in it. Both are 404; the first says `no handler for route`,
+/// the second nothing at all.
 fn of_missing(mount: &str, key: &str, answer: &Said) -> String {
     match answer.0.contains("handler") {
         true => format!(
@@ -72,6 +74,7 @@ fn of_missing(mount: &str, key: &str, answer: &Said) -> String {
 
 fn of_connection(error: &HttpError) -> Hint {
     match error {
+        // 503 with `Vault is sealed`.
         HttpError::Overloaded { answer, .. } if answer.contains("sealed") => {
             say("it is sealed: have it unsealed; running again is safe")
         }
