@@ -4,7 +4,9 @@
 //! A program of its own because the library of a token is loaded at run time,
 //! which a static program cannot do. Each call is one process: it reads its
 //! arguments, a message on its standard input if it needs one, and answers with
-//! one JSON object.
+//! one JSON object. The protocol is version `v1` of sigstore v1.10.8
+//! `pkg/signature/kms/cliplugin`; URIs, requests and answers are parsed and written by
+//! [`signer::pkcs11`], which loads nothing.
 
 mod hint;
 mod token;
@@ -32,6 +34,7 @@ const MODULE: &str = "COSIGN_PKCS11_MODULE_PATH";
 const MAX_PIN: u64 = 1024;
 /// The most bytes of a message that is signed as a whole, by Ed25519.
 const MAX_WHOLE: usize = 16 << 20;
+/// What is read of a message at a time; memory does not grow with its length.
 const PIECE: usize = 64 * 1024;
 
 const USAGE: &str = "\
@@ -45,6 +48,7 @@ The PIN is that of COSIGN_PKCS11_PIN, or of the file that `pin-source` names.
 fn main() -> ExitCode {
     hide_panics();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // Before a library is loaded, which may print as it likes.
     let Some(stdout) = own_stdout() else {
         return ExitCode::FAILURE;
     };
@@ -53,9 +57,12 @@ fn main() -> ExitCode {
         eprint!("{USAGE}");
         return ExitCode::from(2);
     };
+    // Before the PIN is read.
     if let Err(refused) = privileges::harden() {
         eprintln!("sigstore-kms-pkcs11: {refused}");
     }
+    // An error is an answer too: cosign reads its words from standard output and
+    // ignores the exit code.
     let answer = answer(version, json).unwrap_or_else(|error| PluginReply::Error(words(&error)));
     let is_good = !matches!(answer, PluginReply::Error(_));
     let mut stdout = std::fs::File::from(stdout);
@@ -86,7 +93,7 @@ fn own_stdout() -> Option<std::os::fd::OwnedFd> {
     Some(stdout)
 }
 
-/// What the environment says.
+/// What the environment says; an empty variable counts as unset.
 struct PluginEnvironment {
     pin: Option<Secret>,
     module: Option<PathBuf>,
@@ -102,9 +109,11 @@ impl PluginEnvironment {
     }
 }
 
+/// The answer to one call. URI, PIN and library are found before the token is asked.
 fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
     let PluginCall { resource, method } =
         PluginCall::parse(version, json).map_err(PluginError::Request)?;
+    // These do not speak of a key: no library is loaded.
     match method {
         Operation::DefaultAlgorithm => return Ok(PluginReply::DefaultAlgorithm),
         Operation::SupportedAlgorithms => return Ok(PluginReply::SupportedAlgorithms),
@@ -127,6 +136,7 @@ fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
                 Owned::Whole(message) => token.sign(&uri, pin.as_ref(), key.kind(), message),
             };
             let signature = key.signature(&raw?).ok_or(PluginError::Signature)?;
+            // Two objects of one name need not belong together (TOK-6).
             match key.accepts(message.borrowed(), &signature) {
                 true => Ok(PluginReply::Signature(signature)),
                 false => Err(PluginError::Mismatch),
@@ -161,13 +171,15 @@ fn pin(uri: &Uri, of_environment: Option<Secret>) -> Result<Option<Secret>, Plug
     }
 }
 
-/// The bytes of a file without the line break at their end: it can be tried one
+/// The bytes of a file without the line break at their end (TOK-5). A password of a
+/// key file is tried as it is first; a PIN is shown once, so that it can be tried one
 /// way alone.
 fn read_pin(path: &Path) -> Result<Secret, PluginError> {
     let cannot = |source| PluginError::PinFile {
         path: path.to_owned(),
         source,
     };
+    // The buffer never grows: growing would leave a copy behind that nobody wipes.
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(MAX_PIN as usize + 1));
     let file = std::fs::File::open(path).map_err(cannot)?;
     file.take(MAX_PIN + 1)
@@ -182,6 +194,8 @@ fn read_pin(path: &Path) -> Result<Secret, PluginError> {
     }
 }
 
+/// The library of the URI, or else that of the environment (TOK-4). A relative path
+/// would depend on the caller's folder; the URI's was refused when it was parsed.
 fn module(uri: &Uri, of_environment: Option<PathBuf>) -> Result<PathBuf, PluginError> {
     match (&uri.module_path, of_environment) {
         (Some(path), _) => Ok(path.clone()),
@@ -191,7 +205,8 @@ fn module(uri: &Uri, of_environment: Option<PathBuf>) -> Result<PathBuf, PluginE
     }
 }
 
-/// What is signed, as the key wants it.
+/// What is signed, as the key wants it: a SHA-256 digest, or the whole message for
+/// Ed25519, which hashes it by itself.
 enum Owned {
     Digest([u8; 32]),
     Whole(Vec<u8>),
@@ -222,6 +237,7 @@ impl Owned {
                     false => Err(PluginError::OtherMessage),
                 }
             }
+            // The message is not waited for (TOK-7): its sender may send none.
             (_, Some(digest)) => Ok(Self::Digest(digest)),
             (_, None) => {
                 let mut hasher = Sha256::new();
@@ -246,7 +262,8 @@ impl Owned {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no answer. No message repeats a PIN, or a piece of a URI that could be
+/// one (TOK-2).
 #[derive(Debug, thiserror::Error)]
 enum PluginError {
     #[error(transparent)]
@@ -281,7 +298,7 @@ enum PluginError {
     Refused,
 }
 
-/// An error, its cause and its remedy in one line.
+/// An error, its cause and its remedy in one line: the protocol has room for one text.
 fn words(error: &PluginError) -> String {
     let mut words = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,7 +1,7 @@
 //! One token, through the library of its maker (PKCS #11 v2.40 and later).
 //!
 //! What the library says is hostile until parsed. It is asked to log in once at
-//! most: a few wrong PINs lock a token.
+//! most: a few wrong PINs lock a token (`spec/tokens.md`, TOK-5).
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,8 @@ pub(crate) struct OpenToken {
     login: TokenLogin,
 }
 
-/// A token's demands before a private key can be used.
+/// A token's demands before a private key can be used, by its flags when it was
+/// opened (CKF_LOGIN_REQUIRED and its like).
 #[derive(Clone, Copy, Debug, Default)]
 struct TokenLogin {
     is_needed: bool,
@@ -44,7 +45,8 @@ impl OpenToken {
     /// On a library that cannot be loaded, and where there is not exactly one
     /// such token.
     pub(crate) fn open(uri: &Uri, module: &Path) -> Result<Self, TokenError> {
-        // Go's reader would wait for a pipe, and a folder has no reason of its own.
+        // As in cosign (v3.1.2 `pkg/cosign/pkcs11key`). The loader would wait for the
+        // writer of a pipe.
         if !std::fs::metadata(module).is_ok_and(|file| file.is_file()) {
             return Err(TokenError::NoModule(module.to_owned()));
         }
@@ -82,6 +84,8 @@ impl OpenToken {
         uri: &Uri,
         pin: Option<&Secret>,
     ) -> Result<TokenKey, TokenError> {
+        // Whoever stands at a PIN pad is not made to type where the key is shown
+        // anyway.
         if pin.is_some() && !self.login.has_pad {
             self.log_in(pin)?;
         }
@@ -92,6 +96,8 @@ impl OpenToken {
         if let Some(key) = self.shown_key(uri)? {
             return Ok(key);
         }
+        // Some tokens store no public key. An RSA private key has its modulus, and any
+        // may have CKA_PUBLIC_KEY_INFO (PKCS #11 v2.40).
         let private = self.private_key(uri)?;
         self.key_of(private, ObjectClass::PRIVATE_KEY)?
             .ok_or(TokenError::NoPublicKey)
@@ -111,10 +117,14 @@ impl OpenToken {
     ) -> Result<Vec<u8>, TokenError> {
         self.log_in(pin)?;
         let key = self.private_key(uri)?;
+        // Such a key wants the PIN anew between C_SignInit and C_Sign: it would be
+        // shown twice.
         let always = self.attributes(key, &[AttributeType::AlwaysAuthenticate])?;
         if matches!(always.as_slice(), [Attribute::AlwaysAuthenticate(true)]) {
             return Err(TokenError::AlwaysAuthenticate);
         }
+        // Mechanisms that do not hash: the digest was made here, over a message of any
+        // length. `data` is a DigestInfo for RSA (TOK-6).
         let mechanism = match kind {
             TokenKeyKind::P256 | TokenKeyKind::P384 | TokenKeyKind::P521 => Mechanism::Ecdsa,
             TokenKeyKind::Rsa => Mechanism::RsaPkcs,
@@ -156,7 +166,8 @@ impl OpenToken {
     }
 
     /// The public key, or else that of the certificate, without which there is
-    /// none. Several objects may hold one key.
+    /// none. Several objects may hold one key. Nothing is shown before logging in
+    /// where the objects are private (CKA_PRIVATE).
     fn shown_key(&self, uri: &Uri) -> Result<Option<TokenKey>, TokenError> {
         for class in [ObjectClass::PUBLIC_KEY, ObjectClass::CERTIFICATE] {
             let found = self.find(uri, class)?;
@@ -174,6 +185,7 @@ impl OpenToken {
         Ok(None)
     }
 
+    /// The objects that have all that `uri` names, byte for byte.
     fn find(&self, uri: &Uri, class: ObjectClass) -> Result<Vec<ObjectHandle>, TokenError> {
         let mut template = vec![Attribute::Class(class)];
         template.extend(uri.id.clone().map(Attribute::Id));
@@ -189,7 +201,8 @@ impl OpenToken {
         self.session.get_attributes(object, types).map_err(failed)
     }
 
-    /// The key that an object holds or shows, if it does.
+    /// The key that an object holds or shows, if it does. A library leaves out the
+    /// attributes that it does not know or does not give away.
     fn key_of(
         &self,
         object: ObjectHandle,
@@ -293,6 +306,8 @@ impl PublicParts {
         }
     }
 
+    /// The public key, if the attributes suffice: of an elliptic curve the public
+    /// object alone has the point.
     fn key(&self) -> Option<Result<TokenKey, UnsupportedKey>> {
         if let Some(certificate) = &self.certificate {
             return Some(TokenKey::from_certificate(certificate));
@@ -312,7 +327,8 @@ impl PublicParts {
     }
 }
 
-/// The one slot whose token has all that `uri` names.
+/// The one slot whose token has all that `uri` names; otherwise the error names the
+/// tokens that are there.
 fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenError> {
     let mut matching = Vec::new();
     let mut labels = Vec::new();
@@ -329,6 +345,7 @@ fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenErr
             && is(&uri.model, info.model())
             && is(&uri.serial, info.serial_number())
             && uri.slot_id.is_none_or(|id| id == slot.id());
+        // SoftHSM always shows one more slot, with a token that has no name yet.
         if info.token_initialized() && labels.len() < LISTED {
             labels.push(info.label().to_owned());
         }
@@ -422,6 +439,7 @@ pub(crate) enum TokenError {
     Library(String),
 }
 
+/// Names of a token's, which may hold anything, in words.
 fn listed(verb: &str, names: &[String]) -> String {
     match names {
         [] => format!("{verb} none"),
