@@ -1,5 +1,5 @@
-//! Why a key cannot be used. What to do about it is said by `cli/hint` alone, which
-//! knows flags and variables; its words follow from these variants.
+//! Why a key cannot be used. Remedies are said by `cli/hint` alone, which knows
+//! flags and variables; they follow from these variants.
 
 use std::io;
 use std::path::PathBuf;

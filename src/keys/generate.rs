@@ -2,9 +2,8 @@
 //!
 //! Implements `spec/keys.md`, section 6. The formats are those of cosign v2.6.4
 //! `pkg/cosign/keys.go` `GenerateKeyPair`: a P-256 key.
-//!
-//! All random bytes are of aws-lc's generator (KEY-50), and come by a function that
-//! tests replace. Where the password is asked for is `cli`'s.
+//! All random bytes are of aws-lc's generator (KEY-50), and come by a function
+//! that tests replace. `cli` asks for the password.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};

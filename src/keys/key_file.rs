@@ -1,11 +1,10 @@
 //! cosign's key files: a PEM block that holds JSON that holds an encrypted
 //! PKCS#8 key.
-//!
 //! Implements `spec/keys.md`, sections 1 to 3. The format is that of cosign
 //! v2.6.4 `pkg/cosign/keys.go` and go-securesystemslib v0.11.0
 //! `encrypted/encrypted.go`. Knows no paths, no source of a password and none of
-//! random bytes. The key inside is `local`'s, and whether a newline belongs to the
-//! password is `password`'s question.
+//! random bytes. The key inside is `local`'s, and a newline behind the password
+//! `password`'s.
 
 use std::fmt;
 

@@ -149,7 +149,7 @@ impl LocalKey {
             return Err(SignError::MessageChanged);
         }
         let signature = Signature::new(signed.map_err(|_| SignError::Refused)?.to_vec());
-        // The third read, which has to be the same message again.
+        // The third read, of the same message again.
         self.public_half
             .verify_message(message, first, &signature)?;
         Ok(signature)

@@ -1,9 +1,8 @@
 //! Private keys, here and elsewhere: making, finding, opening, signing.
-//!
 //! Implements `spec/keys.md`. Knows no registry, no configuration file and no
-//! signed format: a message is bytes. Which messages there are, and which of them
-//! have a signature already, is `phase`'s question; variables, identities and
-//! requests of clouds are `service`'s and `http`'s.
+//! signed format: a message is bytes. `phase` chooses the messages, and knows
+//! which of them have a signature already; variables, identities and requests of
+//! clouds are `service`'s and `http`'s.
 //!
 //! A key is opened in three steps, so that failures come as early as possible. A
 //! [`KeyReference`] is what the user wrote. [`find`] makes it a [`Closed`] key:

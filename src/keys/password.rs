@@ -1,7 +1,6 @@
 //! Opening a key with the password that the platform configured.
-//!
-//! Implements `spec/keys.md`, KEY-12 to KEY-15. Knows no files: where the password was
-//! looked for, and in which order, is `phase`'s.
+//! Implements `spec/keys.md`, KEY-12 to KEY-15. Knows no files: `phase` looks for
+//! the password, and says where it was found.
 
 use super::error::KeyError;
 use super::key_file::KeyFile;

@@ -1,7 +1,6 @@
 //! Public keys as users hand them over: PEM of a key, or a certificate.
-//!
-//! Of a certificate the key alone is read here. Whether it may sign, and who vouches
-//! for it, is `phase`'s question.
+//! Of a certificate the key alone is read here; `phase` checks its uses, its
+//! times and its chain.
 
 use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;

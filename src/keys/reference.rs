@@ -4,9 +4,8 @@
 //! (`pkg/signature/keys.go`, sigstore `pkg/signature/kms`), but that built-in
 //! schemes come before plugins and that nothing is fetched over HTTP: there, a program
 //! `sigstore-kms-env` in `PATH` takes `env://` over.
-//!
-//! Text alone: no file, variable or service is looked at here. Whether a text is a
-//! path or a URI is `config`'s question.
+//! Text alone: no file, variable or service is looked at here. `config` tells a
+//! path from a URI.
 
 use std::fmt;
 use std::path::PathBuf;

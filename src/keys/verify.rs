@@ -5,8 +5,8 @@
 //! no verifier accepts; neither leaves the process (KEY-36). Of a key elsewhere the
 //! same check finds a rotated version, a service that hashes a digest again, and a
 //! program that lies (KEY-114).
-//!
-//! Knows no private key: whoever holds one parses its public half here, from DER.
+//! Knows no private key: the public half is parsed from DER, also for a key that
+//! is here.
 
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,

@@ -1,7 +1,11 @@
-//! DER (X.690) of keys and signatures that services give in pieces.
+//! DER (X.690) of keys and signatures that services give in pieces: the numbers
+//! of a JSON Web Key, and two numbers in a row for a signature. The numbers are
+//! hostile: those that are too long are refused, and all that comes out is parsed
+//! again where signatures are verified.
 
-/// The rest of a `SubjectPublicKeyInfo` that begins here: an uncompressed point
-/// of 64, 96 or 132 bytes.
+/// The beginning of a `SubjectPublicKeyInfo` (RFC 5480): an uncompressed point
+/// follows, 0x04 and 64, 96 or 132 bytes. Its lengths are fixed, so that the
+/// bytes are.
 const P256: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -40,7 +44,7 @@ impl Curve {
     }
 
     /// `SubjectPublicKeyInfo` of a point; none if a coordinate is too large.
-    /// Whether the point is on the curve is not checked here.
+    /// Whether the point is on the curve is checked by whoever verifies with it.
     pub(super) fn public_key(self, x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
         let head = match self {
             Self::P256 => &P256[..],
@@ -50,6 +54,8 @@ impl Curve {
         let mut der = head.to_vec();
         der.push(0x04);
         for coordinate in [x, y] {
+            // Of the field's full length (RFC 7518, section 6.2.1.2); a service
+            // that adds zeros, or leaves some away, means the same number.
             let short = without_zeros(coordinate);
             let zeros = self.field().checked_sub(short.len())?;
             der.extend(std::iter::repeat_n(0, zeros));
@@ -59,7 +65,8 @@ impl Curve {
     }
 
     /// DER of a signature that is two numbers of the field's size in a row
-    /// (IEEE P1363); none if it has another size.
+    /// (IEEE P1363); none if it has another size. The numbers lose their leading
+    /// zeros, as DER wants it.
     pub(super) fn signature(self, raw: &[u8]) -> Option<Vec<u8>> {
         let (r, s) = raw.split_at_checked(self.field())?;
         (s.len() == self.field()).then(|| tagged(0x30, &[&integer(r), &integer(s)]))
@@ -76,7 +83,8 @@ pub(super) fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>>
     Some(tagged(0x30, &[&RSA, &bits]))
 }
 
-/// A number that is not negative.
+/// A number that is not negative: a zero byte stands before a highest bit that is
+/// set.
 fn integer(bytes: &[u8]) -> Vec<u8> {
     let short = without_zeros(bytes);
     match short.first() {

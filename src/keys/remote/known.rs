@@ -11,7 +11,7 @@ use crate::signature::{PublicKey, Signature};
 use super::found::FoundKey;
 use super::message::{Message, Prepared};
 
-/// The public half of a key, and what it signs by.
+/// The public half of a key, with the algorithm that it signs by.
 pub(super) struct KnownKey {
     pub(super) algorithm: Algorithm,
     pub(super) public: PublicKey,
@@ -19,6 +19,10 @@ pub(super) struct KnownKey {
 }
 
 impl KnownKey {
+    /// # Errors
+    /// On a key by which no cosign verifies: of another kind, curve or size,
+    /// bound to a hash that it is not verified with, or with a point that is not
+    /// on its curve.
     pub(super) fn of(found: FoundKey) -> Result<Self, OpenError> {
         let algorithm = Algorithm::of(&found.public)?;
         let algorithm = match found.hash {
@@ -38,7 +42,8 @@ impl KnownKey {
         self.half.verify(self.algorithm, message, signature)
     }
 
-    /// The message, with its digest if the key signs digests.
+    /// The message, with its digest if the key signs digests. One that has to be
+    /// read for it is read on a thread of its own.
     pub(super) async fn prepare(&self, message: Message) -> Result<Prepared, SignError> {
         let Some(hash) = self.algorithm.hash() else {
             let prehash = None;
@@ -53,7 +58,8 @@ impl KnownKey {
         })
     }
 
-    /// Checks a signature.
+    /// Checks a signature of a message that was prepared, whose digest is not made
+    /// again. Ed25519 reads the message: not for an async thread.
     pub(super) fn check(
         &self,
         prepared: &Prepared,

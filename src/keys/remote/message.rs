@@ -1,4 +1,4 @@
-//! Messages on their way to the service that signs them.
+//! Messages on their way to the service that signs them. Knows no service.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -6,24 +6,29 @@ use crate::keys::error::SignError;
 use crate::keys::prehash::Prehash;
 use crate::oci::Content;
 
-/// A message to sign, and what it is about: some who sign want to know.
+/// A message to sign, and its subject, which programs and people who sign look at
+/// (KEY-117, EVD-72). Services are told nothing of it.
 #[derive(Clone)]
 pub struct Message {
+    /// The exact bytes: a payload of simple signing, or the PAE of DSSE.
     pub content: Content,
     pub purpose: Purpose,
     /// `repository@digest`
     pub image: String,
 }
 
-/// What a message says of its image.
+/// The statement that a message makes about its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// That the image is ours.
     Signature,
+    /// That a document describes it.
     Attestation,
 }
 
 impl Purpose {
-    /// Its name for those who sign.
+    /// Its name for those who sign: the value of `SIGNER_KIND`, `kind` of an index,
+    /// and a part of file names, so that it never changes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Signature => "signature",
@@ -41,7 +46,7 @@ pub struct Unsigned {
 }
 
 /// A message with the digest that its key signs; none if the key signs
-/// messages.
+/// messages. Hashed once, for the service and for the check of its signature.
 pub(super) struct Prepared {
     pub(super) message: Message,
     pub(super) prehash: Option<Prehash>,
@@ -49,6 +54,10 @@ pub(super) struct Prepared {
 
 /// Asks for one signature after the other, `at_once` at a time; gives them in
 /// the order of the messages.
+///
+/// # Errors
+/// On the first message, in their order, that gets none. Those that are asked for
+/// meanwhile are given up.
 pub(super) async fn each<'a, F>(
     prepared: &'a [Prepared],
     at_once: usize,

@@ -1,10 +1,15 @@
 //! Keys that sign elsewhere: their private half is in a service, a device or
-//! another program. What comes over is the public half, then signatures.
+//! another program. The public half comes over, then signatures.
 //!
-//! Each service has a file with the same three parts: what is known before it
-//! is asked (`Closed…`), what it answers about its key (`open`), and its
-//! signatures (`sign`). Whatever they answer, no signature leaves this module
-//! that the public half does not accept (KEY-36).
+//! Each service has a file with the same three parts: the key before its service is
+//! asked (`Closed…`), the service's answer about it (`open`), and its signatures
+//! (`sign`). No signature leaves this module that the public half does not accept,
+//! whatever the service says of it (KEY-114).
+//!
+//! Requests are our own (`spec/decisions/0029`). Each of these files knows the
+//! questions of one service; identities, and the meaning of failures, are
+//! `service`'s, since registries of the same cloud are opened by them too. None of
+//! them changes a key: a signature that was asked for twice harms nobody.
 
 pub(super) mod aws;
 pub(super) mod azure;
@@ -40,10 +45,11 @@ use found::FoundKey;
 use known::KnownKey;
 use message::Prepared;
 
-/// A key of which all is known that its keeper need not be asked for.
+/// A key of which all is known that its keeper need not be asked for: variables,
+/// files and programs were looked at, and nothing was sent.
 pub struct ClosedRemote(RemoteKeeper);
 
-/// Who keeps a key, and all that it has to be told.
+/// The keeper of a key, with all that it has to be told.
 enum RemoteKeeper {
     Aws(aws::ClosedAws),
     Azure(azure::ClosedAzure),
@@ -54,7 +60,7 @@ enum RemoteKeeper {
     Vault(vault::ClosedVault),
 }
 
-/// A service that has answered for its key.
+/// A service that has answered for its key, and is asked for signatures.
 enum RemoteSigner {
     Aws(aws::AwsSigner),
     Azure(azure::AzureSigner),
@@ -68,7 +74,9 @@ enum RemoteSigner {
 /// A key that signs elsewhere.
 pub struct RemoteKey {
     service: RemoteSigner,
+    /// Shared with the threads that hash messages and check signatures.
     known: Arc<KnownKey>,
+    /// The version whose public half is known: it alone signs.
     version: Option<String>,
 }
 
@@ -120,6 +128,13 @@ impl ClosedRemote {
         Ok(Self(RemoteKeeper::Plugin(closed)))
     }
 
+    /// Asks for the public half; of a program or a folder it is here already. The
+    /// version that answers is the one that signs: a rotation between this and the
+    /// signatures changes nothing (KEY-62, KEY-82, KEY-91, KEY-101).
+    ///
+    /// # Errors
+    /// On a service that does not answer for the key, and on a key by which no
+    /// cosign verifies.
     pub(super) async fn open(self, client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
         let (service, found) = match self.0 {
             RemoteKeeper::Aws(closed) => {
@@ -185,26 +200,33 @@ impl RemoteKey {
         self.known.verify(message, signature)
     }
 
-    /// Signs each message, and checks each signature with the public half.
+    /// Signs each message, and checks each signature with the public half. The
+    /// signatures stand in the order of the messages.
+    ///
+    /// The future may be dropped, and the call be repeated: the service may have
+    /// signed then, and nobody uses it.
     ///
     /// # Errors
     /// On the first message that gets no signature which the public half
-    /// accepts.
+    /// accepts. None is given out then.
     pub async fn sign(
         self: &Arc<Self>,
         messages: Vec<Message>,
     ) -> Result<Vec<Signature>, Unsigned> {
+        // Before the first signature is asked for. Most digests are known.
         let mut prepared = Vec::new();
         for (index, message) in messages.into_iter().enumerate() {
             let message = self.known.prepare(message).await;
             prepared.push(message.map_err(|error| Unsigned { index, error })?);
         }
         let prepared = Arc::<[Prepared]>::from(prepared);
-        // Boxed: a run would carry the room of every service.
+        // Boxed: the future of every run would have the room of the largest
+        // service.
         let signatures = match &self.service {
             RemoteSigner::Aws(key) => Box::pin(key.sign(&prepared)).await?,
             RemoteSigner::Azure(key) => Box::pin(key.sign(&prepared)).await?,
-            // What is read there is compared with all messages.
+            // It checks by itself: a file that is no signature of its message is
+            // compared with all of them, to say what it is.
             RemoteSigner::Folder(key) => return Box::pin(key.sign(&self.known, &prepared)).await,
             RemoteSigner::Google(key) => Box::pin(key.sign(&prepared)).await?,
             RemoteSigner::Plugin(key) => Box::pin(key.sign(&prepared)).await?,
@@ -212,6 +234,7 @@ impl RemoteKey {
             RemoteSigner::Vault(key) => Box::pin(key.sign(&prepared)).await?,
         };
         let (key, messages) = (Arc::clone(&self.known), Arc::clone(&prepared));
+        // As many signatures as messages have come: each service sees to that.
         let checking = move || {
             let pairs = messages.iter().zip(signatures).enumerate();
             let checked = pairs.map(|(index, (message, bytes))| {
@@ -222,6 +245,7 @@ impl RemoteKey {
             });
             checked.collect::<Result<Vec<_>, _>>()
         };
+        // Whichever message it was: the thread is gone, and cannot tell.
         let crashed = Unsigned {
             index: 0,
             error: SignError::Refused,
@@ -230,6 +254,7 @@ impl RemoteKey {
     }
 }
 
+/// The algorithm alone: services hold tokens.
 impl fmt::Debug for RemoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RemoteKey({})", self.algorithm())

@@ -1,6 +1,10 @@
 //! Programs that speak sigstore's plugin protocol (sigstore v1.10
 //! `pkg/signature/kms/cliplugin`): one process for each question, which is
 //! JSON in an argument; the message comes on standard input.
+//!
+//! Implements KEY-111 to KEY-113, and for tokens KEY-151. The names and the
+//! nesting of all members are the protocol's. The other side of it, as a program
+//! of ours answers it, is `pkcs11::{request, answer}`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -27,12 +31,16 @@ use crate::service::{
 };
 
 /// The version of the protocol, which is the first argument too.
+/// sigstore's README calls it a number; it is this text.
 const VERSION: &str = "v1";
 /// The plugin for keys in tokens, and the variable of its PIN.
 const TOKENS: &str = "pkcs11";
 const PIN: &str = "COSIGN_PKCS11_PIN";
 /// SHA-256 among Go's `crypto.Hash`.
+/// It goes with every question, as cosign's does: a message without a digest is
+/// to be hashed by it.
 const SHA256: u8 = 5;
+/// KEY-113. An answer is a public key or one signature.
 const BOUNDS: Bounds = Bounds {
     time: PROGRAM_TIME,
     answer: 64 * 1024,
@@ -45,9 +53,12 @@ pub(super) struct ClosedPlugin(PluginSigner);
 pub(super) struct PluginSigner {
     name: ServiceName,
     program: PathBuf,
+    /// Behind `NAME://`. It stands in an argument, which other users of the machine
+    /// see: no secret is in it (KEY-116).
     resource: String,
     secrets: Secrets,
-    /// Held while the program runs, by keys that share what runs one at a time.
+    /// Held while the program runs, by keys of which only one may be asked at a
+    /// time.
     turn: Option<Arc<Mutex<()>>>,
 }
 
@@ -63,6 +74,7 @@ struct PluginQuestion<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InitOptions<'a> {
+    /// RFC 3339. The program is killed then, if it has not ended.
     ctx_deadline: &'a str,
     protocol_version: &'static str,
     #[serde(rename = "keyResourceID")]
@@ -74,6 +86,7 @@ struct InitOptions<'a> {
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct RpcOptions {
+    /// Always empty, as cosign sends it.
     key_version: &'static str,
     remote_verification: bool,
 }
@@ -102,11 +115,13 @@ struct SignOptions {
 
 #[derive(Serialize)]
 struct PluginMessageOptions {
-    /// Base64; null for a key that signs messages.
+    /// Base64; null for a key that signs messages. cosign 2.6 sends null for every
+    /// key, cosign 3 a digest, so that plugins know both.
     digest: Option<String>,
 }
 
-/// An answer. Members that are not asked for are ignored.
+/// An answer. Members that are not asked for are ignored. One that is lacking is an
+/// error here; Go's side of the protocol panics.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct PluginAnswer {
@@ -115,7 +130,7 @@ pub(super) struct PluginAnswer {
     sign_message: Option<SignMessageAnswer>,
 }
 
-/// Base64 of PEM.
+/// Base64 of PEM: Go's `[]byte` in JSON.
 #[derive(Deserialize)]
 struct PluginPublicKey {
     #[serde(rename = "publicKeyPEM")]
@@ -129,7 +144,7 @@ struct SignMessageAnswer {
 }
 
 impl ClosedPlugin {
-    /// Looks for `sigstore-kms-<name>` in `PATH`.
+    /// Looks for `sigstore-kms-<name>` in `PATH`. No process is started.
     pub(super) fn find(
         name: &str,
         resource: &str,
@@ -138,8 +153,9 @@ impl ClosedPlugin {
         Self::find_in(&variables.program_path(), name, resource, variables)
     }
 
-    /// Looks for the program of tokens in `PATH`, and then beside this program.
-    /// The PIN is its matter; what it repeats of one is hidden.
+    /// Looks for the program of tokens in `PATH`, and then beside this program
+    /// (KEY-151). That program takes the PIN from its environment by itself; it is
+    /// read here so that no output repeats it.
     pub(super) fn find_for_token(resource: &str, variables: &Variables) -> Result<Self, OpenError> {
         let path = variables.program_path();
         let beside = std::env::current_exe().ok();
@@ -148,7 +164,8 @@ impl ClosedPlugin {
         let path = std::env::join_paths(folders).unwrap_or(path.clone());
         let _remembered = variables.secret(PIN);
         let Self(mut key) = Self::find_in(&path, TOKENS, resource, variables)?;
-        // A card has one user at a time, and libraries count on that.
+        // A card has one user at a time, and libraries count on that: SoftHSM shows
+        // no token to a second process for a moment.
         key.turn = Some(variables.shared(TOKENS, || Ok::<_, OpenError>(Mutex::default()))?);
         Ok(Self(key))
     }
@@ -173,7 +190,8 @@ impl ClosedPlugin {
         }))
     }
 
-    /// Asks for the public key.
+    /// Asks for the public key, with nothing on standard input. The key is bound to
+    /// no hash: each question names SHA-256.
     pub(super) async fn open(self) -> Result<(PluginSigner, FoundKey), OpenError> {
         let Self(key) = self;
         let method = PluginMethod::PublicKey {
@@ -218,6 +236,9 @@ impl PluginSigner {
         Ok(signature.ok_or_else(useless)?)
     }
 
+    /// Runs the program for one question. The message is offered to it also where
+    /// the digest is in the question, as cosign 3 does; a program that does not
+    /// read it closes the pipe (KEY-112).
     async fn ask(
         &self,
         name: &'static str,
@@ -234,7 +255,8 @@ impl PluginSigner {
         let answer = child::run(command, message, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| self.name.failed(error))?;
         pass_on(&self.name, &answer.words, &self.secrets);
-        // The protocol ignores the exit status.
+        // The protocol ignores the exit status: a plugin that fails says so in
+        // `errorMessage`, and one that says nothing has died.
         if answer.output.trim_ascii().is_empty() {
             let words = last_words(&answer.words, &self.secrets);
             return Err(self.name.failed(Trouble::Failed(words)));
@@ -264,7 +286,7 @@ impl PluginSigner {
             method_name: name,
             method,
         };
-        // Texts and numbers always are JSON.
+        // Texts and numbers always are JSON, so that this never is the empty text.
         serde_json::to_string(&question).unwrap_or_default()
     }
 

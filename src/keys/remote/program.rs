@@ -1,6 +1,10 @@
 //! Programs that get the exact bytes of a message on standard input and answer
 //! a signature (`spec/keys.md`, section 8). The public half is in a file, so
 //! that a program need not be trusted with anything.
+//!
+//! A protocol of this signer's own, for signing services that no scheme covers:
+//! users want the payload to arrive there, to be logged and checked, which
+//! services of keys cannot do with a digest (cosign#3906).
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +24,7 @@ use crate::service::{
     PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble, Variables, last_words,
 };
 
+/// KEY-113. Certificates may stand before the signature.
 const BOUNDS: Bounds = Bounds {
     time: PROGRAM_TIME,
     answer: 64 * 1024,
@@ -42,7 +47,7 @@ pub(super) struct ProgramSigner {
 
 impl ClosedProgram {
     /// Reads the public half, and looks for the program: a path, or a name in
-    /// `PATH`.
+    /// `PATH`. Whether the file can be executed shows when it is run.
     pub(super) fn find(program: &Program, variables: &Variables) -> Result<Self, OpenError> {
         let (name, arguments) = match program.command.split_first() {
             Some((name, arguments)) => (name.as_str(), arguments.to_vec()),
@@ -98,6 +103,8 @@ impl ProgramSigner {
             .env("SIGNER_DIGEST", digest.hex())
             .env("SIGNER_IMAGE", &message.image)
             .env("SIGNER_KIND", message.purpose.name());
+        // Read as late as this, the list has the secrets of every other key of the
+        // run (KEY-117); `child` leaves out the signer's own (KEY-116).
         for name in self.variables.secret_names() {
             command.env_remove(name);
         }
@@ -105,6 +112,7 @@ impl ProgramSigner {
         let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| self.name.failed(error))?;
         pass_on(&self.name, &answer.words, secrets);
+        // Other than a plugin's, its exit status counts, whatever it printed.
         if !answer.status.success() {
             let said = match last_words(&answer.words, secrets) {
                 Said(words) if words.is_empty() => Said(answer.status.to_string()),
@@ -124,8 +132,9 @@ impl ProgramSigner {
 }
 
 /// The signature in a program's output: raw, or base64 with or without line
-/// breaks; certificates in PEM may stand before it. Raw bytes that are base64 by
-/// chance do not exist: a signature has 64 bytes or more.
+/// breaks; certificates in PEM may stand before it (KEY-118). Raw bytes that are
+/// base64 by chance do not exist: a signature has 64 bytes or more. A wrong guess
+/// is no danger, since the public half decides.
 pub(super) fn signature(output: &[u8]) -> Option<Vec<u8>> {
     let output = after_certificates(output);
     let is_space = |byte: &&u8| !byte.is_ascii_whitespace();
@@ -137,6 +146,8 @@ pub(super) fn signature(output: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// The bytes behind the last certificate and its line break. The white space
+/// before raw bytes is theirs, and stays.
 fn after_certificates(output: &[u8]) -> &[u8] {
     if !output
         .trim_ascii_start()

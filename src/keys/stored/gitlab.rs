@@ -1,5 +1,9 @@
 //! `gitlab://PROJECT`: a key file in a variable of a project's CI, or of a
 //! group's (GitLab REST API v4, "Project-level CI/CD variables").
+//!
+//! Implements KEY-77 and KEY-78. A job's own token cannot read variables, so that
+//! `GITLAB_TOKEN` is a person's or a project's; in a job
+//! `env://COSIGN_PRIVATE_KEY` needs none.
 
 use std::sync::Arc;
 
@@ -18,17 +22,19 @@ use crate::service::{
 const KEY: &str = "COSIGN_PRIVATE_KEY";
 const PASSWORD: &str = "COSIGN_PASSWORD";
 const HOST: &str = "https://gitlab.com";
+/// A key file has at most 64 KiB, here in JSON.
 const KEY_LIMIT: u64 = 256 * 1024;
 
 /// A project whose GitLab has not been asked yet.
 pub(super) struct ClosedVariable {
     name: ServiceName,
+    /// Its path or its number; it becomes one escaped segment of the URL.
     project: String,
     host: Url,
     token: HeaderValue,
 }
 
-/// Who may have variables.
+/// An owner of variables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Project,
@@ -71,7 +77,9 @@ impl ClosedVariable {
     }
 
     /// The key, then its password, if the owner has one: from the project or, if
-    /// there is none of this name, from the group, as cosign v3.1.2 does.
+    /// there is none of this name, from the group, as cosign v3.1.2 does. cosign
+    /// asks for the project itself first; its variable says as much, with one
+    /// request less.
     pub(super) async fn fetch(self, client: &Arc<Client>) -> Result<Stored, ServiceError> {
         let fetched = self.fetch_both(client).await;
         let (key, password) = fetched.map_err(|trouble| self.name.failed(trouble))?;
@@ -83,6 +91,8 @@ impl ClosedVariable {
         &self,
         client: &Client,
     ) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), Trouble> {
+        // A project that lacks the variable is answered with 404 too, and no
+        // group is asked for then: the words tell the two apart.
         let mut owner = Owner::Project;
         let mut request = self.request(owner, KEY);
         let mut response = client.send(&request).await?;

@@ -1,5 +1,7 @@
-//! The way to a cluster and who asks it: the service account of a pod, or a
-//! kubeconfig (`k8s.io/client-go` v0.35 `tools/clientcmd`).
+//! The way to a cluster, and the identity that asks it: the service account of a
+//! pod, or the user of a kubeconfig (`k8s.io/client-go` v0.35 `tools/clientcmd`).
+//! Implements KEY-71 and KEY-72. Everything is read before anything is sent; a
+//! way to log in that is not supported is refused, and not passed over.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,14 +22,20 @@ use crate::service::{self, Tried, Trouble, Variables};
 /// Where Kubernetes mounts what a pod needs to ask it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// A cluster, and what it is shown.
+/// A cluster, and the credentials that it is shown.
 pub(super) struct Cluster {
+    /// With a slash at its end; it may have a path, as clusters behind a gateway
+    /// do.
     pub(super) server: Url,
+    /// With the token, if there is one.
     pub(super) headers: HeaderMap,
+    /// With the cluster's authority, and the client certificate if there is one.
     pub(super) own_tls: Arc<OwnTls>,
 }
 
-/// A file. Of several, the first that has an entry of a name counts.
+/// A file. Of several, the first that has an entry of a name counts, as in
+/// client-go: entries of one name are not merged. Members that are not read here
+/// are ignored.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct KubeConfig {
@@ -87,6 +95,7 @@ struct User {
     client_certificate_data: Option<String>,
     client_key: Option<PathBuf>,
     client_key_data: Option<Zeroizing<String>>,
+    /// These four are looked for alone, to be refused: their values may be secrets.
     exec: Option<serde::de::IgnoredAny>,
     auth_provider: Option<serde::de::IgnoredAny>,
     username: Option<serde::de::IgnoredAny>,
@@ -109,6 +118,10 @@ struct NamedEntry<'a, T> {
 impl Cluster {
     /// Reads variables and files: the service account of this pod or, if there is
     /// none, the files of `KUBECONFIG` or `~/.kube/config`.
+    ///
+    /// # Errors
+    /// On settings that cannot be used, and with every source that was looked at
+    /// where none has credentials.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         let mut tried = Vec::new();
         if let Some(cluster) = in_pod(variables, &mut tried)? {
@@ -129,6 +142,8 @@ impl Cluster {
     }
 }
 
+/// The cluster of this pod, as its service account. A pod without a mounted token
+/// has none; one whose token cannot be used is an error.
 fn in_pod(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<Cluster>, Trouble> {
     const HOST: &str = "KUBERNETES_SERVICE_HOST";
     let host = variables.text(HOST);
@@ -141,6 +156,7 @@ fn in_pod(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<Cluste
         tried.push((ACCOUNT, "no token".to_owned()));
         return Ok(None);
     };
+    // An address of IPv6.
     let host = match host.contains(':') {
         true => format!("[{host}]"),
         false => host,
@@ -167,11 +183,13 @@ const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
 const NO_TOKEN: &str = "it holds no token";
 const NOT_BASE64: &str = "it has data that is not base64";
 
+/// Kubernetes has other encodings than JSON, too.
 fn headers() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
 }
 
-/// Adds a token; nothing if it is none.
+/// Adds a token, without the white space that a file has around it; nothing if it
+/// is none. It is hidden from now on, also where it cannot be used.
 fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<()> {
     let token = token.trim_ascii();
     let is_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
@@ -183,7 +201,9 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
     Some(())
 }
 
-/// The kubeconfigs that are there.
+/// The kubeconfigs that are there. `KUBECONFIG` is a list with colons; where it
+/// is set, `~/.kube/config` does not count, not even if no file of the list is
+/// there.
 fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfigFile>, Trouble> {
     let list = variables.path("KUBECONFIG");
     let (name, paths) = match (list, variables.home()) {
@@ -211,7 +231,7 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfig
     Ok(files)
 }
 
-/// A kubeconfig, in YAML.
+/// A kubeconfig, in YAML. An empty file is one without entries, as for `kubectl`.
 pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
     let value = yaml::parse(text)?;
     match value.is_null() {
@@ -220,6 +240,9 @@ pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
     }
 }
 
+/// The cluster of the current context, as its user. Context, cluster and user may
+/// stand in files of their own. Errors name the first file where nothing was
+/// found, else the file of the entry.
 fn of_files(
     files: &[KubeConfigFile],
     mut tried: Vec<Tried>,
@@ -253,6 +276,8 @@ fn of_files(
     let user = user.ok_or_else(|| wrong("the user of its context is not in it"))?;
     let server = cluster.entry.server.as_deref().unwrap_or_default();
     let server = service::endpoint(server).map_err(|_| cluster.wrong("its server is no URL"))?;
+    // First of all: credentials beside a way that is not supported need not be
+    // the user's.
     user.refuse()?;
     let mut headers = headers();
     let has_token = user.show(&mut headers, variables)?;
@@ -288,7 +313,8 @@ impl<T> NamedEntry<'_, T> {
         Trouble::setting(self.file.display().to_string(), reason)
     }
 
-    /// Data, or else the file at a path that begins at the folder of this one.
+    /// Data in base64, or else the file at a path that begins at the folder of this
+    /// one, as in client-go. Empty ones count as absent.
     fn data_or_file(
         &self,
         data: Option<&str>,
@@ -307,6 +333,8 @@ impl<T> NamedEntry<'_, T> {
 }
 
 impl NamedEntry<'_, ClusterEntry> {
+    /// TLS as the cluster's entry has it. Without an authority of its own the
+    /// machine's roots count.
     fn own_tls(&self, server: &Url, variables: &Variables) -> Result<OwnTls, Trouble> {
         let ClusterEntry {
             certificate_authority: path,
@@ -340,7 +368,9 @@ impl NamedEntry<'_, ClusterEntry> {
 }
 
 impl NamedEntry<'_, User> {
-    /// Ways to log in that are not supported are not passed over.
+    /// Refuses ways to log in that are not supported: to pass over `as` would ask
+    /// with more rights than the user wanted, and to pass over the others as
+    /// nobody.
     fn refuse(&self) -> Result<(), Trouble> {
         let User {
             exec,
@@ -376,7 +406,8 @@ impl NamedEntry<'_, User> {
         Ok(true)
     }
 
-    /// Whether there is a certificate.
+    /// Whether there is a certificate. It goes into the handshake, beside a token
+    /// if there is one too.
     fn identify(&self, own: OwnTls, variables: &Variables) -> Result<(OwnTls, bool), Trouble> {
         let User {
             client_certificate: path,

@@ -1,6 +1,9 @@
 //! `k8s://NAMESPACE/SECRET`: a key file in a Secret, with its password beside
 //! it, as `cosign generate-key-pair k8s://…` makes it (cosign v3.1.2
 //! `pkg/cosign/kubernetes`).
+//!
+//! Implements KEY-70 and KEY-73 to KEY-75: one `GET`, for which `get` on this one
+//! Secret suffices. The way to the cluster is `kube_config`'s.
 
 use std::sync::Arc;
 
@@ -24,7 +27,9 @@ const SECRET_LIMIT: u64 = 2 * 1024 * 1024;
 /// A Secret whose cluster has not been asked yet.
 pub(super) struct ClosedSecret {
     name: ServiceName,
+    /// Its names were parsed: they are parts of a path as they stand.
     uri: SecretUri,
+    /// Shared by all Secrets of the run.
     cluster: Arc<Cluster>,
 }
 
@@ -43,7 +48,8 @@ struct Values {
     password: Option<Zeroizing<String>>,
 }
 
-/// Kubernetes' object for every error.
+/// Kubernetes' object for every error. Its message names who may not do what, and
+/// is all that helps with a 403.
 #[derive(Deserialize)]
 struct Status {
     message: String,
@@ -111,7 +117,9 @@ pub(super) enum NoStoredKey {
     Lacking,
 }
 
-/// The key and its password in the answer for a Secret.
+/// The key and its password in the answer for a Secret. A Secret without the key
+/// is told here; in cosign, one without any data leads to a plugin
+/// `sigstore-kms-k8s`.
 pub(super) fn secret(body: &[u8]) -> Result<Stored, NoStoredKey> {
     let answer: Result<SecretAnswer, _> = serde_json::from_slice(body);
     let answer = answer.map_err(|_| NoStoredKey::Nonsense("it is not the JSON of a Secret"))?;
@@ -127,6 +135,8 @@ pub(super) fn secret(body: &[u8]) -> Result<Stored, NoStoredKey> {
     Ok(Stored::new(decoded(key)?, password, PASSWORD))
 }
 
+/// An error answer, sorted by the user's remedy: 401 is about the token, 403
+/// about the rights of its owner.
 fn refused(request: &Request, response: &Response) -> Trouble {
     let action = action(request);
     let status: Option<Status> = serde_json::from_slice(&response.body).ok();

@@ -1,4 +1,6 @@
-//! Key files that are kept elsewhere than in a file. They are unlocked here.
+//! Key files that are kept elsewhere than in a file: the encrypted key comes
+//! over, with its password if that is kept beside it, and is unlocked in this
+//! process. It is then a local key like any other.
 
 mod gitlab;
 mod key_text;
@@ -18,7 +20,8 @@ use crate::secret::Secret;
 use crate::service::Variables;
 use key_text::Stored;
 
-/// A key file in a service that has not been asked yet.
+/// A key file in a service that has not been asked yet. It is fetched beside the
+/// checks of the registry.
 pub struct ClosedStored(StoredKeeper);
 
 enum StoredKeeper {
@@ -45,7 +48,8 @@ impl ClosedStored {
     }
 }
 
-/// The PEM of a key file that a variable holds.
+/// The PEM of a key file that a variable holds, exactly as it is (KEY-110). The
+/// variable cannot be wiped: it stays where the kernel put it.
 pub(super) fn from_variable(name: &str, variables: &Variables) -> Result<Secret, OpenError> {
     match variables.named_by_user(name) {
         None => Err(OpenError::NotSet(name.to_owned())),

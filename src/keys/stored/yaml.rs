@@ -1,13 +1,18 @@
 //! YAML as kubeconfigs are written in it, which JSON is a part of
 //! (`spec/decisions/0028`): scalars, sequences and mappings, one document. Anchors
-//! and aliases are refused: they let a small file grow without bound.
+//! and aliases are refused: they let a small file grow without bound (KEY-72).
+//!
+//! A key that stands twice is refused as well, since readers differ in which one
+//! counts.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// Mappings and sequences within each other.
+/// Mappings and sequences within each other: the readers of a value are
+/// recursive. A kubeconfig has some six.
 const DEPTH: usize = 32;
-/// Scalars, sequences and mappings.
+/// Scalars, sequences and mappings. In a file of 1 MiB every second byte can be
+/// one, and takes far more memory as a value.
 const NODES: usize = 100_000;
 
 const NO_YAML: &str = "it is no YAML";
@@ -29,7 +34,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, &'static str> {
     Ok(building.root.unwrap_or_default())
 }
 
-/// What has been read so far.
+/// The document, as far as it has been read.
 #[derive(Default)]
 struct Building {
     open: Vec<OpenNode>,
@@ -40,7 +45,7 @@ struct Building {
 /// A node whose end has not come yet.
 enum OpenNode {
     Sequence(Vec<Value>),
-    /// With the key whose value comes next.
+    /// With the key whose value comes next; without one, a key comes next.
     Mapping(Map<String, Value>, Option<String>),
 }
 

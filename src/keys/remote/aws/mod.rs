@@ -5,6 +5,10 @@
 //! The algorithm is asked for by its name. The order in which the service lists
 //! what a key can do means nothing: a service of this API lists PSS first, which
 //! cosign signs with then and does not verify.
+//! Implements KEY-80 to KEY-84. Credentials, endpoints and the signing of
+//! requests are `service::aws`'s. Of KMS nothing but the two operations is asked,
+//! so that a policy with `kms:GetPublicKey` and `kms:Sign` suffices; cosign needs
+//! `kms:DescribeKey` too.
 
 use std::sync::Arc;
 
@@ -22,7 +26,8 @@ use crate::service::aws::{Aws, AwsEndpoint, Region};
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble, Variables};
 use crate::signature::{Hash, PublicKey};
 
-/// The most bytes of a message that an Ed25519 key signs.
+/// The most bytes of a message that an Ed25519 key signs: those of `Message` with
+/// the type `RAW` (KMS API Reference, `Sign`).
 const LONGEST: u64 = 4096;
 
 /// A key that was not asked for yet.
@@ -37,6 +42,7 @@ pub(super) struct AwsSigner {
     aws: Arc<Aws>,
     client: Arc<Client>,
     endpoint: AwsEndpoint,
+    /// Of the key that answered, whatever an alias is given to meanwhile (KEY-82).
     arn: String,
     algorithm: &'static str,
 }
@@ -57,6 +63,7 @@ pub(in crate::keys) struct AwsPublicKey {
     public_key: String,
     key_spec: Option<String>,
     key_usage: Option<String>,
+    /// In no order that means anything.
     signing_algorithms: Option<Vec<String>>,
 }
 
@@ -66,6 +73,7 @@ struct AwsQuestion<'a> {
     key_id: &'a str,
     /// Base64
     message: String,
+    /// `DIGEST`, or `RAW` of a message that KMS hashes by itself.
     message_type: &'static str,
     signing_algorithm: &'static str,
 }
@@ -78,6 +86,8 @@ struct AwsSignature {
 }
 
 impl ClosedAws {
+    /// Reads the settings and credentials of AWS, as far as they are here. The
+    /// region of an ARN counts before that of the variables (KEY-85).
     pub(super) fn find(key: &AwsUri, variables: &Variables) -> Result<Self, OpenError> {
         let aws = Aws::find(variables)?;
         let region = match key.region().and_then(Region::parse) {
@@ -122,7 +132,11 @@ impl ClosedAws {
 
 impl AwsPublicKey {
     /// The public key, the name of its algorithm, and the hash if that is not
-    /// SHA-256.
+    /// SHA-256 (KEY-83).
+    ///
+    /// # Errors
+    /// On a key of another use or kind, and on one that does not list the algorithm
+    /// that verifiers expect of it.
     pub(in crate::keys) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
         let unfit = |reason| Trouble::Unfit { reason };
         let der = STANDARD.decode(&self.public_key).ok();
@@ -153,7 +167,9 @@ impl AwsPublicKey {
     }
 }
 
-/// The algorithm of a kind of key, and the hash if that is not SHA-256.
+/// The algorithm of a kind of key, and the hash if that is not SHA-256. KMS has
+/// one for each curve; RSA keys of every size take SHA-256, though they list
+/// three hashes and two paddings each.
 fn name(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
     match algorithm {
         Algorithm::EcdsaP256 => ("ECDSA_SHA_256", None),
@@ -168,7 +184,7 @@ fn name(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
 
 impl AwsSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
-        // Nothing is asked for if one of them cannot be signed.
+        // No message is sent if one of them cannot be signed.
         for (index, prepared) in messages.iter().enumerate() {
             let length = prepared.message.content.length();
             if prepared.prehash.is_none() && length > LONGEST {

@@ -14,10 +14,10 @@ use crate::service::azure::{Audience, is_tenant};
 use crate::service::{Trouble, json, said};
 use crate::signature::PublicKey;
 
-/// The longest challenge that is looked at, in bytes.
+/// The longest challenge that is looked at, in bytes. One of Azure's has some 130.
 const LONGEST: usize = 8 * 1024;
 
-/// A key, and what may be done with it.
+/// A key, with its operations and its times.
 #[derive(Deserialize)]
 pub(in crate::keys) struct KeyAnswer {
     key: Jwk,
@@ -25,7 +25,8 @@ pub(in crate::keys) struct KeyAnswer {
     attributes: KeyAttributes,
 }
 
-/// A JSON Web Key (RFC 7517, RFC 7518) with Azure's additions.
+/// A JSON Web Key (RFC 7517, RFC 7518) with Azure's additions: `kid` is a URL,
+/// and `kty` may end in `-HSM`.
 #[derive(Deserialize)]
 struct Jwk {
     kid: String,
@@ -69,7 +70,7 @@ struct InnerError {
     code: Option<String>,
 }
 
-/// How a key signs here.
+/// How a key signs here. Azure has Ed25519 for no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::keys) enum AzureKeyKind {
     Ec(Curve),
@@ -93,8 +94,10 @@ impl KeyAnswer {
         serde_json::from_slice(body).ok()
     }
 
-    /// The URL of this very version, and the version: at `base`, of the key
-    /// that was asked for.
+    /// The URL of this very version, and the version: at `base`, of the key that
+    /// was asked for. Names of keys are the same in any case, to Azure too. The
+    /// URL is put together again here, so that nothing of the answer is in it but
+    /// letters and digits.
     pub(super) fn version(&self, base: &Url, key: &str) -> Option<(Url, String)> {
         let url: Url = self.key.kid.parse().ok()?;
         let parts: Vec<&str> = url.path_segments()?.collect();
@@ -108,7 +111,8 @@ impl KeyAnswer {
         Some((own, version))
     }
 
-    /// Why the key does not sign now, if it does not.
+    /// Why the key does not sign now, if it does not. The vault would refuse to
+    /// sign as well, but only after all checks of the run.
     pub(in crate::keys) fn unfitness(&self, now: Timestamp) -> Option<&'static str> {
         let now = now.as_second();
         let KeyAttributes { enabled, nbf, exp } = self.attributes;
@@ -125,6 +129,7 @@ impl KeyAnswer {
 
     /// The key, and how it signs; or why it does not.
     pub(in crate::keys) fn public_key(&self) -> Result<(AzureKeyKind, PublicKey), String> {
+        // RFC 7515 has no padding; a service that pads says the same.
         let number = |text: &Option<String>| {
             let text = text.as_deref()?.trim_end_matches('=');
             URL_SAFE_NO_PAD.decode(text).ok()
@@ -166,7 +171,8 @@ impl KeyAnswer {
     }
 }
 
-/// A signature: DER of ECDSA, else its bytes.
+/// A signature: DER of ECDSA, else its bytes. Azure gives two numbers in a row for
+/// ECDSA (RFC 7518, section 3.4).
 pub(in crate::keys) fn signature(body: &[u8], kind: AzureKeyKind) -> Option<Vec<u8>> {
     let answer: AzureSignature = serde_json::from_slice(body).ok()?;
     let text = answer.value.trim_end_matches('=');
@@ -177,7 +183,8 @@ pub(in crate::keys) fn signature(body: &[u8], kind: AzureKeyKind) -> Option<Vec<
     }
 }
 
-/// What a vault wants a token for.
+/// The audience of the token that a vault wants, from the first challenge that
+/// names one.
 pub(super) fn challenge(response: &Response) -> Option<Audience> {
     let values = response.headers.get_all(WWW_AUTHENTICATE);
     let mut texts = values.iter().filter_map(|value| value.to_str().ok());
@@ -185,7 +192,9 @@ pub(super) fn challenge(response: &Response) -> Option<Audience> {
 }
 
 /// The audience of a challenge: `Bearer authorization="https://HOST/TENANT",
-/// resource="https://…"`, or `scope` with `/.default` behind it.
+/// resource="https://…"`, or `scope` with `/.default` behind it. The tenant
+/// becomes a part of a URL, and is left out if it is none; whether its host is
+/// believed is decided where secrets are sent (`service::azure`).
 pub(in crate::keys) fn audience(challenge: &str) -> Option<Audience> {
     if challenge.len() > LONGEST {
         return None;
@@ -217,7 +226,8 @@ pub(in crate::keys) fn audience(challenge: &str) -> Option<Audience> {
 }
 
 /// Whether a token for `resource` may be shown to the vault: its host is the
-/// vault's, or one that the vault's is below.
+/// vault's, or one that the vault's is below, as `vault.azure.net` is of every
+/// vault (KEY-102). A host that merely ends alike is not below it.
 pub(in crate::keys) fn is_shown_to(resource: &str, vault: &Url) -> bool {
     let resource = resource.parse::<Url>().ok();
     let host = resource.as_ref().and_then(Url::host_str);
@@ -228,7 +238,8 @@ pub(in crate::keys) fn is_shown_to(resource: &str, vault: &Url) -> bool {
     above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
-/// An error answer, sorted by the user's remedy.
+/// An error answer, sorted by the user's remedy. Azure says 403 of a key that
+/// does not sign now, too: the inner code tells it from a lack of rights.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
     let refusal = json::<AzureRefusal>(response).map(|refusal| refusal.error);
     let refusal = refusal.unwrap_or_default();

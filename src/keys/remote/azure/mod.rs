@@ -1,4 +1,9 @@
 //! Azure Key Vault and Managed HSM, by their REST interface.
+//! Implements KEY-100 to KEY-103; the identity is `service::azure`'s. There is
+//! nothing to be compatible with: signatures that cosign up to 3.1 makes by RSA
+//! keys of Azure verify nowhere (sigstore#2354), and its verification by URI
+//! fails for some signatures of EC keys (cosign#3709). Verifiers take the public
+//! key.
 
 mod answer;
 
@@ -25,6 +30,8 @@ use crate::signature::Hash;
 pub(in crate::keys) use answer::audience;
 pub(in crate::keys) use answer::{AzureKeyKind, KeyAnswer, is_shown_to, signature};
 
+/// The version of the interface that the answers were written down for; each
+/// request needs one.
 const VERSION: (&str, &str) = ("api-version", "7.4");
 
 /// A key that was not asked for yet.
@@ -33,7 +40,7 @@ pub(super) struct ClosedAzure {
     identity: Arc<AzureIdentity>,
 }
 
-/// A version of a key.
+/// A version of a key: the one whose public half was fetched (KEY-101).
 pub(super) struct AzureSigner {
     vault: Vault,
     /// `https://HOST/keys/KEY/VERSION`
@@ -46,7 +53,7 @@ struct Vault {
     host: String,
     identity: Arc<AzureIdentity>,
     client: Arc<Client>,
-    /// What the vault wants a token for.
+    /// The audience of the token that the vault wants; none if it wants no token.
     audience: Option<Audience>,
 }
 
@@ -93,6 +100,8 @@ impl ClosedAzure {
         let useless = |reason| vault.useless(action.clone(), reason);
         let answer = KeyAnswer::parse(&response.body);
         let answer = answer.ok_or_else(|| useless("it holds no key"))?;
+        // Signatures are asked for at this URL. One at another host would be
+        // shown the vault's token.
         let pinned = answer.version(&base, key);
         let pinned = pinned.filter(|(_, found)| version.as_ref().is_none_or(|v| v == found));
         let (url, version) = pinned.ok_or_else(|| useless("its `kid` is of another key"))?;
@@ -114,7 +123,8 @@ impl ClosedAzure {
     }
 }
 
-/// RSA keys of every size take SHA-256; a curve has its own hash here.
+/// RSA keys of every size take SHA-256, where cosign takes the hash by the size
+/// of the key; a curve has its own hash here (KEY-103).
 fn hash_of(kind: AzureKeyKind) -> Option<Hash> {
     match kind {
         AzureKeyKind::Ec(Curve::P256) | AzureKeyKind::Rsa => None,
@@ -160,8 +170,13 @@ fn versioned(mut url: Url) -> Url {
 }
 
 impl Vault {
-    /// The answer to the first question. It goes without a token: a vault says
-    /// who may vouch for us (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
+    /// The answer to the first question. It goes without a token: a vault names
+    /// the authority for its users
+    /// (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
+    ///
+    /// The audience is the vault's own word, and is compared with its host: a
+    /// server that calls itself a vault would get a token for another one
+    /// otherwise (KEY-102).
     async fn first(&mut self, base: &Url, url: Url) -> Result<(Response, String), ServiceError> {
         let request = Request::new(Method::GET, versioned(url), Trust::Verified);
         let action = action(&request);
@@ -180,7 +195,7 @@ impl Vault {
     }
 
     /// The answer, and the request in words. A token that is refused is asked
-    /// for again, once.
+    /// for again, once (KEY-104).
     async fn ask(&self, mut request: Request) -> Result<(Response, String), ServiceError> {
         let action = action(&request);
         let Some(audience) = &self.audience else {

@@ -1,5 +1,8 @@
 //! The encodings in which signatures come from elsewhere: as they are, or in
-//! base64; of ECDSA in DER, or as two numbers in a row (IEEE P1363).
+//! base64; of ECDSA in DER, or as two numbers in a row (IEEE P1363) (EVD-73).
+//!
+//! Nobody who signs by hand should have to know which of them is wanted: each
+//! reading is tried with the public half, and the one that it accepts is meant.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -11,13 +14,15 @@ use crate::keys::remote::message::Prepared;
 use crate::keys::{Algorithm, SignError};
 use crate::signature::Signature;
 
+/// With padding or without. Bits at the end that encode nothing are no matter:
+/// the public half decides.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
-/// The fewest bytes of an ECDSA signature in DER.
+/// The fewest bytes of an ECDSA signature in DER: two numbers of one byte each.
 const SHORTEST_DER: usize = 8;
 
 /// The first reading of a file that the key accepts as its signature of the
@@ -41,7 +46,8 @@ pub(super) fn signature(
     Ok(None)
 }
 
-/// The readings of a file that could be signatures by `algorithm`.
+/// The readings of a file that could be signatures by `algorithm`, four at most:
+/// raw and from base64, each as it is and, for ECDSA, from two numbers in a row.
 pub(super) fn readings(file: &[u8], algorithm: Algorithm) -> Vec<Vec<u8>> {
     let mut readings = Vec::new();
     for bytes in [Some(file.to_vec()), text(file)].into_iter().flatten() {
@@ -52,7 +58,8 @@ pub(super) fn readings(file: &[u8], algorithm: Algorithm) -> Vec<Vec<u8>> {
     readings
 }
 
-/// The readings in words.
+/// The readings in words. Lengths are said and no bytes: whoever signs sees by them
+/// which of their tools' forms it is.
 pub(super) fn tried(file: &[u8], algorithm: Algorithm) -> String {
     let lengths = match text(file) {
         _ if file.is_empty() => "it is empty".to_owned(),
@@ -81,7 +88,8 @@ fn text(file: &[u8]) -> Option<Vec<u8>> {
     (!decoded.is_empty()).then_some(decoded)
 }
 
-/// Whether a signature by `algorithm` can have this length.
+/// Whether a signature by `algorithm` can have this length: the others need not be
+/// verified.
 fn fits(length: usize, algorithm: Algorithm) -> bool {
     let longest = algorithm.signature_length();
     match curve(algorithm) {

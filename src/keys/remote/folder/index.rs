@@ -1,5 +1,7 @@
 //! `index.toml`: the messages that are to be signed elsewhere, for those who
-//! sign them, and the names of all files beside it.
+//! sign them, and the names of all files beside it (EVD-71, EVD-72).
+//!
+//! The same inputs give the same bytes (EVD-74): no time and no version is in it.
 
 use std::path::Path;
 
@@ -12,10 +14,13 @@ use crate::oci::Digest;
 /// The index's own name.
 pub const INDEX: &str = "index.toml";
 
-/// So many digits tell messages apart, and keys.
+/// So many digits tell messages apart, and keys. Where they collide, a signature
+/// does not verify: an error, and never a wrong signature
+/// (`spec/decisions/0031`).
 const OF_MESSAGE: usize = 16;
 const OF_KEY: usize = 8;
 
+/// For the people who sign: the file may be all that they have been given.
 const HEAD: &str = "\
 # Sign the exact bytes of each `file` by the `algorithm`, and save the signature\n\
 # under the name `signature`, raw or in base64. The same config takes them then.\n\n";
@@ -27,7 +32,8 @@ pub struct SignIndex {
     pub sign: Vec<ToSign>,
 }
 
-/// A message that a key is to sign.
+/// A message that a key is to sign. A member that is absent is empty: an index of
+/// another version still says what it can.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ToSign {
@@ -37,7 +43,8 @@ pub struct ToSign {
     pub signature: String,
     /// `repository@digest`
     pub image: String,
-    /// More images of which it says the same.
+    /// More images of which it says the same: the statement of a bundle names a
+    /// digest and no repository.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub further_images: Vec<String>,
     /// `signature` or `attestation`
@@ -57,8 +64,9 @@ pub struct ToSign {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageNames {
     pub digest: Digest,
-    /// The name of the message's file, but for its ending.
+    /// The name of the message's file, but for its ending, which is the form's.
     pub message: String,
+    /// All of it, with `.sig`.
     pub signature: String,
     key: Digest,
 }
@@ -86,13 +94,16 @@ impl SignIndex {
         Some(format!("{HEAD}{}", toml::to_string(self).ok()?))
     }
 
-    /// An index that is there and is one. It is believed nothing.
+    /// An index that is there and is one. It is believed nothing: its names open no
+    /// file, and its words are cut and escaped before they are printed.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         toml::from_str(std::str::from_utf8(bytes).ok()?).ok()
     }
 
     /// Why `message` has no signature, as far as the index tells; `missing` if
-    /// the index asks for it.
+    /// the index asks for it. The likelier reasons come first: the same bytes by
+    /// another key, other bytes for the same image, another image of the
+    /// repository.
     pub(super) fn why(
         &self,
         folder: &Path,
@@ -145,7 +156,8 @@ impl ToSign {
         std::iter::once(&self.image).chain(&self.further_images)
     }
 
-    /// Takes on the image of an entry for the same message.
+    /// Takes on the image of an entry for the same message by the same key, which
+    /// the caller has seen to.
     pub fn add(&mut self, other: Self) {
         if !self.names(&other.image) {
             self.further_images.push(other.image);

@@ -2,8 +2,12 @@
 //! run wrote (`spec/evidence.md`, "Signatures made elsewhere").
 //!
 //! A signature is known by its file's name, which follows from the message and
-//! the key. The index that names it to those who sign is read only to say why a
-//! signature is lacking: nothing in it decides what is attached.
+//! the key (`spec/decisions/0031`). The index that names it to those who sign is
+//! read only to say why a signature is lacking: nothing in it decides what is
+//! attached. The folder went through other hands, and everything in it is
+//! hostile.
+//!
+//! `phase` writes the messages and the index; this only reads.
 
 mod encoding;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -29,7 +33,8 @@ use crate::oci::Digest;
 use crate::service::Variables;
 use crate::signature::Signature;
 
-/// The longest index: some thousands of messages.
+/// The longest index: some thousands of messages. Of a longer one nothing is
+/// believed, as of one that is no TOML.
 const LONGEST_INDEX: usize = 8 << 20;
 
 /// A folder whose key's public half was read.
@@ -42,6 +47,7 @@ pub(super) struct ClosedFolder {
 #[derive(Clone)]
 pub(super) struct FolderSigner {
     folder: PathBuf,
+    /// They say how long a pipe is waited for.
     variables: Variables,
 }
 
@@ -73,7 +79,10 @@ impl ClosedFolder {
 }
 
 impl FolderSigner {
-    /// The signature of each message, as `signer` accepts it.
+    /// The signature of each message, as `signer` accepts it: in the one encoding
+    /// that is stored, whatever the file has. Only messages without a signature
+    /// at their place come here, so that the folder may be gone after a run that
+    /// published all (EVD-75).
     pub(super) async fn sign(
         &self,
         signer: &Arc<KnownKey>,
@@ -108,6 +117,7 @@ impl FolderSigner {
             let error = self.lacking(message, name, lacking.count()).into();
             return Err(Unsigned { index, error });
         }
+        // One file at a time is in memory: there may be thousands, of 64 KiB each.
         let signatures = messages.iter().zip(&named).enumerate();
         let signatures = signatures.map(|(index, (prepared, name))| {
             let signature = self.signature(signer, (prepared, name), (messages, &named));
@@ -125,6 +135,7 @@ impl FolderSigner {
     ) -> Result<Signature, SignError> {
         let path = self.folder.join(&name.signature);
         let file = self.read(&path)?;
+        // It was there a moment ago.
         let file = file.ok_or_else(|| self.lacking(&prepared.message, name, 0))?;
         if let Some(signature) = encoding::signature(&file, signer, prepared)? {
             return Ok(signature);
@@ -134,7 +145,8 @@ impl FolderSigner {
         Err(FolderError::NotTheirs { path, tried, is }.into())
     }
 
-    /// Why there is no signature of a message, and of so many others.
+    /// Why there is no signature of a message, and of so many others. An index that
+    /// cannot be read, or is none, has no say (EVD-77).
     fn lacking(&self, message: &Message, name: &MessageNames, others: usize) -> FolderError {
         let missing = index::missing(&self.folder, name, others);
         let index = self.bytes(&self.folder.join(INDEX), LONGEST_INDEX);
@@ -167,7 +179,8 @@ impl FolderSigner {
     }
 }
 
-/// The names of messages and of their signatures by this key.
+/// The names of messages and of their signatures by this key, in the order of the
+/// messages. A digest that is not known yet takes a read.
 fn names(signer: &KnownKey, messages: &[Prepared]) -> Result<Vec<MessageNames>, Unsigned> {
     let fingerprint = Digest::of(signer.public.as_der());
     let named = messages.iter().enumerate().map(|(index, prepared)| {

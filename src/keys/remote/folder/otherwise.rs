@@ -1,5 +1,9 @@
 //! Signatures that are not wanted, and may have been made instead of those that
-//! are: by another hash or padding, of a digest, of another message.
+//! are: by another hash or padding, of a digest, of another message (EVD-76).
+//!
+//! They only make an error say more: whatever is found here, the run fails. With
+//! `cosign attach signature`, which verifies nothing, such mistakes are found by
+//! those who verify (cosign#3976).
 
 use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
@@ -15,10 +19,12 @@ use crate::keys::verify::PublicHalf;
 use crate::oci::Content;
 use crate::signature::{Hash, Signature};
 
+/// The hashes that tools take by the size of the curve.
 const HASHES: [(Hash, &str); 2] = [(Hash::Sha384, "SHA-384"), (Hash::Sha512, "SHA-512")];
 
 /// The signature of `prepared` that a file holds in place of the one that is
-/// wanted, in words; none if it is nothing that is known here.
+/// wanted, in words; none if it is nothing that is known here. Reads the message
+/// several times: it is for the one error that ends a run.
 pub(super) fn meant(
     file: &[u8],
     key: &KnownKey,
@@ -56,7 +62,8 @@ pub(super) fn meant(
     }
 }
 
-/// The message's SHA-256 as people hand it over.
+/// The message's SHA-256 as people hand it over: its bytes, its digits, and the
+/// digits as a line of a file.
 fn digests(message: &Content) -> Option<[Content; 3]> {
     let digest = message.digest().ok()?;
     let bytes = hex::decode(digest.hex()).ok()?;
@@ -65,6 +72,7 @@ fn digests(message: &Content) -> Option<[Content; 3]> {
     Some([bytes.into(), text.into(), line.into()])
 }
 
+/// By PSS with any hash, and by PKCS#1 v1.5 with another one than is wanted.
 fn of_rsa(key: &KnownKey, message: &Content, readings: &[Signature]) -> Option<String> {
     for (hash, pkcs1, pss, name) in [
         (Hash::Sha256, None, &RSA_PSS_2048_8192_SHA256, "SHA-256"),

@@ -1,5 +1,6 @@
 //! Answers of Google Cloud KMS
-//! (<https://cloud.google.com/kms/docs/reference/rest/v1>).
+//! (<https://cloud.google.com/kms/docs/reference/rest/v1>). Pure functions of
+//! bytes, for the fuzzer too.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use crate::service::{Trouble, json, said};
 use crate::signature::{Hash, PublicKey};
 
 /// A page of `cryptoKeyVersions`. Other states than `ENABLED` may come where an
-/// emulator knows no filter.
+/// emulator knows no filter. An empty token says that it is the last page.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in crate::keys) struct Versions {
@@ -53,7 +54,9 @@ impl Versions {
         serde_json::from_slice(body).ok()
     }
 
-    /// The greatest version by number that is enabled.
+    /// The greatest version by number that is enabled. Names are compared as
+    /// numbers, which cosign does not: its 9 comes after 10. A name that ends in
+    /// no number is passed over.
     pub(in crate::keys) fn greatest(&self) -> Option<u64> {
         let enabled = self.crypto_key_versions.iter().filter(|version| {
             let state = version.state.as_deref();
@@ -78,7 +81,12 @@ pub(in crate::keys) fn signature(body: &[u8]) -> Option<Vec<u8>> {
     (!signature.is_empty()).then_some(signature)
 }
 
-/// The hash of an algorithm, if it is not the one of KEY-30 and KEY-31.
+/// The hash of an algorithm, if it is not the one of KEY-30 and KEY-31. The
+/// service's name decides and not the kind of the public key: the same RSA key
+/// has another padding by another name (KEY-92).
+///
+/// # Errors
+/// On an algorithm by which no cosign verifies, with the reason, fit to print.
 pub(in crate::keys) fn hash_of(algorithm: &str) -> Result<Option<Hash>, String> {
     let named: String = algorithm.chars().take(64).collect();
     let refused = |why: &str| Err(format!("its algorithm is `{}`{why}", named.escape_debug()));
@@ -100,7 +108,8 @@ pub(in crate::keys) fn hash_of(algorithm: &str) -> Result<Option<Hash>, String> 
     }
 }
 
-/// An error answer, sorted by the user's remedy.
+/// An error answer, sorted by the user's remedy. Those that may pass never come
+/// here: the client has asked again until its budget was spent.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
     let refusal = json::<GoogleRefusal>(response).map(|refusal| refusal.error);
     let refusal = refusal.unwrap_or_default();

@@ -1,5 +1,8 @@
 //! Google Cloud KMS, by its REST interface, v1
 //! (<https://cloud.google.com/kms/docs/reference/rest>).
+//! Implements KEY-90 to KEY-93. The identity is `service::google`'s, the JSON of
+//! answers `answer`'s. The checksums that the interface has for digests and
+//! signatures are not used: a signature that the public half accepts needs none.
 
 mod answer;
 
@@ -26,9 +29,10 @@ use crate::signature::Hash;
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
 /// The variable of `gcloud` that leads to another one, such as an emulator.
 const OVERRIDE: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS";
-/// The most bytes of a message that is signed itself.
+/// The most bytes of a message that is signed itself, by an Ed25519 key (KEY-93).
 const MOST: u64 = 64 * 1024;
-/// Versions of a page, bytes of a page, and pages of a list.
+/// Versions of a page, bytes of a page, and pages of a list: more than keys have,
+/// and an end for a service that gives the same page for ever.
 const PAGE: &str = "200";
 const PAGE_BYTES: u64 = 1 << 20;
 const PAGES: usize = 100;
@@ -41,7 +45,8 @@ pub(super) struct ClosedGoogle {
     identity: Arc<GoogleIdentity>,
 }
 
-/// A version of a key.
+/// A version of a key: the one whose public half was fetched signs, though
+/// another one may be the greatest by then (KEY-91).
 pub(super) struct GoogleSigner {
     api: Api,
     /// `projects/…/cryptoKeyVersions/…`
@@ -90,7 +95,8 @@ impl ClosedGoogle {
         })
     }
 
-    /// Looks for the version, and asks for its public key.
+    /// Looks for the version, and asks for its public key. A version that the user
+    /// wrote is not listed: `roles/cloudkms.signerVerifier` does not allow that.
     pub(super) async fn open(
         self,
         client: &Arc<Client>,
@@ -127,7 +133,7 @@ impl ClosedGoogle {
 
 impl GoogleSigner {
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
-        // Before anything is sent.
+        // Before any message is sent.
         for (index, prepared) in messages.iter().enumerate() {
             let length = prepared.message.content.length();
             if prepared.prehash.is_none() && length > MOST {
@@ -140,6 +146,7 @@ impl GoogleSigner {
 
     async fn sign_one(&self, prepared: &Prepared) -> Result<Vec<u8>, SignError> {
         let question = question(prepared)?;
+        // Texts always are JSON.
         let question = serde_json::to_vec(&question).unwrap_or_default();
         let path = format!("{}:asymmetricSign", self.name);
         let (response, action) = self.api.post(&path, question).await?;
@@ -176,6 +183,7 @@ impl Api {
         let mut greatest = None;
         let mut page = String::new();
         for _ in 0..PAGES {
+            // The answer is asked to leave out all that is not read here.
             let mut query = vec![
                 ("filter", "state=ENABLED"),
                 ("pageSize", PAGE),
@@ -214,6 +222,7 @@ impl Api {
         self.ask(request).await
     }
 
+    /// Repeated like a question: a signature that was made and lost is made again.
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<(Response, String), ServiceError> {
         let json = HeaderValue::from_static("application/json");
         let request = Request::new(Method::POST, self.url(path)?, Trust::Verified);
@@ -222,8 +231,9 @@ impl Api {
         self.ask(request).await
     }
 
-    /// The answer, and the request in words. A token that is refused is asked
-    /// for again, once.
+    /// The answer, and the request in words. A token that is refused is asked for
+    /// again, once: it may have ended sooner than its issuer said. The refusal of
+    /// the second one is the answer.
     async fn ask(&self, mut request: Request) -> Result<(Response, String), ServiceError> {
         let action = format!("{} {}", request.method, Redacted(&request.url));
         let project = self.identity.quota_project();
@@ -245,6 +255,8 @@ impl Api {
         }
     }
 
+    /// `path` follows from a parsed URI and from numbers: nothing in it leads
+    /// elsewhere.
     fn url(&self, path: &str) -> Result<Url, ServiceError> {
         let url = self.endpoint.join(&format!("v1/{path}"));
         url.map_err(|_| useless(format!("v1/{path}"), "it is no URL"))

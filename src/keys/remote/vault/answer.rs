@@ -1,4 +1,5 @@
-//! The transit engine's JSON (Vault 1.21 and OpenBao 2.6, `api-docs/secret/transit`).
+//! The transit engine's JSON (Vault 1.21 and OpenBao 2.6,
+//! `api-docs/secret/transit`). Pure functions of bytes, for the fuzzer too.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,8 @@ struct KeyData {
     latest_version: u64,
     #[serde(default)]
     supports_signing: bool,
+    /// Another key is derived from it for each context: none has a public half
+    /// here.
     #[serde(default)]
     derived: bool,
     /// Objects of keys that sign, numbers of others.
@@ -59,19 +62,23 @@ struct Batch {
     batch_results: Vec<SignedEntry>,
 }
 
+/// One or the other; the batch as a whole succeeds with both.
 #[derive(Deserialize)]
 struct SignedEntry {
     signature: Option<String>,
     error: Option<String>,
 }
 
-/// What to sign, by one version of a key.
+/// The inputs that one version of a key is to sign.
 #[derive(Serialize)]
 pub(super) struct VaultBatch {
     batch_input: Vec<BatchEntry>,
+    /// Vault 1.19 and later refuse it for Ed25519 keys, OpenBao passes it over.
     prehashed: bool,
     key_version: u64,
+    /// The padding of RSA: Vault's default is PSS, which cosign does not verify.
     signature_algorithm: &'static str,
+    /// DER, of ECDSA.
     marshaling_algorithm: &'static str,
 }
 
@@ -104,7 +111,8 @@ impl VaultBatch {
         Self {
             batch_input: batch.into_iter().map(entry).collect(),
             prehashed: inputs == InputKind::Digests,
-            // Within an entry it is ignored.
+            // It pins the version whose public key was read (KEY-62). Within an
+            // entry Vault ignores it.
             key_version,
             signature_algorithm: "pkcs1v15",
             marshaling_algorithm: "asn1",
@@ -113,6 +121,10 @@ impl VaultBatch {
 }
 
 /// The latest version of a key, from the answer about it.
+///
+/// # Errors
+/// On an answer that is none, with the reason; on a key that signs nothing that a
+/// public key verifies, in words, fit to print.
 pub(super) fn latest_key(body: &[u8]) -> Result<LatestKey, NoVaultKey> {
     let nonsense = NoVaultKey::Nonsense;
     let answer: VaultAnswer<KeyData> =
@@ -135,6 +147,8 @@ pub(super) fn latest_key(body: &[u8]) -> Result<LatestKey, NoVaultKey> {
         let reason = "it is a derived key, which signs with a context alone";
         return Err(NoVaultKey::Unfit(reason.to_owned()));
     }
+    // By its number: the last of the map is not the latest, since 9 comes after
+    // 10.
     let version = keys.get(&latest_version.to_string());
     let version = version.ok_or(nonsense("its latest version is not in it"))?;
     let text = version.get("public_key").and_then(Value::as_str);
@@ -159,7 +173,13 @@ fn public_key(text: &str) -> Option<PublicKey> {
     Some(PublicKey::from_der([&ED25519[..], &raw].concat()))
 }
 
-/// The signatures of a batch of `count` inputs by `version`, in their order.
+/// The signatures of a batch of `count` inputs by `version`, in their order. Each
+/// is marked with the version that made it, and one by another version is
+/// refused, though that version may be good: its public key is not the one of the
+/// receipt (KEY-63).
+///
+/// # Errors
+/// On an answer that is none, and on one of another length.
 pub(super) fn signatures(
     body: &[u8],
     count: usize,
@@ -191,7 +211,9 @@ fn signature(entry: SignedEntry, prefix: &str) -> Result<Vec<u8>, NoSignature> {
     }
 }
 
-/// Vault's own words about a failure; nothing if it is not Vault that answers.
+/// Vault's own words about a failure; nothing if it is not Vault that answers,
+/// but a proxy before it. The words may be none: of a key that is not there the
+/// list is empty.
 pub(super) fn words(body: &[u8]) -> Option<String> {
     let Errors { errors } = serde_json::from_slice(body).ok()?;
     Some(errors.join("; "))

@@ -1,5 +1,9 @@
 //! The way to Vault, from the variables that its users know (Vault's Go client,
 //! `api` v1.22 `client.go`), and one request by it.
+//!
+//! Implements KEY-65 to KEY-68. Those of the client's variables that cosign
+//! passes over (`VAULT_MAX_RETRIES`, `VAULT_CLIENT_TIMEOUT`, `VAULT_AGENT_ADDR`)
+//! are passed over here: retries and times are those of the run.
 
 use std::sync::Arc;
 
@@ -23,16 +27,21 @@ use crate::service::{Trouble, Variables, action, endpoint, said};
 const KEY_LIMIT: u64 = 1024 * 1024;
 /// A signature of RSA-4096 has 683 characters in base64.
 const ENTRY_LIMIT: u64 = 2 * 1024;
-/// The most files of a folder with certificates.
+/// The most files of a folder with certificates that are read.
 const MOST_FILES: usize = 1000;
 
 /// The way to Vault, for all of its keys.
 pub(super) struct Connection {
+    /// With a slash at its end; it may have a path.
     address: Url,
+    /// The segments of its path.
     mount: Vec<String>,
     headers: HeaderMap,
+    /// None where nothing is set: Vault is asked like any host then.
     own_tls: Option<Arc<OwnTls>>,
     token: VaultToken,
+    /// The token, once somebody has needed it. Where getting one fails, the next
+    /// request tries again.
     asked: OnceCell<HeaderValue>,
     variables: Variables,
 }
@@ -40,12 +49,17 @@ pub(super) struct Connection {
 /// A question about a key of the transit engine.
 pub(super) enum VaultQuestion<'a> {
     PublicKey(&'a str),
-    /// A key, JSON, and the number of signatures that it asks for.
+    /// A key, JSON, and the number of signatures that it asks for, by which the
+    /// answer's size is bounded.
     Sign(&'a str, Content, usize),
 }
 
 impl Connection {
-    /// Reads variables and files. Nobody is asked.
+    /// Reads variables and files. Nobody is asked, and no token helper is run.
+    ///
+    /// # Errors
+    /// On settings that cannot be used, and where no source can have a token: all
+    /// are named before anything is sent (KEY-66).
     pub(super) fn find(product: Product, variables: &Variables) -> Result<Self, Trouble> {
         let (name, address) = variables
             .first(&["VAULT_ADDR", "BAO_ADDR"])
@@ -83,8 +97,10 @@ impl Connection {
         self.mount.join("/")
     }
 
-    /// Asks, and gives what succeeded. A standby that leads to another address
-    /// is followed once, with the token, as Vault's own client does.
+    /// Asks, and gives what succeeded. A standby that leads to another address is
+    /// followed once, with the token, as Vault's own client does: a cluster
+    /// without forwarding works in no other way. Roots, client certificate and
+    /// headers go along too, and so the target has to have TLS (KEY-68).
     pub(super) async fn ask(
         &self,
         client: &Client,
@@ -96,6 +112,8 @@ impl Connection {
         let mut request = self.request(question, asked.await?.clone())?;
         let mut response = client.send(&request).await?;
         if let Some(location) = location(&response) {
+            // By the client's own rules it leads no further in than the standby
+            // lies (`spec/decisions/0014`).
             let lead = response.leads_to(&location);
             let lead = lead.ok().filter(|lead| lead.url.scheme() == "https");
             let lead = lead.ok_or_else(|| astray(&request, &response, &location))?;
@@ -123,6 +141,7 @@ impl Connection {
                 (Method::POST, path, Some(body), limit)
             }
         };
+        // Segment by segment, so that each is escaped.
         let mut url = self.address.clone();
         {
             let segments = url.path_segments_mut();
@@ -146,7 +165,8 @@ impl Connection {
     }
 }
 
-/// Where an answer leads, if it does.
+/// The `Location` of a redirect, empty if it has none. 303 is no answer of
+/// Vault's: it would turn a `POST` into a `GET`.
 fn location(response: &Response) -> Option<String> {
     match response.status.as_u16() {
         301 | 302 | 307 | 308 => {
@@ -167,8 +187,9 @@ fn astray(request: &Request, response: &Response, location: &str) -> Trouble {
     }
 }
 
-/// Vault answers some faults of the question with 500 too; a standby that has
-/// not caught up yet answers 412.
+/// Vault answers some faults of the question with 500 too; a standby that has not
+/// caught up yet answers 412 (KEY-67). A 500 that is not Vault's is a proxy's,
+/// and may get better.
 fn may_get_better(response: &Response) -> bool {
     const FINAL: [&str; 3] = [
         "requested version",
@@ -185,6 +206,8 @@ fn may_get_better(response: &Response) -> bool {
     }
 }
 
+/// An error answer, sorted by the user's remedy. Vault has no codes: the words of
+/// its versions 1.21 and OpenBao's 2.6 are looked for.
 fn refused(request: &Request, response: &Response) -> Trouble {
     let action = action(request);
     let words = answer::words(&response.body);
@@ -210,7 +233,7 @@ fn no_url(name: &str) -> Trouble {
     Trouble::setting(name, "it is no URL")
 }
 
-/// The address, which may have a path.
+/// The address, which may have a path. Plain HTTP is warned of where it is parsed.
 fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
     if text.starts_with("unix:") {
         return Err(Trouble::setting(
@@ -221,6 +244,8 @@ fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
     endpoint(text.trim()).map_err(|reason| Trouble::setting(name, reason))
 }
 
+/// The path of the engine, without the slashes around it. Dots would lead out of
+/// `/v1/`.
 fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
     const NAME: &str = "TRANSIT_SECRET_ENGINE_PATH";
     let path = variables.text(NAME).unwrap_or_else(|| "transit".to_owned());
@@ -236,7 +261,9 @@ fn mount(variables: &Variables) -> Result<Vec<String>, Trouble> {
     }
 }
 
-/// What each request shows beside the token.
+/// The headers of each request beside the token's. `X-Vault-Request` shows that
+/// nobody forged it: an agent with `require_request_header` refuses requests
+/// without it.
 fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
     let mut headers = HeaderMap::new();
     headers.insert("x-vault-request", HeaderValue::from_static("true"));
@@ -259,6 +286,8 @@ fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
                 "it has a header of Vault's own in it",
             ));
         }
+        // A value may be a login at a proxy before Vault: it is hidden like a
+        // token.
         let value = value.as_str().ok_or_else(bad)?;
         variables.remember(value.as_bytes());
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
@@ -269,7 +298,8 @@ fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
     Ok(headers)
 }
 
-/// The TLS settings and the proxy, if there are any.
+/// The TLS settings and the proxy, if there are any. Without any, Vault is asked
+/// by the client of all other hosts.
 fn own_tls(variables: &Variables) -> Result<Option<OwnTls>, Trouble> {
     let mut own = None;
     trust(variables, &mut own)?;
@@ -299,7 +329,9 @@ fn own_tls(variables: &Variables) -> Result<Option<OwnTls>, Trouble> {
     Ok(Some(named))
 }
 
-/// The first of the three that is set, as in Vault's client.
+/// The first of the three that is set, as in Vault's client. Its certificates
+/// count in place of the machine's. A file of the folder without one is an error,
+/// as there.
 fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble> {
     const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
     let mut add = |name: &str, pem: &[u8]| {
@@ -336,6 +368,7 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
     Ok(())
 }
 
+/// A certificate for us and its private key, both or neither.
 fn show(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble> {
     let (certificate, key) = (
         variables.path("VAULT_CLIENT_CERT"),

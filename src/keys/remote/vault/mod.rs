@@ -1,6 +1,10 @@
 //! Keys of the transit engine of HashiCorp Vault and of OpenBao
 //! (`spec/keys.md`, section 9): one request for the public key, and one batch
 //! for all signatures of a run.
+//! The JSON is `answer`'s, the way to the server `connection`'s, and the token
+//! `token`'s. SHA-256 is asked for on every curve, and Ed25519 keys get the
+//! message: with both, every cosign verifies by the public key. (cosign 3 cannot
+//! sign with P-384, P-521 and Ed25519 keys of Vault at all.)
 
 mod answer;
 mod connection;
@@ -22,19 +26,21 @@ use answer::{InputKind, NoSignature, NoVaultKey, VaultBatch};
 use connection::{Connection, VaultQuestion};
 
 /// The longest message of an Ed25519 key: Vault takes no longer string than
-/// 1 MiB, and it is in base64.
+/// 1 MiB, and it is in base64 (KEY-64). A longer one is answered with a 500, a much
+/// longer one with a connection that breaks.
 const LONGEST: u64 = 786_432;
 /// The most characters of base64 in one batch: Vault takes requests of 32 MiB.
 const BATCH: usize = 16 << 20;
 /// The most messages in one batch: Vault takes arrays of 10,000.
 const MOST: usize = 5000;
-/// What an entry has around its base64.
+/// The characters of an entry around its base64, `{"input":""},`, rounded up.
 const AROUND: usize = 16;
 
 /// A key whose Vault has not been asked yet.
 pub(super) struct ClosedVault {
     name: ServiceName,
     key: String,
+    /// Shared by all keys of the run: one token serves them.
     connection: Arc<Connection>,
 }
 
@@ -46,7 +52,8 @@ pub(super) struct VaultSigner {
 }
 
 impl ClosedVault {
-    /// Reads the variables of Vault, and the files that they name.
+    /// Reads the variables of Vault, and the files that they name. Both products
+    /// have the same variables, so that keys by both schemes share a connection.
     pub(super) fn find(uri: &VaultUri, variables: &Variables) -> Result<Self, OpenError> {
         let product = uri.product();
         let found = variables.shared("", || Connection::find(product, variables));
@@ -98,8 +105,8 @@ impl ClosedVault {
 }
 
 impl VaultSigner {
-    /// Signs all messages in one request, or in a few if they are larger than
-    /// one may be.
+    /// Signs all messages in one request, or in a few, one after the other, if they
+    /// are larger than one may be (KEY-61, KEY-64).
     pub(super) async fn sign(&self, messages: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         for (index, prepared) in messages.iter().enumerate() {
             let length = prepared.message.content.length();
@@ -109,6 +116,7 @@ impl VaultSigner {
                 return Err(unsigned(index, error));
             }
         }
+        // Each turn takes one message at least from `rest`.
         let mut signatures = Vec::new();
         let mut rest = messages;
         while !rest.is_empty() {
@@ -124,6 +132,7 @@ impl VaultSigner {
         Ok(signatures)
     }
 
+    /// An error of the whole batch is told of its first message.
     async fn sign_batch(&self, batch: &[Prepared]) -> Result<Vec<Vec<u8>>, Unsigned> {
         let first = |error: SignError| Unsigned { index: 0, error };
         let body = self.question(batch).await.map_err(first)?;
@@ -148,13 +157,15 @@ impl VaultSigner {
         results.collect()
     }
 
-    /// The JSON of a batch. Messages are read, digests are known.
+    /// The JSON of a batch. Messages are read, digests are known. It is built on a
+    /// thread of its own, since it may have 16 MiB of base64.
     async fn question(&self, batch: &[Prepared]) -> Result<Content, SignError> {
         let input = |prepared: &Prepared| match &prepared.prehash {
             Some(prehash) => Content::from(prehash.to_vec()),
             None => prepared.message.content.clone(),
         };
         let inputs: Vec<Content> = batch.iter().map(input).collect();
+        // One key signs either the one or the other.
         let kind = match batch.iter().any(|prepared| prepared.prehash.is_some()) {
             true => InputKind::Digests,
             false => InputKind::Messages,
@@ -192,7 +203,8 @@ fn length(prepared: &Prepared) -> usize {
     base64::encoded_len(length, true).unwrap_or(usize::MAX)
 }
 
-/// How many of these entries, one at least, go into the first request.
+/// How many of these entries, one at least, go into the first request. One alone
+/// fits always, since [`LONGEST`] was looked at before.
 fn first_batch(lengths: impl Iterator<Item = usize>) -> usize {
     let mut sum = 0usize;
     let within = lengths.take(MOST).take_while(|length| {

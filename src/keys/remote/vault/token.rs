@@ -1,5 +1,9 @@
-//! Who asks Vault: a token from a variable, from the helper that the user's
-//! `~/.vault` names, or from `~/.vault-token`, as sigstore v1.10.8 looks for it.
+//! The token that Vault is asked with: from a variable, from the helper that the
+//! user's `~/.vault` names, or from `~/.vault-token`, as sigstore v1.10.8 looks
+//! for it (KEY-65). Other than there, a helper that has none leaves the turn to
+//! the file.
+//!
+//! No token is renewed: a run is shorter than a token.
 
 use std::path::{Path, PathBuf};
 
@@ -21,16 +25,22 @@ const BOUNDS: Bounds = Bounds {
 const CONFIG: &str = "~/.vault";
 const FILE: &str = "~/.vault-token";
 
-/// A token, or what it takes to ask for one.
+/// A token, or the helper that is asked for one.
 pub(super) struct VaultToken {
+    /// An absolute path; it is run when the first request needs a token.
     helper: Option<PathBuf>,
     /// From a variable, or the one that counts if the helper has none.
     known: Option<HeaderValue>,
+    /// The sources without a token so far, for the error that names them all.
     tried: Vec<Tried>,
 }
 
 impl VaultToken {
     /// Looks for a token. No program is run yet.
+    ///
+    /// # Errors
+    /// On a token that no header can show, on a file that is there and cannot be
+    /// read, and where every source has none for sure.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         let names = ["VAULT_TOKEN", "BAO_TOKEN"];
         if let Some((name, token)) = variables.first_secret(&names) {
@@ -69,7 +79,8 @@ impl VaultToken {
     }
 
     /// The token as a header. Runs the helper, if there is one: its token comes
-    /// before the file's.
+    /// before the file's, which may be of an earlier login. The caller keeps it for
+    /// the run.
     pub(super) async fn ask(&self, variables: &Variables) -> Result<HeaderValue, Trouble> {
         let mut tried = self.tried.clone();
         if let Some(helper) = &self.helper {
@@ -93,7 +104,9 @@ fn unusable(name: &str) -> Trouble {
     }
 }
 
-/// The helper that the configuration names, or why it names none.
+/// The helper that the configuration names, or why it names none. A relative path
+/// is passed over. Vault takes absolute ones alone, too: another program could be
+/// put before the one that is meant.
 fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'static str>, Trouble> {
     let Some(text) = variables.read_if_there(config)? else {
         return Ok(Err("not there"));
@@ -108,6 +121,8 @@ fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'stat
     }
 }
 
+/// The token in `~/.vault-token`, without the white space around it; `vault login`
+/// writes the file.
 fn in_file(
     path: &Path,
     variables: &Variables,
@@ -126,7 +141,11 @@ fn in_file(
     Ok(Some(token))
 }
 
-/// The helper's token, or why it gives none.
+/// The helper's token, or why it gives none. `get` is one of the operations of
+/// Vault's protocol for token helpers; the token is all of standard output.
+///
+/// # Errors
+/// On a helper that cannot be started, or does not end.
 async fn run(
     helper: &Path,
     variables: &Variables,
@@ -147,7 +166,8 @@ async fn run(
     }
 }
 
-/// A header that is not logged; nothing if the text is no token.
+/// A header that is not logged; nothing if the text is no token. The white space
+/// around it is no part of it, and any other blank is a mistake.
 fn header(token: &Secret) -> Option<HeaderValue> {
     let token = token.expose().trim_ascii();
     let is_token = !token.is_empty()
@@ -159,7 +179,9 @@ fn header(token: &Secret) -> Option<HeaderValue> {
 }
 
 /// The value of `token_helper` in a configuration in HCL, of which JSON is a
-/// part; nothing if it is neither. No other key exists.
+/// part; nothing if it is neither. No other key exists, and so a parser of HCL is
+/// not worth it: whatever does not look like this one line is no configuration
+/// here.
 pub(super) fn token_helper(text: &[u8]) -> Option<Option<String>> {
     let text = std::str::from_utf8(text).ok()?;
     let lines = text.lines().map(str::trim);
