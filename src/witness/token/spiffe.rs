@@ -3,24 +3,29 @@
 //! which is gRPC over HTTP/2 on a socket of this machine. Two messages of one field
 //! each are not worth a compiler of protocols.
 
+use std::error::Error;
+use std::future::poll_fn;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::{self, SendRequest};
-use hyper::{HeaderMap, Request};
-use tokio::net::UnixStream;
-use tokio::time::timeout;
+use hyper::body::Body as _;
+use hyper::{HeaderMap, Response};
+use reqwest::redirect::Policy;
+use reqwest::{Body, Client};
 
 use super::claims::AUDIENCE;
 use crate::secret::Secret;
 use crate::service::{Trouble, Unreadable, Variables, quoted};
+use crate::witness::causes::in_one_line;
 
 const VARIABLE: &str = "SPIFFE_ENDPOINT_SOCKET";
 /// SPIRE's own.
 const SOCKET: &str = "/tmp/spire-agent/public/api.sock";
+/// The call. Of the URL only the path counts: the connection is the socket's.
+const CALL: &str = "http://localhost/SpiffeWorkloadAPI/FetchJWTSVID";
 /// How long an agent may take: it may have to ask its server.
 const TIME: Duration = Duration::from_secs(30);
 /// The most bytes of an answer.
@@ -36,14 +41,14 @@ pub(super) struct Socket(PathBuf);
 
 /// An agent that gives no token.
 enum Fault {
-    Transport(h2::Error),
+    Transport(reqwest::Error),
     /// A status of gRPC, with the agent's words.
     Refused(String, String),
     Malformed,
 }
 
-impl From<h2::Error> for Fault {
-    fn from(error: h2::Error) -> Self {
+impl From<reqwest::Error> for Fault {
+    fn from(error: reqwest::Error) -> Self {
         Self::Transport(error)
     }
 }
@@ -64,26 +69,22 @@ impl Socket {
     /// The token, and the request in words.
     pub(super) async fn ask(self, variables: &Variables) -> Result<(Secret, String), Trouble> {
         let action = format!("FetchJWTSVID at `{}`", self.0.display());
-        let unreadable = |source| Unreadable {
-            path: self.0.clone(),
-            source,
-        };
-        let asking = async {
-            let socket = UnixStream::connect(&self.0).await.map_err(unreadable)?;
-            Ok(fetch(socket).await)
-        };
-        let late = || unreadable(io::ErrorKind::TimedOut.into());
-        let outcome = timeout(TIME, asking).await.map_err(|_| late())?;
-        match outcome.map_err(Trouble::File)? {
+        match fetch(&self.0).await {
             Ok(token) => Ok((token, action)),
             Err(Fault::Malformed) => Err(Trouble::Answer {
                 action,
                 reason: "it holds no token",
             }),
-            Err(Fault::Transport(error)) => {
-                let answer = quoted(&error.to_string(), variables.secrets());
-                Err(Trouble::NotReady { action, answer })
-            }
+            Err(Fault::Transport(error)) => match refusal(&error) {
+                Some(kind) => Err(Trouble::File(Unreadable {
+                    path: self.0,
+                    source: kind.into(),
+                })),
+                None => {
+                    let answer = quoted(&in_one_line(&error), variables.secrets());
+                    Err(Trouble::NotReady { action, answer })
+                }
+            },
             Err(Fault::Refused(status, words)) => {
                 let answer = quoted(&words, variables.secrets());
                 // `PERMISSION_DENIED`: no identity is registered for this process.
@@ -96,31 +97,35 @@ impl Socket {
     }
 }
 
-async fn fetch(socket: UnixStream) -> Result<Secret, Fault> {
-    let (requests, connection) = client::handshake(socket).await?;
-    let driver = tokio::spawn(connection);
-    let outcome = call(requests).await;
-    driver.abort();
-    outcome
+/// Why the socket takes no connection, or the agent no time to answer.
+fn refusal(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    if error.is_timeout() {
+        return Some(io::ErrorKind::TimedOut);
+    }
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let mut errors = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.next().filter(|_| error.is_connect()).map(io::Error::kind)
 }
 
-async fn call(requests: SendRequest<Bytes>) -> Result<Secret, Fault> {
-    let request = Request::post("http://localhost/SpiffeWorkloadAPI/FetchJWTSVID")
+async fn fetch(socket: &Path) -> Result<Secret, Fault> {
+    let client = Client::builder()
+        .unix_socket(socket)
+        .http2_prior_knowledge()
+        .redirect(Policy::none())
+        .tls_certs_only([])
+        .no_proxy()
+        .timeout(TIME)
+        .build()?;
+    let request = client
+        .post(CALL)
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         // The agent refuses what a browser could be made to send.
-        .header("workload.spiffe.io", "true");
-    let request = request.body(()).map_err(|_| Fault::Malformed)?;
-    let mut requests = requests.ready().await?;
-    let (response, mut stream) = requests.send_request(request, false)?;
-    stream.send_data(question(), true)?;
-    let response = response.await?;
+        .header("workload.spiffe.io", "true")
+        .body(question());
+    let response = Response::<Body>::from(request.send().await?);
     refuse(response.headers())?;
-    let mut body = response.into_body();
-    let message = read(&mut body).await?;
-    if let Some(trailers) = body.trailers().await? {
-        refuse(&trailers)?;
-    }
+    let message = read(response.into_body()).await?;
     let token = message.get(PREFIX..).and_then(token);
     token.ok_or(Fault::Malformed)
 }
@@ -147,15 +152,16 @@ fn refuse(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-async fn read(body: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+/// The message, if the trailers behind it say that the call succeeded.
+async fn read(body: Body) -> Result<Vec<u8>, Fault> {
+    let mut body = pin!(body);
     let mut message = Vec::new();
-    while let Some(data) = body.data().await {
-        let data = data?;
-        if message.len() + data.len() > MOST {
-            return Err(Fault::Malformed);
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        match frame?.into_data() {
+            Ok(data) if message.len() + data.len() > MOST => return Err(Fault::Malformed),
+            Ok(data) => message.extend_from_slice(&data),
+            Err(frame) => frame.trailers_ref().map_or(Ok(()), refuse)?,
         }
-        body.flow_control().release_capacity(data.len())?;
-        message.extend_from_slice(&data);
     }
     Ok(message)
 }
