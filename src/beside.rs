@@ -16,10 +16,15 @@ use tokio::sync::oneshot;
 /// lies in these.
 const KEPT: usize = 32 * 1024;
 
+/// Boxed, so that one piece of code starts the threads of all kinds of work.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
 /// Work that panicked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("it ended unexpectedly")]
 pub(crate) struct Crashed;
+
+crate::words::debug_as_display!(Crashed);
 
 /// Runs `work` on a thread of its own. Where the system grants none, this
 /// thread runs it, and everything else waits meanwhile.
@@ -30,11 +35,11 @@ pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Crashed> {
     let (sender, outcome) = oneshot::channel();
-    let answering = move || {
+    let answering = Box::new(move || {
         // The receiver is gone if the run has ended; the outcome is not needed
         // then.
         let _ = sender.send(work());
-    };
+    });
     if let Err(answering) = spawn(answering) {
         answering();
     }
@@ -45,7 +50,7 @@ pub(crate) async fn run<T: Send + 'static>(
 ///
 /// # Errors
 /// Gives `work` back where the system grants no thread.
-pub(crate) fn spawn<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
+pub(crate) fn spawn(work: Work) -> Result<(), Work> {
     let work = Arc::new(Mutex::new(Some(work)));
     let there = Arc::clone(&work);
     let on_thread = move || {
@@ -63,14 +68,14 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(work: W) -> Result<(), W> {
 
 /// Does `work` deeper in the stack than the part that glibc keeps.
 #[inline(never)]
-fn below(work: impl FnOnce()) {
+fn below(work: Work) {
     let above = [0_u8; KEPT];
     black_box(&above);
     work();
     black_box(&above);
 }
 
-fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+fn take(slot: &Mutex<Option<Work>>) -> Option<Work> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 

@@ -291,7 +291,7 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
             }
         }
     };
-    if beside::spawn(reading).is_err() {
+    if beside::spawn(Box::new(reading)).is_err() {
         // Each piece is read when it is sent.
         let pieces = pieces(content.clone()).inspect(move |_| moved());
         return Body::wrap_stream(stream::iter(pieces));
