@@ -26,6 +26,10 @@ const KEYLESS: &str = "keyless, 4 signatures";
 /// Rekor's, in milliseconds.
 const CHECKPOINTS: f64 = 1000.0;
 
+/// How far into the time between two checkpoints the next run starts, of that time.
+/// The golden ratio spreads any number of runs evenly.
+const STEP: f64 = 0.618_034;
+
 /// Requests to the authority, the log and the timestamp authority.
 type Asked = [usize; 3];
 
@@ -73,6 +77,15 @@ pub fn scenario(bench: &Bench, runs: Runs) -> Scenario {
          for one with each signature, ours for one with all of them.",
     );
     scenario
+}
+
+/// Waits for part of a checkpoint's time. Each run ends soon after a checkpoint, and
+/// those of one program would start at the same time before the next one for ever.
+fn drift() {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed) as f64;
+    let part = CHECKPOINTS * (run * STEP).fract();
+    std::thread::sleep(Duration::from_secs_f64(part / 1000.0));
 }
 
 fn hold(scenario: &mut Scenario, bench: &Bench, runs: Runs, witnesses: &Witnesses, task: &Task) {
@@ -134,6 +147,7 @@ fn run(
         true => vec![signer.command()],
         false => cosign(bench, witnesses, (program, by), job, &token),
     };
+    drift();
     bench.stage.reset(Duration::ZERO);
     for witness in ALL {
         witnesses.front(witness).forget();
