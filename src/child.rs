@@ -50,7 +50,7 @@ pub(crate) struct ChildAnswer {
 }
 
 /// A program without an answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ChildError {
     #[error("it cannot be run")]
     Start(#[source] io::Error),
@@ -61,6 +61,8 @@ pub enum ChildError {
     #[error("its input cannot be read")]
     Input(#[source] io::Error),
 }
+
+crate::words::debug_as_display!(ChildError);
 
 /// What becomes of a program's standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::store::FailureKind;
 use crate::store::registry::{Answer, Shown, StoreError};
 
 /// A place that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum AttachError {
     #[error("`{}` holds something that is not ours to replace", place.reference())]
     Foreign {
@@ -54,6 +54,8 @@ pub enum AttachError {
         source: serde_json::Error,
     },
 }
+
+crate::words::debug_as_display!(AttachError);
 
 impl AttachError {
     /// The meaning of the failure for the run.

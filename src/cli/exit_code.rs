@@ -76,7 +76,7 @@ pub(super) const MEANINGS: [(u8, &str); 14] = [
 ];
 
 /// Everything that ends a run early.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
     Flag(FlagError),
@@ -119,6 +119,8 @@ pub enum Failure {
     #[error("internal error: this is a bug of the signer, please report it")]
     Panic,
 }
+
+crate::words::debug_as_display!(Failure);
 
 impl Failure {
     /// The code that the process exits with. It follows from the failure alone: one

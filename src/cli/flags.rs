@@ -436,7 +436,7 @@ fn shown(argument: &OsStr) -> String {
 }
 
 /// A bad flag. The message is Go's, to the letter (package `flag`, Go 1.26).
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
     #[error("bad flag syntax: {0}")]
     BadSyntax(String),
@@ -453,6 +453,8 @@ pub enum FlagError {
         reason: &'static str,
     },
 }
+
+debug_as_display!(FlagError);
 
 #[cfg(test)]
 mod tests;

@@ -400,7 +400,7 @@ fn read_limits(
 }
 
 /// Inputs that cannot be used. Messages start as the lifecycle's.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum InputsError {
     #[error("failed to parse arguments: received {0} arguments, but expected 0")]
     Arguments(usize),
@@ -421,6 +421,8 @@ pub enum InputsError {
         reason: &'static str,
     },
 }
+
+crate::words::debug_as_display!(InputsError);
 
 #[cfg(test)]
 mod tests;

@@ -72,9 +72,11 @@ impl FromStr for LogLevel {
 
 /// A log level that is none. The message is the whole line that the lifecycle
 /// prints.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 #[error("failed to parse log level: invalid level")]
 pub struct InvalidLevel;
+
+crate::words::debug_as_display!(InvalidLevel);
 
 /// Whether escape sequences are written. On by default, also when stdout is no
 /// terminal: platforms pass the lines on.
@@ -107,9 +109,11 @@ impl FromStr for LogFormat {
 }
 
 /// A format of the log that is none.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 #[error("failed to parse log format: invalid format")]
 pub struct InvalidFormat;
+
+crate::words::debug_as_display!(InvalidFormat);
 
 /// How lines are written: as text in colour, until somebody says otherwise.
 /// Clones are the same style.

@@ -108,9 +108,11 @@ impl Log {
 }
 
 /// A second log in one process.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("this process has a log already")]
 pub struct AlreadyInstalled;
+
+crate::words::debug_as_display!(AlreadyInstalled);
 
 struct LineFormat(Log);
 

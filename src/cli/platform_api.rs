@@ -67,7 +67,7 @@ fn parse(text: &str) -> Option<ApiVersion> {
 
 /// A Platform API that the signer does not speak. The message is the whole
 /// line that the lifecycle prints.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum PlatformApiError {
     #[error("failed to parse platform API '{0}'")]
     NotAVersion(String),
@@ -76,6 +76,8 @@ pub enum PlatformApiError {
     )]
     NotSupported(String),
 }
+
+crate::words::debug_as_display!(PlatformApiError);
 
 #[cfg(test)]
 mod tests {

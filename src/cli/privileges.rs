@@ -71,7 +71,7 @@ fn become_user(uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
 }
 
 /// A change of privileges that the kernel refused.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum PrivilegesError {
     #[error("failed to exec as user {uid}:{gid}")]
     RunAs {
@@ -83,6 +83,8 @@ pub enum PrivilegesError {
     #[error("failed to keep the memory of this process private")]
     Harden(#[source] SystemRefusal),
 }
+
+crate::words::debug_as_display!(PrivilegesError);
 
 /// The kernel's reason, in the words of Go: `operation not permitted`.
 #[derive(Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl fmt::Display for Position {
 }
 
 /// A file that is not a TOML document within the limit.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum DocumentError {
     #[error("cannot read `{}`", path.display())]
     Unreadable {
@@ -66,6 +66,8 @@ pub enum DocumentError {
     #[error("invalid TOML at `{position}`: {message}")]
     Syntax { position: Position, message: String },
 }
+
+crate::words::debug_as_display!(DocumentError);
 
 impl DocumentError {
     /// Whether the file does not exist.

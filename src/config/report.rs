@@ -163,7 +163,7 @@ fn tag(
 }
 
 /// A report that names no image in a registry.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ReportError {
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -217,6 +217,8 @@ pub enum ReportError {
         position: Position,
     },
 }
+
+crate::words::debug_as_display!(ReportError);
 
 impl ReportError {
     fn wrong_type(

@@ -35,7 +35,7 @@ const MOST: usize = 32;
 const MAX_SIGNATURE: usize = 4096;
 
 /// A stored value that is malformed. No message quotes its bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum EnvelopeError {
     #[error("cannot read it")]
     Content(#[source] std::io::Error),
@@ -56,6 +56,8 @@ pub enum EnvelopeError {
     #[error("the payload does not say which digest it is about")]
     NoClaim,
 }
+
+crate::words::debug_as_display!(EnvelopeError);
 
 /// Opens a sealed value.
 ///

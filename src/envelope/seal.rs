@@ -29,13 +29,15 @@ pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 pub const PREDICATE_TYPE: &str = "predicateType";
 
 /// A signed value that has no such form, or whose bytes cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SealError {
     #[error("cannot read what is to be stored")]
     Content(#[from] io::Error),
     #[error("a simple signing payload has no place in a bundle")]
     NoStatement,
 }
+
+crate::words::debug_as_display!(SealError);
 
 /// Puts `signed` into `form`. A large document is read to hash its bundle; the
 /// envelope of a layer is hashed already.

@@ -19,7 +19,7 @@ use super::verifier::UnfitRoot;
 use crate::oci::Registry;
 
 /// A request without a usable answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum HttpError {
     /// No connection: refused, no route, or not within ten seconds.
     #[error("cannot connect to `{url}`")]
@@ -137,6 +137,8 @@ pub enum HttpError {
     #[error("`{url}` asks to wait {0} s, longer than this run may take", wait.as_secs())]
     WaitTooLong { url: RedactedUrl, wait: Duration },
 }
+
+crate::words::debug_as_display!(HttpError);
 
 /// A cause from the HTTP library, which never names a URL.
 type Cause = Box<dyn Error + Send + Sync>;

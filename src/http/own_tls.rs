@@ -42,7 +42,7 @@ enum Certificates {
 }
 
 /// PEM of TLS settings that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitTls {
     #[error("it holds no certificate in PEM")]
     NoCertificate,
@@ -53,6 +53,8 @@ pub enum UnfitTls {
     #[error("certificate and key do not belong together")]
     Pair,
 }
+
+crate::words::debug_as_display!(UnfitTls);
 
 impl OwnTls {
     /// The machine's settings, until told otherwise.
@@ -165,11 +167,16 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, UnfitTls> {
 
 /// Verifies a certificate for another name than the one that was asked for, or
 /// none at all.
-#[derive(Debug)]
 struct Renamed {
     verifier: CertificateVerifier,
     name: Option<ServerName<'static>>,
     certificates: Certificates,
+}
+
+impl fmt::Debug for Renamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renamed(…)")
+    }
 }
 
 impl ServerCertVerifier for Renamed {

@@ -110,7 +110,7 @@ impl Lead {
 }
 
 /// Why a host may not lead to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Astray {
     #[error("it does not say where")]
     Nowhere,
@@ -131,6 +131,8 @@ pub enum Astray {
     #[error("from a private network to the signer's own loopback")]
     Loopback,
 }
+
+debug_as_display!(Astray);
 
 /// Whether a host may send the client from `from` to `to`. What is checked is
 /// the URL alone; addresses behind a name are left to [`Outward`].

@@ -33,13 +33,15 @@ const ANY_PURPOSE: [usize; 5] = [2, 5, 29, 37, 0];
 /// A root vouches for a certificate, but is not fit to. Told apart from an
 /// unknown authority: the root is listed, and the message says why it does not
 /// help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnfitRoot {
     #[error("the root certificate that vouches for it has expired, or is not valid yet")]
     Expired,
     #[error("the root certificate that vouches for it may not do so")]
     MayNotSign,
 }
+
+debug_as_display!(UnfitRoot);
 
 /// Verifies servers' certificates by a set of roots.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ pub const MAX_LENGTH: usize = 64 * 1024;
 
 /// A key that the signer cannot use. No message holds a byte of key or
 /// password (KEY-41).
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     #[error("the key file has more than {MAX_LENGTH} bytes")]
     TooLong,
@@ -80,8 +80,10 @@ pub enum KeyError {
     NotPublic(&'static str),
 }
 
+crate::words::debug_as_display!(KeyError);
+
 /// A key that cannot be opened, wherever it is.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -97,8 +99,10 @@ pub enum OpenError {
     Service(#[from] ServiceError),
 }
 
+crate::words::debug_as_display!(OpenError);
+
 /// A message that could not be signed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SignError {
     #[error("cannot read the message")]
     Read(#[source] io::Error),
@@ -117,6 +121,8 @@ pub enum SignError {
     Folder(Box<FolderError>),
 }
 
+crate::words::debug_as_display!(SignError);
+
 impl From<ServiceError> for SignError {
     fn from(error: ServiceError) -> Self {
         Self::Service(Box::new(error))
@@ -131,7 +137,7 @@ impl From<FolderError> for SignError {
 
 /// A message whose signature is not in its folder (EVD-76, EVD-77). The words of an
 /// index are cut and escaped: the folder went through other hands.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum FolderError {
     #[error("there is no `{}`, the signature of {message}{}", path.display(), and(*others))]
     Missing {
@@ -185,6 +191,8 @@ pub enum FolderError {
     NotListed { index: PathBuf, image: String },
 }
 
+crate::words::debug_as_display!(FolderError);
+
 fn and(others: usize) -> String {
     match others {
         0 => String::new(),
@@ -198,7 +206,7 @@ fn rather(is: Option<&str>) -> String {
 }
 
 /// A URI that names no key. The text is not repeated: it may hold a PIN.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     #[error("it is no `{scheme}` URI: {reason}")]
     Malformed {
@@ -217,3 +225,5 @@ pub enum UriError {
     #[error("`{0}` is no scheme of a key")]
     Plugin(String),
 }
+
+crate::words::debug_as_display!(UriError);

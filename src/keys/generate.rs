@@ -213,7 +213,7 @@ fn sync_folder(path: &Path) -> Result<(), KeyPairError> {
 }
 
 /// A key pair that could not be made. Nothing of it was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum KeyPairError {
     #[error("the system gives no random bytes")]
     NoRandom,
@@ -228,6 +228,8 @@ pub enum KeyPairError {
         source: io::Error,
     },
 }
+
+crate::words::debug_as_display!(KeyPairError);
 
 #[cfg(test)]
 mod tests {

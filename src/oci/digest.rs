@@ -79,11 +79,13 @@ impl fmt::Display for Digest {
 }
 
 /// Text that is no digest of a known algorithm.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{0}` is not a digest (`sha256:` and 64, or `sha512:` and 128, lower-case hexadecimal digits)"
 )]
 pub struct NotADigest(String);
+
+crate::words::debug_as_display!(NotADigest);
 
 impl FromStr for Digest {
     type Err = NotADigest;

@@ -43,7 +43,7 @@ pub struct Manifest {
 }
 
 /// Bytes that are no manifest that the signer can work with.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ManifestError {
     #[error("it is no JSON object that can be used")]
     Json(#[source] serde_json::Error),
@@ -81,6 +81,8 @@ pub enum ManifestError {
     #[error("it lists {0} manifests; at most {MAX_LAYERS} are accepted")]
     TooManyManifests(usize),
 }
+
+crate::words::debug_as_display!(ManifestError);
 
 impl Manifest {
     /// Reads bytes that were served with `content_type`.

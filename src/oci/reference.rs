@@ -283,12 +283,14 @@ impl FromStr for Reference {
 }
 
 /// Text that names no repository, tag or digest.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(thiserror::Error, PartialEq, Eq)]
 #[error("`{text}` is not a valid reference: {reason}")]
 pub struct NotAReference {
     text: String,
     reason: String,
 }
+
+crate::words::debug_as_display!(NotAReference);
 
 impl NotAReference {
     /// The written text, its first 300 characters.

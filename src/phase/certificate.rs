@@ -50,7 +50,7 @@ pub enum CertificateRole {
 }
 
 /// A certificate that cannot stand with signatures.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum OwnCertificateError {
     #[error("cannot read the {file}")]
     Unreadable {
@@ -78,6 +78,8 @@ pub enum OwnCertificateError {
         key: Arc<KeyReference>,
     },
 }
+
+crate::words::debug_as_display!(OwnCertificateError);
 
 impl OwnCertificate {
     /// Takes a certificate, and the issuers of its file if there is one.

@@ -325,7 +325,7 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// A path that takes no receipt.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum DestinationError {
     #[error("it is {0} of this run")]
     Input(String),
@@ -336,6 +336,8 @@ pub enum DestinationError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+crate::words::debug_as_display!(DestinationError);
 
 #[cfg(test)]
 mod tests;

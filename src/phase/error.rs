@@ -43,7 +43,7 @@ impl fmt::Display for Stop {
 }
 
 /// A step that failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum PhaseError {
     #[error(
         "{position}: `{second}` writes to the same place as `{first}`, but its `{key}` says otherwise"
@@ -187,3 +187,5 @@ pub enum PhaseError {
     #[error("published in part")]
     InPart(#[source] Box<PhaseError>),
 }
+
+crate::words::debug_as_display!(PhaseError);

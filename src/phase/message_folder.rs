@@ -27,7 +27,7 @@ const PIECE: usize = 64 * 1024;
 pub struct MessageFolder(PathBuf);
 
 /// A folder that does not take the messages.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GenerateError {
     #[error("cannot write to `{}`", path.display())]
     Write {
@@ -42,6 +42,8 @@ pub enum GenerateError {
     #[error("`{}` is there already, and is no message of this run", path.display())]
     OtherMessage { path: PathBuf },
 }
+
+crate::words::debug_as_display!(GenerateError);
 
 impl GenerateError {
     fn write(path: &Path, source: io::Error) -> Self {

@@ -15,7 +15,7 @@ pub enum Formats {
 
 /// Two forms on one image, and the signatures that verifiers will not see. The
 /// place is that of its referrers.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum Mixture {
     #[error(
         "the first bundle on `{image}` hides {signatures} of others at its `.sig` tag: cosign \
@@ -32,6 +32,8 @@ pub enum Mixture {
     )]
     Unseen { place: Place, hidden: usize },
 }
+
+crate::words::debug_as_display!(Mixture);
 
 impl Mixture {
     pub fn place(&self) -> &Place {

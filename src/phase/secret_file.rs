@@ -35,7 +35,7 @@ impl fmt::Display for SecretRole {
 }
 
 /// A file whose secret cannot be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SecretFileError {
     /// Somebody may have written the password in place of its path.
     #[error("the `password` of `{signatory}` is the path of no file")]
@@ -53,6 +53,8 @@ pub enum SecretFileError {
         source: io::Error,
     },
 }
+
+crate::words::debug_as_display!(SecretFileError);
 
 /// Reads a file of at most [`MAX_LENGTH`] bytes; a pipe must end until `until`.
 ///

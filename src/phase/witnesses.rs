@@ -18,7 +18,7 @@ pub struct Witnesses {
 }
 
 /// Nobody can vouch as a config wants it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum WitnessesError {
     #[error(transparent)]
     File(Unreadable),
@@ -61,3 +61,5 @@ pub enum WitnessesError {
     )]
     NoTime,
 }
+
+crate::words::debug_as_display!(WitnessesError);

@@ -290,7 +290,7 @@ fn modulus_bits(der: &[u8]) -> Option<usize> {
 }
 
 /// A key that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedKey {
     #[error("the key is of the type {0}, which no cosign verifies")]
     Algorithm(String),
@@ -301,6 +301,8 @@ pub enum UnsupportedKey {
     #[error("the public key in the token is damaged, or written in a way that is not known")]
     Damaged,
 }
+
+crate::words::debug_as_display!(UnsupportedKey);
 
 #[cfg(test)]
 mod tests {

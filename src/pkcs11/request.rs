@@ -189,7 +189,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A request that cannot be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("this is not version `{VERSION}` of the protocol of plugins")]
     Version,
@@ -206,6 +206,8 @@ pub enum RequestError {
     #[error("a key in a token has no versions")]
     KeyVersion,
 }
+
+crate::words::debug_as_display!(RequestError);
 
 #[cfg(test)]
 mod tests {

@@ -232,7 +232,7 @@ impl fmt::Display for Uri {
 
 /// A text that names no key in a token. No value is repeated, and no name that
 /// is unknown: each may be a piece of a PIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenUriError {
     #[error("the URI has more than {MAX_LENGTH} bytes")]
     TooLong,
@@ -261,6 +261,8 @@ pub enum TokenUriError {
     #[error("the URI names no key: it has neither `object` nor `id`")]
     NoObject,
 }
+
+crate::words::debug_as_display!(TokenUriError);
 
 #[cfg(test)]
 mod tests {

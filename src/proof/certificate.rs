@@ -95,7 +95,7 @@ pub struct Usages {
 }
 
 /// Bytes that are no certificate, or too much of one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     #[error("it is no X.509 certificate")]
     Malformed,
@@ -111,6 +111,8 @@ pub enum CertificateError {
         position: usize,
     },
 }
+
+crate::words::debug_as_display!(CertificateError);
 
 impl Certificate {
     /// Reads DER, of which nothing may be left.

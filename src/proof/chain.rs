@@ -56,7 +56,7 @@ pub enum Usage {
 }
 
 /// A chain that does not hold.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ChainError {
     #[error("the certificate is valid from {from} to {until}, not at {at}")]
     Expired {
@@ -93,6 +93,8 @@ pub enum ChainError {
     #[error("the chain cannot be used")]
     Refused(#[source] webpki::Error),
 }
+
+crate::words::debug_as_display!(ChainError);
 
 /// Looks for a chain from `leaf` over `intermediates`, in any order, to one of
 /// `roots`, all of them valid at `at` and fit for `usage`.

@@ -23,7 +23,7 @@ const SIGNATURE: &str = "\u{2014} ";
 pub type KeyId = [u8; 4];
 
 /// Text that is no checkpoint of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     #[error("its checkpoint is no signed note")]
     NoNote,
@@ -36,6 +36,8 @@ pub enum CheckpointError {
     #[error("its checkpoint is not signed by the log")]
     Signature,
 }
+
+crate::words::debug_as_display!(CheckpointError);
 
 /// Text with signatures.
 #[derive(Debug)]

@@ -33,13 +33,15 @@ pub struct VerifyingKey {
 }
 
 /// A public key that verifies nothing here.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
     #[error("it is no public key")]
     Damaged,
     #[error("a key of the kind {0} is not supported")]
     Kind(ObjectIdentifier),
 }
+
+crate::words::debug_as_display!(KeyProblem);
 
 impl VerifyingKey {
     /// Parses the DER of a SubjectPublicKeyInfo.

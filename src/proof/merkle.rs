@@ -18,7 +18,7 @@ const TILE_LEVELS: u32 = 8;
 const TILE_WIDTH: u64 = 1 << TILE_LEVELS;
 
 /// A path that proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     #[error("its index {index} is not in a tree of {size} entries")]
     Outside { index: u64, size: u64 },
@@ -27,6 +27,8 @@ pub enum PathError {
     #[error("a tile of the log has not the hashes that its tree has")]
     Tile,
 }
+
+crate::words::debug_as_display!(PathError);
 
 /// The hash of an entry.
 pub fn leaf(entry: &[u8]) -> Node {

@@ -39,7 +39,7 @@ pub struct Sct {
 }
 
 /// A certificate without a promise that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SctError {
     #[error("the certificate has no signed certificate timestamp")]
     Absent,
@@ -52,6 +52,8 @@ pub enum SctError {
     )]
     Untrusted,
 }
+
+crate::words::debug_as_display!(SctError);
 
 /// Looks for a promise that one of `logs` made about `certificate`, which `issuer`
 /// issued, at a time when the log's key was valid.

@@ -12,7 +12,7 @@ use crate::words::Count;
 pub(super) const LABEL: &str = "io.buildpacks.lifecycle.metadata";
 
 /// Why the SBOM of an image cannot be exported.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SbomError {
     #[error("cannot read the image's config as JSON")]
     Config(#[source] serde_json::Error),
@@ -74,8 +74,10 @@ pub enum SbomError {
     },
 }
 
+crate::words::debug_as_display!(SbomError);
+
 /// The limit that a layer exceeds.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum Exceeded {
     #[error("it has more than {0} bytes")]
     Compressed(u64),
@@ -95,6 +97,8 @@ pub enum Exceeded {
     )]
     Kept(u64),
 }
+
+crate::words::debug_as_display!(Exceeded);
 
 /// Text of the image, safe to print: shortened, control and format characters
 /// escaped.

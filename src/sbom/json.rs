@@ -9,15 +9,17 @@
 pub(super) const MAX_DEPTH: usize = 9_990;
 
 /// Why bytes are not one JSON object.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(thiserror::Error, PartialEq, Eq)]
 #[error("{reason}, at byte {offset}")]
 pub struct JsonError {
     pub offset: u64,
     pub reason: JsonFault,
 }
 
+crate::words::debug_as_display!(JsonError);
+
 /// The input that was found instead of JSON.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum JsonFault {
     #[error("it starts with a byte order mark")]
     ByteOrderMark,
@@ -40,6 +42,8 @@ pub enum JsonFault {
     #[error("it is nested more than {MAX_DEPTH} deep")]
     TooDeep,
 }
+
+crate::words::debug_as_display!(JsonFault);
 
 /// Properties of a valid document on which readers disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -114,7 +114,7 @@ pub type Tried = (&'static str, String);
 
 /// Why a service did not do it. `action` is the request in words, with the
 /// redacted URL; `answer` the service's own words, or nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Trouble {
     /// A required variable is not set.
     #[error("`{0}` is not set")]
@@ -187,6 +187,8 @@ pub enum Trouble {
     #[error("no such program was found")]
     NoProgram,
 }
+
+crate::words::debug_as_display!(Trouble);
 
 /// The meaning of a failure for the run: the exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,13 +41,15 @@ type Handle = Arc<dyn Any + Send + Sync>;
 type Lookup = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// A file that cannot be read as settings.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("cannot read `{}`", path.display())]
 pub struct Unreadable {
     pub path: PathBuf,
     #[source]
     pub source: io::Error,
 }
+
+crate::words::debug_as_display!(Unreadable);
 
 impl Variables {
     /// The variables that `lookup` knows; files are read until `until`.

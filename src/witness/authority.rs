@@ -36,7 +36,7 @@ pub struct Issued {
 }
 
 /// A certificate that is worth nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 enum Worthless {
     #[error("the certificate is of another key")]
     OtherKey,
@@ -53,6 +53,8 @@ enum Worthless {
     #[error("no log of the trusted root promised to show the certificate")]
     OtherLog,
 }
+
+crate::words::debug_as_display!(Worthless);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use super::level::Meant;
 use crate::oci::reference::NotAReference;
 
 /// A file that is not in the schema of `cosign.toml`.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ConfigError {
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -90,3 +90,5 @@ pub enum ConfigError {
         position: Position,
     },
 }
+
+crate::words::debug_as_display!(ConfigError);

@@ -10,7 +10,7 @@ use crate::proof::key::{KeyKind, VerifyingKey};
 use crate::signature::Hash;
 
 /// A signature that a log does not keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("Rekor v2 takes no signatures of Ed25519 keys as cosign verifies them")]
     Ed25519,
@@ -29,6 +29,8 @@ pub enum Refusal {
     #[error("logs take signatures of RSA keys of 2048, 3072 and 4096 bits alone")]
     RsaSize,
 }
+
+crate::words::debug_as_display!(Refusal);
 
 /// Whether a log of this version keeps a signature that `key` made with `hash`.
 ///

@@ -9,7 +9,7 @@ use crate::proof::checkpoint::CheckpointError;
 use crate::proof::merkle::PathError;
 
 /// An entry that does not hold.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum EntryError {
     #[error("it is not the JSON of a log entry")]
     Json,
@@ -38,3 +38,5 @@ pub enum EntryError {
     #[error("cannot read what was signed")]
     Read(#[from] io::Error),
 }
+
+crate::words::debug_as_display!(EntryError);

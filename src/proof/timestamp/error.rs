@@ -10,7 +10,7 @@ use crate::proof::chain::ChainError;
 pub const MAX_LENGTH: usize = 1 << 20;
 
 /// An answer of a timestamp authority that proves nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum TimestampError {
     #[error("the timestamp has more than {MAX_LENGTH} bytes")]
     TooLong,
@@ -56,6 +56,8 @@ pub enum TimestampError {
     #[error("the timestamp is of {0}, when a certificate of the signing key was not valid")]
     OutsideCertificate(jiff::Timestamp),
 }
+
+crate::words::debug_as_display!(TimestampError);
 
 impl From<pkcs8::der::Error> for TimestampError {
     fn from(_: pkcs8::der::Error) -> Self {

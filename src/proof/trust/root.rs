@@ -89,7 +89,7 @@ impl fmt::Display for JsonPath {
 }
 
 /// Bytes that are no trusted root.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustedRootError {
     #[error("it has more than {MAX_LENGTH} bytes")]
     TooLong,
@@ -119,6 +119,8 @@ pub enum TrustedRootError {
     #[error("the key of `{path}` is not of the kind that its `keyDetails` say")]
     OtherKey { path: JsonPath },
 }
+
+crate::words::debug_as_display!(TrustedRootError);
 
 impl TrustedRoot {
     /// Parses the bytes of a file.

@@ -121,7 +121,7 @@ impl fmt::Display for List {
 }
 
 /// Bytes that are no signing config.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningConfigError {
     #[error("it has more than {MAX_LENGTH} bytes")]
     TooLong,
@@ -141,8 +141,10 @@ pub enum SigningConfigError {
     Rule { list: List, reason: &'static str },
 }
 
+crate::words::debug_as_display!(SigningConfigError);
+
 /// A signing config that has no services for a time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     #[error("none of its `{0}` is valid now and of a version that is known here")]
     NoneValid(List),
@@ -155,6 +157,8 @@ pub enum SelectError {
         there: usize,
     },
 }
+
+crate::words::debug_as_display!(SelectError);
 
 /// A service as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

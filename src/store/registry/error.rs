@@ -14,7 +14,7 @@ use super::limit::Limit;
 
 /// A registry did not answer a request as it should. A registry's own words are
 /// marked as such.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum StoreError {
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -96,6 +96,8 @@ pub enum StoreError {
     #[error("{action}: not found{answer}")]
     Missing { action: String, answer: Answer },
 }
+
+crate::words::debug_as_display!(StoreError);
 
 impl StoreError {
     pub(super) fn too_large(action: &str, limit: Limit) -> Self {

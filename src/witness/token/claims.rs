@@ -40,7 +40,7 @@ pub struct Identity {
 }
 
 /// A certificate that says that this run is somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OtherIdentity {
     #[error("the certificate names another issuer than the token")]
     Issuer,
@@ -51,6 +51,8 @@ pub enum OtherIdentity {
     #[error("the certificate names somebody else than the token")]
     Name,
 }
+
+crate::words::debug_as_display!(OtherIdentity);
 
 impl TokenClaims {
     /// The claims of a token in the compact form.

@@ -10,7 +10,7 @@ use crate::service::ServiceError;
 
 /// A source of credentials that makes no sense. No message holds a byte of a
 /// password or token, nor a helper's output.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum CredentialsError {
     #[error("{0} has more than {MAX_LENGTH} bytes")]
     TooLong(Source),
@@ -51,6 +51,8 @@ pub enum CredentialsError {
         source: Arc<ServiceError>,
     },
 }
+
+crate::words::debug_as_display!(CredentialsError);
 
 impl CredentialsError {
     /// Whether asking later may help.

@@ -17,7 +17,7 @@ pub struct LackingSource {
 }
 
 /// Why a source has none.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 pub enum LackingReason {
     #[error("not set")]
     NotSet,
@@ -35,6 +35,8 @@ pub enum LackingReason {
     #[error("{0}")]
     Cloud(Arc<ServiceError>),
 }
+
+crate::words::debug_as_display!(LackingReason);
 
 impl fmt::Display for LackingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ pub(super) const CONFIG_NAME: &str = "config.json";
 const OTHER_NAMES: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
 /// Why a file cannot be read. It prints as the file's fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     #[error("it is not there")]
     Absent,
@@ -31,6 +31,8 @@ pub enum Unusable {
     #[error("it is not there, but `{0}` beside it is")]
     OtherName(&'static str),
 }
+
+crate::words::debug_as_display!(Unusable);
 
 impl Unusable {
     /// Whether a file exists that the platform meant to be read.
