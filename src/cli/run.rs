@@ -406,7 +406,9 @@ fn ambient(plan: &Plan, identities: Identities, variables: &Variables) -> Ambien
 /// The repositories of the run, those of images and those of signatures.
 fn asked(plan: &Plan) -> BTreeSet<Repository> {
     let images = plan.images().iter().map(|image| image.repository.clone());
-    plan.destinations().into_iter().chain(images).collect()
+    let mut asked = plan.destinations();
+    asked.extend(images);
+    asked
 }
 
 /// Warns of each entry, since credentials are sent to whoever answers there; and

@@ -120,8 +120,9 @@ pub fn last_signature(end: &[u8]) -> Option<Signature> {
 
 fn annotations(descriptor: &Descriptor) -> BTreeMap<String, String> {
     let all = descriptor.annotations.iter();
-    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    let mut annotations = BTreeMap::new();
+    annotations.extend(all.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    annotations
 }
 
 fn open_signature(layer: &Layer) -> Result<Signed, EnvelopeError> {

@@ -38,10 +38,12 @@ pub(super) fn claim(payload: &[u8]) -> Option<Claim> {
         Value::String(value) => Some((name, value)),
         _ => None,
     });
+    let mut read = BTreeMap::new();
+    read.extend(annotations);
     Some(Claim::Image {
         repository: identity.reference.parse().ok(),
         digest: image.digest.parse().ok()?,
-        annotations: annotations.collect(),
+        annotations: read,
     })
 }
 

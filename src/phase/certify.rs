@@ -49,7 +49,8 @@ pub async fn certify(mut signed: SignedWants, client: &Client) -> Result<SignedW
         let chain = need.certificates(client).await?;
         Ok::<_, PhaseError>((issuance, chain))
     });
-    let issued: BTreeMap<Issuance, Issued> = try_join_all(asked).await?.into_iter().collect();
+    let mut issued = BTreeMap::new();
+    issued.extend(try_join_all(asked).await?);
     for want in signed.wants_mut() {
         let Draft::Claim(stated) = &want.wanted.draft else {
             continue;

@@ -54,8 +54,7 @@ impl Writable {
 /// something the signer must not replace.
 pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writable, PhaseError> {
     let wanted = plan.places();
-    let mut destinations: Vec<Repository> = plan.destinations().into_iter().collect();
-    destinations.sort();
+    let destinations = plan.destinations();
     let sessions = join_all(destinations.iter().map(|repository| async move {
         open_sessions(repository, SESSIONS, registries).await?;
         info!("Verified write access to {repository}");
@@ -75,9 +74,14 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
         let found = found.map_err(PhaseError::Place)?;
         places.insert(place, WritablePlace { found, media_types });
     }
-    let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let beside = beside.into_iter().zip(seen).collect();
-    Ok(Writable { places, beside })
+    let mut standing = BTreeMap::new();
+    for (place, seen) in beside.into_iter().zip(seen) {
+        standing.insert(place, seen?);
+    }
+    Ok(Writable {
+        places,
+        beside: standing,
+    })
 }
 
 /// Reads a place that is not written. No reader finds a signature in something

@@ -6,7 +6,7 @@
 //! the same report and `cosign.toml` are the same folder. The index is written
 //! last, so that it lists no file that is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use tracing::info;
 
@@ -143,7 +143,7 @@ fn say(folder: &MessageFolder, generation: &Generation, written: usize) {
         _ => info!("Wrote to {folder} what is to be signed: {messages} ({length}), and {INDEX}"),
     }
     let keys = generation.index.sign.iter().map(|entry| &entry.public_key);
-    let keys = Count(keys.collect::<BTreeSet<_>>().len(), "key");
+    let keys = Count(keys.collect::<HashSet<_>>().len(), "key");
     let asked = Count(generation.index.sign.len(), "signature");
     match generation.standing {
         0 => info!("To be made elsewhere: {asked} by {keys}"),

@@ -121,10 +121,9 @@ fn refuse_others(
     }
     let entries = fs::read_dir(folder).map_err(|error| GenerateError::write(folder, error))?;
     let names = entries.flatten().map(|entry| entry.file_name());
-    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
-    names.sort();
+    let names = names.filter_map(|name| name.into_string().ok());
     let is_other = |name: &String| is_message(name) && !messages.contains_key(name);
-    match names.into_iter().find(is_other) {
+    match names.filter(is_other).min() {
         Some(name) => Err(GenerateError::OtherMessage {
             path: folder.join(name),
         }),

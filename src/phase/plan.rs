@@ -150,19 +150,21 @@ impl Plan {
         let places = written
             .keys()
             .filter(|place| of_signatures.contains(&place.kind()));
-        places
+        let places = places
             .flat_map(|place| of_signatures.map(|kind| place.of_kind(kind)))
             .filter(|place| is_strict || place.kind() == Kind::Signatures)
-            .filter(|place| !written.contains_key(place))
-            .collect()
+            .filter(|place| !written.contains_key(place));
+        let mut beside = BTreeSet::new();
+        beside.extend(places);
+        beside
     }
 
     /// The repositories that are written to.
-    pub fn destinations(&self) -> HashSet<Repository> {
-        self.places()
-            .into_keys()
-            .map(|place| place.repository().clone())
-            .collect()
+    pub fn destinations(&self) -> BTreeSet<Repository> {
+        let places = self.places().into_keys();
+        let mut destinations = BTreeSet::new();
+        destinations.extend(places.map(|place| place.repository().clone()));
+        destinations
     }
 
     /// Whether a signatory hangs such an item on images.
@@ -211,7 +213,9 @@ fn annotations(config: &CosignConfig) -> BTreeMap<String, String> {
     let pair = |annotation: &crate::config::Annotation| {
         (annotation.name.clone(), annotation.value.clone())
     };
-    config.annotations().iter().map(pair).collect()
+    let mut annotations = BTreeMap::new();
+    annotations.extend(config.annotations().iter().map(pair));
+    annotations
 }
 
 /// The image's own tags are not to be written. A host may have several names,

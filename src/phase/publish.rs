@@ -90,9 +90,10 @@ fn orders(places: usize, overwrites: usize) -> [Order; 2] {
 
 /// The failure that decides the exit code: one where running again cannot help
 /// before one where it can.
-fn verdict(mut failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
-    failures.sort_by_key(|failure| failure.kind() != FailureKind::Refused);
-    match failures.into_iter().next().map(PhaseError::Place) {
+fn verdict(failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
+    let failures = failures.into_iter();
+    let failure = failures.min_by_key(|failure| failure.kind() != FailureKind::Refused);
+    match failure.map(PhaseError::Place) {
         None => Ok(()),
         Some(failure) if visible > Visible::No => Err(PhaseError::InPart(Box::new(failure))),
         Some(failure) => Err(failure),

@@ -208,7 +208,9 @@ async fn standing(
         };
         (place.clone(), signatures)
     });
-    Ok(join_all(recalls).await.into_iter().collect())
+    let mut standing = BTreeMap::new();
+    standing.extend(join_all(recalls).await);
+    Ok(standing)
 }
 
 /// The claim of a want, if nobody is asked where a signature hangs there.

@@ -82,7 +82,8 @@ impl Receipt {
         };
         let pair = |layer: &LayerReceipt| (layer.image.clone(), layer.key.clone());
         let unproven = signatures().filter(|(_, layer)| layer.state == LayerState::Unproven);
-        let mut not_news: BTreeSet<_> = unproven.map(|(_, layer)| pair(layer)).collect();
+        let mut not_news = BTreeSet::new();
+        not_news.extend(unproven.map(|(_, layer)| pair(layer)));
         for (_, layer) in signatures() {
             if layer.state == LayerState::Written && not_news.insert(pair(layer)) {
                 let (image, key) = pair(layer);

@@ -2,7 +2,7 @@
 //! One want for each layer or bundle, in the order of `cosign.toml`; the steps
 //! after this one count and fulfil this list, and none makes one of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tracing::info;
@@ -165,20 +165,17 @@ fn image(plan: &Plan, subject: &Subject) -> Result<BTreeMap<Form, Stated>, Phase
         digest: subject.digest().clone(),
         annotations: plan.annotations().clone(),
     });
-    let stated = |form| {
+    let mut all = BTreeMap::new();
+    for form in [Form::Tag, Form::Bundle, Form::ChainBundle] {
         let payload = claim.payload(form).map_err(PhaseError::Content)?;
-        let (claim, payload) = (Arc::clone(&claim), Arc::new(payload));
-        Ok((
+        let stated = Stated {
             form,
-            Stated {
-                form,
-                claim,
-                payload,
-            },
-        ))
-    };
-    let forms = [Form::Tag, Form::Bundle, Form::ChainBundle];
-    forms.into_iter().map(stated).collect()
+            claim: Arc::clone(&claim),
+            payload: Arc::new(payload),
+        };
+        all.insert(form, stated);
+    }
+    Ok(all)
 }
 
 /// "This document describes the digest", for every document. Both forms are one
@@ -224,11 +221,9 @@ fn refuse_too_many(
     let digests = documents
         .iter()
         .map(|(_, stated)| stated.payload.message().digest());
-    let mut digests = digests
-        .collect::<Result<Vec<Digest>, _>>()
+    let digests = digests
+        .collect::<Result<HashSet<Digest>, _>>()
         .map_err(PhaseError::Content)?;
-    digests.sort();
-    digests.dedup();
     let layers = digests.len();
     if layers <= MAX_LAYERS {
         return Ok(());

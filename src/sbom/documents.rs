@@ -306,7 +306,7 @@ impl LayerWalk<'_> {
             .filter(|found| !any_in_layers || is_in_layers(found))
             .map(|(_, document)| document)
             .collect();
-        documents.sort_by(|a, b| a.path.cmp(&b.path));
+        documents.sort_by_cached_key(|document| document.path.clone());
         documents
     }
 }

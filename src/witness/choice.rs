@@ -4,6 +4,7 @@
 //! sigstore's own clients draw one at random for `ANY`, and fail with it. The rule
 //! leaves the choice to the client, so that going on is within it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -59,7 +60,7 @@ where
             }
         }
     };
-    let mut answers = try_join_all((0..choice.wanted()).map(row)).await?;
-    answers.sort_by_key(|(index, _)| *index);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    let mut answers = BTreeMap::new();
+    answers.extend(try_join_all((0..choice.wanted()).map(row)).await?);
+    Ok(answers.into_values().collect())
 }

@@ -190,7 +190,9 @@ fn warn_of_readers(closed: &[ClosedKey]) {
             PasswordOrigin::File(path) => Some((SecretRole::Password, path)),
             _ => None,
         });
-    for (role, path) in keys.chain(passwords).collect::<BTreeSet<_>>() {
+    let mut files = BTreeSet::new();
+    files.extend(keys.chain(passwords));
+    for (role, path) in files {
         secret_file::warn_of_readers(role, path);
     }
 }

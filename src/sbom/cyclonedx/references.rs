@@ -132,7 +132,8 @@ impl Names {
         elements: &'e [Element<'_>],
     ) -> BTreeMap<&'e str, String> {
         let refers = elements.iter().flat_map(|element| &element.refers);
-        let used: BTreeSet<&str> = refers.map(AsRef::<str>::as_ref).collect();
+        let mut used: BTreeSet<&str> = BTreeSet::new();
+        used.extend(refers.map(AsRef::<str>::as_ref));
         let mut names = BTreeMap::new();
         for name in colliding {
             // Counted on from document to document: many may use one name.

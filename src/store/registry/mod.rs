@@ -24,7 +24,7 @@ mod token;
 mod token_service;
 mod upload;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub struct Access {
     pub insecure: Vec<Namespace>,
     /// The repositories that the run writes to. Others are asked for `pull`
     /// only.
-    pub writable: HashSet<Repository>,
+    pub writable: BTreeSet<Repository>,
     /// The most bytes of a manifest that are read.
     pub manifest_limit: u64,
 }

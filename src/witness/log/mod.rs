@@ -10,6 +10,7 @@ mod frozen;
 mod v1;
 mod v2;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, NoEntry)>);
 
 /// The entries in the order of the services, or everything about the failure.
 fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
-    let (mut entered, mut claimed) = (Vec::new(), Vec::new());
+    let (mut entered, mut claimed) = (BTreeMap::new(), Vec::new());
     let (mut is_short, mut source) = (false, None);
     for (entry, failures) in rows {
         let failed = entry.is_none();
@@ -182,8 +183,7 @@ fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
             }
         }
     }
-    entered.sort_by_key(|(index, _)| *index);
-    let entries = entered.into_iter().map(|(_, entry)| entry).collect();
+    let entries = entered.into_values().collect();
     match is_short {
         false => Ok(Entered { entries, claimed }),
         true => Err(EnterError {

@@ -104,7 +104,10 @@ fn refusal(error: &reqwest::Error) -> Option<io::ErrorKind> {
     }
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     let mut errors = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
-    errors.next().filter(|_| error.is_connect()).map(io::Error::kind)
+    errors
+        .next()
+        .filter(|_| error.is_connect())
+        .map(io::Error::kind)
 }
 
 async fn fetch(socket: &Path) -> Result<Secret, Fault> {

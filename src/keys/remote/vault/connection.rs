@@ -357,7 +357,7 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
         .filter(|path| path.is_file())
         .take(MOST_FILES)
         .collect();
-    files.sort();
+    files.sort_unstable();
     if files.is_empty() {
         return Err(Trouble::setting("VAULT_CAPATH", "there is no file in it"));
     }
