@@ -4,7 +4,7 @@
 //! The only reader of the environment. An empty variable counts as unset, but
 //! for `COSIGN_PASSWORD`: the empty password is one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ struct Fallbacks {
     insecure_registries: Option<OsString>,
     layers: Option<OsString>,
     /// By their names.
-    limits: BTreeMap<&'static str, OsString>,
+    limits: HashMap<&'static str, OsString>,
     log_format: Option<OsString>,
     log_level: Option<OsString>,
     no_ambient_credentials: Option<OsString>,
@@ -381,7 +381,7 @@ fn insecure_registries(
 
 fn read_limits(
     flags: &BTreeMap<&'static str, u64>,
-    variables: &BTreeMap<&'static str, OsString>,
+    variables: &HashMap<&'static str, OsString>,
 ) -> Result<Limits, InputsError> {
     limits::resolve(|limit| {
         let flag = flags.get(limit.flag).copied();

@@ -322,13 +322,12 @@ impl Answers {
         let timestamps = timestamps.into_iter().flatten();
         let timestamps =
             timestamps.map(|timestamp| Evidence::Timestamp(timestamp.response.to_vec()));
-        let mut evidence = std::mem::take(&mut signed.evidence);
-        evidence.extend(entries.chain(timestamps));
-        evidence.sort_by_key(|evidence| match evidence {
-            Evidence::LogEntry(_) => 0,
-            Evidence::Timestamp(_) => 1,
-            Evidence::Other { .. } => 2,
-        });
-        signed.evidence = evidence;
+        let evidence = std::mem::take(&mut signed.evidence);
+        let evidence = evidence.into_iter().chain(entries).chain(timestamps);
+        let is_entry = |evidence: &Evidence| matches!(evidence, Evidence::LogEntry(_));
+        let is_timestamp = |evidence: &Evidence| matches!(evidence, Evidence::Timestamp(_));
+        let (entries, others): (Vec<_>, Vec<_>) = evidence.partition(is_entry);
+        let (timestamps, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_timestamp);
+        signed.evidence = [entries, timestamps, others].into_iter().flatten().collect();
     }
 }
