@@ -328,6 +328,9 @@ impl Answers {
         let is_timestamp = |evidence: &Evidence| matches!(evidence, Evidence::Timestamp(_));
         let (entries, others): (Vec<_>, Vec<_>) = evidence.partition(is_entry);
         let (timestamps, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_timestamp);
-        signed.evidence = [entries, timestamps, others].into_iter().flatten().collect();
+        signed.evidence = [entries, timestamps, others]
+            .into_iter()
+            .flatten()
+            .collect();
     }
 }

@@ -259,7 +259,7 @@ impl ZstdFrames {
                 }
                 self.decoder
                     .reset(&mut self.source)
-                    .map_err(io::Error::other)?;
+                    .map_err(|_| broken("a zstd frame has a broken header"))?;
                 self.inside = true;
                 return Ok(true);
             };
@@ -288,7 +288,7 @@ impl Read for ZstdFrames {
                 let missing = buffer.len() - self.decoder.can_collect();
                 self.decoder
                     .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBytes(missing))
-                    .map_err(io::Error::other)?;
+                    .map_err(|_| broken("a zstd frame is damaged"))?;
             }
             let count = self.decoder.read(buffer)?;
             if count > 0 {
