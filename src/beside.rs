@@ -24,7 +24,7 @@ pub(crate) type Work = Box<dyn FnOnce() + Send>;
 #[error("it ended unexpectedly")]
 pub(crate) struct Crashed;
 
-crate::words::debug_as_display!(Crashed);
+debug_as_display!(Crashed);
 
 /// Runs `work` on a thread of its own. Where the system grants none, this
 /// thread runs it, and everything else waits meanwhile.

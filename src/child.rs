@@ -62,7 +62,7 @@ pub enum ChildError {
     Input(#[source] io::Error),
 }
 
-crate::words::debug_as_display!(ChildError);
+debug_as_display!(ChildError);
 
 /// What becomes of a program's standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

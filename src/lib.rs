@@ -20,6 +20,19 @@
 // that the compiler reports unused items.
 #![deny(unreachable_pub)]
 
+/// Makes the `Debug` of an error its message. A derived one would print the
+/// operands of an error as they are, and nobody reads it: a program that keeps it
+/// for each error and for all that errors hold is a third of a megabyte larger.
+macro_rules! debug_as_display {
+    ($error:ty) => {
+        impl ::std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,21 +1,6 @@
-//! Numbers and errors as people read them.
+//! Numbers as people read them.
 
 use std::fmt;
-
-/// Makes the `Debug` of an error its message. A derived one would print the
-/// operands of an error as they are, and nobody reads it: a program that keeps it
-/// for each error and for all that errors hold is a third of a megabyte larger.
-macro_rules! debug_as_display {
-    ($error:ty) => {
-        impl ::std::fmt::Debug for $error {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                ::std::fmt::Display::fmt(self, f)
-            }
-        }
-    };
-}
-
-pub(crate) use debug_as_display;
 
 /// So many of something: `1 image`, `2 images`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

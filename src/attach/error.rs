@@ -55,7 +55,7 @@ pub enum AttachError {
     },
 }
 
-crate::words::debug_as_display!(AttachError);
+debug_as_display!(AttachError);
 
 impl AttachError {
     /// The meaning of the failure for the run.

@@ -120,7 +120,7 @@ pub enum Failure {
     Panic,
 }
 
-crate::words::debug_as_display!(Failure);
+debug_as_display!(Failure);
 
 impl Failure {
     /// The code that the process exits with. It follows from the failure alone: one

@@ -422,7 +422,7 @@ pub enum InputsError {
     },
 }
 
-crate::words::debug_as_display!(InputsError);
+debug_as_display!(InputsError);
 
 #[cfg(test)]
 mod tests;

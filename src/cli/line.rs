@@ -76,7 +76,7 @@ impl FromStr for LogLevel {
 #[error("failed to parse log level: invalid level")]
 pub struct InvalidLevel;
 
-crate::words::debug_as_display!(InvalidLevel);
+debug_as_display!(InvalidLevel);
 
 /// Whether escape sequences are written. On by default, also when stdout is no
 /// terminal: platforms pass the lines on.
@@ -113,7 +113,7 @@ impl FromStr for LogFormat {
 #[error("failed to parse log format: invalid format")]
 pub struct InvalidFormat;
 
-crate::words::debug_as_display!(InvalidFormat);
+debug_as_display!(InvalidFormat);
 
 /// How lines are written: as text in colour, until somebody says otherwise.
 /// Clones are the same style.

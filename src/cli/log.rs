@@ -112,7 +112,7 @@ impl Log {
 #[error("this process has a log already")]
 pub struct AlreadyInstalled;
 
-crate::words::debug_as_display!(AlreadyInstalled);
+debug_as_display!(AlreadyInstalled);
 
 struct LineFormat(Log);
 

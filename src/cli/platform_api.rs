@@ -77,7 +77,7 @@ pub enum PlatformApiError {
     NotSupported(String),
 }
 
-crate::words::debug_as_display!(PlatformApiError);
+debug_as_display!(PlatformApiError);
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,7 @@ pub enum PrivilegesError {
     Harden(#[source] SystemRefusal),
 }
 
-crate::words::debug_as_display!(PrivilegesError);
+debug_as_display!(PrivilegesError);
 
 /// The kernel's reason, in the words of Go: `operation not permitted`.
 #[derive(Debug, PartialEq, Eq)]

@@ -67,7 +67,7 @@ pub enum DocumentError {
     Syntax { position: Position, message: String },
 }
 
-crate::words::debug_as_display!(DocumentError);
+debug_as_display!(DocumentError);
 
 impl DocumentError {
     /// Whether the file does not exist.

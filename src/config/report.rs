@@ -218,7 +218,7 @@ pub enum ReportError {
     },
 }
 
-crate::words::debug_as_display!(ReportError);
+debug_as_display!(ReportError);
 
 impl ReportError {
     fn wrong_type(

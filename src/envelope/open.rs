@@ -57,7 +57,7 @@ pub enum EnvelopeError {
     NoClaim,
 }
 
-crate::words::debug_as_display!(EnvelopeError);
+debug_as_display!(EnvelopeError);
 
 /// Opens a sealed value.
 ///

@@ -37,7 +37,7 @@ pub enum SealError {
     NoStatement,
 }
 
-crate::words::debug_as_display!(SealError);
+debug_as_display!(SealError);
 
 /// Puts `signed` into `form`. A large document is read to hash its bundle; the
 /// envelope of a layer is hashed already.

@@ -138,7 +138,7 @@ pub enum HttpError {
     WaitTooLong { url: RedactedUrl, wait: Duration },
 }
 
-crate::words::debug_as_display!(HttpError);
+debug_as_display!(HttpError);
 
 /// A cause from the HTTP library, which never names a URL.
 type Cause = Box<dyn Error + Send + Sync>;

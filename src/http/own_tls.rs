@@ -54,7 +54,7 @@ pub enum UnfitTls {
     Pair,
 }
 
-crate::words::debug_as_display!(UnfitTls);
+debug_as_display!(UnfitTls);
 
 impl OwnTls {
     /// The machine's settings, until told otherwise.

@@ -80,7 +80,7 @@ pub enum KeyError {
     NotPublic(&'static str),
 }
 
-crate::words::debug_as_display!(KeyError);
+debug_as_display!(KeyError);
 
 /// A key that cannot be opened, wherever it is.
 #[derive(thiserror::Error)]
@@ -99,7 +99,7 @@ pub enum OpenError {
     Service(#[from] ServiceError),
 }
 
-crate::words::debug_as_display!(OpenError);
+debug_as_display!(OpenError);
 
 /// A message that could not be signed.
 #[derive(thiserror::Error)]
@@ -121,7 +121,7 @@ pub enum SignError {
     Folder(Box<FolderError>),
 }
 
-crate::words::debug_as_display!(SignError);
+debug_as_display!(SignError);
 
 impl From<ServiceError> for SignError {
     fn from(error: ServiceError) -> Self {
@@ -191,7 +191,7 @@ pub enum FolderError {
     NotListed { index: PathBuf, image: String },
 }
 
-crate::words::debug_as_display!(FolderError);
+debug_as_display!(FolderError);
 
 fn and(others: usize) -> String {
     match others {
@@ -226,4 +226,4 @@ pub enum UriError {
     Plugin(String),
 }
 
-crate::words::debug_as_display!(UriError);
+debug_as_display!(UriError);

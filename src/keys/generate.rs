@@ -229,7 +229,7 @@ pub enum KeyPairError {
     },
 }
 
-crate::words::debug_as_display!(KeyPairError);
+debug_as_display!(KeyPairError);
 
 #[cfg(test)]
 mod tests {

@@ -85,7 +85,7 @@ impl fmt::Display for Digest {
 )]
 pub struct NotADigest(String);
 
-crate::words::debug_as_display!(NotADigest);
+debug_as_display!(NotADigest);
 
 impl FromStr for Digest {
     type Err = NotADigest;

@@ -82,7 +82,7 @@ pub enum ManifestError {
     TooManyManifests(usize),
 }
 
-crate::words::debug_as_display!(ManifestError);
+debug_as_display!(ManifestError);
 
 impl Manifest {
     /// Reads bytes that were served with `content_type`.

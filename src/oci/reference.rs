@@ -290,7 +290,7 @@ pub struct NotAReference {
     reason: String,
 }
 
-crate::words::debug_as_display!(NotAReference);
+debug_as_display!(NotAReference);
 
 impl NotAReference {
     /// The written text, its first 300 characters.

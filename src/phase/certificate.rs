@@ -79,7 +79,7 @@ pub enum OwnCertificateError {
     },
 }
 
-crate::words::debug_as_display!(OwnCertificateError);
+debug_as_display!(OwnCertificateError);
 
 impl OwnCertificate {
     /// Takes a certificate, and the issuers of its file if there is one.

@@ -337,7 +337,7 @@ pub enum DestinationError {
     Io(#[from] io::Error),
 }
 
-crate::words::debug_as_display!(DestinationError);
+debug_as_display!(DestinationError);
 
 #[cfg(test)]
 mod tests;

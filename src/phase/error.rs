@@ -188,4 +188,4 @@ pub enum PhaseError {
     InPart(#[source] Box<PhaseError>),
 }
 
-crate::words::debug_as_display!(PhaseError);
+debug_as_display!(PhaseError);

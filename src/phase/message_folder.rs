@@ -43,7 +43,7 @@ pub enum GenerateError {
     OtherMessage { path: PathBuf },
 }
 
-crate::words::debug_as_display!(GenerateError);
+debug_as_display!(GenerateError);
 
 impl GenerateError {
     fn write(path: &Path, source: io::Error) -> Self {

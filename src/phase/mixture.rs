@@ -33,7 +33,7 @@ pub enum Mixture {
     Unseen { place: Place, hidden: usize },
 }
 
-crate::words::debug_as_display!(Mixture);
+debug_as_display!(Mixture);
 
 impl Mixture {
     pub fn place(&self) -> &Place {

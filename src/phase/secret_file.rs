@@ -54,7 +54,7 @@ pub enum SecretFileError {
     },
 }
 
-crate::words::debug_as_display!(SecretFileError);
+debug_as_display!(SecretFileError);
 
 /// Reads a file of at most [`MAX_LENGTH`] bytes; a pipe must end until `until`.
 ///

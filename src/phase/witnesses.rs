@@ -62,4 +62,4 @@ pub enum WitnessesError {
     NoTime,
 }
 
-crate::words::debug_as_display!(WitnessesError);
+debug_as_display!(WitnessesError);

@@ -302,7 +302,7 @@ pub enum UnsupportedKey {
     Damaged,
 }
 
-crate::words::debug_as_display!(UnsupportedKey);
+debug_as_display!(UnsupportedKey);
 
 #[cfg(test)]
 mod tests {

@@ -207,7 +207,7 @@ pub enum RequestError {
     KeyVersion,
 }
 
-crate::words::debug_as_display!(RequestError);
+debug_as_display!(RequestError);
 
 #[cfg(test)]
 mod tests {

@@ -262,7 +262,7 @@ pub enum TokenUriError {
     NoObject,
 }
 
-crate::words::debug_as_display!(TokenUriError);
+debug_as_display!(TokenUriError);
 
 #[cfg(test)]
 mod tests {

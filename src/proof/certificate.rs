@@ -112,7 +112,7 @@ pub enum CertificateError {
     },
 }
 
-crate::words::debug_as_display!(CertificateError);
+debug_as_display!(CertificateError);
 
 impl Certificate {
     /// Reads DER, of which nothing may be left.

@@ -94,7 +94,7 @@ pub enum ChainError {
     Refused(#[source] webpki::Error),
 }
 
-crate::words::debug_as_display!(ChainError);
+debug_as_display!(ChainError);
 
 /// Looks for a chain from `leaf` over `intermediates`, in any order, to one of
 /// `roots`, all of them valid at `at` and fit for `usage`.

@@ -37,7 +37,7 @@ pub enum CheckpointError {
     Signature,
 }
 
-crate::words::debug_as_display!(CheckpointError);
+debug_as_display!(CheckpointError);
 
 /// Text with signatures.
 #[derive(Debug)]

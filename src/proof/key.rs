@@ -41,7 +41,7 @@ pub enum KeyProblem {
     Kind(ObjectIdentifier),
 }
 
-crate::words::debug_as_display!(KeyProblem);
+debug_as_display!(KeyProblem);
 
 impl VerifyingKey {
     /// Parses the DER of a SubjectPublicKeyInfo.

@@ -28,7 +28,7 @@ pub enum PathError {
     Tile,
 }
 
-crate::words::debug_as_display!(PathError);
+debug_as_display!(PathError);
 
 /// The hash of an entry.
 pub fn leaf(entry: &[u8]) -> Node {

@@ -53,7 +53,7 @@ pub enum SctError {
     Untrusted,
 }
 
-crate::words::debug_as_display!(SctError);
+debug_as_display!(SctError);
 
 /// Looks for a promise that one of `logs` made about `certificate`, which `issuer`
 /// issued, at a time when the log's key was valid.

@@ -74,7 +74,7 @@ pub enum SbomError {
     },
 }
 
-crate::words::debug_as_display!(SbomError);
+debug_as_display!(SbomError);
 
 /// The limit that a layer exceeds.
 #[derive(Clone, Copy, thiserror::Error, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub enum Exceeded {
     Kept(u64),
 }
 
-crate::words::debug_as_display!(Exceeded);
+debug_as_display!(Exceeded);
 
 /// Text of the image, safe to print: shortened, control and format characters
 /// escaped.

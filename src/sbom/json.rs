@@ -16,7 +16,7 @@ pub struct JsonError {
     pub reason: JsonFault,
 }
 
-crate::words::debug_as_display!(JsonError);
+debug_as_display!(JsonError);
 
 /// The input that was found instead of JSON.
 #[derive(Clone, Copy, thiserror::Error, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum JsonFault {
     TooDeep,
 }
 
-crate::words::debug_as_display!(JsonFault);
+debug_as_display!(JsonFault);
 
 /// Properties of a valid document on which readers disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

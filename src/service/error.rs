@@ -188,7 +188,7 @@ pub enum Trouble {
     NoProgram,
 }
 
-crate::words::debug_as_display!(Trouble);
+debug_as_display!(Trouble);
 
 /// The meaning of a failure for the run: the exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

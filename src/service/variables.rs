@@ -49,7 +49,7 @@ pub struct Unreadable {
     pub source: io::Error,
 }
 
-crate::words::debug_as_display!(Unreadable);
+debug_as_display!(Unreadable);
 
 impl Variables {
     /// The variables that `lookup` knows; files are read until `until`.

@@ -54,7 +54,7 @@ enum Worthless {
     OtherLog,
 }
 
-crate::words::debug_as_display!(Worthless);
+debug_as_display!(Worthless);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

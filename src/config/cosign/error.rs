@@ -91,4 +91,4 @@ pub enum ConfigError {
     },
 }
 
-crate::words::debug_as_display!(ConfigError);
+debug_as_display!(ConfigError);

@@ -30,7 +30,7 @@ pub enum Refusal {
     RsaSize,
 }
 
-crate::words::debug_as_display!(Refusal);
+debug_as_display!(Refusal);
 
 /// Whether a log of this version keeps a signature that `key` made with `hash`.
 ///

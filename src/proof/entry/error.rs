@@ -39,4 +39,4 @@ pub enum EntryError {
     Read(#[from] io::Error),
 }
 
-crate::words::debug_as_display!(EntryError);
+debug_as_display!(EntryError);

@@ -57,7 +57,7 @@ pub enum TimestampError {
     OutsideCertificate(jiff::Timestamp),
 }
 
-crate::words::debug_as_display!(TimestampError);
+debug_as_display!(TimestampError);
 
 impl From<pkcs8::der::Error> for TimestampError {
     fn from(_: pkcs8::der::Error) -> Self {

@@ -120,7 +120,7 @@ pub enum TrustedRootError {
     OtherKey { path: JsonPath },
 }
 
-crate::words::debug_as_display!(TrustedRootError);
+debug_as_display!(TrustedRootError);
 
 impl TrustedRoot {
     /// Parses the bytes of a file.

@@ -141,7 +141,7 @@ pub enum SigningConfigError {
     Rule { list: List, reason: &'static str },
 }
 
-crate::words::debug_as_display!(SigningConfigError);
+debug_as_display!(SigningConfigError);
 
 /// A signing config that has no services for a time.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,7 +158,7 @@ pub enum SelectError {
     },
 }
 
-crate::words::debug_as_display!(SelectError);
+debug_as_display!(SelectError);
 
 /// A service as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -97,7 +97,7 @@ pub enum StoreError {
     Missing { action: String, answer: Answer },
 }
 
-crate::words::debug_as_display!(StoreError);
+debug_as_display!(StoreError);
 
 impl StoreError {
     pub(super) fn too_large(action: &str, limit: Limit) -> Self {

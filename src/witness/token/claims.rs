@@ -52,7 +52,7 @@ pub enum OtherIdentity {
     Name,
 }
 
-crate::words::debug_as_display!(OtherIdentity);
+debug_as_display!(OtherIdentity);
 
 impl TokenClaims {
     /// The claims of a token in the compact form.

@@ -52,7 +52,7 @@ pub enum CredentialsError {
     },
 }
 
-crate::words::debug_as_display!(CredentialsError);
+debug_as_display!(CredentialsError);
 
 impl CredentialsError {
     /// Whether asking later may help.

@@ -36,7 +36,7 @@ pub enum LackingReason {
     Cloud(Arc<ServiceError>),
 }
 
-crate::words::debug_as_display!(LackingReason);
+debug_as_display!(LackingReason);
 
 impl fmt::Display for LackingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

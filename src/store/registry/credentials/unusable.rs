@@ -32,7 +32,7 @@ pub enum Unusable {
     OtherName(&'static str),
 }
 
-crate::words::debug_as_display!(Unusable);
+debug_as_display!(Unusable);
 
 impl Unusable {
     /// Whether a file exists that the platform meant to be read.
