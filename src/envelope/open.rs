@@ -88,8 +88,8 @@ pub fn signature_of(descriptor: &Descriptor) -> Option<Signature> {
     STANDARD.decode(annotation).ok().map(Signature::new)
 }
 
-/// Who verifies the signature of a tag's layer, and what vouches for it; none if
-/// that is malformed.
+/// The verifier of a tag's layer, and the evidence that vouches for it; none if either
+/// is malformed.
 pub fn vouching_of(descriptor: &Descriptor) -> Option<(Verifier, Vec<Evidence>)> {
     let mut annotations = annotations(descriptor);
     annotations.remove(SIGNATURE);

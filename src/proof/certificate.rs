@@ -1,7 +1,10 @@
 //! X.509 certificates (RFC 5280), as far as signers, timestamp authorities and
 //! certificate authorities use them.
 //!
-//! Reading a certificate proves nothing: [`chain`](super::chain) does.
+//! Reading a certificate proves nothing: [`chain`](super::chain) does. Extensions
+//! that nobody here asks for are kept unread, critical ones too: whether they may
+//! be left out of account is for the chain to say. Names and serial numbers are
+//! compared as the bytes that they are, as Go compares them.
 
 use std::fmt;
 
@@ -22,6 +25,7 @@ mod name;
 
 pub use name::Name;
 
+/// The extensions that are read (RFC 5280, section 4.2.1).
 const ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
@@ -29,23 +33,27 @@ const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.2
 /// The bit `keyCertSign`, in the first octet of the bits.
 const SIGNS_CERTIFICATES: u8 = 0x04;
 
+/// Tags in a `TBSCertificate` (section 4.1), both EXPLICIT.
 const VERSION: u8 = 0;
 const EXTENSIONS: u8 = 3;
 
-/// The longest certificate, in bytes. The public instance's have under 1 KB.
+/// The longest certificate, in bytes, and the longest file of them (EVD-5). The
+/// public instance's have under 1 KB.
 pub const MAX_LENGTH: usize = 64 * 1024;
-/// The most certificates of one file, as of one bundle.
+/// The most certificates of one file (EVD-5), as of one bundle.
 pub const MAX_COUNT: usize = 32;
 
 /// A certificate, read once. Copies share its bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Bytes,
+    /// `TBSCertificate` with its tag: what the issuer signed.
     signed: Bytes,
     signature: IssuerSignature,
     fields: Fields,
     extensions: Vec<Extension>,
     authority: Authority,
+    /// The first octet of `keyUsage`, where all bits but `decipherOnly` lie.
     key_usage: Option<u8>,
     usages: Option<Usages>,
     names: Vec<Name>,
@@ -61,7 +69,9 @@ struct IssuerSignature {
 struct Fields {
     /// 1 to 3.
     version: u8,
+    /// The content of the INTEGER, its sign octet included.
     serial: Bytes,
+    /// DER of the name, as is `subject`.
     issuer: Bytes,
     valid_from: Timestamp,
     valid_until: Timestamp,
@@ -83,11 +93,13 @@ enum Authority {
     Unstated,
     No,
     Yes {
+        /// How many certificates may lie between this one and the leaf.
         path_length: Option<u64>,
     },
 }
 
-/// The uses that a certificate states (`extKeyUsage`).
+/// The uses that a certificate states (`extKeyUsage`), `anyExtendedKeyUsage` as one
+/// of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usages {
     pub oids: Vec<ObjectIdentifier>,
@@ -115,7 +127,8 @@ pub enum CertificateError {
 debug_as_display!(CertificateError);
 
 impl Certificate {
-    /// Reads DER, of which nothing may be left.
+    /// Reads DER, of which nothing may be left, and copies it: certificates come out
+    /// of answers and layers that need not stay in memory for them.
     ///
     /// # Errors
     /// On bytes that are no certificate, on an extension that is there twice, and
@@ -129,7 +142,10 @@ impl Certificate {
     }
 
     /// Reads a file: PEM with one certificate or more, in which other blocks and
-    /// text do not count, or the DER of one.
+    /// text do not count, or the DER of one. They come in the order of the file.
+    ///
+    /// PEM is looked for anywhere in the file: `openssl x509 -text` writes text before
+    /// it.
     ///
     /// # Errors
     /// On files without a certificate, with a malformed one, and with more than
@@ -147,6 +163,8 @@ impl Certificate {
             if position > MAX_COUNT {
                 return Err(CertificateError::TooMany);
             }
+            // One that cannot be read is never passed over: a chain would be shorter than
+            // its owner thinks.
             let malformed = CertificateError::MalformedAt { position };
             let der = block.map_err(|_| malformed.clone())?;
             certificates.push(Self::from_der(&der).map_err(|_| malformed)?);
@@ -171,12 +189,14 @@ impl Certificate {
         self.fields.version
     }
 
-    /// The octets of the number, the highest first.
+    /// The octets of the number, the highest first, with the zero that keeps a number
+    /// positive. Equal numbers have equal octets, because DER allows one encoding.
     pub fn serial(&self) -> &[u8] {
         &self.fields.serial
     }
 
-    /// The DER of the issuer's name.
+    /// The DER of the issuer's name. It is compared byte by byte with a subject, as
+    /// Go and `rustls-webpki` do it; RFC 5280, section 7.1, would allow other case.
     pub fn issuer(&self) -> &[u8] {
         &self.fields.issuer
     }
@@ -186,6 +206,7 @@ impl Certificate {
         &self.fields.subject
     }
 
+    /// The key as it stands there, of whatever kind.
     pub fn public_key(&self) -> &PublicKey {
         &self.fields.public_key
     }
@@ -207,11 +228,12 @@ impl Certificate {
         self.fields.valid_until
     }
 
+    /// Whether `at` lies in the period, both ends included (RFC 5280, section 4.1.2.5).
     pub fn is_valid_at(&self, at: Timestamp) -> bool {
         (self.valid_from()..=self.valid_until()).contains(&at)
     }
 
-    /// The value of an extension.
+    /// The value of an extension: the content of its OCTET STRING, not read further.
     pub fn extension(&self, id: ObjectIdentifier) -> Option<&[u8]> {
         let extension = self.extensions.iter().find(|one| one.id == id)?;
         Some(&extension.value)
@@ -222,7 +244,7 @@ impl Certificate {
         &self.names
     }
 
-    /// What the certificate may be used for; none if it does not say.
+    /// The uses that it states; none if it states no use, which allows all.
     pub fn usages(&self) -> Option<&Usages> {
         self.usages.as_ref()
     }
@@ -234,6 +256,10 @@ impl Certificate {
 
     /// Whether its key may verify certificates, with so many others between it and
     /// the leaf's. Certificates before version 3 cannot say.
+    ///
+    /// These are Go's rules (`crypto/x509` 1.26, `CheckSignatureFrom` and `isValid`;
+    /// EVD-3), for a root too, which RFC 5280 exempts and `rustls-webpki` does not
+    /// ask.
     pub fn may_issue(&self, between: usize) -> bool {
         let may = match self.authority {
             Authority::Unstated => self.version() < 3,
@@ -242,23 +268,30 @@ impl Certificate {
                 path_length.is_none_or(|longest| between as u64 <= longest)
             }
         };
+        // Go takes a key usage without any bit for none.
         let bits = self.key_usage.unwrap_or_default();
         may && (bits == 0 || bits & SIGNS_CERTIFICATES != 0)
     }
 
-    /// Whether its own key signed it, as that of a root. A signature of a kind
-    /// that is not verified here is taken for good: nobody relies on it.
+    /// Whether its own key signed it, as that of a root. It decides which certificates
+    /// are stored with a signature (EVD-7, EVD-8), and never whom to trust: a
+    /// signature of a kind that is not verified here is taken for good.
     pub fn is_self_signed(&self) -> bool {
         if self.issuer() != self.subject() {
             return false;
         }
         match (self.key(), hash(self.signature.algorithm)) {
+            // An authority may issue a certificate in its own name for a new key (RFC
+            // 5280, section 3.2, "self-issued"): that is no root, and stays in a chain.
             (Ok(key), Some(hash)) => key.accepts(hash, &self.signed, &self.signature.bits),
             _ => true,
         }
     }
 
     fn read(der: &Bytes) -> Result<Self, Error> {
+        // `Certificate`: what is signed, the algorithm, the signature (RFC 5280,
+        // section 4.1). The algorithm stands in the signed part once more; that both
+        // are the same, `rustls-webpki` asks in a chain.
         let mut outer = parts(AnyRef::from_der(der)?)?;
         let signed = der.slice_ref(whole(&mut outer)?);
         let algorithm = ObjectIdentifier::decode(&mut parts(next(&mut outer)?)?)?;
@@ -284,6 +317,8 @@ impl Certificate {
             usages: None,
             names: Vec::new(),
         };
+        // A known extension that is malformed makes the certificate so: a name or a
+        // use that cannot be read must not count as absent.
         for extension in certificate.extensions.clone() {
             certificate.note(&extension)?;
         }
@@ -315,6 +350,7 @@ impl Certificate {
     }
 }
 
+/// The serial number alone: names of others do not belong into messages.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({})", hex::encode(self.serial()))
@@ -333,6 +369,8 @@ impl Fields {
             };
             first = next(inner)?;
         }
+        // In the order of section 4.1: serial number, algorithm, issuer, validity,
+        // subject, key.
         first.tag().assert_eq(Tag::Integer)?;
         let _algorithm = parts(next(inner)?)?;
         let issuer = name_of(der, inner)?;
@@ -357,6 +395,8 @@ impl Authority {
     fn read(parts: &mut SliceReader<'_>) -> Result<Self, Error> {
         let (mut is_authority, mut path_length) = (false, None);
         while !parts.is_finished() {
+            // `cA` and `pathLenConstraint` are both optional, and told apart by their
+            // tags.
             let part = next(parts)?;
             match part.tag() {
                 Tag::Boolean => is_authority = part.decode_as()?,
@@ -382,6 +422,7 @@ fn extensions(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Vec<Extension>
         let mut list = parts(AnyRef::from_der(field.value())?)?;
         while !list.is_finished() {
             let extension = extension(der, next(&mut list)?)?;
+            // Readers take different ones of two (RFC 5280, section 4.2, forbids it).
             if found.iter().any(|other| other.id == extension.id) {
                 return Err(Tag::Sequence.value_error().into());
             }
@@ -414,8 +455,9 @@ fn name_of(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Bytes, Error> {
     Ok(der.slice_ref(name))
 }
 
-/// A time since 1970. `99991231235959Z`, which says that there is no end (RFC
-/// 5280, section 4.1.2.5), lies behind the last day that can be counted.
+/// A time since 1970; `der` reads no earlier one. `99991231235959Z`, which says that
+/// there is no end (RFC 5280, section 4.1.2.5), lies behind the last day that can be
+/// counted.
 fn time(validity: &mut SliceReader<'_>) -> Result<Timestamp, Error> {
     let time = next(validity)?;
     let since_1970 = match time.tag() {
@@ -426,13 +468,17 @@ fn time(validity: &mut SliceReader<'_>) -> Result<Timestamp, Error> {
     Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
 }
 
+/// Whether a file holds PEM of any kind, so that a key in place of a certificate is
+/// named as the absence of one, and not as malformed DER.
 fn is_pem(file: &[u8]) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
     file.windows(BEGIN.len()).any(|window| window == BEGIN)
 }
 
 /// The hash of a signature algorithm; of Ed25519, which has none of its own, any.
+/// None of RSA-PSS, whose hash stands in its parameters, and of SHA-1.
 fn hash(algorithm: ObjectIdentifier) -> Option<Hash> {
+    // ECDSA and RSA (PKCS#1 v1.5) with the hash; the third is Ed25519.
     const SHA256: [ObjectIdentifier; 3] = [
         ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
         ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),

@@ -5,6 +5,11 @@
 //! those of Go's `crypto/x509` `Verify`, which cosign and its libraries call; what
 //! they ask beyond `rustls-webpki` is asked here: of roots, their time, their right
 //! to issue and their uses, and that a leaf may itself be a root.
+//!
+//! Stricter than Go: a leaf that is an authority is refused unless it is a root, RSA
+//! keys under 2048 bits are refused, and so are more than six intermediates.
+//! Revocation is not asked: the time is one of the past, and the certificates that
+//! sigstore issues are valid for minutes.
 
 use std::cell::Cell;
 
@@ -22,10 +27,13 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, Verifie
 
 use super::certificate::{Certificate, Usages};
 
+/// Uses of keys (RFC 5280, section 4.2.1.12).
 const ANY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
+/// The algorithms by which issuers sign (EVD-1), in no order: those of Go, which takes
+/// ECDSA with any of the hashes on any curve, and RSA-PSS. SHA-1 is none, as there.
 const ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 16] = [
     ECDSA_P256_SHA256,
     ECDSA_P256_SHA384,
@@ -45,17 +53,18 @@ const ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 16] = [
     RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
 ];
 
-/// What the key of a leaf is used for.
+/// The use of a leaf's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// A leaf that states no use may sign.
+    /// A leaf that states no use may sign: cosign accepts certificates of private
+    /// authorities that say nothing (EVD-2).
     CodeSigning,
     /// A leaf has to state this use, as critical, and no other (RFC 3161, section
     /// 2.3).
     TimeStamping,
 }
 
-/// A chain that does not hold.
+/// A chain that does not hold. No message repeats a name of a certificate.
 #[derive(thiserror::Error)]
 pub enum ChainError {
     #[error("the certificate is valid from {from} to {until}, not at {at}")]
@@ -99,8 +108,13 @@ debug_as_display!(ChainError);
 /// Looks for a chain from `leaf` over `intermediates`, in any order, to one of
 /// `roots`, all of them valid at `at` and fit for `usage`.
 ///
+/// `roots` are trusted because the caller says so, whether they are signed by
+/// themselves or not; `intermediates` are anybody's, may be of no use, and may be many:
+/// `rustls-webpki` ends a search after a number of steps.
+///
 /// # Errors
-/// If there is none. The reason is that of the chain that came closest.
+/// If there is none. The reason is that of a chain that led to a root, if one did,
+/// else the most specific one of `rustls-webpki`.
 pub fn check(
     leaf: &Certificate,
     intermediates: &[Certificate],
@@ -112,12 +126,16 @@ pub fn check(
     if roots.is_empty() {
         return Err(ChainError::NoRoot);
     }
+    // As in Go: nothing is signed then that would have to be verified. A certificate
+    // of the user's without a chain comes here as its own root (EVD-10).
     if roots.contains(leaf) {
         return Ok(());
     }
     let shown = CertificateDer::from(leaf.as_der());
     let end = match (EndEntityCert::try_from(&shown), leaf.version()) {
         (Ok(end), _) => end,
+        // webpki reads version 3 alone. An older version is a reason that an owner can
+        // act on, whatever webpki met first.
         (Err(_), version @ 0..3) => return Err(ChainError::Version(version)),
         (Err(error), _) => return Err(ChainError::Refused(error)),
     };
@@ -126,6 +144,8 @@ pub fn check(
     let anchors = anchors.collect::<Result<Vec<TrustAnchor<'_>>, _>>();
     let anchors = anchors.map_err(ChainError::Root)?;
     let intermediates: Vec<_> = intermediates.iter().map(to_webpki).collect();
+    // The walk keeps its reason beside: the error that it may return to webpki has no
+    // room for one.
     let walk = Walk {
         roots,
         at,
@@ -148,7 +168,8 @@ pub fn check(
     })
 }
 
-/// What a leaf has to be, wherever its chain leads.
+/// The rules for a leaf, wherever its chain leads. They are checked first, so that the
+/// reason names the leaf and not one of its issuers.
 fn check_leaf(leaf: &Certificate, at: Timestamp, usage: Usage) -> Result<(), ChainError> {
     if !leaf.is_valid_at(at) {
         return Err(ChainError::Expired {
@@ -159,6 +180,8 @@ fn check_leaf(leaf: &Certificate, at: Timestamp, usage: Usage) -> Result<(), Cha
     }
     match (usage, leaf.usages()) {
         (Usage::CodeSigning, usages) if usage.is_among(usages) => Ok(()),
+        // RFC 3161, section 2.3, and timestamp-authority v2.1.3 `pkg/verification`,
+        // `verifyLeafCert` (EVD-24).
         (Usage::TimeStamping, Some(usages)) if usages.is_only(TIME_STAMPING) => {
             match leaf.is_authority() {
                 true => Err(ChainError::Authority),
@@ -227,10 +250,13 @@ struct Walk<'a> {
     roots: &'a [Certificate],
     at: Timestamp,
     usage: Usage,
+    /// Why the last chain that led to a root was refused.
     unfit: Cell<Option<Unfit>>,
 }
 
 impl Walk<'_> {
+    /// Judges a chain whose signatures hold. An error makes webpki look for another
+    /// one: two intermediates may have one name, of which one has expired.
     fn check(&self, path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
         let holds = self
             .issuers(path)
@@ -241,7 +267,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The number of certificates between leaf and root.
+    /// The number of certificates between leaf and root, each of which may issue.
     fn issuers(&self, path: &VerifiedPath<'_>) -> Result<usize, Unfit> {
         let mut between = 0;
         for issuer in path.intermediate_certificates() {
@@ -249,6 +275,7 @@ impl Walk<'_> {
             if !issuer.may_issue(between) {
                 return Err(Unfit::Issuer);
             }
+            // webpki compares whole seconds.
             if !issuer.is_valid_at(self.at) {
                 return Err(Unfit::IssuerExpired);
             }
@@ -276,7 +303,8 @@ impl Walk<'_> {
     }
 }
 
-/// A certificate that states uses has to state this one.
+/// A certificate that states uses has to state this one, or any; webpki asks leaf and
+/// intermediates alike. One without the extension comes as an empty list.
 struct Uses(Usage);
 
 impl ExtendedKeyUsageValidator for Uses {
@@ -301,6 +329,7 @@ fn is_same(id: &ObjectIdentifier, arcs: &[usize]) -> bool {
     id.arcs().map(|arc| arc as usize).eq(arcs.iter().copied())
 }
 
+/// The error of webpki in words that an owner of certificates knows.
 fn sorted(error: webpki::Error, at: Timestamp, usage: Usage) -> ChainError {
     match error {
         webpki::Error::UnknownIssuer => ChainError::NotLed,
@@ -326,7 +355,8 @@ fn to_webpki(certificate: &Certificate) -> CertificateDer<'_> {
     CertificateDer::from(certificate.as_der())
 }
 
-/// Whole seconds since 1970; fractions are compared by [`Walk`].
+/// Whole seconds since 1970; fractions are compared by [`Walk`]. No certificate is
+/// valid before 1970, so that an earlier time may count as that year's beginning.
 fn unix_time(at: Timestamp) -> UnixTime {
     let seconds = u64::try_from(at.as_second()).unwrap_or_default();
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))

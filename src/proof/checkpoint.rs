@@ -13,13 +13,16 @@ use super::key::{KeyKind, VerifyingKey};
 use super::merkle::Node;
 use crate::signature::Hash;
 
-/// The most bytes of a note, and lines of signatures.
+/// The most bytes of a note. Rekor's have a few hundred, and each witness adds a line.
 const LONGEST: usize = 64 * 1024;
+/// The most lines of signatures, as in Go's `x/mod/sumdb/note`, by which sigstore's
+/// clients read.
 const MOST_SIGNATURES: usize = 100;
 /// The beginning of a line with a signature: an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";
 
-/// The first bytes of a hash, by which a note names a key.
+/// The first bytes of a hash, by which a note names a key: a hint, which proves
+/// nothing.
 pub type KeyId = [u8; 4];
 
 /// Text that is no checkpoint of the log.
@@ -60,16 +63,21 @@ impl<'a> Note<'a> {
     /// # Errors
     /// On text of another form, and on text that is too long.
     pub fn parse(note: &'a str) -> Result<Self, CheckpointError> {
+        // No control characters but newlines, as signed-note demands: two readers could
+        // otherwise see lines end in different places.
         let is_control = |character: char| character < ' ' && character != '\n';
         if note.len() > LONGEST || note.contains(is_control) {
             return Err(CheckpointError::NoNote);
         }
+        // The last empty line divides the note: its text may have empty lines too.
         let end = note.rfind("\n\n").ok_or(CheckpointError::NoNote)?;
         let (text, lines) = note
             .split_at_checked(end + 1)
             .ok_or(CheckpointError::NoNote)?;
         let lines = lines.strip_prefix('\n').ok_or(CheckpointError::NoNote)?;
         let lines = lines.strip_suffix('\n').ok_or(CheckpointError::NoNote)?;
+        // One malformed line makes the note malformed, as in Go; an unknown signer
+        // does not.
         let signatures: Option<Vec<_>> = lines
             .split('\n')
             .take(MOST_SIGNATURES + 1)
@@ -82,7 +90,9 @@ impl<'a> Note<'a> {
         }
     }
 
-    /// Whether the key of `verifier` signed the note under the name `name`.
+    /// Whether the key of `verifier` signed the note under the name `name`. Name and id
+    /// only select lines; a line with both whose signature is wrong is passed over,
+    /// where Go's `x/mod` refuses the note.
     pub fn is_signed(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
         let ids = verifier.ids(name);
         self.signatures.iter().any(|line| {
@@ -95,6 +105,8 @@ impl<'a> Note<'a> {
 
 impl<'a> NoteSignature<'a> {
     fn parse(line: &'a str) -> Option<Self> {
+        // `— <name> <base64 of the key's id and the signature>`; a name has no space
+        // and, because keys are written `<name>+<id>+<key>`, no plus.
         let (name, signature) = line.strip_prefix(SIGNATURE)?.split_once(' ')?;
         let is_name = !name.is_empty() && !name.contains(|c: char| c == '+' || c.is_whitespace());
         let decoded = STANDARD.decode(signature).ok()?;
@@ -111,15 +123,18 @@ impl<'a> NoteSignature<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct NoteVerifier<'a> {
     pub key: &'a VerifyingKey,
+    /// The hash that the log signs with; pure Ed25519 has no use for it.
     pub hash: Hash,
-    /// The id of the key, where it is not the one that follows from the key.
+    /// The id of the key, where it is not the one that follows from the key
+    /// (`checkpointKeyId` of a trusted root v0.2).
     pub id: Option<KeyId>,
 }
 
 impl NoteVerifier<'_> {
     /// The ids by which a note may name the key: of ECDSA the hash of the key
     /// alone (as Rekor does it), of the others that of C2SP and, as Rekor v1
-    /// wrote it for every kind, again that of the key alone.
+    /// wrote it for every kind, again that of the key alone. The bytes 1 and 0xff stand
+    /// for Ed25519 and for an algorithm that is named in words.
     fn ids(&self, name: &str) -> Vec<KeyId> {
         let alone = first_four(&self.key.public_key().sha256());
         let named = |kind: &[u8], key: &[u8]| {
@@ -147,20 +162,23 @@ fn first_four(hash: &[u8; 32]) -> KeyId {
     [a, b, c, d]
 }
 
-/// How a log names itself in its checkpoints.
+/// How a log names itself in its checkpoints. The name keeps a checkpoint of one log
+/// from proving something about another with the same key (EVD-30).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// Rekor v2: origin and signature have this name, and nothing follows the
     /// root.
     Is(&'a str),
     /// Rekor v1: the name of the signature, ` - `, and the number of the tree.
-    /// Its name need not be its address.
+    /// Its name need not be its address (`--rekor_server.hostname`), so that the log
+    /// is told by its key alone.
     OfTree,
 }
 
 /// The state of a log, by its own signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
+    /// The number of entries in the tree.
     pub size: u64,
     pub root: Node,
 }
@@ -176,6 +194,8 @@ impl Checkpoint {
         verifier: &NoteVerifier<'_>,
     ) -> Result<Self, CheckpointError> {
         let note = Note::parse(note)?;
+        // The first three lines of tlog-checkpoint. Nothing of them is believed before
+        // the signature over the text is verified below.
         let mut lines = note.text.lines();
         let found = lines.next().filter(|line| !line.is_empty());
         let found = found.ok_or(CheckpointError::Lacks("origin"))?;
@@ -197,13 +217,15 @@ impl Checkpoint {
     }
 }
 
-/// The name of a log of Rekor v1, of which one process may have several trees.
+/// The name of a log of Rekor v1, of which one process may have several trees. Which of
+/// them it is does not matter: all are signed by the same key.
 fn of_tree(origin: &str) -> Option<&str> {
     let (name, tree) = origin.split_once(" - ")?;
     number(tree).map(|_| name)
 }
 
-/// A number in decimal digits, without a leading zero.
+/// A number in decimal digits, without a leading zero: there is one way to write it
+/// (tlog-checkpoint).
 fn number(text: &str) -> Option<u64> {
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     text.parse().ok().filter(|_| is_plain)

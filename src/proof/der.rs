@@ -1,15 +1,23 @@
 //! DER (X.690), as certificates and their relatives are made of: values in
 //! sequences, read one after the other, and put together again.
+//!
+//! The crate `der` reads each value, in DER alone: BER, with indefinite or longer
+//! lengths than needed, is an error. The structures above values are read by hand
+//! in the files beside this one: the stable crates for CMS and RFC 3161 are of an
+//! older generation of `der`, and would bring it along.
 
 use pkcs8::der::{
     AnyRef, Decode as _, Error, Reader as _, SliceReader, Tag, TagNumber, Tagged as _,
 };
 
+/// Tags as [`tagged`] writes them, with the bit of constructed values where it is
+/// due.
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const SEQUENCE: u8 = 0x30;
 
-/// The content of a sequence.
+/// The content of a sequence, as a reader of its own: no length inside leads beyond
+/// it. A caller that needs all of it asks for the reader's end.
 pub(super) fn parts(sequence: AnyRef<'_>) -> Result<SliceReader<'_>, Error> {
     sequence.tag().assert_eq(Tag::Sequence)?;
     SliceReader::new(sequence.value())
@@ -20,17 +28,20 @@ pub(super) fn next<'a>(parts: &mut SliceReader<'a>) -> Result<AnyRef<'a>, Error>
     AnyRef::decode(parts)
 }
 
-/// The next value with its tag and length.
+/// The next value with its tag and length: the bytes as they stand, of which hashes
+/// and signatures are made, and never an encoding of our own.
 pub(super) fn whole<'a>(parts: &mut SliceReader<'a>) -> Result<&'a [u8], Error> {
     parts.tlv_bytes()
 }
 
-/// Whether a value has the tag `[number]`, in either form.
+/// Whether a value has the tag `[number]`, primitive or constructed: with IMPLICIT
+/// the form is that of the type behind the tag, which callers know.
 pub(super) fn is_field(value: &AnyRef<'_>, number: u8) -> bool {
     matches!(value.tag(), Tag::ContextSpecific { number: found, .. } if found == TagNumber(number.into()))
 }
 
-/// A value of these parts.
+/// A value of these parts, which are DER already; the length is as short as DER
+/// demands.
 pub(super) fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut der = vec![tag];
@@ -40,6 +51,7 @@ pub(super) fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
             let bytes = length.to_be_bytes();
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             let bytes = bytes.get(zeros..).unwrap_or_default();
+            // Eight bytes at the most: the count always fits.
             der.push(0x80 | u8::try_from(bytes.len()).unwrap_or(0x7f));
             der.extend_from_slice(bytes);
         }

@@ -1,4 +1,4 @@
-//! What fuzzers run of proofs.
+//! The entry points of fuzzers into proofs.
 
 #![allow(clippy::expect_used, reason = "a fuzzer looks for panics")]
 

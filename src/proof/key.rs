@@ -13,22 +13,29 @@ use pkcs8::spki::SubjectPublicKeyInfoRef;
 use crate::signature::oid::{EC, ED25519 as ED25519_KEY, P256, P384, P521, RSA};
 use crate::signature::{Hash, PublicKey};
 
-/// The kind of a public key.
+/// The kind of a public key. It decides the algorithm together with a hash
+/// ([`VerifyingKey::accepts`]); nothing is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     P256,
     P384,
     P521,
+    /// Of 2048 to 8192 bits: aws-lc-rs accepts no signature of another one.
     Rsa,
     Ed25519,
 }
 
 /// A public key of a kind that verifies signatures.
+///
+/// It keeps the bytes of its DER as they were, since logs, hints and key ids hash
+/// exactly these. Two encodings of one key (RSA with NULL for parameters or without)
+/// are therefore not equal; [`kind`](Self::kind) and [`bits`](Self::bits) are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyingKey {
     key: PublicKey,
     kind: KeyKind,
-    /// The point, the modulus with its exponent, or the 32 bytes.
+    /// The content of `subjectPublicKey`: the point as SEC 1 writes it, DER of an
+    /// RSAPublicKey, or the 32 bytes of Ed25519.
     bits: Vec<u8>,
 }
 
@@ -44,7 +51,10 @@ pub enum KeyProblem {
 debug_as_display!(KeyProblem);
 
 impl VerifyingKey {
-    /// Parses the DER of a SubjectPublicKeyInfo.
+    /// Parses the DER of a SubjectPublicKeyInfo, of which nothing may be left.
+    ///
+    /// Whether the bits are a point of the curve, or a modulus at all, is not looked
+    /// at: such a key accepts no signature.
     ///
     /// # Errors
     /// On damaged keys, and on those of another kind.
@@ -83,8 +93,10 @@ impl VerifyingKey {
         &self.bits
     }
 
-    /// The hash that sigstore takes for keys of this kind unless told otherwise.
-    /// Ed25519 signs the message itself.
+    /// The hash that sigstore takes for keys of this kind unless told otherwise:
+    /// Rekor v2 and trusted roots mean it. The signer's own signatures are of SHA-256
+    /// for every curve (`spec/keys.md`, KEY-30), because `cosign verify` assumes that.
+    /// Ed25519 signs the message itself, and its answer here has no meaning.
     pub fn default_hash(&self) -> Hash {
         match self.kind {
             KeyKind::P256 | KeyKind::Rsa | KeyKind::Ed25519 => Hash::Sha256,
@@ -94,7 +106,9 @@ impl VerifyingKey {
     }
 
     /// Whether the key made `signature` of `message`: ASN.1 DER of ECDSA, PKCS#1
-    /// v1.5 of RSA, pure Ed25519, which has no use for `hash`.
+    /// v1.5 of RSA, pure Ed25519, which has no use for `hash`. A key that cannot
+    /// verify anything answers `false` as well. A high `s` of ECDSA is accepted, as
+    /// Go's verifiers do.
     pub fn accepts(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
         let algorithm: &'static dyn VerificationAlgorithm = match (self.kind, hash) {
             (KeyKind::P256, Hash::Sha256) => &ECDSA_P256_SHA256_ASN1,

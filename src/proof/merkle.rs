@@ -13,11 +13,12 @@ pub type Node = [u8; 32];
 /// The most hashes of an inclusion path: one for each bit of an index.
 pub const DEEPEST: usize = 64;
 
-/// The levels of a tree that a tile spans, and the hashes of a full tile.
+/// The levels of a tree that a tile spans, and the hashes of a full tile: the sizes
+/// that tlog-tiles fixes.
 const TILE_LEVELS: u32 = 8;
 const TILE_WIDTH: u64 = 1 << TILE_LEVELS;
 
-/// A path that proves nothing.
+/// A path that proves nothing. Its numbers are what somebody claims.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     #[error("its index {index} is not in a tree of {size} entries")]
@@ -30,7 +31,8 @@ pub enum PathError {
 
 debug_as_display!(PathError);
 
-/// The hash of an entry.
+/// The hash of an entry. The first byte, 0 here and 1 in [`parent`], keeps two nodes
+/// from being shown as one entry (RFC 6962, section 2.1).
 pub fn leaf(entry: &[u8]) -> Node {
     let hash = Sha256::new().chain_update([0]).chain_update(entry);
     hash.finalize().into()
@@ -43,7 +45,8 @@ pub fn parent(left: &Node, right: &Node) -> Node {
 }
 
 /// The root of a tree of `size` entries that `path` leads to from the leaf at
-/// `index`.
+/// `index`, from below upwards. It proves something once a log has signed that root
+/// with that size: any numbers and hashes lead to some root.
 ///
 /// # Errors
 /// On an index outside of the tree, and on a path of another length.
@@ -53,6 +56,8 @@ pub fn root(index: u64, size: u64, leaf: &Node, path: &[Node]) -> Result<Node, P
     }
     let mut hash = *leaf;
     let mut hashes = path.iter();
+    // RFC 9162, section 2.1.3.2: the length of the path follows from index and size. A
+    // path with a hash left over proves as little as one that ends too early.
     let needed = siblings(index, size).count();
     for sibling in siblings(index, size) {
         let found = path.len();
@@ -71,7 +76,8 @@ pub fn root(index: u64, size: u64, leaf: &Node, path: &[Node]) -> Result<Node, P
     }
 }
 
-/// A node that is hashed together with one on the path from a leaf to the root.
+/// A node that is hashed together with one on the path from a leaf to the root: an item
+/// of an inclusion proof.
 #[derive(Clone, Copy, Debug)]
 struct Sibling {
     side: Side,
@@ -87,7 +93,8 @@ enum Side {
 }
 
 /// The siblings from the leaf at `index` up to the root of a tree of `size`
-/// entries; `index` is less than `size`.
+/// entries; `index` is less than `size`, which callers have checked. So `size - 1` and
+/// `node - 1` do not wrap.
 fn siblings(index: u64, size: u64) -> impl Iterator<Item = Sibling> {
     (0..u64::BITS).filter_map(move |level| {
         // The node of this level above the leaf, and the last one of the level.
@@ -102,7 +109,8 @@ fn siblings(index: u64, size: u64) -> impl Iterator<Item = Sibling> {
                 end,
             });
         }
-        // The last node of a level rises alone.
+        // The last node of a level rises alone. A sibling at the right edge has fewer
+        // entries below it than its width; sizes near 2^64 saturate.
         (node < last).then(|| Sibling {
             side: Side::Right,
             first: (node + 1) * width,
@@ -112,9 +120,10 @@ fn siblings(index: u64, size: u64) -> impl Iterator<Item = Sibling> {
 }
 
 /// A tile: the hashes `number * 256` and following of every eighth level of a
-/// tree.
+/// tree. The levels between are computed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tile {
+    /// Counted in tiles: its hashes are those of level `level * 8` of the tree.
     level: u32,
     number: u64,
     /// The hashes that it has; fewer than 256 at the right edge of the tree.
@@ -123,7 +132,8 @@ pub struct Tile {
 
 impl Tile {
     /// Its path below the log's address: `tile/<level>/<number>`, with
-    /// `.p/<width>` if it is not full.
+    /// `.p/<width>` if it is not full. A number has groups of three digits, all but the
+    /// last with an `x`: `x001/234`.
     pub fn path(&self) -> String {
         match self.width {
             TILE_WIDTH => self.full_path(),
@@ -143,7 +153,8 @@ impl Tile {
         format!("tile/{}/{number}", self.level)
     }
 
-    /// The hashes of a served tile, of which a fuller one has more than asked.
+    /// The hashes of a served tile, of which a fuller one has more than asked; those
+    /// are never looked at. Whether they are the log's shows when the root is computed.
     ///
     /// # Errors
     /// On fewer bytes, on more than a tile can have, and on half a hash.
@@ -158,7 +169,8 @@ impl Tile {
 
     /// The tile of a tree of `size` entries that holds the root of the complete
     /// subtree of `1 << level` entries from `first` on, and the tile's hashes
-    /// below that.
+    /// below that. It is complete, so that its hashes lie in one tile side by side: in
+    /// the one of the level at or under its root.
     fn of_subtree(first: u64, level: u32, size: u64) -> (Self, std::ops::Range<u64>) {
         let tile_level = level / TILE_LEVELS;
         let below = tile_level * TILE_LEVELS;
@@ -177,7 +189,7 @@ impl Tile {
 
 /// The complete subtrees that the entries from `first` to `end` consist of, from
 /// left to right: the first entry and level of each. `first` is a multiple of
-/// the largest.
+/// the largest, as that of each sibling is, so that each fits where it stands.
 fn subtrees(mut first: u64, end: u64) -> impl Iterator<Item = (u64, u32)> {
     std::iter::from_fn(move || {
         let level = (end - first).checked_ilog2()?;
@@ -188,7 +200,7 @@ fn subtrees(mut first: u64, end: u64) -> impl Iterator<Item = (u64, u32)> {
 }
 
 /// The tiles that hold the leaf at `index` and its path to the root of a tree of
-/// `size` entries, each once.
+/// `size` entries, each once. All of them can be fetched at the same time.
 ///
 /// # Errors
 /// On an index outside of the tree.
@@ -207,7 +219,8 @@ pub fn tiles(index: u64, size: u64) -> Result<Vec<Tile>, PathError> {
 }
 
 /// The leaf at `index`, and its path to the root of a tree of `size` entries,
-/// from the hashes of its [`tiles`].
+/// from the hashes of its [`tiles`]. Both are only as good as the tiles: the caller
+/// compares the leaf with its entry, and the root with a signed checkpoint.
 ///
 /// # Errors
 /// On an index outside of the tree, and on a tile that `hashes` has not.
@@ -228,6 +241,8 @@ pub fn path_of_tiles<'a>(
     let mut path = Vec::new();
     for sibling in siblings(index, size) {
         let parts: Option<Vec<Node>> = subtrees(sibling.first, sibling.end).map(subtree).collect();
+        // Incomplete siblings are hashed from the right: the smallest subtree is the
+        // deepest (RFC 6962, section 2.1).
         let node = parts.and_then(|parts| {
             parts
                 .into_iter()

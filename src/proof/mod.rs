@@ -4,7 +4,12 @@
 //! has to hold is given.
 //!
 //! Nothing here signs, and nothing knows a form in which signatures are stored
-//! (`spec/decisions/0030`).
+//! (`spec/decisions/0030`). `witness` judges by these functions what somebody has
+//! just answered, `phase::judge` what hangs in a registry already: evidence of both
+//! kinds passes the same checks (`spec/evidence.md`, EVD-91 and EVD-92).
+//!
+//! The bytes are other people's, so that every reader is total and bounded: an
+//! error, never a panic, and no memory by a length that is only announced.
 
 pub mod certificate;
 pub mod chain;

@@ -3,6 +3,9 @@
 //! either alphabet of base64 with or without padding, enumerations by name or
 //! number, times of RFC 3339. A member that is `null` is absent; its name may be
 //! written as in the `.proto` file.
+//!
+//! cosign and sigstore-go read the same trusted roots, signing configs and bundles by
+//! `protojson`. A file that works there has to work here.
 
 use std::fmt;
 
@@ -11,6 +14,7 @@ use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurp
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
+/// Go's `encoding/base64` takes unused bits that are not zero, unless it is strict.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -30,13 +34,14 @@ pub struct Number(pub u64);
 pub struct Time(pub Timestamp);
 
 /// A value of an enumeration. Unknown ones are no error here: they come with
-/// newer versions.
+/// newer versions. The reader of the member decides whether it matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnumValue {
     Name(String),
     Number(i64),
 }
 
+/// A member that is absent has the value 0 (proto3).
 impl Default for EnumValue {
     fn default() -> Self {
         Self::Number(0)
@@ -44,6 +49,7 @@ impl Default for EnumValue {
 }
 
 impl EnumValue {
+    /// Whether it is this value, by its name in the `.proto` file or by its number.
     pub fn is(&self, name: &str, number: i64) -> bool {
         match self {
             Self::Name(own) => own == name,
@@ -70,6 +76,7 @@ impl Visitor<'_> for BytesVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
         // Go skips line breaks in base64.
         let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+        // As `protojson` tells the alphabets apart; a text with both is none.
         let engine = match text.contains(['-', '_']) {
             true => &URL_SAFE,
             false => &STANDARD,
@@ -103,7 +110,8 @@ impl Visitor<'_> for NumberVisitor {
         number.try_into().map(Number).map_err(|_| wrong())
     }
 
-    /// `1e3` and `1.0` are integers. Beyond 2^53 there are several of one float.
+    /// `1e3` and `1.0` are integers. Beyond 2^53 there are several of one float, so
+    /// that it says none of them.
     fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
         const MOST: f64 = 9_007_199_254_740_992.0;
         match number.fract() == 0.0 && (0.0..=MOST).contains(&number) {
@@ -157,6 +165,7 @@ impl Visitor<'_> for EnumValueVisitor {
         f.write_str("a name or a number")
     }
 
+    /// One beyond `i64` is no value of any enumeration, and stays an unknown one.
     fn visit_u64<E: Error>(self, number: u64) -> Result<EnumValue, E> {
         Ok(EnumValue::Number(i64::try_from(number).unwrap_or(i64::MAX)))
     }

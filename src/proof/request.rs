@@ -1,14 +1,20 @@
 //! Certificate signing requests (PKCS#10, RFC 2986) for keys on P-256.
 //!
 //! A request without a name: the authority takes the name from the token that
-//! comes with it, and the request proves that the key is at hand.
+//! comes with it, and the request proves that the key is at hand. Fulcio takes in its
+//! place a signature over the token's subject as well; which claim that is depends on
+//! the issuer, and a request needs to know nothing of it.
+//!
+//! The key signs elsewhere: [`CertificateRequest::message`] is signed by the caller
+//! between `new` and `finish`.
 
 use pkcs8::der::pem::{LineEnding, encode_string};
 
 use super::der::{BIT_STRING, INTEGER, SEQUENCE, tagged};
 use crate::signature::{PublicKey, Signature};
 
-/// No attributes, which are not optional.
+/// No attributes: `[0]` IMPLICIT, a SET that may be empty and not absent (RFC 2986,
+/// section 4.1).
 const NO_ATTRIBUTES: [u8; 2] = [0xa0, 0];
 /// `ecdsa-with-SHA256` (RFC 5758, section 3.2).
 const ECDSA_SHA256: [u8; 12] = [
@@ -25,6 +31,7 @@ pub struct CertificateRequest {
 impl CertificateRequest {
     /// A request for a certificate of `key`, which is one on P-256.
     pub fn new(key: &PublicKey) -> Self {
+        // Version 1 is written as 0. The subject is a sequence of no names.
         let version = tagged(INTEGER, &[&[0]]);
         let no_name = tagged(SEQUENCE, &[]);
         let message = tagged(
@@ -39,7 +46,8 @@ impl CertificateRequest {
         &self.message
     }
 
-    /// PEM of the request with its signature, in ASN.1 DER.
+    /// PEM of the request with its signature, in ASN.1 DER. Whether it is one of the
+    /// key over [`message`](Self::message), the authority finds out.
     pub fn finish(&self, signature: &Signature) -> String {
         // The first octet counts the bits that are not used.
         let bits = tagged(BIT_STRING, &[&[0], signature.as_bytes()]);

@@ -2,7 +2,11 @@
 //! transparency logs, embedded in certificates.
 //!
 //! A log signs the certificate as it was before its promise was put in. That is
-//! put together here from the certificate's own bytes, without the extension.
+//! put together here from the certificate's own bytes, without the extension: a field
+//! that was decoded and encoded again might not be the bytes that the log saw (EVD-4).
+//!
+//! Promises that come beside a certificate ("detached") are not read: no form of a
+//! signature has a place for them.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -18,8 +22,9 @@ use crate::signature::Hash;
 
 const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
 const EXTENSIONS: u8 = 3;
-/// The tag of the extensions.
+/// The tag of the extensions: `[3]`, constructed.
 const EXTENSIONS_TAG: u8 = 0xa3;
+/// The only version that there is (RFC 6962, section 3.2).
 const V1: u8 = 0;
 /// `HashAlgorithm` and `SignatureAlgorithm` of TLS 1.2 (RFC 5246, section 7.4.1.4.1).
 const SHA256: u8 = 4;
@@ -32,8 +37,11 @@ const MOST: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sct {
     log: [u8; 32],
+    /// Since 1970.
     milliseconds: u64,
+    /// Of the promise, not of the certificate. None are defined, but they are signed.
     extensions: Vec<u8>,
+    /// The hash, then the signature.
     algorithm: (u8, u8),
     signature: Vec<u8>,
 }
@@ -81,12 +89,13 @@ pub fn check(
 
 impl Sct {
     /// The promises that are embedded in `certificate`; those of another version
-    /// than 1 are left out.
+    /// than 1 are left out: nobody knows what they would sign.
     ///
     /// # Errors
     /// If there is none, and on a malformed list.
     pub fn embedded(certificate: &Certificate) -> Result<Vec<Self>, SctError> {
         let value = certificate.extension(SCT_LIST).ok_or(SctError::Absent)?;
+        // An OCTET STRING in the extension's own, and in it a vector of vectors.
         let list = <&OctetStringRef>::from_der(value).map_err(|_| SctError::Malformed)?;
         let mut list = Bytes::copy_from_slice(list.as_bytes());
         let mut entries = short_vector(&mut list).ok_or(SctError::Malformed)?;
@@ -120,13 +129,16 @@ impl Sct {
         Timestamp::from_millisecond(i64::try_from(self.milliseconds).ok()?).ok()
     }
 
-    /// Whether `key` made this promise about `certificate`, which `issuer` issued.
+    /// Whether `key` made this promise about `certificate`, which `issuer` issued. When
+    /// it was made, and whether the key was valid then, is for the caller to compare.
     pub fn holds(
         &self,
         key: &VerifyingKey,
         certificate: &Certificate,
         issuer: &Certificate,
     ) -> bool {
+        // The promise names its algorithm; the key's own kind decides. Logs sign with
+        // ECDSA or RSA and SHA-256 (section 2.1.4).
         let is_of_key = match self.algorithm {
             (SHA256, RSA) => key.kind() == KeyKind::Rsa,
             (SHA256, ECDSA) => {
@@ -141,7 +153,9 @@ impl Sct {
                 .is_some_and(|message| key.accepts(Hash::Sha256, &message, &self.signature))
     }
 
-    /// `digitally-signed struct` of section 3.2, for a precertificate.
+    /// `digitally-signed struct` of section 3.2, for a precertificate. The hash of the
+    /// issuer's key is in it, so that the promise is about this issuer alone. None where
+    /// the certificate cannot be taken apart.
     fn message(&self, certificate: &Certificate, issuer: &Certificate) -> Option<Vec<u8>> {
         const CERTIFICATE_TIMESTAMP: u8 = 0;
         const PRECERTIFICATE: [u8; 2] = [0, 1];
@@ -151,6 +165,8 @@ impl Sct {
             return None;
         };
         let extensions = u16::try_from(self.extensions.len()).ok()?;
+        // version, signature_type, timestamp, entry_type, issuer_key_hash,
+        // tbs_certificate with a length of 24 bits, extensions with one of 16.
         let mut message = vec![V1, CERTIFICATE_TIMESTAMP];
         message.extend(self.milliseconds.to_be_bytes());
         message.extend(PRECERTIFICATE);
@@ -162,6 +178,7 @@ impl Sct {
         Some(message)
     }
 
+    /// `SignedCertificateTimestamp` of section 3.2, of which nothing may be left.
     fn read(mut entry: Bytes) -> Option<Self> {
         let _version = take(&mut entry, 1)?;
         let log = take(&mut entry, 32)?;
@@ -182,7 +199,8 @@ impl Sct {
 }
 
 /// The certificate that the log saw: the signed part without the list of promises,
-/// and without extensions if there is no other.
+/// and without extensions if there is no other. The poison of a precertificate, and its
+/// issuer if that is one of its own, are not part of the promise (section 3.2).
 fn without_promises(signed: &[u8]) -> Result<Vec<u8>, Error> {
     let mut fields = parts(AnyRef::from_der(signed)?)?;
     let mut kept: Vec<Vec<u8>> = Vec::new();

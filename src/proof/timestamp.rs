@@ -1,10 +1,12 @@
-//! RFC 3161 timestamps: what an authority is asked, and whether its answer proves
+//! RFC 3161 timestamps: the question to an authority, and whether its answer proves
 //! that something was there at a time.
 //!
-//! Implements RFC 3161 with RFC 5816, and of RFC 5652 (CMS) what a timestamp is
-//! made of. The rules are those of sigstore's verifiers (timestamp-authority
+//! Implements RFC 3161 with RFC 5816, and of RFC 5652 (CMS) the parts of a timestamp. The rules are those of sigstore's verifiers (timestamp-authority
 //! v2.1.3, `pkg/verification`), and the certificate has to be named as RFC 5816
 //! says, which they do not look at.
+//!
+//! A timestamp is verified before it is stored and each time that it is found again,
+//! at its own time: an authority's certificate may have expired since.
 
 mod cms;
 mod error;
@@ -30,17 +32,20 @@ use info::Info;
 const SHA256: [u8; 15] = [
     0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
 ];
+/// Further tags, and the one octet that DER allows for `TRUE`.
 const OCTET_STRING: u8 = 0x04;
 const BOOLEAN: u8 = 0x01;
 const TRUE: u8 = 0xff;
 
-/// A number that an answer has to repeat, so that an old answer is none.
+/// A number that an answer has to repeat, so that an old answer is none: an answer to an
+/// earlier question about the same bytes could otherwise be sent again (EVD-20).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nonce(u64);
 
 impl Nonce {
     /// A nonce of random bits. It is always written as eight bytes, as a positive
-    /// number: its highest bit is clear, its second one set.
+    /// number: its highest bit is clear, its second one set. 62 bits stay random. So
+    /// the authority's bytes can be compared with ours, without reading a number.
     pub fn of_random(bits: u64) -> Self {
         Self((bits & (u64::MAX >> 1)) | (1 << 62))
     }
@@ -50,7 +55,7 @@ impl Nonce {
     }
 }
 
-/// What an authority is asked (RFC 3161, section 2.4.1): to stamp a SHA-256.
+/// A question to an authority (RFC 3161, section 2.4.1): to stamp a SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     digest: [u8; 32],
@@ -64,7 +69,10 @@ impl Query {
 
     /// DER of the `TimeStampReq`. It asks for the authority's certificate, as cosign
     /// does for `.sig`: a verifier that is given the chain without its leaf needs it.
+    /// It names no policy: an authority stamps by its own.
     pub fn to_der(&self) -> Vec<u8> {
+        // version, messageImprint, nonce, certReq; reqPolicy, before the nonce, is left
+        // out.
         let digest = tagged(OCTET_STRING, &[&self.digest]);
         let imprint = tagged(SEQUENCE, &[&SHA256, &digest]);
         let version = tagged(INTEGER, &[&[1]]);
@@ -74,15 +82,19 @@ impl Query {
     }
 }
 
-/// What was stamped.
+/// The stamped bytes: the raw signature in `.sig` and in bundles, the whole envelope in
+/// `.att` (`spec/evidence.md`, "Timestamps").
 #[derive(Clone, Copy)]
 pub enum Stamped<'a> {
     Bytes(&'a [u8]),
-    /// All that is known is the SHA-256: no imprint of another hash fits it.
+    /// All that is known is the SHA-256: no imprint of another hash fits it. Questions
+    /// of ours are about no other, and an envelope need not be read again for it.
     Sha256(&'a [u8; 32]),
 }
 
 impl Stamped<'_> {
+    /// Whether an imprint is theirs. Where bytes are known, every hash of SHA-2 is
+    /// accepted: others choose theirs (EVD-20).
     fn is(&self, hash: Hash, imprint: &[u8]) -> bool {
         match (self, hash) {
             (Self::Bytes(bytes), hash) => digest(hash, bytes) == imprint,
@@ -115,6 +127,9 @@ impl Timestamp {
     /// # Errors
     /// On the first thing that is wrong with the answer. Where it is that no
     /// authority signed it, with the reason of the one that came closest.
+    ///
+    /// `nonce` is known right after the question alone; an answer that is found again
+    /// is as good without.
     pub fn verify(
         response: &[u8],
         stamped: Stamped<'_>,
@@ -124,6 +139,9 @@ impl Timestamp {
         if response.len() > MAX_LENGTH {
             return Err(TimestampError::TooLong);
         }
+        // EVD-21: granted, one signer over a TSTInfo, imprint and nonce of the question,
+        // and the signed attributes. The signer is looked for last (EVD-22 to EVD-25),
+        // because that costs verifying signatures.
         let token = response::token(response)?;
         let signed = SignedData::read(token)?;
         let info = Info::read(signed.content)?;
@@ -144,8 +162,9 @@ impl Timestamp {
         })
     }
 
-    /// Checks that all certificates of a signature's signer were valid at this time:
-    /// the signature was then made while they were.
+    /// Checks that all certificates of a signature's signer were valid at this time
+    /// (EVD-26): the signature was then made while they were. An empty chain, of a key
+    /// alone, has nothing to compare.
     ///
     /// # Errors
     /// If one was not.

@@ -2,7 +2,7 @@
 //! there, a certificate of minutes comes back (fulcio v1.8 `fulcio.proto`,
 //! `POST /api/v2/signingCert`).
 //!
-//! Whoever asks for a certificate is named in a public log from then on.
+//! An identity that asks for a certificate is named in a public log from then on.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,8 +73,8 @@ struct CertificateChain {
     certificates: Vec<String>,
 }
 
-/// What is asked for: a certificate of `key`, whose holder signed `request` (PEM of
-/// PKCS#10).
+/// The question to an authority: for a certificate of `key`, whose holder signed
+/// `request` (PEM of PKCS#10).
 #[derive(Clone, Copy, Debug)]
 pub struct Application<'a> {
     pub key: &'a PublicKey,

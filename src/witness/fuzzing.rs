@@ -1,4 +1,4 @@
-//! What fuzzers run of witnesses.
+//! The entry points of fuzzers into witnesses.
 
 use super::authority;
 pub use super::token::fuzzing::{identity_token, workload_answer};

@@ -1,6 +1,6 @@
 //! Witnesses: those who are asked to vouch for a signature. Certificate
 //! authorities, timestamp authorities, transparency logs, and whoever says who we
-//! are. What they answer is verified before anybody gets it.
+//! are. Their answers are verified before anybody gets them.
 
 pub mod authority;
 mod causes;

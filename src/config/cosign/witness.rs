@@ -13,9 +13,9 @@ use super::table::Table;
 /// [`CosignConfig::resolve`]: super::CosignConfig::resolve
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessFiles {
-    /// Whose word counts (`trusted-root`).
+    /// Those whose word counts (`trusted-root`).
     pub trusted_root: PathBuf,
-    /// Who is asked (`signing-config`).
+    /// The services that are asked (`signing-config`).
     pub signing_config: Option<PathBuf>,
     /// Where the first of them is named.
     pub position: Position,

@@ -1,4 +1,8 @@
 //! The subject's alternative names (RFC 5280, section 4.2.1.6).
+//!
+//! An identity is compared with one of these (EVD-63). So a name is the whole text
+//! that stands there, without a change of case and with whatever it has at its end,
+//! and one that cannot be read makes the certificate malformed.
 
 use std::net::IpAddr;
 
@@ -7,6 +11,7 @@ use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, Tag, Tagged as _};
 
 use crate::proof::der::{is_field, next, parts};
 
+/// The tags of a `GeneralName`.
 const OTHER: u8 = 0;
 const EMAIL: u8 = 1;
 const DNS: u8 = 2;
@@ -52,6 +57,8 @@ fn name(value: AnyRef<'_>) -> Result<Name, Error> {
     })
 }
 
+/// An `IA5String`. Letters beyond ASCII, which the type does not have, could look
+/// like those of another name.
 fn ascii(value: AnyRef<'_>) -> Result<String, Error> {
     match std::str::from_utf8(value.value()) {
         Ok(text) if text.is_ascii() => Ok(text.to_owned()),
@@ -59,6 +66,8 @@ fn ascii(value: AnyRef<'_>) -> Result<String, Error> {
     }
 }
 
+/// Four or sixteen octets; eight and thirty-two are networks, which stand in name
+/// constraints alone.
 fn address(value: AnyRef<'_>) -> Result<IpAddr, Error> {
     let bytes = value.value();
     let address = match bytes.len() {
@@ -68,6 +77,7 @@ fn address(value: AnyRef<'_>) -> Result<IpAddr, Error> {
     address.ok_or_else(|| Tag::OctetString.value_error().into())
 }
 
+/// `OtherName`: an identifier, and a value behind the tag `[0]`, which is EXPLICIT.
 fn other(value: AnyRef<'_>) -> Result<Name, Error> {
     let mut parts = pkcs8::der::SliceReader::new(value.value())?;
     let id = ObjectIdentifier::decode(&mut parts)?;

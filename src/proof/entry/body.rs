@@ -1,5 +1,9 @@
 //! Canonical bodies: the JSON that a log keeps of a signature, and of which its
 //! tree has the hash.
+//!
+//! A body of Rekor v2 has one encoding and is built here, then compared byte by byte.
+//! One of Rekor v1 is read and compared member by member: Go's `json` wrote it, and PEM
+//! in it may have been written in more than one way (EVD-31).
 
 use std::io;
 
@@ -17,12 +21,15 @@ use super::version::RekorVersion;
 use crate::oci::Content;
 use crate::signature::Hash;
 
+/// Kinds and versions of entries (`kindVersion`). `intoto`, which cosign 2 can write, is
+/// not among them: it is never asked for, and entries of others do not count.
 pub(super) const HASHED: &str = "hashedrekord";
 pub(super) const DSSE: &str = "dsse";
 pub(super) const FIRST: &str = "0.0.1";
 pub(super) const SECOND: &str = "0.0.2";
 
-/// The body of Rekor v2, as RFC 8785 writes it.
+/// The body of Rekor v2, as RFC 8785 writes it: names sorted, no white space. Base64 and
+/// the names of algorithms need no escapes.
 ///
 /// # Errors
 /// On a signature that Rekor v2 refuses.
@@ -41,6 +48,8 @@ pub(super) fn v2(signature: &Loggable) -> Result<String, EntryError> {
         Hash::Sha384 => "SHA2_384",
         Hash::Sha512 => "SHA2_512",
     };
+    // Of a DSSE envelope too the entry is a `hashedrekord`: rekor-tiles took its own kind
+    // for envelopes out, and the digest is that of the pre-authentication encoding.
     let (digest, content) = (STANDARD.encode(digest), bytes.to_base64());
     let holder = holder(verifier);
     Ok(format!(
@@ -48,7 +57,8 @@ pub(super) fn v2(signature: &Loggable) -> Result<String, EntryError> {
     ))
 }
 
-/// The member by which Rekor v2 names the verifier.
+/// The member by which Rekor v2 names the verifier: the leaf alone, where there is a
+/// certificate. Both names sort behind `keyDetails`.
 pub(super) fn holder(verifier: &EntryVerifier) -> String {
     let (name, der) = match &verifier.certificate {
         Some(certificate) => ("x509Certificate", certificate.as_der()),
@@ -57,7 +67,7 @@ pub(super) fn holder(verifier: &EntryVerifier) -> String {
     format!(r#""{name}":{{"rawBytes":"{}"}}"#, STANDARD.encode(der))
 }
 
-/// Base64 of the PEM by which Rekor v1 names the verifier.
+/// Base64 of the PEM by which Rekor v1 names the verifier, in lines of 64 characters.
 pub(super) fn pem(verifier: &EntryVerifier) -> String {
     let (label, der) = match &verifier.certificate {
         Some(certificate) => ("CERTIFICATE", certificate.as_der()),
@@ -68,8 +78,8 @@ pub(super) fn pem(verifier: &EntryVerifier) -> String {
     STANDARD.encode(pem)
 }
 
-/// A body of Rekor v1. Members that are not known would be part of what the log
-/// says of the signature: there must be none.
+/// A body of Rekor v1 (`pkg/types/*/v0.0.1`, `Canonicalize`). Members that are not known
+/// would be part of what the log says of the signature: there must be none.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CanonicalBody<Spec> {
@@ -126,7 +136,8 @@ struct DsseSignature {
     verifier: String,
 }
 
-/// Kind and version that a body states of itself.
+/// Kind and version that a body states of itself. Answers and annotations of Rekor v1
+/// say them nowhere else.
 pub(super) fn kind_of(body: &[u8]) -> Result<(String, String), EntryError> {
     let body: CanonicalBody<IgnoredAny> =
         serde_json::from_slice(body).map_err(|_| EntryError::Json)?;
@@ -142,7 +153,8 @@ pub(super) enum Match {
     SamePayload,
 }
 
-/// Whether `body`, of Rekor v1, is that of `signature`.
+/// Whether `body`, of Rekor v1, is that of `signature`. `kind` is what was stated beside
+/// it, which nobody signed.
 ///
 /// # Errors
 /// On the body of anything else, and on content that cannot be read.
@@ -158,12 +170,14 @@ pub(super) fn check_v1(
             let spec = &body.spec;
             is_of(&body, HASHED, kind)
                 && spec.data.hash.is(&hex::encode(&signature.digest))
+                // cosign compares this hash alone (v3.1.2 `pkg/cosign/verify.go`).
                 && signature.hash == Hash::Sha256
                 && is_base64(&spec.signature.content, signature.signature.as_bytes())
                 && is_pem(&spec.signature.public_key.content, &signature.verifier)
         }
         SignedMessage::Envelope { envelope, payload } => {
             let body: CanonicalBody<DsseSpec> = read(body, kind)?;
+            // An envelope of ours has one signature, and bundles may have no more.
             let [only] = body.spec.signatures.as_slice() else {
                 return Err(EntryError::Other);
             };
@@ -197,6 +211,7 @@ fn is_of<Spec>(body: &CanonicalBody<Spec>, wanted: &str, stated: &str) -> bool {
 }
 
 impl WrittenHash {
+    /// Whether it is this SHA-256, in lower case as Rekor writes it.
     fn is(&self, hex: &str) -> bool {
         self.algorithm == "sha256" && self.value == hex
     }
@@ -212,7 +227,7 @@ fn is_base64(text: &str, bytes: &[u8]) -> bool {
 }
 
 /// Whether base64 of PEM is that of the verifier. The lines of a PEM may end
-/// otherwise.
+/// otherwise, so that its content is compared: the key's own DER, or the certificate's.
 fn is_pem(text: &str, verifier: &EntryVerifier) -> bool {
     let (kind, der) = match &verifier.certificate {
         Some(certificate) => (SectionKind::Certificate, certificate.as_der()),

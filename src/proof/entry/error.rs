@@ -1,4 +1,4 @@
-//! What can be wrong with an entry.
+//! The faults of entries.
 
 use std::io;
 
@@ -8,15 +8,18 @@ use super::accepts::Refusal;
 use crate::proof::checkpoint::CheckpointError;
 use crate::proof::merkle::PathError;
 
-/// An entry that does not hold.
+/// An entry that does not hold. The messages continue the name of a log; nothing of the
+/// entry is repeated but times and numbers.
 #[derive(thiserror::Error)]
 pub enum EntryError {
     #[error("it is not the JSON of a log entry")]
     Json,
+    /// Also one of another version of Rekor than was asked.
     #[error("its entry is of a kind that is not known here")]
     Kind,
     #[error("it has no {0}")]
     Lacks(&'static str),
+    /// Its body is not the one that the signature must have, in whatever member.
     #[error("its entry is of another signature")]
     Other,
     #[error("its log is not in the trusted root")]

@@ -1,4 +1,5 @@
-//! Content as the inside of a JSON string, streamed.
+//! Content as the inside of a JSON string, streamed: Rekor v1 is sent whole envelopes as
+//! one, of up to 32 MiB, which are not held in memory for it.
 
 use std::io::{self, Read};
 
@@ -10,9 +11,13 @@ struct Escaped {
     length: u64,
 }
 
+/// Bytes that are read at a time. Escapes are of single bytes, so that a character may be
+/// cut between two pieces.
 const PIECE: usize = 48 * 1024;
 
-/// Reads `content`, which is UTF-8, once to learn how long it becomes.
+/// Reads `content`, which is UTF-8, once to learn how long it becomes: a request states
+/// its length before its body. Whether it is UTF-8 is not looked at; an envelope is
+/// base64 in ASCII.
 ///
 /// # Errors
 /// On content that cannot be read.
@@ -45,7 +50,9 @@ impl Reread for Escaped {
 struct EscapedReader<R> {
     source: R,
     piece: Vec<u8>,
+    /// The last piece, escaped.
     escaped: Vec<u8>,
+    /// The bytes of it that were given out.
     position: usize,
 }
 

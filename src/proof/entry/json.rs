@@ -1,4 +1,7 @@
 //! Entries as logs answer them, and as bundles and annotations hold them.
+//!
+//! Nothing is judged here but the form. A bundle's entry is read as `protojson` reads it;
+//! members that are not known are passed over, and what is absent has the default value.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +106,8 @@ pub(super) fn of_bundle(json: &[u8]) -> Result<Unverified, EntryError> {
     })
 }
 
-/// The hashes of a path, at most as many as there can be.
+/// The hashes of a path, at most as many as there can be: one more is an error before it
+/// is stored anywhere.
 fn nodes(hashes: impl Iterator<Item = Option<Vec<u8>>>) -> Result<Vec<Node>, EntryError> {
     let hashes: Option<Vec<Node>> = hashes
         .take(DEEPEST + 1)
@@ -113,14 +117,17 @@ fn nodes(hashes: impl Iterator<Item = Option<Vec<u8>>>) -> Result<Vec<Node>, Ent
     hashes.ok_or(EntryError::Json)
 }
 
-/// An entry of Rekor v1: `LogEntry` of its `openapi.yaml`.
+/// An entry of Rekor v1: `LogEntry` of its `openapi.yaml`. Numbers are numbers there, and
+/// ids and hashes are hexadecimal.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnswerEntry {
+    /// Base64 of the canonical body.
     body: String,
     integrated_time: i64,
     #[serde(rename = "logID")]
     log_id: String,
+    /// Over all trees of the log, unlike that of the proof.
     log_index: u64,
     verification: Option<Verification>,
 }
@@ -142,7 +149,8 @@ struct AnswerProof {
     tree_size: u64,
 }
 
-/// An answer of Rekor v1: a map of one entry, by its UUID.
+/// An answer of Rekor v1: a map of one entry, by its UUID. That name is not compared: the
+/// leaf's hash in it is what the proof starts from.
 pub(super) fn of_answer_v1(json: &[u8]) -> Result<Unverified, EntryError> {
     let answer: BTreeMap<String, AnswerEntry> =
         serde_json::from_slice(json).map_err(|_| EntryError::Json)?;
@@ -176,7 +184,7 @@ pub(super) fn of_answer_v1(json: &[u8]) -> Result<Unverified, EntryError> {
 }
 
 /// The annotation `dev.sigstore.cosign/bundle` (cosign v3.1.2
-/// `pkg/cosign/bundle`).
+/// `pkg/cosign/bundle`), in the order of its fields there.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Promised {
@@ -195,6 +203,7 @@ struct PromisedPayload {
 }
 
 impl PromisedPayload {
+    /// The entry; an empty promise is none.
     fn into_entry(self, promise: Option<&str>) -> Result<Unverified, EntryError> {
         let decode = |text: &str| STANDARD.decode(text).map_err(|_| EntryError::Json);
         let body = decode(&self.body)?;
@@ -213,6 +222,7 @@ impl PromisedPayload {
     }
 }
 
+/// An entry from the annotation, as [`to_annotation`] writes it.
 pub(super) fn of_annotation(text: &str) -> Result<Unverified, EntryError> {
     let promised: Promised = serde_json::from_str(text).map_err(|_| EntryError::Json)?;
     let promise = promised.signed_entry_timestamp;
@@ -220,7 +230,8 @@ pub(super) fn of_annotation(text: &str) -> Result<Unverified, EntryError> {
 }
 
 /// The bytes that a promise signs: JSON with sorted names (RFC 8785). Base64 and
-/// hexadecimal need no escapes.
+/// hexadecimal need no escapes. They are made of the values that were read, so that it
+/// does not matter how an answer or annotation wrote them.
 pub(super) fn promised_bytes(entry: &Unverified) -> Vec<u8> {
     let (body, id) = (STANDARD.encode(&entry.body), hex::encode(&entry.log_id));
     let (time, index) = (entry.time, entry.index);
@@ -228,7 +239,7 @@ pub(super) fn promised_bytes(entry: &Unverified) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The annotation, in the field order of cosign.
+/// The annotation, in the field order of cosign; none without a promise.
 pub(super) fn to_annotation(entry: &Unverified) -> Option<String> {
     let promised = Promised {
         signed_entry_timestamp: STANDARD.encode(entry.promise.as_ref()?),
@@ -243,7 +254,8 @@ pub(super) fn to_annotation(entry: &Unverified) -> Option<String> {
 }
 
 /// `TransparencyLogEntry` as cosign v3 orders it; members with default values are
-/// left out.
+/// left out, as `protojson` does (EVD-34). None without an inclusion proof, which a
+/// bundle v0.3 must have.
 pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
     let proof = entry.proof.as_ref()?;
     let base64 = |bytes: &[u8]| format!(r#""{}""#, STANDARD.encode(bytes));
@@ -254,6 +266,7 @@ pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
     members.push(format!(
         r#""kindVersion":{{"kind":"{kind}","version":"{kind_version}"}}"#
     ));
+    // A time means something together with the promise that signs it.
     if let Some(promise) = &entry.promise {
         members.extend(number("integratedTime", u64::try_from(entry.time).ok()?));
         let promise = base64(promise);
@@ -276,6 +289,7 @@ pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
     Some(format!("{{{}}}", members.join(",")))
 }
 
+/// A member with a 64-bit integer, which is a string in ProtoJSON; none for 0.
 fn number(name: &str, number: u64) -> Option<String> {
     (number != 0).then(|| format!(r#""{name}":"{number}""#))
 }

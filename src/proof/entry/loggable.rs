@@ -1,4 +1,5 @@
-//! Signatures as logs see them.
+//! Signatures as logs see them: what an entry has to be of. The caller has verified the
+//! signature; a log is not asked to find that out.
 
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
@@ -25,7 +26,8 @@ pub enum SignedMessage {
     Payload,
     /// A DSSE envelope with this one signature. Rekor v1 gets all of it.
     Envelope {
-        /// The JSON, as it is stored where an entry has to name its hash.
+        /// The JSON, as it is stored where an entry has to name its hash: as the layer
+        /// at `.att`. A bundle holds another form of it.
         envelope: Content,
         /// The payload, without base64.
         payload: Content,
@@ -51,7 +53,9 @@ pub enum MessageForm {
     Envelope,
 }
 
-/// The verifier that an entry names: a key, alone or in its certificate.
+/// The verifier that an entry names: a key, alone or in its certificate. One key with
+/// and without a certificate makes two entries of one signature, and verifiers refuse
+/// the one of the other.
 #[derive(Clone, Debug)]
 pub struct EntryVerifier {
     pub(super) key: VerifyingKey,
@@ -59,7 +63,7 @@ pub struct EntryVerifier {
 }
 
 impl EntryVerifier {
-    /// A key of its own.
+    /// A key that is verified by itself.
     ///
     /// # Errors
     /// On keys of a kind that is not verified here.

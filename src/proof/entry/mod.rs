@@ -39,15 +39,20 @@ use unverified::{Proof, Unverified};
 #[derive(Clone, Debug)]
 pub struct Inclusion {
     pub index: u64,
+    /// The number of entries in the tree that `root` is of.
     pub size: u64,
     pub root: Node,
+    /// From the leaf upwards.
     pub hashes: Vec<Node>,
     /// The signed note.
     pub checkpoint: String,
 }
 
 impl LogEntry {
-    /// The entry of an answer to a request for one.
+    /// The entry of an answer to a request for one, or for one that is there already.
+    ///
+    /// Content is read to its end unless its digest is known: on the runtime, callers
+    /// ask for that digest before.
     ///
     /// # Errors
     /// On an answer that does not hold.
@@ -62,6 +67,8 @@ impl LogEntry {
             RekorVersion::V2 => json::of_bundle(answer)?,
         };
         let entry = verify::complete(entry, signature, root, Match::Exact)?;
+        // The entry says its kind itself: a log that is asked as one version does not
+        // answer as another.
         match entry.version() == version {
             true => Ok(entry),
             false => Err(EntryError::Kind),
@@ -69,7 +76,9 @@ impl LogEntry {
     }
 
     /// The entry of Rekor v2 that stands in a log's tree at an index: its proof
-    /// was read from the log's tiles.
+    /// was read from the log's tiles (EVD-37). Index and `log_id` are what the log and
+    /// the trusted root say, as in an answer; the body is the one that the signature
+    /// must have.
     ///
     /// # Errors
     /// On another entry at the index, and on a proof that does not hold.
@@ -100,7 +109,9 @@ impl LogEntry {
 
     /// An entry as a bundle holds it (`TransparencyLogEntry`). A `dsse` entry may
     /// be of another envelope around the same signed payload: bundles of others do
-    /// not hold the bytes that were sent to the log.
+    /// not hold the bytes that were sent to the log. sigstore-go does not compare the
+    /// envelope's hash either (v1.2.1 `pkg/verify/tlog.go`). The payload is read unless
+    /// its digest is known.
     ///
     /// # Errors
     /// On an entry that does not hold.
@@ -114,7 +125,8 @@ impl LogEntry {
     }
 
     /// An entry as the annotation `dev.sigstore.cosign/bundle` holds it. There is
-    /// no inclusion proof in it: the log's promise is all.
+    /// no inclusion proof in it: the log's promise is all. The envelope has to be the
+    /// layer's own bytes (EVD-34), which cosign compares.
     ///
     /// # Errors
     /// On an entry that does not hold.
@@ -140,7 +152,7 @@ impl LogEntry {
 }
 
 /// The index that an answer claims, whether or not the answer holds: what a log may
-/// have published has to be reported.
+/// have published has to be reported (EVD-39). It proves nothing.
 pub fn claimed_index(version: RekorVersion, answer: &[u8]) -> Option<u64> {
     let entry = match version {
         RekorVersion::V1 => json::of_answer_v1(answer),
@@ -149,7 +161,8 @@ pub fn claimed_index(version: RekorVersion, answer: &[u8]) -> Option<u64> {
     entry.ok().map(|entry| entry.index)
 }
 
-/// A log of Rekor v2 of the trusted root, with the checkpoint that it signed.
+/// A log of Rekor v2 of the trusted root, with the checkpoint that it signed. Which log
+/// it is, the note says by its first line.
 ///
 /// # Errors
 /// On a note that no log of the trusted root signed; with the reason of the last

@@ -1,4 +1,5 @@
-//! Requests for entries.
+//! Requests for entries: of Rekor v1 in cosign's order of members, of Rekor v2 as
+//! protobuf's JSON (EVD-36).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,11 +14,13 @@ use crate::oci::Content;
 
 /// The longest request that is sent to Rekor v1, in bytes. It gets whole
 /// envelopes, and holds each several times in memory (40 MiB take 466 MB in v1.5);
-/// what stands before the public instance refuses more than this.
+/// what stands before the public instance refuses more than this (EVD-43; rekor#2915,
+/// cosign#3599). Rekor v2 is sent a hash, whatever was signed.
 pub const LONGEST_V1: u64 = 32 * 1024 * 1024;
 
 /// The JSON that asks for an entry of `signature`. An envelope is read once, to
-/// learn its length as a JSON string.
+/// learn its length as a JSON string, which blocks; and once more when it is sent. The
+/// same signature is the same request, so that a log finds the entry that it has.
 ///
 /// # Errors
 /// On a signature that the log refuses, and on an envelope that cannot be read.

@@ -1,5 +1,11 @@
 //! Whether an entry holds: the rules of sigstore's client specification for
-//! signers, which store nothing that a verifier would refuse.
+//! signers, which store nothing that a verifier would refuse (EVD-30 to EVD-34).
+//!
+//! 1. The body is the one that the signature, its hash and its verifier must have.
+//! 2. The body's leaf leads by the proof to a root.
+//! 3. A log of the trusted root signed a checkpoint of that root and size.
+//! 4. Of Rekor v1, the log promised the entry at a time at which its key was valid, and
+//!    the certificate if there is one.
 
 use jiff::Timestamp;
 use url::Url;
@@ -14,7 +20,8 @@ use crate::proof::checkpoint::{Checkpoint, NoteVerifier, Origin};
 use crate::proof::merkle;
 use crate::proof::trust::root::{LogKey, TrustedRoot};
 
-/// An entry that a log of the trusted root keeps of a signature.
+/// An entry that a log of the trusted root keeps of a signature. There is no way to make
+/// one but by the checks of this module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub(super) entry: Unverified,
@@ -51,6 +58,10 @@ impl LogEntry {
 }
 
 /// An entry with its inclusion proof and, of Rekor v1, its promise.
+///
+/// # Errors
+/// On the first thing that does not hold. Of several keys with the entry's id, it is
+/// that of the last one.
 pub(super) fn complete(
     entry: Unverified,
     signature: &Loggable,
@@ -75,7 +86,11 @@ pub(super) fn complete(
     Ok(of(entry, version, log, time))
 }
 
-/// An entry of Rekor v1 with its promise alone.
+/// An entry of Rekor v1 with its promise alone: the annotation has no room for more, and
+/// cosign asks for no more.
+///
+/// # Errors
+/// On the first thing that does not hold, and on an entry of Rekor v2.
 pub(super) fn promised(
     entry: Unverified,
     signature: &Loggable,
@@ -91,8 +106,8 @@ pub(super) fn promised(
     Ok(of(entry, version, log, time))
 }
 
-/// What `check` says of the log that the entry names. Several keys of the trusted
-/// root may have one id; one of them is enough.
+/// The log that the entry names, with the answer of `check` about it. Several keys of
+/// the trusted root may have one id; one of them is enough.
 fn by_its_log<'a, T>(
     entry: &Unverified,
     root: &'a TrustedRoot,
@@ -117,7 +132,7 @@ fn of(
     time: Option<Timestamp>,
 ) -> LogEntry {
     if version == RekorVersion::V2 {
-        // Nobody signed these.
+        // Nobody signed these: they are not stored with a bundle of ours either.
         (entry.time, entry.promise) = (0, None);
     }
     LogEntry {
@@ -158,6 +173,8 @@ fn check_checkpoint(
     log: &LogKey,
 ) -> Result<(), EntryError> {
     let checkpoint = checkpoint(&proof.checkpoint, version, log)?;
+    // The stated root and size prove nothing, but verifiers compare them: an entry
+    // that states others would be stored in vain.
     let is_root = checkpoint.root == *reached && proof.root == reached;
     match is_root && checkpoint.size == proof.size {
         true => Ok(()),
@@ -165,7 +182,8 @@ fn check_checkpoint(
     }
 }
 
-/// The checkpoint of a log by its key in the trusted root.
+/// The checkpoint of a log by its key in the trusted root. When the key was valid is not
+/// compared: a checkpoint has no time.
 ///
 /// # Errors
 /// On a note that is no checkpoint of this log.
@@ -188,8 +206,8 @@ pub(in crate::proof) fn checkpoint(
     Ok(Checkpoint::verify(note, origin, &verifier)?)
 }
 
-/// The host of a log's address, by which it calls itself. A trusted root may have
-/// it without a scheme.
+/// The host of a log's address, by which it calls itself (Rekor v2), without its port. A
+/// trusted root may have it without a scheme.
 fn host(base_url: &str) -> Option<String> {
     let url = match base_url.contains("://") {
         true => Url::parse(base_url),
@@ -198,8 +216,8 @@ fn host(base_url: &str) -> Option<String> {
     url.ok()?.host_str().map(str::to_owned)
 }
 
-/// When the log promised the entry, with its signature. Rekor v2 knows no time:
-/// what stands in its place is not looked at.
+/// When the log promised the entry, with its signature (EVD-32). Rekor v2 knows no time:
+/// what stands in its place is not looked at (EVD-33).
 fn time(
     entry: &Unverified,
     version: RekorVersion,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The version of Rekor's API.
+/// The version of Rekor's API. It decides all of an entry: request, body, proof, and
+/// whether there is a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RekorVersion {
     V1,

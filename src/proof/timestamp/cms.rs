@@ -1,5 +1,8 @@
 //! Signed data (RFC 5652, section 5), as far as timestamps need it: one signer,
 //! named by issuer and serial number, with signed attributes.
+//!
+//! CMS may be written in BER, with DER only where something is signed. A token in BER is
+//! refused: timestamp-server and OpenSSL write DER throughout.
 
 use pkcs8::ObjectIdentifier;
 use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
@@ -13,31 +16,36 @@ const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const SET: u8 = 0x31;
 
+/// All versions of `SignedData`: they say which kinds of certificates and signers may
+/// follow, and those are looked at themselves.
 const VERSIONS: std::ops::RangeInclusive<u8> = 1..=5;
 
-/// The most certificates of a token.
+/// The most certificates of a token: each is parsed, and a chain has a few.
 const MOST_CERTIFICATES: usize = 32;
-/// The most attributes of a signer.
+/// The most attributes of a signer, of which three are needed.
 const MOST_ATTRIBUTES: usize = 64;
 
 /// A token, of which nothing is proved yet.
 pub(super) struct SignedData<'a> {
     /// The bytes that are signed: DER of a `TSTInfo`.
     pub content: &'a [u8],
-    /// DER of each.
+    /// DER of each, in no order that could be relied on. Nobody signed the set: anything
+    /// can be added to it.
     pub certificates: Vec<&'a [u8]>,
     pub signer: SignerInfo<'a>,
 }
 
-/// The word of the signer.
+/// The statement of the signer (`SignerInfo`). Of its fields only the attributes are
+/// signed.
 pub(super) struct SignerInfo<'a> {
     /// DER of the issuer's name.
     pub issuer: &'a [u8],
     /// The number's own bytes.
     pub serial: &'a [u8],
-    /// The hash of the content.
+    /// The hash by which `messageDigest` names the content.
     pub hash: Hash,
     pub attributes: Attributes<'a>,
+    /// That of the signature, or of the key alone.
     pub algorithm: ObjectIdentifier,
     pub signature: &'a [u8],
 }
@@ -49,6 +57,10 @@ pub(super) struct Attributes<'a> {
 }
 
 impl<'a> SignedData<'a> {
+    /// Reads a token: `ContentInfo` around `SignedData` (sections 3 and 5.1).
+    ///
+    /// # Errors
+    /// On anything but signed data over a time, with exactly one signer.
     pub(super) fn read(token: &'a [u8]) -> Result<Self, TimestampError> {
         let mut info = parts(AnyRef::from_der(token)?)?;
         if id(&mut info)? != SIGNED_DATA {
@@ -57,11 +69,13 @@ impl<'a> SignedData<'a> {
         let signed = field(&mut info, 0)?;
         info.finish()?;
         let mut signed = parts(signed)?;
-        // It follows from the kinds of the certificates.
+        // It follows from the kinds of certificates that come below.
         let version = u8::from_der(whole(&mut signed)?)?;
         if !VERSIONS.contains(&version) {
             return Err(TimestampError::Malformed);
         }
+        // In the order of section 5.1: version, digestAlgorithms, encapContentInfo,
+        // certificates and crls, which may be left out, signerInfos.
         let hashes = algorithms(next(&mut signed)?)?;
         let content = content(next(&mut signed)?)?;
         let (mut certificates, mut part) = (Vec::new(), next(&mut signed)?);
@@ -75,6 +89,8 @@ impl<'a> SignedData<'a> {
         }
         signed.finish()?;
         let signer = only_signer(part)?;
+        // Readers that hash while they read know the content's hash from this set alone
+        // (section 5.1).
         if !hashes.contains(&signer.hash) {
             return Err(TimestampError::Malformed);
         }
@@ -115,7 +131,8 @@ fn certificates(set: &[u8]) -> Result<Vec<&[u8]>, TimestampError> {
     Ok(certificates)
 }
 
-/// The one `SignerInfo` of a set.
+/// The one `SignerInfo` of a set: RFC 3161, section 2.4.2, allows no second one, and
+/// readers would believe different ones.
 fn only_signer(set: AnyRef<'_>) -> Result<SignerInfo<'_>, TimestampError> {
     set.tag().assert_eq(Tag::Set)?;
     let mut signers = SliceReader::new(set.value())?;
@@ -148,12 +165,15 @@ impl<'a> SignerInfo<'a> {
         let hash = hash_of(algorithm(next(&mut info)?)?)?;
         let attributes = next(&mut info)?;
         if !is_part(&attributes, 0) {
+            // Without attributes the signature would be over the content itself, which
+            // section 5.3 allows for plain data alone.
             return Err(TimestampError::Attribute("messageDigest"));
         }
         let attributes = Attributes::read(attributes.value())?;
         let algorithm = algorithm(next(&mut info)?)?;
         let signature = next(&mut info)?;
         signature.tag().assert_eq(Tag::OctetString)?;
+        // Unsigned attributes: anybody's, and passed over.
         if !info.is_finished() && !is_part(&next(&mut info)?, 1) {
             return Err(TimestampError::Malformed);
         }
@@ -182,7 +202,9 @@ impl<'a> Attributes<'a> {
         Ok(Self { whole: attributes })
     }
 
-    /// The one value of the attribute `wanted`, if it is there.
+    /// The one value of the attribute `wanted`, if it is there. `name` is for messages.
+    /// One that is there twice, or has two values, is an error: readers would take
+    /// different ones (RFC 5652, section 11).
     pub(super) fn value(
         &self,
         wanted: ObjectIdentifier,
@@ -207,7 +229,8 @@ impl<'a> Attributes<'a> {
     }
 
     /// The bytes that the signer signs (RFC 5652, section 5.4): all attributes as a
-    /// SET OF, which DER puts in order, and not with the tag that they have here.
+    /// SET OF, which DER puts in order, and not with the tag that they have here. Those
+    /// that nobody here knows are signed as well, and stand in it.
     pub(super) fn signed_bytes(&self) -> Vec<u8> {
         let mut sorted = self.whole.clone();
         sorted.sort_unstable();
@@ -215,7 +238,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// The hashes of a set that are known here.
+/// The hashes of a set that are known here; SHA-1 may stand beside them.
 fn algorithms(set: AnyRef<'_>) -> Result<Vec<Hash>, TimestampError> {
     set.tag().assert_eq(Tag::Set)?;
     let mut set = SliceReader::new(set.value())?;
@@ -226,7 +249,7 @@ fn algorithms(set: AnyRef<'_>) -> Result<Vec<Hash>, TimestampError> {
     Ok(hashes)
 }
 
-/// Whether a value has the tag `[number]`, and is made of others.
+/// Whether a value has the tag `[number]`, and is made of others (constructed).
 pub(super) fn is_part(value: &AnyRef<'_>, number: u32) -> bool {
     let tag = Tag::ContextSpecific {
         constructed: true,
@@ -251,13 +274,14 @@ pub(super) fn id(parts: &mut SliceReader<'_>) -> Result<ObjectIdentifier, Timest
     Ok(ObjectIdentifier::from_der(whole(parts)?)?)
 }
 
-/// The bytes of a number.
+/// The bytes of a number, which may be longer than any integer type: serial numbers
+/// have up to 20.
 pub(super) fn integer(value: AnyRef<'_>) -> Result<&[u8], TimestampError> {
     value.tag().assert_eq(Tag::Integer)?;
     Ok(value.value())
 }
 
-/// The value inside the next one, which has the tag `[number]`.
+/// The value inside the next one, which has the tag `[number]`, EXPLICIT.
 fn field<'a>(parts: &mut SliceReader<'a>, number: u32) -> Result<AnyRef<'a>, TimestampError> {
     let outer = next(parts)?;
     match is_part(&outer, number) {

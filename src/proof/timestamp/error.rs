@@ -1,4 +1,4 @@
-//! What can be wrong with a timestamp.
+//! The faults of timestamps.
 
 use std::fmt;
 
@@ -6,17 +6,20 @@ use pkcs8::ObjectIdentifier;
 
 use crate::proof::chain::ChainError;
 
-/// The longest answer of an authority, in bytes: that of sigstore's clients.
+/// The longest answer of an authority, in bytes: that of sigstore's clients
+/// (sigstore-go v1.2.1 `pkg/sign/timestamping.go`). One with a certificate has 1 KB.
 pub const MAX_LENGTH: usize = 1 << 20;
 
-/// An answer of a timestamp authority that proves nothing.
+/// An answer of a timestamp authority that proves nothing. Messages are our own words
+/// throughout: nothing of the answer is repeated but numbers, times and identifiers.
 #[derive(thiserror::Error)]
 pub enum TimestampError {
     #[error("the timestamp has more than {MAX_LENGTH} bytes")]
     TooLong,
     #[error("it is no RFC 3161 timestamp")]
     Malformed,
-    /// `words` are the authority's own, and not fit to print.
+    /// `words` are the authority's own, and not fit to print: `witness` scrubs and marks
+    /// them.
     #[error("the authority did not stamp it: {reason}")]
     Refused { reason: Reason, words: String },
     #[error("the timestamp has {0} signers, not one")]
@@ -59,13 +62,15 @@ pub enum TimestampError {
 
 debug_as_display!(TimestampError);
 
+/// Where DER is damaged, a position in it helps nobody.
 impl From<pkcs8::der::Error> for TimestampError {
     fn from(_: pkcs8::der::Error) -> Self {
         Self::Malformed
     }
 }
 
-/// Why an authority did not stamp (RFC 3161, section 2.4.2).
+/// Why an authority did not stamp (RFC 3161, section 2.4.2): by `PKIFailureInfo` in our
+/// words, or by the number of `PKIStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
     pub(super) status: u8,

@@ -1,4 +1,5 @@
-//! The hashes of timestamps.
+//! The hashes of timestamps: of the imprint, of the content, and of the certificate's
+//! name.
 
 use pkcs8::ObjectIdentifier;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};

@@ -1,5 +1,8 @@
-//! What an authority signs: a time and an imprint (RFC 3161, section 2.4.2,
-//! `TSTInfo`).
+//! The content that an authority signs: a time and an imprint (RFC 3161, section
+//! 2.4.2, `TSTInfo`).
+//!
+//! Policy, serial number, accuracy and the authority's own name are passed over, as
+//! sigstore's verifiers do: the signer's certificate says who it is.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -14,6 +17,7 @@ use crate::signature::Hash;
 /// A `TSTInfo`.
 pub(super) struct Info<'a> {
     pub hash: Hash,
+    /// That hash of what was stamped.
     pub imprint: &'a [u8],
     pub time: jiff::Timestamp,
     /// The number's own bytes.
@@ -27,6 +31,8 @@ impl<'a> Info<'a> {
         if version != 1 {
             return Err(TimestampError::Version(version));
         }
+        // In the order of section 2.4.2: version, policy, messageImprint, serialNumber,
+        // genTime, and what may be left out.
         let _policy = id(&mut info)?;
         let mut imprint = parts(next(&mut info)?)?;
         let hash = hash_of(algorithm(next(&mut imprint)?)?)?;
@@ -46,7 +52,8 @@ impl<'a> Info<'a> {
 }
 
 /// The nonce among the parts that may be left out, in their order: `accuracy`,
-/// `ordering`, `nonce`, `tsa` and `extensions`.
+/// `ordering`, `nonce`, `tsa` and `extensions`. Each has a tag of its own, and comes
+/// once at the most.
 fn nonce(mut rest: SliceReader<'_>) -> Result<Option<&[u8]>, TimestampError> {
     let mut nonce = None;
     let mut last = 0;
@@ -72,7 +79,8 @@ fn nonce(mut rest: SliceReader<'_>) -> Result<Option<&[u8]>, TimestampError> {
 }
 
 /// `YYYYMMDDhhmmss[.f…]Z`: in UTC, with seconds, and a fraction of up to nine digits
-/// (RFC 3161 allows one; RFC 5280 does not).
+/// (RFC 3161 allows one; RFC 5280 does not), without a zero at its end. `der` reads no
+/// fractions.
 pub(super) fn generalized_time(text: &[u8]) -> Option<jiff::Timestamp> {
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (whole, fraction) = match text.split_once('.') {

@@ -8,7 +8,8 @@ use crate::proof::der::{next, parts, whole};
 
 const GRANTED: u8 = 0;
 const GRANTED_WITH_MODS: u8 = 1;
-/// The bits of a `PKIFailureInfo`, in words.
+/// The bits of a `PKIFailureInfo`, in words that continue "the authority did not stamp
+/// it: …".
 const FAILURES: [(u32, &str); 8] = [
     (0, "it does not know the algorithm"),
     (2, "it does not allow the request"),
@@ -20,7 +21,8 @@ const FAILURES: [(u32, &str); 8] = [
     (25, "it is out of order"),
 ];
 
-/// The time stamp token of a `TimeStampResp`, if the authority granted one.
+/// The time stamp token of a `TimeStampResp`, if the authority granted one, as it
+/// stands there.
 pub(super) fn token(response: &[u8]) -> Result<&[u8], TimestampError> {
     let mut response = parts(AnyRef::from_der(response)?)?;
     let status = next(&mut response)?;
@@ -36,6 +38,7 @@ fn granted(status: AnyRef<'_>) -> Result<(), TimestampError> {
     if matches!(status, GRANTED | GRANTED_WITH_MODS) {
         return Ok(());
     }
+    // `PKIStatusInfo`: a text and bits, both of which may be left out.
     let (mut words, mut failure) = (String::new(), None);
     while !parts.is_finished() {
         let part = next(&mut parts)?;
@@ -49,7 +52,8 @@ fn granted(status: AnyRef<'_>) -> Result<(), TimestampError> {
     Err(TimestampError::Refused { reason, words })
 }
 
-/// The texts of a `PKIFreeText`.
+/// The texts of a `PKIFreeText`. Bytes that are no UTF-8 are replaced: the texts are
+/// shown, never compared.
 fn text(texts: AnyRef<'_>) -> Result<String, TimestampError> {
     let mut parts: SliceReader<'_> = parts(texts)?;
     let mut words = Vec::new();
@@ -61,6 +65,7 @@ fn text(texts: AnyRef<'_>) -> Result<String, TimestampError> {
     Ok(words.join(" "))
 }
 
+/// The first bit that is set, in words. Bit 0 is the highest of the first octet.
 fn failure(bits: AnyRef<'_>) -> Result<Option<&'static str>, TimestampError> {
     let bits = bits.decode_as::<BitStringRef<'_>>()?;
     let is_set = |bit: u32| {

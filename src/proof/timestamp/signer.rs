@@ -1,4 +1,10 @@
-//! Who signed a token, and whether the trusted root trusts it.
+//! The signer of a token, and whether the trusted root trusts it (EVD-21 to EVD-25).
+//!
+//! A token names its signer three times: by issuer and serial number, which nobody
+//! signed; by the certificate that may come with it, which nobody signed either; and by
+//! the hash of a certificate among the signed attributes. The last one counts: with
+//! another certificate of the same key, say one with another period of validity, the
+//! signature would hold as well (RFC 2634, section 5.1.1).
 
 use pkcs8::ObjectIdentifier;
 use pkcs8::der::asn1::UtcTime;
@@ -22,7 +28,7 @@ const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113
 const BY_SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 const BY_SHA2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 
-/// ECDSA with a hash, of which it is signed.
+/// ECDSA with a hash, which is the one that is signed.
 const ECDSA: [(ObjectIdentifier, Hash); 3] = [
     (
         ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
@@ -53,18 +59,21 @@ const RSA_WITH: [(ObjectIdentifier, Hash); 3] = [
     ),
 ];
 
-/// What the signed attributes say, and the content agrees with.
+/// Signed attributes with which the content agrees.
 pub(super) struct SignedAttributes<'a> {
     certificate: CertificateId<'a>,
+    /// `signingTime`, beside the content's own time.
     time: Option<jiff::Timestamp>,
-    /// What is signed.
+    /// The bytes that the signature is over.
     bytes: Vec<u8>,
+    /// The hash that the signature is of.
     hash: Hash,
 }
 
 /// `ESSCertIDv2` (RFC 5035, section 4).
 struct CertificateId<'a> {
     hash: Hash,
+    /// That hash of the certificate's DER.
     value: &'a [u8],
     /// DER of the names of the issuer, and the serial number.
     issuer: Option<(AnyRef<'a>, &'a [u8])>,
@@ -72,6 +81,10 @@ struct CertificateId<'a> {
 
 /// Reads the signed attributes, and compares them with what they are about. Who
 /// signed them is not known yet.
+///
+/// # Errors
+/// On an attribute that is missing, doubled or wrong, and on an algorithm of the
+/// signature that is not accepted.
 pub(super) fn signed_attributes<'a>(
     signed: &SignedData<'a>,
 ) -> Result<SignedAttributes<'a>, TimestampError> {
@@ -93,6 +106,7 @@ pub(super) fn signed_attributes<'a>(
     let name = "signingCertificateV2";
     let certificate = match attributes.value(BY_SHA2, name)? {
         Some(certificates) => CertificateId::read(certificates)?,
+        // The older attribute has no other hash (RFC 5816).
         None if attributes.value(BY_SHA1, "signingCertificate")?.is_some() => {
             return Err(TimestampError::NamedBySha1);
         }
@@ -115,6 +129,8 @@ fn signature_hash(signer: &SignerInfo<'_>) -> Result<Hash, TimestampError> {
         let mut found = list.iter().filter(|(known, _)| *known == id);
         found.next().map(|(_, hash)| *hash)
     };
+    // The algorithm of ECDSA states the hash, and that of the content may be another
+    // one. RSA may state the key's algorithm alone (RFC 3370, section 3.2).
     match (find(&ECDSA), find(&RSA_WITH)) {
         (Some(hash), _) => Ok(hash),
         (_, Some(hash)) if hash == signer.hash => Ok(hash),
@@ -123,6 +139,7 @@ fn signature_hash(signer: &SignerInfo<'_>) -> Result<Hash, TimestampError> {
     }
 }
 
+/// `signingTime` (RFC 5652, section 11.3): UTCTime up to 2049.
 fn signing_time(value: AnyRef<'_>) -> Result<jiff::Timestamp, TimestampError> {
     let time = match value.tag() {
         Tag::UtcTime => {
@@ -139,7 +156,8 @@ fn signing_time(value: AnyRef<'_>) -> Result<jiff::Timestamp, TimestampError> {
 }
 
 impl<'a> CertificateId<'a> {
-    /// The first of the certificates: the signer's own.
+    /// The first of the certificates: the signer's own (RFC 5035, section 3). Further
+    /// ones, and policies behind the list, restrict nothing here.
     fn read(certificates: AnyRef<'a>) -> Result<Self, TimestampError> {
         let mut certificates = parts(certificates)?;
         let mut list = parts(next(&mut certificates)?)?;
@@ -151,6 +169,7 @@ impl<'a> CertificateId<'a> {
                 part = next(&mut parts_of_first)?;
                 hash
             }
+            // DER leaves the default out.
             _ => Hash::Sha256,
         };
         part.tag().assert_eq(Tag::OctetString)?;
@@ -169,6 +188,8 @@ impl<'a> CertificateId<'a> {
         })
     }
 
+    /// Whether this certificate is meant: by its hash, and by issuer and number where
+    /// they are said (EVD-25).
     fn names(&self, certificate: &Certificate) -> Result<bool, TimestampError> {
         if digest(self.hash, certificate.as_der()) != self.value {
             return Ok(false);
@@ -185,6 +206,9 @@ impl<'a> CertificateId<'a> {
 }
 
 /// The first authority that signed, and was trusted then.
+///
+/// # Errors
+/// If none did: with the reason of the one that came closest, if that is known.
 pub(super) fn authority<'a>(
     signed: &SignedData<'_>,
     attributes: &SignedAttributes<'_>,
@@ -216,7 +240,8 @@ pub(super) fn authority<'a>(
     })
 }
 
-/// How close to its signer an authority came.
+/// How close to its signer an authority came: 0 is another one, at 2 only the time is
+/// wrong. Of several authorities in a trusted root all but one are expected to fail.
 fn rank(error: &TimestampError) -> u8 {
     use chain::ChainError::NotLed;
     match error {
@@ -236,10 +261,12 @@ struct TimestampToken<'a> {
 }
 
 impl TimestampToken<'_> {
+    /// Whether this authority signed the token, and was trusted at its time.
     fn is_by(&self, authority: &TimestampAuthority) -> Result<(), TimestampError> {
         let Some((anchor, others)) = authority.certificates.split_last() else {
             return Err(TimestampError::Untrusted);
         };
+        // The leaf where the trusted root has it, as its first certificate (EVD-22).
         let trusted = others.first().filter(|first| !first.is_authority());
         let signer = self.signer(trusted)?;
         if !self.attributes.certificate.names(signer)? {
@@ -250,6 +277,9 @@ impl TimestampToken<'_> {
         if !key.accepts(self.attributes.hash, &self.attributes.bytes, signature) {
             return Err(TimestampError::Signature);
         }
+        // Certificates of the token may fill a gap in the trusted root's chain; whom to
+        // trust is for the anchor alone to say. The chain holds at the token's time, and
+        // not now (EVD-23).
         let others = others.iter().chain(&self.certificates);
         let intermediates: Vec<_> = others.filter(|one| *one != signer).cloned().collect();
         let anchors = std::slice::from_ref(anchor);
@@ -264,7 +294,7 @@ impl TimestampToken<'_> {
         if !authority.valid.contains(self.time) {
             return Err(TimestampError::Outside(self.time));
         }
-        // Verifiers read this time as well.
+        // Verifiers read this time as well (digitorus/pkcs7, under timestamp-authority).
         match self
             .attributes
             .time
@@ -288,6 +318,8 @@ impl TimestampToken<'_> {
         match (own, trusted) {
             (Some(own), Some(trusted)) if own != trusted => Err(TimestampError::OtherSigner),
             (Some(own), _) => Ok(own),
+            // sigstore's verifiers give the trusted root's leaf to a token without any
+            // certificate, and to no other.
             (None, _) if !self.certificates.is_empty() => Err(TimestampError::NoCertificate),
             (None, Some(trusted)) if is_named(&trusted) => Ok(trusted),
             (None, Some(_)) => Err(TimestampError::OtherSigner),
@@ -296,6 +328,8 @@ impl TimestampToken<'_> {
     }
 }
 
+/// All certificates of a token. One that cannot be read is an error, as for Go's
+/// readers, though it may be none of the signer's.
 fn certificates(ders: &[&[u8]]) -> Result<Vec<Certificate>, TimestampError> {
     let certificates = ders.iter().map(|der| Certificate::from_der(der));
     let certificates: Result<Vec<_>, _> = certificates.collect();

@@ -2,7 +2,11 @@
 //! the logs, certificate authorities and timestamp authorities whose word counts.
 //!
 //! A key of a kind that nothing here verifies is left out: what it signed is then
-//! by nobody who is trusted. Members that are not known are ignored.
+//! by nobody who is trusted. Members that are not known are ignored. So newer files of
+//! the public instance, with keys of kinds to come, can be read (EVD-51).
+//!
+//! Nothing that is missing is made up: an entry that does not say by which key, or
+//! from when on, is an error of the whole file.
 
 use std::fmt;
 
@@ -40,26 +44,32 @@ pub struct TrustedRoot {
 /// A key of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogKey {
-    /// It may lack a scheme, and need not be where entries are read.
+    /// It may lack a scheme, and need not be where entries are read. A log of Rekor v2
+    /// calls itself by its host in checkpoints.
     pub base_url: String,
-    /// `logId.keyId`, or `checkpointKeyId.keyId` where that is all there is.
+    /// `logId.keyId`, or `checkpointKeyId.keyId` where that is all there is: the name by
+    /// which entries and promises select the log. It is not compared with the key.
     pub id: Vec<u8>,
-    /// `checkpointKeyId.keyId`
+    /// `checkpointKeyId.keyId`, by which checkpoints name the key.
     pub checkpoint_id: Option<Vec<u8>>,
     pub key: VerifyingKey,
-    /// The hash that the log signs with.
+    /// The hash that the log signs with, as `keyDetails` say.
     pub hash: Hash,
+    /// When the key signed; its start is there.
     pub valid: Validity,
+    /// None of v0.1, which does not say, as in the lists below.
     pub operator: Option<String>,
 }
 
 /// An authority that issues certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateAuthority {
+    /// As the file says it, perhaps empty: it is compared, never asked.
     pub url: String,
     /// Intermediates from the issuing one, then the anchor: the last is trusted. At
     /// least one.
     pub certificates: Vec<Certificate>,
+    /// When it issued; both ends may be open.
     pub valid: Validity,
     pub operator: Option<String>,
 }
@@ -67,6 +77,7 @@ pub struct CertificateAuthority {
 /// An authority that stamps times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimestampAuthority {
+    /// As the file says it, perhaps empty.
     pub url: String,
     /// The leaf where the file has it, intermediates, then the anchor: the last is
     /// trusted. At least one.
@@ -123,7 +134,8 @@ pub enum TrustedRootError {
 debug_as_display!(TrustedRootError);
 
 impl TrustedRoot {
-    /// Parses the bytes of a file.
+    /// Parses the bytes of a file. Nothing in it is valid or not yet: time is compared
+    /// where a key is used.
     ///
     /// # Errors
     /// On what is no trusted root, and on entries that lack what it takes to trust
@@ -137,6 +149,7 @@ impl TrustedRoot {
                 line: error.line(),
                 column: error.column(),
             })?;
+        // The version first: members of another one may mean something else (EVD-50).
         let media_type = written.media_type.unwrap_or_default();
         if !MEDIA_TYPES.contains(&&*media_type) {
             return Err(TrustedRootError::MediaType(shown(&media_type)));
@@ -162,7 +175,8 @@ impl TrustedRoot {
     }
 }
 
-/// `dev.sigstore.trustroot.v1.TrustedRoot`
+/// `dev.sigstore.trustroot.v1.TrustedRoot`. Its names in JSON are those of `json_name`,
+/// the aliases those of the `.proto` file, which `protojson` reads too.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct WrittenRoot {
@@ -236,6 +250,7 @@ struct WrittenCertificate {
     raw_bytes: Option<Bytes>,
 }
 
+/// The entries of a list, each with its path for messages.
 fn entries<Written, Entry>(
     list: &'static str,
     written: Option<Vec<Written>>,
@@ -259,7 +274,9 @@ fn logs(
     Ok(logs.into_iter().flatten().collect())
 }
 
-/// A log's key; none if it is of a kind that is not verified here.
+/// A log's key; none if it is of a kind that is not verified here. The members that
+/// every key needs are asked for before that, so that a file is refused for the same
+/// things whatever kinds are known.
 fn log(path: JsonPath, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootError> {
     let missing = |member| TrustedRootError::Missing { path, member };
     let written = log.public_key.ok_or(missing("publicKey"))?;
@@ -297,11 +314,14 @@ fn log(path: JsonPath, log: WrittenLog) -> Result<Option<LogKey>, TrustedRootErr
     }))
 }
 
-/// The hash of the log's tree.
+/// Whether the log's tree is one of SHA-256: [`merkle`](crate::proof::merkle) knows no
+/// other.
 fn is_sha256(hash: &EnumValue) -> bool {
     hash.is("SHA2_256", 1) || hash.is("HASH_ALGORITHM_UNSPECIFIED", 0)
 }
 
+/// An authority of either kind. A certificate that cannot be read is an error here, and
+/// not once somebody needs it.
 fn authority(
     path: JsonPath,
     written: WrittenAuthority,
@@ -333,7 +353,8 @@ fn authority(
     })
 }
 
-/// How the bytes of a key are written.
+/// How the bytes of a key are written. PKCS#1 is deprecated in protobuf-specs, and
+/// older files have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
     /// SubjectPublicKeyInfo
@@ -344,8 +365,9 @@ enum Encoding {
 
 type KeyDetails = (Encoding, KeyKind, Hash);
 
-/// What `dev.sigstore.common.v1.PublicKeyDetails` says, of kinds that are verified
-/// here: RSA-PSS, Ed25519ph, ML-DSA and LMS are not.
+/// The meaning of `dev.sigstore.common.v1.PublicKeyDetails`, of kinds that are verified
+/// here: RSA-PSS, Ed25519ph, ML-DSA and LMS are not. The details name the hash; for
+/// Ed25519 it is any.
 fn known_details(details: &EnumValue) -> Option<KeyDetails> {
     use Encoding::{Pkcs1, Pkix};
     const KNOWN: [(&str, i64, KeyDetails); 12] = [

@@ -1,5 +1,11 @@
 //! Signing configs v0.2 (protobuf-specs v0.5.1 `sigstore_trustroot.proto`): the
 //! services that are asked, and the rules by which they are selected.
+//!
+//! The selection is that of the comments in the `.proto` file and of sigstore-go
+//! (`pkg/root`): valid now, highest version, one of each operator, then as many as the
+//! selector says (EVD-52 to EVD-54). Which of several are asked first, and in whose
+//! place, is left to `witness::choice`; whether the trusted root knows them, to
+//! `phase::plan`.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -15,7 +21,8 @@ use crate::proof::protojson::{EnumValue, Number};
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 
-/// The versions of each API that are spoken here.
+/// The versions of each API that are spoken here; those of logs depend on the form
+/// ([`RekorVersions`]).
 const AUTHORITY_VERSIONS: &[u32] = &[1];
 const TIMESTAMP_VERSIONS: &[u32] = &[1];
 
@@ -29,11 +36,13 @@ pub struct SigningConfig {
     timestamp_rule: Option<Rule>,
 }
 
-/// The services of one time.
+/// The services of one time, selected once for a run: a service that ends while the run
+/// lasts is asked to its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     /// The certificate authority, if one can be asked now.
     pub authority: Option<Service>,
+    /// None if the file lists none, as of `timestamps`.
     pub logs: Option<Choice>,
     pub timestamps: Option<Choice>,
 }
@@ -46,11 +55,13 @@ pub struct Service {
     pub url: Url,
     /// The major version of its API.
     pub version: u32,
+    /// Perhaps empty: all that say none count as one operator.
     pub operator: String,
 }
 
 /// Services of one version, at most one of each operator, the newest first, and
-/// how many of them are asked. They are enough for the rule.
+/// how many of them are asked. They are enough for the rule; those beyond it take the
+/// place of one that fails.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Choice {
     pub rule: Rule,
@@ -89,7 +100,8 @@ impl Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RekorVersions {
     All,
-    /// Entries of others cannot be stored at tags.
+    /// Entries of others cannot be stored at tags: the annotation is a promise, which
+    /// Rekor v2 does not make.
     OnlyV1,
 }
 
@@ -102,7 +114,7 @@ impl RekorVersions {
     }
 }
 
-/// A list of a signing config.
+/// A list of a signing config, called in messages as the file calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
     Authorities,
@@ -160,7 +172,7 @@ pub enum SelectError {
 
 debug_as_display!(SelectError);
 
-/// A service as listed.
+/// A service as listed: of any version, valid or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Offer {
     url: Url,
@@ -200,9 +212,11 @@ impl SigningConfig {
     ///
     /// # Errors
     /// On logs and timestamp authorities that are listed, and too few to be
-    /// asked. A certificate authority that cannot be asked is none.
+    /// asked. A certificate authority that cannot be asked is none: only an identity
+    /// needs one, and then it is missed (EVD-59).
     pub fn select(&self, at: Timestamp, versions: RekorVersions) -> Result<Services, SelectError> {
         Ok(Services {
+            // There is no rule for authorities: the newest is the one (EVD-54).
             authority: valid(&self.authorities, AUTHORITY_VERSIONS, at)
                 .into_iter()
                 .next(),
@@ -261,6 +275,9 @@ struct WrittenRule {
     count: Option<Number>,
 }
 
+/// # Errors
+/// On too many, and on a URL that cannot be asked, also of a service that is not valid
+/// now: a typo is found when it is made.
 fn offers(
     list: List,
     written: Option<Vec<WrittenService>>,
@@ -286,8 +303,12 @@ fn offers(
     written.into_iter().enumerate().map(offer).collect()
 }
 
-/// A timestamp authority may be told something by its query; what others are asked
-/// is appended.
+/// A timestamp authority may be told something by its query: its URL is complete. What
+/// others are asked is appended to theirs, as a path.
+///
+/// Plain HTTP is allowed: what services answer is verified by the trusted root, and
+/// private ones stand beside the build. A URL is shown in messages and receipts, so that
+/// it must not hold a password.
 fn url(list: List, text: &str) -> Result<Url, &'static str> {
     let mut url: Url = text.parse().map_err(|_| "it is no URL")?;
     if !matches!(url.scheme(), "https" | "http") {
@@ -312,7 +333,8 @@ fn url(list: List, text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// None if the selector is absent.
+/// The rule of a list; none if the selector is absent, which is an error only once the
+/// list has services.
 fn rule(list: List, written: Option<WrittenRule>) -> Result<Option<Rule>, SigningConfigError> {
     let written = written.unwrap_or_default();
     let wrong = |reason| SigningConfigError::Rule { list, reason };
@@ -337,7 +359,8 @@ fn rule(list: List, written: Option<WrittenRule>) -> Result<Option<Rule>, Signin
 }
 
 /// The valid services of the highest version, the newest first, at most one of
-/// each operator.
+/// each operator. Versions that are not spoken here do not count as highest: a client
+/// may be older than the file.
 fn valid(offers: &[Offer], versions: &[u32], at: Timestamp) -> Vec<Service> {
     let offers = offers.iter().filter(|offer| offer.valid.contains(at));
     let known = offers.filter_map(|offer| {

@@ -1,4 +1,5 @@
-//! Periods of validity.
+//! Periods of validity, as trusted roots and signing configs state them. Those of
+//! certificates are the certificates' own.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,12 +15,14 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// Whether a moment belongs to the period, by nanoseconds.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at <= end)
     }
 }
 
-/// `dev.sigstore.common.v1.TimeRange`
+/// `dev.sigstore.common.v1.TimeRange`. An absent range is open at both ends; where the
+/// specification wants a start, its reader asks.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct WrittenRange {

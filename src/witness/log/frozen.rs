@@ -20,11 +20,11 @@ use crate::service::Said;
 /// (Tessera's `DefaultBatchMaxAge`): those that come later wait for another checkpoint.
 const AHEAD: Duration = Duration::from_millis(80);
 
-/// What is known of each log of a run, by its address.
+/// The gates of a run's logs, by the log's address.
 #[derive(Default)]
 pub(super) struct Gates(Mutex<HashMap<Url, Arc<Gate>>>);
 
-/// What is known of one log.
+/// The state of one log: whether somebody has asked, and whether it takes entries.
 pub(super) struct Gate {
     has_first: AtomicBool,
     state: watch::Sender<State>,

@@ -1,7 +1,7 @@
 //! Transparency logs (Rekor v1 and v2): a signature is sent, and comes back as an
 //! entry that the trusted root verifies.
 //!
-//! What a log took stays public for ever. So a signature that stands in a log
+//! An entry stays public for ever. So a signature that stands in a log
 //! already is read from there, each log is asked by as many requests as the host
 //! takes at a time, and after a failure the entries that exist are known.
 
@@ -162,7 +162,7 @@ impl Logs {
     }
 }
 
-/// What came of a row of logs: an entry at the end or none, and what failed.
+/// The outcome of a row of logs: the entry at its end, if any, and the failures before.
 type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, NoEntry)>);
 
 /// The entries in the order of the services, or everything about the failure.

@@ -28,7 +28,7 @@ const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57
 /// The claims of a token, not verified.
 pub(super) struct TokenClaims(Value);
 
-/// Who a token says that this run is, by the names that an authority may make of
+/// The identity that a token gives this run, by the names that an authority may make of
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

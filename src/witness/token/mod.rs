@@ -1,8 +1,8 @@
-//! Identity tokens (OpenID Connect): who says that this run is somebody.
+//! Identity tokens (OpenID Connect), which say who this run is.
 //!
 //! The sources are those of cosign v3.1.2 `pkg/providers`, by the same names and,
 //! for `ambient`, in the same order. A token is a secret: whoever has it is the
-//! identity until it expires. What can be read here is read and checked before
+//! identity until it expires. Tokens in files and variables are read and checked before
 //! anything is sent; other tokens are fetched at the beginning of the run.
 
 mod ask;
@@ -150,7 +150,7 @@ impl SigstoreToken {
         })
     }
 
-    /// Who this run is.
+    /// The identity of this run.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
