@@ -1,9 +1,10 @@
 //! RFC 3161 timestamps: the question to an authority, and whether its answer proves
 //! that something was there at a time.
 //!
-//! Implements RFC 3161 with RFC 5816, and of RFC 5652 (CMS) the parts of a timestamp. The rules are those of sigstore's verifiers (timestamp-authority
-//! v2.1.3, `pkg/verification`), and the certificate has to be named as RFC 5816
-//! says, which they do not look at.
+//! Implements RFC 3161 with RFC 5816, and of RFC 5652 (CMS) the parts of a timestamp.
+//! The rules are those of sigstore's verifiers (timestamp-authority v2.1.3,
+//! `pkg/verification`), and the certificate has to be named as RFC 5816 says, which
+//! they do not look at.
 //!
 //! A timestamp is verified before it is stored and each time that it is found again,
 //! at its own time: an authority's certificate may have expired since.

@@ -2,7 +2,10 @@
 //! there, a certificate of minutes comes back (fulcio v1.8 `fulcio.proto`,
 //! `POST /api/v2/signingCert`).
 //!
-//! An identity that asks for a certificate is named in a public log from then on.
+//! An identity that asks for a certificate is named in a public log from then on. So
+//! `phase::certify` asks once for each key, when all else is checked and signed; a
+//! request that is sent again, after an answer that was lost, leaves another
+//! certificate in the log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,18 +27,20 @@ use crate::proof::trust::signing_config::Service;
 use crate::service::{ServiceError, ServiceName, Trouble, said};
 use crate::signature::PublicKey;
 
-/// The most by which the clock of an authority may be ahead.
+/// The most by which the clock of an authority may be ahead: Fulcio's certificates begin
+/// at its own time (v1.8.8 `pkg/ca/common.go`), which may be later than ours.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// A certificate that was issued for this run, verified.
 #[derive(Clone, Debug)]
 pub struct Issued {
     pub certificate: Certificate,
-    /// From its issuer to the anchor, as the trusted root has them.
+    /// From its issuer to the anchor, as the trusted root has them. Where that has the
+    /// anchor alone, those of the answer lie between.
     pub chain: Vec<Certificate>,
 }
 
-/// A certificate that is worth nothing.
+/// A certificate that is worth nothing: the run ends, and nothing is stored with it.
 #[derive(thiserror::Error)]
 enum Worthless {
     #[error("the certificate is of another key")]
@@ -56,6 +61,8 @@ enum Worthless {
 
 debug_as_display!(Worthless);
 
+/// An answer, by the names of `fulcio.proto`. Detached promises come from an authority
+/// without precertificates; they are not read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SigningCertificate {
@@ -70,6 +77,7 @@ struct WithChain {
 
 #[derive(Deserialize)]
 struct CertificateChain {
+    /// PEM of one each, the leaf first.
     certificates: Vec<String>,
 }
 
@@ -77,12 +85,14 @@ struct CertificateChain {
 /// `request` (PEM of PKCS#10).
 #[derive(Clone, Copy, Debug)]
 pub struct Application<'a> {
+    /// The certificate has to be of it, whatever the request says.
     pub key: &'a PublicKey,
     pub request: &'a str,
     pub token: &'a SigstoreToken,
 }
 
-/// Asks for a certificate, and verifies it. Asking again gives another one.
+/// Asks for a certificate, and verifies it by the clock of this machine (EVD-63, EVD-64).
+/// Asking again gives another one.
 ///
 /// # Errors
 /// On an authority that issues none, and on a certificate that does not hold by
@@ -131,11 +141,14 @@ async fn ask(
     let url = url.map_err(|_| useless("it is no URL"))?;
     let header = application.token.header();
     let header = header.ok_or_else(|| useless("the token cannot stand in a header"))?;
+    // The token stands in a header that is marked as sensitive, and not in the body,
+    // where Fulcio takes it too. The request is base64 of PEM.
     let mut request = Request::new(Method::POST, url, Trust::Verified)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(AUTHORIZATION, header);
     let body = json!({ "certificateSigningRequest": STANDARD.encode(application.request) });
     request.body = Some(Content::from(body.to_string().into_bytes()));
+    // A redirect would show the token to another host.
     request.redirects = Redirects::Answered;
     let action = format!("{} {}", request.method, Redacted(&request.url));
     let response = client.send(&request).await?;
@@ -163,6 +176,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
     if pems.len() > MAX_COUNT {
         return Err("it holds too many certificates");
     }
+    // Each text holds one certificate; what else stands in it is passed over.
     let one = |pem: &String| {
         let certificates = Certificate::from_file(pem.as_bytes())?;
         certificates
@@ -178,6 +192,9 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
     }
 }
 
+/// Checks a certificate that was just issued: its key, its identity, its time, its chain
+/// and the promise of a log, in this order (EVD-63, EVD-64). `certificates` has at least
+/// the leaf.
 fn verified(
     mut certificates: Vec<Certificate>,
     root: &TrustedRoot,
@@ -190,6 +207,8 @@ fn verified(
         return Err(Worthless::OtherKey);
     }
     application.token.identity().check(&leaf)?;
+    // Verifiers compare the certificate with the time of a timestamp or an entry,
+    // which come next.
     let is_begun = leaf.valid_from() <= now.saturating_add(AHEAD).unwrap_or(now);
     if !is_begun || leaf.valid_until() < now {
         return Err(Worthless::NotNow);
@@ -208,12 +227,14 @@ fn verified(
 }
 
 /// Whether a certificate of some earlier time, with `others` beside it, holds by
-/// `root`.
+/// `root`: at the time when it was issued. Whether it was valid when it signed is for
+/// evidence to say.
 pub fn is_trusted(leaf: &Certificate, others: &[Certificate], root: &TrustedRoot) -> bool {
     chain(leaf, others, root).is_ok()
 }
 
-/// The issuers of a certificate that a log has promised to show.
+/// The issuers of a certificate that a log has promised to show. `others` come from the
+/// authority or from a stored signature: they may fill a gap, and prove nothing.
 fn chain(
     leaf: &Certificate,
     others: &[Certificate],
@@ -230,7 +251,8 @@ fn chain(
     Ok(chain)
 }
 
-/// The authority of the trusted root that issued a certificate.
+/// The authority of the trusted root that issued a certificate. Everything is compared at
+/// the moment from which the certificate is valid: it lasts for minutes.
 fn issuer<'a>(
     leaf: &Certificate,
     others: &[Certificate],
@@ -254,7 +276,7 @@ fn issuer<'a>(
 }
 
 /// Some log of the trusted root has promised to show the certificate, if it has
-/// logs at all.
+/// logs at all (EVD-64). One promise is enough, as for cosign.
 fn check_promises(
     leaf: &Certificate,
     chain: &[Certificate],
@@ -264,6 +286,8 @@ fn check_promises(
         return Ok(());
     }
     let promises = Sct::embedded(leaf)?;
+    // A promise covers the issuer's key. Several certificates of the chain may have
+    // the issuer's name, with another key in each.
     let issuers = chain.iter().filter(|one| one.subject() == leaf.issuer());
     let issuers: Vec<_> = issuers.collect();
     let holds = |promise: &Sct| {

@@ -1,4 +1,5 @@
-//! A failure with its causes, in one line.
+//! A failure with its causes, in one line: what proofs say of an answer becomes the
+//! reason in a [`Trouble`](crate::service::Trouble), which has no cause of its own.
 
 use std::error::Error;
 

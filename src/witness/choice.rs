@@ -2,7 +2,11 @@
 //! another operator's in place of one that fails.
 //!
 //! sigstore's own clients draw one at random for `ANY`, and fail with it. The rule
-//! leaves the choice to the client, so that going on is within it.
+//! leaves the choice to the client, so that going on is within it (EVD-28, EVD-42).
+//!
+//! As many *rows* run at the same time as services have to vouch. Each takes the next
+//! service that nobody has taken, until one vouches; no service is asked twice. Logs
+//! have rows of their own in `log`, which also keep what failed.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,12 +22,18 @@ use crate::service::ServiceError;
 /// How long a service may take while another could be asked in its place, and then
 /// any service.
 pub(super) struct Timeouts {
+    /// Short: a slow service costs the run this time before another is tried.
     pub(super) with_spare: Duration,
+    /// Beyond it the client's own patience and the run's deadline count.
     pub(super) with_none: Duration,
 }
 
 /// Asks as many services as have to vouch, all at once, and in place of one that
 /// fails the next that was not asked. The answers are in the order of the services.
+/// `ask` is called with the time that its service may take, and keeps to it.
+///
+/// The first row that fails ends the others: their requests are dropped. So this is for
+/// witnesses that publish nothing.
 ///
 /// # Errors
 /// If fewer vouch: with the first failure of the last service's row. It is none if
@@ -40,6 +50,7 @@ where
     let row = async |_| {
         let mut first = None;
         loop {
+            // The counter alone is shared, and it orders nothing else.
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(service) = choice.services.get(index) else {
                 return Err(first);
@@ -60,6 +71,7 @@ where
             }
         }
     };
+    // In the services' order: the same run gives the same bundle, whichever was faster.
     let mut answers = BTreeMap::new();
     answers.extend(try_join_all((0..choice.wanted()).map(row)).await?);
     Ok(answers.into_values().collect())

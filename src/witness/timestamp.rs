@@ -1,7 +1,8 @@
 //! Timestamp authorities (RFC 3161, section 3.4: over HTTP).
 //!
 //! An authority sees the SHA-256 of a signature, and publishes nothing: to ask again
-//! harms nobody.
+//! harms nobody. So the client may send a question again, with the same nonce, and a
+//! request may be dropped at any time.
 
 use std::time::Duration;
 
@@ -23,14 +24,15 @@ const QUERY: HeaderValue = HeaderValue::from_static("application/timestamp-query
 const REPLY: &str = "application/timestamp-reply";
 
 /// An authority answers in milliseconds. One that is asked again and again is not
-/// waited for while there is another.
+/// waited for while there is another (EVD-28).
 const TIMEOUTS: Timeouts = Timeouts {
     with_spare: Duration::from_secs(15),
     with_none: Duration::MAX,
 };
 
 /// Gets a timestamp for a SHA-256 of each authority that the signing config wants
-/// one of: verified, in the order of the signing config.
+/// one of: verified, in the order of the signing config. That the signer's certificates
+/// were valid at these times is compared by the caller (EVD-26).
 ///
 /// # Errors
 /// On an authority that does not answer, refuses, or whose answer does not hold by
@@ -44,6 +46,7 @@ pub async fn stamp(
     let ask = |service, within| stamp_by(client, service, within, root, digest);
     let stamped = choice::ask(choice, &TIMEOUTS, ask).await;
     stamped.map_err(|error| {
+        // A choice has enough services for its rule, so that there is a first failure.
         error.unwrap_or_else(|| ServiceError {
             service: ServiceName::TimestampAuthority(String::new()),
             trouble: Trouble::Answer {
@@ -67,11 +70,13 @@ async fn stamp_by(
         trouble,
     };
     let action = format!("POST {}", Redacted(&service.url));
+    // New for each question, also to another authority (EVD-20).
     let nonce = nonce().ok_or_else(|| {
         let (action, reason) = (action.clone(), "this machine has no random numbers");
         fault(Trouble::Answer { action, reason })
     })?;
     let request = request(service, &Query::new(*digest, nonce));
+    // The client's retries lie inside this time.
     let response = match timeout(within, client.send(&request)).await {
         Ok(response) => response.map_err(|error| fault(error.into()))?,
         Err(_) => {
@@ -82,6 +87,8 @@ async fn stamp_by(
     if !matches!(response.status, StatusCode::OK | StatusCode::CREATED) {
         return Err(fault(refusal(&response, action)));
     }
+    // Any authority of the trusted root may have signed, not only the one that was
+    // asked: a trusted root need not say URLs.
     let stamped = Stamped::Sha256(digest);
     let authorities = &root.timestamp_authorities;
     let timestamp = Timestamp::verify(&response.body, stamped, Some(nonce), authorities);
@@ -96,6 +103,7 @@ fn nonce() -> Option<Nonce> {
     Some(Nonce::of_random(u64::from_be_bytes(bits)))
 }
 
+/// RFC 3161, section 3.4; the URL is taken as it stands in the signing config (EVD-27).
 fn request(service: &Service, query: &Query) -> Request {
     let mut request = Request::new(Method::POST, service.url.clone(), Trust::Verified)
         .header(CONTENT_TYPE, QUERY)
@@ -105,6 +113,7 @@ fn request(service: &Service, query: &Query) -> Request {
     request
 }
 
+/// A refusal by its status. One of RFC 3161's own comes with 200, and is unproven.
 fn refusal(response: &Response, action: String) -> Trouble {
     let answer = said(response, None);
     match response.status.as_u16() {
@@ -118,6 +127,8 @@ fn refusal(response: &Response, action: String) -> Trouble {
     }
 }
 
+/// An answer that is no timestamp, or one that does not hold. A page of a proxy is told
+/// from a damaged timestamp by its media type; a right timestamp may have any.
 fn unproven(response: &Response, action: String, error: &TimestampError) -> Trouble {
     let kind = response.header(CONTENT_TYPE.as_str()).unwrap_or_default();
     let is_reply = kind

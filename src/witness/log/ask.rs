@@ -1,4 +1,6 @@
-//! Requests to a log, and what its refusals mean.
+//! Requests to a log, and the meaning of its refusals.
+//!
+//! No request shows a credential: a 401 or 403 comes from what stands before a log.
 
 use serde::Deserialize;
 use url::Url;
@@ -13,7 +15,8 @@ use crate::proof::trust::signing_config::Service;
 use crate::service::{Said, ServiceError, ServiceName, Trouble, json, said};
 use crate::witness::causes::in_one_line;
 
-/// The most bytes of an answer. An entry has at most some 10 kB, and 64 hashes.
+/// The most bytes of an answer: of an entry (its body holds hashes, a signature and a
+/// certificate), a checkpoint, or a tile of 8 KiB.
 const ANSWER: u64 = 1024 * 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -27,7 +30,8 @@ pub(super) struct Asking<'a> {
     pub(super) signature: &'a Loggable,
 }
 
-/// No entry. `index` is that of one which the log says it has.
+/// No entry. `index` is that of one which the log says it has, by its answer or by a
+/// conflict: it is public then, though nothing proves it here.
 pub(super) struct NoEntry {
     pub(super) error: ServiceError,
     pub(super) index: Option<u64>,
@@ -40,12 +44,14 @@ impl From<ServiceError> for NoEntry {
 }
 
 impl NoEntry {
+    /// The same, with the index that the log named, unless one is known.
     pub(super) fn at(self, index: u64) -> Self {
         let index = self.index.or(Some(index));
         Self { index, ..self }
     }
 }
 
+/// The failure of a log, which messages call by its host.
 pub(super) fn fault(service: &Service, trouble: impl Into<Trouble>) -> ServiceError {
     let host = service.host();
     ServiceError {
@@ -59,7 +65,7 @@ pub(super) fn action(service: &Service) -> String {
     format!("POST {}", Redacted(&service.url))
 }
 
-/// A choice that names no log at all.
+/// A choice that names no log at all; the plan has refused such a one.
 pub(super) fn none() -> ServiceError {
     ServiceError {
         service: ServiceName::Log(String::new()),
@@ -92,7 +98,8 @@ impl Asking<'_> {
         self.fault(Trouble::Answer { action, reason })
     }
 
-    /// A refusal. `sent` is the length of what was sent, in bytes.
+    /// A refusal. `sent` is the length of what was sent, in bytes. Rekor v2 gives
+    /// no reason with a 400; 413 comes from what stands before a log of version 1.
     pub(super) fn refused(&self, answered: LogAnswer, sent: u64) -> ServiceError {
         let answer = answered.said();
         let LogAnswer { response, action } = answered;
@@ -113,7 +120,7 @@ impl Asking<'_> {
     }
 
     /// Sends a new entry. To send it again harms nobody: the log says that it has
-    /// it.
+    /// it (409), or takes it twice, which it may.
     pub(super) async fn post(&self, path: &str, body: Content) -> Result<LogAnswer, ServiceError> {
         let request = Request::new(Method::POST, self.url(path)?, Trust::Verified);
         let mut request = request.header(CONTENT_TYPE, JSON).header(ACCEPT, JSON);
@@ -127,6 +134,7 @@ impl Asking<'_> {
     }
 
     async fn send(&self, mut request: Request) -> Result<LogAnswer, ServiceError> {
+        // Redirects are followed as for registries: nothing secret is sent.
         request.body_limit = ANSWER;
         let action = format!("{} {}", request.method, Redacted(&request.url));
         let response = self.client.send(&request).await;
@@ -163,7 +171,8 @@ impl Asking<'_> {
         })
     }
 
-    /// Notes whether the log takes entries at all.
+    /// Notes whether the log takes entries at all. Every answer but 405 opens the gate,
+    /// a refusal too.
     pub(super) fn heed(&self, gate: &Gate, answered: &LogAnswer) -> Result<(), ServiceError> {
         if answered.status() != StatusCode::METHOD_NOT_ALLOWED {
             gate.open();
@@ -198,7 +207,7 @@ impl LogAnswer {
     }
 }
 
-/// An error of Rekor, of either version.
+/// An error of Rekor, of either version. Other answers are shown as they are.
 #[derive(Deserialize)]
 struct RekorError {
     message: String,

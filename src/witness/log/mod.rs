@@ -3,7 +3,11 @@
 //!
 //! An entry stays public for ever. So a signature that stands in a log
 //! already is read from there, each log is asked by as many requests as the host
-//! takes at a time, and after a failure the entries that exist are known.
+//! takes at a time, and after a failure the entries that exist are known (EVD-37 to
+//! EVD-41).
+//!
+//! `ask` has the requests and the meaning of refusals, `frozen` remembers logs that take
+//! nothing more, `v1` and `v2` speak the two versions of Rekor.
 
 mod ask;
 mod frozen;
@@ -27,16 +31,19 @@ use ask::{Asking, NoEntry};
 use frozen::Gates;
 
 /// How long a log may take while another could be asked in its place: an entry
-/// comes with the next checkpoint, which may take 20 s.
+/// comes with the next checkpoint, which may take 20 s (EVD-41). The request is dropped
+/// then; the log may have taken the signature all the same.
 const WITH_SPARE: Duration = Duration::from_secs(30);
 
-/// The logs of a run. It knows which of them take nothing more.
+/// The logs of a run. It knows which of them take nothing more, so that one value serves
+/// all signatures of the run.
 #[derive(Default)]
 pub struct Logs {
     gates: Gates,
 }
 
-/// An entry that a log says it has, and that was not verified.
+/// An entry that a log says it has, and that was not verified. It may be public: the
+/// receipt names it (EVD-95).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// The log's address as the signing config has it.
@@ -64,7 +71,8 @@ pub struct EnterError {
 }
 
 /// Whether a log can take a signature: by its key, its hash and its length. Nobody is
-/// asked.
+/// asked. The plan has asked the same of the whole choice (EVD-35, EVD-43); here it keeps
+/// a request from being sent in vain, whoever calls.
 fn check_one(service: &Service, signature: &Loggable) -> Result<(), ServiceError> {
     let fault = |trouble| ask::fault(service, trouble);
     let version = version(service)?;
@@ -98,10 +106,14 @@ impl Logs {
     /// Enters a signature in as many logs as the signing config wants, all at once,
     /// and in place of one that fails in the next. One that a log has already is
     /// taken from there. Several signatures are entered by several calls at the
-    /// same time: a log answers them together.
+    /// same time: a log answers them together, with its next checkpoint.
+    ///
+    /// Dropping the call drops its requests, and with them the knowledge of what the
+    /// logs took. Repeating it is safe.
     ///
     /// # Errors
-    /// If fewer logs have it than are wanted; every answer is awaited first.
+    /// If fewer logs have it than are wanted; every answer is awaited first (EVD-39),
+    /// so that one row's failure ends no other.
     pub async fn enter(
         &self,
         client: &Client,
@@ -123,6 +135,7 @@ impl Logs {
                     root,
                     signature,
                 };
+                // Asked again after a failure: another row may have taken the spare.
                 let is_last = || next.load(Ordering::Relaxed) >= choice.services.len();
                 let within = if is_last() { Duration::MAX } else { WITH_SPARE };
                 match self.enter_one(&asking, within).await {
@@ -140,9 +153,11 @@ impl Logs {
         gather(rows)
     }
 
+    /// Enters the signature in one log, within a time.
     async fn enter_one(&self, asking: &Asking<'_>, within: Duration) -> Result<LogEntry, NoEntry> {
         check_one(asking.service, asking.signature)?;
         let gate = self.gates.of(&asking.service.url);
+        // Waiting at the gate counts: the time is that of the run.
         let entering = async {
             match version(asking.service)? {
                 RekorVersion::V1 => v1::enter(asking, &gate).await,
@@ -165,7 +180,9 @@ impl Logs {
 /// The outcome of a row of logs: the entry at its end, if any, and the failures before.
 type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, NoEntry)>);
 
-/// The entries in the order of the services, or everything about the failure.
+/// The entries in the order of the services, or everything about the failure. Of a row
+/// that ended well, failures count as claimed entries alone; the error is the first of a
+/// row that did not.
 fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
     let (mut entered, mut claimed) = (BTreeMap::new(), Vec::new());
     let (mut is_short, mut source) = (false, None);

@@ -1,7 +1,10 @@
 //! Rekor v1 (rekor-server v1.5). An entry comes back with a promise.
 //!
 //! A signature that the log has already is answered with the place of its entry,
-//! which is read there. Of an envelope the log gets all, and keeps hashes.
+//! which is read there (EVD-38). Of an envelope the log gets all, and keeps hashes.
+//!
+//! Steps: prepare the request beside the runtime, pass the gate, post, and read the
+//! entry of the answer or of the conflict.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,8 @@ use crate::service::{Said, ServiceError, Trouble};
 const ENTRIES: &str = "api/v1/log/entries";
 const LOCATION: &str = "location";
 
-/// How long an entry may take to be readable, and how often that is looked at.
+/// How long an entry may take to be readable, and how often that is looked at. The
+/// client's patience may be shorter than the former.
 const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +40,7 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
         ..*asking
     };
     let length = body.length();
+    // The request is longer than its envelope: escapes and base64 of the key.
     if length > LONGEST_V1 {
         let (action, answer) = (action(asking.service), Said::default());
         let trouble = Trouble::Oversized {
@@ -50,6 +55,7 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
     asking.heed(gate, &answered)?;
     match answered.status() {
         StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &answered),
+        // cosign up to v3.1.2 fails here; cosign 2 reads the entry too.
         StatusCode::CONFLICT => {
             let answered = standing(&asking, &answered).await?;
             asking.entry(RekorVersion::V1, &answered)
@@ -59,7 +65,8 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
 }
 
 /// The request, and the signature with the digest of its payload: a payload is
-/// read once, on a thread of its own.
+/// read once, on a thread of its own. The check of the answer needs that digest, and runs
+/// on the runtime.
 fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
     if let SignedMessage::Envelope { payload, .. } = &mut signature.message {
         *payload = payload.clone().with_digest(payload.digest()?);
@@ -68,7 +75,8 @@ fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
 }
 
 /// The entry that the log has already, from where it says it is. Another process
-/// may be entering it at this moment.
+/// may be entering it at this moment. The location's host is not followed: only the
+/// entry's name is taken from it.
 async fn standing(asking: &Asking<'_>, conflict: &LogAnswer) -> Result<LogAnswer, ServiceError> {
     let location = conflict.response.header(LOCATION);
     let uuid = location.and_then(|location| uuid(&conflict.response.url, location));
@@ -88,7 +96,8 @@ async fn standing(asking: &Asking<'_>, conflict: &LogAnswer) -> Result<LogAnswer
 }
 
 /// The name of an entry, from its address: the number of its tree, if it is there,
-/// and the hash of its leaf.
+/// and the hash of its leaf. Anything but hexadecimal digits could lead elsewhere on the
+/// log's host.
 fn uuid(asked: &Url, location: &str) -> Option<String> {
     let url = asked.join(location).ok()?;
     let uuid = url.path_segments()?.next_back()?;

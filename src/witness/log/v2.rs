@@ -2,7 +2,9 @@
 //!
 //! A signature that the log has already is answered with its index alone. The
 //! entry is made from the log's checkpoint and tiles then, which are files under
-//! the same address (C2SP tlog-tiles v1.0.0).
+//! the same address (C2SP tlog-tiles v1.0.0). Signatures are deterministic, so that a run
+//! which died between log and registry always comes here when it is repeated; sigstore-go
+//! has no such way (sigstore-go#647).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -26,7 +28,7 @@ const CHECKPOINT: &str = "api/v2/checkpoint";
 const INDEX: &str = "x-log-index";
 
 /// How long an entry may take to get into a checkpoint, and how often that is
-/// looked at.
+/// looked at. A checkpoint may be 20 s away; the client's patience may be shorter.
 const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,7 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
     let answered = asking.post(ENTRIES, body).await?;
     asking.heed(gate, &answered)?;
     match answered.status() {
+        // 201, once the entry is in a checkpoint.
         StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V2, &answered),
         StatusCode::CONFLICT => {
             let index = answered
@@ -54,7 +57,12 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
     }
 }
 
-/// The entry at `index` of the log's tree.
+/// The entry at `index` of the log's tree (EVD-37):
+///
+/// 1. a checkpoint of a tree that has the index, signed by a log of the trusted root;
+/// 2. the tiles on the way from the leaf to its root, all at the same time;
+/// 3. the leaf has to be that of our own body;
+/// 4. the path and the checkpoint make the entry, which is judged like any other.
 async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceError> {
     let SignedCheckpoint {
         answered,
@@ -85,7 +93,8 @@ async fn recover(asking: &Asking<'_>, index: u64) -> Result<LogEntry, ServiceErr
     LogEntry::of_inclusion(inclusion, &log.id, asking.signature, asking.root).map_err(unproven)
 }
 
-/// A checkpoint that a log of the trusted root signed.
+/// A checkpoint that a log of the trusted root signed. Its log need not be the one whose
+/// URL the signing config has: the address for reading may differ.
 struct SignedCheckpoint<'a> {
     answered: LogAnswer,
     note: String,
@@ -93,7 +102,8 @@ struct SignedCheckpoint<'a> {
     log: &'a LogKey,
 }
 
-/// The first checkpoint of a tree that has the entry at `index`.
+/// The first checkpoint of a tree that has the entry at `index`. A conflict is answered
+/// from memory before the entry is in the tree.
 async fn integrated<'a>(
     asking: &Asking<'a>,
     index: u64,
@@ -126,7 +136,7 @@ async fn integrated<'a>(
 }
 
 /// The hashes of a tile. When the tree has grown, a tile may be there in full
-/// alone.
+/// alone: logs may delete partial ones then.
 async fn read(asking: &Asking<'_>, tile: &Tile) -> Result<Vec<Node>, ServiceError> {
     let path = |path: String| format!("api/v2/{path}");
     let mut answered = asking.get(&path(tile.path())).await?;

@@ -1,4 +1,7 @@
 //! Providers of identity tokens that are asked over HTTP.
+//!
+//! Each has a secret of the job, or sits on the machine. No redirect is followed: it
+//! would lead the secret, or the token, to another host.
 
 use std::time::Duration;
 
@@ -14,20 +17,25 @@ use crate::oci::Content;
 use crate::secret::Secret;
 use crate::service::{Trouble, Variables, json, safe_url, said};
 
+/// Set for jobs with `permissions: id-token: write`. The URL has a query already.
 const GITHUB_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const GITHUB_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+/// Set by the agent; the endpoint only where it is not Buildkite's own.
 const BUILDKITE_TOKEN: &str = "BUILDKITE_AGENT_ACCESS_TOKEN";
 const BUILDKITE_ENDPOINT: &str = "BUILDKITE_AGENT_ENDPOINT";
 const BUILDKITE: &str = "https://agent.buildkite.com/v3";
 /// `metadata.google.internal`, without asking for the name.
 const GOOGLE: &str = "169.254.169.254";
+/// In both directions: a page in a browser cannot set it, and a network's own page does
+/// not answer with it.
 const FLAVOR: HeaderName = HeaderName::from_static("metadata-flavor");
+/// A metadata server is one hop away, or nowhere.
 const LEASH: Leash = Leash {
     time: Duration::from_secs(5),
     attempts: 3,
 };
 
-/// A request for a token.
+/// A request for a token, made of variables and not sent yet.
 #[derive(Debug)]
 pub(super) enum ProviderRequest {
     GitHub { url: Url, secret: Secret },
@@ -36,7 +44,7 @@ pub(super) enum ProviderRequest {
     Spiffe(Socket),
 }
 
-/// The answers of GitHub and Buildkite.
+/// The answers of GitHub (`value`) and Buildkite (`token`).
 #[derive(Deserialize)]
 struct ProviderAnswer {
     value: Option<Zeroizing<String>>,
@@ -66,6 +74,7 @@ impl ProviderRequest {
         let endpoint = variables.text(BUILDKITE_ENDPOINT);
         let endpoint = endpoint.unwrap_or_else(|| BUILDKITE.to_owned());
         let mut url = setting(BUILDKITE_ENDPOINT, &endpoint)?;
+        // The job's id is one segment, whatever characters it has.
         if let Ok(mut path) = url.path_segments_mut() {
             let path = path.pop_if_empty();
             path.extend(["jobs", &job, "oidc", "tokens"]);
@@ -73,7 +82,8 @@ impl ProviderRequest {
         Ok(Some(Self::Buildkite { url, secret }))
     }
 
-    /// Whether this is a machine of Google's, the answer shows: sandboxes hide it.
+    /// Always there: whether this is a machine of Google's, the answer shows, since
+    /// sandboxes hide it. Plain HTTP is all that metadata servers speak.
     pub(super) fn of_google(variables: &Variables) -> Result<Self, Trouble> {
         const HOST: &str = "GCE_METADATA_HOST";
         const PATH: &str = "computeMetadata/v1/instance/service-accounts/default/identity";
@@ -136,12 +146,14 @@ impl ProviderRequest {
     }
 }
 
-/// The URL of a provider that is shown a secret.
+/// The URL of a provider that is shown a secret: HTTPS, or on this machine.
 fn setting(name: &'static str, text: &str) -> Result<Url, Trouble> {
     let name = name.to_owned();
     safe_url(text).map_err(|reason| Trouble::Setting { name, reason })
 }
 
+/// The header that shows the job's secret; its text is wiped. GitHub writes the scheme
+/// `bearer`, Buildkite `Token`.
 fn shown(scheme: &str, secret: &Secret) -> Result<HeaderValue, Trouble> {
     let text = secret.expose_str().unwrap_or_default();
     let value = Zeroizing::new(format!("{scheme} {text}"));
@@ -153,6 +165,7 @@ fn shown(scheme: &str, secret: &Secret) -> Result<HeaderValue, Trouble> {
     Ok(value)
 }
 
+/// Sends the request, whose answer holds a secret: no message repeats a good one.
 async fn send(client: &Client, mut request: Request) -> Result<(Response, String), Trouble> {
     request.redirects = Redirects::Answered;
     let action = format!("{} {}", request.method, Redacted(&request.url));

@@ -2,7 +2,8 @@
 //! authority.
 //!
 //! Signatures are not verified: the authority does that, and a token that it does
-//! not take gets no certificate.
+//! not take gets no certificate. The claims serve to refuse in time what it would
+//! refuse, and to know whose certificate must come back (EVD-61, EVD-63).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +14,8 @@ use serde_json::Value;
 
 use crate::proof::certificate::{Certificate, Name};
 
-/// The audience of tokens for sigstore.
+/// The audience of tokens for sigstore: a token for anybody else, who could show it to
+/// the authority, must not get a certificate.
 pub(super) const AUDIENCE: &str = "sigstore";
 
 /// The issuer of the token, as text of its own and as UTF8String
@@ -22,7 +24,7 @@ const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57
 const ISSUER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
 /// The subject of the token.
 const SUBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.24");
-/// A name with an issuer's domain, `sub!domain`.
+/// A name with an issuer's domain, `sub!domain` (fulcio `pkg/identity/username`).
 const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
 
 /// The claims of a token, not verified.
@@ -32,14 +34,16 @@ pub(super) struct TokenClaims(Value);
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The token's issuer and, of a federation, the one behind it.
+    /// The token's issuer and, of a federation, the one behind it. A certificate has one
+    /// of them.
     issuers: Vec<String>,
     subject: String,
     /// By the rules of Fulcio's issuer types; none where no rule is known.
     names: Vec<Name>,
 }
 
-/// A certificate that says that this run is somebody else.
+/// A certificate that says that this run is somebody else. Neither name is repeated: they
+/// are in the token and in the log.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OtherIdentity {
     #[error("the certificate names another issuer than the token")]
@@ -55,7 +59,7 @@ pub enum OtherIdentity {
 debug_as_display!(OtherIdentity);
 
 impl TokenClaims {
-    /// The claims of a token in the compact form.
+    /// The claims of a token in the compact form (RFC 7515, section 7.1).
     pub(super) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -67,6 +71,8 @@ impl TokenClaims {
         claims.is_object().then_some(Self(claims))
     }
 
+    /// `exp`: seconds since 1970, perhaps with a fraction (RFC 7519, section 2,
+    /// "NumericDate"), which is cut off.
     pub(super) fn expires(&self) -> Option<Timestamp> {
         let seconds = self.0.get("exp")?;
         let seconds = seconds.as_i64().or_else(|| {
@@ -76,6 +82,7 @@ impl TokenClaims {
         Timestamp::from_second(seconds?).ok()
     }
 
+    /// Whether `aud`, one or a list, has this audience.
     pub(super) fn is_for(&self, audience: &str) -> bool {
         match self.0.get("aud") {
             Some(Value::String(one)) => one == audience,
@@ -84,6 +91,7 @@ impl TokenClaims {
         }
     }
 
+    /// The identity; none without `iss` and `sub`.
     pub(super) fn identity(&self) -> Option<Identity> {
         let issuer = self.text("iss")?;
         let subject = self.text("sub")?;
@@ -100,8 +108,10 @@ impl TokenClaims {
 
     /// The names by the types of Fulcio's issuers (`pkg/identity`, v1.8, and the
     /// templates of its public configuration). The type is the authority's own
-    /// setting; the claims show which it can be.
+    /// setting; the claims show which it can be. Jobs have claims of their own, which
+    /// decide alone; for people and machines several types are possible.
     fn names(&self, subject: &str) -> Vec<Name> {
+        // Two workflows of one repository share a subject and differ in this.
         if let Some(workflow) = self.text("job_workflow_ref") {
             return vec![Name::Uri(format!("https://github.com/{workflow}"))];
         }
@@ -128,6 +138,7 @@ impl TokenClaims {
         if subject.starts_with("spiffe://") || subject.starts_with("https://") {
             names.push(Name::Uri(subject.to_owned()));
         }
+        // Some issuers write it as a text.
         let is_verified = self.0.get("email_verified");
         let is_verified =
             is_verified.is_some_and(|value| value == &Value::Bool(true) || value == "true");
@@ -159,7 +170,8 @@ impl Identity {
     }
 
     /// Whether a certificate is surely this identity's: an earlier run's
-    /// signature with it counts as this run's own.
+    /// signature with it counts as this run's own (EVD-65). Where no name could be
+    /// derived, nobody's is.
     pub fn is_of(&self, certificate: &Certificate) -> bool {
         !self.names.is_empty() && self.check(certificate).is_ok()
     }
@@ -170,6 +182,8 @@ impl Identity {
     /// If it names somebody else. Where no rule is known, the authority's name for
     /// the subject is taken.
     pub fn check(&self, certificate: &Certificate) -> Result<(), OtherIdentity> {
+        // Issuer, subject where it is stated, and exactly one name: verifiers look at
+        // issuer and name, and take any of several names.
         let issuer = issuer(certificate).ok_or(OtherIdentity::Issuer)?;
         if !self.issuers.iter().any(|own| own.as_bytes() == issuer) {
             return Err(OtherIdentity::Issuer);
@@ -188,6 +202,7 @@ impl Identity {
         }
     }
 
+    /// Whether the authority may give the identity this name.
     fn is_named(&self, name: &Name) -> bool {
         if let Name::Other { id, text } = name {
             let user = text.as_deref().and_then(|text| text.rsplit_once('!'));
@@ -197,7 +212,8 @@ impl Identity {
     }
 }
 
-/// The token's issuer, as a certificate has it.
+/// The token's issuer, as a certificate has it: by the newer extension, if it is there.
+/// The older one holds the text without DER around it.
 fn issuer(certificate: &Certificate) -> Option<&[u8]> {
     match certificate.extension(ISSUER_V2) {
         Some(value) => text(value).map(str::as_bytes),
@@ -205,6 +221,7 @@ fn issuer(certificate: &Certificate) -> Option<&[u8]> {
     }
 }
 
+/// The text of an extension that is a UTF8String.
 fn text(value: &[u8]) -> Option<&str> {
     let value = AnyRef::from_der(value).ok()?;
     let is_text = value.tag() == Tag::Utf8String;

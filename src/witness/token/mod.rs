@@ -1,9 +1,10 @@
 //! Identity tokens (OpenID Connect), which say who this run is.
 //!
 //! The sources are those of cosign v3.1.2 `pkg/providers`, by the same names and,
-//! for `ambient`, in the same order. A token is a secret: whoever has it is the
-//! identity until it expires. Tokens in files and variables are read and checked before
-//! anything is sent; other tokens are fetched at the beginning of the run.
+//! for `ambient`, in the same order (EVD-60, EVD-62). A token is a secret: whoever has
+//! it is the identity until it expires. Tokens in files and variables are read and
+//! checked before anything is sent; other tokens are fetched at the beginning of the
+//! run.
 
 mod ask;
 mod claims;
@@ -24,10 +25,12 @@ use crate::http::Client;
 use crate::service::{self, ServiceError, ServiceName, Trouble, Variables, is_token};
 
 const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
-/// Where Kubernetes mounts a token for cosign.
+/// Where Kubernetes mounts a token for cosign: a projected token of a service account
+/// with the audience `sigstore`.
 const FILE: &str = "/var/run/sigstore/cosign/oidc-token";
 
-/// The sources that `ambient` looks at, in cosign's order.
+/// The sources that `ambient` looks at, in cosign's order, which is that of its packages'
+/// names. `google-impersonate` is left out.
 const AMBIENT: [TokenProvider; 6] = [
     TokenProvider::BuildkiteAgent,
     TokenProvider::Variable,
@@ -42,19 +45,21 @@ const AMBIENT: [TokenProvider; 6] = [
 pub enum ClosedToken {
     /// A token that was here.
     Held(SigstoreToken),
-    /// A token that somebody has to be asked for.
+    /// A token that somebody has to be asked for. Whether they give one is not known.
     Asked(Provider),
 }
 
 /// Somebody who gives a token.
 #[derive(Debug)]
 pub struct Provider {
+    /// As `oidc-provider` writes it.
     name: &'static str,
     request: ProviderRequest,
     variables: Variables,
 }
 
-/// A token for sigstore that has not expired.
+/// A token for sigstore that had not expired when it was read. Most are good for five to
+/// ten minutes.
 #[derive(Debug)]
 pub struct SigstoreToken {
     token: service::Token,
@@ -63,7 +68,7 @@ pub struct SigstoreToken {
 }
 
 impl ClosedToken {
-    /// Finds the token, and reads it if it is here.
+    /// Finds the token, and reads it if it is here. Files are touched, no network.
     ///
     /// # Errors
     /// On a source that is not there, and on a token that has expired or is not for
@@ -93,7 +98,8 @@ impl ClosedToken {
         }
     }
 
-    /// The token, which is asked for if need be.
+    /// The token, which is asked for if need be. Each provider gives another one when it
+    /// is asked again.
     ///
     /// # Errors
     /// On a provider that gives none, or one that cannot be used.
@@ -117,10 +123,12 @@ impl ClosedToken {
 }
 
 impl SigstoreToken {
-    /// Reads a text with a token and maybe white space around it.
+    /// Reads a text with a token and maybe white space around it, as `echo` and mounted
+    /// files have it.
     ///
     /// # Errors
-    /// Says why the text is no token that can be used.
+    /// Says why the text is no token that can be used. The authority would refuse it too,
+    /// and say no more than 400.
     pub(super) fn read(
         text: &[u8],
         variables: &Variables,
@@ -165,6 +173,8 @@ impl SigstoreToken {
     }
 }
 
+/// The first source that is there. One that is there and cannot be used ends the search:
+/// another one would make another identity sign.
 fn ambient(variables: &Variables, now: Timestamp) -> Result<ClosedToken, ServiceError> {
     let mut tried = Vec::new();
     for provider in AMBIENT {
@@ -219,6 +229,7 @@ fn find(
             let token = token.map_err(|reason| unfit(name, &path, reason))?;
             Ok(Ok(ClosedToken::Held(token)))
         }
+        // The others are asked by the variables that their platforms set for jobs.
         TokenProvider::GitHubActions => asked(
             ProviderRequest::of_github(variables),
             "`ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not set",
@@ -237,7 +248,8 @@ fn find(
     }
 }
 
-/// Whether this is a machine of Google's, as cosign tells it.
+/// Whether this is a machine of Google's, as its library for Go tells it
+/// (`compute/metadata`, `OnGCE`), but without a request to the metadata server.
 fn is_ambient_google(variables: &Variables) -> bool {
     let product = variables.read_if_there(Path::new("/sys/class/dmi/id/product_name"));
     let product = product.ok().flatten();
@@ -255,7 +267,7 @@ fn fault(provider: &'static str, trouble: impl Into<Trouble>) -> ServiceError {
     }
 }
 
-/// A variable or file whose token cannot be used.
+/// A variable or file whose token cannot be used. Its content is never repeated.
 fn unfit(provider: &'static str, place: &Path, reason: &'static str) -> ServiceError {
     let name = place.display().to_string();
     fault(provider, Trouble::Setting { name, reason })

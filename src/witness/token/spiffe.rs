@@ -22,7 +22,7 @@ use crate::service::{Trouble, Unreadable, Variables, quoted};
 use crate::witness::causes::in_one_line;
 
 const VARIABLE: &str = "SPIFFE_ENDPOINT_SOCKET";
-/// SPIRE's own.
+/// SPIRE's own, which cosign takes as well.
 const SOCKET: &str = "/tmp/spire-agent/public/api.sock";
 /// The call. Of the URL only the path counts: the connection is the socket's.
 const CALL: &str = "http://localhost/SpiffeWorkloadAPI/FetchJWTSVID";
@@ -30,7 +30,8 @@ const CALL: &str = "http://localhost/SpiffeWorkloadAPI/FetchJWTSVID";
 const TIME: Duration = Duration::from_secs(30);
 /// The most bytes of an answer.
 const MOST: usize = 256 * 1024;
-/// The bytes before each message: whether it is compressed, and its length.
+/// The bytes before each message: whether it is compressed, and its length. Neither is
+/// read: no compression is offered, and the stream ends with the one message.
 const PREFIX: usize = 5;
 /// Of a field that has a length (protobuf's wire format).
 const DELIMITED: u64 = 2;
@@ -39,7 +40,8 @@ const DELIMITED: u64 = 2;
 #[derive(Debug)]
 pub(super) struct Socket(PathBuf);
 
-/// An agent that gives no token.
+/// An agent that gives no token. Failures of HTTP/2 count as an agent that is not ready:
+/// it may be starting.
 enum Fault {
     Transport(reqwest::Error),
     /// A status of gRPC, with the agent's words.
@@ -54,7 +56,8 @@ impl From<reqwest::Error> for Fault {
 }
 
 impl Socket {
-    /// The socket, if there is one. cosign wants a bare path, SPIFFE a URL.
+    /// The socket, if there is one. cosign wants a bare path, SPIFFE a URL (`unix:/…` or
+    /// `unix:///…`). Agents on TCP, which SPIFFE allows too, are not looked for.
     pub(super) fn find(variables: &Variables) -> Option<Self> {
         let text = variables.text(VARIABLE);
         let text = text.unwrap_or_else(|| SOCKET.to_owned());
@@ -66,7 +69,8 @@ impl Socket {
         path.exists().then_some(Self(path))
     }
 
-    /// The token, and the request in words.
+    /// The token, and the request in words. The agent knows the process by its socket:
+    /// nothing is shown to it.
     pub(super) async fn ask(self, variables: &Variables) -> Result<(Secret, String), Trouble> {
         let action = format!("FetchJWTSVID at `{}`", self.0.display());
         match fetch(&self.0).await {
@@ -110,6 +114,10 @@ fn refusal(error: &reqwest::Error) -> Option<io::ErrorKind> {
         .map(io::Error::kind)
 }
 
+/// One call over a connection of its own: headers, one message, the answer's message,
+/// and its trailers. gRPC states the outcome in `grpc-status`, in the headers where there
+/// is no message. The client is one of its own: that of the run knows hosts and proxies,
+/// and no sockets.
 async fn fetch(socket: &Path) -> Result<Secret, Fault> {
     let client = Client::builder()
         .unix_socket(socket)
@@ -141,6 +149,7 @@ fn question() -> Bytes {
     Bytes::from([&prefix[..], &message].concat())
 }
 
+/// The outcome in headers or trailers; none stated is none refused.
 fn refuse(headers: &HeaderMap) -> Result<(), Fault> {
     let text = |name| {
         let value = headers.get(name)?;
@@ -169,7 +178,8 @@ async fn read(body: Body) -> Result<Vec<u8>, Fault> {
     Ok(message)
 }
 
-/// The token of the first SVID: `JWTSVIDResponse.svids[0].svid`.
+/// The token of the first SVID: `JWTSVIDResponse.svids[0].svid`. Of several identities of
+/// a process the first is its default.
 pub(super) fn token(message: &[u8]) -> Option<Secret> {
     const SVIDS: u64 = 1;
     const SVID: u64 = 2;
@@ -178,7 +188,8 @@ pub(super) fn token(message: &[u8]) -> Option<Secret> {
     Some(Secret::new(token.to_vec()))
 }
 
-/// The first value of a field that has a length.
+/// The first value of a field that has a length. Other fields are passed over by their
+/// wire type; groups, which are deprecated, make the message malformed.
 fn field(mut message: &[u8], number: u64) -> Option<&[u8]> {
     while !message.is_empty() {
         let tag = varint(&mut message)?;
@@ -201,6 +212,7 @@ fn field(mut message: &[u8], number: u64) -> Option<&[u8]> {
     None
 }
 
+/// Seven bits a byte, the lowest first; at most ten bytes.
 fn varint(message: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
