@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Response};
+use h2::RecvStream;
+use h2::server::SendResponse;
+use hyper::{HeaderMap, Request, Response};
 use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -61,31 +63,43 @@ fn socket(folder: &Path) -> PathBuf {
 
 async fn serve(stream: UnixStream, answer: fn() -> Result<String, &'static str>) {
     let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
-    while let Some(Ok((request, mut respond))) = connection.accept().await {
-        let is_call = request.uri().path() == "/SpiffeWorkloadAPI/FetchJWTSVID"
-            && request
-                .headers()
-                .get("workload.spiffe.io")
-                .is_some_and(|value| value == "true");
-        let mut body = request.into_body();
-        let asked = body.data().await.expect("a message").expect("a message");
-        let is_ours = is_call && &asked[5..] == b"\x0a\x08sigstore";
-        let ok = Response::builder().header("content-type", "application/grpc");
-        let outcome = answer().and_then(|token| is_ours.then_some(token).ok_or("not understood"));
-        match outcome {
-            Ok(token) => {
-                let mut stream = respond.send_response(ok.body(()).expect("an answer"), false);
-                let stream = stream.as_mut().expect("a stream");
-                stream.send_data(framed(&token), false).expect("data");
-                let mut trailers = HeaderMap::new();
-                trailers.insert("grpc-status", "0".parse().expect("a status"));
-                stream.send_trailers(trailers).expect("trailers");
-            }
-            Err(words) => {
-                let refused = ok.header("grpc-status", "7").header("grpc-message", words);
-                let refused = refused.body(()).expect("an answer");
-                respond.send_response(refused, true).expect("a stream");
-            }
+    // Bodies arrive while the connection is asked for more requests.
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        tokio::spawn(give(request, respond, answer));
+    }
+}
+
+async fn give(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    answer: fn() -> Result<String, &'static str>,
+) {
+    let is_call = request.uri().path() == "/SpiffeWorkloadAPI/FetchJWTSVID"
+        && request
+            .headers()
+            .get("workload.spiffe.io")
+            .is_some_and(|value| value == "true");
+    let mut body = request.into_body();
+    let mut asked = Vec::new();
+    while let Some(data) = body.data().await {
+        asked.extend(data.expect("a message"));
+    }
+    let is_ours = is_call && &asked[5..] == b"\x0a\x08sigstore";
+    let ok = Response::builder().header("content-type", "application/grpc");
+    let outcome = answer().and_then(|token| is_ours.then_some(token).ok_or("not understood"));
+    match outcome {
+        Ok(token) => {
+            let response = ok.body(()).expect("an answer");
+            let mut stream = respond.send_response(response, false).expect("a stream");
+            stream.send_data(framed(&token), false).expect("data");
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", "0".parse().expect("a status"));
+            stream.send_trailers(trailers).expect("trailers");
+        }
+        Err(words) => {
+            let refused = ok.header("grpc-status", "7").header("grpc-message", words);
+            let refused = refused.body(()).expect("an answer");
+            respond.send_response(refused, true).expect("a stream");
         }
     }
 }
