@@ -1,7 +1,7 @@
 //! The meaning of a failure for the run, whatever the details: the exit code
 //! follows from it, and whether running again can help.
 
-/// The kind of a failure.
+/// The kind of a failure. The one map to exit codes is `cli::exit_code`'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// No answer, or none that can be used. Running again may do better.

@@ -6,7 +6,8 @@ use super::error::{Answer, name};
 use crate::http::Response;
 
 /// The words of an error's body: the first error of the envelope, or the bare
-/// text of a registry that sends none.
+/// text of a registry that sends none. Scrubbed and cut: some registries repeat
+/// what they were shown.
 pub(super) fn read(response: &Response) -> Answer {
     let envelope: Option<OciEnvelope> = serde_json::from_slice(&response.body).ok();
     match envelope.and_then(|envelope| envelope.errors.into_iter().next()) {

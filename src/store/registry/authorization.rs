@@ -32,6 +32,8 @@ impl Registries {
             Some(Challenge::Bearer { realm, service }) => {
                 let scope = self.scope(repository, ask);
                 let slot = endpoint.token(&scope);
+                // Held while a token is fetched: requests with the same scope
+                // wait for it (WIRE-11).
                 let mut kept = slot.lock().await;
                 if let Some(token) = kept.as_ref()
                     && token.is_fresh()
@@ -49,6 +51,7 @@ impl Registries {
                     return Ok(Some(token.header.clone()));
                 }
                 let credential = self.credential(repository).await?;
+                // A registry token is final: nobody exchanges it.
                 if let IdentityProof::Bearer(token) = &credential.identity {
                     return Ok(token.expose_str().and_then(token::bearer));
                 }
@@ -88,6 +91,8 @@ impl Registries {
         }
         let status = response.status.as_u16();
         let challenge = match status {
+            // A challenge may come with any refusal of a request that showed
+            // nothing; later only 401 says that the authorization is the cause.
             401 => challenge::choose(&response.headers),
             403 | 404 if shown.is_none() => challenge::choose(&response.headers),
             _ => None,
@@ -112,7 +117,7 @@ impl Registries {
     /// Whether a registry may show us a repository once we sign in: it refused
     /// without a challenge, or answered 404 as registries hide private
     /// repositories. It is asked for a challenge at `/v2/`, once, and not after
-    /// a 404 from a repository that is open.
+    /// a 404 from a repository that is open (WIRE-15).
     async fn may_be_hidden(
         &self,
         endpoint: &Endpoint,
@@ -162,7 +167,9 @@ impl Registries {
         }
     }
 
-    /// The scope of a token; errors name it too.
+    /// The scope of a token; errors name it too. The target of a mount goes
+    /// first: some token services look at the first scope alone
+    /// (`spec/decisions/0008`).
     pub(super) fn scope(&self, repository: &Repository, ask: &Ask<'_>) -> String {
         let is_written = self.access.writable.contains(repository);
         let actions = if is_written { "pull,push" } else { "pull" };
@@ -173,7 +180,8 @@ impl Registries {
         }
     }
 
-    /// The credential that the registry of a repository was shown.
+    /// The credential that the registry of a repository was shown. Without
+    /// running a helper or asking a cloud: what was not resolved was not shown.
     pub(super) fn shown(&self, repository: &Repository) -> Shown {
         let credentials = &self.access.credentials;
         match self.credential_cell(repository).get() {
@@ -202,11 +210,13 @@ impl Registries {
         Ok(match &credential.identity {
             IdentityProof::Basic { user, password } => token::basic(user, password.expose()),
             IdentityProof::Bearer(token) => token.expose_str().and_then(token::bearer),
+            // There is nowhere to exchange an identity token.
             IdentityProof::Anonymous | IdentityProof::RefreshToken(_) => None,
         })
     }
 
-    /// Resolved once per repository: it may run a helper program.
+    /// Resolved once per repository: it may run a helper program. A failure is
+    /// kept too: a helper that hangs takes its ten seconds once.
     async fn credential(&self, repository: &Repository) -> Result<Arc<Credential>, StoreError> {
         let cell = self.credential_cell(repository);
         let resolve = || async {

@@ -11,7 +11,8 @@ use crate::http::{Keep, Method};
 use crate::oci::{Content, Descriptor, Digest, Repository};
 
 /// The smallest blob that is mounted, in bytes. A mount costs a request and
-/// often a token more than an upload into a session that is open already.
+/// often a token more than an upload into a session that is open already
+/// (`spec/decisions/0008`).
 const MOUNTABLE: u64 = 64 * 1024;
 
 impl Registries {
@@ -27,6 +28,7 @@ impl Registries {
         limit: Limit,
     ) -> Result<Bytes, StoreError> {
         let action = format!("reading blob `{}` of `{repository}`", descriptor.digest);
+        // A blob that says so itself is not asked for.
         if descriptor.size > limit.bytes() {
             return Err(StoreError::too_large(&action, limit));
         }
@@ -37,6 +39,7 @@ impl Registries {
         let response = sent.map_err(|error| error.naming(limit, &action))?;
         match response.status.as_u16() {
             200 => {}
+            // For what was just pushed: the caller may ask again (SIG-66).
             404 => {
                 return Err(StoreError::Missing {
                     action,
@@ -93,7 +96,9 @@ impl Registries {
 
     /// Whether the registry has a blob. A refusal is confirmed by reading its
     /// last byte: storage refuses `HEAD` where an address is signed for `GET`,
-    /// and some registries refuse it for blobs that they serve (Nexus).
+    /// and some registries refuse it for blobs that they serve (Nexus). One
+    /// request for each blob of ours in a run that finds it hanging there
+    /// (`spec/decisions/0017`).
     ///
     /// # Errors
     /// On a registry that does not answer or refuses.
@@ -171,6 +176,8 @@ impl Registries {
         if let Ok(range) = HeaderValue::from_str(&range) {
             ask.headers.insert(RANGE, range);
         }
+        // All of the blob, if the registry ignores the range; it is read and
+        // let go.
         ask.body_limit = descriptor.size;
         ask.keep = keep;
         let response = self.send(repository, &ask).await?;

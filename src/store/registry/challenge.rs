@@ -5,10 +5,12 @@ use url::Url;
 
 use crate::http::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// The longest header that is looked at, in bytes.
+/// The longest header that is looked at, in bytes (`spec/faults.md`, case 29).
 const LONGEST: usize = 16 * 1024;
 
-/// The strongest of the challenges that the signer can answer.
+/// The strongest of the challenges that the signer can answer. `scope` is not
+/// among its parameters: the signer knows what it needs, and a registry could
+/// ask for more (WIRE-11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
@@ -20,6 +22,8 @@ pub(super) enum Challenge {
 pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
     let mut chosen = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {
+        // A header that is too long or no text counts as none; another one may
+        // do.
         let Some(text) = value.to_str().ok().filter(|text| text.len() <= LONGEST) else {
             continue;
         };
@@ -28,6 +32,7 @@ pub(super) fn choose(headers: &HeaderMap) -> Option<Challenge> {
             match read(&challenge) {
                 Some(bearer @ Challenge::Bearer { .. }) => return Some(bearer),
                 Some(Challenge::Basic) => chosen = Some(Challenge::Basic),
+                // Negotiate, Digest and whatever else nobody can answer here.
                 None => {}
             }
         }

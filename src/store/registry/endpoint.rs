@@ -21,12 +21,17 @@ pub(super) struct Endpoint {
     pub(super) trust: Trust,
     /// The other hosts that its answers may name.
     pub(super) reach_elsewhere: Reach,
+    /// The last one that it gave, of whichever request.
     challenge: Mutex<Option<Challenge>>,
-    /// Its challenge at `/v2/`.
+    /// Its challenge at `/v2/`. Asked for once at most (WIRE-15).
     pub(super) greeting: OnceCell<Option<Challenge>>,
-    /// The rights that it grants without authorization.
+    /// The rights that it grants without authorization. A 404 there means
+    /// absent, not hidden.
     open: Mutex<HashSet<(Repository, Right)>>,
+    /// By scope, since one token is for one repository.
     tokens: Mutex<HashMap<String, TokenSlot>>,
+    /// The repositories whose token got a 403 once, which may have meant that
+    /// it had expired.
     doubted: Mutex<HashSet<Repository>>,
 }
 
@@ -96,7 +101,10 @@ fn ways(registry: &Registry, safety: Safety) -> Vec<(&'static str, Trust)> {
     };
     let plain = ("http", tls.1);
     match safety {
+        // Nothing leaves the machine, and a server that hangs on a TLS hello
+        // cannot stall the run.
         _ if registry.is_loopback() => vec![plain, tls],
+        // No downgrade: an HTTP server on this port is an error (case 7).
         Safety::Secure if !registry.is_local() => vec![tls],
         _ => vec![tls, plain],
     }
@@ -123,11 +131,15 @@ pub(super) async fn reach(
             host: registry.clone(),
         });
     };
+    // A port that wants TLS answers a plain request too: that is no answer of
+    // the registry.
     let is_answer = |answer: &Response| !wants_tls(answer);
     let (chosen, answer) = client.send_one_of(first, others, is_answer).await?;
     match ways.into_iter().nth(chosen) {
         Some((base, trust)) => {
             let mut endpoint = endpoint(base, trust);
+            // An answer from elsewhere, after a redirect, says nothing of where
+            // the registry lies.
             if endpoint.base.origin() == answer.url.origin() {
                 endpoint.reach_elsewhere = answer.reach_elsewhere();
             }
@@ -139,6 +151,7 @@ pub(super) async fn reach(
     }
 }
 
+/// Until it answers, a registry may name others by what its URL spells.
 pub(super) fn endpoint(base: Url, trust: Trust) -> Endpoint {
     let reach_elsewhere = match Zone::of(&base) {
         Zone::Loopback => Reach::Any,

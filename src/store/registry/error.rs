@@ -44,31 +44,38 @@ pub enum StoreError {
         status: u16,
         answer: Answer,
     },
+    /// Nobody was asked (WIRE-12, case 26).
     #[error(
         "the token service `{realm}` must not be shown credentials: the registry leads {reason}"
     )]
     Realm { realm: RedactedUrl, reason: Astray },
+    /// Told from a denial: no right is missing, and the way out is room.
     #[error("{action}: the registry has no room{answer}")]
     Quota { action: String, answer: Answer },
+    /// Neither granted nor denied.
     #[error("the token service `{realm}` gave no token: {reason}")]
     Token { realm: RedactedUrl, reason: String },
+    /// An answer that the specification does not foresee there.
     #[error("{action}: unexpected status {status}{answer}")]
     Status {
         action: String,
         status: u16,
         answer: Answer,
     },
+    /// An answer of the right status that lacks what it has to say.
     #[error("{action}: {reason}")]
     Protocol {
         action: String,
         reason: &'static str,
     },
+    /// Refused by the rules of WIRE-14 and WIRE-16.
     #[error("{action}: the registry sends the upload to `{to}`, where it must not go: {reason}")]
     Location {
         action: String,
         to: String,
         reason: Astray,
     },
+    /// `expected` was asked for, or a header promised it.
     #[error("{action}: the bytes have digest `{actual}`, not `{expected}`")]
     Digest {
         action: String,
@@ -89,10 +96,12 @@ pub enum StoreError {
         #[source]
         source: ManifestError,
     },
+    /// To a write, whose outcome is unknown then.
     #[error("{action}: the answer cannot be read: it is larger than {limit} bytes")]
     Answer { action: String, limit: u64 },
     #[error("the run was stopped")]
     Stopped,
+    /// A blob that a manifest names; a manifest that is absent is an answer.
     #[error("{action}: not found{answer}")]
     Missing { action: String, answer: Answer },
 }
@@ -137,6 +146,8 @@ impl StoreError {
             | Self::Realm { .. } => FailureKind::Denied,
             Self::Quota { .. } => FailureKind::Refused,
             Self::Status { status, .. } if *status >= 500 => FailureKind::Unreachable,
+            // A status below 500 is about what was asked for: an image that cannot
+            // be had. At a place it is a refusal (`AttachError::kind`).
             Self::Status { .. }
             | Self::Digest { .. }
             | Self::Size { .. }
@@ -193,7 +204,8 @@ impl Answer {
     }
 
     /// Whether a storage quota is used up. Harbor says so with 403 and
-    /// `DENIED`, and others do too, each in its own words.
+    /// `DENIED` (harbor#17390, harbor#10936), and others do too, each in its own
+    /// words. A rate limit is none, though some words are alike: it passes.
     pub fn speaks_of_quota(&self) -> bool {
         let words = format!("{} {}", self.code, self.message).to_lowercase();
         let speaks = |of: &str| words.contains(of);

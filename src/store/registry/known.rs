@@ -1,5 +1,5 @@
-//! What a run knows of its registries: where blobs are, what was absent, the
-//! sessions, and whether the run is to stop.
+//! The knowledge of a run about its registries: the places of blobs, the absence
+//! of manifests, the sessions, and whether the run is to stop.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,12 @@ use crate::http::Lead;
 use crate::oci::{Digest, Reference, Registry, Repository};
 use crate::store::Visible;
 
-/// A value computed once; concurrent callers wait for the first.
+/// A value computed once; concurrent callers wait for the first. If that one
+/// fails or is dropped, the next one computes it.
 pub(super) type Slot<T> = Arc<OnceCell<T>>;
 
-/// The manifests that were not there when they were last read.
+/// The manifests that were not there when they were last read, and that this run
+/// has not put since (WIRE-17).
 #[derive(Default)]
 pub(super) struct Absent(Mutex<HashSet<Reference>>);
 
@@ -54,7 +56,9 @@ impl Mount<'_> {
 /// The places of blobs, as far as this run knows.
 #[derive(Default)]
 pub(super) struct Mounts {
+    /// Filled by the first upload; the other repositories wait for it.
     sources: Mutex<HashMap<(Registry, Digest), Slot<Repository>>>,
+    /// A registry that declined a mount once is not asked again.
     tried: Mutex<HashSet<(Repository, Digest)>>,
 }
 
@@ -66,13 +70,15 @@ impl Mounts {
         Arc::clone(sources.entry(key).or_default())
     }
 
+    /// Asking counts as trying.
     pub(super) fn is_first_try(&self, repository: &Repository, digest: &Digest) -> bool {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.insert((repository.clone(), digest.clone()))
     }
 }
 
-/// An upload session that the registry granted.
+/// An upload session that the registry granted. It is spent by an upload that
+/// ends, and else has to be cancelled.
 pub(super) struct Session {
     pub(super) location: Lead,
 }
@@ -87,7 +93,8 @@ pub(super) enum WhenStopped {
     Await,
 }
 
-/// Whether the run is to stop, and whether others may see a change.
+/// Whether the run is to stop, and whether others may see a change. Channels,
+/// so that waiting for a change takes no polling.
 pub(super) struct Progress {
     pub(super) stopping: watch::Sender<bool>,
     pub(super) visible: watch::Sender<Visible>,

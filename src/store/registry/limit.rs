@@ -4,7 +4,8 @@
 /// (distribution-spec v1.1 asks registries to take 4 MiB).
 pub const MAX_MANIFEST: u64 = 4 << 20;
 
-/// The most bytes that are read of one kind of object.
+/// The most bytes that are read of one kind of object. The kind leads to the exit
+/// code and to the remedy (SIG-47).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     Manifest(u64),

@@ -13,6 +13,8 @@ use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
 
+/// In one request, since the kind is not known before. Docker's schema 1 is
+/// left out: no cosign verifies it (`spec/faults.md`, B8c).
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.oci.image.index.v1+json, \
@@ -42,11 +44,13 @@ pub enum Put {
     Written,
     /// Written, and the registry lists it among what refers to its subject.
     Indexed,
-    /// The registry does not know a blob that the manifest names.
+    /// The registry does not know a blob that the manifest names. Its blobs are
+    /// uploaded again (case 35).
     BlobUnknown,
     /// The outcome is unknown: the connection broke, or a proxy failed.
     Unclear(String),
-    /// The request was not sent while it was fresh.
+    /// The request was not sent while it was fresh. The caller reads the place
+    /// again.
     Outdated,
     /// The registry refuses it.
     Refused {
@@ -101,6 +105,7 @@ impl Registries {
         if let Version::Digest(digest) = reference.version() {
             check_digest(&action, digest, &response.body)?;
         }
+        // The header proves nothing; that it disagrees is an error all the same.
         if let Some(promised) = promised_digest(&response) {
             check_digest(&action, &promised, &response.body)?;
         }
@@ -172,8 +177,11 @@ impl Registries {
         };
         ask.fresh_for = fresh_for;
         ask.when_stopped = WhenStopped::Await;
+        // Before it is sent: it may be there from then on, whatever the answer.
         self.absent.forget(reference);
         let sent = self.send(reference.repository(), &ask).await;
+        // Noted at the one door of all manifests: exit code and receipt follow
+        // from it.
         let visible = visible(&sent);
         self.note(visible);
         Outcome {
@@ -214,6 +222,7 @@ impl Registries {
         let answer = answer::read(&response);
         match response.status.as_u16() {
             200..=299 => {
+                // Stored under another digest (case 36).
                 if let Some(promised) = promised_digest(&response) {
                     check_digest(ask.action, &promised, manifest.bytes())?;
                 }
@@ -229,10 +238,12 @@ impl Registries {
                 Ok(Put::BlobUnknown)
             }
             401 => Err(self.unexpected(reference.repository(), ask, &response)),
+            // "Not implemented" is a refusal: of the condition, mostly.
             501 => Ok(Put::Refused {
                 status: 501,
                 answer,
             }),
+            // They leave open what happened (WIRE-51).
             status @ (408 | 425 | 499..=599) => {
                 Ok(Put::Unclear(format!("status {status}{answer}")))
             }
@@ -264,6 +275,7 @@ fn manifest_path(reference: &Reference) -> Target {
     ))
 }
 
+/// Parameters are left out. None: the manifest itself has to say it.
 pub(super) fn content_type(response: &Response) -> Option<MediaType> {
     let value = response.header(CONTENT_TYPE.as_str())?;
     let essence = value.split(';').next().unwrap_or_default().trim();
@@ -275,6 +287,8 @@ pub(super) fn content_type(response: &Response) -> Option<MediaType> {
     (!says_nothing).then(|| MediaType::new(essence))
 }
 
+/// The digest that the registry says. One that cannot be read is none: only
+/// bytes prove it.
 pub(super) fn promised_digest(response: &Response) -> Option<Digest> {
     response.header("docker-content-digest")?.parse().ok()
 }

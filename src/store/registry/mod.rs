@@ -50,7 +50,7 @@ pub struct Access {
     /// Reached without a trusted certificate, or without TLS.
     pub insecure: Vec<Namespace>,
     /// The repositories that the run writes to. Others are asked for `pull`
-    /// only.
+    /// only (WIRE-11).
     pub writable: BTreeSet<Repository>,
     /// The most bytes of a manifest that are read.
     pub manifest_limit: u64,
@@ -60,11 +60,18 @@ pub struct Access {
 pub struct Registries {
     client: Arc<Client>,
     access: Access,
+    /// By safety too: an entry of the insecure list may cover some repositories
+    /// of a registry alone.
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
+    /// Open and not in use. Whatever is left here at the end is cancelled
+    /// (WIRE-5).
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
+    /// By repository: keys of docker's configuration may be narrower than a
+    /// registry.
     credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
     mounts: Mounts,
     absent: Absent,
+    /// Read by the steps, and by the thread that ends a run by force.
     progress: Progress,
 }
 
@@ -107,7 +114,15 @@ impl Registries {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request, with the authorization that the registry wants.
+    /// Sends a request, with the authorization that the registry wants:
+    ///
+    /// 1. The first request to a registry finds out how it is reached, without
+    ///    any authorization (WIRE-10). Others wait for its answer.
+    /// 2. Any later one shows what the last challenge asked for.
+    /// 3. If another authorization may help, it is sent once more, and only with
+    ///    one that differs.
+    ///
+    /// Dropped while it is the first, it leaves its part to one that waits.
     async fn exchange(
         &self,
         repository: &Repository,
@@ -164,7 +179,8 @@ impl Registries {
     }
 
     /// Sends a request to a registry that was reached before, once, also after
-    /// the run's time is over. For requests that need not succeed.
+    /// the run's time is over. For requests that need not succeed. No token is
+    /// fetched any more when the time is over: a kept one is shown.
     async fn send_last(&self, repository: &Repository, ask: &Ask<'_>) -> Result<(), StoreError> {
         let (cell, _) = self.endpoint_of(repository);
         if let Some(endpoint) = cell.get() {
@@ -252,6 +268,7 @@ struct Ask<'a> {
     body: Option<Content>,
     replay: Replay,
     fresh_for: Duration,
+    /// Whether the answer has to be known when the run is stopped.
     when_stopped: WhenStopped,
     body_limit: u64,
     keep: Keep,
@@ -325,6 +342,8 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// By the algorithm of the digest that was expected; what a header says of the
+/// bytes is never enough.
 fn check_digest(action: &str, expected: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
     let mut hasher = expected.hasher();
     hasher.update(bytes);

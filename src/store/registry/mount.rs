@@ -18,6 +18,7 @@ impl Registries {
     /// have granted instead is kept for the upload.
     pub(super) async fn mount_blob(&self, repository: &Repository, mount: &Mount<'_>) -> bool {
         let Mount { digest, from } = *mount;
+        // The first repository, whose blob is wanted again, uploads it again.
         if from == repository || !self.mounts.is_first_try(repository, digest) {
             return false;
         }

@@ -14,11 +14,12 @@ use crate::http::{Lead, Method, Response};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Annotations, Descriptor, Digest, Manifest, MediaType, Reading, Repository};
 
-/// The most pages of one list that are read, and the most entries.
+/// The most pages of one list that are read, and the most entries (WIRE-79).
 const MOST_PAGES: usize = 100;
 const MOST_ENTRIES: usize = 10_000;
 
 /// The last entries that are kept, and the most bytes of annotations of each.
+/// More than are looked at for recognition, since not all of them are ours.
 const RECENT: usize = 256;
 const LONGEST_ANNOTATIONS: usize = 1024;
 
@@ -30,13 +31,15 @@ pub struct Referrers {
     digests: HashSet<Digest>,
     /// The last of them, oldest first, for a caller that looks for its own.
     recent: VecDeque<Descriptor>,
-    /// How many were read.
+    /// How many were read. A digest that is listed twice counts twice.
     count: usize,
     /// Whether a sigstore bundle is among them, as far as the list says.
     pub has_bundles: bool,
-    /// Whether the whole list was read.
+    /// Whether the whole list was read. If not, whatever is not found in it may
+    /// be listed all the same.
     pub is_complete: bool,
-    /// Why other readers find nothing at all in it.
+    /// Why other readers find nothing at all in it. An error only once
+    /// everything of ours is listed (WIRE-79).
     pub fault: Option<String>,
 }
 
@@ -145,10 +148,13 @@ impl Referrers {
             }
             Err(ManifestError::Unreadable(fault)) => {
                 self.fault = Some(fault);
+                // What the signer itself can read of it decides what is
+                // missing; the fault is told if nothing is.
                 page.to_index()?
             }
             Err(error) => return Err(error),
         };
+        // A page may go beyond: its entries that have room count.
         let room = MOST_ENTRIES - self.count.min(MOST_ENTRIES);
         for entry in index.entries().take(room) {
             self.digests.insert(entry.digest.clone());
@@ -183,7 +189,8 @@ pub(super) enum Continuation {
     Elsewhere,
 }
 
-/// Where the list goes on (RFC 8288, relation `next`).
+/// Where the list goes on (RFC 8288, relation `next`). The path must be the
+/// same: a page of another list would say that ours is there.
 pub(super) fn next_page(response: &Response) -> Continuation {
     let header = response.header(LINK.as_str()).unwrap_or_default();
     let mut links = links(header);

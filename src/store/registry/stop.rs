@@ -1,4 +1,5 @@
-//! Stopping a run without leaving an unknown session or manifest behind.
+//! Stopping a run without leaving an unknown session or manifest behind
+//! (WIRE-60).
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::store::Visible;
 
 impl Registries {
     /// From now on requests fail, those under way too, except the ones whose
-    /// answer is needed for cleaning up. Sessions can still be cancelled.
+    /// answer is needed for cleaning up. Sessions can still be cancelled. Safe
+    /// to repeat.
     pub fn stop(&self) {
         self.progress.stopping.send_replace(true);
     }
@@ -46,12 +48,20 @@ impl Registries {
         let _ = visible.wait_for(|visible| *visible > Visible::No).await;
     }
 
+    /// Notes what a request has changed. It only grows, and only growth wakes those
+    /// who wait.
     pub(super) fn note(&self, visible: Visible) {
         self.progress
             .visible
             .send_if_modified(|known| visible > std::mem::replace(known, visible.max(*known)));
     }
 
+    /// Sends a request as long as the run is not stopped. The way of all requests
+    /// but those that tidy up.
+    ///
+    /// # Errors
+    /// On a run that is stopped: before it is sent, or while it is under way
+    /// unless its answer has to be known.
     pub(super) async fn send(
         &self,
         repository: &Repository,

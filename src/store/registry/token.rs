@@ -13,7 +13,8 @@ use crate::http::header::HeaderValue;
 pub(super) const BEARER: &str = "Bearer ";
 /// How long a token lives if its service does not say (spec/auth/token.md).
 const DEFAULT_LIFE: u64 = 60;
-/// How long a token counts as just fetched.
+/// How long a token counts as just fetched. A 403 for an older one may mean
+/// that it has expired (ECR).
 const NEW: Duration = Duration::from_secs(5);
 
 /// A token as it is shown to the registry.
@@ -23,6 +24,7 @@ pub(super) struct RegistryToken {
     /// It replaced a refused token.
     pub(super) is_second: bool,
     fetched: Instant,
+    /// A tenth earlier than the service says: a request takes its time.
     expires: Instant,
 }
 
@@ -46,7 +48,7 @@ struct RegistryTokenAnswer {
 }
 
 /// Reads a token service's answer. The error is in words alone: a cause could
-/// quote the token.
+/// quote the token. `token` and `access_token` mean the same.
 pub(super) fn read(body: &[u8]) -> Result<RegistryToken, &'static str> {
     let parsed: RegistryTokenAnswer =
         serde_json::from_slice(body).map_err(|_| "its answer is not the JSON of a token")?;
@@ -59,12 +61,15 @@ pub(super) fn read(body: &[u8]) -> Result<RegistryToken, &'static str> {
     let life = parsed
         .expires_in
         .and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()))
+        // Neither a fraction of a second nor a time that is over: each request
+        // would fetch one.
         .filter(|life| *life >= 1.0)
         .map_or(DEFAULT_LIFE, |life| life as u64);
     Ok(RegistryToken {
         header,
         is_second: false,
         fetched: Instant::now(),
+        // A day is enough for any run, and can be added to a time.
         expires: Instant::now() + Duration::from_secs(life.min(24 * 3600)).mul_f64(0.9),
     })
 }
@@ -75,7 +80,7 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     sensitive(&text)
 }
 
-/// The header that shows a user and a password.
+/// The header that shows a user and a password (RFC 7617).
 pub(super) fn basic(user: &str, password: &[u8]) -> Option<HeaderValue> {
     let mut pair = Zeroizing::new(format!("{user}:").into_bytes());
     pair.extend_from_slice(password);

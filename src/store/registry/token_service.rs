@@ -68,7 +68,11 @@ impl TokenRequest<'_> {
     }
 }
 
-/// Fetches a token.
+/// Fetches a token. Nothing is sent to a realm that may not be asked.
+///
+/// # Errors
+/// On such a realm, a service that cannot be reached or denies access, and an
+/// answer without a token.
 pub(super) async fn fetch(
     client: &Client,
     endpoint: &Endpoint,
@@ -86,9 +90,12 @@ pub(super) async fn fetch(
         IdentityProof::Basic { user, password } => {
             get(wanted, trust, basic(user, password.expose()))
         }
+        // Public repositories want a token, too, and give it to anybody.
         IdentityProof::Anonymous | IdentityProof::Bearer(_) => get(wanted, trust, None),
     };
     request.reach = reach;
+    // A token service that sends elsewhere is not followed: it would choose who
+    // sees the credential (WIRE-12, case 27).
     request.redirects = Redirects::Answered;
     let token = wanted.granted(client.send(&request).await)?;
     // A later answer may repeat the token, and is printed without it.
@@ -140,7 +147,8 @@ fn post(wanted: &TokenRequest<'_>, trust: Trust, identity_token: &Secret) -> Req
 
 /// Credentials go to a token service over TLS, or to the registry's own host
 /// where the registry itself is reached without; never to an address further
-/// inside the network than the registry's own.
+/// inside the network than the registry's own. All names and ports of the
+/// machine itself are one host (WIRE-12).
 pub(super) fn check_realm(
     endpoint: &Endpoint,
     wanted: &TokenRequest<'_>,

@@ -12,14 +12,15 @@ use crate::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use crate::http::{Lead, Method, Redacted, Response, printable};
 use crate::oci::{Content, Digest, Repository};
 
-/// How often a blob's lost session is renewed.
+/// How often a blob's lost session is renewed (`spec/faults.md`, case 34).
 const RENEWALS: usize = 3;
 /// How long all open sessions may take to be cancelled; a run that was stopped
-/// has less time.
+/// has less time (SIG-46, SIG-57).
 const CANCELLING: Duration = Duration::from_secs(2);
 const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
 
-/// A session in use.
+/// A session in use. Dropped, as with an upload that fails or is given up, it is
+/// kept again, so that it is cancelled at the end.
 struct Lease<'a> {
     registries: &'a Registries,
     repository: &'a Repository,
@@ -79,6 +80,7 @@ impl Registries {
     ) -> Result<(), StoreError> {
         let action = format!("uploading blob `{digest}` to `{repository}`");
         for _ in 0..=RENEWALS {
+            // A session takes one blob.
             let session = self.take_session(repository).await?;
             let mut location = session.location.clone();
             location
@@ -97,6 +99,7 @@ impl Registries {
                     session.close();
                     return Ok(());
                 }
+                // Not known any more (404), or its state is lost (416).
                 404 | 416 => {
                     session.close();
                     debug!("The upload session in {repository} was lost; opening another");
@@ -119,6 +122,8 @@ impl Registries {
     /// Cancels every session that was opened and not used. The registry's
     /// answers do not matter: it drops sessions by itself, later.
     pub async fn cancel_sessions(&self) {
+        // Sessions that are granted after this stay open: the caller has ended or
+        // stopped all requests before.
         let open: Vec<_> = self.sessions().drain().collect();
         let cancelling = open.into_iter().flat_map(|(repository, sessions)| {
             sessions
@@ -166,6 +171,8 @@ impl Registries {
         }
     }
 
+    /// An empty body, as the specification wants it. Nothing is stored by it:
+    /// it is the proof of write access (SIG-23).
     async fn request_session(&self, repository: &Repository) -> Result<Session, StoreError> {
         let action = format!("opening an upload session in `{repository}`");
         let path = format!("v2/{}/blobs/uploads/", repository.path());
@@ -200,6 +207,7 @@ pub(super) fn location(response: &Response, action: &str) -> Result<Lead, StoreE
         .leads_to(location)
         .map_err(|reason| StoreError::Location {
             action: action.to_owned(),
+            // Redacted like any URL: sessions carry secrets in their queries.
             to: match response.url.join(location) {
                 Ok(url) => Redacted(&url).to_string(),
                 Err(_) => printable(location),
