@@ -68,8 +68,12 @@ pub struct Credentials {
     cnb: Scoped<SecretText>,
     docker_auth_config: Option<DockerConfig>,
     docker_config: Option<(PathBuf, DockerConfig)>,
-    /// Files whose credentials cannot be read.
+    /// Files whose credentials cannot be read. One that is there fails a run
+    /// only once a registry wants a credential that no other source has
+    /// (SIG-70).
     unusable: Vec<(PathBuf, Unusable)>,
+    /// Whether `CNB_REGISTRY_AUTH` is set, for the list of sources: set without
+    /// an entry is not the same as not set.
     cnb_given: bool,
     helper_path: OsString,
     ambient: Ambient,
@@ -130,6 +134,7 @@ impl Credentials {
         };
         if let Some(mut found) = found {
             let lacking = self.lacking(repository).into_iter();
+            // Only the sources that were looked at before it.
             let before = |lacking: &LackingSource| Some(&lacking.source) != found.source.as_ref();
             found.lacking = lacking.take_while(before).collect();
             return Ok(found);
@@ -168,6 +173,8 @@ impl Credentials {
     }
 
     async fn find(&self, repository: &Repository) -> Result<Option<Credential>, CredentialsError> {
+        // An entry that makes no sense is an error, and never the next source:
+        // that would be another identity.
         if let Some((key, header)) = self.cnb.find(repository).next() {
             return from_header(key, header).map(Some);
         }
@@ -179,6 +186,8 @@ impl Credentials {
         let Some((path, config)) = &self.docker_config else {
             return Ok(None);
         };
+        // Before `auths`, as docker does, which leaves empty entries there for
+        // what a helper keeps.
         if let Some(found) = self.ask_helper(path, config, repository).await? {
             return Ok(Some(found));
         }
@@ -240,13 +249,15 @@ impl Credentials {
             }
             return Ok(None);
         };
+        // Helpers know a whole registry, whatever path the key had.
         let server = scope::server(repository.registry());
         let identity = helper::ask(&file, server, &source).await?;
         Ok(identity.map(|identity| Credential::of(identity, source, None)))
     }
 
-    /// All sources in their order, as if none had a credential for `repository`.
-    /// Runs no helper.
+    /// All sources in their order, as if none had a credential for
+    /// `repository`. Runs no helper. The list is a part of each refusal
+    /// (SIG-72).
     fn lacking(&self, repository: &Repository) -> Vec<LackingSource> {
         let no_entry = || LackingReason::NoEntry(repository.registry().clone());
         let of_variable = |source, is_set| LackingSource {
@@ -292,7 +303,8 @@ impl Credentials {
     }
 }
 
-/// The three headers of the lifecycle; the scheme in any case.
+/// The three headers of the lifecycle (`auth/keychain.go`): `Basic`, `Bearer` and
+/// `X-Identity`, in any case.
 fn from_header(registry: &str, header: &SecretText) -> Result<Credential, CredentialsError> {
     let source = Source::CnbRegistryAuth;
     let unknown = || CredentialsError::UnknownHeader(printable(registry));

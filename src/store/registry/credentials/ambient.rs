@@ -27,7 +27,7 @@ use crate::service::{FaultKind, ServiceError, Variables};
 /// The user name that marks a password as a token of Google's.
 const GOOGLE_USER: &str = "oauth2accesstoken";
 
-/// Which identities count.
+/// Which identities count (SIG-100, SIG-101).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Identities {
     /// Those of the place, too.
@@ -43,14 +43,15 @@ pub struct Ambient {
     logins: HashMap<Registry, CloudLogin>,
 }
 
-/// What is known of a registry of a cloud.
+/// A registry of a cloud: the identity that opens it, and the cloud's answer.
 struct CloudLogin {
     cloud: Cloud,
     identity: Result<CloudIdentity, LackingReason>,
+    /// A refusal is kept, and a failure too: one request per registry and run.
     answer: OnceCell<Result<IdentityProof, Arc<ServiceError>>>,
 }
 
-/// Who to ask, and all that it takes.
+/// The identity that is shown to a cloud, with the registry that it is for.
 enum CloudIdentity {
     Amazon(EcrRegistry, Arc<Aws>),
     Azure(AcrRegistry, Arc<azure::AzureIdentity>),
@@ -59,6 +60,7 @@ enum CloudIdentity {
 
 impl Ambient {
     /// The identities for these registries. Those of no cloud cost nothing.
+    /// Reads files and variables, and asks nobody.
     pub fn find<'a>(
         registries: impl IntoIterator<Item = &'a Registry>,
         identities: Identities,
@@ -116,6 +118,8 @@ impl Ambient {
         let asking = || async { identity.ask(client).await.map_err(Arc::new) };
         match login.answer.get_or_init(asking).await {
             Ok(proof) => Ok(Some((login.cloud, proof.copy()))),
+            // Going on without a credential would turn a bad moment into a
+            // denial (SIG-102).
             Err(error) if error.kind() == FaultKind::Unreachable => {
                 Err((login.cloud, Arc::clone(error)))
             }

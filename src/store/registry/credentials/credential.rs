@@ -35,7 +35,8 @@ pub enum IdentityProof {
 }
 
 impl IdentityProof {
-    /// Another copy, for another request.
+    /// Another copy, for another request. Not `Clone`: secrets are copied on
+    /// purpose.
     pub(super) fn copy(&self) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
@@ -48,7 +49,8 @@ impl IdentityProof {
         }
     }
 
-    /// Hides every part of it that a host may repeat.
+    /// Hides every part of it that a host may repeat. A login by its password,
+    /// and by its base64.
     pub fn remember(&self, secrets: &Secrets) {
         match self {
             Self::Anonymous => {}

@@ -30,7 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A configuration file's bytes.
+/// A configuration file's bytes, read before privileges are dropped (SIG-16).
 #[derive(Debug)]
 pub struct DockerConfigFile {
     pub path: PathBuf,
@@ -94,6 +94,7 @@ impl ConfigLocations {
             naming: Naming::Custom,
         };
         let home = set(&self.home);
+        // `DOCKER_CONFIG` replaces the folder of `HOME`, as with docker.
         let docker = match set(&self.docker_config) {
             Some(folder) => Some(named(folder.join(CONFIG_NAME))),
             None => home.map(|home| custom(home.join(".docker").join(CONFIG_NAME))),
@@ -123,6 +124,7 @@ impl Located {
     /// names and that cannot be read, unless it is just not there.
     pub fn first_of(candidates: &[ConfigCandidate]) -> Result<Self, CredentialsError> {
         let mut located = Self::default();
+        // Without any variable there is nowhere to look; a denial then says so.
         if candidates.is_empty() {
             let path = PathBuf::from("~/.docker/config.json");
             located.unusable.push((path, Unusable::NoHome));
@@ -144,6 +146,7 @@ impl Located {
             match (naming, &reason) {
                 (Naming::Custom, _)
                 | (_, Unusable::Absent | Unusable::Dangling | Unusable::OtherName(_)) => {}
+                // Going on would be another identity, or none (SIG-70).
                 (Naming::Variable, _) => {
                     let path = path.clone();
                     return Err(CredentialsError::Unusable { path, reason });
@@ -159,7 +162,8 @@ impl Located {
 }
 
 /// Reads at most one byte more than the limit, into a buffer that does not
-/// grow.
+/// grow. The buffer is wiped; one that grew would leave copies behind. A pipe
+/// is not opened: it would wait for its writer.
 fn read(path: &Path) -> Result<Secret, Unusable> {
     let metadata = std::fs::metadata(path).map_err(|error| Unusable::of_path(path, &error))?;
     if metadata.is_dir() {
@@ -192,6 +196,7 @@ pub(super) enum HelperKind {
     ForAll,
 }
 
+/// Other members are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WrittenDockerConfig {
@@ -203,10 +208,13 @@ struct WrittenDockerConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AuthEntry {
+    /// Base64 of `user:password`.
     auth: Option<SecretText>,
     username: Option<SecretText>,
     password: Option<SecretText>,
+    /// For a token service, in place of a password.
     identitytoken: Option<SecretText>,
+    /// For the registry itself.
     registrytoken: Option<SecretText>,
 }
 
@@ -319,6 +327,7 @@ pub(super) fn basic(
         .map_err(|_| refuse())?;
     let text = bytes.get(..length).unwrap_or_default();
     let text = std::str::from_utf8(text).map_err(|_| refuse())?;
+    // A password may have a colon, a user none (RFC 7617).
     let (user, password) = text.split_once(':').ok_or_else(refuse)?;
     if user.is_empty() {
         return Err(refuse());
@@ -329,7 +338,8 @@ pub(super) fn basic(
     })
 }
 
-/// A token that can stand in a header.
+/// A token that can stand in a header. An odd character would end the header,
+/// or be refused when a request is made, without a word of the entry.
 pub(super) fn token(text: &Secret, key: &str, source: &Source) -> Result<Secret, CredentialsError> {
     let bytes = text.expose();
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_graphic) {

@@ -20,6 +20,8 @@ pub enum CredentialsError {
         line: usize,
         column: usize,
     },
+    /// A file that a variable names, or that was there when nothing else had a
+    /// credential (SIG-70).
     #[error("cannot read credentials from `{}`: {reason}", path.display())]
     Unusable { path: PathBuf, reason: Unusable },
     #[error("CNB_REGISTRY_AUTH has an unknown kind of header for `{0}`")]
@@ -30,6 +32,7 @@ pub enum CredentialsError {
     NotAToken { key: String, source_of: Source },
     #[error("`{name}` in {source_of} is no name of a credential helper")]
     HelperName { name: String, source_of: Source },
+    /// Of one registry; a helper for all is passed over.
     #[error("{0} is not installed")]
     HelperMissing(Source),
     #[error("cannot run {source_of}")]
@@ -42,8 +45,11 @@ pub enum CredentialsError {
     HelperTimeout(Source),
     #[error("{source_of} failed with {status}")]
     HelperFailed { source_of: Source, status: String },
+    /// Its output is not quoted: it may hold the secret (case 68).
     #[error("{0} answered with something that is no credential")]
     HelperAnswer(Source),
+    /// Not reached; a cloud that refuses is one more source without a
+    /// credential.
     #[error("cannot ask for a credential of {source_of}")]
     Cloud {
         source_of: Source,

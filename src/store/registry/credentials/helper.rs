@@ -1,5 +1,8 @@
 //! Docker's credential helpers: `docker-credential-<name> get`, the server on
 //! standard input, JSON on standard output (docker-credential-helpers v0.9).
+//!
+//! A helper is a program that a file names: only by a name below `PATH`, with a
+//! bound on time and output, and nothing of what it prints is repeated.
 
 use std::path::Path;
 
@@ -18,7 +21,8 @@ const BOUNDS: Bounds = Bounds {
     time: HELPER_TIME,
     answer: 64 * 1024,
 };
-/// A helper's output when it has nothing for the server.
+/// A helper's output when it has nothing for the server. It says so on standard
+/// output, with a failing status.
 const NOT_FOUND: &[u8] = b"credentials not found in native keychain";
 /// The user name that marks a secret as an identity token.
 const TOKEN_USER: &[u8] = b"<token>";
@@ -59,7 +63,9 @@ pub(super) async fn ask(
     let input = Content::from(server.as_bytes().to_vec());
     let answer = child::run(command, &input, Words::Dropped, BOUNDS).await;
     let mut answer = answer.map_err(|error| failure(error, source))?;
+    // Wiped, whatever it turns out to be.
     let output = Secret::new(std::mem::take(&mut *answer.output));
+    // Before the status, which is that of a failure.
     if output.expose().trim_ascii() == NOT_FOUND {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! JSON with secrets, read without a message that could quote one.
+//! JSON with secrets, read without a message that could quote one (SIG-62).
 
 use std::fmt;
 

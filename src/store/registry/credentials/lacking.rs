@@ -1,5 +1,5 @@
 //! The sources that have no credential for a repository, each with its reason:
-//! a user who is denied access needs to know where the signer looked.
+//! a user who is denied access needs to know where the signer looked (SIG-72).
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub enum LackingReason {
     /// By the user.
     #[error("switched off")]
     SwitchedOff,
+    /// A cloud, as long as no registry wanted a credential.
     #[error("not asked")]
     NotAsked,
     #[error("{0}")]

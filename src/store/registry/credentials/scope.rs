@@ -16,7 +16,8 @@ pub(super) struct Scope {
 
 impl Scope {
     /// A key that stands for a host whatever follows it (`CNB_REGISTRY_AUTH`).
-    /// `None` if it names no host: no registry can match it.
+    /// `None` if it names no host: no registry can match it. A path is cut off,
+    /// as the lifecycle does.
     pub(super) fn of_host(key: &str) -> Option<Self> {
         let (host, _) = split(key);
         let host = host.parse().ok()?;
@@ -45,7 +46,8 @@ impl Scope {
 }
 
 /// The paths of all scopes that cover a repository, the narrowest first: they
-/// end at a slash or at its end.
+/// end at a slash or at its end. A lookup each, so that the time does not grow
+/// with the number of keys.
 fn covering(path: &str) -> impl Iterator<Item = &str> {
     let above = path.rmatch_indices('/');
     let above = above.filter_map(|(slash, _)| path.get(..slash));
@@ -61,7 +63,8 @@ fn split(key: &str) -> (&str, &str) {
     key.split_once('/').unwrap_or((key, ""))
 }
 
-/// Keys with their values, by host and path.
+/// Keys with their values, by host and path. A file of a mebibyte may have tens
+/// of thousands of keys.
 pub(super) struct Scoped<T>(HashMap<(String, String), Vec<(String, T)>>);
 
 impl<T> Scoped<T> {
@@ -71,6 +74,7 @@ impl<T> Scoped<T> {
         let mut all: HashMap<(String, String), Vec<(String, T)>> = HashMap::new();
         let (mut plain, mut others) = (Vec::new(), Vec::new());
         for (key, value) in values {
+            // A key that names no host can match no registry.
             if let Some(scope) = scope(&key) {
                 match key == server(&scope.host) {
                     true => plain.push((scope, key, value)),
@@ -90,8 +94,10 @@ impl<T> Scoped<T> {
         all.map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The keys that cover `repository` with their values, best first.
+    /// The keys that cover `repository` with their values, best first. A
+    /// narrower key wins over a wider one.
     pub(super) fn find(&self, repository: &Repository) -> impl Iterator<Item = (&str, &T)> {
+        // In lower case, as DNS; [`Scope::into_key`] does the same.
         let host = repository.registry().as_str().to_ascii_lowercase();
         covering(repository.path())
             .filter_map(move |path| self.0.get(&(host.clone(), path.to_owned())))

@@ -4,16 +4,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The most bytes that one source may have.
+/// The most bytes that one source may have (`spec/limits.md`).
 pub const MAX_LENGTH: usize = 1024 * 1024;
-/// How long a credential helper may take.
+/// How long a credential helper may take (`spec/faults.md`, case 68).
 pub(super) const HELPER_TIME: Duration = Duration::from_secs(10);
 
-/// The source of a credential.
+/// The source of a credential. It prints as messages name it; no message names
+/// a user (SIG-15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     CnbRegistryAuth,
     DockerAuthConfig,
+    /// Or podman's `auth.json`.
     DockerConfig(PathBuf),
     /// The credential helper with this name, named by this file.
     Helper {

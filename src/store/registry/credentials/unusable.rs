@@ -5,7 +5,8 @@ use std::path::Path;
 
 /// Docker's name for the file.
 pub(super) const CONFIG_NAME: &str = "config.json";
-/// The names of the file in Kubernetes' secrets.
+/// The names of the file in Kubernetes' secrets. Mounted without `items`, a
+/// secret keeps these, which nobody looks for.
 const OTHER_NAMES: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
 
 /// Why a file cannot be read. It prints as the file's fault.
@@ -19,12 +20,14 @@ pub enum Unusable {
     Dangling,
     #[error("what should be its folder is a file")]
     BehindAFile,
+    /// A folder above that may not be entered, say.
     #[error("{0}")]
     Unreachable(String),
     #[error("it is a folder")]
     Folder,
     #[error("it is not a file")]
     NoFile,
+    /// It is there, and may not be read.
     #[error("{0}")]
     Unreadable(String),
     /// A secret of Kubernetes that was mounted as it is.
