@@ -2,8 +2,12 @@
 //!
 //! Registries offer no compare-and-swap that can be trusted, so: build the
 //! union of what is there and what is ours, put it, read it back when stale
-//! writers must have written, and begin again if something of ours is missing (`spec/wire.md`, "Safe append"). The tests explore every
-//! interleaving of two, three and four writers.
+//! writers must have written, and begin again if something of ours is missing
+//! (`spec/wire.md`, section 7, whose steps are numbered here). The tests explore
+//! every interleaving of two, three and four writers.
+//!
+//! The caller does as [`Append::next`] says, tells the outcome by
+//! [`answered`](Append::answered) or [`saw`](Append::saw), and asks again.
 
 use std::collections::HashSet;
 
@@ -54,14 +58,19 @@ pub(super) enum Settling {
 pub(super) struct Append<'a> {
     place: &'a Place,
     layers: &'a [SealedValue],
+    /// Of ours, to be taken away once: see [`Append::to_supersede`].
     superseded: &'a [Descriptor],
     media_types: MediaTypes,
+    /// The last read.
     found: Standing,
     state: AppendState,
     /// The settling after each put, for stale writers.
     policy: Settling,
     settling: Settling,
+    /// Not after a registry got one wrong. Conditions only save a round:
+    /// nothing relies on them.
     trusts_conditions: bool,
+    /// Whether a put of ours was, or may have been, carried out.
     has_put: bool,
     /// Manifests that the place lists and the registry does not have.
     gone: Vec<Digest>,
@@ -81,7 +90,9 @@ enum AppendState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Setback {
+    /// The put may have been carried out, or was not sent.
     Unclear,
+    /// The registry says that the tag has changed.
     ConditionFailed,
 }
 
@@ -113,6 +124,8 @@ impl<'a> Append<'a> {
         let new = erased
             .into_iter()
             .filter(|layer| known.insert(layer.clone()));
+        // More would not fit at the place, and others could make the list grow
+        // for ever.
         let left = MAX_LAYERS.saturating_sub(self.erased.len());
         self.erased.extend(new.take(left));
     }
@@ -146,10 +159,12 @@ impl<'a> Append<'a> {
     /// On a full tag.
     pub(super) fn next(&self) -> Result<Next, AttachError> {
         match &self.state {
+            // Step 4: not before writers that had read must have put.
             AppendState::Proving(_, Wait::No) if self.settling == Settling::Wanted => {
                 Ok(Next::Read(Wait::Settled))
             }
             AppendState::Proving(_, wait) => Ok(Next::Read(*wait)),
+            // Before anything is put again (WIRE-51).
             AppendState::Lost(_) => Ok(Next::Read(Wait::Collision)),
             AppendState::Merging => {
                 let changes = Changes {
@@ -160,9 +175,15 @@ impl<'a> Append<'a> {
                 let (place, layers) = (self.place, self.layers);
                 let union = union(place, &self.found, changes, layers, self.media_types)?;
                 match (union, self.settling, self.found.digest()) {
+                    // Step 3.
                     (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
+                    // Step 5: others wrote everything of ours, and it has to
+                    // stand.
                     (None, Settling::Wanted, _) => Ok(Next::Read(Wait::Settled)),
+                    // Step 1, or the end.
                     (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
+                    // Nothing is missing where nothing stands: there is no
+                    // manifest that could be shown.
                     (None, Settling::Over, None) => Err(AttachError::NotDurable {
                         place: self.place.clone(),
                     }),
@@ -183,6 +204,8 @@ impl<'a> Append<'a> {
         }
         self.state = match answer {
             Put::Written | Put::Indexed => AppendState::Proving(digest, Wait::No),
+            // An upload or a wait has taken time, in which others may have
+            // written.
             Put::BlobUnknown | Put::Unclear(_) | Put::Outdated => {
                 AppendState::Lost(Setback::Unclear)
             }
@@ -216,6 +239,8 @@ impl<'a> Append<'a> {
         let before = self.found.digest();
         match &self.state {
             AppendState::Proving(digest, _) if now.digest() != Some(digest) => {
+                // The registry does not show our put yet: a copy that lags, and
+                // no write of others.
                 let is_stale = now.digest().is_none() || now.digest() == before;
                 if is_stale {
                     self.state = AppendState::Proving(digest.clone(), Wait::Consistency);
@@ -243,7 +268,8 @@ impl<'a> Append<'a> {
         lost
     }
 
-    /// Whoever hangs such a layer again after us wants it there.
+    /// The layers to take away, before our first put alone: another signer that
+    /// hangs such a layer again after that wants it there.
     fn to_supersede(&self) -> &'a [Descriptor] {
         match self.has_put {
             true => &[],
@@ -260,8 +286,9 @@ impl<'a> Append<'a> {
     }
 }
 
-/// What others removed on purpose is not brought back; what they lost by
-/// accident they bring back themselves.
+/// The layers that stood there before and do not any more. They are not brought
+/// back: it may have been on purpose, and a signer that lost its own by accident
+/// hangs it again itself (WIRE-52).
 fn lost(before: &Standing, now: &Standing) -> Vec<Descriptor> {
     let now: HashSet<&Descriptor> = now.layers().iter().collect();
     let is_gone = |there: &&Descriptor| !now.contains(there);

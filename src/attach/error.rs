@@ -8,12 +8,16 @@ use crate::store::registry::{Answer, Shown, StoreError};
 /// A place that cannot be read or written.
 #[derive(thiserror::Error)]
 pub enum AttachError {
+    /// No image manifest at a tag, no index where referrers are listed, or one
+    /// that readers cannot decode (WIRE-43, WIRE-45).
     #[error("`{}` holds something that is not ours to replace", place.reference())]
     Foreign {
         place: Place,
         #[source]
         source: ManifestError,
     },
+    /// Writing there would take the image away (SIG-33; `spec/faults.md`, B8b and
+    /// D23b).
     #[error("`{}` is the image itself", place.reference())]
     Subject { place: Place },
     #[error(
@@ -27,12 +31,16 @@ pub enum AttachError {
         status: u16,
         answer: Answer,
     },
+    /// Not within five seconds (case 37); it may be found there later.
     #[error("the registry accepted `{place}` but does not show it")]
     NotDurable { place: Place },
+    /// After [`PATIENCE`](super::timing::PATIENCE); for a manifest under its
+    /// digest, after the repetitions of the client.
     #[error(
         "gave up writing `{place}`: others write it again and again, or its registry never says what it did"
     )]
     GaveUp { place: Place },
+    /// After three more uploads (case 35).
     #[error("the registry takes the blobs of `{place}` and does not know them afterwards")]
     BlobsLost { place: Place },
     #[error("cannot read or write `{place}`")]
@@ -66,6 +74,8 @@ impl AttachError {
             | Self::Full { .. }
             | Self::Refused { .. }
             | Self::Store {
+                // Other than of an image: something is here that the signer may
+                // not have, or not change.
                 source: StoreError::Status { status: ..500, .. },
                 ..
             } => FailureKind::Refused,

@@ -1,4 +1,4 @@
-//! What is to hang at a place, as every writer is told it.
+//! The layers that are to hang at a place, as every writer is told of them.
 
 use super::place::Place;
 use super::standing::Standing;
@@ -10,7 +10,8 @@ use crate::oci::Descriptor;
 pub(crate) struct Hanging<'a> {
     pub(crate) place: &'a Place,
     pub(crate) layers: &'a [SealedValue],
-    /// Layers of our own that stand at a tag, and that `layers` take the place of.
+    /// Layers of our own that stand at a tag, and that `layers` take the place
+    /// of (EVD-90).
     pub(crate) superseded: &'a [Descriptor],
     /// Those of a tag that is new.
     pub(crate) media_types: MediaTypes,

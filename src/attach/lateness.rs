@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::timing::TICK;
 
+/// The thread keeps a time and a counter.
 const STACK: usize = 64 * 1024;
 
 /// A watch on the clock, as long as this lives. It has a thread of its own: a task
@@ -34,6 +35,7 @@ impl Lateness {
             }
         };
         let thread = thread::Builder::new().name("lateness".to_owned());
+        // Without a thread the settle time is that of an idle machine.
         let _ = thread.stack_size(STACK).spawn(ticking);
         Self {
             worst,
@@ -41,7 +43,8 @@ impl Lateness {
         }
     }
 
-    /// The longest that a tick was late.
+    /// The longest that a tick was late. It only grows, also while a place
+    /// settles.
     pub fn worst(&self) -> Duration {
         Duration::from_micros(self.worst.0.load(Ordering::Relaxed))
     }

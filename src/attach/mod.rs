@@ -1,5 +1,9 @@
 //! Where layers hang on an image, and how they get there without losing what
-//! others hung there.
+//! others hung there (`spec/wire.md`, sections 7 to 9).
+//!
+//! `append` decides without I/O, `tag_writer` and `referrer_writer` ask the
+//! registry, and `publication` is what all writers of a run share. Who signs what,
+//! and whether a signature counts as ours, is `phase`'s.
 
 mod append;
 mod error;

@@ -1,5 +1,6 @@
 //! Places: the tags that cosign (v2 and v3) looks for beside an image, or in
-//! the repository that replaces the image's, and what refers to the image.
+//! the repository that replaces the image's, and the referrers of the image
+//! (`spec/wire.md`, sections 3 and 8).
 
 use std::fmt;
 
@@ -41,6 +42,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     repository: Repository,
+    /// Of the image, by SHA-256: `spec/decisions/0023`.
     digest: Digest,
     kind: Kind,
 }
@@ -83,7 +85,8 @@ impl Place {
     }
 
     /// `<repository>:<algorithm>-<hex>.<suffix>`, without a suffix for
-    /// referrers.
+    /// referrers. Where the registry lists referrers itself, that tag need not
+    /// exist.
     pub fn reference(&self) -> Reference {
         let tag = match self.kind {
             Kind::Signatures => Tag::attached(&self.digest, "sig"),

@@ -22,6 +22,8 @@ use crate::store::registry::{Registries, StoreError};
 /// When at most so many small blobs are left they are all in flight and finish
 /// within one round trip.
 const FEW: usize = AT_ONCE;
+/// A larger one may take longer than a round trip, so that a look beside it
+/// would be old.
 const BIG: u64 = 256 * 1024;
 
 /// Whether a place is written as soon as its blobs are there, or after other
@@ -39,7 +41,9 @@ pub(crate) struct Publication<'a> {
     lateness: Lateness,
     outstanding: Arc<Outstanding>,
     meter: Meter,
+    /// By path, image and kind: the registry's name is left out (WIRE-54).
     turns: Mutex<HashMap<(String, Digest, Kind), PutAt>>,
+    /// The places of a registry that are being put.
     writers: Mutex<HashMap<Registry, Arc<Semaphore>>>,
 }
 
@@ -71,7 +75,8 @@ impl<'a> Publication<'a> {
     /// can tell which of them are one's: places that differ in the registry's
     /// name alone are put one after the other. A registry is written by as many
     /// as it is asked by at a time: a put that waits for others is old when it
-    /// is sent.
+    /// is sent. The turn of
+    /// the path comes first, so that no two writers wait for each other.
     pub(super) async fn turn(&self, place: &Place) -> PlaceTurn {
         let path = place.repository().path().to_owned();
         let key = (path, place.subject().clone(), place.kind());
@@ -121,8 +126,8 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Waits until the last of all expected blobs are under way. Who came first
-    /// goes on first.
+    /// Waits until the last of all expected blobs are under way. Writers go on in
+    /// the order in which they came.
     pub(super) async fn until_nearly_uploaded(&self) {
         self.outstanding.until_few().await;
     }
@@ -159,8 +164,10 @@ impl<'a> Publication<'a> {
 }
 
 impl Publication<'_> {
-    /// Uploads those blobs again that hang at `place` and that its registry does
-    /// not have: somebody removed them under a manifest that nobody touched.
+    /// Uploads those blobs again that hang at `place` and that its registry
+    /// does not have: somebody removed them under a manifest that nobody
+    /// touched. A manifest of ours without its blob verifies nowhere
+    /// (`spec/decisions/0017`).
     ///
     /// # Errors
     /// On a registry that does not answer or refuses.
@@ -191,7 +198,8 @@ impl Publication<'_> {
     }
 }
 
-/// Blobs that are expected as long as this lives.
+/// Blobs that are expected as long as this lives. Writers that wait for the
+/// last uploads go on when it is dropped.
 pub(super) struct Expected {
     outstanding: Arc<Outstanding>,
     meter: Meter,
@@ -232,6 +240,7 @@ impl Outstanding {
     async fn until_few(&self) {
         loop {
             let mut fewer = pin!(self.fewer.notified());
+            // Registered before the look: a removal right after it wakes us.
             fewer.as_mut().enable();
             let is_few = {
                 let blobs = self.blobs();

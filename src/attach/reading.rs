@@ -21,6 +21,7 @@ pub(crate) async fn read(registries: &Registries, place: &Place) -> Result<Stand
     let listed = registries.get_referrers(place.repository(), place.subject());
     match listed.await {
         Ok(Some(referrers)) => Ok(Standing::List(referrers)),
+        // No list of its own: the tag, as readers look (`spec/decisions/0011`).
         Ok(None) => read_tag(registries, place).await,
         Err(source) => Err(AttachError::store(place, source)),
     }
@@ -37,6 +38,7 @@ pub(super) async fn read_tag(
 ) -> Result<Standing, AttachError> {
     let served = registries.get_served(&place.reference()).await;
     let served = served.map_err(|source| match source {
+        // Bytes that are no manifest are somebody's all the same.
         StoreError::Manifest { source, .. } => AttachError::Foreign {
             place: place.clone(),
             source,
@@ -47,7 +49,7 @@ pub(super) async fn read_tag(
 }
 
 /// The manifests that are `listed` at `place` and that its registry does not
-/// have.
+/// have. One `HEAD` each, all at the same time.
 ///
 /// # Errors
 /// On a registry that does not answer or refuses.

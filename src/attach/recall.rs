@@ -1,9 +1,9 @@
 //! Recall: the signatures that hang at a place and may be ours
 //! (`spec/wire.md`, "Recognition").
 //!
-//! What is found here is only a candidate. Whoever asks verifies it, seals the
-//! claim with it, and compares the digests with those that stand there: the ends
-//! of other people's blobs are never trusted.
+//! A signature that is found here is only a candidate. The caller verifies it,
+//! seals the claim with it, and compares the digests with those that stand there:
+//! the ends of other people's blobs are never trusted (WIRE-92).
 
 use std::ops::RangeInclusive;
 
@@ -18,13 +18,14 @@ use crate::oci::{Descriptor, Digest, Reference, Repository};
 use crate::signature::Signature;
 use crate::store::registry::{Registries, StoreError};
 
-/// The most candidates of a place that are looked at, those that were hung last.
+/// The most candidates of a place that are looked at, those that were hung last
+/// (WIRE-91).
 const CANDIDATES: usize = 64;
 /// How much of an envelope's or bundle's end is read. A signature and what stands
 /// behind it are shorter.
 const END: u32 = 4 * 1024;
 /// How much of a bundle's beginning is read where evidence is sought. A
-/// certificate, a log entry and a timestamp have some 8 KiB.
+/// certificate, a log entry and a timestamp have some 8 KiB (WIRE-93).
 const BEGINNING: u32 = 64 * 1024;
 
 /// How a claim's signature would stand there.
@@ -67,7 +68,8 @@ pub(crate) struct Candidate {
 }
 
 /// The signatures that hang at `place`, where `found` was read, and are of the
-/// kind that is sought. What cannot be read is none.
+/// kind that is sought, in the order of the manifest. An entry that cannot be read
+/// is no candidate; the claim is signed anew then.
 pub(crate) async fn recall(
     registries: &Registries,
     place: &Place,
@@ -81,12 +83,14 @@ pub(crate) async fn recall(
     }
     let looks = candidates.into_iter().take(CANDIDATES).map(|entry| async {
         let candidate = match place.kind() {
+            // In the descriptor: nothing is asked.
             Kind::Signatures => Ok(of_tag(entry, envelope::signature_of(entry))),
             Kind::Attestations => {
                 let signature = end(registries, place.repository(), entry).await;
                 signature.map(|signature| of_tag(entry, signature))
             }
             Kind::Referrers => bundle(registries, place.repository(), entry, sought).await,
+            // A document has no signature.
             Kind::Sbom => Ok(None),
         };
         candidate.unwrap_or_else(|error| {
@@ -161,9 +165,11 @@ async fn bundle(
     let Ok(referrer) = manifest.to_image() else {
         return Ok(None);
     };
+    // A bundle is one layer (WIRE-72).
     let [bundle] = referrer.layers() else {
         return Ok(None);
     };
+    // A size that no bundle of ours can have saves reading a stranger's.
     let has_size = |sought: &&Sought| sought.form.is_bundle() && sought.size.contains(&bundle.size);
     let fitting: Vec<&Sought> = sought.iter().filter(has_size).collect();
     if bundle.media_type != media_type::SIGSTORE_BUNDLE || fitting.is_empty() {

@@ -1,5 +1,6 @@
 //! Hanging manifests on an image as its referrers (distribution-spec v1.1,
 //! "Pushing Manifests with Subject"): the registry lists them, or a tag does.
+//! Which of the two counts is decided by the list (`spec/decisions/0011`).
 
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,12 @@ pub(crate) struct ReferrerWriter<'a> {
     publication: &'a Publication<'a>,
     place: &'a Place,
     layers: &'a [SealedValue],
+    /// Until the uploads begin.
     expected: Option<Expected>,
     /// Whether the registry listed referrers by itself when it was asked.
     lists: bool,
-    /// Why readers found nothing in that list.
+    /// Why readers found nothing in that list. An error only if nothing has to
+    /// be put.
     fault: Option<String>,
     /// Where they are listed otherwise.
     tag: TagWriter<'a>,
@@ -56,6 +59,8 @@ impl<'a> ReferrerWriter<'a> {
             fault,
             tag: tag_of(publication, place, layers, found),
             missing,
+            // A registry derives its own list from what it has; a tag may list what
+            // is gone (WIRE-76).
             unproven: if lists { Vec::new() } else { held },
             visible: Visible::No,
         }
@@ -114,6 +119,7 @@ impl<'a> ReferrerWriter<'a> {
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
     pub(crate) async fn write(&mut self) -> Result<Option<Digest>, AttachError> {
+        // Nothing to put: the list was read in this run, and is not read again.
         if self.lists && self.missing.is_empty() {
             readable(self.place, self.fault.take())?;
             return Ok(None);
@@ -122,18 +128,24 @@ impl<'a> ReferrerWriter<'a> {
         if self.lists || is_indexed {
             match (self.listing().await?, is_indexed) {
                 (Listing::Whole, _) => return Ok(None),
+                // With `OCI-Subject` the registry has promised to list it.
                 (Listing::Lacking, true) => {
                     let place = self.place.clone();
                     return Err(AttachError::NotDurable { place });
                 }
+                // Without, the specification wants the tag; readers who get a
+                // list do not look there.
                 (Listing::Lacking, false) => self.turn_to_the_tag().await?,
+                // No list, whatever the header says: readers look at the tag.
                 (Listing::Absent, _) => {}
             }
         }
         self.tag.write(Order::First).await.map(Some)
     }
 
-    /// Says whether the registry claims to list what was put.
+    /// Says whether the registry claims to list what was put. All are put at
+    /// the same time: none replaces anything. The failure of one does not keep
+    /// the others from being known.
     async fn put_missing(&mut self) -> Result<bool, AttachError> {
         let (publication, place) = (self.publication, self.place);
         let puts = self
@@ -157,7 +169,8 @@ impl<'a> ReferrerWriter<'a> {
         Ok(!indexed.is_empty() && indexed.into_iter().all(|indexed| indexed))
     }
 
-    /// Whether the registry's own list shows everything of ours.
+    /// Whether the registry's own list shows everything of ours. One list for
+    /// all of ours; repeated for up to [`CONSISTENCY`] (case 37).
     async fn listing(&self) -> Result<Listing, AttachError> {
         let started = Instant::now();
         loop {
@@ -294,7 +307,9 @@ async fn put(publication: &Publication<'_>, place: &Place, layer: &SealedValue) 
                 Put::Written => return Ok(false),
                 Put::Indexed => return Ok(true),
                 Put::BlobUnknown => publication.upload(&place, &blobs(&[layer])).await?,
+                // Never: no wait is too long for it.
                 Put::Outdated => {}
+                // The client has repeated it: under its digest that is safe.
                 Put::Unclear(reason) => {
                     debug!("It is not clear whether {reference} was written: {reason}");
                     return Err(AttachError::GaveUp { place });

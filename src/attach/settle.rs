@@ -51,6 +51,7 @@ impl Settle {
         } = measured;
         let own = halves(window, OWN_HALF_WINDOWS);
         let time = match self {
+            // As the user said, without bounds.
             Self::Fixed(time) => return time,
             Self::Off => return Duration::ZERO,
             Self::Measured => match contention {
@@ -63,6 +64,8 @@ impl Settle {
                     let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
                     CONTENDED.max(contended).max(own).max(slow)
                 }
+                // Not the second: beside a cosign in a loop a place is left
+                // alone for less.
                 Contention::Restless => halves(window, CONTENDED_HALF_WINDOWS),
             },
         };

@@ -26,14 +26,17 @@ pub(crate) struct Tagged {
     body: TagBody,
     /// Whether readers take it for what `body` is.
     reading: Reading,
+    /// The layers of `body`, or the entries that can be read.
     descriptors: Vec<Descriptor>,
+    /// To be put with, if the registry has named the version of the tag.
     version: Condition,
 }
 
 /// A tag's manifest as the signer uses it.
 #[derive(Clone)]
 enum TagBody {
-    /// One document, which is replaced whatever it was.
+    /// Something at a `.sbom` tag that is no image manifest: it is replaced, as
+    /// cosign does (WIRE-44).
     Replaced,
     Image(Box<ImageManifest>),
     Index(IndexManifest),
@@ -65,6 +68,7 @@ impl Standing {
                 place: place.clone(),
             });
         }
+        // Without an `ETag` there is nothing that a condition could name.
         let version = etag.map_or(Condition::Always, Condition::Unchanged);
         Self::parse(place.kind(), manifest, version).map_err(|source| AttachError::Foreign {
             place: place.clone(),
@@ -127,13 +131,15 @@ impl Standing {
         }
     }
 
-    /// The condition under which nobody has written the tag since.
+    /// The condition under which nobody has written the tag since. Of a
+    /// registry's own list, which is not put: that there is no tag.
     pub(super) fn condition(&self) -> &Condition {
         self.tagged()
             .map_or(&Condition::Absent, |tagged| &tagged.version)
     }
 
-    /// The digest of the manifest that stood there.
+    /// The digest of the manifest that stood there. None as well for a list of
+    /// the registry's own.
     pub(crate) fn digest(&self) -> Option<&Digest> {
         self.tagged().map(|tagged| tagged.manifest.digest())
     }
@@ -161,7 +167,8 @@ impl Standing {
     }
 
     /// The standing as all readers will take it once it is written again.
-    /// Nothing has to be if the [reading](Self::reading) is plain.
+    /// Nothing has to be if the [reading](Self::reading) is plain. Of an index
+    /// nothing has to be set right: it names no blobs of ours.
     ///
     /// # Errors
     /// On a layer that cannot be written again.

@@ -1,5 +1,6 @@
-//! Hanging layers at a tag: the protocol of [`super::append`], sent to a
-//! registry. Referrers too have a tag where their registry does not list them.
+//! Hanging layers at a tag: the protocol of [`super::append`], sent to a registry
+//! (`spec/wire.md`, section 7, whose steps are numbered here). Referrers too have
+//! a tag where their registry does not list them.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -22,9 +23,10 @@ use crate::store::Visible;
 use crate::store::registry::{Condition, Put};
 use crate::words::Count;
 
-/// How often blobs that the registry took and does not know are uploaded again.
+/// How often blobs that the registry took and does not know are uploaded again
+/// (case 35).
 pub(super) const UPLOADS: usize = 3;
-/// Readers of older cosign stop at 100 layers.
+/// Readers of older cosign stop at 100 layers (WIRE-43).
 const MANY_LAYERS: usize = 90;
 
 /// The outcome of an attempt to put.
@@ -250,6 +252,7 @@ impl<'a> TagWriter<'a> {
         let now = self.append.found().digest();
         let was_in_doubt = self.doubt.is_some();
         self.doubt.take_if(|doubt| doubt.is_over(now));
+        // A put of ours that was made late may have erased them (step 6).
         if was_in_doubt {
             self.restore(lost);
         } else if !lost.is_empty() {
@@ -279,8 +282,8 @@ impl<'a> TagWriter<'a> {
     }
 
     /// Puts the union, unless the place has changed since it was read: it is
-    /// looked at once more if others have had time to write and be gone, or if
-    /// it may have been written by another name.
+    /// looked at once more if others have had time to write and be gone (end of
+    /// step 2), or if it may have been written by another name (WIRE-54).
     async fn put_in_turn(
         &mut self,
         union: &Union,
@@ -295,6 +298,7 @@ impl<'a> TagWriter<'a> {
         }
         self.is_unseen = false;
         let attempt = self.put(union, condition).await;
+        // Whatever the answer was: another name of the place may show the put.
         *turn.put_at = Some(Instant::now());
         attempt
     }
@@ -338,11 +342,13 @@ impl<'a> TagWriter<'a> {
         if put.visible != Visible::No {
             self.erased(watch.seen());
             let digest = union.manifest.digest();
+            // A put in doubt may be made over this one.
             self.doubt = match put.answer {
                 Ok(Put::Unclear(_)) => Some(Doubt::of(digest, self.doubt.as_ref())),
                 _ => self.doubt.take().map(Doubt::and_another_put),
             };
         }
+        // S follows from it (step 4).
         self.window = self.read_at.elapsed();
         let answer = put
             .answer
@@ -414,7 +420,7 @@ impl<'a> TagWriter<'a> {
     }
 
     /// Watches the place until it is certain that no put of ours will be made any
-    /// more. If the place changes before, gives what hung there.
+    /// more (step 6). If the place changes before, gives what hung there.
     async fn unchanged(&self) -> Vec<Descriptor> {
         let Some(doubt) = &self.doubt else {
             return Vec::new();

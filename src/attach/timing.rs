@@ -21,9 +21,13 @@ pub(super) const CONTENDED_HALF_WINDOWS: u32 = 10;
 pub(super) const CONTENDED: Duration = Duration::from_secs(1);
 /// Slowest answers of the registry waited for after another signer was seen.
 pub(super) const CONTENDED_HALF_ANSWERS: u32 = 3;
-/// How often the worst lateness of the process is added.
+/// How often the worst lateness of the process is added. A window is made of
+/// some eight waits for a processor.
 pub(super) const LATENESSES: u32 = 6;
+/// 20 ms, with the lateness of the publication alone, lost one signature of 1600.
 pub(super) const SETTLE_AT_LEAST: Duration = Duration::from_millis(30);
+/// A slower signer is not waited for: the hole that stays (`spec/wire.md`,
+/// section 7).
 pub(super) const SETTLE_AT_MOST: Duration = Duration::from_secs(5);
 
 // How a place is written: see `tag_writer` and `referrer_writer`.

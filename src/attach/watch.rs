@@ -22,8 +22,8 @@ use crate::store::registry::{Registries, Served};
 /// A put of ours that may still be made, over whatever stands there by then.
 pub(super) struct Doubt {
     until: Instant,
-    /// What was put, as long as nothing else was: where that stands, it has been
-    /// made.
+    /// The manifest of the put, as long as no other was put: where it stands, the put
+    /// has been made.
     digest: Option<Digest>,
 }
 
@@ -95,7 +95,8 @@ impl<'a> PlaceWatch<'a> {
         }
     }
 
-    /// The layers of those looks that found something else than the look before.
+    /// The layers of those looks that found something else than the look
+    /// before. Taken: the next call gives those of later looks.
     pub(super) fn seen(&mut self) -> Vec<Descriptor> {
         let mut seen: Vec<Descriptor> = self.seen.drain().collect();
         // In some order that is the same for everybody.
@@ -103,7 +104,8 @@ impl<'a> PlaceWatch<'a> {
         seen
     }
 
-    /// Looks as long as `work` takes, if it takes long enough.
+    /// Looks as long as `work` takes, if it takes long enough. `work` is not
+    /// ended by a look, nor by a look that fails.
     pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -147,7 +149,10 @@ impl<'a> PlaceWatch<'a> {
         if now == self.stood {
             return;
         }
+        // Compared with the last look from now on: a change that is undone is
+        // another one.
         self.stood.clone_from(&now);
+        // Our own put is no change by others.
         if now == self.ours && now.is_some() {
             return;
         }
@@ -169,6 +174,7 @@ impl<'a> PlaceWatch<'a> {
     fn note(&mut self, found: Option<Standing>) {
         let layers = found.iter().flat_map(|found| found.layers());
         for layer in layers {
+            // No more than a place can hold.
             if self.seen.len() < MAX_LAYERS {
                 self.seen.insert(layer.clone());
             }
