@@ -2,8 +2,8 @@
 //! others hung there (`spec/wire.md`, sections 7 to 9).
 //!
 //! `append` decides without I/O, `tag_writer` and `referrer_writer` ask the
-//! registry, and `publication` is what all writers of a run share. Who signs what,
-//! and whether a signature counts as ours, is `phase`'s.
+//! registry, and `publication` holds the state that all writers of a run share.
+//! Whether a signature counts as ours is decided in `phase`.
 
 mod append;
 mod error;

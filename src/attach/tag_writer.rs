@@ -298,7 +298,7 @@ impl<'a> TagWriter<'a> {
         }
         self.is_unseen = false;
         let attempt = self.put(union, condition).await;
-        // Whatever the answer was: another name of the place may show the put.
+        // Noted after any answer: the put may show under another name of the place.
         *turn.put_at = Some(Instant::now());
         attempt
     }

@@ -45,7 +45,7 @@ pub struct Request {
     /// The TLS settings of a service that has its own. Left behind at a
     /// redirect to another origin.
     pub own_tls: Option<Arc<OwnTls>>,
-    /// Who named the host: the user, or another host.
+    /// Any host if the user named it; fewer if another host led there.
     pub reach: Reach,
     pub replay: Replay,
     /// Whether an answer may get better, if the host's statuses do not tell.

@@ -134,8 +134,8 @@ pub enum Astray {
 
 debug_as_display!(Astray);
 
-/// Whether a host may send the client from `from` to `to`. What is checked is
-/// the URL alone; addresses behind a name are left to [`Outward`].
+/// Whether a host may send the client from `from` to `to`, by the URLs alone;
+/// addresses behind a name are left to [`Outward`].
 ///
 /// # Errors
 /// Says which rule it breaks.

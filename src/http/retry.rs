@@ -134,7 +134,7 @@ impl Pace {
         leash: Option<Leash>,
     ) -> Result<Duration, HttpError> {
         self.attempts += 1;
-        // What may not be there at all is not waited for.
+        // A host that may not be there at all is not waited for.
         if leash.is_some_and(|leash| self.attempts >= leash.attempts) {
             return Err(give_up(failure, self.attempts, None));
         }

@@ -3,8 +3,8 @@
 //!
 //! The registry ignores conditions, as most do. Time is modelled by what the
 //! settle time is for: a writer that has put, or has read what others put,
-//! waits until every writer whose read was older than that has put as well. [`Patience::Endless`] is such
-//! a writer that nobody waits for.
+//! waits until every writer whose read was older than that has put as well.
+//! [`Patience::Endless`] is such a writer that nobody waits for.
 
 mod steps;
 

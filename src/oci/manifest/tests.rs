@@ -1,4 +1,4 @@
-//! What is read, written and refused.
+//! Manifests that are read, written and refused.
 
 use super::*;
 

@@ -86,9 +86,9 @@ fn a_replacing_repository_is_written_with_its_registry() {
     }
 }
 
-/// What the `oci-distribution` crate makes of a name, where the two have to
-/// agree: path, tag and digest. It knows neither IPv6 hosts nor
-/// go-containerregistry's name of Docker Hub, adds `latest` to what has no
+/// The parts of a name as the `oci-distribution` crate reads them, where the two
+/// have to agree: path, tag and digest. It knows neither IPv6 hosts nor
+/// go-containerregistry's name of Docker Hub, adds `latest` to a name that has no
 /// tag, and takes every letter of Unicode for one in a tag.
 fn oracle(rest: &str) -> Option<(String, Option<String>, Option<Digest>)> {
     let name = oci_distribution::Reference::try_from(format!("registry.invalid/{rest}"));

@@ -63,8 +63,7 @@ pub struct Registries {
     /// By safety too: an entry of the insecure list may cover some repositories
     /// of a registry alone.
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
-    /// Open and not in use. Whatever is left here at the end is cancelled
-    /// (WIRE-5).
+    /// Open and not in use. Those that are left at the end are cancelled (WIRE-5).
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
     /// By repository: keys of docker's configuration may be narrower than a
     /// registry.

@@ -148,8 +148,8 @@ impl Referrers {
             }
             Err(ManifestError::Unreadable(fault)) => {
                 self.fault = Some(fault);
-                // What the signer itself can read of it decides what is
-                // missing; the fault is told if nothing is.
+                // The entries that the signer can read tell what is missing; the
+                // fault is told if nothing is.
                 page.to_index()?
             }
             Err(error) => return Err(error),

@@ -54,7 +54,7 @@ fn the_file_is_looked_for_where_go_containerregistry_does() {
     );
 }
 
-/// What is found where these files are looked for.
+/// The file that is found where these are looked for, and those passed over.
 fn locate(naming: Naming, paths: &[PathBuf]) -> Result<Located, CredentialsError> {
     let candidates = paths.iter().map(|path| ConfigCandidate {
         path: path.clone(),
@@ -126,7 +126,7 @@ async fn a_file_of_a_home_that_is_no_use_is_named_when_a_credential_is_looked_fo
             docker_config: locate(Naming::Custom, std::slice::from_ref(&path)).unwrap(),
             ..cnb(r#"{"r.io": "Bearer t"}"#)
         };
-        // Whoever has another credential needs no file.
+        // With another credential no file is needed.
         assert_eq!(found(sources(), "r.io/app").await, "bearer t");
         let shown = match find(sources(), "other.io/app").await {
             Ok(credential) => {
