@@ -135,7 +135,7 @@ pub enum Astray {
 debug_as_display!(Astray);
 
 /// Whether a host may send the client from `from` to `to`, by the URLs alone;
-/// addresses behind a name are left to [`Outward`].
+/// addresses behind a name are left to `Outward`.
 ///
 /// # Errors
 /// Says which rule it breaks.
