@@ -13,7 +13,7 @@ pub(crate) struct Hanging<'a> {
     /// Layers of our own that stand at a tag, and that `layers` take the place
     /// of (EVD-90).
     pub(crate) superseded: &'a [Descriptor],
-    /// Those of a tag that is new.
+    /// The media types of a tag that is new.
     pub(crate) media_types: MediaTypes,
     /// The standing of the place when it was read.
     pub(crate) found: Standing,
