@@ -1,4 +1,8 @@
 //! Answers of services: JSON of theirs, and their own words.
+//!
+//! Nothing explains a refusal better than the words of the service, and so they
+//! are printed; they may repeat a secret that they were shown, and are scrubbed
+//! before they are cut (`spec/decisions/0015`).
 
 use serde::de::DeserializeOwned;
 
@@ -11,12 +15,13 @@ pub fn json<T: DeserializeOwned>(response: &Response) -> Option<T> {
     serde_json::from_slice(&response.body).ok()
 }
 
-/// A request in words.
+/// A request in words: its method, and its URL without secrets.
 pub fn action(request: &Request) -> String {
     format!("{} {}", request.method, Redacted(&request.url))
 }
 
-/// An answer that says nothing which was asked for.
+/// An answer that says nothing which was asked for. Its words are left out: they
+/// may be a whole page.
 pub fn nonsense(response: &Response, reason: &'static str) -> Trouble {
     Trouble::Answer {
         action: Redacted(&response.url).to_string(),
@@ -24,8 +29,8 @@ pub fn nonsense(response: &Response, reason: &'static str) -> Trouble {
     }
 }
 
-/// What the service says: `text` of its answer or, if there is none, all of
-/// it.
+/// The service's words: `text` of its answer or, if there is none, all of
+/// it, scrubbed and cut.
 pub fn said(response: &Response, text: Option<&str>) -> Said {
     Said(match text {
         Some(text) => response.printable(text.trim()),
@@ -33,7 +38,7 @@ pub fn said(response: &Response, text: Option<&str>) -> Said {
     })
 }
 
-/// The most characters of a program's last words.
+/// The most characters of a program's last words, and a mark for those before them.
 const LAST: usize = 299;
 
 /// The last words of a program, fit to print: the end of what it says tells why it

@@ -1,16 +1,18 @@
-//! Endpoints of services that a variable names.
+//! Endpoints of services that a variable names. Redirects and other hosts' words
+//! have stricter rules (`http::reach`): here the user says where to go.
 
 use tracing::warn;
 use url::Url;
 
 use crate::http::Zone;
 
-/// The URL of a service as the user wrote it. What follows is relative to it.
-/// Plain HTTP is the user's own choice, and a warning unless the service is on
-/// this machine.
+/// The URL of a service as the user wrote it, with a slash at its end: paths are
+/// joined to it. Plain HTTP is the user's own choice, and a warning unless the
+/// service is on this machine. A user and a password have no place in it: URLs
+/// are printed.
 ///
 /// # Errors
-/// On what is no URL of a service.
+/// On a text that is no URL of a service; with the reason.
 pub fn endpoint(text: &str) -> Result<Url, &'static str> {
     let mut url: Url = text.parse().map_err(|_| "it is no URL")?;
     let is_bare = url.username().is_empty()

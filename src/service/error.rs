@@ -1,4 +1,8 @@
 //! The failures of services, sorted by the user's remedy.
+//!
+//! [`Trouble`] says what happened, [`FaultKind`] what it means for the run. `cli`
+//! makes the exit code of the latter, and the hint of both the service and the
+//! trouble: no remedy is named here.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +14,8 @@ use super::vault::VaultKey;
 use crate::child::ChildError;
 use crate::http::HttpError;
 
-/// A service, as messages and remedies name it.
+/// A service, as messages and remedies name it. Large names are boxed: errors
+/// carry them through every step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceName {
     /// A program `sigstore-kms-<name>`.
@@ -23,13 +28,13 @@ pub enum ServiceName {
     GitLab(Box<GitLabProject>),
     Kubernetes(Box<KubernetesSecret>),
     Vault(Box<VaultKey>),
-    /// What vouches for us at Azure.
+    /// The sources of identities at Azure.
     Azure,
     /// Azure Key Vault or Managed HSM, by its host.
     KeyVault(String),
     /// A registry of Azure's, by its host.
     ContainerRegistry(String),
-    /// What vouches for us at Google.
+    /// The sources of identities at Google.
     Google,
     GoogleKms,
     /// A certificate authority of sigstore's, by its host.
@@ -83,7 +88,7 @@ impl fmt::Display for ServiceName {
 }
 
 /// A service did not do what it was asked for. The service's own words are
-/// scrubbed, cut, and marked as such.
+/// scrubbed, cut, and marked as such: a reader must not take them for ours.
 #[derive(Debug)]
 pub struct ServiceError {
     pub service: ServiceName,
@@ -113,7 +118,9 @@ impl Error for ServiceError {
 pub type Tried = (&'static str, String);
 
 /// Why a service did not do it. `action` is the request in words, with the
-/// redacted URL; `answer` the service's own words, or nothing.
+/// redacted URL; `answer` the service's own words, or nothing. One enum serves
+/// all: the same trouble has the same meaning at every service, but for
+/// witnesses.
 #[derive(thiserror::Error)]
 pub enum Trouble {
     /// A required variable is not set.
@@ -124,17 +131,20 @@ pub enum Trouble {
     Setting { name: String, reason: &'static str },
     #[error(transparent)]
     File(#[from] Unreadable),
-    /// Every source that was tried, with the reason why it has none.
+    /// Every source that was tried, in its order, with the reason why it has none:
+    /// the reader looks for the one that was meant.
     #[error("no credentials were found; looked at {}", list(tried))]
     NoCredentials { tried: Vec<Tried> },
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// A right is lacking, as far as the service says.
     #[error("access denied: {action}{answer}")]
     Denied { action: String, answer: Said },
     /// The service does not know the credentials, or knows them no more.
     #[error("the credentials are not known, or no more: {action}{answer}")]
     Expired { action: String, answer: Said },
-    /// The service takes the time of the request for a wrong one.
+    /// The service takes the time of the request for a wrong one. It is this
+    /// machine's clock that has to be set.
     #[error("the service has another time than this machine: {action}{answer}")]
     Clock { action: String, answer: Said },
     /// No key of this name, or no such version.
@@ -143,7 +153,8 @@ pub enum Trouble {
     /// The key is there, and cannot sign as cosign verifies.
     #[error("the key cannot be used: {reason}")]
     Unfit { reason: String },
-    /// The service does not serve anybody now.
+    /// The service does not serve anybody now. The client has asked again until its
+    /// budget was spent.
     #[error("{action}: the service is not ready{answer}")]
     NotReady { action: String, answer: Said },
     #[error("{action}: unexpected status {status}{answer}")]
@@ -152,10 +163,10 @@ pub enum Trouble {
         status: u16,
         answer: Said,
     },
-    /// A redirect to where its credentials must not go.
+    /// A redirect to where its credentials must not go (KEY-68).
     #[error("{action}: it redirects to `{to}`, where the credentials must not go")]
     Astray { action: String, to: String },
-    /// An answer that is none.
+    /// An answer of a success that does not hold what was asked for.
     #[error("{action}: the answer cannot be used: {reason}")]
     Answer {
         action: String,
@@ -174,9 +185,11 @@ pub enum Trouble {
         length: u64,
         answer: Said,
     },
-    /// What was to be sent could not be read.
+    /// The body of a request could not be made.
     #[error("{action}: the request cannot be made: {reason}")]
     Unsent { action: String, reason: String },
+    /// Told before anything is sent: keys that sign messages, and not digests, take
+    /// them whole.
     #[error("a message of {length} bytes is longer than the {most} bytes that it signs")]
     TooLong { length: u64, most: u64 },
     #[error(transparent)]
@@ -193,12 +206,15 @@ debug_as_display!(Trouble);
 /// The meaning of a failure for the run: the exit code follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
+    /// The same run may succeed later.
     Unreachable,
+    /// Somebody has to change a right, a credential or a certificate first.
     Denied,
-    /// The key, or what it takes to ask for it, is not there or not fit.
+    /// The key, or a setting by which it is asked for, is not there or not fit.
     Key,
+    /// The service was asked, and gave nothing that can be used.
     Signing,
-    /// A witness does not vouch for us, or its evidence does not hold.
+    /// A witness does not vouch for us, or its evidence does not hold (EVD-29).
     Witness,
 }
 
@@ -236,7 +252,8 @@ impl ServiceName {
 impl ServiceError {
     /// The meaning of the failure for the run.
     pub fn kind(&self) -> FaultKind {
-        // What a witness does not have is its fault, and no key's.
+        // A witness that lacks something is at fault itself; a variable or a file
+        // that this machine lacks to ask one is told as for keys (EVD-29).
         let is_here = !matches!(
             self.trouble,
             Trouble::Missing { .. } | Trouble::Unfit { .. }
@@ -248,6 +265,8 @@ impl ServiceError {
         }
     }
 
+    /// The meaning at a service of keys. Exhaustive, so that a new trouble has to
+    /// be sorted.
     fn kind_of_trouble(&self) -> FaultKind {
         match &self.trouble {
             Trouble::NotSet(_)
@@ -257,6 +276,8 @@ impl ServiceError {
             | Trouble::Missing { .. }
             | Trouble::Unfit { .. }
             | Trouble::NoProgram => FaultKind::Key,
+            // A certificate that is not trusted is not trusted later either
+            // (`spec/decisions/0024`).
             Trouble::Http(HttpError::Certificate { .. })
             | Trouble::Denied { .. }
             | Trouble::Expired { .. }
@@ -300,7 +321,8 @@ fn list(tried: &[Tried]) -> String {
     tried.collect::<Vec<_>>().join(", ")
 }
 
-/// How long a program may take for one answer.
+/// How long a program may take for one answer (KEY-113): it may ask a service of
+/// its own, or wait for a token's PIN pad.
 pub const PROGRAM_TIME: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Signed claims (RFC 7519, RFC 7515), by RSA with SHA-256.
+//! Signed claims (RFC 7519, RFC 7515), by RSA with SHA-256: the one algorithm
+//! that Google's service accounts have. The key is no key of `keys`: it signs
+//! nothing but the request for a token.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -9,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// The key of PEM, of PKCS#8 or PKCS#1.
+/// The key of PEM, of PKCS#8 or PKCS#1. It lies in aws-lc's memory, which is wiped.
 pub(super) fn key(pem: &[u8]) -> Option<RsaKeyPair> {
     match PrivateKeyDer::from_pem_slice(pem).ok()? {
         PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
@@ -18,7 +20,8 @@ pub(super) fn key(pem: &[u8]) -> Option<RsaKeyPair> {
     }
 }
 
-/// `RS256` in the compact form.
+/// `RS256` in the compact form. Its holder can get a token for an hour, so that
+/// the caller hides it.
 pub(super) fn rs256(
     key: &RsaKeyPair,
     header: &impl Serialize,

@@ -3,7 +3,13 @@
 //!
 //! `keys` asks the former; both `keys` and `store` need the latter, since a
 //! cloud's identity opens its key service and its registry alike
-//! (`spec/decisions/0027`).
+//! (`spec/decisions/0027`). `witness` asks authorities and logs, whose failures are
+//! sorted here with the others.
+//!
+//! Knows neither keys nor registries: an identity gives a token or signs a
+//! request, for whatever it is. Each is made of variables and files before
+//! anything is sent, and is asked by one client, with its retries, limits and
+//! proxies (`spec/decisions/0029`).
 
 mod answer;
 pub mod aws;

@@ -1,5 +1,8 @@
-//! Token endpoints (RFC 6749, section 5): a form goes there, a token comes
-//! back, or a word why not.
+//! Token endpoints (RFC 6749, section 5): a form goes there, a token comes back,
+//! or a word why not. Google's and Azure's are asked so, and their metadata
+//! services answer in the same form.
+//!
+//! A form holds secrets, in its body alone: no URL and no argument has one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,18 +19,20 @@ use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Request, Response, Trust, Zone};
 use crate::oci::Content;
 
-/// The most characters of a token that is taken.
+/// The most characters of a token that is taken. Azure's grow with the groups of
+/// an identity.
 const LONGEST: usize = 32 * 1024;
 
 /// The answer of a token endpoint, and of the metadata services of Google and
-/// Azure.
+/// Azure. The type of the token is not looked at: all are bearer tokens.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     pub(super) access_token: Zeroizing<String>,
     expires_in: Option<Seconds>,
 }
 
-/// A refusal. Google's other services have an object for `error`.
+/// A refusal. Google's other services have an object for `error`, and proxies may
+/// answer anything: members of other forms are passed over.
 #[derive(Deserialize)]
 struct TokenRefusal {
     error: Option<Box<RawValue>>,
@@ -40,7 +45,8 @@ struct ErrorObject {
     message: Option<String>,
 }
 
-/// A form for a token endpoint.
+/// A form for a token endpoint. It may be sent again: another token is no harm.
+/// It is not sent to another host, since a `POST` follows no redirect elsewhere.
 pub(super) fn form(url: Url, fields: &[(&str, &str)]) -> Request {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
@@ -54,7 +60,8 @@ pub(super) fn form(url: Url, fields: &[(&str, &str)]) -> Request {
     request
 }
 
-/// `Authorization: Basic …` of a client (RFC 6749, section 2.3.1).
+/// `Authorization: Basic …` of a client (RFC 6749, section 2.3.1). `None` cannot
+/// happen: base64 fits into a header.
 pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     let pair = Zeroizing::new(format!("{user}:{password}"));
     let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
@@ -63,7 +70,10 @@ pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Asks for a token.
+/// Asks for a token, which is hidden from now on.
+///
+/// # Errors
+/// On a refusal, sorted by its words, and on an answer without a token.
 pub(super) async fn fetch(
     client: &Client,
     request: &Request,
@@ -88,12 +98,14 @@ pub(super) fn read(body: &[u8], variables: &Variables) -> Option<Token> {
     Some(Token::new(text, lifetime, variables))
 }
 
-/// Whether a text is a token, of visible characters.
+/// Whether a text is a token, of visible characters: a line break would end the
+/// header that shows it.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// An error answer, sorted by what it says.
+/// An error answer, sorted by its words: token endpoints say `invalid_grant` of a
+/// wrong clock and of an expired token alike.
 pub(super) fn refusal(response: &Response, action: String) -> Trouble {
     let text = json::<TokenRefusal>(response).and_then(words);
     let answer = said(response, text.as_deref());
@@ -101,6 +113,7 @@ pub(super) fn refusal(response: &Response, action: String) -> Trouble {
 }
 
 fn sorted(status: u16, action: String, answer: Said) -> Trouble {
+    // Microsoft's codes of an assertion and of a secret that have expired.
     let is_expired = |words: &str| {
         ["expired", "AADSTS700024", "AADSTS7000222"]
             .iter()
@@ -119,6 +132,7 @@ fn sorted(status: u16, action: String, answer: Said) -> Trouble {
     }
 }
 
+/// The code and its description, in whichever of the three forms they come.
 fn words(refusal: TokenRefusal) -> Option<String> {
     let error = refusal.error.as_ref().map(|error| error.get());
     let text = error.and_then(|error| serde_json::from_str::<String>(error).ok());
@@ -130,10 +144,13 @@ fn words(refusal: TokenRefusal) -> Option<String> {
     }
 }
 
-/// The URL of a service that is shown secrets: by HTTPS, or on this machine.
+/// The URL of a service that is shown secrets: by HTTPS, or on this machine. Most
+/// come from files of credentials, which may be somebody else's work, so that
+/// plain HTTP is no choice of the user's as it is for an
+/// [`endpoint`](super::endpoint).
 ///
 /// # Errors
-/// On what is no such URL.
+/// On a text that is no such URL; with the reason.
 pub fn safe_url(text: &str) -> Result<Url, &'static str> {
     let url: Url = text.parse().map_err(|_| "it is no URL")?;
     let is_bare = url.username().is_empty() && url.password().is_none();

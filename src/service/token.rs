@@ -1,4 +1,5 @@
 //! Tokens: a service takes whoever shows one for the identity it was made for.
+//! They are kept in memory, for the run alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +14,15 @@ use super::variables::Variables;
 use crate::http::header::HeaderValue;
 use crate::secret::Secret;
 
-/// A token that has less time left is not shown any more.
+/// A token that has less time left is not shown any more: a request may wait for
+/// its turn and be asked again.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// A bearer token (RFC 6750).
 #[derive(Debug)]
 pub struct Token {
     text: Secret,
-    /// When it expires, if its issuer says so.
+    /// When it expires, if its issuer says so; by a clock that nobody sets.
     until: Option<Instant>,
 }
 
@@ -34,6 +36,7 @@ impl Token {
         }
     }
 
+    /// For a body; [`header`](Self::header) is for a header.
     pub fn expose(&self) -> &Secret {
         &self.text
     }
@@ -53,13 +56,18 @@ impl Token {
     }
 }
 
-/// The tokens of one identity, by what they are good for. Each is fetched once
+/// The tokens of one identity, by their purposes. Each is fetched once
 /// for all who need it, and again when it has expired or was refused.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<String, Arc<Token>>>);
 
 impl Tokens {
-    /// The token for `purpose`, other than the one that was `refused`.
+    /// The token for `purpose`, other than the one that was `refused`. Requests
+    /// that come while one is fetched wait, and take it: twelve requests that are
+    /// refused with one token fetch one new token. `fetch` is not run where a
+    /// good one is here.
+    ///
+    /// The future may be dropped: the next one fetches then. A failure is not kept.
     ///
     /// # Errors
     /// On those of `fetch`.
@@ -83,6 +91,7 @@ impl Tokens {
 }
 
 /// Seconds, as a number or, as Azure's metadata service has it, as a text.
+/// Another form says nothing: the token is used until it is refused.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(from = "WrittenSeconds")]
 pub(super) struct Seconds(Option<u64>);

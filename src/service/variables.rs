@@ -1,4 +1,7 @@
 //! The settings of services as their users know them: variables and files.
+//! `cli` alone reads the environment of the process, and hands over a lookup by
+//! name: here a test gives its own. The names are those of each service's own
+//! tools.
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeSet, HashMap};
@@ -13,11 +16,13 @@ use std::time::Instant;
 use crate::file;
 use crate::secret::{Secret, Secrets};
 
-/// The most bytes of a file with settings or credentials.
+/// The most bytes of a file with settings or credentials: a kubeconfig of many
+/// clusters is the largest (KEY-72).
 const MOST: usize = 1024 * 1024;
 
-/// The variables of the process, looked up by name, and the files that they
-/// name. An empty variable counts as unset. Clones are the same variables.
+/// The variables of the process, looked up by name, and the files that they name.
+/// An empty variable counts as unset: templates of jobs leave such behind, and
+/// the tools of the services read them so. Clones are the same variables.
 ///
 /// A secret that is read here is hidden from then on wherever it is repeated.
 #[derive(Clone)]
@@ -28,13 +33,15 @@ struct Inner {
     secrets: Secrets,
     /// When a pipe must have ended.
     until: Instant,
+    /// The files that were read, which no receipt may replace.
     files: Mutex<Vec<PathBuf>>,
     /// The variables that were read as secrets.
     secret_names: Mutex<BTreeSet<String>>,
+    /// By their type and a name within it.
     shared: Mutex<HashMap<(TypeId, String), Handle>>,
 }
 
-/// What several keys of a service have in common.
+/// A value that several keys of a service share.
 type Handle = Arc<dyn Any + Send + Sync>;
 
 /// The value of a variable.
@@ -84,7 +91,9 @@ impl Variables {
         self.value(name).map(PathBuf::from)
     }
 
-    /// A variable that holds a secret.
+    /// A variable that holds a secret. It is hidden from now on, and programs
+    /// that can do without it do not inherit it (KEY-117). The environment itself
+    /// keeps it.
     pub fn secret(&self, name: &'static str) -> Option<Secret> {
         let secret = Secret::new(self.value(name)?.into_vec());
         self.note_secret(name);
@@ -99,7 +108,8 @@ impl Variables {
     }
 
     /// A variable whose name the user wrote, exactly as it is: set but empty is
-    /// not unset.
+    /// not unset (KEY-110). It holds a key file, which nobody is shown, so that
+    /// it is not hidden where others repeat it (`spec/decisions/0015`).
     pub fn named_by_user(&self, name: &str) -> Option<Secret> {
         let value = (self.0.lookup)(name)?;
         self.note_secret(name);
@@ -107,6 +117,7 @@ impl Variables {
     }
 
     /// Whether a variable says yes, as Go's `strconv.ParseBool` reads it.
+    /// Everything else is a no, also where Go's tools would refuse it.
     pub fn is_on(&self, name: &'static str) -> bool {
         let yes = ["1", "t", "T", "TRUE", "true", "True"];
         self.text(name).is_some_and(|text| yes.contains(&&*text))
@@ -123,7 +134,8 @@ impl Variables {
     }
 
     /// A file of at most 1 MiB. Its content is not taken for a secret: the
-    /// caller remembers what is one.
+    /// caller remembers what is one. A pipe is waited for, until the run's time is
+    /// over, and gives its content once.
     ///
     /// # Errors
     /// On a file that is absent, unreadable or larger.
@@ -156,9 +168,13 @@ impl Variables {
         }
     }
 
-    /// What the keys of one service share in this run, credentials and
-    /// connections: made when the first of them is found, known by its type and
-    /// `name`: some of the types are `keys`', a floor above.
+    /// A value that the keys of one service share in this run, credentials or a
+    /// connection: made when the first of them is found, known by its type and
+    /// `name`. Some of the types are `keys`', a floor above, and so none is named
+    /// here.
+    ///
+    /// Keys are found one after the other. Two callers at a time could both make
+    /// the value, and have one each.
     ///
     /// # Errors
     /// As `make`; nothing is kept then.
@@ -203,14 +219,16 @@ impl Variables {
     }
 
     /// The variables that were read as secrets so far: a program of others that
-    /// can do without them does not inherit them.
+    /// can do without them does not inherit them. The list is whole once every
+    /// key of the run was found.
     pub fn secret_names(&self) -> Vec<String> {
         let names = self.0.secret_names.lock();
         let names = names.unwrap_or_else(PoisonError::into_inner);
         names.iter().cloned().collect()
     }
 
-    /// The files that were read so far, there or not.
+    /// The files that were read so far, there or not: a receipt must not be
+    /// written to one that a later run reads.
     pub fn files_read(&self) -> Vec<PathBuf> {
         self.files().clone()
     }

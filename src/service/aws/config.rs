@@ -1,5 +1,5 @@
 //! The settings of AWS that have nothing to do with credentials: region,
-//! endpoints, TLS. Variables win over the profile.
+//! endpoints, TLS (KEY-85). Variables win over the profile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,7 @@ pub(super) struct AwsConfig {
     pub(super) profile: (String, bool),
     own_tls: Option<Arc<OwnTls>>,
     variant: Variant,
+    /// One warning of plain HTTP is enough for a run.
     is_warned: AtomicBool,
 }
 
@@ -34,6 +35,7 @@ pub struct AwsEndpoint {
 }
 
 impl AwsEndpoint {
+    /// Its host, and its port if that is not its scheme's.
     pub fn host(&self) -> String {
         match (self.url.host_str(), self.url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -43,6 +45,9 @@ impl AwsEndpoint {
 }
 
 impl AwsConfig {
+    /// # Errors
+    /// On a file that is there and cannot be read, and on a bundle without
+    /// certificates. A region is asked for when one is needed: an ARN has its own.
     pub(super) fn read(variables: &Variables) -> Result<Self, Trouble> {
         let chosen = variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
         let profile = match chosen {
@@ -81,6 +86,7 @@ impl AwsConfig {
         self.section()?.get(name)
     }
 
+    /// `true` in any case and nothing else, as AWS's tools read it.
     fn is_on(&self, variable: &'static str, name: &str) -> bool {
         match self.variables.text(variable) {
             Some(text) => text.eq_ignore_ascii_case("true"),
@@ -175,7 +181,8 @@ impl AwsConfig {
     }
 }
 
-/// A URL of HTTP that a setting of this name holds.
+/// A URL of HTTP that a setting of this name holds. A query would be signed as
+/// well, which `sigv4` does not do.
 pub(super) fn http_url(name: &str, text: &str) -> Result<Url, Trouble> {
     let url = Url::parse(text).ok();
     let is_fit = |url: &Url| {
@@ -192,6 +199,7 @@ pub(super) fn http_url(name: &str, text: &str) -> Result<Url, Trouble> {
     })
 }
 
+/// Both files, that of credentials last: its settings count before the other's.
 fn profiles(variables: &Variables) -> Result<Profiles, Trouble> {
     let mut profiles = Profiles::default();
     let home = variables.home();

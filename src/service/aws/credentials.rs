@@ -10,21 +10,24 @@ use zeroize::Zeroizing;
 use crate::secret::{Secret, Secrets};
 use crate::service::{Trouble, Variables};
 
-/// Credentials that end sooner count as ended: a request takes a while.
+/// Credentials that end sooner count as ended: a request takes a while. Those
+/// that a service calls expired before that are fetched anew as well.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// What signs a request.
+/// The keys that sign a request.
 pub(super) struct AwsCredentials {
     /// No secret: it stands in every request.
     pub(super) key_id: String,
     pub(super) secret: Secret,
+    /// Of a session, beside its keys.
     pub(super) token: Option<Secret>,
     /// None if they last.
     pub(super) expires: Option<Timestamp>,
 }
 
 impl AwsCredentials {
-    /// Credentials that a header can show.
+    /// Credentials that a header can show; none if they cannot be such, so that
+    /// signing never fails. An empty token is none.
     pub(super) fn new(key_id: &str, secret: Secret, token: Option<Secret>) -> Option<Self> {
         let is_sendable = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_graphic);
         let is_fit = is_sendable(key_id.as_bytes())
@@ -56,7 +59,8 @@ impl AwsCredentials {
     }
 }
 
-/// The JSON of metadata services, containers and programs.
+/// The JSON of metadata services, containers and programs. The first two say
+/// `Token`, a `credential_process` `SessionToken`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CredentialsAnswer {
@@ -68,7 +72,8 @@ struct CredentialsAnswer {
     expiration: Option<String>,
 }
 
-/// The credentials in such JSON.
+/// The credentials in such JSON. A time that cannot be read makes it none:
+/// credentials would be used beyond their end.
 pub(super) fn of_json(bytes: &[u8]) -> Option<AwsCredentials> {
     let mut answer: CredentialsAnswer = serde_json::from_slice(bytes).ok()?;
     let take = |text: &mut Zeroizing<String>| Secret::from(std::mem::take(&mut **text));
@@ -85,7 +90,8 @@ pub(super) fn of_json(bytes: &[u8]) -> Option<AwsCredentials> {
     })
 }
 
-/// The credentials in the XML of the Security Token Service.
+/// The credentials in the XML of the Security Token Service. Four elements of one
+/// answer are no reason for a parser of XML: they are found by their names.
 pub(super) fn of_xml(text: &str) -> Option<AwsCredentials> {
     let inner = between(text, "Credentials")?;
     let secret = Secret::from(element(inner, "SecretAccessKey")?);
@@ -98,7 +104,8 @@ pub(super) fn of_xml(text: &str) -> Option<AwsCredentials> {
     })
 }
 
-/// The text of the first element of this name.
+/// The text of the first element of this name, which has no attributes and no
+/// elements within.
 pub(super) fn element(text: &str, name: &str) -> Option<String> {
     let inner = between(text, name)?.trim();
     if inner.contains('<') {
@@ -116,7 +123,8 @@ fn between<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     Some(inner)
 }
 
-/// A token in a file, without the blanks around it.
+/// A token in a file, without the blanks around it; hidden from now on. `name` is
+/// the setting that named the file, for errors.
 pub(super) fn token_file(
     variables: &Variables,
     path: &Path,

@@ -1,5 +1,8 @@
 //! Amazon's registries: a user and a password for `docker login` (ECR API
 //! 2015-09-21 and ECR Public API 2020-10-30, `GetAuthorizationToken`).
+//! `store` decides when a registry is logged in to by the identity: after all
+//! sources that somebody wrote down. The password is good for hours, and for all
+//! that the identity may do with images of the account.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +15,8 @@ use crate::http::Client;
 use crate::secret::Secret;
 use crate::service::{AwsApi, ServiceError, ServiceName, Trouble};
 
-/// The ends of the hosts' names, behind the region.
+/// The ends of the hosts' names, behind the region. A list, since the owner of a
+/// name that looks alike would be shown the password.
 const SUFFIXES: [&str; 9] = [
     "amazonaws.com",
     "amazonaws.com.cn",
@@ -70,7 +74,7 @@ impl EcrRegistry {
         if host == PUBLIC {
             return Some(Self {
                 api: AwsApi::EcrPublic,
-                // It has its one endpoint there.
+                // It has its one endpoint for logging in there.
                 region: Region::parse("us-east-1")?,
             });
         }
@@ -87,7 +91,7 @@ impl EcrRegistry {
         })
     }
 
-    /// Asks for a password.
+    /// Asks for a password, which is hidden from now on.
     ///
     /// # Errors
     /// On everything but one.
@@ -111,7 +115,8 @@ impl EcrRegistry {
 }
 
 impl EcrAnswer {
-    /// Base64 of `user:password`.
+    /// Base64 of `user:password`, of the first account: the one of the identity,
+    /// since the question names none.
     pub(super) fn login(self) -> Option<EcrLogin> {
         let token = match self.authorization_data {
             EcrData::Many(tokens) => tokens.into_iter().next()?,

@@ -1,4 +1,5 @@
-//! The errors of AWS's services, sorted by their codes.
+//! The errors of AWS's services, sorted by their codes (KEY-87). The status says
+//! little: KMS has 400 for most of them, for throttling too.
 
 use serde::Deserialize;
 
@@ -23,7 +24,8 @@ struct Json {
     message: Option<String>,
 }
 
-/// Codes that say "not now", whatever the status.
+/// Codes that say "not now", whatever the status; as the SDKs have them, and two
+/// of KMS.
 const PASSING: [&str; 12] = [
     "Throttling",
     "ThrottlingException",
@@ -72,7 +74,8 @@ impl AwsFault {
         Self::parse(&response.body)
     }
 
-    /// An error in JSON or in XML; empty if it is neither.
+    /// An error in JSON or in XML; empty if it is neither. A code may have its
+    /// namespace before a `#`, and a URL behind a `:`.
     pub(super) fn parse(body: &[u8]) -> Self {
         if let Ok(json) = serde_json::from_slice::<Json>(body) {
             let code = json.kind.or(json.code).unwrap_or_default();
@@ -94,7 +97,8 @@ impl AwsFault {
         STALE.contains(&&*self.code)
     }
 
-    /// AWS says so in the message alone.
+    /// Whether a wrong clock is meant. Of a signature AWS says so in the message
+    /// alone: the code is that of a wrong secret.
     fn speaks_of_time(&self) -> bool {
         let message = self.message.to_lowercase();
         let speaks = |of: &str| message.contains(of);
@@ -105,7 +109,9 @@ impl AwsFault {
             || speaks("signature not yet")
     }
 
-    /// What the error means for the run.
+    /// The trouble that the error is. Codes come before statuses; those about
+    /// keys are KMS's alone, since other services say `NotFoundException` of
+    /// other things.
     pub(super) fn into_trouble(self, api: AwsApi, action: String, response: &Response) -> Trouble {
         let answer = self.said(response);
         let (code, status) = (self.code.as_str(), response.status.as_u16());

@@ -1,6 +1,8 @@
 //! Credentials that the place of a program gives it: a container's (ECS, EKS
 //! Pod Identity; aws-sdk-go-v2 `credentials/endpointcreds`), and a virtual
 //! machine's (EC2 User Guide, "Use the Instance Metadata Service", version 2).
+//! Version 1 of the metadata service, which has no token, is not asked: a single
+//! forged `GET` gets its credentials there.
 
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use crate::http::{
 use crate::secret::Secret;
 use crate::service::{Said, ServiceError, ServiceName, Trouble, Variables, said};
 
-/// A host near by answers at once.
+/// A host near by answers at once, and is not there on most machines: the whole
+/// run must not wait for it (KEY-85). A leash also means that no proxy is asked.
 const LEASH: Leash = Leash {
     time: Duration::from_secs(1),
     attempts: 2,
@@ -24,6 +27,7 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 /// Where a container asks, and the token that it shows.
 pub(super) struct ContainerSource {
     url: Url,
+    /// A file's is read once: a run is shorter than the time until it is replaced.
     token: Option<Secret>,
 }
 
@@ -33,12 +37,16 @@ pub(super) struct Machine {
 }
 
 impl ContainerSource {
-    /// What the variables of ECS and EKS say.
+    /// The container that the variables of ECS and EKS name, if they do.
+    ///
+    /// # Errors
+    /// On a URL that may not see a token, and on a file without one.
     pub(super) fn find(variables: &Variables) -> Result<Option<Self>, Trouble> {
         let relative = variables.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let full = variables.text("AWS_CONTAINER_CREDENTIALS_FULL_URI");
         let url = match (relative, full) {
             (Some(path), _) => {
+                // A path such as `//example.com/x` leads to another host.
                 let url = Url::parse("http://169.254.170.2").ok();
                 let url = url.and_then(|url| url.join(&path).ok());
                 url.filter(is_container_host).ok_or_else(|| {
@@ -63,6 +71,8 @@ impl ContainerSource {
         Ok(Some(Self { url, token }))
     }
 
+    /// Asks for the container's credentials. A host with TLS is any host, and has
+    /// the run's budget and proxies.
     pub(super) async fn ask(&self, client: &Client) -> Result<AwsCredentials, ServiceError> {
         let mut request = Request::new(Method::GET, self.url.clone(), Trust::Verified);
         request.redirects = Redirects::Answered;
@@ -81,7 +91,9 @@ impl ContainerSource {
     }
 }
 
-/// The hosts that see a container's token without TLS.
+/// The hosts that see a container's token without TLS: loopback, and the
+/// addresses of ECS and of EKS Pod Identity. A name could mean any host, but for
+/// `localhost`.
 fn is_container_host(url: &Url) -> bool {
     url.scheme() == "http"
         && match url.host() {
@@ -98,7 +110,11 @@ fn is_container_host(url: &Url) -> bool {
 
 impl Machine {
     /// Asks for a token, then for the role's name, then for its credentials.
-    /// The inner error says why the machine has none.
+    /// The inner error says why the machine has none: nobody answers, or no role is
+    /// attached to it.
+    ///
+    /// # Errors
+    /// On a service that is there, and fails or answers nonsense.
     pub(super) async fn ask(
         &self,
         client: &Client,
@@ -107,6 +123,7 @@ impl Machine {
         let lifetime = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
         request
             .headers
+            // Seconds: the token is for the two requests below.
             .insert(lifetime, HeaderValue::from_static("300"));
         let token = match client.send(&request).await {
             Ok(response) if response.status.is_success() => response,
@@ -123,6 +140,7 @@ impl Machine {
         let token = sensitive(&token).ok_or_else(|| failed(useless("it is no token")))?;
         let roles = self.get(client, ROLES, &token).await?;
         let text = String::from_utf8_lossy(&roles.body).into_owned();
+        // A machine has one role at most.
         let role = text.lines().next().unwrap_or_default().trim();
         if !roles.status.is_success() || role.is_empty() {
             return Ok(Err("the machine has no role".to_owned()));
@@ -158,7 +176,6 @@ fn of_answer(response: &Response) -> Result<AwsCredentials, Trouble> {
     let action = || action(response);
     match response.status.as_u16() {
         200 => of_json(&response.body).ok_or_else(|| useless("it holds no credentials")),
-        // These words may be about a secret.
         401 | 403 => Err(Trouble::Denied {
             action: action(),
             answer: said(response, None),

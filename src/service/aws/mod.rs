@@ -1,8 +1,11 @@
 //! Amazon Web Services: who we are there, and how a service is asked.
 //!
 //! One [`Aws`] serves a whole run: all keys and registries share its
-//! credentials, which are fetched once. What it has to read is read by
+//! credentials, which are fetched once. Files and variables are read by
 //! [`Aws::find`], before anything is sent; requests are signed by `sigv4`.
+//!
+//! Implements KEY-81 and KEY-85 to KEY-87. Knows the APIs by their names and
+//! endpoints; their questions are `keys`' and `ecr`'s.
 
 mod config;
 mod credentials;
@@ -44,10 +47,12 @@ pub use ecr::{EcrLogin, EcrRegistry};
 pub use partition::Region;
 pub use source::SIGNS_IN;
 
-/// AWS accepts a signature for five minutes.
+/// AWS accepts a signature for five minutes: one is left for this machine's clock.
 const SIGNATURE_LASTS: Duration = Duration::from_secs(4 * 60);
-/// How often a request is signed that had to wait for longer.
+/// How often a request is signed that had to wait for longer. A host that keeps
+/// it waiting for longer than all of them is given up.
 const SIGNED_AT_MOST: u32 = 3;
+/// Of a `credential_process`, whose answer is one small object.
 const PROCESS: Bounds = Bounds {
     time: PROGRAM_TIME,
     answer: 64 * 1024,
@@ -58,10 +63,12 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 pub struct Aws {
     config: AwsConfig,
     source: AwsSource,
+    /// Locked while credentials are fetched: other requests wait for them.
     held: Mutex<Option<Held>>,
 }
 
-/// Credentials, and how often there were others before.
+/// Credentials, and how often there were others before: a request that finds its
+/// own stale says which, so that twelve of them fetch new ones once.
 #[derive(Clone)]
 struct Held {
     credentials: Arc<AwsCredentials>,
@@ -69,7 +76,8 @@ struct Held {
 }
 
 impl Aws {
-    /// The AWS of these variables and their files; the same for all who ask.
+    /// The AWS of these variables and their files; the same for all who ask. The
+    /// token of a web identity is read here too, and not read again.
     ///
     /// # Errors
     /// On settings that cannot be used, and if no source of credentials is set
@@ -94,7 +102,8 @@ impl Aws {
         self.config.region()
     }
 
-    /// Where a service is asked: at `host`, if the user wrote one.
+    /// Where a service is asked: at `host`, if the user wrote one, by HTTPS
+    /// alone, as cosign does with the host of a key's URI.
     ///
     /// # Errors
     /// On a setting that is no URL.
@@ -114,8 +123,9 @@ impl Aws {
         }
     }
 
-    /// Asks an API of JSON. Credentials that are known no more are fetched anew
-    /// once.
+    /// Asks an API of JSON, as often as the retry budget allows (KEY-87).
+    /// Credentials that are known no more are fetched anew once, unless the same
+    /// would come again.
     ///
     /// # Errors
     /// On everything but the answer.
@@ -134,6 +144,7 @@ impl Aws {
                 reason: "the question is no JSON",
             })
         })?;
+        // These two are all that tell KMS and ECR what is asked: the path is `/`.
         let mut headers = HeaderMap::new();
         let json_type = HeaderValue::from_static("application/x-amz-json-1.1");
         headers.insert(CONTENT_TYPE, json_type);
@@ -155,6 +166,7 @@ impl Aws {
                     })
                 });
             }
+            // A throttled answer comes here only once the budget is spent.
             let fault = AwsFault::of(&response);
             if fault.is_stale() && stale.is_none() && self.source.is_renewable() {
                 debug!("{}: {}: asking for new credentials", action(), fault.code);
@@ -170,7 +182,8 @@ impl Aws {
     }
 
     /// Credentials that have not ended, and that are others than those that
-    /// turned out to be stale.
+    /// turned out to be stale. The future may be dropped: nothing is kept then,
+    /// and the next one fetches.
     async fn credentials(
         &self,
         client: &Client,
@@ -198,6 +211,8 @@ impl Aws {
             .clone())
     }
 
+    /// Asks the source, and only this one: where it fails, no later one is tried
+    /// (KEY-85). A role may stand on another, so that this asks itself.
     async fn obtain(
         &self,
         source: &AwsSource,
@@ -231,6 +246,8 @@ impl Aws {
         }
     }
 
+    /// Asks the Security Token Service. A web identity's question is not signed:
+    /// its token is all that vouches.
     async fn ask_sts(
         &self,
         client: &Client,
@@ -261,7 +278,10 @@ impl Aws {
         })
     }
 
-    /// Sends a question, signed anew where it had to wait for too long.
+    /// Sends a question, signed anew where it had to wait for too long: the
+    /// client repeats it for as long as its budget lasts, and hosts take twelve
+    /// requests at a time (KEY-81). No redirect is followed: the signature is for
+    /// one host.
     async fn send(
         &self,
         client: &Client,
@@ -297,8 +317,9 @@ impl Aws {
         }
     }
 
-    /// Runs the command of a profile. Its own words may hold a secret that
-    /// nobody knows yet, and are dropped.
+    /// Runs the command of a profile, by a shell as AWS's own tools do: it is a
+    /// line with quotes. Its own words may hold a secret that nobody knows yet,
+    /// and are dropped.
     async fn run(&self, command: &str, profile: &str) -> Result<AwsCredentials, ServiceError> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", command]);
@@ -327,7 +348,8 @@ impl std::fmt::Debug for Aws {
     }
 }
 
-/// The name of an API in `X-Amz-Target`.
+/// The name of an API in `X-Amz-Target`, as the models of the SDKs have it. The
+/// Security Token Service takes forms, and has none.
 fn protocol(api: AwsApi) -> &'static str {
     match api {
         AwsApi::Kms => "TrentService",
@@ -351,6 +373,7 @@ fn action(endpoint: &AwsEndpoint, operation: &str) -> String {
     format!("`{operation}` at `{}`", Redacted(&endpoint.url))
 }
 
+/// A failure of the API itself.
 fn of_endpoint(endpoint: &AwsEndpoint, trouble: Trouble) -> ServiceError {
     ServiceError {
         service: ServiceName::Aws(endpoint.api),
@@ -358,6 +381,7 @@ fn of_endpoint(endpoint: &AwsEndpoint, trouble: Trouble) -> ServiceError {
     }
 }
 
+/// A failure of the credentials' source, which has remedies of its own.
 fn of_credentials(trouble: Trouble) -> ServiceError {
     ServiceError {
         service: ServiceName::AwsCredentials,

@@ -1,16 +1,20 @@
 //! Regions, the partitions that they lie in, and the hosts of AWS's services
 //! there (AWS General Reference, "Service endpoints"; the rules of
 //! aws-sdk-go-v2 `internal/endpoints/awsrulesfn/partitions.json`).
+//!
+//! A region that is made tomorrow lies in the partition that its name begins
+//! with: no list of regions is kept.
 
 use std::fmt;
 
 use crate::service::AwsApi;
 
-/// A region's name, as it may stand in the name of a host.
+/// A region's name, as it may stand in the name of a host: another text would
+/// choose the host that gets a signed request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region(String);
 
-/// What a user asks of an endpoint beside its region.
+/// The wishes of a user for an endpoint, beside its region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Variant {
     /// FIPS 140 alone.

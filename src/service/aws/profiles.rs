@@ -1,5 +1,8 @@
 //! The files of AWS's command line: `~/.aws/config` and `~/.aws/credentials`
 //! (AWS SDKs and Tools Reference Guide, "Shared config and credentials files").
+//! They look like INI and are not: names of sections have words before them, and
+//! an indented line belongs to the setting above. The meaning of a setting is
+//! `source`'s and `config`'s.
 
 use std::collections::HashMap;
 
@@ -42,8 +45,9 @@ impl Section {
 }
 
 impl Profiles {
-    /// Adds a file's sections. Its settings win over those added before. A line
-    /// that makes no sense is passed over, as AWS's own readers do.
+    /// Adds a file's sections. Its settings win over those added before, so that
+    /// the file of credentials comes last. A line that makes no sense is passed
+    /// over, as AWS's own readers do.
     pub(super) fn add(&mut self, text: &str, form: ProfilesForm) {
         let mut open = Opened::Other;
         let mut outer: Option<String> = None;
@@ -100,6 +104,8 @@ impl Profiles {
     }
 }
 
+/// The section that a title opens. Of a section of another kind (`sso-session`)
+/// nothing is read, and none of its settings go to the section before it.
 fn opened(rest: &str, form: ProfilesForm) -> Opened {
     let Some((title, _)) = rest.split_once(']') else {
         return Opened::Other;
@@ -116,7 +122,8 @@ fn opened(rest: &str, form: ProfilesForm) -> Opened {
     }
 }
 
-/// A comment at a value's end has a blank before it.
+/// A comment at a value's end has a blank before it: a value may have a `#`
+/// within.
 fn uncommented(value: &str) -> &str {
     let marks = [" #", " ;", "\t#", "\t;"];
     let end = marks.iter().filter_map(|mark| value.find(mark)).min();

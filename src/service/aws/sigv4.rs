@@ -1,5 +1,7 @@
 //! AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request"):
 //! every header of the request is signed, and its body.
+//! As much of it as these requests need: a `POST` without a query, no header
+//! twice, and a body in memory. The six steps have their numbers in the code.
 
 use std::fmt::Write as _;
 
@@ -24,7 +26,9 @@ pub(super) struct SigningScope<'a> {
 
 impl SigningScope<'_> {
     /// Adds the date, the session token and the signature to the headers of a
-    /// `POST`. `None` if a credential has bytes that no header can have.
+    /// `POST`. `None` if a credential has bytes that no header can have. Headers
+    /// that are added after this are not signed; one that is changed makes the
+    /// signature invalid.
     pub(super) fn sign(
         &self,
         credentials: &AwsCredentials,
@@ -38,16 +42,21 @@ impl SigningScope<'_> {
         if let Some(token) = &credentials.token {
             headers.insert(TOKEN, sensitive(token.expose())?);
         }
+        // Step 1: the canonical request.
         let (names, canonical) = canonical(url, headers, body)?;
         let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
+        // Step 2: its hash.
         let hashed = hex::encode(Sha256::digest(canonical));
+        // Step 3: the text to sign.
         let text = format!("{ALGORITHM}\n{stamp}\n{scope}\n{hashed}");
+        // Step 4: a key that is good for this day, region and service.
         let mut key = Vec::from(b"AWS4");
         key.extend_from_slice(credentials.secret.expose());
         let mut key = zeroize::Zeroizing::new(key);
         for part in [day, self.region, self.service, "aws4_request"] {
             *key = hmac(&key, part).as_ref().to_vec();
         }
+        // Steps 5 and 6: the signature, and the header that shows it.
         let signature = hex::encode(hmac(&key, &text));
         let shown = format!(
             "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
@@ -68,7 +77,9 @@ fn hmac(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
 
-/// The names of the signed headers, and the canonical request.
+/// The names of the signed headers, and the canonical request. `host` is not
+/// among the headers yet, and is signed as the client will send it: without its
+/// scheme's port.
 fn canonical(url: &Url, headers: &HeaderMap, body: &[u8]) -> Option<(String, String)> {
     let host = match url.port() {
         Some(port) => format!("{}:{port}", url.host_str()?),
@@ -91,7 +102,7 @@ fn canonical(url: &Url, headers: &HeaderMap, body: &[u8]) -> Option<(String, Str
     Some((names, text))
 }
 
-/// A path is encoded once more than it is in the URL.
+/// A path is encoded once more than it is in the URL, as for every service but S3.
 fn encoded(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     for byte in path.bytes() {

@@ -1,5 +1,8 @@
-//! Where credentials come from: the one source that is found first, in the
-//! order of aws-sdk-go-v2 `config/resolve_credentials.go`.
+//! The source of credentials: the one that is found first, in the
+//! order of aws-sdk-go-v2 `config/resolve_credentials.go` (KEY-85).
+//! Finding is reading: variables, files and profiles. Nobody is asked here, and a
+//! source that is set up and cannot be used is an error, rather than a reason to
+//! take the next one.
 
 use std::path::Path;
 
@@ -10,7 +13,7 @@ use super::profiles::Section;
 use crate::secret::Secret;
 use crate::service::{Tried, Trouble, Variables};
 
-/// Profiles that lead to each other.
+/// Profiles that lead to each other by `source_profile`. More are a circle.
 const DEEPEST: usize = 8;
 
 /// A source of credentials, and all that it takes to ask it.
@@ -33,7 +36,8 @@ pub(super) struct Role {
     pub(super) arn: String,
     pub(super) session: Option<String>,
     pub(super) external_id: Option<String>,
-    /// Seconds.
+    /// Seconds, as the profile has them: AWS says whether it is a number that it
+    /// takes.
     pub(super) duration: Option<String>,
 }
 
@@ -43,7 +47,11 @@ impl AwsSource {
         !matches!(self, Self::Static(_))
     }
 
-    /// Finds the first source that is set up.
+    /// Finds the first source that is set up. The machine's metadata service is the
+    /// last, since only a request tells whether it is there.
+    ///
+    /// # Errors
+    /// On a source that is set up and cannot be used.
     pub(super) fn find(config: &AwsConfig) -> Result<Self, Trouble> {
         let mut tried = Vec::new();
         if let Some(credentials) = of_environment(&config.variables, &mut tried)? {
@@ -76,6 +84,8 @@ impl AwsSource {
     }
 }
 
+/// The keys of the environment. The older names of two of the variables count
+/// too, as in the SDK; half a pair is as good as none, as there.
 fn of_environment(
     variables: &Variables,
     tried: &mut Vec<Tried>,
@@ -102,6 +112,8 @@ fn unsendable(name: &str) -> Trouble {
     }
 }
 
+/// A token that the cluster or the platform mounts: EKS (IRSA), or GitHub's in a
+/// file.
 fn of_web_identity(
     variables: &Variables,
     tried: &mut Vec<Tried>,
@@ -120,7 +132,8 @@ fn of_web_identity(
     Ok(Some(AwsSource::WebIdentity(role, token)))
 }
 
-/// The source that a profile sets up. `None` if it sets up none.
+/// The source that a profile sets up. `None` if it sets up none. `depth` counts the
+/// profiles that led here.
 fn of_profile(
     config: &AwsConfig,
     name: &str,
@@ -139,6 +152,7 @@ fn of_profile(
         let token = token_file(variables, Path::new(token), "web_identity_token_file")?;
         return Ok(Some(AwsSource::WebIdentity(role, token)));
     }
+    // Nobody is there to type the code.
     if section.get("mfa_serial").is_some() && role.is_some() {
         return Err(of_name(name, "it asks for a code of a device"));
     }
@@ -164,7 +178,8 @@ fn of_profile(
     })
 }
 
-/// What a profile sets up without another one.
+/// The source that a profile sets up without another one. A sign-in of a person is
+/// looked at last: a `credential_process` beside it uses it.
 fn of_plain_profile(
     config: &AwsConfig,
     name: &str,
@@ -202,9 +217,11 @@ fn of_plain_profile(
     }
 }
 
-/// The reason of a profile that needs a person; it has a remedy of its own.
+/// The reason of a profile that needs a person; it has a remedy of its own, which
+/// `cli` finds by this very text.
 pub const SIGNS_IN: &str = "it signs a person in";
 
+/// The keys that stand in a profile; the secret is hidden from now on.
 fn of_keys(
     config: &AwsConfig,
     name: &str,
@@ -235,6 +252,8 @@ fn role(section: &Section) -> Option<Role> {
     })
 }
 
+/// The metadata service of the machine. `tried` are the sources before it, for
+/// the error if nobody answers there.
 fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<AwsSource, Trouble> {
     let is_disabled = variables.text("AWS_EC2_METADATA_DISABLED");
     if is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {

@@ -1,4 +1,5 @@
-//! The questions to the Security Token Service (STS API 2011-06-15), as forms.
+//! The questions to the Security Token Service (STS API 2011-06-15), as forms. The
+//! answers are XML, of which `credentials` reads the elements that it needs.
 
 use jiff::Timestamp;
 use url::form_urlencoded::Serializer;
@@ -8,7 +9,7 @@ use crate::secret::Secret;
 
 const VERSION: &str = "2011-06-15";
 
-/// A question, encoded.
+/// A question, encoded. A web identity's token is in it.
 pub(super) struct StsForm {
     pub(super) operation: &'static str,
     pub(super) body: Secret,
@@ -25,6 +26,7 @@ pub(super) fn web_identity(role: &Role, token: &Secret) -> StsForm {
 }
 
 fn form(operation: &'static str, role: &Role, token: Option<&str>) -> StsForm {
+    // A session has to have a name; it stands in the account's trail.
     let session = match &role.session {
         Some(session) => session.clone(),
         None => format!("cnb-signer-{}", Timestamp::now().as_second()),

@@ -1,5 +1,6 @@
 //! Azure's registries: a token of the identity for one of the registry's own
-//! (<https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md>).
+//! (<https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md>). `store` shows
+//! that to the registry's token service as a refresh token.
 
 use serde::Deserialize;
 use url::Url;
@@ -12,13 +13,14 @@ use crate::service::answer::action;
 use crate::service::error::{ServiceError, ServiceName, Trouble};
 use crate::service::oauth;
 
-/// The ends of the hosts' names, and who vouches for users of that cloud.
+/// The ends of the hosts' names, and the authority for users of that cloud: a
+/// registry has not been asked yet, and cannot name it.
 const CLOUDS: [(&str, &str); 3] = [
     (".azurecr.io", "login.microsoftonline.com"),
     (".azurecr.us", "login.microsoftonline.us"),
     (".azurecr.cn", "login.chinacloudapi.cn"),
 ];
-/// What the first token is for. A registry may refuse those for Azure's
+/// The audience of the first token. A registry may refuse those for Azure's
 /// management.
 const RESOURCE: &str = "https://containerregistry.azure.net";
 
@@ -50,7 +52,7 @@ impl AcrRegistry {
     }
 
     /// Asks for a refresh token, with which the registry's token service is
-    /// asked for others.
+    /// asked for others. It is hidden from now on.
     ///
     /// # Errors
     /// On everything but one.

@@ -1,5 +1,7 @@
-//! An application of Microsoft Entra that the environment names, and its
-//! secret: a password, or a token of another issuer.
+//! An application of Microsoft Entra that the environment names, and its secret:
+//! a password, or a token of another issuer, which workload identity on AKS
+//! mounts. Certificates and passwords of users are not supported, and named as
+//! such.
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -17,13 +19,15 @@ const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const PASSWORD: &str = "AZURE_PASSWORD";
 const FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
+/// An application, and its proof that it is one.
 pub(super) struct AzureApplication {
+    /// It becomes a part of a URL.
     pub(super) tenant: String,
     client_id: String,
     proof: ClientProof,
 }
 
-/// What an application shows.
+/// The proof that an application shows.
 enum ClientProof {
     Secret(Zeroizing<String>),
     /// A JWT of another issuer, which was read from a file.
@@ -31,7 +35,9 @@ enum ClientProof {
 }
 
 impl AzureApplication {
-    /// The environment's, if it names one.
+    /// The environment's, if it names one. A part of one is no application: the
+    /// variables of a managed identity are some of the same. `tried` says what was
+    /// lacking.
     pub(super) fn find(
         variables: &Variables,
         tried: &mut Vec<Tried>,
@@ -62,6 +68,7 @@ impl AzureApplication {
         }))
     }
 
+    /// Asks for a token at `url`, which the caller has found fit for the secret.
     pub(super) async fn token(
         &self,
         client: &Client,
@@ -87,7 +94,8 @@ impl AzureApplication {
     }
 }
 
-/// What there is to show, and the variable that has it.
+/// The proof that is there, and the variable that has it. The secret of a
+/// variable comes before the token of a file, as in `DefaultAzureCredential`.
 fn proof(
     variables: &Variables,
     tried: &mut Vec<Tried>,

@@ -1,4 +1,6 @@
-//! The hosts that vouch for users: one for each of Azure's clouds.
+//! The hosts that vouch for users: one for each of Azure's clouds. An
+//! application's secret goes there, and to no host that a vault or registry
+//! merely names (KEY-104).
 
 use url::Url;
 
@@ -11,7 +13,7 @@ use crate::service::variables::Variables;
 const PUBLIC: &str = "login.microsoftonline.com";
 const GOVERNMENT: &str = "login.microsoftonline.us";
 const CHINA: &str = "login.chinacloudapi.cn";
-/// A service may name these, and no other, as where a secret goes.
+/// A service may name these, and no other, as the host that a secret goes to.
 const KNOWN: [&str; 5] = [
     PUBLIC,
     GOVERNMENT,
@@ -53,7 +55,8 @@ impl AzureAuthority {
         Ok(Self(oauth::safe_url(&format!("https://{host}")).ok()))
     }
 
-    /// Where a token is asked for.
+    /// The URL at which a token is asked for: of the user's own host before the
+    /// service's. `tenant` is the application's, and never the service's.
     pub(super) fn token_url(&self, tenant: &str, audience: &Audience) -> Result<Url, Trouble> {
         let named = audience.authority.as_deref();
         let named = named.filter(|host| KNOWN.contains(host));
@@ -66,7 +69,8 @@ impl AzureAuthority {
     }
 }
 
-/// Whether a text can be a tenant's name: a UUID or a domain.
+/// Whether a text can be a tenant's name: a UUID or a domain. It becomes a part
+/// of a URL and an argument of `az`, and so must not begin with a dash.
 pub fn is_tenant(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     (1..=255).contains(&text.len()) && !text.starts_with(['-', '.']) && text.bytes().all(is_allowed)

@@ -1,4 +1,5 @@
-//! The user who has logged in with `az`.
+//! The user who has logged in with `az`. The program keeps the login, and is
+//! asked for a token each time: its files are its own.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,11 +18,13 @@ use crate::service::oauth;
 use crate::service::token::Token;
 use crate::service::variables::Variables;
 
+/// As of programs that sign: `az` may ask for a new token.
 const BOUNDS: Bounds = Bounds {
     time: PROGRAM_TIME,
     answer: 64 * 1024,
 };
 
+/// `az`, found in `PATH`.
 pub(super) struct Cli {
     program: PathBuf,
     /// The environment's, before that of the service.
@@ -66,7 +69,8 @@ impl Cli {
     }
 }
 
-/// The token that `az` printed, if it is one.
+/// The token that `az` printed, if it is one. `expiresOn`, a local time without
+/// its zone, is not read.
 pub(super) fn parse(output: &[u8], variables: &Variables) -> Option<Token> {
     let answer: CliAnswer = serde_json::from_slice(output).ok()?;
     let left = answer.expires_on.map(|time| {

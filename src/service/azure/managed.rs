@@ -19,12 +19,13 @@ const MACHINE: &str = "http://169.254.169.254";
 const PATH: &str = "metadata/identity/oauth2/token";
 const METADATA: HeaderName = HeaderName::from_static("metadata");
 const IDENTITY: HeaderName = HeaderName::from_static("x-identity-header");
-/// Whether anybody is there.
+/// For the question whether anybody is there: most machines are none of Azure's.
 const PROBE: Leash = Leash {
     time: Duration::from_secs(1),
     attempts: 1,
 };
-/// A first token takes seconds.
+/// A first token takes seconds. No proxy is asked: the service is on the
+/// machine's link.
 const LEASH: Leash = Leash {
     time: Duration::from_secs(10),
     attempts: 2,
@@ -42,11 +43,14 @@ enum ManagedPlace {
     Endpoint { url: Url, header: HeaderValue },
     /// The metadata service of a virtual machine.
     Machine(Url),
-    /// One that wants more than is done here.
+    /// One that wants more than is done here: Service Fabric, whose certificate
+    /// has to be pinned, and Azure Arc, whose secret lies in a file.
     Other(&'static str),
 }
 
 impl Managed {
+    /// # Errors
+    /// On a variable that cannot be used.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         Ok(Self {
             place: place(variables)?,
@@ -54,6 +58,7 @@ impl Managed {
         })
     }
 
+    /// Its name in the list of sources that were tried.
     pub(super) fn name(&self) -> &'static str {
         match self.place {
             ManagedPlace::Endpoint { .. } | ManagedPlace::Other(_) => "IDENTITY_ENDPOINT",
@@ -74,6 +79,8 @@ impl Managed {
                 (url, "2019-08-01", (IDENTITY, header.clone()))
             }
             ManagedPlace::Machine(url) => {
+                // Without `Metadata: true` the service refuses, at once: any answer
+                // shows that it is there.
                 let mut probe = Request::new(Method::GET, url.clone(), Trust::Verified);
                 probe.leash = Some(PROBE);
                 let answer = client.send(&probe).await;
@@ -97,6 +104,8 @@ impl Managed {
     }
 }
 
+/// The place, by the variables that each kind of host sets, as
+/// `DefaultAzureCredential` tells them apart.
 fn place(variables: &Variables) -> Result<ManagedPlace, Trouble> {
     let endpoint = variables.text("IDENTITY_ENDPOINT");
     let header = variables.secret("IDENTITY_HEADER");

@@ -1,6 +1,10 @@
-//! Who asks at Azure: the sources of `DefaultAzureCredential`, in its order
+//! The identity that asks at Azure: the sources of `DefaultAzureCredential`, in
+//! its order
 //! (<https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains>),
 //! without those of developers' tools but `az`.
+//!
+//! Implements KEY-104. A token is for one audience, so that a key and a registry
+//! take one each, of the same identity.
 
 mod acr;
 mod application;
@@ -30,7 +34,9 @@ pub struct AzureIdentity {
     authority: AzureAuthority,
     /// Of the environment: nobody else is asked then.
     application: Option<AzureApplication>,
+    /// Always there: only a request tells whether the machine has one.
     managed: Managed,
+    /// None without `az` in `PATH`.
     cli: Option<Cli>,
     /// The sources that had none before anybody was asked.
     tried: Vec<Tried>,
@@ -79,6 +85,7 @@ impl AzureIdentity {
         audience: &Audience,
         refused: Option<&Arc<Token>>,
     ) -> Result<Arc<Token>, ServiceError> {
+        // Two vaults of one tenant share a token.
         let tenant = audience.tenant.as_deref().unwrap_or_default();
         let purpose = format!("{tenant} {}", audience.resource);
         let fetch = async { self.fetch(client, audience).await.map_err(failed) };
@@ -87,7 +94,8 @@ impl AzureIdentity {
 
     /// The environment's own identity is the one that is meant, so that its
     /// failure is the run's. A machine may have none, and says so by an error:
-    /// then `az` is asked.
+    /// then `az` is asked. (cosign's library ended its chain at that error: with an
+    /// `az` that had logged in nothing was signed, cosign#2999.)
     async fn fetch(&self, client: &Client, audience: &Audience) -> Result<Token, Trouble> {
         let variables = &self.variables;
         if let Some(application) = &self.application {

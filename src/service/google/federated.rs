@@ -1,5 +1,8 @@
 //! Workload identity federation: another issuer's token is exchanged for one
 //! of Google's (RFC 8693; <https://google.aip.dev/auth/4117>).
+//!
+//! That token is in a file or at a URL. AWS's identity and programs as a source are
+//! refused by name (KEY-94).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +22,8 @@ use crate::service::oauth;
 use crate::service::token::Token;
 use crate::service::variables::Variables;
 
-/// Where the other issuer's token is, as a credentials file says it.
+/// The place of the other issuer's token, as a credentials file says it. The last
+/// three members are looked for alone, to be refused.
 #[derive(Deserialize)]
 pub(super) struct SourceForm {
     file: Option<PathBuf>,
@@ -33,7 +37,7 @@ pub(super) struct SourceForm {
     certificate: Option<IgnoredAny>,
 }
 
-/// How the token stands there.
+/// The form of the token there.
 #[derive(Default, Deserialize)]
 struct SubjectTokenFormat {
     #[serde(rename = "type", default)]
@@ -51,7 +55,9 @@ enum SubjectTokenKind {
 
 /// A workload of another issuer.
 pub(super) struct Federated {
+    /// The provider of the pool, by its whole name.
     pub(super) audience: String,
+    /// A URN of RFC 8693, as the file has it.
     pub(super) subject_token_type: String,
     pub(super) token_url: Url,
     pub(super) source: SubjectTokenSource,
@@ -63,7 +69,7 @@ pub(super) struct Federated {
 
 /// Where the other issuer's token is.
 pub(super) enum SubjectTokenSource {
-    /// In a file, which was read.
+    /// In a file, which was read: a run is shorter than the token.
     Read(Zeroizing<String>),
     Url {
         url: Url,
@@ -72,14 +78,18 @@ pub(super) enum SubjectTokenSource {
     },
 }
 
-/// How the token stands there.
+/// The form of the token there.
 pub(super) enum Shape {
+    /// All of it, but for white space around it.
     Text,
     /// In this member of an object.
     Json(String),
 }
 
 impl SubjectTokenSource {
+    /// Reads a token that is in a file. One at a URL is asked for when it is
+    /// needed, for each exchange anew: it may last for minutes.
+    ///
     /// # Errors
     /// On a form that names no token which this program can get, and on a file
     /// without one.
@@ -165,6 +175,7 @@ impl Shape {
 }
 
 impl Federated {
+    /// Exchanges the other issuer's token.
     pub(super) async fn token(
         &self,
         client: &Client,
@@ -199,6 +210,9 @@ impl Federated {
     }
 }
 
+/// The headers of the request for the other issuer's token. `Authorization` holds
+/// a secret behind its scheme, as that of GitHub's runners does, which is hidden
+/// from now on.
 fn headers(
     headers: &BTreeMap<String, Zeroizing<String>>,
     variables: &Variables,
@@ -216,7 +230,8 @@ fn headers(
     headers.iter().map(header).collect()
 }
 
-/// A machine's own metadata service has no TLS.
+/// A machine's own metadata service has no TLS, and no other host answers at its
+/// address.
 fn near_or_safe(text: &str) -> Result<Url, &'static str> {
     match text.parse::<Url>() {
         Ok(url) if url.scheme() == "http" && Zone::of(&url) == Zone::Link => Ok(url),

@@ -1,5 +1,9 @@
 //! Credentials files, as Google's tools write them
 //! (<https://google.aip.dev/auth/4110>).
+//!
+//! A file may have been written by somebody else than its user. So its URLs have
+//! to be safe for the secrets that go there, and it runs no program
+//! (`executable`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,7 +29,8 @@ use crate::service::{jwt, oauth};
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// The longest that Google lets a JWT be good for, in seconds.
 const HOUR: i64 = 3600;
-/// How far this machine's clock may be ahead, in seconds.
+/// How far this machine's clock may be ahead, in seconds: Google refuses a JWT of
+/// the future.
 const AHEAD: i64 = 10;
 /// How many credentials may stand within one another.
 const DEPTH: usize = 3;
@@ -33,10 +38,12 @@ const DEPTH: usize = 3;
 /// Credentials, and the identities that they are exchanged for in turn.
 pub(super) struct GoogleCredentials {
     base: Base,
+    /// The first is asked with the token of `base`, the next with its token.
     through: Vec<Impersonation>,
     pub(super) quota_project: Option<String>,
 }
 
+/// The identity that vouches for itself.
 enum Base {
     ServiceAccount {
         email: String,
@@ -45,6 +52,7 @@ enum Base {
         token_uri: Url,
     },
     User {
+        /// Of the program that the user logged in with, as `gcloud`: no user's own.
         login: (String, Zeroizing<String>),
         refresh_token: Zeroizing<String>,
         token_uri: Url,
@@ -55,12 +63,13 @@ enum Base {
 /// A service account that others may act as.
 struct Impersonation {
     url: Url,
+    /// Service accounts between, each of which may act as the next.
     delegates: Vec<String>,
     /// Seconds.
     lifetime: u32,
 }
 
-/// The file, of whichever type.
+/// The file, of whichever type. Members of other types are ignored.
 #[derive(Deserialize)]
 struct CredentialsForm {
     #[serde(rename = "type")]
@@ -206,6 +215,7 @@ fn impersonated(
         ));
     };
     let mut credentials = credentials(*source, depth, variables)?;
+    // Behind those of its source: the innermost vouches first.
     credentials.through.push(impersonation);
     credentials.quota_project = quota_project;
     Ok(credentials)
@@ -285,6 +295,7 @@ fn there<T>(value: Option<T>, name: &str) -> Result<T, Trouble> {
 }
 
 impl GoogleCredentials {
+    /// A new token: one request for the base, and one for each identity between.
     pub(super) async fn token(
         &self,
         client: &Client,
@@ -328,7 +339,9 @@ impl Base {
         oauth::fetch(client, &request, variables).await
     }
 
-    /// What a service account shows: claims that its key signed (RFC 7523).
+    /// The assertion of a service account: claims that its key signed (RFC 7523).
+    /// It is exchanged for a token at `token_uri`, whose audience it is for, and
+    /// of no use elsewhere.
     fn assertion(&self, now: Timestamp) -> Option<Zeroizing<String>> {
         let Self::ServiceAccount {
             email,
@@ -393,7 +406,8 @@ impl Impersonation {
     }
 }
 
-/// How long it is until `time`.
+/// The time until `time`, none of which is left if it is over. A time that cannot
+/// be read says nothing.
 fn left(time: &str) -> Option<Duration> {
     let time: Timestamp = time.parse().ok()?;
     let left = time.duration_since(Timestamp::now());

@@ -13,16 +13,21 @@ use crate::service::oauth;
 use crate::service::token::Token;
 use crate::service::variables::Variables;
 
-/// `metadata.google.internal`, without asking for the name.
+/// `metadata.google.internal`, without asking for the name: resolvers of other
+/// networks take long to say that there is none.
 const HOST: &str = "169.254.169.254";
 const PATH: &str = "computeMetadata/v1/instance/service-accounts/default/token";
+/// In the question it shows that no browser or redirect made it, in the answer that
+/// Google's server gave it.
 const FLAVOR: HeaderName = HeaderName::from_static("metadata-flavor");
+/// A host near by answers at once, or is not there.
 const LEASH: Leash = Leash {
     time: Duration::from_secs(1),
     attempts: 2,
 };
 
-/// The server's host, and its port if it has one.
+/// The server's host, and its port if it has one; `GCE_METADATA_HOST` is the
+/// variable of Google's libraries, for machines that stand in for it.
 pub(super) fn host(variables: &Variables) -> String {
     let host = variables.text("GCE_METADATA_HOST");
     host.unwrap_or_else(|| HOST.to_owned())
@@ -41,7 +46,8 @@ pub(super) async fn token(
     request.leash = Some(LEASH);
     let response = client.send(&request).await;
     let response = response.map_err(|error| error.to_string())?;
-    // Some networks answer everything with a page of theirs.
+    // Some networks answer everything with a page of theirs. Its words explain
+    // nothing.
     if response.headers.get(FLAVOR) != Some(&google) {
         return Err("it is not Google's".to_owned());
     }

@@ -1,6 +1,9 @@
-//! Who asks at Google Cloud: Application Default Credentials, as Google's own
-//! libraries look for them
+//! The identity that asks at Google Cloud: Application Default Credentials, as
+//! Google's own libraries look for them
 //! (<https://cloud.google.com/docs/authentication/application-default-credentials>).
+//!
+//! Implements KEY-94. One identity serves all keys and registries of the run, by
+//! one token: the scope is the same for all.
 
 mod federated;
 mod file;
@@ -27,7 +30,8 @@ const FILE: &str = "application_default_credentials.json";
 /// The identity of a run at Google, and its token.
 pub struct GoogleIdentity {
     source: GoogleSource,
-    /// The project that pays for requests, if it is not the key's.
+    /// The project that pays for requests, and whose quota counts, if it is not the
+    /// key's.
     quota_project: Option<String>,
     tokens: Tokens,
     variables: Variables,
@@ -67,7 +71,8 @@ impl GoogleIdentity {
         })
     }
 
-    /// Whether a registry is one of Google's, by its host.
+    /// Whether a registry is one of Google's, by its host. The token opens all of
+    /// the identity's projects, and is shown to no other host.
     pub fn opens_registry(host: &str) -> bool {
         host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with("-docker.pkg.dev")
     }
@@ -77,7 +82,8 @@ impl GoogleIdentity {
         self.quota_project.as_deref()
     }
 
-    /// A token for all services, other than the one that was `refused`.
+    /// A token for all services, other than the one that was `refused`. Fetched
+    /// once for all who ask; may be asked for again.
     ///
     /// # Errors
     /// On an identity that is none, and on a service that gives no token for it.
@@ -93,6 +99,8 @@ impl GoogleIdentity {
     async fn fetch(&self, client: &Client) -> Result<Token, Trouble> {
         match &self.source {
             GoogleSource::File(credentials) => credentials.token(client, &self.variables).await,
+            // Most machines are none of Google's: no answer means no credentials,
+            // and every place that was looked at is named.
             GoogleSource::Metadata { host, tried } => {
                 let token = metadata::token(client, host, &self.variables).await;
                 token.map_err(|why| {
@@ -105,7 +113,8 @@ impl GoogleIdentity {
     }
 }
 
-/// The credentials of a file, or the metadata server.
+/// The credentials of a file, or the metadata server. A file that the variable
+/// names has to be there: another identity would take its place otherwise.
 fn source(variables: &Variables) -> Result<GoogleSource, Trouble> {
     let of_file = |bytes: &Secret, path: &Path| {
         let credentials = file::read(bytes, path, variables)?;
@@ -126,6 +135,7 @@ fn source(variables: &Variables) -> Result<GoogleSource, Trouble> {
     Ok(GoogleSource::Metadata { host, tried })
 }
 
+/// The path of the file that `gcloud auth application-default login` writes.
 fn well_known(variables: &Variables) -> Option<PathBuf> {
     let home = || Some(variables.home()?.join(".config/gcloud"));
     let folder = variables.path("CLOUDSDK_CONFIG").or_else(home)?;
