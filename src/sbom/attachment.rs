@@ -12,7 +12,7 @@ use super::error::SbomError;
 use crate::oci::{Content, Digest, MediaType};
 
 /// The most bytes of CycloneDX documents that are merged: merging is done in
-/// memory.
+/// memory, and takes about twice as much beside them (SBOM-9).
 pub const MAX_MERGED: u64 = 32 << 20;
 
 /// The content of a `.sbom` tag.
@@ -20,7 +20,7 @@ pub const MAX_MERGED: u64 = 32 << 20;
 pub struct Attachment {
     pub media_type: MediaType,
     pub content: Content,
-    /// The documents that it stands for.
+    /// The number of documents that it stands for, equal ones included.
     pub merged: usize,
     /// The documents of other formats, which it doesn't hold.
     pub skipped: Vec<Skipped>,
@@ -35,7 +35,8 @@ pub struct Skipped {
 
 /// Makes one attachment of an image's documents. If there are CycloneDX
 /// documents, they alone count: one as it is, several merged. Otherwise there
-/// must be exactly one document.
+/// must be exactly one document (SBOM-8). Documents are read into memory where
+/// several are merged. Equal documents give equal bytes, in every run.
 ///
 /// # Errors
 /// On no document, on several of which none is CycloneDX, and on CycloneDX
@@ -70,6 +71,8 @@ fn skipped(documents: &[&Document]) -> Vec<Skipped> {
     documents.iter().map(skip).collect()
 }
 
+/// Why several documents without CycloneDX among them are none: nothing merges SPDX or
+/// Syft, and one of them at random would be less than was asked for.
 fn several(documents: &[&Document]) -> String {
     let count = |format| {
         let of_format = documents.iter().filter(|d| d.format() == format);
@@ -83,7 +86,8 @@ fn several(documents: &[&Document]) -> String {
     )
 }
 
-/// Equal documents count once; if one is left, it stays as it is.
+/// Equal documents count once; if one is left, it stays as it is. A document's own
+/// bytes, with its serial number and perhaps a signature, say more than a merged copy.
 fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, SbomError> {
     let size: u64 = documents.iter().map(|d| d.content().length()).sum();
     if size > MAX_MERGED {
@@ -95,6 +99,7 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
     let mut known = HashSet::new();
     for document in documents {
         let source = source(document)?;
+        // Equal but for whitespace, as `Bom` has them; a hash in place of a copy.
         if known.insert(Digest::of(source.text().as_bytes())) {
             sources.push(source);
         }

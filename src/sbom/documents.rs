@@ -4,7 +4,11 @@
 //! is a regular file below `<layers>/sbom/launch/` named `sbom.<ext>` or
 //! `<name>.sbom.<ext>` (buildpack spec, "Software-Bill-of-Materials", and the
 //! exporter's `-launcher-sbom`). Every other entry is passed over; an entry
-//! that two readers could understand differently is refused.
+//! that two readers could understand differently is refused (SBOM-6): somebody could
+//! otherwise have the signer attest one document, and show readers another.
+//!
+//! The `tar` crate finds the entries and nothing more (`raw`): which extended headers
+//! count, and what is doubtful, is decided in `extended` and `header`.
 
 use crate::envelope::media_type;
 use std::collections::BTreeSet;
@@ -43,7 +47,8 @@ impl SbomFormat {
         }
     }
 
-    /// The predicate type of an attestation that embeds such a document.
+    /// The predicate type of an attestation that embeds such a document: cosign's for
+    /// `cyclonedx` and `spdxjson`; it knows none for Syft, and takes any URI.
     pub fn predicate_type(self) -> &'static str {
         match self {
             Self::CycloneDx => "https://cyclonedx.org/bom",
@@ -52,7 +57,8 @@ impl SbomFormat {
         }
     }
 
-    /// The media type that `cosign attach sbom` gives such a document.
+    /// The media type that `cosign attach sbom` gives such a document. The
+    /// buildpack spec calls SPDX `application/spdx+json`.
     pub fn media_type(self) -> MediaType {
         match self {
             Self::CycloneDx => media_type::CYCLONEDX_JSON,
@@ -73,7 +79,8 @@ impl fmt::Display for SbomFormat {
 }
 
 /// An SBOM document of a verified layer: a JSON object, byte for byte as it
-/// lies there.
+/// lies there. Whether it is valid in its format is not asked: neither does the
+/// lifecycle, and cosign takes any object.
 #[derive(Clone, Debug)]
 pub struct Document {
     path: String,
@@ -92,6 +99,8 @@ impl Document {
         self.format
     }
 
+    /// The bytes, which are read again each time they are used: of a large document that
+    /// means decompressing it.
     pub fn content(&self) -> &Content {
         &self.content
     }
@@ -111,7 +120,10 @@ impl Document {
 
 /// Reads the documents of a layer's blob, sorted by path. None are handed out
 /// unless the blob has the manifest's digest and the archive the config's
-/// diffID. Large documents are decompressed again whenever they are read.
+/// diffID (SBOM-3). Large documents are decompressed again whenever they are read.
+///
+/// The archive is decompressed once, to its end, a large one by another thread. Callers
+/// that serve requests read beside them.
 ///
 /// # Errors
 /// On a blob or archive that is damaged or over a limit, on an entry that could
@@ -121,6 +133,9 @@ pub fn read(
     blob: Bytes,
     limits: &LayerLimits,
 ) -> Result<Vec<Document>, SbomError> {
+    // The digest of the blob first: nothing is decompressed that the manifest does not
+    // name. The diffID is known at the end of the archive alone, so that documents are
+    // collected on trust and given out after.
     verify_blob(layer, &blob, limits)?;
     let mut walk = LayerWalk {
         keeper: DocumentKeeper::new(&blob),
@@ -140,6 +155,7 @@ pub fn read(
         return Err(failure);
     }
     walked?;
+    // The blocks of zeros, then whatever follows them, which the diffID covers too.
     metered.check_end()?;
     metered.verify(&layer.diff_id)?;
     Ok(walk.documents())
@@ -157,10 +173,14 @@ enum Folder {
 struct LayerWalk<'a> {
     keeper: DocumentKeeper<'a>,
     limits: &'a LayerLimits,
+    /// `<layers>/sbom/launch`, in segments.
     launch: Vec<Vec<u8>>,
+    /// Extended headers count as well: each takes memory and time.
     entries: u64,
+    /// Of documents. A path that stands twice is a matter of which one a reader keeps.
     paths: BTreeSet<String>,
     found: Vec<(Folder, Document)>,
+    /// Extended headers that wait for their entry.
     extension: ExtendedFields,
 }
 
@@ -175,12 +195,15 @@ impl LayerWalk<'_> {
             }
             self.entry(&mut entry)?;
         }
+        // Extended headers without an entry after them: the archive is cut off.
         if !self.extension.is_empty() {
             return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(())
     }
 
+    /// An entry of any kind. One that is doubtful is refused whether it is a document or
+    /// not: it could move what follows.
     fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
         if let Some(reason) = doubt(entry.header()) {
             let path = shown(&entry.path_bytes());
@@ -198,6 +221,8 @@ impl LayerWalk<'_> {
         }
     }
 
+    /// An entry that is no extended header: a document, something to pass over, or an
+    /// error. The checks that come before the path's meaning is known hold for all.
     fn file<R: Read>(
         &mut self,
         entry: &mut Entry<'_, R>,
@@ -225,6 +250,7 @@ impl LayerWalk<'_> {
         let Some((place, format, path)) = self.document_path(&path).map_err(refuse)? else {
             return Ok(());
         };
+        // A folder `sbom.cdx.json` is no document; a link would lead to one elsewhere.
         if header.entry_type().is_dir() {
             return Ok(());
         }
@@ -259,6 +285,8 @@ impl LayerWalk<'_> {
             return Ok(None);
         };
         let below_launch = |pair: &[&[u8]]| pair == [b"sbom".as_slice(), b"launch".as_slice()];
+        // By whole segments: `/layers/sbom/launcher` does not count. The elsewhere is for
+        // images whose `CNB_LAYERS_DIR` is missing or was changed.
         let place = if folders.len() >= self.launch.len()
             && self.launch.iter().zip(folders).all(|(a, b)| a == b)
         {
@@ -272,6 +300,7 @@ impl LayerWalk<'_> {
         Ok(Some((place, format, format!("/{path}"))))
     }
 
+    /// Reads a document to its end: it is checked and kept in one pass.
     fn document<R: Read>(
         &mut self,
         entry: &mut Entry<'_, R>,
@@ -282,6 +311,7 @@ impl LayerWalk<'_> {
         let offset = entry.raw_file_position();
         let mut keeping = self.keeper.begin(offset, size);
         let (remarks, length) = check(entry, &path, |bytes| self.keeper.add(&mut keeping, bytes))?;
+        // The archive ends within the document.
         if length != size {
             return Err(SbomError::Tar(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -311,6 +341,8 @@ impl LayerWalk<'_> {
     }
 }
 
+/// The segments of a path as file systems read it. The exporter writes absolute names,
+/// other tools relative ones or `./`.
 fn segments(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/')
         .filter(|segment| !segment.is_empty() && *segment != b".")
@@ -325,7 +357,8 @@ fn launch_folder(layers_dir: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The format by a file's name. A whiteout (`.wh.…`) is no file.
+/// The format by a file's name: `sbom.<ext>`, or `<name>.sbom.<ext>` with any name. A
+/// whiteout (`.wh.…`, image-spec "Whiteouts") is no file.
 fn format_of(name: &[u8]) -> Option<SbomFormat> {
     if name.starts_with(b".wh.") {
         return None;
@@ -338,7 +371,8 @@ fn format_of(name: &[u8]) -> Option<SbomFormat> {
 }
 
 /// Checks that a document is a JSON object while it is read; gives its length
-/// too.
+/// too. The bytes go to the validator before they are kept: a bad document costs no
+/// memory.
 fn check(
     document: &mut impl Read,
     path: &str,

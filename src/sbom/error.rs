@@ -1,4 +1,5 @@
-//! The faults of an image's SBOM.
+//! The faults of an image's SBOM. All of them end the run (exit code 116): an image that
+//! says it has an SBOM is not signed as if it had none.
 
 use std::io;
 
@@ -101,7 +102,7 @@ pub enum Exceeded {
 debug_as_display!(Exceeded);
 
 /// Text of the image, safe to print: shortened, control and format characters
-/// escaped.
+/// escaped. Quotes stay: messages have it in backticks.
 pub(super) fn shown(text: &[u8]) -> String {
     const LENGTH: usize = 300;
     String::from_utf8_lossy(text)

@@ -12,10 +12,11 @@ use tar::Entry;
 
 use super::error::{Exceeded, SbomError, shown};
 
-/// Go's `archive/tar` reads no larger extended header either.
+/// Go's `archive/tar` reads no larger extended header either (`maxSpecialFileSize`).
 const MAX_EXTENDED_HEADER: u64 = 1 << 20;
 
-/// The fields that extended headers set for the entry after them.
+/// The fields that extended headers set for the entry after them. A PAX header and a long
+/// name may both stand before one entry; they have to agree.
 #[derive(Default)]
 pub(super) struct ExtendedFields {
     pub(super) path: Option<Vec<u8>>,
@@ -30,6 +31,11 @@ impl ExtendedFields {
         self.kinds.is_empty()
     }
 
+    /// A PAX header (`x`) for the next entry. A path or size that stands twice has
+    /// to be the same both times: readers take different ones.
+    ///
+    /// # Errors
+    /// On records that are malformed or doubtful.
     pub(super) fn read_pax<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
         self.note(b'x', entry)?;
         let records = extended_header(entry)?;
@@ -46,6 +52,10 @@ impl ExtendedFields {
         Ok(())
     }
 
+    /// A long name of GNU's (`L`) for the next entry, with a NUL behind it or without.
+    ///
+    /// # Errors
+    /// On an empty name, and on one that differs from a PAX header's.
     pub(super) fn read_long_name<R: Read>(
         &mut self,
         entry: &mut Entry<'_, R>,
@@ -62,6 +72,11 @@ impl ExtendedFields {
         self.name(name)
     }
 
+    /// A long name of a link's target (`K`): no link is a document. It is read all the
+    /// same, so that it counts and is bounded.
+    ///
+    /// # Errors
+    /// On a second one for the same entry.
     pub(super) fn pass_over_link_name<R: Read>(
         &mut self,
         entry: &mut Entry<'_, R>,
@@ -90,6 +105,7 @@ impl ExtendedFields {
         Ok(())
     }
 
+    /// Notes the name of the next entry.
     fn name(&mut self, name: Vec<u8>) -> Result<(), SbomError> {
         if self.path.as_ref().is_some_and(|path| *path != name) {
             return Err(SbomError::Entry {
@@ -101,6 +117,8 @@ impl ExtendedFields {
         Ok(())
     }
 
+    /// Notes the size of the next entry; it is compared with that of the entry's own
+    /// header, which nothing here overrides.
     fn size(&mut self, size: u64) -> Result<(), SbomError> {
         if self.size.is_some_and(|known| known != size) {
             return Err(malformed_pax());
@@ -145,6 +163,8 @@ fn is_time(text: &[u8]) -> bool {
     is_integer(seconds) && rest.iter().skip(1).all(u8::is_ascii_digit)
 }
 
+/// A refusal that names the entry by its own header: the extended one may be what is
+/// wrong.
 fn refused<R: Read>(entry: &Entry<'_, R>, reason: &'static str) -> SbomError {
     SbomError::Entry {
         path: shown(&entry.path_bytes()),
@@ -171,6 +191,7 @@ fn global_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<(), SbomError> {
     Ok(())
 }
 
+/// The content of an extended header, of a size that is checked before it is read.
 fn extended_header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, SbomError> {
     if entry.size() > MAX_EXTENDED_HEADER {
         let exceeded = Exceeded::ExtendedHeader(MAX_EXTENDED_HEADER);
@@ -199,6 +220,7 @@ fn pax_records(mut bytes: &[u8]) -> Result<Vec<PaxRecord<'_>>, SbomError> {
 type PaxRecord<'a> = (&'a [u8], &'a [u8]);
 
 fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
+    // The length counts itself, the space and the newline; none has 20 digits.
     let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
     let length = usize::try_from(decimal(bytes.get(..space)?)?).ok()?;
     let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
@@ -207,6 +229,7 @@ fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
     Some(((key, value), bytes.get(length..)?))
 }
 
+/// The words for a header that no reader could take apart.
 fn malformed_pax() -> SbomError {
     SbomError::Tar(io::Error::new(
         io::ErrorKind::InvalidData,

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use tar::Header;
 
+/// The fields of a header of 512 bytes (POSIX.1-2017, pax, "ustar Interchange Format").
 const MODE: Range<usize> = 100..108;
 const UID: Range<usize> = 108..116;
 const GID: Range<usize> = 116..124;
@@ -31,7 +32,8 @@ const STAR_TRAILER: Range<usize> = 508..512;
 /// skip more than their size, or take them for extended headers.
 const KINDS: &[u8] = b"\x0001234567xgLK";
 
-/// Why readers could understand a header differently. `None`: they do not.
+/// Why readers could understand a header differently. `None`: they do not. Names and
+/// paths are not looked at, they are those of `documents`.
 pub(super) fn doubt(header: &Header) -> Option<&'static str> {
     if !header
         .as_old()
@@ -79,6 +81,7 @@ fn has_doubtful_number(header: &Header) -> bool {
     let has_devices = header.as_ustar().is_some() || header.as_gnu().is_some();
     let devices = DEVICE.into_iter().filter(|_| has_devices);
     let mut others = [MODE, UID, GID, MTIME].into_iter().chain(devices);
+    // The `tar` crate goes by its own reading of these two: it has to be Go's.
     let size = header.entry_size().ok().map(i128::from);
     let checksum = header.cksum().ok().map(i128::from);
     others.any(|range| of(range).is_none()) || of(SIZE) != size || of(CHECKSUM) != checksum
@@ -92,6 +95,7 @@ fn number(field: &[u8]) -> Option<i128> {
     }
 }
 
+/// Go trims blanks and NULs on both sides, and takes a field of nothing else for 0.
 fn octal(field: &[u8]) -> Option<i128> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
     let start = field.iter().position(|byte| !is_padding(byte));

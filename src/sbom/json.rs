@@ -2,7 +2,11 @@
 //!
 //! It holds one state and one bit per open container, never a value: a document
 //! of any size is checked while it flows by. It accepts exactly the grammar in
-//! strict UTF-8, and reports valid values that no reader written in Go accepts.
+//! strict UTF-8, and reports valid values that no reader written in Go accepts
+//! (SBOM-7).
+//!
+//! `serde_json` can ignore values as well, and then checks neither their UTF-8 nor how
+//! deep they lie. A fuzzer holds both to the same grammar.
 
 /// The deepest nesting that is accepted. Go's `encoding/json` and protobuf stop
 /// at 10 000, and a document is embedded in a statement before they read it.
@@ -12,6 +16,7 @@ pub(super) const MAX_DEPTH: usize = 9_990;
 #[derive(thiserror::Error, PartialEq, Eq)]
 #[error("{reason}, at byte {offset}")]
 pub struct JsonError {
+    /// Counted from 0.
     pub offset: u64,
     pub reason: JsonFault,
 }
@@ -63,32 +68,42 @@ fn is_infinite(number: &[u8]) -> bool {
     number.parse().is_ok_and(f64::is_infinite)
 }
 
-/// Checks bytes as they come.
+/// Checks bytes as they come. After an error it is of no more use.
 pub(super) struct Validator {
     state: Expecting,
     open: Nesting,
     /// The number that is being read, as far as it is kept.
     number: Vec<u8>,
+    /// Whether the last character was the first half of an escaped surrogate pair.
     high_surrogate: bool,
     remarks: Remarks,
+    /// Of the next byte.
     offset: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expecting {
+    /// The object itself: no other value is a document.
     Start,
+    /// A name, or the end of an empty object.
     FirstName,
+    /// A name: after a comma no end may follow.
     Name,
     Colon,
+    /// A value, or the end of an empty array.
     FirstItem,
     Value,
+    /// A comma, or the end of the innermost container.
     AfterValue,
     Text(Half, TextStep),
+    /// The rest of `true`, `false` or `null`.
     Literal(&'static [u8]),
     Number(NumberState),
+    /// Whitespace alone.
     End,
 }
 
+/// The half of a member that a string is; a value may stand in an array too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Half {
     Name,
@@ -105,6 +120,7 @@ enum TextStep {
     Utf8(u8, u8, u8),
 }
 
+/// The part of a number that was read last (RFC 8259, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NumberState {
     Minus,
@@ -147,6 +163,8 @@ impl Validator {
     /// On the first byte that cannot belong to a JSON object.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), JsonError> {
         while let Some((byte, rest)) = bytes.split_first() {
+            // Most bytes of a document are plain text of strings: they are passed over in
+            // one go.
             if matches!(self.state, Expecting::Text(_, TextStep::Plain)) {
                 let plain = bytes.iter().take_while(|b| is_plain(**b)).count();
                 if plain > 0 {
@@ -182,6 +200,8 @@ impl Validator {
         }
     }
 
+    /// One byte. Strings, numbers and literals know their bytes; between tokens
+    /// whitespace is allowed.
     fn step(&mut self, byte: u8) -> Result<(), JsonFault> {
         match self.state {
             Expecting::Text(role, text) => self.text(role, text, byte),
@@ -195,6 +215,7 @@ impl Validator {
     fn structure(&mut self, byte: u8) -> Result<(), JsonFault> {
         match (self.state, byte) {
             (Expecting::Start, b'{') => self.open(JsonContainer::Object),
+            // RFC 8259, section 8.1, lets readers skip it; Go's do not.
             (Expecting::Start, 0xEF) if self.offset == 0 => Err(JsonFault::ByteOrderMark),
             (Expecting::Start, _) => Err(JsonFault::NotAnObject),
             (Expecting::FirstName | Expecting::Name, b'"') => {
@@ -268,6 +289,8 @@ impl Validator {
         }
     }
 
+    /// A byte after a part of a number. The first byte that does not belong to it ends
+    /// it, and is then read as a byte behind a value.
     fn number(&mut self, number: NumberState, byte: u8) -> Result<(), JsonFault> {
         use NumberState::{Exponent, Fraction, Integer, Mark, Minus, Point, Sign, Zero};
         let next = match (number, byte) {
@@ -322,6 +345,7 @@ impl Validator {
         self.go(Expecting::Text(role, next))
     }
 
+    /// A digit of `\uXXXX`; the last one tells whether it is half of a pair.
     fn hex(&mut self, left: u8, value: u16, byte: u8) -> Result<TextStep, JsonFault> {
         let digit = char::from(byte).to_digit(16).ok_or(JsonFault::Escape)?;
         let value = value << 4 | digit as u16;
@@ -376,6 +400,8 @@ enum JsonContainer {
 /// The open containers, one bit each.
 #[derive(Default)]
 struct Nesting {
+    /// A bit that is set stands for an object. The words of containers that were closed
+    /// stay: the next one overwrites its bit.
     objects: Vec<u64>,
     depth: usize,
 }

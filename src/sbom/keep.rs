@@ -4,7 +4,7 @@
 //! Neither memory nor time may grow beyond the cost of the layer itself.
 //! Reading a document from the layer means decompressing all bytes before it,
 //! every time; so a document far from the beginning is packed. A layer whose
-//! packed documents take many times its own size is refused.
+//! packed documents take many times its own size is refused (`spec/decisions/0021`).
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -22,7 +22,8 @@ const PLAIN_DOCUMENT: u64 = 1 << 20;
 /// The most bytes of all documents together that are kept as they are.
 const PLAIN_IN_TOTAL: u64 = 4 << 20;
 /// A document stays in the layer if the bytes before it are at most this many
-/// times its own size.
+/// times its own size: all readings of all documents together then take at most four
+/// times what the documents have.
 const NEAR: u64 = 3;
 /// The bytes that all packed documents together may take beyond twice the
 /// blob's size. More is needed only if the blob was packed with a larger window
@@ -33,6 +34,7 @@ const PACKED_BESIDE: u64 = 24 << 20;
 pub(super) struct DocumentKeeper<'a> {
     blob: &'a Bytes,
     compressed: Compressed,
+    /// The bytes that are kept as they are, and the packed ones.
     plain: u64,
     packed: u64,
     /// One for all documents: a new one for each would leave holes in the heap,
@@ -59,7 +61,8 @@ impl<'a> DocumentKeeper<'a> {
         }
     }
 
-    /// How to keep a document that lies at `offset` of the archive.
+    /// How to keep a document that lies at `offset` of the archive, decided before it is
+    /// read, by the size that its header states.
     pub(super) fn begin(&self, offset: u64, size: u64) -> Keeping {
         // Each reader of zstd holds a window, which may be large.
         let is_near = offset <= size.saturating_mul(NEAR) && self.compressed == Compressed::Gzip;
@@ -74,7 +77,8 @@ impl<'a> DocumentKeeper<'a> {
         }
     }
 
-    /// The next bytes of the document.
+    /// The next bytes of the document. The limit is looked at with each piece, so that
+    /// memory never exceeds it by more than one.
     ///
     /// # Errors
     /// If all packed documents take too much.
@@ -90,6 +94,7 @@ impl<'a> DocumentKeeper<'a> {
         Ok(())
     }
 
+    /// Whether the packed documents and `more` bytes keep to the limit.
     fn check_packed(&self, more: usize) -> Result<(), SbomError> {
         let most = 2 * self.blob.len() as u64 + PACKED_BESIDE;
         match self.packed + more as u64 > most {
@@ -124,6 +129,8 @@ impl<'a> DocumentKeeper<'a> {
         }
     }
 
+    /// A part of the archive. In a blob that is not compressed it is the blob's own
+    /// memory.
     fn in_the_layer(&self, offset: u64, length: u64) -> Content {
         let archive = match self.compressed {
             Compressed::Not => self.blob.as_ref(),
@@ -147,8 +154,9 @@ impl<'a> DocumentKeeper<'a> {
     }
 }
 
-/// Bytes of a verified archive, decompressed anew each time they are read,
-/// with all that lies before them.
+/// Bytes of an archive, decompressed anew each time they are read, with all that lies
+/// before them. The archive was verified when the documents were handed out, and its
+/// blob in memory does not change.
 struct Span {
     blob: Bytes,
     offset: u64,

@@ -5,6 +5,9 @@
 //! `CNB_LAYERS_DIR` in the config's environment the folder that the paths of the
 //! layer start with. Old labels have other shapes beside `sbom`; only `sbom` is
 //! looked at.
+//!
+//! Config and label are read once, as streams: of environment and diffIDs no more is
+//! held than is needed.
 
 use std::fmt;
 
@@ -17,7 +20,8 @@ use crate::oci::{Bounded, Descriptor, Digest, ImageManifest};
 
 const DEFAULT_LAYERS_DIR: &str = "/layers";
 
-/// The layer that holds an image's SBOM documents.
+/// The layer that holds an image's SBOM documents, as the image says. Nothing of it was
+/// fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SbomLayer {
     /// The compressed blob, as the manifest describes it.
@@ -53,7 +57,8 @@ struct RootFs {
     diff_ids: Option<Bounded<String, MAX_LAYERS>>,
 }
 
-/// The first `CNB_LAYERS_DIR` of an environment; no other entry is held.
+/// The first `CNB_LAYERS_DIR` of an environment; no other entry is held. The exporter
+/// always sets it.
 struct Env(Option<String>);
 
 impl<'de> Deserialize<'de> for Env {
@@ -92,7 +97,8 @@ struct SbomLabel {
 }
 
 /// Finds the SBOM layer of an image. `None`: the image has no label, or the
-/// label names no SBOM layer.
+/// label names no SBOM layer (SBOM-1): it was built with a Platform API before 0.9, or by
+/// something else than the lifecycle, and there is nothing to export.
 ///
 /// # Errors
 /// On a config or label that cannot be read, and on a label that points nowhere.
@@ -114,6 +120,8 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
     else {
         return Ok(None);
     };
+    // From here on the image says that it has an SBOM: what is missing is an error
+    // (SBOM-2).
     let diff_id: Digest = sha.parse().map_err(SbomError::LabelDigest)?;
     let diff_ids = config.rootfs.and_then(|rootfs| rootfs.diff_ids);
     let descriptor = layer_of(&diff_id, &sha, diff_ids.as_ref(), image)?;
@@ -125,7 +133,9 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
     }))
 }
 
-/// With equal diffIDs the first counts: their archives are equal too.
+/// The descriptor at the place of the diffID: config and manifest list the layers in the
+/// same order (image-spec v1.1, "rootfs"), which only equal numbers can show. With equal
+/// diffIDs the first counts: their archives are equal too.
 fn layer_of(
     diff_id: &Digest,
     sha: &str,
@@ -150,6 +160,7 @@ fn layer_of(
         .ok_or_else(|| SbomError::NotALayer(diff_id.clone()))
 }
 
+/// `<layers>`; a relative one could be below anything.
 fn layers_dir(env: Option<&Env>) -> String {
     env.and_then(|Env(folder)| folder.as_deref())
         .filter(|folder| folder.starts_with('/'))

@@ -15,7 +15,8 @@ use super::label::SbomLayer;
 use crate::oci::ahead::read_ahead;
 use crate::oci::digest::{Digest, Hasher};
 
-/// The limits of an SBOM layer.
+/// The limits of an SBOM layer (SBOM-5). All but that of paths can be set by flags; each
+/// is judged while bytes come, so that a bomb costs no more than its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerLimits {
     /// Bytes of the compressed blob.
@@ -25,16 +26,19 @@ pub struct LayerLimits {
     /// How many times the blob's size the archive may have, once it is larger
     /// than [`RATIO_FLOOR`].
     pub ratio: u64,
-    /// Entries of the archive.
+    /// Entries of the archive, extended headers included.
     pub entries: u64,
     /// Bytes of an entry's path.
     pub path: usize,
 }
 
+/// The defaults. A layer is held in memory as it came, and cosign reads no attestation
+/// over 128 MiB: honest layers stay far below (`spec/limits.md`).
 pub const MAX_COMPRESSED: u64 = 512 << 20;
 pub const MAX_EXPANDED: u64 = 2 << 30;
 pub const MAX_RATIO: u64 = 200;
 pub const MAX_ENTRIES: u64 = 10_000;
+/// Linux opens no longer path.
 pub const MAX_PATH: usize = 4 << 10;
 
 /// The size from which on the ratio counts: a small archive of repetitive
@@ -44,7 +48,8 @@ pub const RATIO_FLOOR: u64 = 64 << 20;
 /// Of a tar archive.
 const BLOCK: u64 = 512;
 
-/// From this size on, a blob is decompressed by a thread of its own.
+/// From this size on, a blob is decompressed by a thread of its own: hashing and walking
+/// take another processor meanwhile.
 const LARGE: u64 = 256 << 10;
 
 /// The largest window of a zstd frame. `zstd` needs 8 MiB up to level 19, the
@@ -66,7 +71,8 @@ impl Default for LayerLimits {
 }
 
 impl LayerLimits {
-    /// How far a blob of `size` bytes may expand.
+    /// How far a blob of `size` bytes may expand: the limit that comes first, as the
+    /// error that will name it.
     fn expanded_of(&self, size: u64) -> Exceeded {
         let bytes = size.saturating_mul(self.ratio).max(RATIO_FLOOR);
         if bytes < self.expanded {
@@ -79,7 +85,8 @@ impl LayerLimits {
     }
 }
 
-/// Checks a blob against its descriptor in the manifest.
+/// Checks a blob against its descriptor in the manifest: limits first, then the size,
+/// then the digest, so that no more is hashed than may be there.
 pub(super) fn verify_blob(
     layer: &SbomLayer,
     blob: &Bytes,
@@ -108,12 +115,15 @@ pub(super) fn verify_blob(
     Ok(())
 }
 
-/// The archive in a blob, read once, with all its bytes counted and hashed.
+/// The archive in a blob, read once, with all its bytes counted and hashed, those behind
+/// its end included.
 pub(super) struct Metered {
     reader: Box<dyn Read + Send>,
     hasher: Hasher,
     count: u64,
     limit: (u64, Exceeded),
+    /// The cause of an error that was given out as an [`io::Error`], which is all that a
+    /// reader can say to the `tar` crate.
     failure: Option<SbomError>,
 }
 
@@ -140,7 +150,10 @@ impl Metered {
 
     /// Reads one block more after the first block of zeros, which ends an
     /// archive. Go refuses an archive whose next block is incomplete, or not
-    /// all zeros.
+    /// all zeros; an archive may also end with its last entry.
+    ///
+    /// # Errors
+    /// On another end, and on a blob that cannot be decompressed so far.
     pub(super) fn check_end(&mut self) -> Result<(), SbomError> {
         let mut block = Vec::new();
         if let Err(error) = self.by_ref().take(BLOCK).read_to_end(&mut block) {
@@ -153,7 +166,11 @@ impl Metered {
         Ok(())
     }
 
-    /// Reads the rest and checks that the whole is the archive with `diff_id`.
+    /// Reads the rest and checks that the whole is the archive with `diff_id`. Bombs lie
+    /// behind an archive as well: the limits hold to the end.
+    ///
+    /// # Errors
+    /// On another archive, and on a rest that cannot be decompressed or is too long.
     pub(super) fn verify(mut self, diff_id: &Digest) -> Result<(), SbomError> {
         if let Err(error) = io::copy(&mut self, &mut io::sink()) {
             return Err(self.failure().unwrap_or(SbomError::Inflate(error)));
@@ -217,9 +234,11 @@ fn archive(blob: Bytes) -> Box<dyn Read + Send> {
     read_ahead(|| Ok(inflate(blob.clone()))).unwrap_or_else(|_| inflate(blob.clone()))
 }
 
-/// The archive in a blob, from its first byte.
+/// The archive in a blob, from its first byte. Anything after the last member or frame is
+/// an error (SBOM-4): some readers stop before it.
 pub(super) fn inflate(blob: Bytes) -> Box<dyn Read + Send> {
     match Compressed::of(&blob) {
+        // Of several members in a row all count, as for Go and gzip itself.
         Compressed::Gzip => Box::new(MultiGzDecoder::new(Cursor::new(blob))),
         Compressed::Zstd => Box::new(ZstdFrames::new(blob)),
         Compressed::Not => Box::new(Cursor::new(blob)),
@@ -243,7 +262,10 @@ impl ZstdFrames {
         }
     }
 
-    /// Goes to the next frame. `false`: there is none.
+    /// Goes to the next frame, past skippable ones. `false`: there is none.
+    ///
+    /// # Errors
+    /// On bytes that are no frame, and on one that wants too much memory.
     fn advance(&mut self) -> io::Result<bool> {
         loop {
             let rest = self.source.fill_buf()?;
@@ -270,6 +292,8 @@ impl ZstdFrames {
         }
     }
 
+    /// Compares the checksum of a frame that has one: the decoder computes it, and leaves
+    /// comparing to its caller.
     fn finish_frame(&mut self) -> io::Result<()> {
         self.inside = false;
         match self.decoder.get_checksum_from_data() {
@@ -284,6 +308,8 @@ impl ZstdFrames {
 impl Read for ZstdFrames {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() && (self.inside || self.advance()?) {
+            // The decoder holds back a window's worth until the frame ends, so that some
+            // blocks give nothing out yet.
             while self.decoder.can_collect() < buffer.len() && !self.decoder.is_finished() {
                 let missing = buffer.len() - self.decoder.can_collect();
                 self.decoder
@@ -317,7 +343,8 @@ fn skippable(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The window that a frame asks for (RFC 8878, section 3.1.1.1), read before
-/// anything is allocated for it.
+/// anything is allocated for it. With a single segment it is the size of the content,
+/// whose field has 1, 2, 4 or 8 bytes, the second of which counts from 256.
 fn zstd_window(bytes: &[u8]) -> Option<u64> {
     let (descriptor, rest) = bytes.get(4..)?.split_first()?;
     let is_single_segment = descriptor & 0x20 != 0;

@@ -4,6 +4,11 @@
 //! Implements `spec/sbom.md`. Knows no network: the caller fetches the config
 //! and the layer's blob. Nothing touches the disk, and no document is handed
 //! out before both digests of the layer are verified.
+//!
+//! The layer is the image's own word: everything in it may be hostile, and may be as
+//! large as the limits allow. Reading may keep a processor busy for seconds, so that
+//! `phase` runs it beside the requests. The claim about a document, and its place, are
+//! left to `phase` as well.
 
 mod attachment;
 mod cyclonedx;

@@ -32,6 +32,7 @@ impl Bom {
     }
 }
 
+/// The error of a document at `path`.
 pub(super) fn refused(path: &str, bad: BadPart) -> SbomError {
     let path = path.to_owned();
     let reason = match bad {
@@ -47,18 +48,22 @@ pub(super) fn refused(path: &str, bad: BadPart) -> SbomError {
 pub(super) struct Merged<'a> {
     /// The `N` of the highest `specVersion`, `1.N`.
     pub(super) minor_version: u32,
+    /// Arrays, joined in the documents' order.
     pub(super) lists: Ordered<MemberPath<'a>, ItemSet<'a>>,
+    /// Everything else, with the value of each document that has it: whether they agree
+    /// is known at the end.
     pub(super) singles: Ordered<MemberPath<'a>, Vec<Single<'a>>>,
+    /// Items of `metadata.properties` that keep what cannot be merged.
     pub(super) properties: Vec<String>,
     /// The length of the properties' names if the documents agree on nothing.
     names: usize,
 }
 
 /// The most bytes of the properties' names: each holds the path of its
-/// document.
+/// document, of up to 4 KiB, for each member that documents disagree on.
 const MAX_NAMES: usize = 8 << 20;
 
-/// Items, each once.
+/// Items, each once, by their text. Two that differ in the order of members are two.
 #[derive(Default)]
 pub(super) struct ItemSet<'a> {
     pub(super) items: Vec<&'a str>,
@@ -79,6 +84,10 @@ pub(super) struct Single<'a> {
 }
 
 impl<'a> Merged<'a> {
+    /// Adds a minified document whose names are its own already.
+    ///
+    /// # Errors
+    /// On a document that is no CycloneDX 1.x BOM, and on more than is merged.
     pub(super) fn add(&mut self, document: &'a Bom) -> Result<(), SbomError> {
         let Bom { path, text } = document;
         let refuse = |reason| SbomError::NotMergeable {
@@ -94,6 +103,8 @@ impl<'a> Merged<'a> {
             .and_then(|version| version.strip_prefix("1.")?.parse().ok())
             .ok_or_else(|| refuse("its CycloneDX version is not 1.x"))?;
         self.minor_version = self.minor_version.max(minor);
+        // A BOM has its own; those of the documents say which ones were merged, and
+        // BOM-Links go by them.
         for name in ["serialNumber", "version"] {
             if let Some(text) = members.member(name) {
                 self.keep(&[name.into()], &Single { path, text });

@@ -1,4 +1,5 @@
-//! Values under keys, in the order in which the keys came first.
+//! Values under keys, in the order in which the keys came first: merging is deterministic
+//! (SBOM-9), and keeps the order of the first document.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,5 @@
-//! A BOM taken apart into the parts that are merged.
+//! A BOM taken apart into the parts that are merged, by the table of SBOM-9. Members that
+//! are not known here are parts like others: a newer CycloneDX has some.
 
 use std::borrow::Cow;
 
@@ -37,7 +38,7 @@ const CONTAINERS: [&[&str]; 6] = [
     &["definitions"],
 ];
 
-/// A part that is not of the type that CycloneDX gives it.
+/// A part that is not of the type that CycloneDX gives it, or one too many.
 pub(super) enum BadPart {
     Json(serde_json::Error),
     WrongType,
@@ -51,7 +52,10 @@ impl From<serde_json::Error> for BadPart {
 }
 
 impl<'a> BomParts<'a> {
-    /// Takes a minified BOM apart.
+    /// Takes a minified BOM apart, without a copy of its values.
+    ///
+    /// # Errors
+    /// On a member of another type than its place has, and on more than [`MAX_MEMBERS`].
     pub(super) fn of(bom: &'a str) -> Result<Self, BadPart> {
         let mut parts = Self::default();
         parts.add(Vec::new(), bom)?;
@@ -67,6 +71,8 @@ impl<'a> BomParts<'a> {
         items.chain(self.singles.iter().map(|(place, text)| (place, *text)))
     }
 
+    /// Adds the value at a place. It calls itself for the members of containers alone,
+    /// none of which lies deeper than two names.
     fn add(&mut self, place: MemberPath<'a>, text: &'a str) -> Result<(), BadPart> {
         if self.lists.len() + self.singles.len() > MAX_MEMBERS {
             return Err(BadPart::TooMany);
@@ -89,6 +95,7 @@ impl<'a> BomParts<'a> {
                 self.lists
                     .insert(0, (vec!["components".into()], vec![text]));
             }
+            // `tools` is an array before 1.5, and an object since (`write` joins both).
             Some(b'[') if !is_container || place == ["metadata", "tools"] => {
                 let items = text::items(text)?;
                 match place == ["metadata", "licenses"] && items.iter().any(is_expression) {
@@ -103,11 +110,13 @@ impl<'a> BomParts<'a> {
     }
 }
 
-/// A license expression stands alone in its list.
+/// A license expression stands alone in its list: such a list cannot be joined.
 fn is_expression(license: &&str) -> bool {
     BomObject::parse(license).is_ok_and(|license| license.member("expression").is_some())
 }
 
+/// Whether a member is an array in every version that has it. Anything else there is an
+/// error: beside the lists of others it would become a property, which no reader looks for.
 fn is_list(place: &MemberPath<'_>) -> bool {
     const LISTS: [&str; 10] = [
         "components",

@@ -62,7 +62,8 @@ type Fingerprint = [u8; 32];
 /// The names that the documents so far define.
 #[derive(Default)]
 pub(super) struct Names {
-    /// Each with the element that defines it.
+    /// Each with the element that defines it, by its fingerprint: two documents may hold
+    /// the same element.
     known: HashMap<String, Fingerprint>,
     /// The next number of a name that was renamed.
     numbers: HashMap<String, u64>,
@@ -72,7 +73,11 @@ pub(super) struct Names {
 
 impl Names {
     /// Renames those names of a minified document that an earlier one gives to
-    /// another element, and learns its names.
+    /// another element, and learns its names. Documents are adopted in their order; the
+    /// first keeps all its names.
+    ///
+    /// # Errors
+    /// On a document that cannot be taken apart, and on more than [`MAX_ITEMS`] in all.
     pub(super) fn adopt(&mut self, bom: String) -> Result<String, BadPart> {
         let room = MAX_ITEMS.saturating_sub(self.count);
         let elements = elements(&BomParts::of(&bom)?, room)?;
@@ -84,10 +89,12 @@ impl Names {
         }
         let names = self.fresh(colliding, &elements.named);
         let bom = rename(&bom, &names);
+        // Read again: fingerprints of renamed elements are others.
         self.learn(&self::elements(&BomParts::of(&bom)?, room)?);
         Ok(bom)
     }
 
+    /// Notes the names that a document defines.
     fn learn(&mut self, elements: &Elements<'_>) {
         for element in &elements.named {
             for name in &element.defines {
@@ -96,7 +103,9 @@ impl Names {
         }
     }
 
-    /// The names that an earlier document gave to something else.
+    /// The names that an earlier document gave to something else. An element that refers
+    /// to a renamed one is no longer the same as in the earlier document, so that its own
+    /// names collide as well: rounds go on until none is added, or there were [`ROUNDS`].
     fn colliding<'e>(&self, elements: &'e [Element<'_>]) -> BTreeSet<&'e str> {
         let mut colliding = BTreeSet::new();
         for round in 0..=ROUNDS {
@@ -151,7 +160,7 @@ impl Names {
     }
 }
 
-/// The parts of a BOM.
+/// The parts of a BOM, as far as names matter.
 struct Elements<'a> {
     /// Those that have names in them.
     named: Vec<Element<'a>>,
@@ -161,12 +170,15 @@ struct Elements<'a> {
 
 /// A part of a BOM with the names in it.
 struct Element<'a> {
+    /// Of an element that defines nothing, that of nothing: it is never compared.
     fingerprint: Fingerprint,
     defines: Vec<Cow<'a, str>>,
     /// The names that it refers to, its own definitions included.
     refers: Vec<Cow<'a, str>>,
 }
 
+/// The elements of a document, in its order.
+///
 /// # Errors
 /// On more than `most` parts and names.
 fn elements<'a>(parts: &BomParts<'a>, most: usize) -> Result<Elements<'a>, BadPart> {
@@ -187,7 +199,7 @@ fn elements<'a>(parts: &BomParts<'a>, most: usize) -> Result<Elements<'a>, BadPa
     Ok(elements)
 }
 
-/// No more than `most` names of a part are looked for.
+/// A part with the names in it. No more than `most` names are looked for.
 fn element<'a>(place: &MemberPath<'_>, text: &'a str, most: usize) -> Element<'a> {
     let (mut defines, mut refers) = (Vec::new(), Vec::new());
     // An array of names alone is not wrapped in the member that holds it.
@@ -219,6 +231,8 @@ fn element<'a>(place: &MemberPath<'_>, text: &'a str, most: usize) -> Element<'a
     }
 }
 
+/// The document with its names replaced wherever they stand as references; every other
+/// byte is copied. A name in a text that is no reference stays.
 fn rename(bom: &str, names: &BTreeMap<&str, String>) -> String {
     let mut renamed = String::with_capacity(bom.len());
     let mut copied = 0;

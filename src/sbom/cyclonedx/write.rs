@@ -1,4 +1,5 @@
-//! The parts of all documents, written as one BOM.
+//! The parts of all documents, written as one BOM. Memory holds the documents and the
+//! BOM as text, and between them borrowed parts, but for those that are made anew.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,10 +20,14 @@ const LOWEST_VERSION: u32 = 4;
 const TOOLS: [&str; 2] = ["metadata", "tools"];
 const TOOL_COMPONENTS: [&str; 3] = ["metadata", "tools", "components"];
 
+/// The BOM: its head, `metadata`, values, then lists, each in the order in which the
+/// documents had them first.
 pub(super) fn bom(mut merged: Merged<'_>) -> String {
     let mut bom = WrittenValue::default();
     bom.put(&["metadata".into()], WrittenValue::default());
     let mut lists = std::mem::take(&mut merged.lists).into_entries();
+    // Values first: those that differ become properties, which are written below with
+    // the list of properties.
     write_singles(&mut merged, &lists, &mut bom);
     let has_tool_object = lists
         .iter()
@@ -43,6 +48,7 @@ pub(super) fn bom(mut merged: Merged<'_>) -> String {
             true => dependencies(&list.items),
             false => as_they_are(list.items),
         };
+        // Behind the documents' own properties, if they have some.
         if place == ["metadata", "properties"] {
             items.extend(
                 std::mem::take(&mut merged.properties)
@@ -73,14 +79,15 @@ fn with_head(minor: u32, bom: &WrittenValue<'_>) -> String {
     let body = text.len();
     // Writing to a string cannot fail.
     let _ = write!(text, "{bom}");
+    // The members follow a head of members: their opening brace goes.
     text.remove(body);
     let known = serial_number(text.get(body..).unwrap_or_default());
     text.replace_range(number, &known);
     text
 }
 
-/// A value that all documents have stands once; values that differ are kept as
-/// properties.
+/// A value on which all documents that have it agree stands once; values that differ
+/// are kept as properties, and so is one where another document has a list.
 fn write_singles<'a>(
     merged: &mut Merged<'a>,
     lists: &[(MemberPath<'a>, ItemSet<'a>)],
@@ -100,7 +107,8 @@ fn write_singles<'a>(
     }
 }
 
-/// The merged BOM is as new as the newest document, if all state their time.
+/// The merged BOM is as new as the newest document, if all state their time. Otherwise
+/// the times stay what they are: values that agree, or properties.
 fn keep_newest(said: &mut Vec<Single<'_>>) {
     let time = |said: &Single<'_>| text::string(said.text)?.parse::<Timestamp>().ok();
     let times: Option<Vec<Timestamp>> = said.iter().map(time).collect();
@@ -115,6 +123,7 @@ fn starts_with_tools(place: &MemberPath<'_>) -> bool {
     place.iter().zip(TOOLS).all(|(name, tools)| name == tools)
 }
 
+/// Takes the list at a place out of the others.
 fn take<'a>(lists: &mut Vec<(MemberPath<'a>, ItemSet<'a>)>, place: &[&str]) -> ItemSet<'a> {
     match lists.iter().position(|(known, _)| *known == place) {
         Some(index) => lists.remove(index).1,
@@ -126,7 +135,8 @@ fn as_they_are(items: Vec<&str>) -> Vec<Cow<'_, str>> {
     items.into_iter().map(Cow::from).collect()
 }
 
-/// A tool of the form before 1.5 as a component.
+/// A tool of the form before 1.5 as a component. A component must have a name; a tool
+/// need not.
 fn tool_component(tool: &str) -> Cow<'_, str> {
     let Ok(members) = BomObject::parse(tool) else {
         return tool.into();
@@ -170,6 +180,8 @@ fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
     groups.iter().map(|group| dependency(group)).collect()
 }
 
+/// One entry of several with the same `ref`: lists are joined, and of other members the
+/// first counts. A single entry stays as it is.
 fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     if let [entry] = entries {
         return (*entry).into();
@@ -202,7 +214,8 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     WrittenValue::BomObject(members).to_string().into()
 }
 
-/// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8).
+/// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8): a random one would
+/// make another attachment of the same documents in each run.
 fn serial_number(body: &str) -> String {
     let digest = Digest::of(body.as_bytes());
     let hex = |range| digest.hex().get(range).unwrap_or_default();
