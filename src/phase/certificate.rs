@@ -1,4 +1,4 @@
-//! A signatory's own certificate: who vouches for its key where no service is
+//! A signatory's own certificate: its PKI vouches for its key, and no service is
 //! asked to (`spec/evidence.md`, "Certificates").
 //!
 //! A signature does not cover the certificate, so that a new certificate of the
@@ -19,13 +19,15 @@ use crate::proof::chain::{self, ChainError, Usage};
 use crate::proof::key::VerifyingKey;
 use crate::signature::PublicKey;
 
-/// Who certified the identity: Fulcio's two extensions for it.
+/// Fulcio's two extensions for the issuer of the identity's token: the raw bytes, and
+/// the same as a UTF8String (fulcio v1.8.8 `docs/oid-info.md`). Private PKIs have
+/// neither.
 const ISSUERS: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1"),
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8"),
 ];
 
-/// A certificate of the signatory's key, whose chain holds.
+/// A certificate of the signatory's key, whose chain held when its time began.
 #[derive(Debug)]
 pub struct OwnCertificate {
     leaf: Certificate,
@@ -43,9 +45,12 @@ pub struct CertificateFile {
     pub path: PathBuf,
 }
 
+/// Which of the two files it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateRole {
+    /// `certificate`
     Leaf,
+    /// `certificate-chain`
     Chain,
 }
 
@@ -82,7 +87,9 @@ pub enum OwnCertificateError {
 debug_as_display!(OwnCertificateError);
 
 impl OwnCertificate {
-    /// Takes a certificate, and the issuers of its file if there is one.
+    /// Takes a certificate, and the issuers of its chain's file if there is one. The
+    /// chain is verified at the time from which the certificate is valid, as cosign does
+    /// before it signs: an expired certificate is not refused here.
     ///
     /// # Errors
     /// On a chain that does not lead to its last certificate, or did not when the
@@ -107,6 +114,7 @@ impl OwnCertificate {
     /// # Errors
     /// If it does not.
     pub fn check(&self, at: Timestamp) -> Result<(), OwnCertificateError> {
+        // As its own root, a certificate is checked for its time, version and uses.
         let holds = match self.issuers.split_last() {
             Some((root, between)) => self.leads(between, root, at),
             None => self.leads(&[], &self.leaf, at),
@@ -117,7 +125,7 @@ impl OwnCertificate {
         })
     }
 
-    /// The leaf, then its issuers.
+    /// The leaf, then its issuers, the root last.
     pub fn certificates(&self) -> Vec<Certificate> {
         let leaf = std::iter::once(&self.leaf);
         leaf.chain(&self.issuers).cloned().collect()
@@ -148,7 +156,8 @@ impl OwnCertificate {
 
     /// Whether certificates that stand with a signature in this form are as good as
     /// this one at `at`: of the same key and names, and with a chain to the same
-    /// root. Without a chain nothing but the certificate itself can be trusted.
+    /// root (EVD-10): so a renewed certificate does not write every place again. Without
+    /// a chain nothing but the certificate itself can be trusted.
     pub fn is_stood_for_by(&self, standing: &[Vec<u8>], form: Form, at: Timestamp) -> bool {
         let certificates = standing.iter().map(|der| Certificate::from_der(der));
         let Ok(certificates) = certificates.collect::<Result<Vec<_>, _>>() else {
@@ -193,9 +202,10 @@ impl OwnCertificate {
     }
 }
 
-/// The certificates that stand with a signature in a form. At a tag the last one is
-/// taken for a root that verifiers have anyway: if no root is at hand, the last issuer
-/// stands there twice. A bundle has no root.
+/// The certificates that stand with a signature in a form (EVD-7, EVD-8). At a tag
+/// cosign 2 takes the last one off, for a root that verifiers have anyway: if no root is
+/// at hand, the last issuer stands there twice. A bundle with a chain is none to cosign
+/// up to 3.1.2, and with a root in it none to later ones either.
 pub(super) fn verifier(leaf: &Certificate, issuers: &[Certificate], form: Form) -> Verifier {
     let is_root = |certificate: &&Certificate| certificate.is_self_signed();
     let issuers: Vec<&Certificate> = match form {
@@ -210,7 +220,8 @@ pub(super) fn verifier(leaf: &Certificate, issuers: &[Certificate], form: Form) 
     Verifier::Certificates(all.map(|one| one.as_der().to_vec()).collect())
 }
 
-/// Whether both are one key; the parameters of RSA keys may be left out.
+/// Whether both are one key. Their bytes may differ: the parameters of RSA keys may be
+/// left out.
 fn is_same(one: &PublicKey, other: &PublicKey) -> bool {
     let key = |public: &PublicKey| {
         let key = VerifyingKey::from_der(public.as_der()).ok()?;

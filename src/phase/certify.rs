@@ -3,7 +3,9 @@
 //!
 //! It is the first request of a run whose effect stays for ever: a certificate is
 //! shown in a public log. A run whose signatures all hang there already asks for
-//! none.
+//! none. The order is unusual, and possible since a signature does not cover its
+//! certificate: cosign asks first, and publishes an identity before it knows whether it
+//! can sign.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +36,9 @@ struct Needed<'a> {
     root: &'a Arc<TrustedRoot>,
 }
 
-/// Takes the step.
+/// Takes the step: one certificate for each key and authority, however many
+/// signatures need it. Each is verified before it is kept (EVD-63, EVD-64). The private
+/// keys are gone by now; the requests were signed when they were made.
 ///
 /// # Errors
 /// On an authority that issues no certificate, or one that does not hold.
@@ -51,6 +55,7 @@ pub async fn certify(mut signed: SignedWants, client: &Client) -> Result<SignedW
     });
     let mut issued = BTreeMap::new();
     issued.extend(try_join_all(asked).await?);
+    // Each form shows other certificates of the same chain.
     for want in signed.wants_mut() {
         let Draft::Claim(stated) = &want.wanted.draft else {
             continue;
@@ -79,7 +84,7 @@ pub(super) fn in_words(want: &SignedWant) -> Option<String> {
 
 impl<'a> Needed<'a> {
     /// The certificate that a signature of this run needs. One that hangs there has
-    /// its own.
+    /// its own: its verifier is no mere key.
     fn by(want: &'a SignedWant) -> Option<(Issuance, Self)> {
         let record = &want.key;
         let applicant = record.applicant.as_ref()?;

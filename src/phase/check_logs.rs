@@ -17,6 +17,7 @@ use crate::envelope::Form;
 /// # Errors
 /// On the first signatory whose signatures are not taken.
 pub fn check_logs(wants: &Wants, keys: &Keys) -> Result<(), PhaseError> {
+    // Once for each signatory, and not for each of its images.
     let mut said = BTreeSet::new();
     for want in wants.as_slice() {
         let Draft::Claim(stated) = &want.draft else {
@@ -27,6 +28,7 @@ pub fn check_logs(wants: &Wants, keys: &Keys) -> Result<(), PhaseError> {
         let Some(choice) = logs.and_then(|witnesses| witnesses.services.logs.as_ref()) else {
             continue;
         };
+        // Rekor v1 is sent envelopes whole; to v2 a hash is enough.
         if let Some(length) = stated.too_long_for(choice) {
             return Err(PhaseError::TooLongForLog {
                 image: want.subject.to_string(),

@@ -1,8 +1,12 @@
 //! Step 1 of the RFC: read access to the registries of the images, and their
-//! digests are those of the report. Only GET and HEAD.
+//! digests are those of the report (SIG-20 to 22, 66 and 67). Only GET and HEAD.
 //!
 //! An image is read by its first tag and hashed: one request proves that the
-//! tag still points there and that the bytes are the report's.
+//! tag still points there and that the bytes are the report's. A registry's own word
+//! for a digest, in a header, proves neither.
+//!
+//! The SBOM layer is read here as well, since it is content of the image; its rules
+//! are those of [`sbom`](crate::sbom).
 
 use std::sync::Arc;
 
@@ -29,7 +33,7 @@ pub struct Readable {
 }
 
 impl Readable {
-    /// Every image of the report, in its order.
+    /// Every image of the report, in its order. Their documents are the same.
     pub fn subjects(&self) -> &[Arc<Subject>] {
         &self.subjects
     }
@@ -51,6 +55,8 @@ pub async fn check_read(
 ) -> Result<Readable, PhaseError> {
     let grace = &GracePeriod::new(registries);
     let checks = plan.images().iter().enumerate();
+    // All are awaited: the first image of the report that fails is reported, and not
+    // the one whose registry answers first.
     let checks = join_all(checks.map(|(index, image)| async move {
         let (manifest, subject) = check_image(image, registries, grace).await?;
         let described = manifest.descriptor();
@@ -77,6 +83,7 @@ pub async fn check_read(
     })
 }
 
+/// One image by all its tags. A digest among the tags is read like one.
 async fn check_image(
     image: &Image,
     registries: &Registries,
@@ -96,11 +103,14 @@ async fn check_image(
     let found = found.await.map_err(unreadable(image))?;
     let manifest = match found {
         Some(manifest) if *manifest.digest() == image.digest => manifest,
+        // Asked once, at the end of the grace period, and not for each look.
         other => {
             let other = other.as_ref().map(Manifest::digest);
             return Err(why_not(image, first, other, registries).await);
         }
     };
+    // Even if no SBOM is exported: whatever is signed must be an image or an index,
+    // and not both at once (SIG-67).
     let subject = manifest
         .to_subject()
         .map_err(|source| PhaseError::Manifest {
@@ -135,7 +145,9 @@ async fn check_tag(
     }
 }
 
-/// The SHA-256 digest of what a tag shows, whatever its registry calls it by.
+/// The SHA-256 digest of what a tag shows, whatever its registry calls it by: some
+/// call everything by `sha512`, and the report's digest is SHA-256
+/// (`spec/decisions/0023`).
 async fn digest_of(tag: &Reference, registries: &Registries) -> Result<Option<Digest>, StoreError> {
     match registries.head_manifest(tag).await? {
         Some(digest) if digest.algorithm() != HashAlgorithm::Sha256 => {
@@ -179,8 +191,9 @@ fn unreadable(image: &Image) -> impl Fn(StoreError) -> PhaseError {
     }
 }
 
-/// Looks whether the tags are still where they were checked to be. What was
-/// signed is the report's digest in any case, so that nothing of this fails.
+/// Looks whether the tags are still where they were checked to be (SIG-48). The
+/// report's digest is signed in any case, so that nothing of this fails. One `HEAD` for
+/// each tag.
 pub async fn warn_of_moved_tags(subjects: &[Arc<Subject>], registries: &Registries) {
     let tags = subjects
         .iter()
@@ -194,6 +207,7 @@ pub async fn warn_of_moved_tags(subjects: &[Arc<Subject>], registries: &Registri
         .filter(|(_, tag)| matches!(tag.version(), Version::Tag(_)));
     join_all(tags.map(|(signed, tag)| async move {
         match registries.head_manifest(tag).await {
+            // Only reading the whole manifest would tell, and no warning is worth it.
             Ok(Some(digest)) if digest.algorithm() != signed.algorithm() => {}
             Ok(Some(digest)) if digest == *signed => {}
             Ok(Some(digest)) => warn!(
@@ -210,7 +224,8 @@ pub async fn warn_of_moved_tags(subjects: &[Arc<Subject>], registries: &Registri
     .await;
 }
 
-/// Tells a moved tag from an image that is not there at all.
+/// Tells a moved tag from an image that is not there at all, by one `GET` of the
+/// report's digest: the user's remedies differ.
 async fn why_not(
     image: &Image,
     tag: &Reference,
@@ -218,6 +233,7 @@ async fn why_not(
     registries: &Registries,
 ) -> PhaseError {
     let is_there = match tag.version() {
+        // It has just been asked for by its digest.
         Version::Digest(_) => false,
         Version::Tag(_) => match registries.get_manifest(&image.reference()).await {
             Ok(manifest) => manifest.is_some(),
@@ -241,6 +257,12 @@ async fn why_not(
     }
 }
 
+/// The documents of an image's SBOM layer; none without that layer, or without a
+/// document in a standard format, which is no error (SIG-31). Reads the config, finds
+/// the layer by its label (`spec/sbom.md`), and keeps its blob in memory.
+///
+/// # Errors
+/// On a label that names no layer, and on a layer that is damaged or over a limit.
 async fn read_sbom(
     image: &Image,
     subject: &oci::Signable,
@@ -248,6 +270,7 @@ async fn read_sbom(
     limits: &Limits,
     grace: &GracePeriod<'_>,
 ) -> Result<Vec<Document>, PhaseError> {
+    // `spec/decisions/0003`: an SBOM belongs to the image of one platform.
     let oci::Signable::Image(manifest) = subject else {
         info!(%image, "{image} is an index of several images: it has no SBOM of its own to export");
         return Ok(Vec::new());
@@ -288,6 +311,8 @@ async fn read_sbom(
     Ok(documents)
 }
 
+/// Says how many documents there are, and warns of those that readers stumble over
+/// (`spec/sbom.md`): they are exported all the same, their bytes unchanged (SIG-28).
 fn report(image: &Image, documents: &[Document]) {
     if documents.is_empty() {
         info!(%image, "{image} has no SBOM document in a standard format: nothing to export");

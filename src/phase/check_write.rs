@@ -1,5 +1,10 @@
 //! Step 2 of the RFC: write access wherever something will hang, before
-//! anything visible is written. Upload sessions and reading the places.
+//! anything visible is written. Upload sessions and reading the places (SIG-23,
+//! SIG-24).
+//!
+//! An upload session is the one request that a registry grants to writers alone and
+//! that leaves nothing behind. A token with the scope `push` proves less, at Docker Hub
+//! for one (docker/hub-feedback#1771, by go-containerregistry `pkg/v1/remote/check.go`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +23,26 @@ use crate::store::registry::Registries;
 /// Sessions opened ahead: a payload and a config are the least that a new
 /// signature needs.
 const SESSIONS: usize = 2;
-/// The most sessions that are open before there is something to upload.
+/// The most sessions that are open before there is something to upload: registries
+/// keep state for each.
 const SESSIONS_AT_MOST: usize = 32;
 
 /// Proof of step 2, with what hangs at each place.
 pub struct Writable {
     places: BTreeMap<Place, WritablePlace>,
-    /// Places that were looked at, and are not written.
+    /// Places that were looked at, and are not written: to tell mixed forms.
     beside: BTreeMap<Place, Standing>,
 }
 
 /// A place as it was read.
 pub(super) struct WritablePlace {
     pub(super) found: Standing,
-    /// Those of a tag that is newly made.
+    /// For a tag that is newly made; one that exists keeps its own.
     pub(super) media_types: MediaTypes,
 }
 
 impl Writable {
-    /// What hangs at a place, if it was read.
+    /// The standing of a place, if it was read.
     pub(super) fn found(&self, place: &Place) -> Option<&Standing> {
         let written = self.places.get(place).map(|there| &there.found);
         written.or_else(|| self.beside.get(place))
@@ -47,13 +53,16 @@ impl Writable {
     }
 }
 
-/// Takes the step. The sessions stay open: they become the first uploads.
+/// Takes the step. The sessions stay open: they become the first uploads, so that
+/// the proof costs no request. Sessions that are not used are cancelled at the end of
+/// the run.
 ///
 /// # Errors
 /// On a registry that does not answer or refuses, and on a place that holds
 /// something the signer must not replace.
 pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writable, PhaseError> {
     let wanted = plan.places();
+    // In their order, so that the error is the same in each run.
     let destinations = plan.destinations();
     let sessions = join_all(destinations.iter().map(|repository| async move {
         open_sessions(repository, SESSIONS, registries).await?;
@@ -67,6 +76,8 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
             .iter()
             .map(|place| look(place, plan.formats(), registries)),
     );
+    // All are awaited, also after a failure: a session that is granted late must be
+    // known, to be cancelled.
     let (sessions, found, seen) = futures_util::join!(sessions, reading, looking);
     sessions.into_iter().collect::<Result<Vec<()>, _>>()?;
     let mut places = BTreeMap::new();
@@ -85,7 +96,8 @@ pub async fn check_write(plan: &Plan, registries: &Registries) -> Result<Writabl
 }
 
 /// Reads a place that is not written. No reader finds a signature in something
-/// that it does not take for one. For a warning alone no run fails.
+/// that it does not take for one. For a warning alone no run fails (SIG-86); for
+/// `-strict-formats` a place that cannot be read is an error, since it might hide ours.
 async fn look(
     place: &Place,
     formats: Formats,
@@ -100,7 +112,9 @@ async fn look(
 
 /// Opens the other sessions that the uploads will need, as far as that can be
 /// known before the keys are open: where nothing hangs yet, everything has
-/// to be uploaded. Of several repositories some may mount what others have.
+/// to be uploaded. That takes their round trips off the way, and costs no request.
+/// With several repositories it is left out: they may mount each other's blobs
+/// (`spec/decisions/0008`).
 ///
 /// # Errors
 /// On a registry that does not answer or refuses.

@@ -32,10 +32,12 @@ const MOST_LINKS: usize = 40;
 /// A disk that does not take this much takes no receipt.
 const PROBE: [u8; 4096] = [0; 4096];
 
-/// A file that the run has read, by what it is to the run.
+/// A file that the run has read, and its role in the run.
 #[derive(Clone, Debug)]
 pub struct Input {
+    /// By device and inode: no other name, and no link, leads around it.
     identity: Inode,
+    /// In words, for the error.
     role: String,
 }
 
@@ -62,14 +64,17 @@ enum Way {
         target: PathBuf,
         standing: Option<File>,
     },
+    /// Where the name cannot be given to another file.
     Overwrite(File),
+    /// A pipe, a device or our own output.
     Append(File),
 }
 
 impl Destination {
-    /// Finds out how a receipt can be written to `path`, and whether. Links are
-    /// followed. A pipe that nobody has opened for reading is waited for, until
-    /// `until` at most.
+    /// Finds out how a receipt can be written to `path`, and whether, by making a file
+    /// beside it and removing that again. Links are followed. A pipe that nobody has
+    /// opened for reading is waited for, until `until` at most. Files stay open until the
+    /// receipt is written, so that their names may change meanwhile.
     ///
     /// # Errors
     /// On a path that leads to an input, to a folder, a socket or a disk, or to
@@ -80,6 +85,7 @@ impl Destination {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::new_file(path),
             Err(error) => return Err(error.into()),
         };
+        // Before anything is opened for writing.
         let identity = Inode::of(&metadata);
         if let Some(input) = inputs.iter().find(|input| input.identity == identity) {
             return Err(DestinationError::Input(input.role.clone()));
@@ -122,6 +128,7 @@ impl Destination {
             // A reader that holds the descriptor would not see a new file.
             return Ok(Self(Way::Overwrite(standing?)));
         }
+        // The file that the links lead to is replaced, and not the link.
         let target = fs::canonicalize(path)?;
         let replaceable = probe_beside(&target).and_then(|()| may_move(&target, metadata));
         match (replaceable, standing) {
@@ -141,6 +148,7 @@ impl Destination {
     /// unless the disk fails, and on a reader that is gone or does not read.
     pub(super) fn write(self, text: &[u8]) -> Result<(), DestinationError> {
         match self.0 {
+            // The name may have become a mount point since, or the folder read-only.
             Way::Replace { target, standing } => replace(&target, text).or_else(|error| {
                 match standing.filter(|standing| is_at(standing, &target)) {
                     Some(standing) => overwrite(&standing, text),
@@ -154,9 +162,11 @@ impl Destination {
     }
 }
 
+/// Gives the name to a new file, in one step: a reader sees the old text or the new one.
 fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = beside(target)?;
     file.write_all(text)?;
+    // Or the name could outlive a power cut, and the text not.
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
     Ok(())
@@ -200,6 +210,7 @@ fn append(mut file: File, text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A pipe may have been filled by another writer since it was ready.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -218,7 +229,8 @@ fn own_output(identity: Inode) -> Option<File> {
     is_it(io::stdout().as_fd()).or_else(|| is_it(io::stderr().as_fd()))
 }
 
-/// Opens a pipe for writing, as soon as somebody reads.
+/// Opens a pipe for writing, as soon as somebody reads: without a reader the system
+/// answers ENXIO to an opener that does not wait (fifo(7)).
 fn open_pipe(path: &Path, until: Instant) -> Result<File, DestinationError> {
     let until = until.min(Instant::now() + PATIENCE);
     loop {
@@ -240,7 +252,8 @@ fn open_without_waiting(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Where the last of the links leads that begin at `path`.
+/// The end of the links that begin at `path`, which need not exist:
+/// [`fs::canonicalize`] wants it to.
 fn end_of_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -313,9 +326,11 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Makes a file beside `target`, and removes it again.
 fn probe_beside(target: &Path) -> io::Result<()> {
+    // Removed where the temporary file is dropped.
     beside(target)?.write_all(&PROBE)
 }
 
+/// A new file in the folder of `target`: only there can it be given that name.
 fn beside(target: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
     tempfile::Builder::new()

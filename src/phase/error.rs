@@ -1,4 +1,5 @@
-//! Failures between the plan and the receipt.
+//! Failures between the plan and the receipt. Exit codes and remedies are left to `cli`,
+//! which matches on every variant.
 
 use std::fmt;
 use std::io;
@@ -42,7 +43,8 @@ impl fmt::Display for Stop {
     }
 }
 
-/// A step that failed.
+/// A step that failed. `signatory` is `configs[0]` and so on, `position` where that
+/// stands in `cosign.toml`.
 #[derive(thiserror::Error)]
 pub enum PhaseError {
     #[error(
@@ -52,6 +54,7 @@ pub enum PhaseError {
         position: Position,
         first: String,
         second: String,
+        /// The key of `cosign.toml` on which they disagree.
         key: &'static str,
     },
     #[error("the report lists `{tag}`, which is the image's own place for {kind}")]
@@ -85,6 +88,7 @@ pub enum PhaseError {
     },
     #[error(transparent)]
     OwnCertificate(OwnCertificateError),
+    /// A bug: reports without tags are refused when they are read.
     #[error("the report names no image")]
     NoTags,
     #[error("cannot read `{image}`")]
@@ -99,14 +103,17 @@ pub enum PhaseError {
         #[source]
         source: ManifestError,
     },
+    /// The image is there, and its tag shows another one.
     #[error("`{tag}` is now `{actual}`, but the report says `{expected}`")]
     Moved {
         tag: Box<Reference>,
         expected: Digest,
         actual: Digest,
     },
+    /// The image is there, and its tag is not.
     #[error("`{tag}` is gone; the report says that it is `{digest}`")]
     TagGone { tag: Box<Reference>, digest: Digest },
+    /// Neither by its tag nor by its digest.
     #[error("the registry has no image `{image}`, which the report calls `{tag}`")]
     Missing {
         tag: Box<Reference>,
@@ -164,16 +171,21 @@ pub enum PhaseError {
         #[source]
         source: Box<ServiceError>,
     },
+    /// Of a document that was read before and cannot be read again.
     #[error("cannot read what is to be stored")]
     Content(#[source] io::Error),
     #[error("cannot put what was signed into its form")]
     Seal(#[source] SealError),
+    // The next four are bugs. They are errors and not passed over: a signature that was
+    // asked for and left out would end with exit code 0.
     #[error("`{0}` has no key that was opened")]
     NoKey(String),
     #[error("`{0}` was not checked")]
     NoPlace(Place),
     #[error("something for `{0}` was not signed")]
     NoSignature(Place),
+    /// Work on a thread of its own has panicked; also given for a step that was
+    /// stopped, where nobody sees it.
     #[error("{0} ended unexpectedly")]
     Crashed(&'static str),
     #[error(transparent)]
@@ -184,6 +196,7 @@ pub enum PhaseError {
     Mixed(Mixture),
     #[error("stopped {0}")]
     Stopped(Stop),
+    /// Something visible was written, or may have been, before this failure.
     #[error("published in part")]
     InPart(#[source] Box<PhaseError>),
 }

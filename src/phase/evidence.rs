@@ -1,5 +1,7 @@
-//! Evidence: what a signatory wants with each of its signatures, and what witnesses
-//! are told of them (`spec/evidence.md`, "Witnessing").
+//! Evidence: the timestamps and log entries that a signatory wants with each of its
+//! signatures, and the bytes that witnesses are told of them (`spec/evidence.md`,
+//! "Timestamps", "Logs" and "Witnessing"). Asks nobody; whether evidence holds is left
+//! to [`proof`](crate::proof).
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use crate::signature::{Hash, Signature};
 /// The evidence that one signature is to have.
 #[derive(Clone, Copy)]
 pub(super) struct Required<'a> {
+    /// By which it is verified, whoever made it.
     pub(super) root: &'a Arc<TrustedRoot>,
     pub(super) timestamps: Option<&'a Choice>,
     pub(super) logs: Option<&'a Choice>,
@@ -30,9 +33,12 @@ pub(super) struct Required<'a> {
 /// The evidence that a signature has not got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
-    /// The signatory's own certificate.
+    /// The signatory's own certificate. Nobody is asked for it; the layer is written
+    /// again with it.
     pub(super) certificate: bool,
+    /// Fewer authorities have stamped it than the signing config wants.
     pub(super) timestamps: bool,
+    /// Fewer logs have it than the signing config wants.
     pub(super) entries: bool,
 }
 
@@ -43,7 +49,7 @@ impl Lacking {
 }
 
 impl Required<'_> {
-    /// What a signature lacks that nobody has vouched for.
+    /// All of it is lacking: a new signature, which nobody has vouched for.
     pub(super) fn all(&self) -> Lacking {
         Lacking {
             certificate: false,
@@ -56,8 +62,9 @@ impl Required<'_> {
 impl Signatory {
     /// The evidence that a signature of `stated` by this key is to have;
     /// none if nobody is asked to vouch for it. A tag has no room for entries of
-    /// logs that say no time, and some logs refuse some keys: whether that is to be
-    /// refused was decided before.
+    /// logs that say no time (EVD-58), and some logs refuse some keys (EVD-35): such
+    /// signatures go without, since `plan` and `check_logs` have refused a run in which
+    /// they must not (EVD-96).
     pub(super) fn required(&self, stated: &Stated, key: &KeyRecord) -> Option<Required<'_>> {
         let witnesses = self.witnesses.as_deref()?;
         let is_logged = |choice: &&Choice| stated.is_logged_by(choice, key);
@@ -89,13 +96,14 @@ impl Stated {
                 &verifying,
                 hash_of(key),
             ),
-            // It opened as a key that signs.
+            // Never of a key that was opened as one that signs; no log could take it.
             Err(_) => Err(Refusal::Hash),
         }
     }
 
-    /// The length of its envelope, if the logs of a choice are sent all of it and do
-    /// not take so much.
+    /// The length of its envelope in bytes, if the logs of a choice are sent all of it
+    /// and do not take so much (EVD-43). Known before anything is signed: a signature's
+    /// few bytes do not count.
     pub(super) fn too_long_for(&self, choice: &Choice) -> Option<u64> {
         let Payload::Statement(payload) = &*self.payload else {
             return None;
@@ -105,8 +113,9 @@ impl Stated {
         (is_sent && length > LONGEST_V1).then_some(length)
     }
 
-    /// The bytes that a timestamp of the signature covers (sigstore's
-    /// `cosign-bundle-spec`: at tags of attestations the whole envelope).
+    /// The bytes that a timestamp of the signature covers: the raw signature, and at
+    /// tags of attestations the whole envelope, as cosign does it (sigstore's
+    /// `cosign-bundle-spec`). So an attestation in both forms needs two timestamps.
     pub(super) fn stamped(&self, signature: &Signature) -> Content {
         match (self.form, &*self.payload) {
             (Form::Tag, Payload::Statement(payload)) => payload.envelope(signature),
@@ -116,7 +125,8 @@ impl Stated {
         }
     }
 
-    /// The signature as logs are told of it.
+    /// The signature as logs are told of it (EVD-36). Rekor v1 gets envelopes whole,
+    /// and so the very bytes that are stored (EVD-34).
     ///
     /// # Errors
     /// On a message that cannot be read, and on a verifier that is none.
@@ -151,7 +161,7 @@ impl Stated {
     }
 }
 
-/// All services of a choice have one version.
+/// All services of a choice have one version (EVD-52).
 fn version_of(choice: &Choice) -> RekorVersion {
     match choice.services.first().map(|service| service.version) {
         Some(1) => RekorVersion::V1,
@@ -172,7 +182,7 @@ fn entry_verifier(verifier: &Verifier) -> Option<EntryVerifier> {
     }
 }
 
-/// The certificate of a signature.
+/// The certificate of a signature; none of a key alone, nor where it cannot be read.
 pub(super) fn leaf(verifier: &Verifier) -> Option<Certificate> {
     match verifier {
         Verifier::Certificates(certificates) => Certificate::from_der(certificates.first()?).ok(),

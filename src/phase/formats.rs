@@ -1,6 +1,7 @@
 //! Mixed forms: the signatures of others that a run hides, or its own that are
-//! hidden, where both forms hang on one image (`spec/decisions/0025`). As soon as
-//! one bundle hangs there, cosign 2.6.3 and later read bundles alone.
+//! hidden, where both forms hang on one image (SIG-85, `spec/decisions/0025`). As soon
+//! as one bundle hangs there, cosign 2.6.3 and later read bundles alone (cosign v3.1.2
+//! `cmd/cosign/cli/verify/verify.go`).
 //!
 //! One `cosign.toml` agrees with itself by then (`CFG-20`); this is about what
 //! other runs have left.
@@ -26,10 +27,12 @@ struct Looked {
     place: Place,
     /// The layers of its tag of signatures, if that was read.
     layers: Option<Vec<Descriptor>>,
-    /// Whether a bundle hangs there, if the referrers were read.
+    /// Whether a bundle hangs there, if the referrers were read: anybody's, and even one
+    /// that cannot be parsed.
     has_bundles: Option<bool>,
-    /// Whether the run is to hang bundles there.
+    /// Whether the run is to hang bundles there. All its configs agree (CFG-20).
     hangs_bundles: bool,
+    /// The signatures of the run for this image, each once.
     own: Vec<OwnSignature>,
 }
 
@@ -54,6 +57,7 @@ pub async fn check_formats(
     warn: fn(&Mixture),
 ) -> Result<(), PhaseError> {
     let looked = looked(wants, writable, keys)?;
+    // A tag may hold a thousand signatures of one payload, each to be verified.
     let tasks = looked
         .into_values()
         .map(|looked| move || Ok(looked.mixture()));
@@ -78,9 +82,11 @@ fn looked(
         let Draft::Claim(stated) = &want.draft else {
             continue;
         };
+        // Attestations are not compared: a signatory's come with its signature.
         if !matches!(*stated.claim, Claim::Image { .. }) {
             continue;
         }
+        // As a tag has it, whatever form this want has.
         let payload = stated.claim.payload(Form::Tag);
         let payload = payload.map_err(PhaseError::Content)?;
         let own = OwnSignature {
@@ -116,13 +122,15 @@ impl Looked {
     /// The forms that the run would mix here, as far as the places were read.
     fn mixture(self) -> Option<Mixture> {
         let (layers, has_bundles) = (self.layers.as_ref()?, self.has_bundles?);
-        // What is added to its like is seen wherever that is.
+        // Bundles beside bundles, and layers beside layers, are seen together.
         if self.hangs_bundles == has_bundles {
             return None;
         }
         let made = |own: &OwnSignature| layers.iter().any(|layer| own.made(layer));
         let is_theirs = |layer: &&Descriptor| !self.own.iter().any(|own| own.made(layer));
         let (place, hides) = (self.place.clone(), self.hangs_bundles);
+        // Signatures of ours in the other form do not count: the bundle is seen in the
+        // place of the layer, and a layer that hangs there already is not added.
         let hidden = match hides {
             true => layers.iter().filter(is_theirs).count(),
             false => self.own.iter().filter(|own| !made(own)).count(),
@@ -141,7 +149,8 @@ impl OwnSignature {
         self.digest == other.digest && Arc::ptr_eq(&self.signer, &other.signer)
     }
 
-    /// Whether the key has made the signature of `layer`, over the same payload.
+    /// Whether the key has made the signature of `layer`, over the same payload. With
+    /// other annotations it is another claim, and counts as of others.
     fn made(&self, layer: &Descriptor) -> bool {
         layer.digest == self.digest
             && envelope::signature_of(layer).is_some_and(|signature| {

@@ -3,8 +3,9 @@
 //! "Signatures made elsewhere").
 //!
 //! The names of files follow from their bytes, and nothing in them from the time:
-//! the same report and `cosign.toml` are the same folder. The index is written
-//! last, so that it lists no file that is not there.
+//! the same report and `cosign.toml` are the same folder (EVD-74). A later run computes
+//! the same names and finds the signatures by them (`spec/decisions/0031`). The index is
+//! written last, so that it lists no file that is not there.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,7 +32,7 @@ struct Generation {
     standing: usize,
 }
 
-/// Takes the step.
+/// Takes the step. Writes to the folder alone; doing it again writes nothing.
 ///
 /// # Errors
 /// On a folder that holds other messages, or does not take these.
@@ -53,7 +54,8 @@ pub async fn generate(
     Ok(())
 }
 
-/// Configs whose keys are at hand are checked like the others.
+/// Configs whose keys are at hand are checked like the others. They are named, since a
+/// config that should have had `signatures` would otherwise be missed in silence.
 fn say_left_out(plan: &Plan) {
     let others = plan
         .signatories()
@@ -73,6 +75,9 @@ impl Generation {
             messages: BTreeMap::new(),
             standing: 0,
         };
+        // One entry for each message and key: both forms of an attestation are one
+        // message, and some messages name no repository, so that several images share
+        // them (EVD-72).
         let mut known: BTreeMap<(Digest, Digest), usize> = BTreeMap::new();
         let (_, wanted) = recognised.into_parts();
         let elsewhere = wanted.into_iter().filter(|recalled| {
@@ -99,8 +104,8 @@ impl Generation {
     }
 }
 
-/// The message of a claim with its entry in the index; nothing of what nobody
-/// signs.
+/// The message of a claim with its entry in the index; none of an attachment. Whether
+/// the signature hangs there already does not matter: the files are the same (EVD-74).
 fn to_sign(
     recalled: &Recalled,
     algorithm: &dyn ToString,

@@ -5,11 +5,15 @@ use std::fmt;
 use crate::oci::{Digest, Reference, Repository};
 
 /// A distinct (repository, digest) of the report, with its tags in that
-/// repository.
+/// repository. Nothing says yet that a registry has it: a [`Subject`](super::Subject)
+/// was read.
 #[derive(Clone, Debug)]
 pub struct Image {
     pub repository: Repository,
+    /// SHA-256, and the same of all images of a report (SIG-68).
     pub digest: Digest,
+    /// In the order of the report, each once; at least one. A digest reference may be
+    /// among them (SIG-9).
     pub tags: Vec<Reference>,
 }
 

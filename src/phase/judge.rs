@@ -1,9 +1,10 @@
 //! Judging: whether a signature that hangs at its place is ours, and how much of
-//! its evidence counts (`spec/evidence.md`, "Witnessing").
+//! its evidence counts (`spec/evidence.md`, "Witnessing"; EVD-10, EVD-65, EVD-92).
 //!
 //! Evidence that hangs somewhere is other people's bytes: it counts as far as the
 //! trusted root of this run verifies it, by the checks that new evidence has to
-//! pass.
+//! pass. Asks nobody; the candidates were read by
+//! [`attach::recall`](crate::attach::recall).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,9 +27,10 @@ use crate::witness::authority;
 
 /// A signature that hangs there and is ours.
 pub(super) struct Judged {
-    /// As it stands there.
+    /// As it stands there: sealed again, it must have the bytes that hang there.
     pub(super) standing: envelope::Signed,
-    /// With the evidence that counts: all of it if nothing is lacking.
+    /// With the evidence that counts: all of it if nothing is lacking, so that nothing
+    /// is written then. Otherwise a new layer is built on it.
     pub(super) counting: envelope::Signed,
     pub(super) lacking: Lacking,
 }
@@ -42,10 +44,11 @@ pub(super) struct Signing {
     pub(super) now: Timestamp,
 }
 
-/// Who verifies a signature that hangs there, as it stands there, and with the
-/// certificate that it is to have.
+/// The verifiers of a signature that hangs there.
 struct Verifiers {
+    /// As it stands there.
     theirs: Verifier,
+    /// With the certificate that it is to have.
     counts: Verifier,
 }
 
@@ -54,15 +57,19 @@ struct Verifiers {
 struct Weighed {
     timestamps: Vec<Evidence>,
     entries: Vec<Evidence>,
+    /// Of kinds that nothing here verifies: kept beside the rest.
     others: Vec<Evidence>,
+    /// The authorities of `timestamps`, each once: two stamps of one are one witness.
     authorities: BTreeSet<(String, Vec<u8>)>,
+    /// The ids of the logs of `entries`, likewise.
     logs: BTreeSet<Vec<u8>>,
-    /// When the signature was there already, as witnesses say.
+    /// The times at which the signature was there already, as witnesses say.
     times: Vec<Timestamp>,
 }
 
 impl Signing {
-    /// Judges a signature that hangs there; none if it is not ours for this claim.
+    /// Judges a signature that hangs there; none if it is not ours for this claim, or
+    /// if its certificate can neither stay nor be replaced.
     ///
     /// # Errors
     /// On a message that cannot be read.
@@ -78,6 +85,8 @@ impl Signing {
         let signed = |verifier: &Verifier, evidence| {
             stated.signed(candidate.signature.clone(), verifier.clone(), evidence)
         };
+        // A key's word alone: evidence was not even read (`Vouching::None`), and a layer
+        // with some is another layer.
         if !self.signatory.is_vouched() {
             let standing = signed(&theirs, Vec::new());
             return Ok(Some(Judged {
@@ -127,6 +136,8 @@ impl Signing {
         }
     }
 
+    /// The verifiers of a signature that our key accepts. Two facts tell the cases apart:
+    /// whether it stands there with a certificate, and whether the config has one.
     fn of_key(&self, stated: &Stated, candidate: &Candidate) -> Option<Verifiers> {
         let message = stated.payload.message();
         self.signer.verify(message, &candidate.signature).ok()?;
@@ -135,20 +146,22 @@ impl Signing {
         let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
         let (theirs, counts) = match (is_certified, &self.signatory.certificate) {
             (true, Some(_)) => {
-                // Whoever can write there can hang our signature beside anything.
+                // A signature does not cover its certificate: anybody who may write there
+                // can hang ours beside any. `is_certified` compares it with the config's.
                 leaf(&candidate.verifier)?.key().ok()?;
                 (candidate.verifier.clone(), candidate.verifier.clone())
             }
             (false, Some(_)) => (Verifier::Key(key.clone()), ours),
-            // Who verifies by the key alone looks at no certificate.
+            // A verifier that has the key alone looks at no certificate: the config wants
+            // the layer without.
             (true, None) if self.signatory.is_vouched() => return None,
             (_, None) => (ours.clone(), ours),
         };
         Some(Verifiers { theirs, counts })
     }
 
-    /// Whether the certificate that stands there may stay at each of the `times`; if
-    /// none does, whether our own may be put there.
+    /// Whether the certificate that stands there may stay, by each of the `times`
+    /// (EVD-10); where no certificate stands, whether our own may be put there.
     fn is_certified(&self, standing: &Verifier, form: Form, times: &[Timestamp]) -> bool {
         let mut times = times.iter();
         match (standing, &self.signatory.certificate) {
@@ -156,7 +169,8 @@ impl Signing {
                 times.all(|at| own.is_stood_for_by(standing, form, *at))
             }
             (_, Some(own)) => times.all(|at| own.check(*at).is_ok()),
-            // Nobody can say any more that an expired certificate was valid.
+            // An identity's. Once it has expired, evidence that is still lacking cannot
+            // be had any more: the claim is signed anew (EVD-65).
             (standing, None) => {
                 let leaf = leaf(standing);
                 leaf.is_none_or(|leaf| times.all(|at| leaf.is_valid_at(*at)))
@@ -164,6 +178,8 @@ impl Signing {
         }
     }
 
+    /// The verifier of a signature by a key that an authority of the trusted root has
+    /// certified for the identity of this run: the key itself is gone (EVD-65).
     fn of_identity(
         &self,
         applicant: &Applicant,
@@ -180,6 +196,7 @@ impl Signing {
         let is_theirs = applicant.token.identity().is_of(&leaf)
             && authority::is_trusted(&leaf, &others, &witnesses.root);
         let message = stated.payload.message();
+        // Last, since a document has to be read for it.
         let is_signed =
             is_theirs && keys::verify(leaf.public_key(), message, &candidate.signature).is_ok();
         Ok(is_signed.then(|| candidate.verifier.clone()))
@@ -205,8 +222,10 @@ impl Signing {
                 Evidence::Timestamp(response) => {
                     let stamped = Stamped::Sha256(&stamped);
                     let authorities = &required.root.timestamp_authorities;
+                    // Without a nonce: the question was another run's.
                     let verified =
                         timestamp::Timestamp::verify(response, stamped, None, authorities);
+                    // EVD-26
                     let in_time = |time| leaf.as_ref().is_none_or(|leaf| leaf.is_valid_at(time));
                     if let Ok(timestamp) = verified
                         && in_time(timestamp.time)
@@ -238,6 +257,8 @@ impl Signing {
 }
 
 impl Weighed {
+    /// The evidence that is lacking. More than enough is as good as enough; the
+    /// certificate is up to the caller.
     fn lacking(&self, required: Option<Required<'_>>) -> Lacking {
         let Some(required) = required else {
             return Lacking::default();
@@ -252,14 +273,15 @@ impl Weighed {
         }
     }
 
-    /// The times at which a certificate has to hold: those that are proven, and that
-    /// of the run if some are still to be.
+    /// The times at which a certificate has to hold: those that are proven, and the
+    /// time of the run if none is or new evidence is to be fetched, which will say it.
     fn proven(&self, lacking: Lacking, now: Timestamp) -> Vec<Timestamp> {
         let now = (self.times.is_empty() || !lacking.is_nothing()).then_some(now);
         self.times.iter().copied().chain(now).collect()
     }
 
-    /// The evidence that stays beside what is still lacking.
+    /// The evidence that stays in a new layer. A kind of which something is lacking is
+    /// fetched anew as a whole.
     fn counting(self, lacking: Lacking) -> Vec<Evidence> {
         let entries = self.entries.into_iter().filter(|_| !lacking.entries);
         let timestamps = self.timestamps.into_iter().filter(|_| !lacking.timestamps);

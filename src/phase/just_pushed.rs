@@ -9,14 +9,17 @@ use crate::store::registry::Registries;
 
 /// How long a registry may take, as for what the signer itself has written.
 const LONGEST: Duration = Duration::from_secs(5);
+/// The waits double from the first to the longest: some fifteen looks in all.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// One run's grace period for what is not shown yet: it ends for everything so long
-/// after the first disappointment. A run that is never disappointed asks
-/// nothing twice.
+/// after the first disappointment, so that an image that is gone, with all its tags and
+/// blobs, is told after five seconds and not after five for each. A run that is never
+/// disappointed asks nothing twice.
 pub(super) struct GracePeriod<'a> {
     registries: &'a Registries,
+    /// Set by the first look that finds too little.
     end: OnceLock<Instant>,
 }
 
@@ -29,7 +32,8 @@ impl<'a> GracePeriod<'a> {
     }
 
     /// Looks until the answer is none that `may_change`, or until the period is
-    /// over. Gives the last answer.
+    /// over. Gives the last answer. `may_change` is shown every answer, in their order,
+    /// and may remember them.
     pub(super) async fn look<A>(
         &self,
         look: impl AsyncFn() -> A,
@@ -50,6 +54,8 @@ impl<'a> GracePeriod<'a> {
         answer
     }
 
+    /// The rest of the period; `-retry-budget`, and half of the rest of `-timeout`, may
+    /// end it earlier (SIG-66).
     fn left(&self) -> Duration {
         let end = self
             .end

@@ -1,5 +1,6 @@
 //! A folder of messages: its files appear whole, and those of other runs are not
-//! mixed with them.
+//! mixed with them (EVD-71). Its files go through other hands before they are signed,
+//! and no run believes them: each computes its messages anew (`spec/decisions/0031`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +19,9 @@ use crate::oci::digest::{HashAlgorithm, Hasher};
 /// pre-authentication encoding.
 pub(super) const JSON: &str = "json";
 pub(super) const PAE: &str = "pae";
-/// The most that is read of an index which is longer than the new one.
+/// The most bytes that are read of an index which is longer than the new one.
 const LONGEST_INDEX: u64 = 8 << 20;
+/// Bytes of a message that are copied at a time.
 const PIECE: usize = 64 * 1024;
 
 /// A folder that takes messages.
@@ -35,6 +37,8 @@ pub enum GenerateError {
         #[source]
         source: io::Error,
     },
+    /// The index of another run; `image` is the first one that it names, in text that is
+    /// safe to print.
     #[error("`{}` lists other messages, of `{image}`", path.display())]
     OtherIndex { path: PathBuf, image: String },
     #[error("`{}` is there already, and is no index of messages", path.display())]
@@ -69,10 +73,11 @@ impl MessageFolder {
     }
 
     /// Writes the messages, by the names of their files, and their index. Gives how
-    /// many messages were not there yet.
+    /// many messages were not there yet. A run that ends in between leaves whole
+    /// messages without an index; running again completes them.
     ///
     /// # Errors
-    /// On what stands there of another run, on a message that cannot be read, and
+    /// On messages of another run in the folder, on a message that cannot be read, and
     /// on a folder that does not take them.
     pub(super) fn write(
         &self,
@@ -99,7 +104,8 @@ impl fmt::Display for MessageFolder {
     }
 }
 
-/// Messages of another run beside these could be signed by mistake.
+/// Messages of another run beside these could be signed by mistake. Files with other
+/// names, signatures among them, are left alone.
 fn refuse_others(
     folder: &Path,
     text: &str,
@@ -122,6 +128,7 @@ fn refuse_others(
     let entries = fs::read_dir(folder).map_err(|error| GenerateError::write(folder, error))?;
     let names = entries.flatten().map(|entry| entry.file_name());
     let names = names.filter_map(|name| name.into_string().ok());
+    // The first by name: the error is the same each time.
     let is_other = |name: &String| is_message(name) && !messages.contains_key(name);
     match names.filter(is_other).min() {
         Some(name) => Err(GenerateError::OtherMessage {
@@ -131,7 +138,7 @@ fn refuse_others(
     }
 }
 
-/// Whether a file has the name of a message.
+/// Whether a file has the name of a message, of whatever length its digits are.
 fn is_message(name: &str) -> bool {
     let is_digest = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let stem = [JSON, PAE]
@@ -147,7 +154,8 @@ fn is_message(name: &str) -> bool {
     digest.is_some_and(is_digest)
 }
 
-/// The index that is there, as far as it is compared.
+/// The index that is there, as far as it is compared. A link is not followed: it is no
+/// index of ours.
 fn standing_index(path: &Path, length: u64) -> Result<Option<Vec<u8>>, GenerateError> {
     let failed = |error| GenerateError::write(path, error);
     match fs::symlink_metadata(path) {
@@ -167,7 +175,7 @@ fn standing_index(path: &Path, length: u64) -> Result<Option<Vec<u8>>, GenerateE
     Ok(Some(bytes))
 }
 
-/// Whether the file there is a plain one with these bytes.
+/// Whether the file there is a plain one with these bytes; a link is none.
 fn stands(path: &Path, content: &Content) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.is_file() || metadata.len() != content.length() {
@@ -194,7 +202,7 @@ fn write_unless_there(folder: &Path, name: &str, content: &Content) -> Result<bo
 }
 
 /// In pieces: a document may be far larger than the memory that it is worth. The
-/// bytes must still be those that were named.
+/// bytes must still be those that were named: somebody is going to sign them.
 fn copy(content: &Content, file: &mut NamedTempFile) -> io::Result<()> {
     let mut reader = content.open()?;
     let mut hasher = Hasher::new(HashAlgorithm::Sha256);
@@ -217,7 +225,8 @@ fn copy(content: &Content, file: &mut NamedTempFile) -> io::Result<()> {
     }
 }
 
-/// Whoever signs may be somebody else: nothing in a message is secret.
+/// A new file beside the messages, readable by all: another user may sign, and nothing
+/// in a message is secret. Dropped without a name, it is removed.
 fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".generate-")

@@ -7,8 +7,14 @@
 //!   └───check_write─▶ Writable ──────────┘
 //! ```
 //!
-//! Before anything is recognised, [`check_formats`] compares what is to hang with
-//! the forms that hang there.
+//! Before anything is recognised, [`check_logs`] and [`check_formats`] refuse signatures
+//! that no log takes and forms that would hide others: both need open keys, and neither
+//! asks anybody. [`certify`] stands between `sign` and `witness`, since a log's entry
+//! holds the certificate.
+//!
+//! Steps 1 and 2 of the RFC are `check_read` and `check_write`, 3 and 4 `recognise`,
+//! `sign` and `publish`. Until `publish` writes its first manifest nothing visible has
+//! changed in a registry (SIG-32).
 //!
 //! The values that all steps share (images, signatories, witnesses, subjects,
 //! mixtures, stated claims) and their error stand in files that import no step.
@@ -101,8 +107,9 @@ use crate::store::Visible;
 use crate::store::registry::Registries;
 use crate::words::Count;
 
-/// How long a run that was stopped may take to learn what became of requests
-/// under way. Cancelling sessions comes on top; all in all less than 2 s.
+/// How long a run that was stopped may take to learn the outcome of manifests and
+/// sessions under way (WIRE-60). Cancelling sessions comes on top; all in all less
+/// than 2 s (SIG-57).
 const GRACE: Duration = Duration::from_millis(1000);
 /// How long a run that has published everything waits to learn whether a tag
 /// has moved.
@@ -111,18 +118,28 @@ const LOOKING: Duration = Duration::from_secs(5);
 /// How far a run goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// To the end, with this time to let what was written settle.
+    /// To the end, with this settle time (`spec/decisions/0007`).
     Sign(Settle),
-    /// Up to the first signature; of those that were made elsewhere, whether they
-    /// are there.
+    /// Up to the first signature (SIG-93). Signatures that were made elsewhere have
+    /// to be in their folder (EVD-76).
     Check,
-    /// As far, and then writes there what is to be signed elsewhere.
+    /// As far as a check; then the messages for keys elsewhere are written to the
+    /// folder (EVD-70).
     Generate(MessageFolder),
 }
 
-/// Runs all steps after [`prepare`], until done or until `stop`. What
-/// happened is in the receipt, also after a failure. Upload sessions that were
-/// not used are cancelled. `warn` says what the run mixes with others.
+/// Runs all steps after [`prepare`], until done or until `stop`. The receipt
+/// names the places that were written, and entries of logs, also after a failure.
+/// Upload sessions that were not used are cancelled and awaited (WIRE-5). `warn`
+/// says which forms the run mixes with others.
+///
+/// Running again with the same inputs completes a run that failed, and changes
+/// nothing after one that did not (SIG-37). Dropped before its end, it leaves
+/// sessions open: `stop` is the way to end it.
+///
+/// # Errors
+/// On the first step that fails; as [`PhaseError::InPart`] if something visible may
+/// have been written by then.
 pub async fn run(
     plan: &Plan,
     closed: Vec<ClosedKey>,
@@ -144,8 +161,9 @@ pub async fn run(
     (receipt, outcome)
 }
 
-/// Lets `steps` end by themselves when the run is to stop: their requests fail,
-/// and what has to be known is awaited.
+/// Lets `steps` end by themselves when the run is to stop: their requests fail, but
+/// for those whose outcome has to be known (WIRE-60). A run that is done meanwhile
+/// has succeeded; any error of its steps is taken for a consequence of the stop.
 async fn until(
     stop: impl Future<Output = Stop>,
     steps: impl Future<Output = Result<(), PhaseError>>,
@@ -168,6 +186,8 @@ async fn until(
     Err(stopped)
 }
 
+/// All steps, in their order. Each takes the result of the step before it, so that
+/// none can be left out.
 async fn steps(
     plan: &Plan,
     closed: Vec<ClosedKey>,
@@ -177,7 +197,10 @@ async fn steps(
     warn: fn(&Mixture),
     receipt: &mut Receipt,
 ) -> Result<(), PhaseError> {
+    // From the beginning: the time of publishing alone is too short to learn how
+    // late this machine wakes a thread (`spec/decisions/0007`).
     let lateness = Lateness::watch();
+    // Beside both checks, which wait for registries.
     let opening = open_keys(closed, registries.client());
     // The first failure does not stop the other check: sessions that it opens
     // must be known to be cancelled.
@@ -188,6 +211,7 @@ async fn steps(
     let (readable, writable) = (checks.0?, checks.1?);
     let wants = or_stopped(registries, Wants::read(plan, &readable)).await?;
     let subjects = readable.into_subjects();
+    // While keys are still being opened. The other tasks upload nothing.
     let more = async {
         match &task {
             Task::Sign(_) => open_more(plan, &wants, &writable, registries).await,
@@ -206,15 +230,20 @@ async fn steps(
     };
     let computing = async {
         let recognised = recognise(plan, wants, writable, &keys, registries).await?;
+        // The keys end here: none is in memory while somebody is asked or something
+        // is published (KEY-40).
         let signed = sign(recognised, keys).await?;
+        // Before the first request whose effect stays for ever (EVD-94).
         Stays::of(&signed).say();
         let signed = certify(signed, registries.client()).await?;
         let vouched = witness(signed, registries.client(), receipt).await?;
         seal(plan, vouched).await
     };
     let sealed = or_stopped(registries, computing).await?;
+    // Not dropped by a stop: it has to learn which manifests were taken.
     let publishing = publish(sealed, registries, settle, lateness, receipt);
     match settle {
+        // Asks for the fewest requests (`spec/decisions/0010`).
         Settle::Off => publishing.await,
         Settle::Measured | Settle::Fixed(_) => {
             watching_tags(publishing, &subjects, registries).await
@@ -222,7 +251,9 @@ async fn steps(
     }
 }
 
-/// The end of a run that signs nothing.
+/// The end of a run that signs nothing. A signature that was made elsewhere need not
+/// be in its folder if it hangs at its place (EVD-75): only for that a check looks for
+/// signatures that hang there.
 async fn end_unsigned(
     plan: &Plan,
     task: Task,
@@ -252,6 +283,7 @@ async fn watching_tags(
     subjects: &[Arc<Subject>],
     registries: &Registries,
 ) -> Result<(), PhaseError> {
+    // A run that writes nothing never looks.
     let looking = pin!(async {
         registries.until_written().await;
         warn_of_moved_tags(subjects, registries).await;
@@ -268,8 +300,8 @@ async fn watching_tags(
     }
 }
 
-/// A step that computes without asking a registry is not awaited once the run is
-/// stopped.
+/// A step that computes without writing to a registry is not awaited once the run is
+/// stopped. Its error is never shown: [`until`] says why the run stopped.
 async fn or_stopped<T>(
     registries: &Registries,
     step: impl Future<Output = Result<T, PhaseError>>,

@@ -1,6 +1,7 @@
 //! Opening the keys, beside the checks: scrypt is the longest computation of a
-//! run, and it needs 64 MiB or more for each key; of a key that signs elsewhere
-//! the public half is fetched.
+//! run (`spec/decisions/0012`), and it needs 64 MiB or more for each key; of a key that
+//! signs elsewhere the public half is fetched, and its version pinned. An identity gets
+//! a key of the run's own, and its token is fetched.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::signature::PublicKey;
 use crate::witness::token::{ClosedToken, SigstoreToken};
 
 /// Keys that are being opened: those that keep a processor busy, as many at a
-/// time as there are processors.
+/// time as there are processors, which also bounds the memory that scrypt takes. A
+/// run that fails meanwhile does not wait for them.
 pub struct Opening {
     keys: Vec<OpeningKey>,
 }
@@ -32,7 +34,8 @@ struct OpeningKey {
     task: JoinHandle<Result<(Signer, Option<Applicant>), OpenError>>,
 }
 
-/// Every key of the run, open.
+/// Every key of the run, open. Their private halves are wiped when this is dropped,
+/// at the end of `sign`.
 pub struct Keys {
     keys: Vec<OpenKey>,
 }
@@ -47,7 +50,8 @@ pub(super) struct OpenKey {
 /// The facts about a key that outlive it.
 pub(super) struct KeyRecord {
     pub(super) reference: Arc<KeyReference>,
-    /// The version of a key whose service keeps several.
+    /// The version of a key whose service keeps several; all signatures of the run are
+    /// by this one.
     pub(super) version: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) public_key: PublicKey,
@@ -57,10 +61,13 @@ pub(super) struct KeyRecord {
     pub(super) fingerprint: Digest,
 }
 
-/// Whoever asks an authority for a certificate of a key.
+/// An identity that asks an authority for a certificate of its key.
 pub(super) struct Applicant {
+    /// A secret that expires within minutes.
     pub(super) token: SigstoreToken,
     /// PEM of a certificate signing request, by which the key is shown to be at hand.
+    /// It is made while the private key is there: the authority is asked after that is
+    /// gone.
     pub(super) request: String,
 }
 
@@ -78,7 +85,8 @@ impl Applicant {
     }
 }
 
-/// Starts to open the keys.
+/// Starts to open the keys; [`Opening::finish`] waits for them. Asks the services of
+/// keys and identities, and no registry.
 pub fn open_keys(closed: Vec<ClosedKey>, client: &Arc<Client>) -> Opening {
     let processors = available_parallelism().map_or(1, usize::from);
     let permits = Arc::new(Semaphore::new(processors));
@@ -106,7 +114,9 @@ impl Opening {
     /// Waits for all keys.
     ///
     /// # Errors
-    /// On the first key, in the order of `cosign.toml`, that does not open.
+    /// On the first key, in the order of `cosign.toml`, that does not open, or that a
+    /// signatory has a certificate of another key for. The error is the same in each
+    /// run, whichever fails first.
     pub async fn finish(self) -> Result<Keys, PhaseError> {
         let mut keys = Vec::new();
         for opening in self.keys {
@@ -125,6 +135,7 @@ impl OpeningKey {
             key: Arc::clone(&self.reference),
             source: Box::new(source),
         })?;
+        // Signatories of one key may have different certificates of it.
         for certificate in self
             .signatories
             .iter()
@@ -218,13 +229,13 @@ impl Keys {
         self
     }
 
-    /// How many different keys there are.
+    /// How many different keys there are, whatever they are called by.
     pub(super) fn count(&self) -> usize {
         let fingerprints = self.keys.iter().map(|key| &key.record.fingerprint);
         fingerprints.collect::<HashSet<_>>().len()
     }
 
-    /// Those whose signatures are made elsewhere, between two runs.
+    /// The keys whose signatures are made elsewhere, between two runs.
     pub(super) fn elsewhere(self) -> Self {
         let keys = self.keys.into_iter();
         let keys = keys.filter(|key| matches!(*key.record.reference, KeyReference::Signatures(_)));

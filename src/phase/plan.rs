@@ -1,7 +1,8 @@
-//! Step 0: everything that can be known without asking a registry.
+//! Step 0: everything that can be known without asking a registry or a service.
 //!
-//! Both files are parsed by now; here every key and password file is read,
-//! images and places are named, and contradictions are found.
+//! Both files are parsed by now; here the files that `cosign.toml` names are read,
+//! images and places are named, and contradictions are found. Keys are opened later,
+//! beside the checks.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,28 +29,35 @@ use contradiction::refuse_contradictions;
 pub use keys::{ClosedKey, KeySettings};
 use keys::{read_keys, reference};
 
-/// The plan of a run.
+/// The plan of a run. It holds no secret: keys and passwords are [`ClosedKey`]s.
 pub struct Plan {
+    /// In the order of the report.
     images: Vec<Image>,
+    /// In the order of `cosign.toml`. Keys and wants share them, and are matched by
+    /// their address.
     signatories: Vec<Arc<Signatory>>,
+    /// Of every signature, by name.
     annotations: BTreeMap<String, String>,
     now: Timestamp,
     created: Option<Timestamp>,
     formats: Formats,
 }
 
-/// What a plan is made with, beside the two files.
+/// The settings of a plan, beside the two files.
 pub struct PlanSettings<'a> {
     pub keys: KeySettings<'a>,
-    /// The time at which certificates and those who vouch have to be valid.
+    /// The time at which certificates and witnesses have to be valid.
     pub now: Timestamp,
-    /// What stored objects say when they were made.
+    /// The time of creation that stored objects state (`SOURCE_DATE_EPOCH`, WIRE-73);
+    /// none states none.
     pub created: Option<Timestamp>,
-    /// What becomes of a run that mixes forms with others.
+    /// The treatment of a run that mixes forms with others.
     pub formats: Formats,
 }
 
-/// Makes the plan. Reads the files that `cosign.toml` names, and sends nothing.
+/// Makes the plan, and reads the keys of its signatories, each once, in the order of
+/// `cosign.toml`. Reads the files that `cosign.toml` names, and sends nothing; a pipe
+/// is waited for until the run's time is over.
 ///
 /// # Errors
 /// On files that cannot be used, and on configs that contradict each other.
@@ -95,6 +103,7 @@ pub fn prepare(
     };
     refuse_own_tags(&plan)?;
     refuse_contradictions(&plan.images, &plan.signatories, config)?;
+    // Secrets last: those of a plan that is refused are not read.
     let closed = read_keys(&plan.signatories, config, &settings.keys, settings.now)?;
     Ok((plan, closed))
 }
@@ -126,7 +135,8 @@ impl Plan {
     }
 
     /// Every place that may be written, with the media types it is created
-    /// with.
+    /// with. Signatories of one place agree on them, or its kind has no use for them.
+    /// A place may come to nothing: an image may have no SBOM.
     pub fn places(&self) -> BTreeMap<Place, MediaTypes> {
         let mut places = BTreeMap::new();
         for image in &self.images {
@@ -140,9 +150,10 @@ impl Plan {
         places
     }
 
-    /// The places that are looked at all the same: the other form's, beside each
-    /// place of signatures. Referrers are looked at only where forms are not to be
-    /// mixed: most legacy runs meet no bundle.
+    /// The places that are looked at although they are not written: the other form's,
+    /// beside each place of signatures (SIG-85). Referrers are looked at only where
+    /// forms are not to be mixed: most legacy runs meet no bundle, and would pay a
+    /// request for it (SIG-86, `spec/decisions/0025`).
     pub(super) fn places_beside(&self) -> BTreeSet<Place> {
         let is_strict = self.formats == Formats::Strict;
         let written = self.places();
@@ -186,6 +197,8 @@ impl Plan {
     }
 }
 
+/// One image for each repository of the report, whose tags all have one digest
+/// (SIG-25). A tag that stands there twice counts once.
 fn images(report: &Report) -> Vec<Image> {
     let mut images: Vec<Image> = Vec::new();
     let mut places: HashMap<&Repository, usize> = HashMap::new();
@@ -218,7 +231,7 @@ fn annotations(config: &CosignConfig) -> BTreeMap<String, String> {
     annotations
 }
 
-/// The image's own tags are not to be written. A host may have several names,
+/// The image's own tags are not to be written (SIG-33). A host may have several names,
 /// so that it does not count.
 fn refuse_own_tags(plan: &Plan) -> Result<(), PhaseError> {
     let tags = plan.images.iter().flat_map(|image| &image.tags);

@@ -1,4 +1,4 @@
-//! Computing on all processors.
+//! Computing on all processors, for work that would keep requests waiting.
 
 use std::thread::available_parallelism;
 
@@ -8,7 +8,11 @@ use super::error::PhaseError;
 use crate::beside;
 
 /// Runs tasks beside the requests, as many at a time as there are processors;
-/// gives their outcomes in the order of the tasks.
+/// gives their outcomes in the order of the tasks. A task that has begun runs to its
+/// end, also if this future is dropped.
+///
+/// # Errors
+/// On the first task, in their order, that fails or panics; later ones are not begun.
 pub(super) async fn on_all_processors<T, F>(
     tasks: impl IntoIterator<Item = F>,
 ) -> Result<Vec<T>, PhaseError>

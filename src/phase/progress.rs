@@ -1,5 +1,5 @@
-//! The log of slow uploads: a line every ten seconds, as long
-//! as bytes are on their way.
+//! The log of slow uploads: a line every ten seconds, as long as bytes are on their way
+//! (SIG-81). An upload that takes less says nothing.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) async fn said<T>(meter: &Meter, uploads: impl Future<Output = T>) -> 
             return outcome;
         }
         let sent = meter.sent();
-        // Of bytes that do not move the HTTP client says why.
+        // Where no byte has moved, the HTTP client warns of the host (SIG-80).
         if before != Some(sent) {
             info!("Sent {sent}");
         }

@@ -1,5 +1,10 @@
 //! Publishing: blobs first, which nobody sees; then one manifest write per
-//! place however many keys and documents hang there; then reading back.
+//! place however many keys and documents hang there; then reading back (SIG-35,
+//! WIRE-3). How one place is written beside other signers is left to
+//! [`attach`](crate::attach).
+//!
+//! All blobs of all places come before the first manifest, so that a blob that is
+//! refused leaves nothing visible behind (SIG-32).
 
 use std::collections::HashSet;
 
@@ -18,7 +23,9 @@ use crate::oci::Digest;
 use crate::store::registry::Registries;
 use crate::store::{FailureKind, Visible};
 
-/// Takes the step, and notes in the receipt what became of each place.
+/// Takes the step, and notes in the receipt the outcome at each place. Running again
+/// writes only layers that are missing (SIG-37). To be awaited to its end: dropped, it
+/// leaves unknown which manifests were taken.
 ///
 /// # Errors
 /// On the first place that cannot be written or read back. If something
@@ -36,6 +43,8 @@ pub async fn publish(
         .map(PreparedPlace::new)
         .collect();
     let publication = Publication::new(registries, settle, lateness);
+    // All writers are made before the first one uploads: the last uploads of the run are
+    // known by that.
     let mut writers: Vec<(&PreparedPlace, Writer<'_>)> = Vec::new();
     for prepared in &places {
         writers.push((prepared, prepared.writer(&publication)));
@@ -49,7 +58,8 @@ pub async fn publish(
     let uploads = progress::said(publication.meter(), join_all(uploads)).await;
     let uploads: Result<Vec<()>, _> = uploads.into_iter().collect();
     uploads.map_err(PhaseError::Place)?;
-    // Registries are likelier to refuse overwriting a tag than a new one.
+    // Registries are likelier to refuse overwriting a tag than a new one: where tags are
+    // immutable, such a run fails before a new one is there.
     let (overwrites, new): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .partition(|(_, writer)| writer.is_overwrite());
@@ -68,6 +78,7 @@ pub async fn publish(
             failures.extend(outcome.err());
         }
     }
+    // Also after a failure: the images that did get their signatures.
     receipt.say_signed();
     verdict(failures, registries.visible())
 }
@@ -78,7 +89,9 @@ fn distinct(layers: &[(&SealedValue, &bool)]) -> usize {
     descriptors.collect::<HashSet<_>>().len()
 }
 
-/// The order of tags that are overwritten, and that of new ones.
+/// The order of tags that are overwritten, and that of new ones. A place that is written
+/// first is looked at beside the last uploads, any other just before its turn: a look
+/// that is old lets another signer's write go unseen (`spec/wire.md`, section 7).
 fn orders(places: usize, overwrites: usize) -> [Order; 2] {
     match (places, overwrites) {
         // Of so many places the last one is put long after it was looked at.
@@ -89,7 +102,7 @@ fn orders(places: usize, overwrites: usize) -> [Order; 2] {
 }
 
 /// The failure that decides the exit code: one where running again cannot help
-/// before one where it can.
+/// before one where it can (SIG-18); of several the first.
 fn verdict(failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
     let failures = failures.into_iter();
     let failure = failures.min_by_key(|failure| failure.kind() != FailureKind::Refused);
@@ -116,7 +129,9 @@ async fn write<'a>(
 /// A place with its layers in a row.
 struct PreparedPlace {
     sealed: SealedPlace,
+    /// Those of the entries, one for each.
     layers: Vec<SealedValue>,
+    /// The manifest that stood at the tag; none of a list that the registry keeps.
     before: Option<Digest>,
 }
 
@@ -152,6 +167,8 @@ impl PreparedPlace {
             (Ok(_), Visible::Maybe | Visible::Yes) => PlaceState::Written,
             (Err(_), _) => PlaceState::Failed,
         };
+        // A list may name a bundle of ours whose manifest is gone: it was put again
+        // (WIRE-78).
         let is_there = |layer| self.sealed.before.found.holds(layer) && writer.has_kept(layer);
         let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(

@@ -1,5 +1,7 @@
-//! The receipt: what was published, where, by which key, and what was already
-//! there (`spec/signer.md`, "Receipt").
+//! The receipt: the layers that were published, where, by which key, and the ones that
+//! were there already (`spec/signer.md`, "Receipt", which names every field). The fields
+//! are written under their names here, in kebab-case. It is written for machines; its
+//! numbers for people are the `summary`.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +17,7 @@ use crate::attach::Kind;
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};
 
-/// How a receipt is written down. Both say the same by the same names.
+/// How a receipt is written down. Both say the same by the same names (SIG-84).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notation {
     Toml,
@@ -38,6 +40,7 @@ impl Notation {
 pub struct Receipt {
     /// Whether everything that was asked for was read back from its place.
     complete: bool,
+    /// The failure of the run, without its causes.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     pub(super) images: Vec<ImageReceipt>,
@@ -45,6 +48,7 @@ pub struct Receipt {
     /// after: they stay there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     log_entries: Vec<EntryReceipt>,
+    /// Empty until the run publishes.
     places: Vec<PlaceReceipt>,
 }
 
@@ -73,7 +77,8 @@ pub(super) struct PlaceReceipt {
     #[serde(serialize_with = "as_text")]
     pub(super) kind: Kind,
     state: PlaceState,
-    /// The manifest that holds all layers below, as it was read back.
+    /// The manifest that holds all layers below, as it was read back; none for a list
+    /// that the registry keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     /// The manifest that stood there before, if another does now.
@@ -86,6 +91,7 @@ pub(super) struct PlaceReceipt {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct LayerReceipt {
     pub(super) image: String,
+    /// As `cosign.toml` names it.
     pub(super) key: String,
     /// Of a key whose service keeps several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,7 +185,8 @@ impl Receipt {
         self.error = outcome.as_ref().err().map(ToString::to_string);
     }
 
-    /// Takes out what hosts repeated of the secrets that they were shown.
+    /// Takes secrets out that a host was shown and has repeated (SIG-15). To be called
+    /// before the receipt is written, and before the secrets are forgotten.
     pub fn scrub(&mut self, secrets: &Secrets) {
         if let Some(error) = &mut self.error {
             *error = secrets.scrubbed(error, Voice::Ours, &[]).into_owned();

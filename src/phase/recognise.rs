@@ -3,9 +3,10 @@
 //!
 //! A signature that stands there counts as ours if it verifies with this run's
 //! public key over exactly this run's message: only the key's holder could have
-//! made it. With that signature, and what vouches for it there, the layer or bundle
-//! has the bytes that stand there, so that the rest of the run is as with a key that
-//! signs alike every time.
+//! made it. With that signature, and its evidence there, the layer or bundle has the
+//! bytes that stand there, so that the rest of the run is as with a key that signs
+//! alike every time. Without this step each run of a service's ECDSA key would hang
+//! one more signature, until the tag is full (WIRE-43).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,23 +29,28 @@ use crate::signature::Signature;
 use crate::store::registry::Registries;
 
 /// By how many bytes an ECDSA signature may be shorter than the longest and still
-/// be looked for; one in ten thousand million is.
+/// be looked for: in DER its two numbers lose their leading zeros. One in ten thousand
+/// million is shorter; it is signed anew.
 const SHORTER: usize = 9;
 
 /// Everything that is to hang, with the signatures that hang there already.
 pub struct Recognised {
     places: BTreeMap<Place, WritablePlace>,
+    /// In the order of the wants.
     wanted: Vec<Recalled>,
 }
 
-/// A want, and what stands there of it.
+/// A want, and the signature of it that stands there.
 pub(super) struct Recalled {
     pub(super) wanted: Want,
     pub(super) key: Arc<KeyRecord>,
-    /// With the evidence of it that counts.
+    /// With the evidence of it that counts; none if there is no signature yet, or if it
+    /// is a local key's, which makes the same one again.
     pub(super) signed: Option<envelope::Signed>,
+    /// The evidence to be fetched, also of a signature that is not there yet.
     pub(super) lacking: Lacking,
-    /// The layer at a tag that has the signature without what it lacks.
+    /// The layer that has the signature without the evidence that it lacks: at a tag a
+    /// new one takes its place, a bundle stays (EVD-90).
     pub(super) superseded: Option<Descriptor>,
 }
 
@@ -86,7 +92,7 @@ pub async fn recognise(
 }
 
 /// A certificate that has expired may stand with signatures of its time, but not
-/// with new ones.
+/// with new ones (EVD-6): nobody can stamp these with a time at which it was valid.
 fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
     let is_new = |recalled: &&Recalled| {
         let is_claim = matches!(recalled.wanted.draft, Draft::Claim(_));
@@ -101,7 +107,8 @@ fn refuse_expired(plan: &Plan, wanted: &[Recalled]) -> Result<(), PhaseError> {
     Ok(())
 }
 
-/// The best of what is ours: the first that lacks nothing, or else the first.
+/// The best of ours: the first that lacks nothing, or else the first. Several may
+/// hang there, as of a key whose config has got a log since.
 fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<StandingSignature>) -> Recalled {
     let mut ours = ours;
     let best = ours.iter().position(|ours| ours.lacking.is_nothing());
@@ -133,7 +140,7 @@ fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<StandingSignature>) -> Rec
 }
 
 impl Want {
-    /// What a new signature lacks.
+    /// The evidence that a new signature lacks.
     fn lacking(&self, key: &OpenKey) -> Lacking {
         match &self.draft {
             Draft::Attachment(_) => Lacking::default(),
@@ -146,6 +153,9 @@ impl Want {
 }
 
 /// Each want with the key of its signatory.
+///
+/// # Errors
+/// On wants whose place was not checked, or whose key was not opened: of another plan.
 fn with_keys<'a>(
     wants: Wants,
     keys: &'a Keys,
@@ -159,7 +169,8 @@ fn with_keys<'a>(
     wanted.collect()
 }
 
-/// For each want those signatures of its place that are ours.
+/// For each want the signatures of its place that are ours, in the order in which
+/// they were found.
 async fn accepted(
     plan: &Plan,
     wanted: &[(&OpenKey, Want)],
@@ -188,7 +199,8 @@ async fn accepted(
     on_all_processors(compared).await
 }
 
-/// The signatures that hang at each place where some could be ours.
+/// The signatures that hang at each place where some could be ours. They are read once
+/// for all wants of the place, and none is believed (WIRE-92).
 async fn standing(
     wanted: &[(&OpenKey, Want)],
     places: &BTreeMap<Place, WritablePlace>,
@@ -213,7 +225,8 @@ async fn standing(
     Ok(standing)
 }
 
-/// The claim of a want, if nobody is asked where a signature hangs there.
+/// The claim of a want whose signature is used if it hangs there already, in place of
+/// a new one.
 fn recallable<'a>(want: &'a Want, key: &OpenKey) -> Option<&'a Stated> {
     match &want.draft {
         Draft::Claim(stated) if key.signer.recalls() || want.signatory.is_vouched() => Some(stated),
@@ -222,8 +235,9 @@ fn recallable<'a>(want: &'a Want, key: &OpenKey) -> Option<&'a Stated> {
 }
 
 impl Stated {
-    /// Those of `candidates` that are ours for this claim, and that stand there just
-    /// as we would write them.
+    /// The `candidates` that are ours for this claim, and that stand there just
+    /// as we would write them: sealed again, they have the digests that hang there
+    /// (WIRE-92). The end of somebody's blob alone would prove nothing.
     fn accepted(
         &self,
         signing: &Signing,
@@ -247,8 +261,8 @@ impl Stated {
         Ok(ours)
     }
 
-    /// How a signature of this claim would stand there. ECDSA signatures differ by
-    /// a few bytes in length.
+    /// How a signature of this claim would stand there, as far as a descriptor shows
+    /// it: nothing is read for layers of another kind or size (WIRE-91).
     fn sought(&self, key: &OpenKey, want: &Want) -> Result<Sought, PhaseError> {
         let longest = key.signer.algorithm().signature_length();
         let verifier = want.signatory.verifier(key.signer.public_key(), self.form);

@@ -1,5 +1,6 @@
 //! Sealing: every signed claim in the form that its signatory wants, gathered by
-//! the place where it hangs.
+//! the place where it hangs. The forms themselves are left to
+//! [`envelope`](crate::envelope).
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::oci::Descriptor;
 
 /// Everything in its form, nothing published.
 pub struct Sealed {
+    /// Sorted by place; a place where nothing is to hang is not among them.
     places: Vec<SealedPlace>,
 }
 
@@ -25,7 +27,8 @@ impl Sealed {
     }
 }
 
-/// Takes the step, on blocking threads: large bundles are hashed.
+/// Takes the step, on threads of its own: large bundles are hashed. The order of a
+/// place's layers is that of the wants, and so of `cosign.toml` (WIRE-41).
 ///
 /// # Errors
 /// On a document that cannot be read again.
@@ -54,7 +57,8 @@ pub async fn seal(plan: &Plan, vouched: Vouched) -> Result<Sealed, PhaseError> {
 }
 
 /// The layers of ours that new ones take the place of. Another signatory may want
-/// one of them as it is.
+/// one of them as it is: one key may sign with evidence for one config and without for
+/// another.
 fn superseded(entries: &[Entry]) -> Vec<Descriptor> {
     let is_wanted = |old: &Descriptor| entries.iter().any(|it| it.sealed.descriptor() == old);
     let old = entries.iter().filter_map(|entry| entry.superseded.clone());

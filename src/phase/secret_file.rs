@@ -34,10 +34,11 @@ impl fmt::Display for SecretRole {
     }
 }
 
-/// A file whose secret cannot be had.
+/// A file whose secret cannot be had. Never taken for one that is empty (SIG-14).
 #[derive(thiserror::Error)]
 pub enum SecretFileError {
-    /// Somebody may have written the password in place of its path.
+    /// Somebody may have written the password in place of its path, so that the path is
+    /// not repeated.
     #[error("the `password` of `{signatory}` is the path of no file")]
     NoPassword {
         signatory: String,
@@ -82,7 +83,7 @@ pub(super) fn read(
     })
 }
 
-/// Warns of a file that others can read, if somebody can change that here.
+/// Warns of a file that others can read, if somebody can change that here (SIG-14).
 pub(super) fn warn_of_readers(role: SecretRole, path: &Path) {
     if let Ok(metadata) = path.metadata()
         && is_open_to_others(&metadata)

@@ -1,6 +1,9 @@
 //! Steps 3 and 4 of the RFC: every signatory signs every claim that has no
-//! signature yet. No registry is asked; nothing of a key that fails is left
-//! behind.
+//! signature yet (SIG-25, SIG-28). No registry is asked; a key that fails leaves
+//! nothing behind, since all keys sign before anything is published (SIG-32).
+//!
+//! Each signature is verified with the public half of its key before it leaves
+//! [`keys`](crate::keys), wherever it was made (SIG-27, KEY-36, KEY-114).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,8 +33,9 @@ pub struct SignedWants {
 pub(super) struct SignedWant {
     pub(super) wanted: Want,
     pub(super) key: Arc<KeyRecord>,
-    /// None on what nobody signs.
+    /// None of an attachment, which nobody signs.
     pub(super) signed: Option<envelope::Signed>,
+    /// The evidence to be fetched for it.
     pub(super) lacking: Lacking,
     /// The layer of ours that it takes the place of.
     pub(super) superseded: Option<Descriptor>,
@@ -56,9 +60,11 @@ type Job = (Digest, Digest);
 
 type Signatures = HashMap<Job, Signature>;
 
-/// Takes the steps, on blocking threads; keys that sign elsewhere are asked at
+/// Takes the steps, on threads of their own; keys that sign elsewhere are asked at
 /// the same time. A key signs each message once: both forms of an attestation
-/// have the same signature. The keys are gone afterwards.
+/// have the same signature, and a service is asked, and paid, once. The keys are gone
+/// afterwards. Dropped, it leaves nothing behind but requests that a service may have
+/// answered.
 ///
 /// # Errors
 /// On a key that gives no signature, and on a signature that its own public key
@@ -74,6 +80,7 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<SignedWants, Pha
         let new = job.and_then(|job| signatures.get(&job).cloned());
         let new = new.and_then(|signature| with(&recalled, signature));
         signed.push(SignedWant {
+            // The one that stands there has its evidence with it.
             signed: recalled.signed.or(new),
             lacking: recalled.lacking,
             superseded: recalled.superseded,
@@ -85,7 +92,7 @@ pub async fn sign(recognised: Recognised, keys: Keys) -> Result<SignedWants, Pha
 }
 
 /// Looks for the signatures that were made elsewhere, as far as they do not hang
-/// there already. Nobody signs.
+/// there already (EVD-75). Nobody signs; files are read.
 ///
 /// # Errors
 /// On one that is not in its folder, or that its key does not accept.
@@ -108,7 +115,8 @@ fn with(recalled: &Recalled, signature: Signature) -> Option<envelope::Signed> {
     }
 }
 
-/// The signatures that hang there already.
+/// The signatures that hang there already. Both forms of an attestation are one
+/// message, so that the one at a tag serves its bundle, too.
 fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
     let mut signatures = Signatures::new();
     for Recalled {
@@ -130,7 +138,7 @@ fn standing(recalled: &[Recalled]) -> Result<Signatures, PhaseError> {
     Ok(signatures)
 }
 
-/// Those that do not, by all keys at the same time.
+/// The signatures that do not hang there, by all keys at the same time.
 async fn sign_missing(
     recalled: &[Recalled],
     keys: Keys,
@@ -151,6 +159,7 @@ async fn sign_missing(
     Ok(here.into_iter().chain(elsewhere).flatten().collect())
 }
 
+/// The job of a want; none of an attachment. Two names of one key are one job.
 fn job(wanted: &Want, key: &KeyRecord) -> Result<Option<Job>, PhaseError> {
     match &wanted.draft {
         Draft::Attachment(_) => Ok(None),
@@ -194,6 +203,8 @@ fn messages(
     Ok(messages)
 }
 
+/// One message after the other, on this thread: keys are spread over the processors,
+/// and the messages of one key are not.
 fn sign_here(
     key: &OpenKey,
     messages: Vec<(Job, Message)>,
@@ -206,6 +217,7 @@ fn sign_here(
     signed.collect()
 }
 
+/// All messages of a key at once: its service knows how many it takes in one request.
 async fn sign_elsewhere(
     remote: Arc<RemoteKey>,
     key: OpenKey,

@@ -18,17 +18,23 @@ pub struct Signatory {
     /// `configs[0]` and so on, for messages.
     pub name: String,
     pub key: Arc<KeyReference>,
+    /// Replaces the whole repository, as cosign's `COSIGN_REPOSITORY` does; none is the
+    /// image's own.
     pub repository: Option<Repository>,
+    /// For tags that are newly made.
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
     pub format: Format,
-    /// Those who vouch for its signatures.
+    /// The services that vouch for its signatures, and whose word counts.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// A certificate of its key from a file; an identity's is issued later.
     pub certificate: Option<Arc<OwnCertificate>>,
+    /// Whether bundles with the certificate's issuers are added (EVD-8).
     pub bundled_chain: BundledChain,
 }
 
-/// A thing that a signatory hangs on an image.
+/// A thing that a signatory hangs on an image. How many layers it becomes is known once
+/// the image was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Item {
     Signature(Form),
@@ -50,12 +56,14 @@ impl Item {
 }
 
 impl Signatory {
-    /// Whether its signatures have more with them than its key's word.
+    /// Whether its signatures have more with them than its key's word: then they are
+    /// looked for where they hang, also those of a local key (WIRE-93).
     pub(super) fn is_vouched(&self) -> bool {
         self.certificate.is_some() || self.witnesses.is_some()
     }
 
-    /// The verifier of its signatures in a form, as verifiers are told it.
+    /// The verifier of its signatures in a form, as verifiers are told it. Of an
+    /// identity its key, until a certificate is issued for that.
     pub(super) fn verifier(&self, key: &PublicKey, form: Form) -> Verifier {
         match &self.certificate {
             Some(certificate) => certificate.verifier(form),
@@ -69,8 +77,8 @@ impl Signatory {
         Place::new(repository.clone(), digest.clone(), kind)
     }
 
-    /// What the signatory hangs on an image. An attachment is not signed, and
-    /// has one form.
+    /// The items that the signatory hangs on an image. An attachment is not signed, and
+    /// has one form (SIG-53). The order is that of the layers at a place.
     pub fn items(&self) -> Vec<Item> {
         let mut items = Vec::new();
         for (form, is_wanted) in [

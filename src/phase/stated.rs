@@ -1,5 +1,5 @@
 //! Stated claims: their bytes in one form, to be signed, and to be sealed with a
-//! signature.
+//! signature. The bytes are made once and carried: nothing is serialised a second time.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// The claim with its signature, and with everything that vouches for it.
+    /// The claim with its signature, verifier and evidence. Checks none of them.
     pub(super) fn signed(
         &self,
         signature: Signature,

@@ -1,5 +1,6 @@
-//! What stays public for ever: said once per run, before anybody is asked
-//! (`spec/evidence.md`, EVD-94).
+//! Publications that stay for ever, certificates and entries of logs: said once per
+//! run, before anybody is asked (`spec/evidence.md`, EVD-94). cosign asks for a
+//! confirmation; a phase has nobody to ask.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,20 +19,24 @@ use crate::words::Count;
 pub struct Stays {
     /// Identities, in words, with the authorities that certify them.
     certificates: BTreeSet<String>,
+    /// By the names of the logs, in words.
     logs: BTreeMap<String, Entries>,
 }
 
 /// The entries of one choice of logs.
 #[derive(Default)]
 struct Entries {
+    /// By their bytes: both forms of an attestation are one entry.
     signatures: BTreeSet<Vec<u8>>,
     /// Of these, the ones of statements that the log is sent whole.
     whole: BTreeSet<Vec<u8>>,
+    /// Entries of certificates name an identity, those of keys a key.
     has_certificates: bool,
 }
 
 impl Stays {
-    /// What has to be asked for once everything is signed.
+    /// The publications that the signatures of a run still lack; nothing on a second
+    /// run.
     pub fn of(signed: &SignedWants) -> Self {
         let mut stays = Self::default();
         for want in signed.wants() {

@@ -13,10 +13,15 @@ use crate::sbom::Document;
 /// An image as its registry serves it, and as the report names it.
 #[derive(Debug)]
 pub struct Subject {
+    /// The image's own, also where signatures are stored elsewhere: the signed
+    /// identity (SIG-26).
     repository: Repository,
-    /// The digest is of the report's algorithm.
+    /// Of the bytes that were read; SHA-256, as the report's digest. A bundle's
+    /// manifest names it as its subject, with media type and size.
     descriptor: Descriptor,
     tags: Vec<Reference>,
+    /// Shared by all subjects of a run, which are the same bytes. Empty if nobody
+    /// exports them.
     documents: Arc<[Document]>,
 }
 
@@ -52,7 +57,8 @@ impl Subject {
     }
 
     /// The members of its referrers beside their bundles; `created` is the time
-    /// that they name.
+    /// that they name. They must be the same in each run, so that a bundle is
+    /// recognised by its manifest (WIRE-73).
     pub(super) fn members(&self, created: Option<Timestamp>) -> envelope::ReferrerMembers {
         envelope::ReferrerMembers {
             subject: self.descriptor.clone(),

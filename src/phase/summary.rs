@@ -1,5 +1,6 @@
 //! The numbers of a run, as its last line says them: each layer and bundle once,
-//! however many signatories of `cosign.toml` ask for it.
+//! however many signatories of `cosign.toml` ask for it (SIG-82). They are counted in
+//! the receipt, so that both say the same.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,17 +11,18 @@ use super::receipt::{LayerReceipt, LayerState, PlaceReceipt, Receipt};
 use crate::attach::Kind;
 use crate::words::Count;
 
-/// What a run that succeeded has published or found: `1 image, 2 keys, 2
-/// signatures, 6 attestations of 3 documents`.
+/// The layers that a run has published or found: `1 image, 2 keys, 2 signatures, 6
+/// attestations of 3 documents`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     images: usize,
     keys: usize,
     signatures: usize,
     attestations: usize,
-    /// Those that are attested.
+    /// Documents that are attested.
     documents: usize,
     attachments: usize,
+    /// Of all these layers, the ones that were not there before.
     written: usize,
 }
 
@@ -74,7 +76,8 @@ impl Receipt {
         }
     }
 
-    /// Says which images have got a signature of which key, and have kept it.
+    /// Says which images have got a signature of which key, and have kept it (SIG-82).
+    /// An image of which one form is unproven is not called signed.
     pub(super) fn say_signed(&self) {
         let signatures = || {
             let signatures = self.layers();

@@ -1,6 +1,7 @@
 //! Wants: everything that is to hang, as bytes, before anybody has signed it.
 //! One want for each layer or bundle, in the order of `cosign.toml`; the steps
-//! after this one count and fulfil this list, and none makes one of its own.
+//! after this one count and fulfil this list, and none makes one of its own: a list
+//! that a step made by itself could leave a signature out, with exit code 0.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -76,12 +77,13 @@ impl Wants {
     }
 }
 
-/// The message of a blob, and the key and form that its bytes depend on.
+/// The message of a blob, and the key and form that its bytes depend on: enough to count
+/// blobs that do not exist yet.
 pub(super) type BlobOf<'a> = (Digest, Option<(&'a KeyReference, Form)>);
 
 impl Want {
-    /// What tells its blob from others at the same place: the message, and the
-    /// key and form unless all keys' signatures share the payload's blob.
+    /// The mark of its blob among others at the same place: the message, and the
+    /// key and form unless all keys' signatures share the payload's blob (WIRE-22).
     pub(super) fn blob(&self) -> Result<BlobOf<'_>, PhaseError> {
         match &self.draft {
             Draft::Attachment(sealed) => Ok((sealed.descriptor().digest.clone(), None)),
@@ -100,7 +102,9 @@ impl Want {
 /// The claims about one subject, which all signatories share.
 struct Sayings {
     subject: Arc<Subject>,
+    /// "The digest is ours", in every form.
     image: BTreeMap<Form, Stated>,
+    /// With the paths of their documents, sorted by them.
     documents: Vec<(String, Stated)>,
     attachment: Option<SealedValue>,
 }
@@ -158,9 +162,11 @@ impl Sayings {
     }
 }
 
-/// "The digest is ours", in every form.
+/// "The digest is ours", in every form: at a tag another message than in bundles, so
+/// that a key signs an image twice in `both`.
 fn image(plan: &Plan, subject: &Subject) -> Result<BTreeMap<Form, Stated>, PhaseError> {
     let claim = Arc::new(Claim::Image {
+        // Also where signatures are stored elsewhere (SIG-26).
         repository: Some(subject.repository().clone()),
         digest: subject.digest().clone(),
         annotations: plan.annotations().clone(),
@@ -179,7 +185,8 @@ fn image(plan: &Plan, subject: &Subject) -> Result<BTreeMap<Form, Stated>, Phase
 }
 
 /// "This document describes the digest", for every document. Both forms are one
-/// payload.
+/// payload (SIG-52): the form here is changed for bundles. Each document is read once
+/// and hashed; the bytes stay where they are.
 async fn documents(subject: &Arc<Subject>) -> Result<Vec<(String, Stated)>, PhaseError> {
     let tasks = subject.documents().iter().map(|document| {
         let (path, claim) = (
@@ -212,7 +219,9 @@ fn document_claim(subject: &Subject, document: &Document) -> Claim {
     }
 }
 
-/// More documents than a place holds are not worth a signature.
+/// More documents than a place holds are not worth a signature: cosign reads no
+/// manifest of more layers (WIRE-43). Layers that hang there already are counted when
+/// the place is written.
 fn refuse_too_many(
     plan: &Plan,
     subject: &Subject,
@@ -224,6 +233,7 @@ fn refuse_too_many(
     let digests = digests
         .collect::<Result<HashSet<Digest>, _>>()
         .map_err(PhaseError::Content)?;
+    // Equal documents of several buildpacks are one layer.
     let layers = digests.len();
     if layers <= MAX_LAYERS {
         return Ok(());
@@ -239,6 +249,8 @@ fn refuse_too_many(
     }
 }
 
+/// The documents as one layer, which cosign's readers want at `.sbom`; none without
+/// documents. Merged on a thread of its own: up to 32 MiB (SBOM-9).
 async fn attachment(subject: &Arc<Subject>) -> Result<Option<SealedValue>, PhaseError> {
     if subject.documents().is_empty() {
         return Ok(None);

@@ -41,9 +41,10 @@ impl Vouched {
 }
 
 /// The requests of a run for one kind of evidence, each of them once: both forms of
-/// an attestation are one entry of a log. Signatories may trust different answers
-/// about the same topic.
+/// an attestation are one entry of a log (EVD-93). Signatories may trust different
+/// answers about the same topic.
 struct EvidenceRequests<T> {
+    /// The positions in `requests` by topic, one for each trusted root.
     known: HashMap<Topic, Vec<usize>>,
     requests: Vec<EvidenceRequest<T>>,
 }
@@ -79,8 +80,10 @@ impl<T> EvidenceRequests<T> {
 struct EvidenceRequest<T> {
     choice: Choice,
     root: Arc<TrustedRoot>,
+    /// For messages and the receipt: of the first want that has asked.
     image: String,
     document: Option<String>,
+    /// The digest that is stamped, or the signature that is logged.
     about: T,
 }
 
@@ -88,6 +91,7 @@ struct EvidenceRequest<T> {
 #[derive(PartialEq, Eq, Hash)]
 struct Topic {
     choice: Choice,
+    /// The digest that is stamped, or the raw signature.
     about: Vec<u8>,
     /// One key may sign for several signatories, some of them with a certificate of
     /// it: a log keeps what verifies the signature, too.
@@ -100,6 +104,7 @@ struct Topic {
 struct LackingEvidence {
     timestamps: EvidenceRequests<[u8; 32]>,
     entries: EvidenceRequests<Loggable>,
+    /// One for each want, in their order.
     wants: Vec<Share>,
 }
 
@@ -116,11 +121,12 @@ struct Answers {
     entries: Vec<Vec<LogEntry>>,
 }
 
-/// Takes the step: asks for everything that is lacking, and for nothing else.
+/// Takes the step: asks for everything that is lacking, and for nothing else. Asking
+/// again in another run does no harm: a log knows an entry that it has (EVD-37, EVD-38).
 ///
 /// # Errors
-/// On a witness that does not answer, refuses, or answers what does not hold. What
-/// stands in a public log by then is in the receipt.
+/// On a witness that does not answer, refuses, or answers what does not hold. Entries
+/// that stand in a public log by then are in the receipt (EVD-95).
 pub async fn witness(
     signed: SignedWants,
     client: &Client,
@@ -181,9 +187,10 @@ impl LackingEvidence {
         Ok(share)
     }
 
-    /// Asks everybody at the same time. Each answer is awaited, also after a failure,
-    /// and entries are noted as they come, also by a run that is stopped: what stands
-    /// in a log then is to be known.
+    /// Asks everybody at the same time (EVD-41): a log of version 2 answers with its next
+    /// checkpoint, whatever the number of entries. Each answer is awaited, also after
+    /// a failure, and entries are noted as they come, also by a run that is stopped: a
+    /// public entry has to be known (EVD-39).
     async fn ask(&self, client: &Client, receipt: &mut Receipt) -> Result<Answers, PhaseError> {
         let receipt = Mutex::new(receipt);
         let stamping = self.timestamps.requests.iter().map(|request| async move {
@@ -212,10 +219,12 @@ impl LackingEvidence {
                     (error.entered, error.claimed, Some(failure))
                 }
             };
+            // Held without an await between.
             let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
             for entry in &entered {
                 receipt.note_entry(request.receipt(entry.log(), entry.index()));
             }
+            // Logs say that they have these, and have not proved it.
             for entry in &claimed {
                 receipt.note_entry(request.receipt(&entry.log, entry.index));
             }
@@ -301,7 +310,8 @@ impl Answers {
     }
 
     /// Puts the evidence to the signature that it is of: entries before timestamps,
-    /// in the order in which bundles have them.
+    /// in the order in which cosign's bundles have them (EVD-34). The order has to be
+    /// the same in each run, so that the next one recognises the bundle.
     fn give(&self, want: &mut SignedWant, share: Share) {
         let (Draft::Claim(stated), Some(signed)) = (&want.wanted.draft, &mut want.signed) else {
             return;

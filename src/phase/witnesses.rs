@@ -1,4 +1,4 @@
-//! Those who vouch for the signatures of a config.
+//! The witnesses of a config, and why it cannot have any (`spec/evidence.md`, "Trust").
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use crate::proof::trust::root::{TrustedRoot, TrustedRootError};
 use crate::proof::trust::signing_config::{List, SelectError, Services, SigningConfigError};
 use crate::service::Unreadable;
 
-/// Those who vouch for the signatures of a config, and are trusted to.
+/// The services that vouch for the signatures of a config, and are trusted to.
 #[derive(Clone, Debug)]
 pub struct Witnesses {
+    /// By which all evidence is verified, new or found. Shared by configs that name one
+    /// file.
     pub root: Arc<TrustedRoot>,
     /// Nobody, if the config has no signing config.
     pub services: Services,
@@ -43,8 +45,10 @@ pub enum WitnessesError {
     /// The word of these services would not count.
     #[error("the trusted root has nothing that is valid now for `{url}` of `{list}`")]
     Untrusted { list: List, url: Url },
+    /// Of a config of tags alone (EVD-58).
     #[error("the signing config names only logs of version 2, whose entries have no place at tags")]
     OnlyV2,
+    /// Of an identity, which has no certificate otherwise.
     #[error("the signing config names no certificate authority that can be asked now")]
     NoAuthority,
     /// Verifiers read one annotation of each kind.
@@ -52,6 +56,7 @@ pub enum WitnessesError {
         "the signing config wants {wanted} of its `{list}`, and signatures at tags have room for one"
     )]
     ManyAtTags { list: List, wanted: usize },
+    /// A reader of the token can be that identity until it expires.
     #[error("`{0}` would be shown an identity token without TLS")]
     Plain(Url),
     /// A certificate of minutes is worth nothing without a proof of when it was

@@ -1,4 +1,6 @@
-//! The certificates of a plan: the files that `cosign.toml` names beside a key.
+//! The certificates of a plan: the files that `cosign.toml` names beside a key
+//! (`spec/evidence.md`, EVD-5 and EVD-6). Whether a certificate is of its key is found
+//! out when that is open.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,8 @@ pub(super) enum Timestamps {
 }
 
 impl Timestamps {
-    /// An entry of a log of version 1 says a time, too.
+    /// An entry of a log of version 1 says a time, too (EVD-32); one of version 2 says
+    /// none (EVD-33).
     pub(super) fn of(witnesses: Option<&Witnesses>) -> Self {
         let Some(Witnesses { services, .. }) = witnesses else {
             return Self::None;
@@ -78,7 +81,8 @@ pub(super) fn own_certificate(
         None => Vec::new(),
     };
     let own = OwnCertificate::new(leaf, issuers, leaf_file)?;
-    // An expired one may stand with signatures that were stamped in its time.
+    // An expired one may stand with signatures that were stamped in its time. Whether
+    // it is to stand with a new one is known later (`recognise`).
     if times.timestamps == Timestamps::None {
         own.check(times.now)?;
     }

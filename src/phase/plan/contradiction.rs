@@ -1,4 +1,5 @@
-//! Contradictions between configs that hang something at one place.
+//! Contradictions between configs that hang something at one place (CFG-12, CFG-20).
+//! Layers that other runs have hung there are compared in `formats`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +11,12 @@ use crate::phase::error::PhaseError;
 use crate::phase::image::Image;
 use crate::phase::signatory::Signatory;
 
-/// Two configs that write the same place must agree on how.
+/// Two configs that write the same place must agree on how: it gets one manifest
+/// (WIRE-3).
+///
+/// # Errors
+/// On the first config, in their order, that contradicts an earlier one; with its
+/// position in `cosign.toml`.
 pub(super) fn refuse_contradictions(
     images: &[Image],
     signatories: &[Arc<Signatory>],
@@ -44,6 +50,7 @@ fn contradiction<'a>(
     } else if share_tags && first.media_types != second.media_types {
         "docker-media-types"
     } else if first.key == second.key && first.export_sbom != second.export_sbom {
+        // Different keys may export otherwise: each has its own layers.
         "export-sbom"
     } else {
         return None;
@@ -65,18 +72,21 @@ type Facts<'a> = HashMap<Fact<'a>, (usize, &'a Signatory)>;
 
 /// The words of the configs so far.
 struct Statements<'a> {
+    /// The repositories of the images.
     images: HashSet<&'a Repository>,
     count: usize,
-    /// Of the repositories of all images.
+    /// Of configs without `repository`: they store beside every image.
     of_images: Facts<'a>,
-    /// Of some of them, by name.
+    /// Of configs whose `repository` is that of an image: they may meet the former.
     of_some: Facts<'a>,
+    /// Of configs with a `repository`, by it.
     by_name: HashMap<&'a Repository, Facts<'a>>,
 }
 
 impl<'a> Statements<'a> {
     fn of(images: &'a [Image]) -> Self {
-        // All images of a report have one digest.
+        // All images of a report have one digest, so that a repository is enough to
+        // tell places apart.
         Self {
             images: images.iter().map(|image| &image.repository).collect(),
             count: 0,
@@ -86,7 +96,8 @@ impl<'a> Statements<'a> {
         }
     }
 
-    /// The first config that contradicts this one.
+    /// The first config that contradicts this one: it has said one of the facts that
+    /// exclude this one's.
     fn against(&self, signatory: &'a Signatory) -> Option<&'a Signatory> {
         let (all, named) = match &signatory.repository {
             None => (Some(&self.of_images), Some(&self.of_some)),

@@ -1,4 +1,5 @@
-//! The keys of a plan: what `cosign.toml` says of them, and their files.
+//! The keys of a plan: their references in `cosign.toml`, resolved, and their files.
+//! Nothing is unlocked here, and no service is asked (KEY-8).
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -19,20 +20,23 @@ use crate::secret::Secret;
 use crate::service::Variables;
 use crate::witness::token::ClosedToken;
 
-/// What keys are read with, beside `cosign.toml`.
+/// The settings for reading keys, beside `cosign.toml`.
 pub struct KeySettings<'a> {
     /// `COSIGN_PASSWORD`
     pub cosign_password: Option<&'a Secret>,
-    /// What key services are asked with.
+    /// The settings and credentials of key services.
     pub variables: &'a Variables,
     /// When every pipe must have ended.
     pub until: Instant,
 }
 
-/// A key that waits to be opened, for one or more signatories.
+/// A key that waits to be opened, for one or more signatories. It holds secrets, and
+/// wipes them when it is dropped.
 pub struct ClosedKey {
+    /// At least one.
     pub signatories: Vec<Arc<Signatory>>,
     pub reference: Arc<KeyReference>,
+    /// With its password, if a password opens it.
     pub key: Closed,
     /// The identity that an authority is to certify.
     pub token: Option<ClosedToken>,
@@ -46,7 +50,10 @@ impl ClosedKey {
     }
 }
 
-/// The key of a config, resolved.
+/// The key of a config, its paths resolved (CFG-7).
+///
+/// # Errors
+/// On a URI that is none, and on a password for a key that none opens (CFG-8).
 pub(super) fn reference(
     config: &CosignConfig,
     entry: &config::Config,
@@ -107,6 +114,11 @@ fn program(config: &CosignConfig, command: &[String]) -> Vec<String> {
     command
 }
 
+/// Reads the keys, each once with each password: unlocking is the longest computation
+/// of a run, and a service is asked once for a key, however many configs name it.
+///
+/// # Errors
+/// On the first key, password or token that cannot be read.
 pub(super) fn read_keys(
     signatories: &[Arc<Signatory>],
     config: &CosignConfig,
@@ -117,6 +129,8 @@ pub(super) fn read_keys(
     let mut known: HashMap<(Arc<KeyReference>, Option<PathBuf>), usize> = HashMap::new();
     for (signatory, entry) in signatories.iter().zip(config.configs()) {
         let password_path = entry.password.as_ref().map(|path| config.resolve(path));
+        // Two paths of one file are two keys here; `sign` tells signatures by the
+        // fingerprints of keys.
         let identity = (Arc::clone(&signatory.key), password_path.clone());
         if let Some(same) = known
             .get(&identity)
@@ -174,7 +188,8 @@ fn find_token(
     })
 }
 
-/// Each file once, however many signatories share it.
+/// Warns of files that others can read (SIG-14): each once, however many signatories
+/// share it.
 fn warn_of_readers(closed: &[ClosedKey]) {
     let keys = closed.iter().filter_map(|closed| match &*closed.reference {
         KeyReference::File(path) => Some((SecretRole::Key, path)),
@@ -197,6 +212,9 @@ fn warn_of_readers(closed: &[ClosedKey]) {
     }
 }
 
+/// The password of a key, whether one opens it or not: `password` in `cosign.toml`, or
+/// else `COSIGN_PASSWORD`, or else the empty password (SIG-12). A `password` that
+/// cannot be read is an error, never a reason to take the next.
 fn read_password(
     signatory: &Signatory,
     path: Option<PathBuf>,

@@ -1,5 +1,7 @@
-//! Those who vouch for a config's signatures: its trusted root and signing config
-//! are read, services are selected, and it is seen that the root trusts them.
+//! The witnesses of a config: its trusted root and signing config are read, services
+//! are selected, and it is seen that the root trusts them (`spec/evidence.md`, "Trust").
+//! A service whose word would not count is refused here, before anything is signed:
+//! what it publishes could not be taken back.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +42,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Those who vouch for the signatures of `entry`; none if it names no files.
+    /// The witnesses of the signatures of `entry`; none if it names no files.
     ///
     /// # Errors
     /// On files that cannot be used, and on services that would vouch in vain.
@@ -59,6 +61,8 @@ impl<'a> Reader<'a> {
                 let selected = self.select(&path, entry.format)?;
                 let services = trusted(selected, &root, self.now)?;
                 refuse_many_at_tags(entry.format, &services)?;
+                // EVD-59: no cosign verifies a certificate's entry without a time. A key
+                // alone needs none.
                 if entry.certificate.leaf.is_some() && services.logs.is_some() {
                     refuse_no_time(&services)?;
                 }
@@ -87,6 +91,9 @@ impl<'a> Reader<'a> {
         Ok(root)
     }
 
+    /// The services of a signing config for signatures of a format. A config of tags
+    /// alone selects among logs of version 1, even where version 2 is newer (EVD-52);
+    /// one that has only newer logs is refused in words of its own (EVD-58).
     fn select(&mut self, path: &Path, format: Format) -> Result<Services, WitnessesError> {
         let config = self.signing_config(path)?;
         let versions = match format {
@@ -127,7 +134,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Tags have no place for the entries of logs of version 2.
+/// Tags have no place for the entries of logs of version 2: cosign's annotation holds
+/// a promise and a time, which those lack (EVD-58).
 fn warn_of_tags(entry: &config::Config, services: &Services) {
     let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
     if entry.format == Format::Both && logs.any(|log| log.version == 2) {
@@ -139,7 +147,7 @@ fn warn_of_tags(entry: &config::Config, services: &Services) {
 }
 
 /// A layer of a tag has one timestamp, and one entry of a log whose version has a
-/// place there.
+/// place there (EVD-97).
 fn refuse_many_at_tags(format: Format, services: &Services) -> Result<(), WitnessesError> {
     let is_stored = |choice: &&Choice| choice.services.iter().all(|log| log.version == 1);
     let logs = services.logs.as_ref().filter(is_stored);
@@ -156,7 +164,9 @@ fn refuse_many_at_tags(format: Format, services: &Services) -> Result<(), Witnes
     Ok(())
 }
 
-/// A certificate has to be proven to have been used while it was valid.
+/// A certificate of an identity has to be proven to have been used in its few minutes
+/// (EVD-59). Its authority is shown the token, with which anybody is the identity: in
+/// plain HTTP only on this machine.
 fn refuse_unproven(services: &Services) -> Result<(), WitnessesError> {
     let Some(authority) = &services.authority else {
         return Err(WitnessesError::NoAuthority);
@@ -168,7 +178,7 @@ fn refuse_unproven(services: &Services) -> Result<(), WitnessesError> {
 }
 
 /// Verifiers that ask for an entry of a certificate's signature ask for its time,
-/// too, which entries of version 2 do not have.
+/// too, which entries of version 2 do not have (EVD-33).
 fn refuse_no_time(services: &Services) -> Result<(), WitnessesError> {
     let mut logs = services.logs.iter().flat_map(|logs| &logs.services);
     let has_time = services.timestamps.is_some() || logs.any(|log| log.version == 1);
@@ -178,8 +188,9 @@ fn refuse_no_time(services: &Services) -> Result<(), WitnessesError> {
     }
 }
 
-/// The services whose word would count. Where any will do, those that nobody trusts
-/// are left out: what they are sent may be public for ever.
+/// The services whose word would count (EVD-57). Where any will do, those that nobody
+/// trusts are left out: what they are sent may be public for ever. An authority that
+/// nobody trusts counts as absent, which is an error for identities alone.
 fn trusted(
     services: Services,
     root: &TrustedRoot,
@@ -204,6 +215,8 @@ fn trusted(
 /// A URL of a trusted root, with its validity.
 type Known<'a> = (&'a str, Validity);
 
+/// The services of a choice that the root trusts, if enough of them are left for its
+/// rule.
 fn of_choice(
     list: List,
     choice: Option<Choice>,
@@ -231,7 +244,7 @@ fn of_choice(
 
 /// Whether the root has somebody valid for a service. It may know the service by
 /// another host, as the origin of its checkpoints or from within a cluster: then
-/// anybody of the kind may be it, and the answer tells.
+/// anybody of the kind may be it, and the answer, which is verified, tells.
 fn is_trusted(url: &Url, known: &[Known<'_>], now: Timestamp) -> bool {
     let by_host: Vec<_> = known
         .iter()
