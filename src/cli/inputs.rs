@@ -31,7 +31,7 @@ const RETRY_BUDGET: Duration = Duration::from_secs(2 * 60);
 /// For the whole run, all hosts together (SIG-46).
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The variables that the signer reads, as they are. Those by which keys, services
+/// The variables that the signer reads, as they are. Variables by which keys, services
 /// and clouds are found are not among them: [`Environment::lookup`] gives these.
 #[derive(Debug, Default)]
 pub struct Environment {

@@ -41,7 +41,8 @@ pub(super) struct Output(Arc<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Mutex<Backlog>,
-    /// Its holder writes. Who takes both takes this one first.
+    /// Its holder writes, and takes the other lock for a moment at a time; nobody
+    /// takes them in the other order.
     turn: Mutex<()>,
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::exit_code::MEANINGS;
 use super::flags::{DEFINITIONS, FlagKind};
 
-/// Variables that belong together, and their purpose. Those by which services of
-/// keys and clouds are found are left out: they are those of the services' own tools
+/// Variables that belong together, and their purpose. Variables by which keys and
+/// clouds are found are left out: they belong to the services' own tools
 /// (`docs/keys.md`).
 const VARIABLES: [(&[&str], &str); 13] = [
     (&["CNB_PLATFORM_API"], "Platform API, 0.7 to 0.15"),

@@ -34,7 +34,7 @@ const MODULE: &str = "COSIGN_PKCS11_MODULE_PATH";
 const MAX_PIN: u64 = 1024;
 /// The most bytes of a message that is signed as a whole, by Ed25519.
 const MAX_WHOLE: usize = 16 << 20;
-/// What is read of a message at a time; memory does not grow with its length.
+/// Bytes of a message that are read at a time: memory does not grow with its length.
 const PIECE: usize = 64 * 1024;
 
 const USAGE: &str = "\
@@ -93,7 +93,7 @@ fn own_stdout() -> Option<std::os::fd::OwnedFd> {
     Some(stdout)
 }
 
-/// What the environment says; an empty variable counts as unset.
+/// The settings of the environment; an empty variable counts as unset.
 struct PluginEnvironment {
     pin: Option<Secret>,
     module: Option<PathBuf>,
@@ -205,8 +205,8 @@ fn module(uri: &Uri, of_environment: Option<PathBuf>) -> Result<PathBuf, PluginE
     }
 }
 
-/// What is signed, as the key wants it: a SHA-256 digest, or the whole message for
-/// Ed25519, which hashes it by itself.
+/// The input of a signature, as the key wants it: a SHA-256 digest, or the whole
+/// message for Ed25519, which hashes it by itself.
 enum Owned {
     Digest([u8; 32]),
     Whole(Vec<u8>),

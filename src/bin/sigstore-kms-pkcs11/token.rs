@@ -1,6 +1,6 @@
 //! One token, through the library of its maker (PKCS #11 v2.40 and later).
 //!
-//! What the library says is hostile until parsed. It is asked to log in once at
+//! Answers of the library are hostile until parsed. It is asked to log in once at
 //! most: a few wrong PINs lock a token (`spec/tokens.md`, TOK-5).
 
 use std::path::{Path, PathBuf};
@@ -84,8 +84,7 @@ impl OpenToken {
         uri: &Uri,
         pin: Option<&Secret>,
     ) -> Result<TokenKey, TokenError> {
-        // Whoever stands at a PIN pad is not made to type where the key is shown
-        // anyway.
+        // A user at a PIN pad is not made to type where the key is shown anyway.
         if pin.is_some() && !self.login.has_pad {
             self.log_in(pin)?;
         }
