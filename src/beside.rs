@@ -2,8 +2,9 @@
 //! requests are sent on.
 //!
 //! Each piece of work gets a thread of its own, which ends with it: the system
-//! takes its stack back, with any copies of a secret that lie there. A pool
-//! would also have to be asked whether the system still grants a thread.
+//! takes its stack back, with any copies of a secret that lie there (KEY-40). A
+//! pool would also have to be asked whether the system still grants a thread;
+//! tokio's panics where it gets none (`spec/decisions/0020`).
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,8 @@ debug_as_display!(Crashed);
 
 /// Runs `work` on a thread of its own. Where the system grants none, this
 /// thread runs it, and everything else waits meanwhile.
+/// If the future is dropped, the work goes on to its end, and its outcome is
+/// dropped there. The callers bound how many run at a time.
 ///
 /// # Errors
 /// On work that panics.

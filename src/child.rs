@@ -1,9 +1,13 @@
 //! Programs of others that are run for an answer: credential helpers, key
 //! plugins, programs that sign.
 //!
-//! Each gets its input on a pipe and has to answer in time and in bounds. It
-//! inherits the environment without the signer's own secrets, and no argument
-//! of ours holds one: other users of the machine see arguments.
+//! Each gets its input on a pipe and has to answer in time and in bounds
+//! (KEY-113). It inherits the environment without the signer's own secrets, and
+//! no argument of ours holds one: other users of the machine see arguments
+//! (KEY-116).
+//!
+//! Knows neither questions nor answers: they are bytes. Their words are scrubbed
+//! by the callers, who know the secrets.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -22,13 +26,15 @@ use zeroize::Zeroizing;
 use crate::beside;
 use crate::oci::Content;
 
-/// The signer's own secrets, which no child needs.
+/// The signer's own secrets, which no child needs. A child that is asked for a
+/// key may need others: their names are for the callers to remove.
 const NOT_INHERITED: [&str; 3] = ["COSIGN_PASSWORD", "CNB_REGISTRY_AUTH", "DOCKER_AUTH_CONFIG"];
 /// The most bytes of a program's standard error that are read, and that are
 /// kept: the last ones say why it failed.
 const MOST_WORDS: u64 = 1 << 20;
 const KEPT_WORDS: usize = 4 * 1024;
-/// Input up to this length is written from memory.
+/// Input up to this length is written from memory: a pipe takes so much without
+/// its reader.
 const SMALL: u64 = 64 * 1024;
 const PIECE: usize = 64 * 1024;
 
@@ -42,7 +48,7 @@ pub(crate) struct Bounds {
 
 /// The answer of a program that has ended.
 pub(crate) struct ChildAnswer {
-    /// Its standard output.
+    /// Its standard output; it may be a secret.
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// The last words of its standard error.
     pub(crate) words: String,
@@ -73,7 +79,8 @@ pub(crate) enum Words {
 }
 
 /// The first executable file of this name in `path`, a colon list. Relative
-/// folders are left out, as Go's `exec.LookPath` does.
+/// folders are left out, as Go's `exec.LookPath` does: in the folder of a build,
+/// anybody may have put a program.
 pub(crate) fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
     let is_executable = |file: &PathBuf| {
         std::fs::metadata(file)
@@ -85,7 +92,10 @@ pub(crate) fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
         .find(is_executable)
 }
 
-/// Runs a program to its end. It need not read its input.
+/// Runs a program to its end. It need not read its input. A program that ends
+/// before its own children is waited for until they close its output, too.
+///
+/// If the future is dropped, the program is killed.
 ///
 /// # Errors
 /// On a program that cannot be started, or keeps no bound, and on input that
@@ -109,11 +119,14 @@ pub(crate) async fn run(
     }
     let mut child = command.spawn().map_err(ChildError::Start)?;
     let answer = timeout(bounds.time, talk(&mut child, input, bounds)).await;
-    // Killed if it has not ended, and reaped by the runtime.
+    // Killed if it has not ended, and reaped by the runtime. Its own children
+    // live on.
     let _ = child.start_kill();
     answer.unwrap_or(Err(ChildError::Silence { time: bounds.time }))
 }
 
+/// Writes, reads and listens at the same time: a program that waits until one of
+/// them is taken does nothing else.
 async fn talk(
     child: &mut Child,
     input: &Content,
@@ -143,6 +156,7 @@ async fn talk(
         }
     };
     let listening = async {
+        // An error ends the listening alone: words are no part of the answer.
         let mut tail = Tail::default();
         if let Some(stderr) = stderr {
             let mut limited = stderr.take(MOST_WORDS);
@@ -154,6 +168,8 @@ async fn talk(
         Ok(tail)
     };
     // The writer is not awaited: a program that has answered need not read on.
+    // Biased, so that an answer that is there counts before an error of the
+    // input.
     let answering = async { futures_util::try_join!(reading, listening) };
     let (mut answering, mut writing) = (std::pin::pin!(answering), std::pin::pin!(writing));
     let (output, tail) = tokio::select! {
@@ -172,7 +188,9 @@ async fn talk(
     })
 }
 
-/// Writes all of `input`, unless the program closes the pipe before.
+/// Writes all of `input`, unless the program closes the pipe before, which is no
+/// error: it need not read. The pipe is closed at the end, so that the program
+/// sees it.
 async fn write(mut stdin: ChildStdin, input: &Content) -> Result<(), ChildError> {
     if input.length() <= SMALL {
         let bytes = input.to_bytes().map_err(ChildError::Input)?;
@@ -185,6 +203,8 @@ async fn write(mut stdin: ChildStdin, input: &Content) -> Result<(), ChildError>
     written.unwrap_or(Ok(())).map_err(ChildError::Input)
 }
 
+/// Streams a long input on a thread of its own, which blocks while the program
+/// does not read: killed, it breaks the pipe, and the thread ends.
 fn pour(input: &Content, mut pipe: File) -> io::Result<()> {
     let mut reader = input.open()?;
     let mut piece = vec![0; PIECE];
@@ -204,7 +224,7 @@ fn pour(input: &Content, mut pipe: File) -> io::Result<()> {
     }
 }
 
-/// The last bytes of a text.
+/// The last bytes of a text. They may begin within a character.
 #[derive(Default)]
 struct Tail(Vec<u8>);
 

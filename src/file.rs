@@ -1,5 +1,6 @@
 //! Files that may be pipes, terminals or devices. The reader waits for a pipe,
-//! but not for ever.
+//! but not for ever: `<(…)` of a shell is a file to its users, and nothing
+//! outside a run may keep it from ending (`spec/decisions/0020`).
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -16,12 +17,15 @@ use zeroize::Zeroizing;
 /// The least room for a file, in bytes: pipes do not say how long they are.
 const FIRST: usize = 4096;
 
-/// Flags with which no pipe and no device blocks the opener.
+/// Flags with which no pipe and no device blocks the opener, and no terminal
+/// becomes that of the process.
 pub(crate) const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
 
 /// Reads the file at `path` until `until`, at most one byte more than `most`,
 /// so that the caller can tell a file that is too large. A file that is a pipe
-/// is read to where its last writer closes it.
+/// is read to where its last writer closes it, and has nothing for a second call.
+///
+/// Blocks its thread. The bytes are taken for a secret: every buffer is wiped.
 ///
 /// # Errors
 /// On a file that cannot be read, and as [`io::ErrorKind::TimedOut`] on one that
@@ -36,6 +40,7 @@ pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroi
     let length = file.metadata()?.len().min(most as u64) as usize;
     let mut bytes = Zeroizing::new(Vec::with_capacity(length.max(FIRST) + 1));
     loop {
+        // A plain file is ready at once, also after `until`.
         if !wait(file.as_fd(), PollFlags::POLLIN, until)? {
             let words = "it is a pipe or a device, and did not end in time";
             return Err(io::Error::new(io::ErrorKind::TimedOut, words));
@@ -51,8 +56,8 @@ pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroi
     }
 }
 
-/// The bytes in a buffer of twice the size. The old buffer is wiped; a vector
-/// that grows by itself does not do that.
+/// The bytes in a buffer of twice the size, of `most` and one at most. The old
+/// buffer is wiped; a vector that grows by itself does not do that.
 fn moved(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
     let capacity = bytes.len().saturating_mul(2).min(most + 1);
     let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
@@ -81,7 +86,8 @@ pub(crate) fn wait(file: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> io
     }
 }
 
-/// The file behind a path, by device and inode.
+/// The file behind a path, by device and inode: two paths may lead to one, by a
+/// link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inode {
     device: u64,

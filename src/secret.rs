@@ -1,5 +1,9 @@
 //! Bytes that must not leak: passwords, key files, tokens; and texts of others
 //! with these removed.
+//!
+//! Two ways to keep them in: a type that has no way out but one ([`Secret`]), and
+//! a search in all that is printed ([`Secrets`]), for the copies that others
+//! make.
 
 mod forms;
 mod scrub;
@@ -10,15 +14,19 @@ pub use scrub::{Secrets, Voice};
 
 use zeroize::Zeroizing;
 
-/// Secret bytes, wiped when dropped. It cannot be cloned, printed or
-/// serialised; its bytes are read by [`Secret::expose`] alone.
+/// Secret bytes, wiped when dropped. It cannot be cloned, printed or serialised;
+/// its bytes are read by [`Secret::expose`] alone. They never grow: a buffer that
+/// grows leaves copies behind.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
+    /// Takes the buffer itself, without a copy.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The bytes. Each call is a place at which they may leak: what is copied
+    /// from them has to be wiped, too.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -1,4 +1,5 @@
-//! A key's signature, and the public half that checks it.
+//! A key's signature, and the public half that checks it: values that keys,
+//! proofs and envelopes all have. Nothing is parsed or verified here.
 
 pub(crate) mod oid;
 
@@ -7,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 /// The raw bytes of a signature: ASN.1 DER for ECDSA, the modulus-sized integer
-/// for RSA, 64 bytes for Ed25519.
+/// for RSA, 64 bytes for Ed25519. The type says nothing of whether it verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature(Vec<u8>);
 
@@ -26,7 +27,9 @@ impl Signature {
     }
 }
 
-/// A public key: DER of its SubjectPublicKeyInfo (RFC 5280, section 4.1).
+/// A public key: DER of its SubjectPublicKeyInfo (RFC 5280, section 4.1). The
+/// bytes may be any. Equal ones are one key; two forms of one key (compressed
+/// points) would be two.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicKey(Vec<u8>);
 
@@ -39,7 +42,8 @@ impl PublicKey {
         &self.0
     }
 
-    /// SHA-256 of the DER, by which sigstore names a key.
+    /// SHA-256 of the DER, by which sigstore names a key: in bundles as its hint,
+    /// in logs as their ids.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }

@@ -1,8 +1,9 @@
-//! Numbers as people read them.
+//! Numbers as people read them, in the log and in errors.
 
 use std::fmt;
 
-/// So many of something: `1 image`, `2 images`.
+/// So many of something: `1 image`, `2 images`. The noun is a regular one, in the
+/// singular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count(pub usize, pub &'static str);
 
@@ -14,7 +15,8 @@ impl fmt::Display for Count {
     }
 }
 
-/// So many bytes: `812 bytes`, `1.5 kB`, `12.0 MB`.
+/// So many bytes: `812 bytes`, `1.5 kB`, `12.0 MB`. Units are those of SI, as
+/// `docker` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteCount(pub u64);
 

@@ -1,4 +1,6 @@
-//! An answer in sigstore's protocol of plugins: one JSON object.
+//! An answer in sigstore's protocol of plugins: one JSON object (sigstore v1.10.8
+//! `pkg/signature/kms/cliplugin`; TOK-7). Each member is called like its method,
+//! and Go's reader wants it where no error is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 /// An answer, by its method.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PluginReply {
-    /// The algorithms of `createKey`, the default first.
+    /// The algorithm that `createKey` would take, which is not answered here.
     DefaultAlgorithm,
     SupportedAlgorithms,
     /// In PEM.
@@ -19,7 +21,8 @@ pub enum PluginReply {
     Error(String),
 }
 
-/// Names of sigstore's, which say what the keys of a token can be.
+/// Names of sigstore's for the kinds of keys in tokens, the default first.
+/// SHA-256 stands in each, since no other digest is signed (TOK-6).
 const ALGORITHMS: [&str; 7] = [
     "ecdsa-p256-sha256",
     "ecdsa-p384-sha256",

@@ -4,6 +4,9 @@
 //! The program `sigstore-kms-pkcs11` is made of it (`src/bin`), which loads the
 //! token's own module: a static program cannot, and so the signer starts that one.
 //! Knows no token itself, and no environment.
+//! Implements `spec/tokens.md`, sections 1, 3 and 4. Everything here is built,
+//! tested and fuzzed without a token. Requests of callers and bytes of modules
+//! are hostile until they are parsed.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]

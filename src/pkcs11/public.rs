@@ -1,8 +1,12 @@
-//! What a token says of a key, as cosign reads keys and signatures.
+//! A token's words for keys and signatures, turned into those that cosign reads
+//! (TOK-3, TOK-6).
 //!
 //! A token gives a public key in parts: PKCS #11 v3.1, sections 6.1 (RSA) and 6.3
 //! (elliptic curves), a curve as DER of its OID, a point as DER of an octet
-//! string. Modules differ in that, and what they say is hostile until parsed.
+//! string. Modules differ in that, and their bytes are hostile until parsed.
+//!
+//! The kinds are those of `keys::Algorithm`, written once more: this module lies
+//! on a floor below, and the program for tokens has no other keys.
 
 use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::signature::{
@@ -43,7 +47,7 @@ pub struct TokenKey {
     public: PublicKey,
 }
 
-/// What a signature is of.
+/// The input of a signature.
 #[derive(Clone, Copy, Debug)]
 pub enum SignedInput<'a> {
     Digest(&'a [u8; 32]),
@@ -59,7 +63,8 @@ impl TokenKey {
     pub fn from_ec(parameters: &[u8], point: &[u8]) -> Result<Self, UnsupportedKey> {
         let curve: Result<ObjectIdentifier, _> = Decode::from_der(parameters);
         let curve = curve.map_err(|_| UnsupportedKey::Curve("without a name".to_owned()))?;
-        // Some modules leave the octet string away. A point may look like one.
+        // Some modules leave the octet string away. A point may look like one:
+        // 0x04 begins both. The first reading that lies on the curve is the key.
         let candidates = [octets(point), Some(point)].into_iter().flatten();
         let mut read = Err(UnsupportedKey::Damaged);
         for point in candidates {
@@ -70,7 +75,9 @@ impl TokenKey {
     }
 
     /// A key on Curve25519: `CKA_EC_POINT` of `CKK_EC_EDWARDS`, whose curve has
-    /// several names. That of Curve448 is longer.
+    /// several names, so that the length tells the curve. That of Curve448 is
+    /// longer. The point comes bare, in an octet string, or in a bit string, by
+    /// the module.
     ///
     /// # Errors
     /// On what is no point.
@@ -87,7 +94,8 @@ impl TokenKey {
         Self::of_edwards(ed25519_dalek::VerifyingKey::from_bytes(point).ok())
     }
 
-    /// `CKA_MODULUS` and `CKA_PUBLIC_EXPONENT`, the highest byte first.
+    /// `CKA_MODULUS` and `CKA_PUBLIC_EXPONENT`, the highest byte first; zeros may
+    /// stand before it.
     ///
     /// # Errors
     /// On another size than that of [`TokenKeyKind::Rsa`].
@@ -107,7 +115,8 @@ impl TokenKey {
         Self::assembled(RSA, AnyRef::NULL, key)
     }
 
-    /// The key of an X.509 certificate in DER.
+    /// The key of an X.509 certificate in DER, which stands in for a public key
+    /// that the token does not show. Its times and its issuer are no matter here.
     ///
     /// # Errors
     /// On what is no certificate, and as [`from_spki`](Self::from_spki).
@@ -118,7 +127,8 @@ impl TokenKey {
         Self::from_spki(&certificate.subject_public_key_info())
     }
 
-    /// A SubjectPublicKeyInfo in DER: `CKA_PUBLIC_KEY_INFO`.
+    /// A SubjectPublicKeyInfo in DER: `CKA_PUBLIC_KEY_INFO`. Every point and
+    /// every modulus is checked.
     ///
     /// # Errors
     /// On a key of another kind, and on a damaged one.
@@ -155,7 +165,7 @@ impl TokenKey {
         }
     }
 
-    /// For a point of small order others can make signatures too.
+    /// Refuses a point of small order: others can make signatures for it, too.
     fn of_edwards(key: Option<ed25519_dalek::VerifyingKey>) -> Result<Self, UnsupportedKey> {
         let key = key.filter(|key| !key.is_weak());
         Self::of(TokenKeyKind::Ed25519, &key.ok_or(UnsupportedKey::Damaged)?)
@@ -175,6 +185,8 @@ impl TokenKey {
         })
     }
 
+    /// Written anew, so that one key has one form, whatever the module writes: its
+    /// fingerprint names it.
     fn of(kind: TokenKeyKind, key: &impl EncodePublicKey) -> Result<Self, UnsupportedKey> {
         let der = key
             .to_public_key_der()
@@ -202,13 +214,14 @@ impl TokenKey {
         self.kind
     }
 
-    /// In PEM, as the `.pub` files of cosign.
+    /// In PEM, as the `.pub` files of cosign. `None` cannot happen.
     pub fn to_pem(&self) -> Option<String> {
         encode_string("PUBLIC KEY", LineEnding::LF, self.public.as_der()).ok()
     }
 
-    /// What a token is to sign by `CKM_ECDSA` or `CKM_RSA_PKCS`, for the message
-    /// with this SHA-256 digest.
+    /// The input of a token that signs by `CKM_ECDSA` or `CKM_RSA_PKCS`, for the
+    /// message with this SHA-256 digest. The mechanisms that hash by themselves
+    /// would take the whole message through the token.
     pub fn input(&self, digest: &[u8; 32]) -> Vec<u8> {
         match self.kind {
             TokenKeyKind::Rsa => [&DIGEST_INFO[..], digest].concat(),
@@ -220,7 +233,9 @@ impl TokenKey {
     }
 
     /// The signature that a token has made, in the form of cosign: of ECDSA in
-    /// DER. A token gives `r` and `s`, of one length each. `None` is no signature.
+    /// DER. A token gives `r` and `s`, of one length each. `None` is no
+    /// signature. A signature that comes out need not be this key's:
+    /// [`accepts`](Self::accepts) says.
     pub fn signature(&self, raw: &[u8]) -> Option<Vec<u8>> {
         Some(match self.kind {
             TokenKeyKind::P256 => {
@@ -243,7 +258,8 @@ impl TokenKey {
     }
 
     /// Whether `signature` is this key's, of `message`. Ed25519 takes the whole
-    /// message, and the others its digest.
+    /// message, and the others its digest. Asked before a signature is given out:
+    /// two objects of one name need not belong together (TOK-6).
     pub fn accepts(&self, message: SignedInput<'_>, signature: &[u8]) -> bool {
         let algorithm: &'static dyn VerificationAlgorithm = match self.kind {
             TokenKeyKind::P256 => &ECDSA_P256_SHA256_ASN1,

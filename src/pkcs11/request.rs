@@ -1,6 +1,9 @@
 //! A request in sigstore's protocol of plugins, version `v1` (sigstore v1.10.8
 //! `pkg/signature/kms/cliplugin`): the version, then one JSON object, are the
 //! program's arguments; a message is its standard input.
+//!
+//! The other end is `keys::remote`, or cosign. Parsing reads no message: it may
+//! be long, and is not needed where a digest is given.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,15 +11,16 @@ use serde::Deserialize;
 
 /// The version of the protocol.
 const VERSION: &str = "v1";
-/// SHA-256, as Go's `crypto.Hash` counts.
+/// SHA-256, as Go's `crypto.Hash` counts. Another hash is refused: its signatures
+/// would not verify without a flag (TOK-7).
 const SHA256: u64 = 5;
 /// The most bytes of a signature: an RSA key may have 16384 bits.
 const MAX_SIGNATURE: usize = 2048;
 
-/// What is asked, and of which key.
+/// A question, and the key that it is about.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PluginCall {
-    /// The text behind `scheme://`.
+    /// The text behind `scheme://`, not parsed yet. It may hold a PIN.
     pub resource: String,
     pub method: Operation,
 }
@@ -27,7 +31,7 @@ pub enum Operation {
     SupportedAlgorithms,
     CreateKey,
     PublicKey,
-    /// Without a digest, that of the message counts.
+    /// Without a digest, that of the message counts. Ed25519 needs the message.
     Sign {
         digest: Option<[u8; 32]>,
     },
@@ -38,7 +42,8 @@ pub enum Operation {
 }
 
 impl PluginCall {
-    /// Reads the program's arguments.
+    /// Reads the program's arguments. Nothing of them is in an error: a resource
+    /// may hold a PIN.
     ///
     /// # Errors
     /// On another version, on what is no request, and on one that this program
@@ -55,6 +60,7 @@ impl PluginCall {
             hash_func,
             rpc_options,
         } = written.init_options;
+        // The version stands in both arguments, and has to be the same.
         if protocol_version != VERSION {
             return Err(RequestError::Version);
         }
@@ -90,8 +96,9 @@ impl PluginCall {
     }
 }
 
-/// The JSON as it stands. Unknown members are ignored: they may come with
-/// versions of sigstore.
+/// The JSON as it stands, with the names of Go's structs. Unknown members are
+/// ignored: they may come with versions of sigstore. The member of another method
+/// than the one that is named is ignored, too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenInvocation {
@@ -160,6 +167,8 @@ struct Rpc {
 }
 
 impl Rpc {
+    /// Go writes the absent version as the empty text. One that is asked for is
+    /// refused: another key than the one that is meant could sign.
     fn check(&self) -> Result<(), RequestError> {
         match self.key_version.as_deref() {
             None | Some("") => Ok(()),
@@ -169,6 +178,8 @@ impl Rpc {
 }
 
 impl Options {
+    /// The digest that is given, if one is. `hash` is the one of the whole
+    /// request, which the options of a message may replace.
     fn digest(&self, hash: u64) -> Result<Option<[u8; 32]>, RequestError> {
         self.rpc_options.check()?;
         let MessageOptions { digest, hash_func } = &self.message_options;
@@ -188,7 +199,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// A request that cannot be answered.
+/// A request that cannot be answered. No text of it is repeated.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("this is not version `{VERSION}` of the protocol of plugins")]

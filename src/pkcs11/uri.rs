@@ -2,32 +2,39 @@
 //!
 //! The text is what follows `pkcs11:`. As in cosign (v2.6.4
 //! `pkg/cosign/pkcs11key`) one of `token` and `slot-id` has to be there, and one
-//! of `object` and `id`. Whatever is there has to match (RFC 7512, section 3);
+//! of `object` and `id`. Every attribute has to match (RFC 7512, section 3);
 //! cosign looks at the slot alone if a token is named besides.
+//!
+//! The URI stands in arguments, files and logs, and may hold a PIN: no error and no
+//! printed form repeats one (TOK-2).
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// The most bytes of a URI.
+/// The most bytes of a URI: it is an argument, and has a path or two in it.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// A key in a token, and how it is reached.
 #[derive(Debug, Default)]
 pub struct Uri {
-    /// The token's label.
+    /// The token's label. It stays when slots are counted anew, so that it names
+    /// a token better than `slot_id`.
     pub token: Option<String>,
     pub manufacturer: Option<String>,
     pub model: Option<String>,
     pub serial: Option<String>,
-    /// The number that the module gave the slot.
+    /// The number that the module gave the slot; some modules count anew each
+    /// time.
     pub slot_id: Option<u64>,
     /// The key's label, `CKA_LABEL`.
     pub object: Option<Vec<u8>>,
     /// The key's `CKA_ID`.
     pub id: Option<Vec<u8>>,
-    /// The library that speaks to the token; an absolute path.
+    /// The library that speaks to the token; an absolute path. It runs in the
+    /// process that reads the PIN: a relative one would be another's in another
+    /// folder.
     pub module_path: Option<PathBuf>,
     pub pin: Option<Pin>,
 }
@@ -35,7 +42,7 @@ pub struct Uri {
 /// Where the PIN is.
 #[derive(Debug)]
 pub enum Pin {
-    /// `pin-value`. Whoever sees the URI sees it.
+    /// `pin-value`. Every reader of the URI sees it.
     Value(Secret),
     /// `pin-source`: a file that holds the PIN; an absolute path.
     File(PathBuf),
@@ -54,6 +61,8 @@ impl Uri {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let parts = path.split([';', '&']).chain(query.split([';', '&']));
         let mut uri = Self::default();
+        // Errors count attributes, since a name that is unknown may be a piece of
+        // a PIN with `;` or `&` in it.
         for (number, part) in parts.enumerate().filter(|(_, part)| !part.is_empty()) {
             let number = number + 1;
             let (name, value) = part.split_once('=').ok_or(TokenUriError::NoValue(number))?;
@@ -69,6 +78,7 @@ impl Uri {
         Ok(uri)
     }
 
+    /// Takes the value of an attribute. `name` is one of [`NAMES`].
     fn set(&mut self, name: &'static str, encoded: &str) -> Result<(), TokenUriError> {
         let bytes = decoded(encoded).ok_or(TokenUriError::Encoding(name))?;
         if bytes.expose().is_empty() {
@@ -95,13 +105,15 @@ impl Uri {
                 put(&mut self.module_path, name, path)
             }
             "pin-source" => {
-                // A URI of a file, or its path; RFC 7512 also has commands.
+                // A URI of a file, or its path; RFC 7512 also has commands, which
+                // are refused as paths that are not absolute.
                 let text = text()?;
                 let path = text.strip_prefix("file:").unwrap_or(text);
                 let path = path.strip_prefix("//").unwrap_or(path);
                 let path = absolute(path).ok_or(TokenUriError::PinSource)?;
                 self.set_pin(Pin::File(path))
             }
+            // `pin-value`, the only name that is left.
             _ => {
                 let pin = bytes.copy();
                 self.set_pin(Pin::Value(pin))
@@ -132,6 +144,7 @@ const NAMES: [&str; 11] = [
     "pin-value",
 ];
 
+/// Refuses an attribute that stands twice: readers differ in which one counts.
 fn put<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), TokenUriError> {
     match place.replace(value) {
         None => Ok(()),
@@ -144,7 +157,9 @@ fn absolute(path: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Without percent-encoding (RFC 3986, section 2.1). It may be a PIN.
+/// Without percent-encoding (RFC 3986, section 2.1). It may be a PIN. White space
+/// and control characters have to be encoded; other characters may stand as they
+/// are, as people write labels.
 fn decoded(text: &str) -> Option<Secret> {
     // One that grew would leave copies of a PIN behind.
     let mut bytes = Vec::with_capacity(text.len());
@@ -163,7 +178,8 @@ fn decoded(text: &str) -> Option<Secret> {
     Some(Secret::new(bytes))
 }
 
-/// Percent-encoded, so that it is read as it was.
+/// Percent-encoded, so that it is read as it was: one key has one name, by which
+/// `cosign.toml`'s keys are told apart.
 struct Encoded<'a>(&'a [u8]);
 
 impl fmt::Display for Encoded<'_> {

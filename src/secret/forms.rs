@@ -1,5 +1,7 @@
 //! The forms of a secret: as it is, in base64, in hexadecimal; and the escapes
-//! of a text that holds it.
+//! of a text that holds it (`spec/decisions/0015`).
+//!
+//! Knows no rules for how much of a form has to be there: those are `scrub`'s.
 
 use std::ops::Range;
 
@@ -16,7 +18,8 @@ pub(super) enum SecretEncoding {
     Hexadecimal,
 }
 
-/// Shows every form of `value`, [folded](fold), to `visit`.
+/// Shows every form of `value`, [folded], to `visit`. The forms are
+/// secrets too, and are wiped when it returns: none is kept.
 pub(super) fn each(value: &[u8], mut visit: impl FnMut(SecretEncoding, &[u8])) {
     visit(SecretEncoding::Plain, &folded(value));
     // The bytes before it shift its bits by none, two or four.
@@ -39,7 +42,7 @@ pub(super) fn each(value: &[u8], mut visit: impl FnMut(SecretEncoding, &[u8])) {
 }
 
 /// Bytes as they are compared: in lower case, the two alphabets of base64 as
-/// one.
+/// one. That hides a little more than the secret, and nothing less.
 pub(super) fn folded(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut folded = Zeroizing::new(Vec::with_capacity(bytes.len()));
     folded.extend(bytes.iter().map(|byte| match byte {
@@ -50,7 +53,8 @@ pub(super) fn folded(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     folded
 }
 
-/// Text, with the place of each of its bytes in the original.
+/// Text, with the place of each of its bytes in the original: a secret that is
+/// found behind escapes is hidden where the escapes stand.
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
     origins: Vec<Range<usize>>,
@@ -75,7 +79,8 @@ impl View {
     }
 
     /// The same without one layer of escapes, as JSON, URLs, HTML and Rust
-    /// write them. None: it has no escapes.
+    /// write them, all at once: the text does not say which it is. None: it has no
+    /// escapes.
     pub(super) fn unescaped(&self) -> Option<Self> {
         let is_mark = |byte: &u8| matches!(byte, b'\\' | b'%' | b'&');
         if !self.bytes.iter().any(is_mark) {
@@ -96,6 +101,7 @@ impl View {
                     plain.bytes.extend(bytes);
                 }
             }
+            // Each byte of a character stands for its whole escape.
             plain.origins.resize(plain.bytes.len(), origin);
             at += length;
         }
@@ -118,6 +124,7 @@ fn escape(text: &[u8]) -> Option<(Unescaped, usize)> {
     }
 }
 
+/// `\n` and its like, `\x41`, `\u0041`, and Rust's `\u{41}`.
 fn backslash(text: &[u8]) -> Option<(Unescaped, usize)> {
     let byte = match text.get(1)? {
         b'u' if text.get(2) == Some(&b'{') => {
@@ -151,6 +158,7 @@ fn utf16(text: &[u8]) -> Option<(Unescaped, usize)> {
     Some((Unescaped::Character(character), 12))
 }
 
+/// The entities that encoders of HTML write, and characters by their numbers.
 fn entity(text: &[u8]) -> Option<(Unescaped, usize)> {
     let end = text.iter().take(12).position(|byte| *byte == b';')?;
     let character = match text.get(1..end)? {

@@ -1,12 +1,15 @@
 //! Text of others without the secrets of this run (`spec/decisions/0015`).
 //!
-//! A registry, its token service and a proxy are shown passwords and tokens,
-//! and some of them repeat these in an error. So each text of theirs is
-//! compared with every secret that they were shown, byte by byte, in all forms
-//! in which it may have been written, whole or cut.
+//! A registry, its token service and a proxy are shown passwords and tokens, and
+//! some of them repeat these in an error. So each text of theirs is compared with
+//! every secret that they were shown, byte by byte, in all forms in which it may
+//! have been written, whole or cut. A rule by form (the words behind
+//! `Authorization:`) misses the form that nobody thought of.
 //!
 //! Every comparison takes time in proportion to the text and to the secrets, and
-//! not to their product, whatever the text is.
+//! not to their product, whatever the text is: a hostile host chooses it. Pieces
+//! are compared by their hashes alone. Two that collide hide a piece of text too
+//! much.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -23,7 +26,8 @@ use super::forms::{self, SecretEncoding, View, folded};
 
 /// Stands in the place of a secret.
 const HIDDEN: char = '…';
-/// Shorter secrets cannot be told from ordinary text.
+/// Shorter secrets cannot be told from ordinary text: every line would show where
+/// they are.
 const SHORTEST: usize = 4;
 /// Shorter ones are hidden only where they stand as a word of their own.
 const SHORTEST_PIECE: usize = 6;
@@ -40,7 +44,7 @@ const LONG_PIECE: usize = 16;
 const TOKEN: usize = 64;
 /// Servers accept no longer header, so that the bytes behind it are never sent.
 const LONGEST: usize = 8 * 1024;
-/// How many times text is escaped at most.
+/// How many times text is escaped at most: JSON in JSON in a log that escapes, too.
 const LAYERS: usize = 3;
 /// The bytes of a piece that are looked up before the piece is looked for.
 const ANCHOR: usize = 6;
@@ -56,7 +60,8 @@ pub enum Voice {
 }
 
 /// The secrets that this run shows to others, wiped when they are forgotten.
-/// Clones are the same secrets.
+/// Clones are the same secrets. Passwords of keys and keys are not among them:
+/// nobody is shown them, and they would have to be kept until the end of the run.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<KnownSecrets>>);
 
@@ -70,7 +75,8 @@ struct KnownSecrets {
 }
 
 impl Secrets {
-    /// Hides `value` from now on; of a very long value, its beginning.
+    /// Hides `value` from now on; of a very long value, its beginning. Lines that
+    /// were printed before show it. May be called again with the same.
     pub fn remember(&self, value: &[u8]) {
         let value = value.get(..LONGEST).unwrap_or(value);
         if value.len() < SHORTEST {
@@ -88,6 +94,8 @@ impl Secrets {
         } = &mut *known;
         forms::each(value, |form, bytes| {
             for HiddenPiece { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
+                // In steps in which every piece of this length holds one whole
+                // anchor.
                 let (anchor, anchors) = match length {
                     ..ANCHOR => (SHORTEST, &mut *short_anchors),
                     _ => (ANCHOR, &mut *anchors),
@@ -98,7 +106,8 @@ impl Secrets {
         known.values.push(Secret::new(value.to_vec()));
     }
 
-    /// Wipes all secrets. From now on, nothing is hidden.
+    /// Wipes all secrets. From now on, nothing is hidden: it is for the end of a
+    /// run, when its last error was printed.
     pub fn forget(&self) {
         *self.known() = KnownSecrets::default();
     }
@@ -113,6 +122,7 @@ impl Secrets {
         pair.extend_from_slice(password);
         self.remember(Zeroizing::new(STANDARD.encode(&*pair)).as_bytes());
         self.remember(password);
+        // People's names are shorter, or have no digit.
         let looks_made = user.len() >= 20 && user.bytes().any(|byte| byte.is_ascii_digit());
         if password.len() < SHORTEST || looks_made {
             self.remember(user.as_bytes());
@@ -121,12 +131,15 @@ impl Secrets {
 
     /// `text` with `…` in the place of every secret, and of every piece of a
     /// secret that is too long to occur by chance. `also` are hidden this once.
+    /// The caller cuts afterwards: a secret that is cut could be too short to be
+    /// found.
     pub fn scrubbed<'a>(&self, text: &'a str, voice: Voice, also: &[Secret]) -> Cow<'a, str> {
         let known = self.known();
         if text.is_empty() || (known.values.is_empty() && also.is_empty()) {
             return Cow::Borrowed(text);
         }
         let views = views(text);
+        // Every line of the log passes here: most are done with a few look-ups.
         if voice == Voice::Ours && also.is_empty() && !known.may_be_in(&views) {
             return Cow::Borrowed(text);
         }
@@ -142,6 +155,7 @@ impl Secrets {
         }
     }
 
+    /// Also after a panic that held the lock: what is known then is hidden still.
     fn known(&self) -> MutexGuard<'_, KnownSecrets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,6 +168,8 @@ impl fmt::Debug for Secrets {
 }
 
 impl KnownSecrets {
+    /// Whether a piece that would be hidden in a line of ours may be in one of
+    /// the views: `false` is certain.
     fn may_be_in(&self, views: &[View]) -> bool {
         let any = |bytes: &[u8], length, anchors: &HashSet<u64>| {
             !anchors.is_empty() && windows(bytes, length).any(|window| anchors.contains(&window))
@@ -262,6 +278,8 @@ fn hide<'a>(
     is_hidden: &mut [bool],
 ) {
     let bytes = folded(&view.bytes);
+    // The text's pieces by their lengths; then those of them that are a secret's. A
+    // secret is looked up in the text, and not the text in each secret.
     let mut there: HashMap<usize, HashSet<u64>> = HashMap::new();
     let mut found: HashMap<(usize, u64), Surroundings> = HashMap::new();
     for value in values.map(Secret::expose) {
@@ -329,9 +347,12 @@ fn shown(text: &str, is_hidden: &[bool]) -> String {
     shown
 }
 
+/// An odd number with its bits well mixed (2^64 by the golden ratio).
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The hashes of all runs of `length` bytes, each computed from the one before.
+/// The hashes of all runs of `length` bytes, each computed from the one before
+/// (Rabin and Karp), modulo 2^64. Each byte counts one more than it is, so that
+/// zeros count.
 fn windows(bytes: &[u8], length: usize) -> impl Iterator<Item = u64> {
     let next = |hash: u64, byte: u8| hash.wrapping_mul(BASE).wrapping_add(u64::from(byte) + 1);
     let leaving = (0..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));

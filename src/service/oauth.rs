@@ -147,7 +147,7 @@ fn words(refusal: TokenRefusal) -> Option<String> {
 /// The URL of a service that is shown secrets: by HTTPS, or on this machine. Most
 /// come from files of credentials, which may be somebody else's work, so that
 /// plain HTTP is no choice of the user's as it is for an
-/// [`endpoint`](super::endpoint).
+/// [`endpoint`](fn@super::endpoint).
 ///
 /// # Errors
 /// On a text that is no such URL; with the reason.

@@ -1,5 +1,5 @@
 //! The identifiers of keys and curves in a SubjectPublicKeyInfo (RFC 3279, RFC
-//! 5480, RFC 8410).
+//! 5480, RFC 8410): one list for keys, tokens and proofs.
 
 use pkcs8::ObjectIdentifier;
 
