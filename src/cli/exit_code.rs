@@ -75,7 +75,8 @@ pub(super) const MEANINGS: [(u8, &str); 14] = [
     ),
 ];
 
-/// Everything that ends a run early.
+/// Everything that ends a run early. Messages that the lifecycle has as well are the
+/// lifecycle's.
 #[derive(thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
@@ -92,30 +93,37 @@ pub enum Failure {
     Report(ReportError),
     #[error(transparent)]
     Config(ConfigError),
+    /// Before anything was sent, or after a run that changed nothing.
     #[error("cannot write the receipt to `{path}`")]
     Receipt {
         path: PathBuf,
         #[source]
         source: DestinationError,
     },
+    /// After a run that changed something in a registry.
     #[error("everything is published, but cannot write the receipt to `{path}`")]
     Unreported {
         path: PathBuf,
         #[source]
         source: DestinationError,
     },
+    /// A source of credentials that cannot be read as one, found before anything is sent
+    /// (SIG-70, SIG-71). Credentials that a registry refuses are a step's failure.
     #[error("failed to resolve keychain")]
     Credentials(#[source] CredentialsError),
     #[error(transparent)]
     Privileges(PrivilegesError),
     #[error("cannot make a key pair")]
     KeyPair(#[source] KeyPairError),
+    /// A folder that takes no messages, found before anything is sent (EVD-71).
     #[error("cannot generate what is to be signed")]
     Generate(#[source] GenerateError),
     #[error("failed to sign")]
     Phase(#[source] PhaseError),
+    /// The runtime, for lack of file descriptors.
     #[error("cannot start")]
     Start(#[source] io::Error),
+    /// The log has the place of the panic, and nothing has its message.
     #[error("internal error: this is a bug of the signer, please report it")]
     Panic,
 }

@@ -65,13 +65,17 @@ pub struct Flags {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlagKind {
     Text,
+    /// The id of a user or a group.
     Integer,
+    /// With units, as `1m30s`.
     Duration,
     /// Bytes, with a binary unit or without.
     Size,
     /// A number of anything but bytes.
     Count,
+    /// Each occurrence adds to the ones before.
     Repeated,
+    /// Takes a value only after `=`: the next argument is none.
     Switch,
 }
 
@@ -288,6 +292,7 @@ impl Given {
                 "check" => self.flags.check = on,
                 "no-ambient-credentials" => self.flags.identities = Some(identities(on)),
                 "strict-formats" => self.flags.formats = Some(strictness(on)),
+                // `-no-color`
                 _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
             }
             return Ok(Step::Flag);
@@ -339,6 +344,7 @@ impl Flags {
             "gid" => self.gid = Some(go::id(&value).map_err(refuse)?),
             "uid" => self.uid = Some(go::id(&value).map_err(refuse)?),
             "retry-budget" => self.retry_budget = Some(go::duration(&value).map_err(refuse)?),
+            // Not 0, unlike the other two times, which that switches off (SIG-2).
             "timeout" => {
                 let time = go::duration(&value).and_then(|time| {
                     let is_time = !time.is_zero();

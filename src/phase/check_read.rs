@@ -6,7 +6,7 @@
 //! for a digest, in a header, proves neither.
 //!
 //! The SBOM layer is read here as well, since it is content of the image; its rules
-//! are those of [`sbom`](crate::sbom).
+//! are those of [`sbom`].
 
 use std::sync::Arc;
 

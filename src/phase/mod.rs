@@ -7,10 +7,10 @@
 //!   └───check_write─▶ Writable ──────────┘
 //! ```
 //!
-//! Before anything is recognised, [`check_logs`] and [`check_formats`] refuse signatures
-//! that no log takes and forms that would hide others: both need open keys, and neither
-//! asks anybody. [`certify`] stands between `sign` and `witness`, since a log's entry
-//! holds the certificate.
+//! Before anything is recognised, [`check_logs()`] and [`check_formats`] refuse
+//! signatures that no log takes and forms that would hide others: both need open keys,
+//! and neither asks anybody. [`certify()`] stands between `sign` and `witness`, since a
+//! log's entry holds the certificate.
 //!
 //! Steps 1 and 2 of the RFC are `check_read` and `check_write`, 3 and 4 `recognise`,
 //! `sign` and `publish`. Until `publish` writes its first manifest nothing visible has

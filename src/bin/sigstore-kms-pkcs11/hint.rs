@@ -1,4 +1,6 @@
-//! The one map from a failure of the plugin to the user's remedy.
+//! The one map from a failure of the plugin to the user's remedy. Commands are those of
+//! OpenSC's `pkcs11-tool`, which takes any maker's library. No remedy repeats a piece of
+//! the URI, which may hold a PIN (TOK-2).
 
 use signer::pkcs11::{RequestError, TokenUriError};
 
@@ -37,6 +39,7 @@ fn of_request(error: RequestError) -> Option<&'static str> {
         RequestError::Hash => {
             Some("leave the digest algorithm at SHA-256, which every cosign verifies")
         }
+        // TOK-6 and TOK-7: SHA-256 alone, since no cosign verifies another by itself.
         RequestError::Digest => Some(
             "cosign 3 asks for another one with P-384, P-521 and Ed25519 keys, which it does not verify by \
              itself: sign with cosign 2.6, with the signer, or with a P-256 or RSA key",
@@ -89,6 +92,7 @@ fn of_token(error: &TokenError) -> Option<&'static str> {
         }
         TokenError::SeveralKeys(_) => "name the key by `id`, or by both",
         TokenError::NoPublicKey => "store the public key, or a certificate, beside the private key",
+        // Slot 9c of a YubiKey is such a key by default.
         TokenError::AlwaysAuthenticate => {
             "use a key whose PIN is asked once, such as one made with `ykman piv keys generate --pin-policy once`"
         }

@@ -1,4 +1,5 @@
-//! Remedies for Azure: its identities, and its keys.
+//! Remedies for Azure: its identities (KEY-104), which keys and registries share, and
+//! its keys (KEY-100 to 103).
 
 use super::{Hint, say};
 use crate::http::HttpError;

@@ -1,4 +1,5 @@
-//! Remedies for certificates of a signatory's own.
+//! Remedies for certificates of a signatory's own (EVD-1 to 10). Verifiers check the
+//! same by the same rules: a certificate that is refused here would help nobody.
 
 use super::{Hint, say};
 use crate::phase::OwnCertificateError;
@@ -14,6 +15,7 @@ pub(super) fn of_certificate(error: &OwnCertificateError) -> Hint {
             "`certificate` is a certificate in PEM or DER, `certificate-chain` the PEM of its \
              issuers up to the root",
         ),
+        // cosign's `--certificate-chain` begins with the issuer as well.
         OwnCertificateError::NoLeaf(_) => {
             say("name the certificate itself with `certificate`: the chain begins with its issuer")
         }

@@ -1,10 +1,13 @@
-//! Remedies for `report.toml` and `cosign.toml`.
+//! Remedies for `report.toml` and `cosign.toml` (`spec/cosign-toml.md`, "Errors", has
+//! each with its message). None repeats a value of the files (SIG-11).
 
 use super::{Hint, say};
 use crate::config::{ConfigError, DocumentError, Meant, ReportError, closest};
 use crate::oci::Reference;
 use crate::oci::reference::NotAReference;
 
+/// The flags are those of cosign 3.1.2. Both files can be made without a network, and
+/// the URLs that older flags of cosign's took go there (EVD-55).
 pub(super) const SIGNING_CONFIG: &str = "name the services in a signing config, `signing-config = \"<path>\"`: `cosign signing-config \
      create --rekor=url=URL,api-version=2,start-time=TIME,operator=NAME --rekor-config=ANY \
      --tsa=url=URL,api-version=1,start-time=TIME,operator=NAME --tsa-config=ANY \
@@ -31,6 +34,7 @@ pub(super) fn of_report(error: &ReportError) -> Hint {
         | ReportError::WrongType { .. } => {
             say("`-report` names the `report.toml` that the exporter, creator or rebaser wrote")
         }
+        // A daemon has no manifest, and so no digest, before the image is pushed.
         ReportError::Daemon { .. } => say(
             "export to a registry: run `pack build --publish`, or the exporter without `-daemon`",
         ),
@@ -41,6 +45,7 @@ pub(super) fn of_report(error: &ReportError) -> Hint {
         ReportError::NoDigest { .. } | ReportError::NoTags { .. } | ReportError::Digest { .. } => {
             say("the report is incomplete; export again")
         }
+        // `spec/decisions/0023`
         ReportError::Algorithm { .. } => {
             say("push the image by its `sha256` digest, as the exporter does, and report that")
         }
@@ -104,7 +109,8 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
     }
 }
 
-/// Two keys of which one at most can be given.
+/// Two keys of which one at most can be given. `key` is the one that was refused, and
+/// its position is in the message.
 fn of_contradiction(key: &str, other: &str) -> Hint {
     match (key, other) {
         (

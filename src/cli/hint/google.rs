@@ -1,4 +1,5 @@
-//! Remedies for Google Cloud: its identities, and its keys.
+//! Remedies for Google Cloud: its identities (KEY-94), which keys and registries share,
+//! and its keys (KEY-90 to 93).
 
 use super::{Hint, say};
 use crate::service::Trouble;

@@ -1,4 +1,6 @@
-//! Remedies for keys and passwords.
+//! Remedies for keys and passwords (`spec/keys.md`, sections 1 to 8; EVD-70 to 77 for
+//! signatures that were made elsewhere). A key file that is refused here cosign refuses,
+//! too, so that a remedy is most often one of its commands.
 
 use super::service::of_service;
 use super::{Hint, say};
@@ -169,7 +171,7 @@ pub(super) fn of_signing(error: &SignError) -> Hint {
     }
 }
 
-/// A signature that was to be made elsewhere.
+/// A signature that was to be made elsewhere (EVD-76, EVD-77).
 fn of_folder(error: &FolderError) -> Hint {
     match error {
         FolderError::Missing { .. } => say(

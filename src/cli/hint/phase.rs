@@ -1,4 +1,5 @@
-//! Remedies for the steps, and for the receipt.
+//! Remedies for the steps, and for the receipt. A failure of a lower floor has its
+//! remedy there; here is only what the step itself knows.
 
 use super::attach::of_attach;
 use super::certificate::of_certificate;
@@ -36,6 +37,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         PhaseError::Key { source, .. } => of_opening(source),
         PhaseError::WriteAccess { repository, source } => of_write_access(repository, source),
         PhaseError::Read { source, .. } | PhaseError::SbomLayer { source, .. } => of_store(source),
+        // A failed export writes no report: one from before may still lie there.
         PhaseError::Moved { .. } | PhaseError::TagGone { .. } | PhaseError::Missing { .. } => say(
             "sign right after the export, with the report of that export; a report of an earlier \
              run may have been left behind",
@@ -61,6 +63,7 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
             say("`-timeout` sets the time; running again is safe")
         }
         PhaseError::Stopped(Stop::Interrupt | Stop::Terminate) => say("running again is safe"),
+        // Bugs for the most part; the messages say the rest.
         PhaseError::NoTags
         | PhaseError::Manifest { .. }
         | PhaseError::Content(_)

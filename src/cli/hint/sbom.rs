@@ -1,4 +1,5 @@
-//! Remedies for the SBOM of an image.
+//! Remedies for the SBOM of an image. A damaged layer has none: the message names the
+//! damage.
 
 use super::{Hint, say};
 use crate::sbom::{Exceeded, SbomError};

@@ -29,6 +29,7 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
     }
 }
 
+/// KEY-111: the program is another's, and named by the scheme.
 fn of_plugin(name: &str, trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::NoProgram if name == "pkcs11" => say(
@@ -50,6 +51,7 @@ fn of_plugin(name: &str, trouble: &Trouble) -> Hint {
     }
 }
 
+/// KEY-117 to 119: the program is the user's own.
 fn of_program(trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::NoProgram => say(
@@ -77,7 +79,8 @@ fn of_child(trouble: &Trouble) -> Hint {
     }
 }
 
-/// The first row that fits counts: those of one API stand before those of all.
+/// KEY-80 to 87. The first row that fits counts: those of one API stand before those of
+/// all.
 fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
     match (api, trouble) {
         (_, Trouble::NotSet(_)) => {
@@ -121,6 +124,7 @@ fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
     }
 }
 
+/// KEY-85: the sources of an identity for AWS.
 fn of_aws_credentials(trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::NoCredentials { .. } => say(

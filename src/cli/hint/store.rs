@@ -1,4 +1,5 @@
-//! Remedies for registries and the credentials for them.
+//! Remedies for registries and the credentials for them (SIG-70 to 72, SIG-100 to 102).
+//! A registry's own words stand in the message; where these say it all, there is none.
 
 use super::http::{of_astray, of_http};
 use super::service::of_service;
@@ -36,7 +37,8 @@ pub(super) fn of_store(error: &StoreError) -> Hint {
     }
 }
 
-/// A registry that denies access, by the credential that it was shown.
+/// A registry that denies access, by the credential that it was shown. The message names
+/// the source of the credential, and each source that was looked at before (SIG-72).
 fn of_shown(shown: &Shown) -> Hint {
     match shown {
         Shown::Nothing(_) => say(
@@ -95,7 +97,8 @@ pub(super) fn of_credentials(error: &CredentialsError) -> Hint {
     }
 }
 
-/// A file with credentials that a variable names.
+/// A file with credentials that a variable names. The mistakes are those of mounting a
+/// file into a container.
 fn of_file(reason: &Unusable) -> Hint {
     match reason {
         Unusable::BehindAFile => {

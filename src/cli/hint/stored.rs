@@ -1,4 +1,5 @@
-//! Remedies for key files that Kubernetes and GitLab keep.
+//! Remedies for key files that Kubernetes and GitLab keep (KEY-70 to 75, KEY-77 and 78).
+//! Commands are for the very namespace, Secret or project of the URI.
 
 use super::{Hint, http, say};
 use crate::http::HttpError;

@@ -20,6 +20,7 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
         Trouble::Expired { .. } => {
             say("the token has expired or was revoked: set `VAULT_TOKEN` to a new one")
         }
+        // KEY-61: all that the signer asks for, and what cosign's users have granted.
         Trouble::Denied { .. } => Some(
             format!(
                 "the token's policy has to allow `read` on `{mount}/keys/{key}` and `update` on \

@@ -1,4 +1,6 @@
-//! Remedies for witnesses: authorities, logs and identity providers.
+//! Remedies for witnesses: authorities, logs and identity providers (`spec/evidence.md`).
+//! A witness is chosen by the signing config and trusted by the trusted root, so that a
+//! remedy names one of the two files.
 
 use super::config::{SIGNING_CONFIG, TRUSTED_ROOT};
 use super::http::of_http;
@@ -47,7 +49,7 @@ pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
 }
 
 /// A provider is named by `oidc-provider` and by variables of the job, and by no
-/// signing config.
+/// signing config (EVD-62).
 pub(super) fn of_provider(trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::Denied { .. } | Trouble::Status { .. } => say(
