@@ -35,7 +35,8 @@ use self::witness::witness_files;
 pub use self::witness::{IdentityToken, TokenProvider, WitnessFiles};
 use super::{Position, TomlText, read, shortened};
 
-/// A `cosign.toml` as written.
+/// A `cosign.toml` as written: every key and value is in the schema, and no two keys of
+/// one config contradict each other. Whether two configs do, is for the plan to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CosignConfig {
     path: PathBuf,
@@ -56,12 +57,14 @@ pub struct Annotation {
 pub struct Config {
     /// The key that signs.
     pub key: WrittenKey,
-    /// Where the key is named.
+    /// Where the key is named, for errors that are found only when it is opened.
     pub key_position: Position,
     pub certificate: CertificateFiles,
-    /// The password's file as written; see [`CosignConfig::resolve`].
+    /// The password's file as written; see [`CosignConfig::resolve`]. Without one the
+    /// password is that of `COSIGN_PASSWORD` (SIG-12).
     pub password: Option<PathBuf>,
-    /// Replaces the image's repository as the place of signatures.
+    /// Replaces the image's repository as the place of signatures: registry and path,
+    /// nothing is appended, as `COSIGN_REPOSITORY` does it in cosign's code.
     pub repository: Option<Repository>,
     pub media_types: MediaTypes,
     pub export_sbom: ExportSbom,
@@ -72,7 +75,8 @@ pub struct Config {
 }
 
 /// Media types of manifests and configs that are newly created
-/// (`docker-media-types`).
+/// (`docker-media-types`), for registries that take no others. Manifests that exist keep
+/// their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MediaTypes {
     #[default]
@@ -80,7 +84,8 @@ pub enum MediaTypes {
     Docker,
 }
 
-/// The use of an image's SBOM documents (`export-sbom`).
+/// The use of an image's SBOM documents (`export-sbom`). An image without documents has
+/// nothing to export, whatever is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ExportSbom {
     None,
@@ -127,6 +132,8 @@ impl CosignConfig {
             table: &root,
             position: document.position(0..0),
         };
+        // Unknown keys first: a misspelt `[[configs]]` is named as such, and not as the
+        // lack of configs.
         root.refuse_unknown()?;
         let annotations = annotations(root.tables("annotations", &ANNOTATIONS)?)?;
         let configs = root
@@ -162,7 +169,8 @@ impl CosignConfig {
     }
 
     /// Where a path of this file leads: a relative one starts at the folder of
-    /// the file.
+    /// the file (CFG-7, `spec/decisions/0002`), that of a link and not of its target.
+    /// Nothing is asked of the file system.
     pub fn resolve(&self, written: &Path) -> PathBuf {
         match self.path.parent() {
             Some(folder) => folder.join(written),
@@ -171,6 +179,7 @@ impl CosignConfig {
     }
 }
 
+/// The annotations; of two with one name readers would take different ones (CFG-5).
 fn annotations(tables: Vec<Table<'_, '_>>) -> Result<Vec<Annotation>, ConfigError> {
     let mut lines = HashMap::new();
     let mut annotations = Vec::new();
@@ -194,6 +203,7 @@ fn annotations(tables: Vec<Table<'_, '_>>) -> Result<Vec<Annotation>, ConfigErro
     Ok(annotations)
 }
 
+/// A config, key by key. The order of these lines is the order in which errors are found.
 fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
     let (key, key_position) = key(table)?;
     Ok(Config {
@@ -224,8 +234,10 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
     })
 }
 
+/// A repository with its registry, normalised (CFG-9).
 fn repository((text, position): Text<'_>) -> Result<Repository, ConfigError> {
-    // `https://user:password@host/…` must not be repeated.
+    // `https://user:password@host/…` must not be repeated: other errors name the text. A
+    // digest (`@sha256:`) is none, and is named.
     if text.contains("://") || (text.contains('@') && !text.contains("@sha")) {
         return Err(ConfigError::RepositoryIsUrl { position });
     }

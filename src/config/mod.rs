@@ -4,7 +4,11 @@
 //! positions of all keys and values. No error quotes a line of a file: it may
 //! hold a password or a key that was pasted by mistake. The meaning of the
 //! values together (which image, which place, do two configs contradict each
-//! other) is left to `phase::plan`.
+//! other) is left to `phase::plan`. No file that they name is opened here.
+//!
+//! A report is read leniently, because the lifecycle writes it and adds to it; a
+//! `cosign.toml` strictly, because people and templates write it, and a typo must not
+//! cost a signature.
 
 pub mod cosign;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -32,11 +36,12 @@ use zeroize::Zeroizing;
 
 use crate::file;
 
-/// The most bytes of a file. A report of a thousand tags has a tenth of it.
+/// The most bytes of a file (SIG-11, CFG-1). A report of a thousand tags has a tenth of
+/// it.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// A place in a file, counted from 1; the column counts characters. It prints
-/// as `path:line:column`.
+/// A place in a file, counted from 1; the column counts characters, as editors do. It
+/// prints as `path:line:column`. A byte order mark is no character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     pub path: PathBuf,
@@ -50,7 +55,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// A file that is not a TOML document within the limit.
+/// A file that is not a TOML document within the limit. No message has a line of the file
+/// in it (CFG-11).
 #[derive(thiserror::Error)]
 pub enum DocumentError {
     #[error("cannot read `{}`", path.display())]
@@ -63,6 +69,7 @@ pub enum DocumentError {
     TooLarge { path: PathBuf },
     #[error("`{}` is not UTF-8 from line {line} on", path.display())]
     NotUtf8 { path: PathBuf, line: usize },
+    /// The message is the parser's, without the line that its `Display` quotes.
     #[error("invalid TOML at `{position}`: {message}")]
     Syntax { position: Position, message: String },
 }
@@ -70,14 +77,15 @@ pub enum DocumentError {
 debug_as_display!(DocumentError);
 
 impl DocumentError {
-    /// Whether the file does not exist.
+    /// Whether the file does not exist: the remedy is another one then.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
 /// Reads a file up to one byte beyond the limit; parsing refuses that byte. A
-/// pipe must end until `until`.
+/// pipe must end until `until`: somebody may hold it open. The bytes are wiped, since a
+/// password may have been pasted into them.
 fn read(path: &Path, until: Instant) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
     file::read(path, MAX_BYTES, until).map_err(|source| DocumentError::Unreadable {
         path: path.to_owned(),
@@ -87,7 +95,9 @@ fn read(path: &Path, until: Instant) -> Result<Zeroizing<Vec<u8>>, DocumentError
 
 /// The text of a TOML file and where it came from.
 struct TomlText<'a> {
+    /// For messages alone.
     path: &'a Path,
+    /// Without a byte order mark.
     text: &'a str,
     /// Where each line starts.
     lines: Vec<usize>,
@@ -96,6 +106,7 @@ struct TomlText<'a> {
     characters: Vec<usize>,
 }
 
+/// Bytes whose characters are counted once: a position costs counting one block.
 const BLOCK: usize = 256;
 
 impl<'a> TomlText<'a> {
@@ -131,13 +142,14 @@ impl<'a> TomlText<'a> {
     fn parse(&self) -> Result<DeTable<'a>, DocumentError> {
         DeTable::parse(self.text)
             .map(Spanned::into_inner)
-            // Not the error's Display: that quotes the line.
+            // Not the error's Display: that quotes the line. The parser limits nesting.
             .map_err(|error| DocumentError::Syntax {
                 position: self.position(error.span().unwrap_or_default()),
                 message: error.message().to_owned(),
             })
     }
 
+    /// The position of a span's first byte; one beyond the text is at its end.
     fn position(&self, span: Range<usize>) -> Position {
         let line = self.lines.partition_point(|start| *start <= span.start);
         let line_start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
@@ -158,7 +170,7 @@ impl<'a> TomlText<'a> {
     }
 }
 
-/// How many characters start in a part of a text.
+/// How many characters start in a part of a text: all bytes of UTF-8 but continuations.
 fn characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
@@ -176,8 +188,11 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The one of `known` that was probably meant by `written`.
+/// The one of `known` that was probably meant by `written` (CFG-2): with one error in
+/// three characters, swapped neighbours counting as one, or as a part of it. Only a word
+/// of the schema is ever suggested.
 pub fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
+    // The time of comparing grows with the product of both lengths.
     const LONGEST: usize = 64;
     if written.len() > LONGEST {
         return None;
@@ -195,7 +210,8 @@ pub fn closest(written: &str, known: &[&'static str]) -> Option<&'static str> {
     known.iter().find(is_part).copied()
 }
 
-/// The written text, short enough for a message.
+/// The written text, short enough for a message. Messages repeat keys, and values where a
+/// word of a list is due; no others.
 fn shortened(written: &str) -> String {
     const LONGEST: usize = 64;
     if written.chars().count() <= LONGEST {

@@ -4,6 +4,9 @@
 //! 0.16, as the lifecycle writes it. Unknown keys are ignored: RFC 0129 adds
 //! some. `manifest-size` is ignored as well: it says nothing about the kind of
 //! export, and its type changed.
+//!
+//! A report may be stale, or have the rest of a longer one behind it: the former is found
+//! out when the registry is asked (`phase::check_read`), the latter is no TOML.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,7 +20,8 @@ use crate::oci::{Digest, Reference};
 
 use super::{DocumentError, Position, TomlText, read, type_of};
 
-/// An export to a registry: one digest under one or more names.
+/// An export to a registry: one digest under one or more names, perhaps in several
+/// repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     tags: Vec<Reference>,
@@ -33,7 +37,8 @@ impl Report {
         Self::parse(path, &read(path, until)?)
     }
 
-    /// Parses the bytes of a report; `path` is for messages only.
+    /// Parses the bytes of a report; `path` is for messages only. Nothing says that the
+    /// names still lead to the digest.
     ///
     /// # Errors
     /// On bytes that are no TOML, on a report of an export to a daemon or an
@@ -70,6 +75,7 @@ impl Report {
     }
 }
 
+/// `image.digest`. An empty one counts as absent.
 fn digest(document: &TomlText<'_>, image: &DeTable<'_>) -> Result<Digest, ReportError> {
     let Some(value) = image.get("digest") else {
         return Err(without_digest(document, image));
@@ -86,7 +92,7 @@ fn digest(document: &TomlText<'_>, image: &DeTable<'_>) -> Result<Digest, Report
         position: position(),
         source,
     })?;
-    // `spec/decisions/0023`
+    // No cosign finds or verifies another one (SIG-68, `spec/decisions/0023`).
     match digest.algorithm() {
         HashAlgorithm::Sha256 => Ok(digest),
         algorithm => Err(ReportError::Algorithm {
@@ -96,8 +102,8 @@ fn digest(document: &TomlText<'_>, image: &DeTable<'_>) -> Result<Digest, Report
     }
 }
 
-/// Why there is no digest. The lifecycle writes `image-id` for a daemon only,
-/// and a path as the first tag for an OCI layout only.
+/// Why there is no digest (SIG-10). The lifecycle writes `image-id` for a daemon only,
+/// and a path as the first tag for an OCI layout only; `manifest-size` may stand in any.
 fn without_digest(document: &TomlText<'_>, image: &DeTable<'_>) -> ReportError {
     let path = document.path.to_owned();
     let has_image_id = image
@@ -117,6 +123,8 @@ fn without_digest(document: &TomlText<'_>, image: &DeTable<'_>) -> ReportError {
     }
 }
 
+/// `image.tags`: as the platform typed them, so that they are normalised here (SIG-9).
+/// All or nothing: a tag that cannot be read is not left unsigned.
 fn tags(
     document: &TomlText<'_>,
     image: &DeTable<'_>,
@@ -152,6 +160,7 @@ fn tag(
         position: position(),
         source,
     })?;
+    // The lifecycle takes a digest for a tag, and pushes another one.
     match reference.version() {
         Version::Digest(named) if named != digest => Err(ReportError::OtherDigest {
             tag: Box::new(reference),
@@ -162,7 +171,8 @@ fn tag(
     }
 }
 
-/// A report that names no image in a registry.
+/// A report that names no image in a registry. Tags and digests are repeated in messages,
+/// other text is not.
 #[derive(thiserror::Error)]
 pub enum ReportError {
     #[error(transparent)]

@@ -14,8 +14,11 @@ use crate::oci::Content;
 /// The bundle of one signature of `payload`.
 ///
 /// The hint names the key: base64 of the SHA-256 of its DER. There is no `keyid`,
-/// which verifiers would compare. Of certificates a bundle holds the leaf alone,
-/// unless it is one with a chain.
+/// which verifiers would compare (WIRE-70). Of certificates a bundle holds the leaf
+/// alone, unless it is one with a chain (EVD-7, EVD-8).
+///
+/// All that is long comes last but for the signature, so that the beginning and the end
+/// of a stored bundle are enough to recognise it (`open::vouching_in`, `last_signature`).
 pub(super) fn bundle(payload: &HashedPayload, signed: &Signed, form: Form) -> Content {
     let media_type = json::string(media_type::SIGSTORE_BUNDLE.as_str());
     let material = material(signed, form).join(",");
@@ -33,7 +36,8 @@ pub(super) fn bundle(payload: &HashedPayload, signed: &Signed, form: Form) -> Co
     ])
 }
 
-/// The members of `verificationMaterial`.
+/// The members of `verificationMaterial`, in cosign's order whatever the order of the
+/// evidence. Lists without items are left out, as protojson does.
 fn material(signed: &Signed, form: Form) -> Vec<String> {
     let mut members: Vec<String> = verifier(&signed.verifier, form).into_iter().collect();
     let (mut entries, mut timestamps, mut others) = (Vec::new(), Vec::new(), Vec::new());
@@ -62,6 +66,7 @@ fn material(signed: &Signed, form: Form) -> Vec<String> {
     members
 }
 
+/// The member that names the verifier; none of a value that was opened without one.
 fn verifier(verifier: &Verifier, form: Form) -> Option<String> {
     let hint = match verifier {
         Verifier::Key(key) => STANDARD.encode(key.sha256()),

@@ -1,4 +1,5 @@
-//! Claims: the statement of a signature about an image, before any bytes.
+//! Claims: the statement of a signature about an image, before any bytes. Payloads are
+//! made of them in `payload`, and read back in `open`.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,8 @@ pub enum Claim {
         /// something that is no repository.
         repository: Option<Repository>,
         digest: Digest,
-        /// In a claim that was opened, those with a string for a value.
+        /// In a claim that was opened, those with a string for a value. A map: cosign
+        /// sorts them bytewise by name (WIRE-20, WIRE-71).
         annotations: BTreeMap<String, String>,
     },
     /// "This document describes that digest."

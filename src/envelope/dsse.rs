@@ -1,5 +1,6 @@
 //! Dead Simple Signing Envelope v1.0.2: the signed message (PAE) and the stored
-//! envelope, as compositions that are streamed.
+//! envelope, as compositions that are streamed (WIRE-32). A document of hundreds of
+//! megabytes passes through in pieces, once to be hashed and once for each upload.
 
 use std::io::{self, Read};
 
@@ -14,7 +15,7 @@ use crate::signature::Signature;
 /// The payload type of in-toto statements.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
-/// The beginning of every envelope.
+/// The beginning of every envelope, in the order of cosign v2: the signature comes last.
 const HEAD: &str = r#"{"payloadType":"application/vnd.in-toto+json","payload":""#;
 
 /// A payload that has been read once for all signatures of it: the signed
@@ -29,7 +30,8 @@ pub struct HashedPayload {
 }
 
 impl HashedPayload {
-    /// Reads `content` to its end.
+    /// Reads `content` to its end, which blocks; a large one is read ahead by another
+    /// thread.
     ///
     /// # Errors
     /// On content that cannot be read.
@@ -62,13 +64,14 @@ impl HashedPayload {
         &self.message
     }
 
-    /// The payload in standard base64 with padding.
+    /// The payload in standard base64 with padding, which every reader of cosign's takes.
     pub(super) fn encoded(&self) -> Content {
         Content::from_source(Base64(self.content.clone()))
     }
 
     /// The envelope with one signature, in the field order of cosign v2; its
-    /// digest is known.
+    /// digest is known: the hash of everything before the signature is continued. The
+    /// empty `keyid` is cosign's, and no reader of tags compares it.
     pub fn envelope(&self, signature: &Signature) -> Content {
         let tail = format!(
             r#"","signatures":[{{"keyid":"","sig":"{}"}}]}}"#,
@@ -85,7 +88,8 @@ impl HashedPayload {
     }
 }
 
-/// The "pre-authentication encoding".
+/// The "pre-authentication encoding": type and payload, each behind its length, so that
+/// no two envelopes have the same one (dsse `protocol.md`).
 fn pre_authentication_encoding(payload: &Content) -> Content {
     let head = encoding_head(payload).into_bytes();
     Content::concat([head.into(), payload.clone()])
@@ -95,7 +99,8 @@ fn encoding_head(payload: &Content) -> String {
     format!("DSSEv1 {} {IN_TOTO} {} ", IN_TOTO.len(), payload.length())
 }
 
-/// Content in standard base64 with padding.
+/// Content in standard base64 with padding. Its length follows from the content's, which
+/// an upload has to state first.
 struct Base64(Content);
 
 /// A multiple of 3, so that only the last piece is padded.

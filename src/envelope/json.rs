@@ -3,14 +3,15 @@
 
 use crate::oci::Repository;
 
-/// The name by which payloads call a repository; a claim that names none has the
-/// empty one.
+/// The name by which payloads call a repository, normalised
+/// (`index.docker.io/library/x`); a claim that names none has the empty one.
 pub(super) fn name(repository: Option<&Repository>) -> String {
     repository.map(ToString::to_string).unwrap_or_default()
 }
 
 /// `text` as `encoding/json` writes it (Go 1.22 and later): `<`, `>`, `&`,
-/// U+2028 and U+2029 escaped, other characters above ASCII raw.
+/// U+2028 and U+2029 escaped, other characters above ASCII raw. Verifiers do not mind;
+/// equal bytes let cosign and the signer find each other's signatures.
 pub(super) fn string(text: &str) -> String {
     let escapes = |character| matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
     quoted(text, escapes)

@@ -5,7 +5,7 @@ use std::slice;
 
 use crate::oci::{Annotations, Content, Descriptor, Digest, Manifest, MediaType};
 
-/// A blob with its descriptor.
+/// A blob with its descriptor, as it is hung at a tag or carried by a referrer.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub descriptor: Descriptor,
@@ -13,8 +13,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer without annotations. Large content is hashed unless its digest is
-    /// known.
+    /// A layer without annotations. Content is read to be hashed unless its digest is
+    /// known: a bundle is, an envelope is not.
     ///
     /// # Errors
     /// On content that cannot be read.

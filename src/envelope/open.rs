@@ -4,6 +4,11 @@
 //! The bytes are other people's: opening is total, and evidence is kept without
 //! being judged. The whole value is held in memory, so that the caller bounds its
 //! size.
+//!
+//! Recognising asks for less than a whole value: [`signature_of`] and [`vouching_of`]
+//! read what a place says of a layer, [`vouching_in`] and [`last_signature`] the two ends
+//! of a blob. Their findings are believed only once the claim, sealed with them again,
+//! has the digest that stands there (`spec/wire.md`, WIRE-92).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +36,7 @@ use crate::signature::Signature;
 /// v1.2: 32 of each).
 const MOST: usize = 32;
 
-/// The most characters of a signature in base64.
+/// The most characters of a signature in base64: enough for RSA of 24 576 bits.
 const MAX_SIGNATURE: usize = 4096;
 
 /// A stored value that is malformed. No message quotes its bytes.
@@ -110,7 +115,8 @@ pub fn vouching_in(beginning: &[u8]) -> Option<(Verifier, Vec<Evidence>)> {
 }
 
 /// The last signature in the end of an envelope or bundle, both of which the
-/// signer and cosign write with the signature behind everything long.
+/// signer and cosign write with the signature behind everything long. The end may begin
+/// anywhere, so that it is searched as text and not parsed.
 pub fn last_signature(end: &[u8]) -> Option<Signature> {
     let end = String::from_utf8_lossy(end);
     let (_, rest) = end.rsplit_once(r#""sig":""#)?;
@@ -118,6 +124,7 @@ pub fn last_signature(end: &[u8]) -> Option<Signature> {
     STANDARD.decode(signature).ok().map(Signature::new)
 }
 
+/// A copy of a layer's annotations, of which those that are known are taken one by one.
 fn annotations(descriptor: &Descriptor) -> BTreeMap<String, String> {
     let all = descriptor.annotations.iter();
     let mut annotations = BTreeMap::new();
@@ -125,6 +132,7 @@ fn annotations(descriptor: &Descriptor) -> BTreeMap<String, String> {
     annotations
 }
 
+/// A layer of `.sig`: the payload, with all else in annotations (WIRE-22).
 fn open_signature(layer: &Layer) -> Result<Signed, EnvelopeError> {
     let payload = layer.content.to_bytes().map_err(EnvelopeError::Content)?;
     let mut annotations = annotations(&layer.descriptor);
@@ -142,6 +150,7 @@ fn open_signature(layer: &Layer) -> Result<Signed, EnvelopeError> {
     })
 }
 
+/// A layer of `.att`: an envelope, with evidence in annotations (WIRE-33).
 fn open_envelope(layer: &Layer) -> Result<Signed, EnvelopeError> {
     let envelope = layer.content.to_bytes().map_err(EnvelopeError::Content)?;
     let envelope =
@@ -155,6 +164,8 @@ fn open_envelope(layer: &Layer) -> Result<Signed, EnvelopeError> {
     stated(payload, signature, verifier, evidence)
 }
 
+/// The only bundle of a referrer: cosign passes over a manifest with another number of
+/// layers (v3.1.2 `pkg/oci/remote/signatures.go`).
 fn open_referrer(referrer: &Referrer) -> Result<Signed, EnvelopeError> {
     let is_bundle = |blob: &&Layer| referrer::is_bundle(&blob.descriptor.media_type);
     let mut bundles = referrer.blobs.iter().filter(is_bundle);
@@ -165,6 +176,8 @@ fn open_referrer(referrer: &Referrer) -> Result<Signed, EnvelopeError> {
     open_bundle(&bytes)
 }
 
+/// A bundle, its members in any order. Bundles of message signatures, which have no
+/// envelope, are not for images.
 fn open_bundle(bytes: &[u8]) -> Result<Signed, EnvelopeError> {
     let mut bundle: Members<'_> =
         serde_json::from_slice(bytes).map_err(|_| EnvelopeError::Malformed("bundle"))?;
@@ -177,6 +190,8 @@ fn open_bundle(bytes: &[u8]) -> Result<Signed, EnvelopeError> {
     stated(payload, signature, verifier, evidence)
 }
 
+/// The value around a statement, whose bytes are hashed here: they are the payload as it
+/// was signed, and are not written anew.
 fn stated(
     payload: Vec<u8>,
     signature: Signature,
@@ -195,7 +210,8 @@ fn stated(
     })
 }
 
-/// A DSSE envelope's payload, and its only signature.
+/// A DSSE envelope's payload, and its only signature. cosign verifies envelopes with
+/// several at tags; logs and bundles take one.
 fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), EnvelopeError> {
     let kind = envelope.take("payloadType");
     let kind = text(
@@ -214,13 +230,16 @@ fn enveloped(mut envelope: Members<'_>) -> Result<(Vec<u8>, Signature), Envelope
     Ok((payload, Signature::new(signature)))
 }
 
-/// The annotations of a layer at a tag, without those of the signature.
+/// The annotations of a layer at a tag, without those of the signature: the certificate
+/// and its issuers, and evidence. A timestamp that cannot be read stays as it is, since
+/// whoever wrote it may know more.
 fn annotated(
     annotations: BTreeMap<String, String>,
 ) -> Result<(Verifier, Vec<Evidence>), EnvelopeError> {
     let mut annotations = annotations;
     let verifier = match annotations.remove(CERTIFICATE) {
         None => Verifier::Unnamed,
+        // cosign writes an empty chain where it has none.
         Some(leaf) => {
             let chain = annotations.remove(CHAIN).unwrap_or_default();
             let certificates = [(leaf, CERTIFICATE), (chain, CHAIN)];
@@ -244,6 +263,7 @@ fn annotated(
     Ok((verifier, evidence.collect()))
 }
 
+/// The certificates of an annotation, in DER; other text in it is passed over.
 fn from_pem(pem: &str, name: &'static str) -> Result<Vec<Vec<u8>>, EnvelopeError> {
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).take(MOST + 1);
     let certificates = certificates
@@ -284,6 +304,7 @@ fn materials(mut material: Members<'_>) -> Result<(Verifier, Vec<Evidence>), Env
     Ok((verifier, evidence))
 }
 
+/// The verifier of a bundle, by whichever of the three members is there (a `oneof`).
 fn verifier(material: &mut Members<'_>) -> Result<Verifier, EnvelopeError> {
     const CHAIN: &str = "x509CertificateChain";
     if let Some(key) = material.take("publicKey") {

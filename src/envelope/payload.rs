@@ -19,6 +19,7 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Bytes of simple signing, hashed here: a payload has a few hundred of them.
     pub(super) fn simple_signing(bytes: Bytes) -> Self {
         let digest = Digest::of(&bytes);
         Self::SimpleSigning(Content::from(bytes).with_digest(digest))
@@ -53,7 +54,8 @@ impl Claim {
     }
 
     /// The claim as exact bytes. A document is read to its end, once; both forms
-    /// of a document's claim are the same bytes.
+    /// of a document's claim are the same bytes, so that one signature serves both
+    /// (WIRE-71). Those of an image's claim differ.
     ///
     /// # Errors
     /// On a document that cannot be read.

@@ -12,6 +12,7 @@ use crate::oci::{Annotations, Descriptor, Manifest, MediaType};
 /// The kind of the bundle's content. Bundles of message signatures exist as
 /// well, but not for images.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
+/// `cosign tree` and `load` find bundles by it; entries of lists repeat it.
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// How the media type of a bundle begins, of whatever version.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
@@ -19,7 +20,8 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// The members of a referrer beside its bundle.
 #[derive(Clone, Debug)]
 pub struct ReferrerMembers {
-    /// The image, as its registry describes it.
+    /// The image, as its registry describes it: media type and size are part of the
+    /// manifest's bytes, and of its digest (WIRE-72).
     pub subject: Descriptor,
     /// The time of creation that the referrer states. Without it the same
     /// bundle is the same manifest in every run.
@@ -39,7 +41,8 @@ struct Artifact<'a> {
     artifact_type: &'a str,
 }
 
-/// `bundle` as a referrer of an image.
+/// `bundle` as a referrer of an image (WIRE-72): a manifest with an empty config, both of
+/// which have to be uploaded.
 ///
 /// # Errors
 /// On a value that JSON cannot hold (none that a descriptor has).
@@ -51,7 +54,7 @@ pub(super) fn referrer(
     let ReferrerMembers { subject, created } = members;
     let artifact_type = bundle.descriptor.media_type.to_string();
     let nothing = Bytes::from_static(b"{}");
-    // cosign looks for the type here when it cleans up.
+    // `cosign clean` looks for the type here, a place that image-spec does not know.
     let config = Descriptor {
         artifact_type: Some(artifact_type.clone()),
         ..Descriptor::of(MediaType::OCI_EMPTY, &nothing)
@@ -94,14 +97,15 @@ pub(super) fn referrer(
 }
 
 /// Whether a layer of this type is a bundle, of whatever version (cosign v3.1.2
-/// `pkg/oci/remote/signatures.go`).
+/// `pkg/oci/remote/signatures.go`). cosign parses the layer then, and passes over one
+/// that it cannot parse.
 pub(super) fn is_bundle(media_type: &MediaType) -> bool {
     media_type.as_str().starts_with(BUNDLE)
 }
 
-/// Whether an entry of a list of referrers is a bundle, as far as it says. cosign
-/// looks into each of them; some registries list the type of the config in place
-/// of the artifact's, or none.
+/// Whether an entry of a list of referrers is a bundle, as far as it says (SIG-85,
+/// `spec/decisions/0025`). cosign looks into each of them; some registries list the type
+/// of the config in place of the artifact's, or none.
 pub fn may_be_bundle(entry: &Descriptor) -> bool {
     match &entry.artifact_type {
         Some(kind) if kind.starts_with(BUNDLE) => true,

@@ -1,6 +1,10 @@
 //! Sealing: a signed value in the form in which it is stored. [`open`] is the
 //! inverse.
 //!
+//! The same value gives the same bytes in every run (WIRE-42, WIRE-73): that is how what
+//! hangs at a place already is recognised. So evidence is sealed in the order in which it
+//! is given.
+//!
 //! [`open`]: super::open::open
 
 use std::io;
@@ -19,13 +23,15 @@ use super::{bundle, json, referrer};
 use crate::oci::{Content, MediaType};
 
 /// cosign's annotations of a layer (cosign v3.1.2 `pkg/oci/static`,
-/// `specs/SIGNATURE_SPEC.md`). The signature is empty on attestations.
+/// `specs/SIGNATURE_SPEC.md`). The signature is empty on attestations, and still has to
+/// be there. The prose of that specification has other names for certificates; its
+/// example and the code have these.
 pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 pub(super) const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 pub(super) const CHAIN: &str = "dev.sigstore.cosign/chain";
 pub(super) const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
 pub(super) const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
-/// The type of a layer's statement.
+/// The type of a layer's statement, as it stands in the statement too.
 pub const PREDICATE_TYPE: &str = "predicateType";
 
 /// A signed value that has no such form, or whose bytes cannot be read.
@@ -39,8 +45,8 @@ pub enum SealError {
 
 debug_as_display!(SealError);
 
-/// Puts `signed` into `form`. A large document is read to hash its bundle; the
-/// envelope of a layer is hashed already.
+/// Puts `signed` into `form`. A large document is read to hash its bundle, which blocks;
+/// the envelope of a layer is hashed already. `members` are for bundles alone.
 ///
 /// # Errors
 /// On a document that cannot be read, and on a payload that was made for another
@@ -81,7 +87,7 @@ pub fn seal(
 }
 
 /// The length of the blob that `signed` becomes in `form`, in bytes, without
-/// reading it.
+/// reading it. Signatures of one key may differ in length by a few bytes (DER of ECDSA).
 pub fn sealed_length(signed: &Signed, form: Form) -> u64 {
     match (form, &*signed.payload) {
         (_, Payload::SimpleSigning(payload)) => payload.length(),
@@ -100,6 +106,9 @@ pub fn attachment(media_type: MediaType, document: Content) -> io::Result<Sealed
     Layer::of(media_type, document).map(SealedValue::Layer)
 }
 
+/// The layer with cosign's annotations. One annotation holds one value: of several
+/// entries or timestamps the last would stay; the plan refuses to want more than one
+/// (EVD-97).
 fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {
     let mut annotate = |name: &str, value: String| {
         layer.descriptor.annotations.insert(name.to_owned(), value);
@@ -123,6 +132,7 @@ fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {
     layer
 }
 
+/// The annotation's value, as Go writes it.
 fn timestamp(response: &[u8]) -> String {
     let response = json::string(&STANDARD.encode(response));
     format!(r#"{{"SignedRFC3161Timestamp":{response}}}"#)

@@ -7,13 +7,15 @@ use super::claim::Claim;
 use super::payload::Payload;
 use crate::signature::{PublicKey, Signature};
 
-/// A claim with its signature.
+/// A claim with its signature. Nothing here says that they belong together: a value that
+/// was opened is as somebody wrote it. Copies share claim and payload.
 #[derive(Clone)]
 pub struct Signed {
     pub claim: Arc<Claim>,
     pub payload: Arc<Payload>,
     pub signature: Signature,
     pub verifier: Verifier,
+    /// In the order in which it is stored.
     pub evidence: Vec<Evidence>,
 }
 

@@ -13,7 +13,7 @@ use crate::oci::{Digest, Repository};
 
 /// The payload that says "`digest` in `repository` is ours". `repository` is
 /// the image's own, also where the signature is stored elsewhere. No whitespace
-/// and no trailing newline; annotations sorted bytewise by name.
+/// and no trailing newline; annotations sorted bytewise by name (WIRE-20, WIRE-21).
 pub(super) fn payload(
     repository: Option<&Repository>,
     digest: &Digest,
@@ -29,7 +29,9 @@ pub(super) fn payload(
 }
 
 /// The claim that a payload makes; none if it names no digest. Read as leniently
-/// as cosign does (v3.1.2 `pkg/cosign/verifiers.go`).
+/// as cosign does (v3.1.2 `pkg/cosign/verifiers.go`), which looks at neither the type nor
+/// the repository. Annotations with other values than strings are left out: none of ours
+/// is equal to them.
 pub(super) fn claim(payload: &[u8]) -> Option<Claim> {
     let payload: Simple = serde_json::from_slice(payload).ok()?;
     let Critical { identity, image } = payload.critical;

@@ -14,8 +14,9 @@ use crate::oci::{Content, Digest, Repository};
 /// The predicate type of a signature in a bundle.
 pub(super) const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// The statement that says "`predicate` describes `digest`". `predicate` must
-/// be JSON; its bytes are embedded as they are.
+/// The statement that says "`predicate` describes `digest`" (WIRE-30). `predicate` must
+/// be JSON; its bytes are embedded as they are, where cosign would write them anew and
+/// change numbers. It must be an object, too: cosign 3 verifies no other.
 ///
 /// cosign names the digest `sha256` whatever its algorithm, and looks for that.
 pub(super) fn statement(
@@ -38,8 +39,8 @@ pub(super) fn statement(
 }
 
 /// The statement of a signature in a bundle, as `cosign sign` v3 writes it
-/// (Statement v1): "`digest` is ours", with the annotations in its subject. It
-/// names no repository.
+/// (Statement v1): "`digest` is ours", with the annotations in its subject (WIRE-71). It
+/// names no repository. Without annotations the empty object stands there all the same.
 pub(super) fn signature(digest: &Digest, annotations: &BTreeMap<String, String>) -> Content {
     let algorithm = digest.algorithm().name();
     let annotations: Vec<String> = annotations
@@ -54,7 +55,8 @@ pub(super) fn signature(digest: &Digest, annotations: &BTreeMap<String, String>)
     statement.into_bytes().into()
 }
 
-/// The claim that a statement makes; none if it is not about exactly one digest.
+/// The claim that a statement makes; none if it is not about exactly one subject. Of
+/// several digests of it the first by name counts.
 pub(super) fn claim(statement: &Bytes) -> Option<Claim> {
     let read: Statement<'_> = serde_json::from_slice(statement).ok()?;
     let [subject] = <[StatementSubject; 1]>::try_from(read.subject).ok()?;

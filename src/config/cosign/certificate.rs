@@ -1,4 +1,5 @@
-//! The certificates that `cosign.toml` names beside a key.
+//! The certificates that `cosign.toml` names beside a key (EVD-5 to EVD-8). `phase` reads
+//! them, and compares them with the key.
 
 use std::path::PathBuf;
 
@@ -17,7 +18,8 @@ const BUNDLE_CHAIN: &str = "bundle-certificate-chain";
 pub struct CertificateFiles {
     /// `certificate`
     pub leaf: Option<PathBuf>,
-    /// `certificate-chain`: the issuers, up to the root.
+    /// `certificate-chain`: the issuers, up to the root. Whether there is a certificate
+    /// that they belong to, is for the plan to see.
     pub chain: Option<PathBuf>,
     pub bundled: BundledChain,
 }
@@ -26,8 +28,10 @@ pub struct CertificateFiles {
 /// (`bundle-certificate-chain`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum BundledChain {
+    /// Only bundles that every cosign takes for one.
     #[default]
     Left,
+    /// One more for cosign 3.1.3 and later with `--allow-certificate-chain`.
     Added,
 }
 
@@ -43,6 +47,8 @@ pub(super) fn certificate_files(table: &Table<'_, '_>) -> Result<CertificateFile
     })
 }
 
+/// `bundle-certificate-chain`. It is refused where it would change nothing (EVD-8): who
+/// writes it counts on such bundles.
 fn bundled(table: &Table<'_, '_>) -> Result<BundledChain, ConfigError> {
     let Some(value) = table.table.get(BUNDLE_CHAIN) else {
         return Ok(BundledChain::Left);

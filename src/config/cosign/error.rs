@@ -6,13 +6,15 @@ use super::super::{DocumentError, Position};
 use super::level::Meant;
 use crate::oci::reference::NotAReference;
 
-/// A file that is not in the schema of `cosign.toml`.
+/// A file that is not in the schema of `cosign.toml`. Remedies are `cli::hint`'s. Static
+/// texts are words of the schema; the others are the file's, and are cut.
 #[derive(thiserror::Error)]
 pub enum ConfigError {
     #[error(transparent)]
     Document(#[from] DocumentError),
     #[error("unknown key `{key}` in {level} at `{position}`")]
     UnknownKey {
+        /// As written, cut.
         key: String,
         level: &'static str,
         meant: Option<Meant>,
@@ -46,6 +48,7 @@ pub enum ConfigError {
     },
     #[error("`{}` has no `[[configs]]`: nothing says who signs", path.display())]
     NoConfigs { path: PathBuf },
+    /// A value that may be the secret itself.
     #[error("`{key}` must be the path of a file, at `{position}`")]
     NotAPath {
         key: &'static str,
@@ -54,9 +57,11 @@ pub enum ConfigError {
     #[error("`{key}` starts with `{scheme}`, which this version does not support, at `{position}`")]
     UnsupportedScheme {
         key: &'static str,
+        /// With what follows it in a URI: `env://`. Nothing after that is repeated.
         scheme: String,
         position: Position,
     },
+    /// The position is that of `key`, as in the next one.
     #[error("`{key}` cannot stand beside `{other}`, at `{position}`")]
     NotWith {
         key: &'static str,
@@ -74,6 +79,7 @@ pub enum ConfigError {
         key: &'static str,
         position: Position,
     },
+    /// It may hold a password, so that it is not repeated.
     #[error("`repository` must be a repository and no URL, at `{position}`")]
     RepositoryIsUrl { position: Position },
     #[error("the `repository` at `{position}` cannot be used")]

@@ -4,7 +4,9 @@ use super::super::shortened;
 use super::error::ConfigError;
 use super::table::Text;
 
-/// The form in which signatures and attestations are stored (`format`).
+/// The form in which signatures and attestations are stored (`format`). Both kinds of one
+/// config always have the same: one bundle of any kind makes cosign 2.6.3 and later blind
+/// for tags (CFG-20).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// At the tags that every cosign knows.
@@ -38,6 +40,7 @@ impl Format {
     }
 }
 
+/// The value of `format`; its absence is the default.
 pub(super) fn format((text, position): Text<'_>) -> Result<Format, ConfigError> {
     Format::named(text).ok_or_else(|| ConfigError::UnknownValue {
         key: "format",

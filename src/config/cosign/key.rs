@@ -1,4 +1,5 @@
-//! The keys and files that `cosign.toml` names.
+//! The key of a config, by exactly one of its names (CFG-8, EVD-56). Whether a URI names
+//! a key that can be used is for `keys` to say; nothing is opened here.
 
 use std::path::PathBuf;
 
@@ -14,9 +15,10 @@ use super::witness::{IdentityToken, identity_token};
 pub enum WrittenKey {
     /// A private key's file; see [`CosignConfig::resolve`].
     File(PathBuf),
-    /// A text with a scheme that cosign would take for a key elsewhere.
+    /// A text with a scheme that cosign would take for a key elsewhere, in one line. It
+    /// may hold a PIN.
     Uri(String),
-    /// A program with its arguments, at least its name.
+    /// A program with its arguments, at least its name. It is run without a shell.
     Program {
         command: Vec<String>,
         public: PublicKeyFile,
@@ -42,11 +44,13 @@ pub enum PublicKeyFile {
     Certificate(PathBuf),
 }
 
-/// The names of a key. A config has exactly one.
+/// The names of a key. A config has exactly one, or an identity; and one name of a public
+/// half where the private half is not opened.
 const NAMES: [&str; 3] = ["key", "program", "signatures"];
 const PUBLIC_NAMES: [&str; 2] = ["public-key", "certificate"];
 
-/// The key, by exactly one of its names.
+/// The key, by exactly one of its names, and where that stands. Without any name the
+/// error is that of a missing `key`: the RFC knows no other.
 pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), ConfigError> {
     let public = public_key_file(table)?;
     if let Some(identity) = identity(table)? {
@@ -85,7 +89,8 @@ pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), Confi
     }
 }
 
-/// An identity, beside which no other key is named.
+/// An identity, beside which no other key is named: it signs with a key of the run's own,
+/// and its certificate comes from the authority.
 fn identity(table: &Table<'_, '_>) -> Result<Option<(WrittenKey, Position)>, ConfigError> {
     let Some((name, token, position)) = identity_token(table)? else {
         return Ok(None);
@@ -101,7 +106,8 @@ fn identity(table: &Table<'_, '_>) -> Result<Option<(WrittenKey, Position)>, Con
     }
 }
 
-/// The name of the key that is there, with its value.
+/// The name of the key that is there, with its value. Of two the second in the order of
+/// [`NAMES`] is the one too many.
 fn named<'t, 'd>(
     table: &Table<'t, 'd>,
 ) -> Result<Option<(&'static str, &'t Value<'d>)>, ConfigError> {
@@ -119,6 +125,7 @@ fn named<'t, 'd>(
     }
 }
 
+/// `key`: a URI if it has a scheme and is one line, else a path. A pasted key has more.
 fn written_key((text, position): Text<'_>) -> Result<(WrittenKey, Position), ConfigError> {
     let key = match scheme(text) {
         Some(_) if is_one_line(text) => WrittenKey::Uri(text.to_owned()),
@@ -127,8 +134,11 @@ fn written_key((text, position): Text<'_>) -> Result<(WrittenKey, Position), Con
     Ok((key, position))
 }
 
+/// A public half as written: its file, the name of its key, and where that stands.
 type Public = (PublicKeyFile, &'static str, Position);
 
+/// The public half, by at most one of its names. It is read before it is known whether it
+/// belongs there, so that a bad path is an error in any case.
 fn public_key_file(table: &Table<'_, '_>) -> Result<Option<Public>, ConfigError> {
     let mut found: Option<Public> = None;
     for name in PUBLIC_NAMES {
@@ -152,7 +162,8 @@ fn public_key_file(table: &Table<'_, '_>) -> Result<Option<Public>, ConfigError>
     Ok(found)
 }
 
-/// A program with its arguments: an array of strings, the first not empty.
+/// A program with its arguments: an array of strings, the first not empty. A NUL has no
+/// place in an argument. No error repeats one, since it may be a secret.
 fn command(table: &Table<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
     const WANTED: &str = "an array of strings";
     let wrong = |value| table.wrong_type("program", WANTED, value);

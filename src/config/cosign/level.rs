@@ -1,8 +1,9 @@
-//! The levels of `cosign.toml`, and their keys.
+//! The levels of `cosign.toml`, their keys, and the likely meaning of keys that are in
+//! neither. A key that is added here has a row in `spec/cosign-toml.md`.
 
 use super::super::closest;
 
-/// The keys and tables that one level of the file may have.
+/// The keys and tables that one level of the file may have. Any other is refused (CFG-2).
 pub(super) struct Level {
     pub(super) name: &'static str,
     pub(super) keys: &'static [&'static str],
@@ -54,7 +55,8 @@ pub enum Meant {
     Under(&'static str),
 }
 
-/// Flags of cosign 2 and 3 that say which service is asked, or whether one is.
+/// Flags of cosign 2 and 3 that say which service is asked, or whether one is: people try
+/// them as keys, and get the file that takes their place (EVD-55).
 const SERVICES: [&str; 14] = [
     "fulcio-auth-flow",
     "fulcio-url",
@@ -82,6 +84,8 @@ const TRUSTED: [&str; 6] = [
 ];
 
 impl Meant {
+    /// The likely meaning of a key that `level` has not: by a list of known mistakes,
+    /// then by likeness, then at another level. None if it is like nothing.
     pub(super) fn by(key: &str, level: &Level) -> Option<Self> {
         // The first version of the RFC (2021-12) had the secrets in the file.
         match key {

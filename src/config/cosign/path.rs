@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use super::error::ConfigError;
 use super::table::Text;
 
+/// Whether a text can be a path or URI that somebody wrote down: a key that was pasted in
+/// its place has line breaks, or PEM's dashes.
 pub(super) fn is_one_line(text: &str) -> bool {
     !text.contains(char::is_control) && !text.contains("-----BEGIN")
 }
 
-/// A path. The error does not repeat a bad value: it may be the secret itself.
+/// A path (CFG-8). The error does not repeat a bad value: it may be the secret itself. Of
+/// one with a scheme the scheme is named, so that somebody who copied a flag of cosign's
+/// sees why it does not work here.
 pub(super) fn file(key: &'static str, (text, position): Text<'_>) -> Result<PathBuf, ConfigError> {
     if !is_one_line(text) {
         return Err(ConfigError::NotAPath { key, position });
@@ -28,7 +32,8 @@ pub(super) fn file(key: &'static str, (text, position): Text<'_>) -> Result<Path
     }
 }
 
-/// Schemes that cosign knows for keys, and that of files.
+/// Schemes that cosign knows for keys, and that of files. Only these are repeated of a
+/// `password`, in which any other text before `://` may be its beginning.
 const SCHEMES: [&str; 10] = [
     "awskms://",
     "azurekms://",
@@ -43,7 +48,8 @@ const SCHEMES: [&str; 10] = [
 ];
 
 /// The scheme of a URI that cosign would take for a key (`awskms://…`,
-/// `pkcs11:…`). Another text with a colon is a path.
+/// `pkcs11:…`), with `://` or colon. Another text with a colon is a path. cosign looks for
+/// a plugin of any name (`sigstore-kms-<name>`), so that any scheme of RFC 3986 counts.
 pub(super) fn scheme(text: &str) -> Option<String> {
     if text.starts_with("pkcs11:") {
         return Some("pkcs11:".to_owned());

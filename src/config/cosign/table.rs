@@ -1,4 +1,5 @@
-//! Walking the tables of `cosign.toml`, with errors that know their position.
+//! Walking the tables of `cosign.toml`, with errors that know their position. Types and
+//! empty values are looked at here (CFG-3, CFG-4).
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -15,7 +16,9 @@ pub(super) struct Table<'t, 'd> {
     pub(super) position: Position,
 }
 
+/// A value with its place in the text.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
+/// A string and where it stands.
 pub(super) type Text<'t> = (&'t str, Position);
 
 impl<'t, 'd> Table<'t, 'd> {
@@ -51,6 +54,8 @@ impl<'t, 'd> Table<'t, 'd> {
             .collect()
     }
 
+    /// Refuses keys that the level has not. Callers do so before they read any: a typo in
+    /// an optional key would otherwise be its default.
     pub(super) fn refuse_unknown(&self) -> Result<(), ConfigError> {
         let known = self.level.keys;
         let unknown = self
@@ -69,6 +74,7 @@ impl<'t, 'd> Table<'t, 'd> {
         }
     }
 
+    /// A value that has to be there, of any type. The error has the table's position.
     pub(super) fn required(&self, key: &'static str) -> Result<&'t Value<'d>, ConfigError> {
         self.table.get(key).ok_or_else(|| ConfigError::MissingKey {
             key,
@@ -82,7 +88,8 @@ impl<'t, 'd> Table<'t, 'd> {
         self.required(key).and_then(|value| self.filled(key, value))
     }
 
-    /// A string that is absent or not empty.
+    /// A string that is absent or not empty. Empty is neither: a template whose variable
+    /// was not set must not turn a key into its default.
     pub(super) fn optional_text(&self, key: &'static str) -> Result<Option<Text<'t>>, ConfigError> {
         let value = self.table.get(key);
         value.map(|value| self.filled(key, value)).transpose()
@@ -96,6 +103,7 @@ impl<'t, 'd> Table<'t, 'd> {
         Ok((text, position))
     }
 
+    /// A string, which may be empty: of annotations alone.
     pub(super) fn text(
         &self,
         key: &'static str,
@@ -107,6 +115,8 @@ impl<'t, 'd> Table<'t, 'd> {
         }
     }
 
+    /// The error of a value of another type; `wanted` is how a sentence names the right
+    /// one. The value is not repeated.
     pub(super) fn wrong_type(
         &self,
         key: &'static str,

@@ -1,5 +1,6 @@
 //! The keys of `cosign.toml` that say who vouches for signatures, and as whom an
-//! authority is asked for a certificate.
+//! authority is asked for a certificate (EVD-55, EVD-56). Services are named in
+//! sigstore's own files alone, and no others are asked.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use super::error::ConfigError;
 use super::path::file;
 use super::table::Table;
 
-/// The files that name those who vouch; see [`CosignConfig::resolve`].
+/// The files that name those who vouch; see [`CosignConfig::resolve`]. With a trusted
+/// root alone nobody is asked.
 ///
 /// [`CosignConfig::resolve`]: super::CosignConfig::resolve
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct WitnessFiles {
     pub trusted_root: PathBuf,
     /// The services that are asked (`signing-config`).
     pub signing_config: Option<PathBuf>,
-    /// Where the first of them is named.
+    /// Where the trusted root is named.
     pub position: Position,
 }
 
@@ -30,7 +32,8 @@ pub enum IdentityToken {
     Provider(TokenProvider),
 }
 
-/// A provider of identity tokens, as cosign names it.
+/// A provider of identity tokens, as cosign names it (v3.1.2 `pkg/providers`), but for
+/// `ambient`, which cosign does without being told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TokenProvider {
     /// The first of the others that is there.
@@ -46,6 +49,7 @@ pub enum TokenProvider {
 }
 
 impl TokenProvider {
+    /// In the order of `NAMES`.
     pub const ALL: [Self; 7] = [
         Self::Ambient,
         Self::Variable,
@@ -78,6 +82,8 @@ impl TokenProvider {
     }
 }
 
+/// The two files. A signing config without a trusted root would have evidence stored that
+/// nobody verified (EVD-55).
 pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles>, ConfigError> {
     let path = |key| {
         let text = table.optional_text(key)?;
@@ -107,8 +113,8 @@ pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles
 /// An identity as written: the name of its key, its value, and its place.
 type WrittenIdentity = (&'static str, IdentityToken, Position);
 
-/// The identity in place of a key, by at most one of its two names. Nobody is asked
-/// for a certificate who is not named.
+/// The identity in place of a key, by at most one of its two names. It is always
+/// explicit: a certificate stays in a public log, and a missing `key` must lead to none.
 pub(super) fn identity_token(
     table: &Table<'_, '_>,
 ) -> Result<Option<WrittenIdentity>, ConfigError> {
@@ -153,7 +159,8 @@ pub(super) fn identity_token(
     Ok(Some((key, token, position)))
 }
 
-/// Whether somebody wrote the token itself, as cosign's flag takes it.
+/// Whether somebody wrote the token itself, as cosign's flag takes it: base64 of `{"`,
+/// and three parts. It is refused without being repeated.
 fn is_jwt(text: &str) -> bool {
     text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
 }

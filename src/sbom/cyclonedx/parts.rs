@@ -116,7 +116,7 @@ fn is_expression(license: &&str) -> bool {
 }
 
 /// Whether a member is an array in every version that has it. Anything else there is an
-/// error: beside the lists of others it would become a property, which no reader looks for.
+/// error: beside the lists of others it would become a property, where no reader looks.
 fn is_list(place: &MemberPath<'_>) -> bool {
     const LISTS: [&str; 10] = [
         "components",

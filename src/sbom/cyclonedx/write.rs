@@ -180,8 +180,7 @@ fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
     groups.iter().map(|group| dependency(group)).collect()
 }
 
-/// One entry of several with the same `ref`: lists are joined, and of other members the
-/// first counts. A single entry stays as it is.
+/// One entry of several with the same `ref`. A single entry stays as it is.
 fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     if let [entry] = entries {
         return (*entry).into();
@@ -214,8 +213,8 @@ fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
     WrittenValue::BomObject(members).to_string().into()
 }
 
-/// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8): a random one would
-/// make another attachment of the same documents in each run.
+/// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8): a random one
+/// would make another attachment of the same documents in each run.
 fn serial_number(body: &str) -> String {
     let digest = Digest::of(body.as_bytes());
     let hex = |range| digest.hex().get(range).unwrap_or_default();
