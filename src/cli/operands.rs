@@ -16,6 +16,7 @@ pub(super) struct Operands {
 }
 
 impl Operands {
+    /// The operands of a step's failure; other failures name a file or a variable in words.
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
             Failure::Phase(error) => Self::of_phase(error),
@@ -69,6 +70,7 @@ impl Operands {
                 | AttachError::Json { place: name, .. },
             ) => place(name),
             E::Mixed(mixture) => place(mixture.place()),
+            // The cause names the place that could not be written.
             E::InPart(error) => Self::of_phase(error),
             E::Contradiction { .. }
             | E::KeyUri { .. }

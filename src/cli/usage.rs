@@ -82,7 +82,9 @@ const VARIABLES: [(&[&str], &str); 13] = [
     ),
 ];
 
-/// The list of flags as Go's `PrintDefaults` prints it, with a newline at the end.
+/// The list of flags as Go's `PrintDefaults` prints it, with a newline at the end: an
+/// operator finds the flags of all phases in one form. The words for values are Go's
+/// types, but for `size`.
 pub(super) fn flags() -> String {
     let mut text = String::from("Usage of signer:\n");
     for flag in &DEFINITIONS {
@@ -105,7 +107,8 @@ pub(super) fn flags() -> String {
     text
 }
 
-/// The answer to `-h`: [`flags`], then the variables and the exit codes.
+/// The answer to `-h`: [`flags`], then the variables and the exit codes (SIG-2). A bad
+/// flag is answered with [`flags`] alone, as the lifecycle does.
 pub(super) fn help() -> String {
     let mut text = flags();
     text.push_str("\nEnvironment (a flag wins over its variable):\n");

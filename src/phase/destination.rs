@@ -1,9 +1,10 @@
 //! Where the receipt goes: found before anything is sent, so that a run which
 //! publishes can also say what (`spec/signer.md`, SIG-39).
 //!
-//! A plain file is replaced in one step. What cannot be replaced is written to: a
-//! file that is a mount point, as containers get theirs, in place; pipes, devices
-//! and the process's own output by appending. An input of the run is neither.
+//! A plain file is replaced in one step, and written in place where its name cannot be
+//! given to another file, as that of a mount point, which containers have. Pipes,
+//! devices and the process's own output are written to at their end. An input of the
+//! run is none of these.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};

@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// What is signed must be what is attached.
+    /// A message is attached with the bytes that were signed, or not at all.
     #[test]
     fn a_message_that_changes_while_it_is_written_is_left_out() {
         let folder = tempfile::tempdir().unwrap();

@@ -129,7 +129,7 @@ async fn write<'a>(
 /// A place with its layers in a row.
 struct PreparedPlace {
     sealed: SealedPlace,
-    /// Those of the entries, one for each.
+    /// One for each entry, in their order.
     layers: Vec<SealedValue>,
     /// The manifest that stood at the tag; none of a list that the registry keeps.
     before: Option<Digest>,

@@ -137,7 +137,7 @@ impl OpenToken {
             return Ok(());
         }
         self.login.check(pin)?;
-        // Whatever comes of it, there is no other try.
+        // There is no other try, also after an error.
         self.login.is_needed = false;
         let logged_in = match pin.filter(|_| !self.login.has_pad) {
             Some(pin) => {
