@@ -70,7 +70,7 @@ pub enum ChildError {
 
 debug_as_display!(ChildError);
 
-/// What becomes of a program's standard error.
+/// The fate of a program's standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Words {
     Kept,

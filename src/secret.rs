@@ -15,7 +15,7 @@ pub use scrub::{Secrets, Voice};
 use zeroize::Zeroizing;
 
 /// Secret bytes, wiped when dropped. It cannot be cloned, printed or serialised;
-/// its bytes are read by [`Secret::expose`] alone. They never grow: a buffer that
+/// its bytes are read by the two `expose` alone. They never grow: a buffer that
 /// grows leaves copies behind.
 pub struct Secret(Zeroizing<Vec<u8>>);
 

@@ -109,7 +109,8 @@ impl KeyPair {
     /// # Errors
     /// On a file that is there already, and on one that cannot be written.
     pub fn write(&self, prefix: &Path) -> Result<PairFiles, KeyPairError> {
-        // Appended: `with_extension` would take what follows a dot of the prefix away.
+        // Appended: `with_extension` would replace the part behind a dot of the
+        // prefix.
         let named = |end: &str| {
             let mut name = OsString::from(prefix);
             name.push(end);

@@ -1,9 +1,8 @@
 //! The URI of a key in a token: RFC 7512, and the attributes that cosign knows.
-//!
-//! The text is what follows `pkcs11:`. As in cosign (v2.6.4
-//! `pkg/cosign/pkcs11key`) one of `token` and `slot-id` has to be there, and one
-//! of `object` and `id`. Every attribute has to match (RFC 7512, section 3);
-//! cosign looks at the slot alone if a token is named besides.
+//! The text begins behind `pkcs11:`. As in cosign (v2.6.4 `pkg/cosign/pkcs11key`)
+//! one of `token` and `slot-id` has to be there, and one of `object` and `id`.
+//! Every attribute has to match (RFC 7512, section 3); cosign looks at the slot
+//! alone if a token is named besides.
 //!
 //! The URI stands in arguments, files and logs, and may hold a PIN: no error and no
 //! printed form repeats one (TOK-2).
@@ -49,7 +48,7 @@ pub enum Pin {
 }
 
 impl Uri {
-    /// Parses what follows `pkcs11:`: attributes with `;` or `&` between them,
+    /// Parses the text behind `pkcs11:`: attributes with `;` or `&` between them,
     /// and a `?` before those that are about access.
     ///
     /// # Errors

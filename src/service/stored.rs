@@ -1,5 +1,5 @@
-//! Where key files are kept, as messages and remedies name it. The host is empty
-//! as long as it is not known.
+//! The keepers of key files, as messages and remedies name them. The host is
+//! empty as long as it is not known.
 
 /// A Secret of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]

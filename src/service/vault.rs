@@ -4,7 +4,7 @@
 /// known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultKey {
-    /// Which of the two, by its name.
+    /// The name of the one that is meant.
     pub product: &'static str,
     pub host: String,
     /// The path of the transit engine.

@@ -21,7 +21,7 @@ pub struct AwsUri {
 }
 
 impl AwsUri {
-    /// Parses what follows `awskms://`.
+    /// Parses the part behind `awskms://`.
     ///
     /// # Errors
     /// On a text of another form.

@@ -1,4 +1,5 @@
-//! Amazon Web Services: who we are there, and how a service is asked.
+//! Amazon Web Services: the identity of a run there, and the way in which a
+//! service is asked.
 //!
 //! One [`Aws`] serves a whole run: all keys and registries share its
 //! credentials, which are fetched once. Files and variables are read by
