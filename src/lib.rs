@@ -14,6 +14,7 @@
 //! | 1 | [`child`], [`envelope`], [`config`], [`http`], [`pkcs11`], [`proof`] | programs of others; signed formats; TOML files; one HTTP client; what tokens say of keys; evidence, and whether it holds |
 //! | 0 | [`beside`], [`file`], [`oci`], [`secret`], [`signature`], [`words`] | threads and pipes that may be lacking; digests, references, manifests; bytes that must not leak; numbers in words |
 //!
+//! [`file`]: mod@file
 //! [`fuzzing`]: crate
 
 // Modules are private unless a test, a tool or a program of `src/bin` needs them, so
