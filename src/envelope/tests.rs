@@ -35,7 +35,7 @@ fn manifests(object: &Path) -> Vec<Manifest> {
         .collect()
 }
 
-/// What hangs on the image of a recorded repository, as it was stored.
+/// The values that hang on the image of a recorded repository, as they were stored.
 fn stored(object: &Path) -> Vec<SealedValue> {
     let mut all = Vec::new();
     for manifest in manifests(object) {
@@ -196,7 +196,7 @@ fn evidence(form: Form) -> Vec<Evidence> {
     ]
 }
 
-/// What a form keeps of a verifier: a tag names no key and a bundle no chain.
+/// The part of a verifier that a form keeps: a tag names no key and a bundle no chain.
 fn kept(verifier: &Verifier, form: Form) -> Verifier {
     match (verifier, form) {
         (Verifier::Key(_) | Verifier::Hint(_), Form::Tag) => Verifier::Unnamed,

@@ -13,7 +13,8 @@ use super::witness::{IdentityToken, identity_token};
 /// A key as written (`key`, `program` or `signatures`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WrittenKey {
-    /// A private key's file; see [`CosignConfig::resolve`].
+    /// A private key's file; see
+    /// [`CosignConfig::resolve`](super::CosignConfig::resolve).
     File(PathBuf),
     /// A text with a scheme that cosign would take for a key elsewhere, in one line. It
     /// may hold a PIN.
@@ -27,7 +28,7 @@ pub enum WrittenKey {
     /// `oidc-provider`), with a key of the run's own.
     Identity(IdentityToken),
     /// A folder of signatures that were made elsewhere; see
-    /// [`CosignConfig::resolve`].
+    /// [`CosignConfig::resolve`](super::CosignConfig::resolve).
     Signatures {
         folder: PathBuf,
         public: PublicKeyFile,
@@ -35,7 +36,7 @@ pub enum WrittenKey {
 }
 
 /// The file with the public half of a key that is not here; see
-/// [`CosignConfig::resolve`].
+/// [`CosignConfig::resolve`](super::CosignConfig::resolve).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKeyFile {
     /// `public-key`

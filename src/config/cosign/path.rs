@@ -48,8 +48,8 @@ const SCHEMES: [&str; 10] = [
 ];
 
 /// The scheme of a URI that cosign would take for a key (`awskms://…`,
-/// `pkcs11:…`), with `://` or colon. Another text with a colon is a path. cosign looks for
-/// a plugin of any name (`sigstore-kms-<name>`), so that any scheme of RFC 3986 counts.
+/// `pkcs11:…`), with `://` or colon. Another text with a colon is a path. cosign looks
+/// for a plugin of any name (`sigstore-kms-<name>`): any scheme of RFC 3986 counts.
 pub(super) fn scheme(text: &str) -> Option<String> {
     if text.starts_with("pkcs11:") {
         return Some("pkcs11:".to_owned());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::merging::{documents, json_of, names};
 use crate::sbom::attachment;
 
-/// What a buildpack may write: with pairs compared, each would take minutes.
+/// Documents that a buildpack may write: with pairs compared, each would take minutes.
 #[test]
 fn documents_of_very_many_names_are_merged_at_once() {
     let started = std::time::Instant::now();
@@ -62,8 +62,8 @@ fn merged_texts(texts: &[String]) -> Value {
     json_of(&attachment(&documents(&files)).unwrap())
 }
 
-/// What is kept of an item, or says where a disagreement comes from, takes
-/// more than the document has.
+/// The memory for an item, or for the place of a disagreement, is more than the
+/// document has bytes for it.
 #[test]
 fn documents_of_too_many_parts_are_not_merged() {
     let with = |rest: String| format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6",{rest}}}"#);

@@ -311,7 +311,7 @@ fn another_log_takes_the_place_of_one_that_fails() {
             (Ok(entered), Ok(expected)) => {
                 let found: Vec<_> = entered.entries.iter().map(LogEntry::log).collect();
                 assert_eq!(found, expected.iter().map(url).collect::<Vec<_>>());
-                // What the first took is there for ever, too.
+                // The entry in the first is there for ever, too.
                 let log = format!("{}/", url(&0));
                 assert_eq!(entered.claimed, [Claimed { log, index: 1 }]);
             }

@@ -99,7 +99,7 @@ fn a_refusal_says_why() {
     assert_eq!(words, "Message digest algorithm is not supported.");
 }
 
-/// Whatever is changed: it holds no longer, or says the same of the same.
+/// A changed timestamp holds no longer, or says the same of the same.
 #[test]
 fn no_changed_byte_is_taken_for_another_answer() {
     let known = [trusted(certificates(real!("sigstore/chain.pem")))];
