@@ -35,8 +35,8 @@ use self::witness::witness_files;
 pub use self::witness::{IdentityToken, TokenProvider, WitnessFiles};
 use super::{Position, TomlText, read, shortened};
 
-/// A `cosign.toml` as written: every key and value is in the schema, and no two keys of
-/// one config contradict each other. Whether two configs do, is for the plan to see.
+/// A `cosign.toml` as written: every key and value is in the schema. Whether two configs
+/// contradict each other, and whether what they name is there, is for the plan to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CosignConfig {
     path: PathBuf,

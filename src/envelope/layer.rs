@@ -14,7 +14,7 @@ pub struct Layer {
 
 impl Layer {
     /// A layer without annotations. Content is read to be hashed unless its digest is
-    /// known: a bundle is, an envelope is not.
+    /// known: that of an envelope is, that of a bundle is not.
     ///
     /// # Errors
     /// On content that cannot be read.

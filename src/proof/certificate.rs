@@ -350,7 +350,7 @@ impl Certificate {
     }
 }
 
-/// The serial number alone: names of others do not belong into messages.
+/// The serial number alone: names of others do not belong in messages.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({})", hex::encode(self.serial()))

@@ -1,5 +1,5 @@
-//! The levels of `cosign.toml`, their keys, and the likely meaning of keys that are in
-//! neither. A key that is added here has a row in `spec/cosign-toml.md`.
+//! The levels of `cosign.toml`, their keys, and the likely meaning of other keys. A key
+//! that is added here has a row in `spec/cosign-toml.md`.
 
 use super::super::closest;
 
