@@ -21,7 +21,7 @@ use crate::support::registry::Registry;
 use crate::support::signer::Signer;
 use crate::support::{package, testdata};
 
-const LIMIT: u64 = 9_500_000;
+const LIMIT: u64 = 10_000_000;
 
 fn folder() -> PathBuf {
     let folder = package("dist");
