@@ -292,8 +292,9 @@ impl Given {
                 "check" => self.flags.check = on,
                 "no-ambient-credentials" => self.flags.identities = Some(identities(on)),
                 "strict-formats" => self.flags.formats = Some(strictness(on)),
-                // `-no-color`
-                _ => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
+                "no-color" => self.flags.colour = Some(if on { Colour::Off } else { Colour::On }),
+                // A test finds a switch that is defined and not taken here.
+                _ => return Err(FlagError::NotDefined(flag.name.to_owned())),
             }
             return Ok(Step::Flag);
         }

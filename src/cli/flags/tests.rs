@@ -33,6 +33,18 @@ fn one_dash_or_two_and_a_space_or_an_equals_sign_mean_the_same() {
 }
 
 #[test]
+fn every_switch_has_an_effect_of_its_own() {
+    let switches = DEFINITIONS.iter();
+    let switches = switches.filter(|flag| flag.kind == FlagKind::Switch);
+    let effects = switches.map(|flag| format!("{:?}", parse(&[&format!("-{}", flag.name)])));
+    let effects: Vec<_> = effects.collect();
+    for (index, effect) in effects.iter().enumerate() {
+        assert!(effect.starts_with("Ok("), "{effect}");
+        assert!(!effects[..index].contains(effect), "{effect}");
+    }
+}
+
+#[test]
 fn every_flag_arrives() {
     let given = flags(&[
         "-report",
