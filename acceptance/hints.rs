@@ -88,11 +88,46 @@ fn a_bad_flag_has_its_remedy_in_the_last_line() {
     };
     let nearest = last_line(&["-cosign-cfg=c"]);
     assert_eq!(nearest, "hint: did you mean `-cosign-config`?");
+    let unknown = last_line(&["-zzz"]);
+    assert_eq!(unknown, "hint: `signer -h` lists the flags");
     let unit = last_line(&["-timeout", "10"]);
     assert!(
         unit.starts_with("hint: write a number and its unit"),
         "{unit}"
     );
+}
+
+/// SIG-83
+#[test]
+fn an_unknown_flag_is_told_where_all_are_also_to_machines() {
+    let signer = Signer::with_report("");
+    let run = signer.run_bare(&["-log-format", "json", "-zzz"]);
+    // No list stands above a line for machines.
+    let run = run.ended_with(2).says(&["`signer -h` lists the flags"]);
+    run.does_not_say(&["above"]);
+}
+
+/// SIG-2, SIG-4
+#[test]
+fn an_id_out_of_range_is_refused_wherever_it_stands() {
+    let (registry, image) = seeded();
+    let signer = || Signer::of(&image, registry.host()).key("p256-cosign3");
+    for id in ["-1", "4294967295", "99999999999999999999"] {
+        for variable in ["CNB_USER_ID", "CNB_GROUP_ID"] {
+            let run = signer().environment(variable, id).run().ended_with(3);
+            let words = format!("invalid value \"{id}\" of `{variable}`: value out of range");
+            run.says(&[&words, "hint: write the number of a user or a group"]);
+        }
+        let run = signer().arguments(&[&format!("-uid={id}")]).run();
+        let run = run.ended_with(2);
+        assert!(
+            run.stderr
+                .contains("hint: write the number of a user or a group"),
+            "{}",
+            run.stderr
+        );
+    }
+    assert!(registry.exchanges().is_empty());
 }
 
 /// SIG-71
@@ -101,9 +136,12 @@ fn what_a_variable_or_a_flag_says_wrong_is_an_invalid_input() {
     let (registry, image) = seeded();
     let signer = || Signer::of(&image, registry.host()).key("p256-cosign3");
     let level = signer().arguments(&["-log-level=loud"]).run();
-    level
-        .ended_with(3)
-        .says(&["invalid level", "hint: write `debug`"]);
+    let level = level.ended_with(3);
+    // The lifecycle's line, and the words of it once.
+    level.says(&[
+        "\u{1b}[0mfailed to parse log level: invalid level\n",
+        "hint: write `debug`",
+    ]);
     let level = signer().environment("CNB_LOG_LEVEL", "loud").run();
     level.ended_with(3).says(&["invalid level"]);
     for (name, text) in [

@@ -85,8 +85,8 @@ pub enum Failure {
     PlatformApi(PlatformApiError),
     #[error("failed to parse log level")]
     LogLevel(#[source] InvalidLevel),
-    #[error(transparent)]
-    LogFormat(InvalidFormat),
+    #[error("failed to parse log format")]
+    LogFormat(#[source] InvalidFormat),
     #[error(transparent)]
     Inputs(InputsError),
     #[error(transparent)]

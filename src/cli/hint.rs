@@ -29,6 +29,9 @@ use crate::config::closest;
 use crate::oci::Registry;
 use crate::phase::Mixture;
 
+/// The kernel takes 4294967295 for "no change".
+const OF_ID: &str = "write the number of a user or a group, from 0 to 4294967294, and not its name";
+
 /// The remedy of a run that ended early; none where the message says it already, or
 /// nobody knows one.
 pub(super) fn of(failure: &Failure) -> Hint {
@@ -58,7 +61,7 @@ fn of_flag(error: &FlagError) -> Hint {
     match error {
         FlagError::NotDefined(written) => match closest(written, &flags::names()) {
             Some(meant) => Some(format!("did you mean `-{meant}`?").into()),
-            None => say("the flags are listed above"),
+            None => say("`signer -h` lists the flags"),
         },
         // A bare number, in most cases: Go's durations have units.
         FlagError::BadValue {
@@ -69,7 +72,7 @@ fn of_flag(error: &FlagError) -> Hint {
         FlagError::BadValue {
             name: "gid" | "uid",
             ..
-        } => say("write the number of a user or a group, not its name"),
+        } => say(OF_ID),
         FlagError::BadSwitch { name, .. } => {
             Some(format!("write `-{name}` alone, or `-{name}=false`").into())
         }
@@ -91,7 +94,8 @@ fn of_inputs(error: &InputsError) -> Hint {
         InputsError::NoCosignConfig => {
             say("pass `-cosign-config <path of cosign.toml>`, or set `CNB_COSIGN_CONFIG_PATH`")
         }
-        InputsError::Limit { .. } => say("write a number, of bytes also as `512MiB` or `2GiB`"),
+        InputsError::Id(_) => say(OF_ID),
+        InputsError::Limit(_) => say("write a number, of bytes also as `512MiB` or `2GiB`"),
         InputsError::InsecureRegistry(_) => {
             say("write `<host>`, `<host>:<port>` or `<host>:<port>/<path>`, without scheme")
         }

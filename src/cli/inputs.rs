@@ -267,17 +267,12 @@ impl Inputs {
                 .join(REPORT)
         });
         let mut warnings = Vec::new();
-        let mut id = |flag: Option<u32>, name, variable: &Option<OsString>| {
-            flag.or_else(|| {
-                variable
-                    .as_deref()
-                    .map(|text| id(name, text, &mut warnings))
-            })
+        let mut id = |flag, name, variable: &Option<OsString>| match (flag, variable) {
+            (None, Some(text)) => id(name, text, &mut warnings).map(Some),
+            (flag, _) => Ok(flag),
         };
-        let (uid, gid) = (
-            id(flags.uid, "CNB_USER_ID", &fallbacks.user_id),
-            id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id),
-        );
+        let uid = id(flags.uid, "CNB_USER_ID", &fallbacks.user_id)?;
+        let gid = id(flags.gid, "CNB_GROUP_ID", &fallbacks.group_id)?;
         Ok(Self {
             is_check: flags.check,
             generate,
@@ -317,13 +312,18 @@ fn path(flag: Option<PathBuf>, variable: &Option<OsString>) -> Option<PathBuf> {
 }
 
 /// An id from a variable. The lifecycle takes garbage for 0 (`platform`, `intEnv`),
-/// which is root: hence the warning (SIG-4).
-fn id(name: &str, text: &OsStr, warnings: &mut Vec<String>) -> u32 {
-    go::id(text).unwrap_or_else(|_| {
-        let text = text.to_string_lossy();
-        warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
-        0
-    })
+/// which is root: hence the warning. A number that no user has is refused, as it is for a
+/// flag (SIG-4).
+fn id(name: &'static str, text: &OsStr, warnings: &mut Vec<String>) -> Result<u32, InputsError> {
+    match go::id(text) {
+        Ok(id) => Ok(id),
+        Err(go::RANGE) => Err(InputsError::Id(BadVariable::new(name, text, go::RANGE))),
+        Err(_) => {
+            let text = text.to_string_lossy();
+            warnings.push(format!("`{name}` is no id but `{text}`, which counts as 0"));
+            Ok(0)
+        }
+    }
 }
 
 /// The variable of a switch. Garbage counts as `false`, as in the lifecycle; a
@@ -386,14 +386,10 @@ fn read_limits(
     limits::resolve(|limit| {
         let flag = flags.get(limit.flag).copied();
         match (flag, variables.get(limit.variable)) {
-            (None, Some(text)) => go::size(text).map(Some).map_err(|reason| {
-                let (variable, value) = (limit.variable, go::quoted(text));
-                InputsError::Limit {
-                    variable,
-                    value,
-                    reason,
-                }
-            }),
+            (None, Some(text)) => go::size(text)
+                .map(Some)
+                .map_err(|reason| BadVariable::new(limit.variable, text, reason))
+                .map_err(InputsError::Limit),
             (flag, _) => Ok(flag),
         }
     })
@@ -414,15 +410,35 @@ pub enum InputsError {
     NoCosignConfig,
     #[error("failed to resolve inputs: cannot use an insecure registry")]
     InsecureRegistry(#[source] NotAReference),
-    #[error("failed to resolve inputs: invalid value {value} of `{variable}`: {reason}")]
-    Limit {
-        variable: &'static str,
-        value: String,
-        reason: &'static str,
-    },
+    #[error("failed to resolve inputs: {0}")]
+    Id(BadVariable),
+    #[error("failed to resolve inputs: {0}")]
+    Limit(BadVariable),
 }
 
 debug_as_display!(InputsError);
+
+/// A variable whose value is no value of its flag.
+#[derive(PartialEq, Eq, thiserror::Error)]
+#[error("invalid value {value} of `{variable}`: {reason}")]
+pub struct BadVariable {
+    variable: &'static str,
+    value: String,
+    reason: &'static str,
+}
+
+debug_as_display!(BadVariable);
+
+impl BadVariable {
+    fn new(variable: &'static str, text: &OsStr, reason: &'static str) -> Self {
+        let value = go::quoted(text);
+        Self {
+            variable,
+            value,
+            reason,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

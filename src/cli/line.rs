@@ -70,10 +70,9 @@ impl FromStr for LogLevel {
     }
 }
 
-/// A log level that is none. The message is the whole line that the lifecycle
-/// prints.
+/// A log level that is none.
 #[derive(PartialEq, Eq, thiserror::Error)]
-#[error("failed to parse log level: invalid level")]
+#[error("invalid level")]
 pub struct InvalidLevel;
 
 debug_as_display!(InvalidLevel);
@@ -110,7 +109,7 @@ impl FromStr for LogFormat {
 
 /// A format of the log that is none.
 #[derive(PartialEq, Eq, thiserror::Error)]
-#[error("failed to parse log format: invalid format")]
+#[error("invalid format")]
 pub struct InvalidFormat;
 
 debug_as_display!(InvalidFormat);
@@ -283,16 +282,11 @@ impl Serialize for Object {
     }
 }
 
-/// Text without control characters (but tabs), line separators and marks that
-/// turn the direction of writing; they are spelled out as `\n` or `\u{1b}`. With
-/// the marks, text reads otherwise than it is (CVE-2021-42574, "Trojan Source").
-/// Text that was escaped is not changed again.
+/// Text without control characters (but tabs), line separators and characters that
+/// nobody sees; they are spelled out as `\n` or `\u{1b}`. Text that was escaped is not
+/// changed again.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    let is_hostile = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c,
-                '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_hostile = |c: char| (c.is_control() && c != '\t') || is_unseen(c);
     if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
     }
@@ -305,4 +299,17 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// Whether a character breaks lines or is not seen itself: Unicode's `Bidi_Control`, by
+/// which text reads otherwise than it is (CVE-2021-42574, "Trojan Source"), the other
+/// format characters of `Default_Ignorable_Code_Point`, and blank letters. Selectors of
+/// a variant (U+FE0F of many an emoji) belong to the character before them.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }

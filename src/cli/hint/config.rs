@@ -65,6 +65,9 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ConfigError::WrongType {
             key: "annotations", ..
         } => say("write `[[annotations]]`"),
+        ConfigError::WrongType { key: "program", .. } => {
+            say("write `program = [\"<program>\", \"<argument>\"]`")
+        }
         // `docker-media-types = "true"` (CFG-3).
         ConfigError::WrongType {
             found: "a string", ..

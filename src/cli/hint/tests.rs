@@ -53,7 +53,7 @@ fn every_flag_and_variable_of_a_remedy_is_known() {
         let name = word.strip_prefix('-').filter(|rest| is_name(rest));
         // Those of the exporter, of pack and of cosign, and the one that usage leaves
         // out.
-        let of_cosign = ["-rekor-config", "-tsa-config"];
+        let of_cosign = ["-certificate-chain", "-rekor-config", "-tsa-config"];
         let others = ["layout", "daemon", "-publish", "h", ""];
         let is_ours = |name: &&str| !others.contains(name) && !of_cosign.contains(name);
         if let Some(name) = name.filter(is_ours) {
@@ -70,6 +70,7 @@ fn every_flag_and_variable_of_a_remedy_is_known() {
 #[test]
 fn what_is_written_wrong_in_cosign_toml_is_told_right() {
     let key_data = "secrets are not written into this file: write the path of a file to `key`";
+    let program = "write `program = [\"<program>\", \"<argument>\"]`";
     let list = "alid are `attestation`, `attachment`, `none`";
     for (text, hint) in [
         (
@@ -99,6 +100,14 @@ fn what_is_written_wrong_in_cosign_toml_is_told_right() {
             "write it without quotes",
         ),
         (&format!("{ONE}docker-media-types = 1\n"), ""),
+        (
+            &"[[configs]]\nprogram = \"sign\"\npublic-key = \"p\"\n".to_owned(),
+            program,
+        ),
+        (
+            &"[[configs]]\nprogram = [\"sign\", 1]\npublic-key = \"p\"\n".to_owned(),
+            program,
+        ),
         (
             &format!("{ONE}password = \"\"\n"),
             "leave the key out if it is not meant",
@@ -215,7 +224,7 @@ fn a_bad_flag_is_told_right() {
     for (argument, hint) in [
         ("-cosign-confg=c", "did you mean `-cosign-config`?"),
         ("--insecure_registry", "did you mean `-insecure-registry`?"),
-        ("-sign-harder", "the flags are listed above"),
+        ("-sign-harder", "`signer -h` lists the flags"),
         ("-timeout=10", "as in `10s`"),
         ("-settle=1.5", "as in `10s`"),
         ("-timeout=0", ""),

@@ -112,6 +112,19 @@ fn nobody_else_can_write_a_line_or_a_colour() {
     );
 }
 
+/// SIG-19: all that Unicode calls `Bidi_Control`, and what is not seen at all.
+#[test]
+fn what_turns_the_direction_or_is_invisible_is_spelled_out() {
+    for mark in
+        "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{ad}\u{180e}\u{200b}\u{200d}\
+                 \u{2060}\u{206f}\u{3164}\u{feff}\u{fff9}\u{e0041}\u{e01ef}"
+            .chars()
+    {
+        let safe = format!("a{}b", mark.escape_unicode());
+        assert_eq!(escaped(&format!("a{mark}b")), safe);
+    }
+}
+
 /// SIG-15
 #[test]
 fn no_part_of_a_line_shows_a_secret_whoever_wrote_it() {
@@ -177,7 +190,7 @@ fn levels_are_those_of_the_lifecycle_in_any_case() {
     for text in ["", "trace", "verbose", " info"] {
         assert_eq!(
             text.parse::<LogLevel>().unwrap_err().to_string(),
-            "failed to parse log level: invalid level"
+            "invalid level"
         );
     }
 }
