@@ -166,29 +166,32 @@ impl<'a> Append<'a> {
             AppendState::Proving(_, wait) => Ok(Next::Read(*wait)),
             // Before anything is put again (WIRE-51).
             AppendState::Lost(_) => Ok(Next::Read(Wait::Collision)),
-            AppendState::Merging => {
-                let changes = Changes {
-                    erased: &self.erased,
-                    superseded: self.to_supersede(),
-                    gone: &self.gone,
-                };
-                let (place, layers) = (self.place, self.layers);
-                let union = union(place, &self.found, changes, layers, self.media_types)?;
-                match (union, self.settling, self.found.digest()) {
-                    // Step 3.
-                    (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
-                    // Step 5: others wrote everything of ours, and it has to
-                    // stand.
-                    (None, Settling::Wanted, _) => Ok(Next::Read(Wait::Settled)),
-                    // Step 1, or the end.
-                    (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
-                    // Nothing is missing where nothing stands: there is no
-                    // manifest that could be shown.
-                    (None, Settling::Over, None) => Err(AttachError::NotDurable {
-                        place: self.place.clone(),
-                    }),
-                }
-            }
+            AppendState::Merging => self.merged(),
+        }
+    }
+
+    /// The next step of a place that was read.
+    fn merged(&self) -> Result<Next, AttachError> {
+        let changes = Changes {
+            erased: &self.erased,
+            superseded: self.to_supersede(),
+            gone: &self.gone,
+        };
+        let (place, layers) = (self.place, self.layers);
+        let union = union(place, &self.found, changes, layers, self.media_types)?;
+        match (union, self.settling, self.found.digest()) {
+            // Step 3.
+            (Some(union), _, _) => Ok(Next::Put(Box::new(union), self.condition())),
+            // Step 5: others wrote everything of ours, and it has to
+            // stand.
+            (None, Settling::Wanted, _) => Ok(Next::Read(Wait::Settled)),
+            // Step 1, or the end.
+            (None, Settling::Over, Some(digest)) => Ok(Next::Done(digest.clone())),
+            // Nothing is missing where nothing stands: there is no
+            // manifest that could be shown.
+            (None, Settling::Over, None) => Err(AttachError::NotDurable {
+                place: self.place.clone(),
+            }),
         }
     }
 
