@@ -81,27 +81,37 @@ pub(crate) async fn recall(
     if candidates.len() > CANDIDATES {
         debug!("{place} has more than {CANDIDATES} candidates; the last are looked at");
     }
-    let looks = candidates.into_iter().take(CANDIDATES).map(|entry| async {
-        let candidate = match place.kind() {
-            // In the descriptor: nothing is asked.
-            Kind::Signatures => Ok(of_tag(entry, envelope::signature_of(entry))),
-            Kind::Attestations => {
-                let signature = end(registries, place.repository(), entry).await;
-                signature.map(|signature| of_tag(entry, signature))
-            }
-            Kind::Referrers => bundle(registries, place.repository(), entry, sought).await,
-            // A document has no signature.
-            Kind::Sbom => Ok(None),
-        };
-        candidate.unwrap_or_else(|error| {
-            debug!("Could not look at {}: {error}", entry.digest);
-            None
-        })
-    });
+    let looks = candidates
+        .into_iter()
+        .take(CANDIDATES)
+        .map(|entry| look(registries, place, entry, sought));
     let mut candidates: Vec<Candidate> = join_all(looks).await.into_iter().flatten().collect();
     // The first in the order of the manifest counts.
     candidates.reverse();
     candidates
+}
+
+async fn look(
+    registries: &Registries,
+    place: &Place,
+    entry: &Descriptor,
+    sought: &[Sought],
+) -> Option<Candidate> {
+    let candidate = match place.kind() {
+        // In the descriptor: nothing is asked.
+        Kind::Signatures => Ok(of_tag(entry, envelope::signature_of(entry))),
+        Kind::Attestations => {
+            let signature = end(registries, place.repository(), entry).await;
+            signature.map(|signature| of_tag(entry, signature))
+        }
+        Kind::Referrers => bundle(registries, place.repository(), entry, sought).await,
+        // A document has no signature.
+        Kind::Sbom => Ok(None),
+    };
+    candidate.unwrap_or_else(|error| {
+        debug!("Could not look at {}: {error}", entry.digest);
+        None
+    })
 }
 
 /// A layer of a tag, whose descriptor has what vouches for it.
