@@ -20,7 +20,7 @@ use crate::envelope::{Layer, SealedValue};
 use crate::oci::manifest::ManifestError;
 use crate::oci::{Content, Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
-use crate::store::registry::{Condition, Put};
+use crate::store::registry::{Condition, Put, Referrers};
 
 /// Manifests on their way to an image.
 pub(crate) struct ReferrerWriter<'a> {
@@ -175,27 +175,13 @@ impl<'a> ReferrerWriter<'a> {
         let started = Instant::now();
         loop {
             let (repository, subject) = (self.place.repository(), self.place.subject());
-            let listed = self
-                .publication
-                .registries
-                .get_referrers(repository, subject)
-                .await;
-            let Some(listed) = listed.map_err(|source| AttachError::store(self.place, source))?
-            else {
+            let registries = self.publication.registries;
+            let listed = registries.get_referrers(repository, subject).await;
+            let listed = listed.map_err(|source| AttachError::store(self.place, source))?;
+            let Some(listed) = listed else {
                 return Ok(Listing::Absent);
             };
-            let unlisted = self.layers.iter();
-            let mut unlisted =
-                unlisted.filter(|layer| !listed.contains(&layer.descriptor().digest));
-            let is_whole = match listed.is_complete {
-                true => unlisted.next().is_none(),
-                // Nobody can read all of it: what is there has to do.
-                false => {
-                    let there = try_join_all(unlisted.map(|layer| self.is_there(layer))).await?;
-                    there.into_iter().all(|there| there)
-                }
-            };
-            match is_whole {
+            match self.is_whole(&listed).await? {
                 true => {
                     readable(self.place, listed.fault)?;
                     return Ok(Listing::Whole);
@@ -205,6 +191,20 @@ impl<'a> ReferrerWriter<'a> {
                     return Ok(Listing::Lacking);
                 }
                 false => tokio::time::sleep(LIST_PAUSE).await,
+            }
+        }
+    }
+
+    /// Whether a list shows everything of ours.
+    async fn is_whole(&self, listed: &Referrers) -> Result<bool, AttachError> {
+        let unlisted = self.layers.iter();
+        let mut unlisted = unlisted.filter(|layer| !listed.contains(&layer.descriptor().digest));
+        match listed.is_complete {
+            true => Ok(unlisted.next().is_none()),
+            // Nobody can read all of it: what is there has to do.
+            false => {
+                let there = try_join_all(unlisted.map(|layer| self.is_there(layer))).await?;
+                Ok(there.into_iter().all(|there| there))
             }
         }
     }
