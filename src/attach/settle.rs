@@ -29,6 +29,31 @@ pub(super) struct Measured {
     pub(super) lateness: Duration,
 }
 
+impl Measured {
+    /// The time that they ask for, before lateness and bounds.
+    fn time(self, contention: Contention) -> Duration {
+        let halves = |time: Duration, count: u32| time.saturating_mul(count) / 2;
+        let Self {
+            window, slowest, ..
+        } = self;
+        let own = halves(window, OWN_HALF_WINDOWS);
+        match contention {
+            Contention::Unseen => {
+                let quiet = halves(window, QUIET_HALF_WINDOWS).min(SOON);
+                own.max(quiet).max(slowest)
+            }
+            Contention::Seen => {
+                let contended = halves(window, CONTENDED_HALF_WINDOWS).min(CONTENDED);
+                let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
+                CONTENDED.max(contended).max(own).max(slow)
+            }
+            // Not the second: beside a cosign in a loop a place is left
+            // alone for less.
+            Contention::Restless => halves(window, CONTENDED_HALF_WINDOWS),
+        }
+    }
+}
+
 /// How long after a place was written it is looked at again: a signer that had
 /// read before may have written over it by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,29 +70,11 @@ pub enum Settle {
 impl Settle {
     /// The time after a put.
     pub(super) fn time(self, measured: Measured, contention: Contention) -> Duration {
-        let halves = |time: Duration, count: u32| time.saturating_mul(count) / 2;
-        let Measured {
-            window, slowest, ..
-        } = measured;
-        let own = halves(window, OWN_HALF_WINDOWS);
         let time = match self {
             // As the user said, without bounds.
             Self::Fixed(time) => return time,
             Self::Off => return Duration::ZERO,
-            Self::Measured => match contention {
-                Contention::Unseen => {
-                    let quiet = halves(window, QUIET_HALF_WINDOWS).min(SOON);
-                    own.max(quiet).max(slowest)
-                }
-                Contention::Seen => {
-                    let contended = halves(window, CONTENDED_HALF_WINDOWS).min(CONTENDED);
-                    let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
-                    CONTENDED.max(contended).max(own).max(slow)
-                }
-                // Not the second: beside a cosign in a loop a place is left
-                // alone for less.
-                Contention::Restless => halves(window, CONTENDED_HALF_WINDOWS),
-            },
+            Self::Measured => measured.time(contention),
         };
         let late = measured.lateness.saturating_mul(LATENESSES);
         time.saturating_add(late)
