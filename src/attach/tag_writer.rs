@@ -131,6 +131,11 @@ impl<'a> TagWriter<'a> {
         if self.settle == Settle::Off || order == Order::AfterOthers {
             return self.upload_blobs(&union).await;
         }
+        self.upload_and_look(&union).await
+    }
+
+    /// Uploads the blobs, and looks at the place beside the last of them.
+    async fn upload_and_look(&mut self, union: &Union) -> Result<(), AttachError> {
         let (publication, reference) = (self.publication, self.place.reference());
         let looking = async {
             publication.until_nearly_uploaded().await;
@@ -140,7 +145,7 @@ impl<'a> TagWriter<'a> {
                 publication.registries.head_manifest(&reference).await,
             )
         };
-        let (uploaded, (looked_at, now)) = futures_util::join!(self.upload_blobs(&union), looking);
+        let (uploaded, (looked_at, now)) = futures_util::join!(self.upload_blobs(union), looking);
         uploaded?;
         let now = now.map_err(|source| AttachError::store(self.place, source))?;
         self.looked(looked_at, now.as_ref()).await
