@@ -158,16 +158,20 @@ impl<'a> PlaceWatch<'a> {
         }
         self.has_changed = true;
         if let Some(digest) = now {
-            // The tag may stand elsewhere by now.
-            let by_digest = Reference::new(self.place.repository().clone(), digest);
-            let reading = self.registries.get_manifest(&by_digest);
-            if let Ok(Ok(Some(manifest))) = timeout(LOOK, reading).await {
-                let served = Served {
-                    manifest,
-                    etag: None,
-                };
-                self.note(Standing::at(self.place, Some(served)).ok());
-            }
+            self.read(digest).await;
+        }
+    }
+
+    /// Notes the layers of a manifest; the tag may stand elsewhere by now.
+    async fn read(&mut self, digest: Digest) {
+        let by_digest = Reference::new(self.place.repository().clone(), digest);
+        let reading = self.registries.get_manifest(&by_digest);
+        if let Ok(Ok(Some(manifest))) = timeout(LOOK, reading).await {
+            let served = Served {
+                manifest,
+                etag: None,
+            };
+            self.note(Standing::at(self.place, Some(served)).ok());
         }
     }
 
