@@ -109,18 +109,25 @@ impl PluginEnvironment {
     }
 }
 
-/// The answer to one call. URI, PIN and library are found before the token is asked.
+/// The answer to one call.
 fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
     let PluginCall { resource, method } =
         PluginCall::parse(version, json).map_err(PluginError::Request)?;
-    // These do not speak of a key: no library is loaded.
     match method {
-        Operation::DefaultAlgorithm => return Ok(PluginReply::DefaultAlgorithm),
-        Operation::SupportedAlgorithms => return Ok(PluginReply::SupportedAlgorithms),
-        Operation::CreateKey => return Err(PluginError::CreateKey),
-        Operation::PublicKey | Operation::Sign { .. } | Operation::Verify { .. } => {}
+        // These do not speak of a key: no library is loaded.
+        Operation::DefaultAlgorithm => Ok(PluginReply::DefaultAlgorithm),
+        Operation::SupportedAlgorithms => Ok(PluginReply::SupportedAlgorithms),
+        Operation::CreateKey => Err(PluginError::CreateKey),
+        Operation::PublicKey | Operation::Sign { .. } | Operation::Verify { .. } => {
+            answer_of_key(&resource, method)
+        }
     }
-    let uri = Uri::parse(&resource).map_err(PluginError::Uri)?;
+}
+
+/// The answer to a call about a key. URI, PIN and library are found before the token is
+/// asked.
+fn answer_of_key(resource: &str, method: Operation) -> Result<PluginReply, PluginError> {
+    let uri = Uri::parse(resource).map_err(PluginError::Uri)?;
     let environment = PluginEnvironment::of_process();
     let pin = pin(&uri, environment.pin)?;
     let module = module(&uri, environment.module)?;
@@ -129,18 +136,7 @@ fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
     match method {
         Operation::Sign { digest } => {
             let message = Owned::read(&key, digest, io::stdin().lock())?;
-            let raw = match &message {
-                Owned::Digest(digest) => {
-                    token.sign(&uri, pin.as_ref(), key.kind(), &key.input(digest))
-                }
-                Owned::Whole(message) => token.sign(&uri, pin.as_ref(), key.kind(), message),
-            };
-            let signature = key.signature(&raw?).ok_or(PluginError::Signature)?;
-            // Two objects of one name need not belong together (TOK-6).
-            match key.accepts(message.borrowed(), &signature) {
-                true => Ok(PluginReply::Signature(signature)),
-                false => Err(PluginError::Mismatch),
-            }
+            sign(&mut token, &uri, pin.as_ref(), &key, &message)
         }
         Operation::Verify { digest, signature } => {
             let message = Owned::read(&key, digest, io::stdin().lock())?;
@@ -152,6 +148,25 @@ fn answer(version: &str, json: &str) -> Result<PluginReply, PluginError> {
         _ => Ok(PluginReply::PublicKey(
             key.to_pem().ok_or(PluginError::Signature)?,
         )),
+    }
+}
+
+fn sign(
+    token: &mut OpenToken,
+    uri: &Uri,
+    pin: Option<&Secret>,
+    key: &TokenKey,
+    message: &Owned,
+) -> Result<PluginReply, PluginError> {
+    let raw = match message {
+        Owned::Digest(digest) => token.sign(uri, pin, key.kind(), &key.input(digest)),
+        Owned::Whole(message) => token.sign(uri, pin, key.kind(), message),
+    };
+    let signature = key.signature(&raw?).ok_or(PluginError::Signature)?;
+    // Two objects of one name need not belong together (TOK-6).
+    match key.accepts(message.borrowed(), &signature) {
+        true => Ok(PluginReply::Signature(signature)),
+        false => Err(PluginError::Mismatch),
     }
 }
 
@@ -218,19 +233,11 @@ impl Owned {
     fn read(
         key: &TokenKey,
         digest: Option<[u8; 32]>,
-        mut message: impl Read,
+        message: impl Read,
     ) -> Result<Self, PluginError> {
         match (key.kind(), digest) {
             (TokenKeyKind::Ed25519, digest) => {
-                let mut bytes = Vec::new();
-                let most = MAX_WHOLE as u64 + 1;
-                message
-                    .take(most)
-                    .read_to_end(&mut bytes)
-                    .map_err(PluginError::Read)?;
-                if bytes.len() > MAX_WHOLE {
-                    return Err(PluginError::TooLong);
-                }
+                let bytes = whole(message)?;
                 let is_of_it = |digest| <[u8; 32]>::from(Sha256::digest(&bytes)) == digest;
                 match digest.is_none_or(is_of_it) {
                     true => Ok(Self::Whole(bytes)),
@@ -239,18 +246,7 @@ impl Owned {
             }
             // The message is not waited for (TOK-7): its sender may send none.
             (_, Some(digest)) => Ok(Self::Digest(digest)),
-            (_, None) => {
-                let mut hasher = Sha256::new();
-                let mut buffer = vec![0; PIECE];
-                loop {
-                    match message.read(&mut buffer) {
-                        Ok(0) => return Ok(Self::Digest(hasher.finalize().into())),
-                        Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(PluginError::Read(error)),
-                    }
-                }
-            }
+            (_, None) => hashed(message).map(Self::Digest),
         }
     }
 
@@ -258,6 +254,33 @@ impl Owned {
         match self {
             Self::Digest(digest) => SignedInput::Digest(digest),
             Self::Whole(bytes) => SignedInput::Whole(bytes),
+        }
+    }
+}
+
+fn whole(message: impl Read) -> Result<Vec<u8>, PluginError> {
+    let mut bytes = Vec::new();
+    let most = MAX_WHOLE as u64 + 1;
+    message
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(PluginError::Read)?;
+    match bytes.len() > MAX_WHOLE {
+        true => Err(PluginError::TooLong),
+        false => Ok(bytes),
+    }
+}
+
+/// The SHA-256 digest of a message of any length.
+fn hashed(mut message: impl Read) -> Result<[u8; 32], PluginError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match message.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(PluginError::Read(error)),
         }
     }
 }
