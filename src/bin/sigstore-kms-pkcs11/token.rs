@@ -45,20 +45,7 @@ impl OpenToken {
     /// On a library that cannot be loaded, and where there is not exactly one
     /// such token.
     pub(crate) fn open(uri: &Uri, module: &Path) -> Result<Self, TokenError> {
-        // As in cosign (v3.1.2 `pkg/cosign/pkcs11key`). The loader would wait for the
-        // writer of a pipe.
-        if !std::fs::metadata(module).is_ok_and(|file| file.is_file()) {
-            return Err(TokenError::NoModule(module.to_owned()));
-        }
-        let library = Pkcs11::new(module).map_err(|error| TokenError::Module {
-            path: module.to_owned(),
-            reason: words(&error),
-        })?;
-        let threads = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-        match library.initialize(threads) {
-            Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            answer => answer.map_err(failed)?,
-        }
+        let library = load(module)?;
         let (slot, info) = find_token(&library, uri)?;
         Ok(Self {
             session: library.open_ro_session(slot).map_err(failed)?,
@@ -326,6 +313,25 @@ impl PublicParts {
     }
 }
 
+/// The library at `module`, initialized.
+fn load(module: &Path) -> Result<Pkcs11, TokenError> {
+    // As in cosign (v3.1.2 `pkg/cosign/pkcs11key`). The loader would wait for the
+    // writer of a pipe.
+    if !std::fs::metadata(module).is_ok_and(|file| file.is_file()) {
+        return Err(TokenError::NoModule(module.to_owned()));
+    }
+    let library = Pkcs11::new(module).map_err(|error| TokenError::Module {
+        path: module.to_owned(),
+        reason: words(&error),
+    })?;
+    let threads = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+    match library.initialize(threads) {
+        Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+        answer => answer.map_err(failed)?,
+    }
+    Ok(library)
+}
+
 /// The one slot whose token has all that `uri` names; otherwise the error names the
 /// tokens that are there.
 fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenError> {
@@ -336,19 +342,11 @@ fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenErr
         let Ok(info) = library.get_token_info(slot) else {
             continue;
         };
-        let is = |wanted: &Option<String>, found: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted == found)
-        };
-        let is_it = is(&uri.token, info.label())
-            && is(&uri.manufacturer, info.manufacturer_id())
-            && is(&uri.model, info.model())
-            && is(&uri.serial, info.serial_number())
-            && uri.slot_id.is_none_or(|id| id == slot.id());
         // SoftHSM always shows one more slot, with a token that has no name yet.
         if info.token_initialized() && labels.len() < LISTED {
             labels.push(info.label().to_owned());
         }
-        if is_it {
+        if is_named(uri, slot, &info) {
             matching.push((slot, info));
         }
     }
@@ -357,6 +355,18 @@ fn find_token(library: &Pkcs11, uri: &Uri) -> Result<(Slot, TokenInfo), TokenErr
         Some(_) => Err(TokenError::SeveralTokens(matching.len() + 1)),
         None => Err(TokenError::NoToken(labels)),
     }
+}
+
+/// Whether a token has all that `uri` names.
+fn is_named(uri: &Uri, slot: Slot, info: &TokenInfo) -> bool {
+    let is = |wanted: &Option<String>, found: &str| {
+        wanted.as_deref().is_none_or(|wanted| wanted == found)
+    };
+    is(&uri.token, info.label())
+        && is(&uri.manufacturer, info.manufacturer_id())
+        && is(&uri.model, info.model())
+        && is(&uri.serial, info.serial_number())
+        && uri.slot_id.is_none_or(|id| id == slot.id())
 }
 
 /// A library's failure: those that have a remedy by themselves.
