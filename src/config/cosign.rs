@@ -136,16 +136,7 @@ impl CosignConfig {
         // lack of configs.
         root.refuse_unknown()?;
         let annotations = annotations(root.tables("annotations", &ANNOTATIONS)?)?;
-        let configs = root
-            .tables("configs", &CONFIGS)?
-            .iter()
-            .map(config)
-            .collect::<Result<Vec<_>, _>>()?;
-        if configs.is_empty() {
-            return Err(ConfigError::NoConfigs {
-                path: path.to_owned(),
-            });
-        }
+        let configs = configs(path, &root.tables("configs", &CONFIGS)?)?;
         Ok(Self {
             path: path.to_owned(),
             annotations,
@@ -201,6 +192,17 @@ fn annotations(tables: Vec<Table<'_, '_>>) -> Result<Vec<Annotation>, ConfigErro
         });
     }
     Ok(annotations)
+}
+
+/// The configs, at least one: a file without any would sign nothing.
+fn configs(path: &Path, tables: &[Table<'_, '_>]) -> Result<Vec<Config>, ConfigError> {
+    let configs = tables.iter().map(config).collect::<Result<Vec<_>, _>>()?;
+    match configs.is_empty() {
+        true => Err(ConfigError::NoConfigs {
+            path: path.to_owned(),
+        }),
+        false => Ok(configs),
+    }
 }
 
 /// A config, key by key. The order of these lines is the order in which errors are found.
