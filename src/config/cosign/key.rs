@@ -69,25 +69,34 @@ pub(super) fn key(table: &Table<'_, '_>) -> Result<(WrittenKey, Position), Confi
             }
             written_key(table.required_text("key")?)
         }
-        Some((name, value)) => {
-            let position = table.document.position(value.span());
-            let public = public.ok_or_else(|| ConfigError::NoPublicKey {
-                key: name,
-                position: position.clone(),
-            });
-            let key = match name {
-                "program" => WrittenKey::Program {
-                    command: command(table, value)?,
-                    public: public?.0,
-                },
-                _ => WrittenKey::Signatures {
-                    folder: file(name, table.required_text(name)?)?,
-                    public: public?.0,
-                },
-            };
-            Ok((key, position))
-        }
+        Some((name, value)) => key_elsewhere(table, name, value, public),
     }
+}
+
+/// A key that is not opened here, `program` or `signatures`: its public half is named
+/// beside it.
+fn key_elsewhere(
+    table: &Table<'_, '_>,
+    name: &'static str,
+    value: &Value<'_>,
+    public: Option<Public>,
+) -> Result<(WrittenKey, Position), ConfigError> {
+    let position = table.document.position(value.span());
+    let public = public.ok_or_else(|| ConfigError::NoPublicKey {
+        key: name,
+        position: position.clone(),
+    });
+    let key = match name {
+        "program" => WrittenKey::Program {
+            command: command(table, value)?,
+            public: public?.0,
+        },
+        _ => WrittenKey::Signatures {
+            folder: file(name, table.required_text(name)?)?,
+            public: public?.0,
+        },
+    };
+    Ok((key, position))
 }
 
 /// An identity, beside which no other key is named: it signs with a key of the run's own,
