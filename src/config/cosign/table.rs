@@ -36,22 +36,28 @@ impl<'t, 'd> Table<'t, 'd> {
                 .as_array()
                 .ok_or_else(|| self.wrong_type(key, "an array of tables", value))?,
         };
-        entries
-            .iter()
-            .map(|entry| {
-                let table = Table {
-                    document: self.document,
-                    level,
-                    table: entry
-                        .get_ref()
-                        .as_table()
-                        .ok_or_else(|| self.wrong_type(key, "an array of tables", entry))?,
-                    position: self.document.position(entry.span()),
-                };
-                table.refuse_unknown()?;
-                Ok(table)
-            })
-            .collect()
+        let entries = entries.iter().map(|entry| self.entry(key, level, entry));
+        entries.collect()
+    }
+
+    /// One entry of the array of tables.
+    fn entry(
+        &self,
+        key: &'static str,
+        level: &'static Level,
+        entry: &'t Value<'d>,
+    ) -> Result<Table<'t, 'd>, ConfigError> {
+        let table = Table {
+            document: self.document,
+            level,
+            table: entry
+                .get_ref()
+                .as_table()
+                .ok_or_else(|| self.wrong_type(key, "an array of tables", entry))?,
+            position: self.document.position(entry.span()),
+        };
+        table.refuse_unknown()?;
+        Ok(table)
     }
 
     /// Refuses keys that the level has not. Callers do so before they read any: a typo in
