@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::super::{Position, shortened};
 use super::error::ConfigError;
 use super::path::file;
-use super::table::Table;
+use super::table::{Table, Text};
 
 /// The files that name those who vouch; see [`CosignConfig::resolve`]. With a trusted
 /// root alone nobody is asked.
@@ -85,16 +85,8 @@ impl TokenProvider {
 /// The two files. A signing config without a trusted root would have evidence stored that
 /// nobody verified (EVD-55).
 pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles>, ConfigError> {
-    let path = |key| {
-        let text = table.optional_text(key)?;
-        let path = text.map(|text| {
-            let position = text.1.clone();
-            file(key, text).map(|path| (path, position))
-        });
-        path.transpose()
-    };
-    let root = path("trusted-root")?;
-    let config = path("signing-config")?;
+    let root = optional_file(table, "trusted-root")?;
+    let config = optional_file(table, "signing-config")?;
     match (root, config) {
         (None, None) => Ok(None),
         (None, Some((_, position))) => Err(ConfigError::Needs {
@@ -108,6 +100,19 @@ pub(super) fn witness_files(table: &Table<'_, '_>) -> Result<Option<WitnessFiles
             position,
         })),
     }
+}
+
+/// The path of a file that may be absent, and where it is named.
+fn optional_file(
+    table: &Table<'_, '_>,
+    key: &'static str,
+) -> Result<Option<(PathBuf, Position)>, ConfigError> {
+    let text = table.optional_text(key)?;
+    let path = text.map(|text| {
+        let position = text.1.clone();
+        file(key, text).map(|path| (path, position))
+    });
+    path.transpose()
 }
 
 /// An identity as written: the name of its key, its value, and its place.
@@ -129,25 +134,8 @@ pub(super) fn identity_token(
                 position,
             });
         }
-        (Some((text, position)), None) => {
-            const KEY: &str = "identity-token";
-            if is_jwt(text) {
-                return Err(ConfigError::NotAPath { key: KEY, position });
-            }
-            let path = file(KEY, (text, position.clone()))?;
-            (KEY, IdentityToken::File(path), position)
-        }
-        (None, Some((text, position))) => {
-            const KEY: &str = "oidc-provider";
-            let provider = TokenProvider::named(text);
-            let provider = provider.ok_or_else(|| ConfigError::UnknownValue {
-                key: KEY,
-                written: shortened(text),
-                valid: &TokenProvider::NAMES,
-                position: position.clone(),
-            })?;
-            (KEY, IdentityToken::Provider(provider), position)
-        }
+        (Some(path), None) => token_file(path)?,
+        (None, Some(provider)) => token_provider(provider)?,
     };
     if table.table.get("signing-config").is_none() {
         return Err(ConfigError::Needs {
@@ -157,6 +145,27 @@ pub(super) fn identity_token(
         });
     }
     Ok(Some((key, token, position)))
+}
+
+fn token_file((text, position): Text<'_>) -> Result<WrittenIdentity, ConfigError> {
+    const KEY: &str = "identity-token";
+    if is_jwt(text) {
+        return Err(ConfigError::NotAPath { key: KEY, position });
+    }
+    let path = file(KEY, (text, position.clone()))?;
+    Ok((KEY, IdentityToken::File(path), position))
+}
+
+fn token_provider((text, position): Text<'_>) -> Result<WrittenIdentity, ConfigError> {
+    const KEY: &str = "oidc-provider";
+    let provider = TokenProvider::named(text);
+    let provider = provider.ok_or_else(|| ConfigError::UnknownValue {
+        key: KEY,
+        written: shortened(text),
+        valid: &TokenProvider::NAMES,
+        position: position.clone(),
+    })?;
+    Ok((KEY, IdentityToken::Provider(provider), position))
 }
 
 /// Whether somebody wrote the token itself, as cosign's flag takes it: base64 of `{"`,
