@@ -116,13 +116,7 @@ impl<'a> TomlText<'a> {
                 path: path.to_owned(),
             });
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let good = bytes.iter().take(error.valid_up_to());
-            DocumentError::NotUtf8 {
-                path: path.to_owned(),
-                line: good.filter(|byte| **byte == b'\n').count() + 1,
-            }
-        })?;
+        let text = utf8(path, bytes)?;
         // Editors on Windows write a byte order mark; Go's TOML readers skip it.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line_ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
@@ -168,6 +162,16 @@ impl<'a> TomlText<'a> {
         let rest = self.text.as_bytes().get(block * BLOCK..offset);
         before + characters(rest.unwrap_or_default())
     }
+}
+
+fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, DocumentError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.iter().take(error.valid_up_to());
+        DocumentError::NotUtf8 {
+            path: path.to_owned(),
+            line: good.filter(|byte| **byte == b'\n').count() + 1,
+        }
+    })
 }
 
 /// How many characters start in a part of a text: all bytes of UTF-8 but continuations.
