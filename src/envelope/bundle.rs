@@ -71,24 +71,27 @@ fn verifier(verifier: &Verifier, form: Form) -> Option<String> {
     let hint = match verifier {
         Verifier::Key(key) => STANDARD.encode(key.sha256()),
         Verifier::Hint(hint) => hint.clone(),
-        Verifier::Certificates(certificates) => {
-            let raw = |der: &Vec<u8>| {
-                let text = json::string(&STANDARD.encode(der));
-                format!(r#"{{"rawBytes":{text}}}"#)
-            };
-            if form != Form::ChainBundle {
-                return Some(format!(r#""certificate":{}"#, raw(certificates.first()?)));
-            }
-            let all: Vec<String> = certificates.iter().map(raw).collect();
-            let all = all.join(",");
-            return Some(format!(
-                r#""x509CertificateChain":{{"certificates":[{all}]}}"#
-            ));
-        }
+        Verifier::Certificates(certificates) => return chain(certificates, form),
         Verifier::Unnamed => return None,
     };
     Some(format!(
         r#""publicKey":{{"hint":{}}}"#,
         json::proto_string(&hint)
+    ))
+}
+
+/// The member of a certificate, with its issuers if the form has them.
+fn chain(certificates: &[Vec<u8>], form: Form) -> Option<String> {
+    let raw = |der: &Vec<u8>| {
+        let text = json::string(&STANDARD.encode(der));
+        format!(r#"{{"rawBytes":{text}}}"#)
+    };
+    if form != Form::ChainBundle {
+        return Some(format!(r#""certificate":{}"#, raw(certificates.first()?)));
+    }
+    let all: Vec<String> = certificates.iter().map(raw).collect();
+    let all = all.join(",");
+    Some(format!(
+        r#""x509CertificateChain":{{"certificates":[{all}]}}"#
     ))
 }
