@@ -148,14 +148,7 @@ impl AwsPublicKey {
             None | Some("SIGN_VERIFY") => {}
             Some(other) => return Err(unfit(format!("its use is `{}`", printable(other)))),
         }
-        let algorithm = Algorithm::of(&public).map_err(|error| {
-            let kind = self.key_spec.as_deref();
-            unfit(kind.map_or_else(
-                || error.to_string(),
-                |kind| format!("cosign verifies nothing by `{}`", printable(kind)),
-            ))
-        })?;
-        let (name, hash) = name(algorithm);
+        let (name, hash) = name(self.algorithm(&public)?);
         let listed = self.signing_algorithms.as_deref().unwrap_or_default();
         match listed.iter().any(|other| other == name) {
             true => Ok((public, name, hash)),
@@ -164,6 +157,28 @@ impl AwsPublicKey {
                 printable(&listed.join(", "))
             ))),
         }
+    }
+
+    fn algorithm(&self, public: &PublicKey) -> Result<Algorithm, Trouble> {
+        Algorithm::of(public).map_err(|error| {
+            let kind = self.key_spec.as_deref();
+            let reason = kind.map_or_else(
+                || error.to_string(),
+                |kind| format!("cosign verifies nothing by `{}`", printable(kind)),
+            );
+            Trouble::Unfit { reason }
+        })
+    }
+}
+
+impl AwsSignature {
+    fn read(&self) -> Result<Vec<u8>, Trouble> {
+        let signature = STANDARD.decode(&self.signature).ok();
+        let signature = signature.filter(|signature| !signature.is_empty());
+        signature.ok_or_else(|| Trouble::Answer {
+            action: "`Sign`".to_owned(),
+            reason: "it holds no signature",
+        })
     }
 }
 
@@ -214,15 +229,7 @@ impl AwsSigner {
             .aws
             .ask(&self.client, &self.endpoint, "Sign", &question);
         let answer: AwsSignature = asked.await?;
-        let signature = STANDARD.decode(answer.signature).ok();
-        let signature = signature.filter(|signature| !signature.is_empty());
-        let useless = || {
-            failed(Trouble::Answer {
-                action: "`Sign`".to_owned(),
-                reason: "it holds no signature",
-            })
-        };
-        Ok(signature.ok_or_else(useless)?)
+        Ok(answer.read().map_err(failed)?)
     }
 }
 
