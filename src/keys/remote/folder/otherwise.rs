@@ -52,14 +52,18 @@ pub(super) fn meant(
     match &key.half {
         PublicHalf::Rsa(_) => of_rsa(key, message, &readings),
         PublicHalf::Ed25519(_) => None,
-        half => HASHES.into_iter().find_map(|(hash, name)| {
-            let prehash = Prehash::of(message, hash).ok()?;
-            let mut readings = readings.iter();
-            let is_theirs =
-                readings.any(|signature| half.verify_prehash(&prehash, signature).is_ok());
-            is_theirs.then(|| format!("one by {name}"))
-        }),
+        half => of_ecdsa(half, message, &readings),
     }
+}
+
+/// By another hash than is wanted.
+fn of_ecdsa(half: &PublicHalf, message: &Content, readings: &[Signature]) -> Option<String> {
+    HASHES.into_iter().find_map(|(hash, name)| {
+        let prehash = Prehash::of(message, hash).ok()?;
+        let mut readings = readings.iter();
+        let is_theirs = readings.any(|signature| half.verify_prehash(&prehash, signature).is_ok());
+        is_theirs.then(|| format!("one by {name}"))
+    })
 }
 
 /// The message's SHA-256 as people hand it over: its bytes, its digits, and the
