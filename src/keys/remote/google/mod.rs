@@ -24,7 +24,7 @@ use crate::keys::uri::GoogleUri;
 use crate::oci::Content;
 use crate::service::google::GoogleIdentity;
 use crate::service::{ServiceError, ServiceName, Trouble, Variables, endpoint};
-use crate::signature::Hash;
+use crate::signature::{Hash, PublicKey};
 
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
 /// The variable of `gcloud` that leads to another one, such as an emulator.
@@ -111,12 +111,7 @@ impl ClosedGoogle {
             None => api.greatest_version(&self.key.name).await?.to_string(),
         };
         let name = format!("{}/cryptoKeyVersions/{version}", self.key.name);
-        let (response, action) = api.get(&format!("{name}/publicKey"), &[]).await?;
-        let found = match response.status.is_success() {
-            true => public_key(&response.body),
-            false => return Err(fault(answer::refusal(&response, action)).into()),
-        };
-        let (public, algorithm) = found.ok_or_else(|| useless(action, "it holds no public key"))?;
+        let (public, algorithm) = api.public_half(&name).await?;
         let hash = hash_of(&algorithm);
         let hash = hash.map_err(|reason| fault(Trouble::Unfit { reason }))?;
         if let Some(hash) = hash {
@@ -183,21 +178,7 @@ impl Api {
         let mut greatest = None;
         let mut page = String::new();
         for _ in 0..PAGES {
-            // The answer is asked to leave out all that is not read here.
-            let mut query = vec![
-                ("filter", "state=ENABLED"),
-                ("pageSize", PAGE),
-                ("fields", "cryptoKeyVersions(name,state),nextPageToken"),
-            ];
-            if !page.is_empty() {
-                query.push(("pageToken", &page));
-            }
-            let (response, action) = self.get(&path, &query).await?;
-            if !response.status.is_success() {
-                return Err(fault(answer::refusal(&response, action)));
-            }
-            let versions = Versions::parse(&response.body);
-            let versions = versions.ok_or_else(|| useless(action, "it lists no versions"))?;
+            let versions = self.versions(&path, &page).await?;
             greatest = greatest.max(versions.greatest());
             if versions.next_page_token.is_empty() {
                 let reason = || "none of its versions is enabled".to_owned();
@@ -206,6 +187,36 @@ impl Api {
             page = versions.next_page_token;
         }
         Err(useless(format!("GET {path}"), "the list has no end"))
+    }
+
+    /// One page of the list of enabled versions.
+    async fn versions(&self, path: &str, page: &str) -> Result<Versions, ServiceError> {
+        // The answer is asked to leave out all that is not read here.
+        let mut query = vec![
+            ("filter", "state=ENABLED"),
+            ("pageSize", PAGE),
+            ("fields", "cryptoKeyVersions(name,state),nextPageToken"),
+        ];
+        if !page.is_empty() {
+            query.push(("pageToken", page));
+        }
+        let (response, action) = self.get(path, &query).await?;
+        if !response.status.is_success() {
+            return Err(fault(answer::refusal(&response, action)));
+        }
+        let versions = Versions::parse(&response.body);
+        versions.ok_or_else(|| useless(action, "it lists no versions"))
+    }
+
+    /// The public half of a version, and the name of the algorithm that it is bound to.
+    async fn public_half(&self, version: &str) -> Result<(PublicKey, String), ServiceError> {
+        let (response, action) = self.get(&format!("{version}/publicKey"), &[]).await?;
+        match response.status.is_success() {
+            true => {
+                public_key(&response.body).ok_or_else(|| useless(action, "it holds no public key"))
+            }
+            false => Err(fault(answer::refusal(&response, action))),
+        }
     }
 
     async fn get(
