@@ -261,7 +261,12 @@ impl PluginSigner {
             let words = last_words(&answer.words, &self.secrets);
             return Err(self.name.failed(Trouble::Failed(words)));
         }
-        let parsed = parse(&answer.output);
+        self.read(name, &answer.output)
+    }
+
+    /// Reads an answer. One that is an error is the plugin's own word for its failure.
+    fn read(&self, name: &'static str, output: &[u8]) -> Result<PluginAnswer, ServiceError> {
+        let parsed = parse(output);
         let parsed =
             parsed.ok_or_else(|| self.useless(name, "it is not the JSON of the protocol"))?;
         match parsed.error_message.as_deref() {
