@@ -30,13 +30,6 @@ impl SecretUri {
         if name.contains('/') {
             return Err(one_slash());
         }
-        let is_name = |name: &str| {
-            let is_allowed =
-                |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
-            let ends = [name.bytes().next(), name.bytes().next_back()];
-            let is_end = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
-            name.len() <= 253 && name.bytes().all(is_allowed) && ends.into_iter().all(is_end)
-        };
         match is_name(namespace) && is_name(name) {
             true => Ok(Self {
                 namespace: namespace.to_owned(),
@@ -45,6 +38,14 @@ impl SecretUri {
             false => Err(malformed("no Secret has such a name")),
         }
     }
+}
+
+/// Whether it is a subdomain by RFC 1123, as far as Kubernetes asks.
+fn is_name(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    let ends = [name.bytes().next(), name.bytes().next_back()];
+    let is_end = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
+    name.len() <= 253 && name.bytes().all(is_allowed) && ends.into_iter().all(is_end)
 }
 
 impl fmt::Display for SecretUri {
