@@ -95,15 +95,7 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
             "its CycloneDX documents have {size} bytes together; at most {MAX_MERGED} are merged"
         )));
     }
-    let mut sources: Vec<Bom> = Vec::new();
-    let mut known = HashSet::new();
-    for document in documents {
-        let source = source(document)?;
-        // Equal but for whitespace, as `Bom` has them; a hash in place of a copy.
-        if known.insert(Digest::of(source.text().as_bytes())) {
-            sources.push(source);
-        }
-    }
+    let sources = distinct(documents)?;
     if let ([first, ..], 1) = (documents, sources.len()) {
         return Ok(as_it_is(first, documents.len(), others));
     }
@@ -113,6 +105,20 @@ fn merged(documents: &[&Document], others: &[&Document]) -> Result<Attachment, S
         merged: documents.len(),
         skipped: skipped(others),
     })
+}
+
+/// Each document once, in their order.
+fn distinct(documents: &[&Document]) -> Result<Vec<Bom>, SbomError> {
+    let mut sources: Vec<Bom> = Vec::new();
+    let mut known = HashSet::new();
+    for document in documents {
+        let source = source(document)?;
+        // Equal but for whitespace, as `Bom` has them; a hash in place of a copy.
+        if known.insert(Digest::of(source.text().as_bytes())) {
+            sources.push(source);
+        }
+    }
+    Ok(sources)
 }
 
 fn source(document: &Document) -> Result<Bom, SbomError> {
