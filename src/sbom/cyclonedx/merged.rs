@@ -90,18 +90,11 @@ impl<'a> Merged<'a> {
     /// On a document that is no CycloneDX 1.x BOM, and on more than is merged.
     pub(super) fn add(&mut self, document: &'a Bom) -> Result<(), SbomError> {
         let Bom { path, text } = document;
-        let refuse = |reason| SbomError::NotMergeable {
+        let members = BomObject::parse(text).map_err(|error| refused(path, error.into()))?;
+        let minor = minor_version(&members).map_err(|reason| SbomError::NotMergeable {
             path: path.clone(),
             reason,
-        };
-        let members = BomObject::parse(text).map_err(|error| refused(path, error.into()))?;
-        let member = |name| members.member(name).and_then(text::string);
-        if member("bomFormat").as_deref() != Some("CycloneDX") {
-            return Err(refuse("it is no CycloneDX BOM"));
-        }
-        let minor = member("specVersion")
-            .and_then(|version| version.strip_prefix("1.")?.parse().ok())
-            .ok_or_else(|| refuse("its CycloneDX version is not 1.x"))?;
+        })?;
         self.minor_version = self.minor_version.max(minor);
         // A BOM has its own; those of the documents say which ones were merged, and
         // BOM-Links go by them.
@@ -111,17 +104,22 @@ impl<'a> Merged<'a> {
             }
         }
         let parts = BomParts::of(text).map_err(|bad| refused(path, bad))?;
+        self.join(path, parts);
+        let members = self.lists.len() + self.singles.len();
+        match members > MAX_MEMBERS || self.names > MAX_NAMES {
+            true => Err(refused(path, BadPart::TooMany)),
+            false => Ok(()),
+        }
+    }
+
+    /// Joins the parts of the document at `path` to those of the others.
+    fn join(&mut self, path: &'a str, parts: BomParts<'a>) {
         for (place, items) in parts.lists {
             self.lists.at(place).join(items);
         }
         for (place, text) in parts.singles {
             self.names += path.len() + place.iter().map(|name| name.len()).sum::<usize>();
             self.singles.at(place).push(Single { path, text });
-        }
-        let members = self.lists.len() + self.singles.len();
-        match members > MAX_MEMBERS || self.names > MAX_NAMES {
-            true => Err(refused(path, BadPart::TooMany)),
-            false => Ok(()),
         }
     }
 
@@ -135,4 +133,15 @@ impl<'a> Merged<'a> {
         self.properties
             .push(format!(r#"{{"name":{name},"value":{value}}}"#));
     }
+}
+
+/// The `N` of a document's `specVersion`, `1.N`; why it is not merged if it has none.
+fn minor_version(members: &BomObject<'_>) -> Result<u32, &'static str> {
+    let member = |name| members.member(name).and_then(text::string);
+    if member("bomFormat").as_deref() != Some("CycloneDX") {
+        return Err("it is no CycloneDX BOM");
+    }
+    member("specVersion")
+        .and_then(|version| version.strip_prefix("1.")?.parse().ok())
+        .ok_or("its CycloneDX version is not 1.x")
 }
