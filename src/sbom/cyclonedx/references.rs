@@ -111,15 +111,7 @@ impl Names {
         for round in 0..=ROUNDS {
             let before = colliding.len();
             for element in elements {
-                let is_renamed = |name: &Cow<'_, str>| colliding.contains(&**name);
-                let is_other = |name: &Cow<'_, str>| {
-                    let known = self.known.get(&**name);
-                    known.is_some_and(|known| *known != element.fingerprint)
-                };
-                if round == ROUNDS
-                    || element.defines.iter().any(is_other)
-                    || element.refers.iter().any(is_renamed)
-                {
+                if round == ROUNDS || self.collides(element, &colliding) {
                     let known = element
                         .defines
                         .iter()
@@ -132,6 +124,17 @@ impl Names {
             }
         }
         colliding
+    }
+
+    /// Whether an earlier document gave a name of the element to something else, or the
+    /// element refers to a name that collides.
+    fn collides(&self, element: &Element<'_>, colliding: &BTreeSet<&str>) -> bool {
+        let is_renamed = |name: &Cow<'_, str>| colliding.contains(&**name);
+        let is_other = |name: &Cow<'_, str>| {
+            let known = self.known.get(&**name);
+            known.is_some_and(|known| *known != element.fingerprint)
+        };
+        element.defines.iter().any(is_other) || element.refers.iter().any(is_renamed)
     }
 
     /// New names: `<name>#2`, or the next number that no document uses.
