@@ -45,34 +45,32 @@ impl<'a> BomObject<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for BomObject<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Self::Value = Vec::new();
-                let mut names = HashSet::new();
-                while let Some((KeyText(name), value)) =
-                    map.next_entry::<KeyText<'de>, &RawValue>()?
-                {
-                    if !names.insert(name.clone()) {
-                        return Err(serde::de::Error::custom("a name stands twice"));
-                    }
-                    if names.len() > MAX_MEMBERS {
-                        return Err(serde::de::Error::custom("it has too many members"));
-                    }
-                    members.push((name, value.get()));
-                }
-                Ok(members)
-            }
-        }
-
         deserializer.deserialize_map(MembersVisitor).map(BomObject)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members: Self::Value = Vec::new();
+        let mut names = HashSet::new();
+        while let Some((KeyText(name), value)) = map.next_entry::<KeyText<'de>, &RawValue>()? {
+            if !names.insert(name.clone()) {
+                return Err(serde::de::Error::custom("a name stands twice"));
+            }
+            if names.len() > MAX_MEMBERS {
+                return Err(serde::de::Error::custom("it has too many members"));
+            }
+            members.push((name, value.get()));
+        }
+        Ok(members)
     }
 }
 
@@ -93,28 +91,28 @@ struct Items<'a>(Vec<&'a str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemsVisitor;
-
-        impl<'de> Visitor<'de> for ItemsVisitor {
-            type Value = Vec<&'de str>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = array.next_element::<&RawValue>()? {
-                    if items.len() == MAX_ITEMS {
-                        return Err(serde::de::Error::custom("it has too many items"));
-                    }
-                    items.push(item.get());
-                }
-                Ok(items)
-            }
-        }
-
         deserializer.deserialize_seq(ItemsVisitor).map(Items)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = array.next_element::<&RawValue>()? {
+            if items.len() == MAX_ITEMS {
+                return Err(serde::de::Error::custom("it has too many items"));
+            }
+            items.push(item.get());
+        }
+        Ok(items)
     }
 }
 
