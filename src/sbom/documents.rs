@@ -137,15 +137,7 @@ pub fn read(
     // name. The diffID is known at the end of the archive alone, so that documents are
     // collected on trust and given out after.
     verify_blob(layer, &blob, limits)?;
-    let mut walk = LayerWalk {
-        keeper: DocumentKeeper::new(&blob),
-        limits,
-        launch: launch_folder(&layer.layers_dir),
-        entries: 0,
-        paths: BTreeSet::new(),
-        found: Vec::new(),
-        extension: ExtendedFields::default(),
-    };
+    let mut walk = LayerWalk::new(layer, &blob, limits);
     let mut archive = Archive::new(Metered::new(layer, blob.clone(), limits));
     let walked = walk.archive(&mut archive);
     let mut metered = archive.into_inner();
@@ -184,7 +176,19 @@ struct LayerWalk<'a> {
     extension: ExtendedFields,
 }
 
-impl LayerWalk<'_> {
+impl<'a> LayerWalk<'a> {
+    fn new(layer: &SbomLayer, blob: &'a Bytes, limits: &'a LayerLimits) -> Self {
+        Self {
+            keeper: DocumentKeeper::new(blob),
+            limits,
+            launch: launch_folder(&layer.layers_dir),
+            entries: 0,
+            paths: BTreeSet::new(),
+            found: Vec::new(),
+            extension: ExtendedFields::default(),
+        }
+    }
+
     fn archive(&mut self, archive: &mut Archive<Metered>) -> Result<(), SbomError> {
         for entry in archive.entries().map_err(SbomError::Tar)?.raw(true) {
             let mut entry = entry.map_err(SbomError::Tar)?;
@@ -284,20 +288,26 @@ impl LayerWalk<'_> {
         let Some(format) = format_of(name) else {
             return Ok(None);
         };
-        let below_launch = |pair: &[&[u8]]| pair == [b"sbom".as_slice(), b"launch".as_slice()];
-        // By whole segments: `/layers/sbom/launcher` does not count. The elsewhere is for
-        // images whose `CNB_LAYERS_DIR` is missing or was changed.
-        let place = if folders.len() >= self.launch.len()
-            && self.launch.iter().zip(folders).all(|(a, b)| a == b)
-        {
-            Folder::Layers
-        } else if folders.windows(2).any(below_launch) {
-            Folder::Elsewhere
-        } else {
+        let Some(place) = self.folder(folders) else {
             return Ok(None);
         };
         let path = String::from_utf8(segments.join(&b'/')).map_err(|_| "its path is not UTF-8")?;
         Ok(Some((place, format, format!("/{path}"))))
+    }
+
+    /// The folder that a path leads to, by whole segments: `/layers/sbom/launcher` does not
+    /// count. The elsewhere is for images whose `CNB_LAYERS_DIR` is missing or was changed.
+    fn folder(&self, folders: &[&[u8]]) -> Option<Folder> {
+        let below_launch = |pair: &[&[u8]]| pair == [b"sbom".as_slice(), b"launch".as_slice()];
+        if folders.len() >= self.launch.len()
+            && self.launch.iter().zip(folders).all(|(a, b)| a == b)
+        {
+            Some(Folder::Layers)
+        } else if folders.windows(2).any(below_launch) {
+            Some(Folder::Elsewhere)
+        } else {
+            None
+        }
     }
 
     /// Reads a document to its end: it is checked and kept in one pass.
