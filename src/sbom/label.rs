@@ -105,19 +105,8 @@ struct SbomLabel {
 pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>, SbomError> {
     let config: ImageConfig = serde_json::from_slice(config).map_err(SbomError::Config)?;
     let container = config.config.as_ref();
-    let Some(label) = container
-        .and_then(|container| container.labels.as_ref())
-        .and_then(|labels| labels.metadata.as_deref())
-        .filter(|label| !label.is_empty())
-    else {
-        return Ok(None);
-    };
-    let metadata: Option<Metadata> = serde_json::from_str(label).map_err(SbomError::Label)?;
-    let Some(sha) = metadata
-        .and_then(|metadata| metadata.sbom)
-        .and_then(|sbom| sbom.sha)
-        .filter(|sha| !sha.is_empty())
-    else {
+    let labels = container.and_then(|container| container.labels.as_ref());
+    let Some(sha) = labelled(labels)? else {
         return Ok(None);
     };
     // From here on the image says that it has an SBOM: what is missing is an error
@@ -131,6 +120,19 @@ pub fn locate(config: &[u8], image: &ImageManifest) -> Result<Option<SbomLayer>,
         diff_id,
         layers_dir: layers_dir(env),
     }))
+}
+
+/// The diffID that the label has, as written; none if there is no label, or nothing in it.
+fn labelled(labels: Option<&Labels>) -> Result<Option<String>, SbomError> {
+    let label = labels.and_then(|labels| labels.metadata.as_deref());
+    let Some(label) = label.filter(|label| !label.is_empty()) else {
+        return Ok(None);
+    };
+    let metadata: Option<Metadata> = serde_json::from_str(label).map_err(SbomError::Label)?;
+    let sha = metadata
+        .and_then(|metadata| metadata.sbom)
+        .and_then(|sbom| sbom.sha);
+    Ok(sha.filter(|sha| !sha.is_empty()))
 }
 
 /// The descriptor at the place of the diffID: config and manifest list the layers in the
