@@ -275,14 +275,7 @@ impl ZstdFrames {
             let Some(length) = skippable(rest) else {
                 let window =
                     zstd_window(rest).ok_or_else(|| broken("a frame header is cut off"))?;
-                // The decoder takes this memory before a byte of the frame is read.
-                if window > MAX_ZSTD_WINDOW {
-                    return Err(broken("a zstd frame asks for a window of more than 8 MiB"));
-                }
-                self.decoder
-                    .reset(&mut self.source)
-                    .map_err(|_| broken("a zstd frame has a broken header"))?;
-                self.inside = true;
+                self.begin_frame(window)?;
                 return Ok(true);
             };
             if length > rest.len() {
@@ -290,6 +283,19 @@ impl ZstdFrames {
             }
             self.source.consume(length);
         }
+    }
+
+    /// Begins the frame that comes next, whose header asks for this window.
+    fn begin_frame(&mut self, window: u64) -> io::Result<()> {
+        // The decoder takes this memory before a byte of the frame is read.
+        if window > MAX_ZSTD_WINDOW {
+            return Err(broken("a zstd frame asks for a window of more than 8 MiB"));
+        }
+        self.decoder
+            .reset(&mut self.source)
+            .map_err(|_| broken("a zstd frame has a broken header"))?;
+        self.inside = true;
+        Ok(())
     }
 
     /// Compares the checksum of a frame that has one: the decoder computes it, and leaves
