@@ -74,6 +74,23 @@ struct KnownSecrets {
     short_anchors: HashSet<u64>,
 }
 
+impl KnownSecrets {
+    /// Adds the anchors of the pieces of `value`.
+    fn add_anchors(&mut self, value: &[u8]) {
+        forms::each(value, |form, bytes| {
+            for HiddenPiece { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
+                // In steps in which every piece of this length holds one whole
+                // anchor.
+                let (anchor, anchors) = match length {
+                    ..ANCHOR => (SHORTEST, &mut self.short_anchors),
+                    _ => (ANCHOR, &mut self.anchors),
+                };
+                anchors.extend(windows(bytes, anchor).step_by(length - anchor + 1));
+            }
+        });
+    }
+}
+
 impl Secrets {
     /// Hides `value` from now on; of a very long value, its beginning. Lines that
     /// were printed before show it. May be called again with the same.
@@ -87,22 +104,7 @@ impl Secrets {
         if is_known {
             return;
         }
-        let KnownSecrets {
-            anchors,
-            short_anchors,
-            ..
-        } = &mut *known;
-        forms::each(value, |form, bytes| {
-            for HiddenPiece { length, .. } in rules(form, value, bytes.len(), Voice::Ours) {
-                // In steps in which every piece of this length holds one whole
-                // anchor.
-                let (anchor, anchors) = match length {
-                    ..ANCHOR => (SHORTEST, &mut *short_anchors),
-                    _ => (ANCHOR, &mut *anchors),
-                };
-                anchors.extend(windows(bytes, anchor).step_by(length - anchor + 1));
-            }
-        });
+        known.add_anchors(value);
         known.values.push(Secret::new(value.to_vec()));
     }
 
@@ -278,24 +280,7 @@ fn hide<'a>(
     is_hidden: &mut [bool],
 ) {
     let bytes = folded(&view.bytes);
-    // The text's pieces by their lengths; then those of them that are a secret's. A
-    // secret is looked up in the text, and not the text in each secret.
-    let mut there: HashMap<usize, HashSet<u64>> = HashMap::new();
-    let mut found: HashMap<(usize, u64), Surroundings> = HashMap::new();
-    for value in values.map(Secret::expose) {
-        forms::each(value, |form, form_bytes| {
-            for HiddenPiece { length, place } in rules(form, value, form_bytes.len(), voice) {
-                let there = match there.entry(length) {
-                    Entry::Occupied(there) => there.into_mut(),
-                    Entry::Vacant(entry) => entry.insert(windows(&bytes, length).collect()),
-                };
-                for window in windows(form_bytes, length).filter(|window| there.contains(window)) {
-                    let known = found.entry((length, window)).or_insert(place);
-                    *known = place.max(*known);
-                }
-            }
-        });
-    }
+    let found = pieces(&bytes, values, voice);
     let lengths: HashSet<usize> = found.keys().map(|(length, _)| *length).collect();
     for length in lengths {
         for (start, window) in windows(&bytes, length).enumerate() {
@@ -308,6 +293,33 @@ fn hide<'a>(
             }
         }
     }
+}
+
+/// The pieces of `values` that `text` may hold, by their lengths and hashes. A secret is
+/// looked up in the text, and not the text in each secret.
+fn pieces<'a>(
+    text: &[u8],
+    values: impl Iterator<Item = &'a Secret>,
+    voice: Voice,
+) -> HashMap<(usize, u64), Surroundings> {
+    // The text's pieces by their lengths.
+    let mut there: HashMap<usize, HashSet<u64>> = HashMap::new();
+    let mut found: HashMap<(usize, u64), Surroundings> = HashMap::new();
+    for value in values.map(Secret::expose) {
+        forms::each(value, |form, form_bytes| {
+            for HiddenPiece { length, place } in rules(form, value, form_bytes.len(), voice) {
+                let there = match there.entry(length) {
+                    Entry::Occupied(there) => there.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(windows(text, length).collect()),
+                };
+                for window in windows(form_bytes, length).filter(|window| there.contains(window)) {
+                    let known = found.entry((length, window)).or_insert(place);
+                    *known = place.max(*known);
+                }
+            }
+        });
+    }
+    found
 }
 
 impl Surroundings {
