@@ -294,28 +294,40 @@ impl Aws {
         let mut times = 0;
         loop {
             times += 1;
-            let url = endpoint.url.clone();
-            let mut request = Request::new(Method::POST, url, Trust::Verified);
-            self.config.protect(&mut request);
-            request.headers = headers.clone();
-            request.redirects = Redirects::Answered;
-            request.is_passing = fault::is_passing;
-            request.body = Some(Content::from(body.to_vec()));
-            if let Some(credentials) = shown {
-                let scope = SigningScope {
-                    region: endpoint.region.as_str(),
-                    service: signed_as(endpoint.api),
-                    time: Timestamp::now(),
-                };
-                // Credentials that no header can show were refused before.
-                let _sendable = scope.sign(credentials, &endpoint.url, &mut request.headers, body);
-                request.fresh_for = SIGNATURE_LASTS;
-            }
+            let request = self.request(endpoint, headers, body, shown);
             match client.send(&request).await {
                 Err(HttpError::Outdated { .. }) if times < SIGNED_AT_MOST => {}
                 outcome => return outcome,
             }
         }
+    }
+
+    /// A question, signed now if credentials are shown.
+    fn request(
+        &self,
+        endpoint: &AwsEndpoint,
+        headers: &HeaderMap,
+        body: &[u8],
+        shown: Option<&AwsCredentials>,
+    ) -> Request {
+        let url = endpoint.url.clone();
+        let mut request = Request::new(Method::POST, url, Trust::Verified);
+        self.config.protect(&mut request);
+        request.headers = headers.clone();
+        request.redirects = Redirects::Answered;
+        request.is_passing = fault::is_passing;
+        request.body = Some(Content::from(body.to_vec()));
+        if let Some(credentials) = shown {
+            let scope = SigningScope {
+                region: endpoint.region.as_str(),
+                service: signed_as(endpoint.api),
+                time: Timestamp::now(),
+            };
+            // Credentials that no header can show were refused before.
+            let _sendable = scope.sign(credentials, &endpoint.url, &mut request.headers, body);
+            request.fresh_for = SIGNATURE_LASTS;
+        }
+        request
     }
 
     /// Runs the command of a profile, by a shell as AWS's own tools do: it is a
