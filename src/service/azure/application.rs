@@ -3,6 +3,8 @@
 //! mounts. Certificates and passwords of users are not supported, and named as
 //! such.
 
+use std::path::Path;
+
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -116,11 +118,15 @@ fn proof(
         tried.push((FILE, "not set".to_owned()));
         return Ok(None);
     };
-    let bytes = variables.read(&path)?;
+    Ok(Some((FILE, assertion(variables, &path)?)))
+}
+
+/// The token in a file, which a cluster or another issuer vouches for.
+fn assertion(variables: &Variables, path: &Path) -> Result<ClientProof, Trouble> {
+    let bytes = variables.read(path)?;
     let token = bytes.expose_str().map(str::trim);
     let token = token.filter(|token| oauth::is_token(token));
     let token = token.ok_or_else(|| Trouble::setting(FILE, "the file holds no token"))?;
     variables.remember(token.as_bytes());
-    let assertion = ClientProof::Assertion(Zeroizing::new(token.to_owned()));
-    Ok(Some((FILE, assertion)))
+    Ok(ClientProof::Assertion(Zeroizing::new(token.to_owned())))
 }
