@@ -27,31 +27,22 @@ pub(super) struct AzureAuthority(Option<Url>);
 
 impl AzureAuthority {
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
-        let setting = |name: &str, reason| Trouble::Setting {
-            name: name.to_owned(),
-            reason,
-        };
         if let Some(text) = variables.text("AZURE_AUTHORITY_HOST") {
             let text = match text.contains("://") {
                 true => text,
                 false => format!("https://{text}"),
             };
             let url = oauth::safe_url(&text);
-            let url = url.map_err(|reason| setting("AZURE_AUTHORITY_HOST", reason))?;
+            let url = url.map_err(|reason| Trouble::setting("AZURE_AUTHORITY_HOST", reason))?;
             return Ok(Self(Some(url)));
         }
         let Some(cloud) = variables.text("AZURE_ENVIRONMENT") else {
             return Ok(Self(None));
         };
-        let host = match cloud.to_ascii_lowercase().as_str() {
-            "azurecloud" | "azurepubliccloud" => PUBLIC,
-            "azureusgovernment" | "azureusgovernmentcloud" => GOVERNMENT,
-            "azurechinacloud" => CHINA,
-            _ => {
-                let reason = "no such cloud is known; AZURE_AUTHORITY_HOST can name its host";
-                return Err(setting("AZURE_ENVIRONMENT", reason));
-            }
-        };
+        let host = host_of(&cloud).ok_or_else(|| {
+            let reason = "no such cloud is known; AZURE_AUTHORITY_HOST can name its host";
+            Trouble::setting("AZURE_ENVIRONMENT", reason)
+        })?;
         Ok(Self(oauth::safe_url(&format!("https://{host}")).ok()))
     }
 
@@ -66,6 +57,16 @@ impl AzureAuthority {
         };
         let url = format!("{base}/{tenant}/oauth2/v2.0/token");
         oauth::safe_url(&url).map_err(|reason| Trouble::Setting { name: url, reason })
+    }
+}
+
+/// The host of a cloud of Azure's, by the name that its tools give it.
+fn host_of(cloud: &str) -> Option<&'static str> {
+    match cloud.to_ascii_lowercase().as_str() {
+        "azurecloud" | "azurepubliccloud" => Some(PUBLIC),
+        "azureusgovernment" | "azureusgovernmentcloud" => Some(GOVERNMENT),
+        "azurechinacloud" => Some(CHINA),
+        _ => None,
     }
 }
 
