@@ -377,19 +377,7 @@ impl Impersonation {
         token: &Token,
         variables: &Variables,
     ) -> Result<Token, Trouble> {
-        let question = ImpersonationQuestion {
-            delegates: &self.delegates,
-            scope: [SCOPE],
-            lifetime: format!("{}s", self.lifetime),
-        };
-        // Texts always are JSON.
-        let question = serde_json::to_vec(&question).unwrap_or_default();
-        let json = HeaderValue::from_static("application/json");
-        let mut request = Request::new(Method::POST, self.url.clone(), Trust::Verified)
-            .header(CONTENT_TYPE, json);
-        let header = token.header().map(|header| (AUTHORIZATION, header));
-        request.headers.extend(header);
-        request.body = Some(Content::from(question));
+        let request = self.request(token);
         let response = client.send(&request).await?;
         let action = action(&request);
         if !response.status.is_success() {
@@ -403,6 +391,23 @@ impl Impersonation {
         })?;
         let left = answer.expire_time.and_then(|time| left(&time));
         Ok(Token::new(&answer.access_token, left, variables))
+    }
+
+    fn request(&self, token: &Token) -> Request {
+        let question = ImpersonationQuestion {
+            delegates: &self.delegates,
+            scope: [SCOPE],
+            lifetime: format!("{}s", self.lifetime),
+        };
+        // Texts always are JSON.
+        let question = serde_json::to_vec(&question).unwrap_or_default();
+        let json = HeaderValue::from_static("application/json");
+        let mut request = Request::new(Method::POST, self.url.clone(), Trust::Verified)
+            .header(CONTENT_TYPE, json);
+        let header = token.header().map(|header| (AUTHORIZATION, header));
+        request.headers.extend(header);
+        request.body = Some(Content::from(question));
+        request
     }
 }
 
