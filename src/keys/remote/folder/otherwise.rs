@@ -42,11 +42,7 @@ pub(super) fn meant(
         return Some(format!("that of `{}`", named.message));
     }
     let message = &prepared.message.content;
-    let is_of_digest = digests(message)?.into_iter().any(|digest| {
-        let mut readings = readings.iter();
-        readings.any(|signature| key.verify(&digest, signature).is_ok())
-    });
-    if is_of_digest {
+    if is_of_digest(key, message, &readings)? {
         return Some("a signature of the message's digest instead of its bytes".to_owned());
     }
     match &key.half {
@@ -54,6 +50,13 @@ pub(super) fn meant(
         PublicHalf::Ed25519(_) => None,
         half => of_ecdsa(half, message, &readings),
     }
+}
+
+fn is_of_digest(key: &KnownKey, message: &Content, readings: &[Signature]) -> Option<bool> {
+    Some(digests(message)?.into_iter().any(|digest| {
+        let mut readings = readings.iter();
+        readings.any(|signature| key.verify(&digest, signature).is_ok())
+    }))
 }
 
 /// By another hash than is wanted.
