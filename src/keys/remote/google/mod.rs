@@ -106,10 +106,7 @@ impl ClosedGoogle {
             identity: self.identity,
             client: Arc::clone(client),
         };
-        let version = match &self.key.version {
-            Some(version) => version.clone(),
-            None => api.greatest_version(&self.key.name).await?.to_string(),
-        };
+        let version = api.version(&self.key).await?;
         let name = format!("{}/cryptoKeyVersions/{version}", self.key.name);
         let (public, algorithm) = api.public_half(&name).await?;
         let hash = hash_of(&algorithm);
@@ -171,6 +168,14 @@ fn question(prepared: &Prepared) -> Result<GoogleQuestion, SignError> {
 }
 
 impl Api {
+    /// The version of the URI, or the greatest one.
+    async fn version(&self, key: &GoogleUri) -> Result<String, ServiceError> {
+        match &key.version {
+            Some(version) => Ok(version.clone()),
+            None => Ok(self.greatest_version(&key.name).await?.to_string()),
+        }
+    }
+
     /// The greatest enabled version of a key, by number. (cosign takes the last
     /// by name, so that 9 comes after 10.)
     async fn greatest_version(&self, key: &str) -> Result<u64, ServiceError> {
