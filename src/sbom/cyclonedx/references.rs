@@ -204,9 +204,25 @@ fn elements<'a>(parts: &BomParts<'a>, most: usize) -> Result<Elements<'a>, BadPa
 
 /// A part with the names in it. No more than `most` names are looked for.
 fn element<'a>(place: &MemberPath<'_>, text: &'a str, most: usize) -> Element<'a> {
-    let (mut defines, mut refers) = (Vec::new(), Vec::new());
     // An array of names alone is not wrapped in the member that holds it.
     let parent = place.last().map(AsRef::as_ref).unwrap_or_default();
+    let (defines, refers) = names(parent, text, most);
+    let mut hasher = Sha256::new();
+    if !defines.is_empty() {
+        hasher.update(format!("{place:?}"));
+        hasher.update(text);
+    }
+    Element {
+        fingerprint: hasher.finalize().into(),
+        defines,
+        refers,
+    }
+}
+
+/// The names that a part defines, and those that it refers to. A text outside of any
+/// member stands in that of `parent`.
+fn names<'a>(parent: &str, text: &'a str, most: usize) -> (Vec<Cow<'a, str>>, Vec<Cow<'a, str>>) {
+    let (mut defines, mut refers) = (Vec::new(), Vec::new());
     for found in text::string_values(text) {
         let name = match found.name.as_ref() {
             "" => parent,
@@ -222,16 +238,7 @@ fn element<'a>(place: &MemberPath<'_>, text: &'a str, most: usize) -> Element<'a
             break;
         }
     }
-    let mut hasher = Sha256::new();
-    if !defines.is_empty() {
-        hasher.update(format!("{place:?}"));
-        hasher.update(text);
-    }
-    Element {
-        fingerprint: hasher.finalize().into(),
-        defines,
-        refers,
-    }
+    (defines, refers)
 }
 
 /// The document with its names replaced wherever they stand as references; every other
