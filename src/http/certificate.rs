@@ -126,21 +126,17 @@ impl<'a> ServerCertificate<'a> {
     fn read_extensions(&mut self, mut extensions: SliceReader<'a>) -> Result<(), Error> {
         let mut seen = Vec::new();
         while !extensions.is_finished() {
-            let mut extension = parts(AnyRef::decode(&mut extensions)?)?;
-            let id = ObjectIdentifier::decode(&mut extension)?;
-            let mut value = AnyRef::decode(&mut extension)?;
-            let mut is_critical = false;
-            if value.tag() == Tag::Boolean {
-                is_critical = value.decode_as()?;
-                value = AnyRef::decode(&mut extension)?;
-            }
-            value.tag().assert_eq(Tag::OctetString)?;
+            let Extension {
+                id,
+                is_critical,
+                value,
+            } = Extension::read(AnyRef::decode(&mut extensions)?)?;
             // Of two, another reader could take the other one.
             if seen.contains(&id) {
                 return Err(Tag::Sequence.value_error().into());
             }
             seen.push(id);
-            self.read_extension(id, value.value())?;
+            self.read_extension(id, value)?;
             self.has_unknown_critical |= is_critical && !UNDERSTOOD.contains(&id);
             // Go refuses it, as RFC 5280 (section 4.2.1.2) forbids it.
             if is_critical && id == KEY_IDENTIFIER {
@@ -172,14 +168,21 @@ impl<'a> ServerCertificate<'a> {
         }
         while !parts.is_finished() {
             let part = AnyRef::decode(&mut parts)?;
-            if id == EXTENDED_KEY_USAGE {
-                self.purposes.push(part.decode_as()?);
-            } else if is_field(&part, DNS_NAME) {
-                self.dns_names.push(part.value());
-            } else if is_field(&part, IP_ADDRESS) {
-                let address = address(part.value()).ok_or_else(|| part.tag().value_error())?;
-                self.addresses.push(address);
+            match id == EXTENDED_KEY_USAGE {
+                true => self.purposes.push(part.decode_as()?),
+                false => self.read_name(&part)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Reads a name of the subject. Those of other kinds are no server's.
+    fn read_name(&mut self, name: &AnyRef<'a>) -> Result<(), Error> {
+        if is_field(name, DNS_NAME) {
+            self.dns_names.push(name.value());
+        } else if is_field(name, IP_ADDRESS) {
+            let address = address(name.value()).ok_or_else(|| name.tag().value_error())?;
+            self.addresses.push(address);
         }
         Ok(())
     }
@@ -264,6 +267,31 @@ impl<'a> ServerCertificate<'a> {
         let text = |bytes: &&[u8]| String::from_utf8_lossy(bytes).into_owned();
         let addresses = self.addresses.iter().map(ToString::to_string);
         self.dns_names.iter().map(text).chain(addresses).collect()
+    }
+}
+
+struct Extension<'a> {
+    id: ObjectIdentifier,
+    is_critical: bool,
+    value: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    fn read(extension: AnyRef<'a>) -> Result<Self, Error> {
+        let mut extension = parts(extension)?;
+        let id = ObjectIdentifier::decode(&mut extension)?;
+        let mut value = AnyRef::decode(&mut extension)?;
+        let mut is_critical = false;
+        if value.tag() == Tag::Boolean {
+            is_critical = value.decode_as()?;
+            value = AnyRef::decode(&mut extension)?;
+        }
+        value.tag().assert_eq(Tag::OctetString)?;
+        Ok(Self {
+            id,
+            is_critical,
+            value: value.value(),
+        })
     }
 }
 
