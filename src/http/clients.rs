@@ -92,7 +92,6 @@ impl Clients {
     /// The client for `url`. A host that another host led to is never insecure
     /// by the user's word: the user did not name it.
     pub(super) fn of(&self, trust: Trust, reach: Reach, url: &Url) -> Result<&Client, HttpError> {
-        let is_plain = url.scheme() == "http";
         if trust == Trust::Unverified && reach == Reach::Any {
             return self.cached(&self.unverified, url, |builder| {
                 Ok(builder.tls_danger_accept_invalid_certs(true))
@@ -100,18 +99,9 @@ impl Clients {
         }
         // A proxy resolves the name by itself, whoever led there (WIRE-14).
         let Some(proxy) = self.proxies.of(url)? else {
-            return match reach {
-                Reach::Outward => self.outward(url),
-                // A plain connection needs no roots, so that they are not read
-                // for it.
-                Reach::Any if is_plain => self.cached(&self.plain, url, Ok),
-                Reach::Any => {
-                    let slot = self.either(&self.direct);
-                    self.cached(slot, url, |builder| self.verified(url, builder))
-                }
-            };
+            return self.without_proxy(reach, url);
         };
-        let slot = if is_plain {
+        let slot = if url.scheme() == "http" {
             &self.by_http_proxy
         } else {
             &self.by_https_proxy
@@ -121,6 +111,19 @@ impl Clients {
             let proxy = self.proxy(url, proxy)?;
             Ok(builder.proxy(proxy))
         })
+    }
+
+    fn without_proxy(&self, reach: Reach, url: &Url) -> Result<&Client, HttpError> {
+        match reach {
+            Reach::Outward => self.outward(url),
+            // A plain connection needs no roots, so that they are not read
+            // for it.
+            Reach::Any if url.scheme() == "http" => self.cached(&self.plain, url, Ok),
+            Reach::Any => {
+                let slot = self.either(&self.direct);
+                self.cached(slot, url, |builder| self.verified(url, builder))
+            }
+        }
     }
 
     /// The client for a host near by, without a proxy. A proxy would ask the
@@ -280,22 +283,11 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
     {
         return Body::from(bytes);
     }
-    // Two pieces wait, so that memory does not grow with the content.
-    let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(2);
-    let ahead = content.clone();
-    let reading = move || {
-        for piece in pieces(ahead) {
-            // The connection is gone.
-            if sender.blocking_send(piece).is_err() {
-                return;
-            }
-        }
-    };
-    if beside::spawn(Box::new(reading)).is_err() {
+    let Some(receiver) = pieces_ahead(content.clone()) else {
         // Each piece is read when it is sent.
         let pieces = pieces(content.clone()).inspect(move |_| moved());
         return Body::wrap_stream(stream::iter(pieces));
-    }
+    };
     let pieces = stream::unfold((receiver, moved), |(mut receiver, moved)| async {
         let piece = receiver.recv().await?;
         // The connection asks for a piece when it has taken the one before.
@@ -303,6 +295,22 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
         Some((piece, (receiver, moved)))
     });
     Body::wrap_stream(pieces)
+}
+
+/// The pieces of `content`, read by another thread; none if the machine has no thread
+/// left.
+fn pieces_ahead(content: Content) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
+    // Two pieces wait, so that memory does not grow with the content.
+    let (sender, receiver) = mpsc::channel(2);
+    let reading = move || {
+        for piece in pieces(content) {
+            // The connection is gone.
+            if sender.blocking_send(piece).is_err() {
+                return;
+            }
+        }
+    };
+    beside::spawn(Box::new(reading)).is_ok().then_some(receiver)
 }
 
 /// The content in a row, up to the first error.
