@@ -228,7 +228,11 @@ impl Exception {
             let address = address.to_canonical();
             return Some(Self::Address { address, port });
         }
-        // `.example` and `*.example` cover the names below alone, `example` itself too.
+        Self::domain(host, port)
+    }
+
+    /// `.example` and `*.example` cover the names below alone, `example` itself too.
+    fn domain(host: &str, port: String) -> Option<Self> {
         let name = host.strip_prefix('*').filter(|rest| rest.starts_with('.'));
         let name = name.unwrap_or(host);
         let (name, itself) = match name.strip_prefix('.') {
