@@ -182,22 +182,30 @@ struct Current {
     left: u64,
 }
 
+impl PartsReader {
+    /// The part that is read, or else the next one, opened; none at the end.
+    fn current(&mut self) -> io::Result<Option<&mut Current>> {
+        if self.current.is_none()
+            && let Some(part) = self.parts.get(self.next)
+        {
+            self.next += 1;
+            self.current = Some(Current {
+                reader: part.open()?,
+                left: part.length(),
+            });
+        }
+        Ok(self.current.as_mut())
+    }
+}
+
 impl Read for PartsReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
         loop {
-            let Some(current) = &mut self.current else {
-                let Some(part) = self.parts.get(self.next) else {
-                    return Ok(0);
-                };
-                self.next += 1;
-                self.current = Some(Current {
-                    reader: part.open()?,
-                    left: part.length(),
-                });
-                continue;
+            let Some(current) = self.current()? else {
+                return Ok(0);
             };
             let count = current.reader.read(buffer)?;
             // Other bytes were signed: a source that changes ends the run.
