@@ -5,23 +5,20 @@
 //! others unchanged, unknown fields included; a manifest may have megabytes,
 //! and its meaning shares them.
 
+mod fields;
 mod readable;
 mod standing;
 mod subject;
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 pub use standing::Reading;
 pub use subject::Signable;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::annotations::JsonString;
+use fields::{ManifestFields, NewField};
+
 use super::bounded::Bounded;
 use super::descriptor::Descriptor;
 use super::digest::Digest;
@@ -30,9 +27,6 @@ use super::media_type::MediaType;
 /// The most layers of an image or tag, since cosign reads no more (`maxLayers`);
 /// and the most manifests that an index lists (WIRE-78).
 pub const MAX_LAYERS: usize = 1000;
-
-/// The most fields that a manifest may have; image-spec v1.1 knows eight.
-const MAX_FIELDS: usize = 1000;
 
 /// A manifest of any kind: exact bytes, their digest and their media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,14 +140,7 @@ impl Manifest {
             return Err(ManifestError::TooManyLayers(raw_layers.count));
         }
         let raw_layers = raw_layers.items;
-        let layers = raw_layers
-            .iter()
-            .map(|raw| serde_json::from_slice(raw))
-            .collect::<Result<_, _>>()
-            .map_err(|source| ManifestError::Field {
-                field: "layers",
-                source,
-            })?;
+        let layers = layers(&raw_layers)?;
         Ok(ImageManifest {
             media_type: self.media_type.clone(),
             config,
@@ -199,6 +186,16 @@ impl Manifest {
             _ => Err(ManifestError::SchemaVersion),
         }
     }
+}
+
+fn layers(raw: &[Bytes]) -> Result<Vec<Descriptor>, ManifestError> {
+    let layers = raw.iter().map(|raw| serde_json::from_slice(raw));
+    layers
+        .collect::<Result<_, _>>()
+        .map_err(|source| ManifestError::Field {
+            field: "layers",
+            source,
+        })
 }
 
 /// A manifest of one image, with every field as it was written.
@@ -312,15 +309,7 @@ impl IndexManifest {
     /// On more than [`MAX_LAYERS`] entries.
     pub fn with(&self, ours: &[Descriptor], gone: &[Digest]) -> Result<Manifest, ManifestError> {
         let ours_listed = ours.iter().map(|our| &our.digest);
-        let left_out: HashSet<&Digest> = gone.iter().chain(ours_listed).collect();
-        let is_left_out = |there: &Descriptor| left_out.contains(&there.digest);
-        let mut entries = Vec::new();
-        let there = self.entries.iter().zip(&self.raw_entries.items);
-        for (descriptor, raw) in there {
-            if !descriptor.as_ref().is_some_and(is_left_out) {
-                entries.push(raw.clone());
-            }
-        }
+        let mut entries = self.without(&gone.iter().chain(ours_listed).collect());
         for descriptor in ours {
             let written = serde_json::to_vec(descriptor).map_err(ManifestError::Json)?;
             entries.push(written.into());
@@ -334,167 +323,13 @@ impl IndexManifest {
         let bytes = bytes.map_err(ManifestError::Json)?;
         Ok(Manifest::new(MediaType::OCI_INDEX, bytes))
     }
-}
 
-/// A JSON object's fields in their order, each value as it was written, as a
-/// part of the original bytes.
-#[derive(Clone)]
-struct ManifestFields(Vec<(String, Bytes)>);
-
-/// A new value of a field.
-enum NewField {
-    Value(Bytes),
-    List(Vec<Bytes>),
-}
-
-impl NewField {
-    fn write_to(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Value(value) => bytes.extend_from_slice(value),
-            Self::List(items) => {
-                bytes.push(b'[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        bytes.push(b',');
-                    }
-                    bytes.extend_from_slice(item);
-                }
-                bytes.push(b']');
-            }
-        }
-    }
-
-    fn length(&self) -> usize {
-        match self {
-            Self::Value(value) => value.len(),
-            Self::List(items) => items.iter().map(|item| item.len() + 1).sum::<usize>() + 2,
-        }
-    }
-}
-
-impl ManifestFields {
-    fn parse(bytes: &Bytes) -> Result<Self, ManifestError> {
-        let Slices { fields, twice } =
-            serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if let Some(name) = twice {
-            return Err(ManifestError::Twice(name));
-        }
-        let field = |(name, value): (Cow<'_, str>, &RawValue)| {
-            (name.into_owned(), bytes.slice_ref(value.get().as_bytes()))
-        };
-        Ok(Self(fields.into_iter().map(field).collect()))
-    }
-
-    fn find(&self, field: &str) -> Option<&Bytes> {
-        let found = self.0.iter().find(|(name, _)| name == field);
-        found.map(|(_, value)| value)
-    }
-
-    fn read_optional<'a, T: Deserialize<'a>>(
-        &'a self,
-        field: &'static str,
-    ) -> Result<Option<T>, ManifestError> {
-        let value = self.find(field).map(|value| serde_json::from_slice(value));
-        let value = value.transpose();
-        value.map_err(|source| ManifestError::Field { field, source })
-    }
-
-    fn read<'a, T: Deserialize<'a>>(&'a self, field: &'static str) -> Result<T, ManifestError> {
-        self.read_optional(field)?
-            .ok_or(ManifestError::Missing(field))
-    }
-
-    /// The items of an array, each as it was written. None: it is `null`.
-    fn read_items(
-        &self,
-        field: &'static str,
-    ) -> Result<Option<Bounded<Bytes, MAX_LAYERS>>, ManifestError> {
-        let value = self.find(field).ok_or(ManifestError::Missing(field))?;
-        items(value).map_err(|source| ManifestError::Field { field, source })
-    }
-
-    /// All fields, with the `changed` values. Without any fields, the schema
-    /// version and the media type come first.
-    fn written_with(
-        &self,
-        media_type: &MediaType,
-        changed: &[(&str, NewField)],
-    ) -> serde_json::Result<Bytes> {
-        let kept = self.0.iter().map(|(name, value)| name.len() + value.len());
-        let new = changed.iter().map(|(_, value)| value.length());
-        let mut bytes = Vec::with_capacity(kept.chain(new).sum::<usize>() + 256);
-        if self.0.is_empty() {
-            let media_type = serde_json::to_string(media_type.as_str())?;
-            let head = format!(r#"{{"schemaVersion":2,"mediaType":{media_type}"#);
-            bytes.extend_from_slice(head.as_bytes());
-        }
-        for (name, value) in &self.0 {
-            bytes.push(if bytes.is_empty() { b'{' } else { b',' });
-            serde_json::to_writer(&mut bytes, name)?;
-            bytes.push(b':');
-            match changed.iter().find(|(changed, _)| changed == name) {
-                Some((_, value)) => value.write_to(&mut bytes),
-                None => bytes.extend_from_slice(value),
-            }
-        }
-        let is_new = |(name, _): &&(&str, NewField)| self.find(name).is_none();
-        for (name, value) in changed.iter().filter(is_new) {
-            bytes.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            value.write_to(&mut bytes);
-        }
-        bytes.push(b'}');
-        Ok(bytes.into())
-    }
-}
-
-/// The items of an array, each as it was written. None: it is `null`.
-fn items(array: &Bytes) -> serde_json::Result<Option<Bounded<Bytes, MAX_LAYERS>>> {
-    let items: Option<Bounded<&RawValue, MAX_LAYERS>> = serde_json::from_slice(array)?;
-    let part = |item: &&RawValue| array.slice_ref(item.get().as_bytes());
-    Ok(items.map(|items| Bounded {
-        count: items.count,
-        items: items.items.iter().map(part).collect(),
-    }))
-}
-
-/// The fields of a JSON object where they lie.
-struct Slices<'a> {
-    fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// A name that the object has twice: two readers could take two different
-    /// values.
-    twice: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Slices<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SlicesVisitor)
-    }
-}
-
-struct SlicesVisitor;
-
-impl<'de> Visitor<'de> for SlicesVisitor {
-    type Value = Slices<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slices<'de>, A::Error> {
-        let mut fields: Vec<(Cow<'de, str>, &RawValue)> = Vec::new();
-        let (mut known, mut twice) = (HashSet::new(), None);
-        while let Some((JsonString(name), value)) =
-            map.next_entry::<JsonString<'de>, &RawValue>()?
-        {
-            if !known.insert(name.clone()) {
-                twice = Some(name.chars().take(100).collect());
-            }
-            if fields.len() == MAX_FIELDS {
-                return Err(serde::de::Error::custom("it has too many fields"));
-            }
-            fields.push((name, value));
-        }
-        Ok(Slices { fields, twice })
+    /// The entries as they were written, but for those of the digests.
+    fn without(&self, left_out: &HashSet<&Digest>) -> Vec<Bytes> {
+        let is_left_out = |there: &Descriptor| left_out.contains(&there.digest);
+        let there = self.entries.iter().zip(&self.raw_entries.items);
+        let kept = there.filter(|(there, _)| !there.as_ref().is_some_and(is_left_out));
+        kept.map(|(_, raw)| raw.clone()).collect()
     }
 }
 

@@ -11,11 +11,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::fields::{ManifestFields, NewField, items};
 use super::readable::{self, GoType, Schema};
-use super::{
-    ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError, ManifestFields, NewField,
-    items,
-};
+use super::{ImageManifest, IndexManifest, MAX_LAYERS, Manifest, ManifestError};
 use crate::oci::{Digest, MediaType};
 
 /// Whether a manifest that was read means the same to all readers.

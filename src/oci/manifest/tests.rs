@@ -1,5 +1,6 @@
 //! Manifests that are read, written and refused.
 
+use super::fields::MAX_FIELDS;
 use super::*;
 
 fn descriptor(text: &str) -> Descriptor {
