@@ -5,7 +5,7 @@
 use signer::pkcs11::{RequestError, TokenUriError};
 
 use crate::PluginError;
-use crate::token::TokenError;
+use crate::error::TokenError;
 
 /// The remedy, if one is known.
 pub(crate) fn of(error: &PluginError) -> Option<&'static str> {

@@ -8,6 +8,7 @@
 //! `pkg/signature/kms/cliplugin`; URIs, requests and answers are parsed and written by
 //! [`signer::pkcs11`], which loads nothing.
 
+mod error;
 mod hint;
 mod token;
 
@@ -26,7 +27,8 @@ use signer::pkcs11::{
 };
 use signer::secret::Secret;
 
-use token::{OpenToken, TokenError};
+use error::TokenError;
+use token::OpenToken;
 
 const PIN: &str = "COSIGN_PKCS11_PIN";
 const MODULE: &str = "COSIGN_PKCS11_MODULE_PATH";
