@@ -136,17 +136,8 @@ fn answer_of_key(resource: &str, method: Operation) -> Result<PluginReply, Plugi
     let mut token = OpenToken::open(&uri, &module)?;
     let key = token.public_key(&uri, pin.as_ref())?;
     match method {
-        Operation::Sign { digest } => {
-            let message = Owned::read(&key, digest, io::stdin().lock())?;
-            sign(&mut token, &uri, pin.as_ref(), &key, &message)
-        }
-        Operation::Verify { digest, signature } => {
-            let message = Owned::read(&key, digest, io::stdin().lock())?;
-            match key.accepts(message.borrowed(), &signature) {
-                true => Ok(PluginReply::Verified),
-                false => Err(PluginError::Refused),
-            }
-        }
+        Operation::Sign { digest } => sign(&mut token, &uri, pin.as_ref(), &key, digest),
+        Operation::Verify { digest, signature } => verify(&key, digest, &signature),
         _ => Ok(PluginReply::PublicKey(
             key.to_pem().ok_or(PluginError::Signature)?,
         )),
@@ -158,9 +149,10 @@ fn sign(
     uri: &Uri,
     pin: Option<&Secret>,
     key: &TokenKey,
-    message: &Owned,
+    digest: Option<[u8; 32]>,
 ) -> Result<PluginReply, PluginError> {
-    let raw = match message {
+    let message = Owned::read(key, digest, io::stdin().lock())?;
+    let raw = match &message {
         Owned::Digest(digest) => token.sign(uri, pin, key.kind(), &key.input(digest)),
         Owned::Whole(message) => token.sign(uri, pin, key.kind(), message),
     };
@@ -169,6 +161,18 @@ fn sign(
     match key.accepts(message.borrowed(), &signature) {
         true => Ok(PluginReply::Signature(signature)),
         false => Err(PluginError::Mismatch),
+    }
+}
+
+fn verify(
+    key: &TokenKey,
+    digest: Option<[u8; 32]>,
+    signature: &[u8],
+) -> Result<PluginReply, PluginError> {
+    let message = Owned::read(key, digest, io::stdin().lock())?;
+    match key.accepts(message.borrowed(), signature) {
+        true => Ok(PluginReply::Verified),
+        false => Err(PluginError::Refused),
     }
 }
 
