@@ -7,6 +7,14 @@
 use std::error::Error;
 use std::io;
 
+/// The beginnings of messages that do not quote the input: the names of fields are ours,
+/// and so is the last sentence.
+const WITHOUT_INPUT: [&str; 3] = [
+    "missing field `",
+    "duplicate field `",
+    "it has too many fields",
+];
+
 /// The words of `cause`, or a part of them that does not quote its input.
 pub(super) fn words(cause: &(dyn Error + 'static)) -> String {
     if let Some(error) = cause.downcast_ref::<serde_json::Error>() {
@@ -25,21 +33,9 @@ pub(super) fn words(cause: &(dyn Error + 'static)) -> String {
 /// The place and the expected type, of an error that may quote the value found:
 /// `invalid type: string "…", expected u8 at line 1 column 19`.
 fn json(error: &serde_json::Error) -> String {
-    let (line, column) = (error.line(), error.column());
-    // Line 0 is no place: the error was made outside of a text.
-    let place = match line {
-        0 => String::new(),
-        _ => format!(" at line {line}, column {column}"),
-    };
+    let place = place(error);
     let text = error.to_string();
-    // The names of fields are ours, and so is the last sentence: none quotes
-    // the input.
-    let without_input = [
-        "missing field `",
-        "duplicate field `",
-        "it has too many fields",
-    ];
-    if without_input.iter().any(|words| text.starts_with(words)) {
+    if WITHOUT_INPUT.iter().any(|words| text.starts_with(words)) {
         return text;
     }
     let wants = ["invalid type: ", "invalid value: ", "invalid length "];
@@ -52,6 +48,14 @@ fn json(error: &serde_json::Error) -> String {
         (None, serde_json::error::Category::Eof) => format!("the JSON ends too early{place}"),
         (None, serde_json::error::Category::Data) => format!("another value is needed{place}"),
         (None, _) => format!("invalid JSON{place}"),
+    }
+}
+
+fn place(error: &serde_json::Error) -> String {
+    // Line 0 is no place: the error was made outside of a text.
+    match (error.line(), error.column()) {
+        (0, _) => String::new(),
+        (line, column) => format!(" at line {line}, column {column}"),
     }
 }
 
