@@ -84,16 +84,7 @@ fn duration_term(text: &str) -> Option<(u64, &str)> {
         .find(|c: char| c == '.' || c.is_ascii_digit())
         .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at_checked(unit_end)?;
-    let unit: u64 = match unit {
-        "ns" => 1,
-        // The micro sign and the Greek letter.
-        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return None,
-    };
+    let unit = nanoseconds(unit)?;
     let whole = if whole.is_empty() {
         0
     } else {
@@ -103,6 +94,19 @@ fn duration_term(text: &str) -> Option<(u64, &str)> {
         unit.checked_mul(whole)?.checked_add(part(unit, fraction))?,
         rest,
     ))
+}
+
+fn nanoseconds(unit: &str) -> Option<u64> {
+    match unit {
+        "ns" => Some(1),
+        // The micro sign and the Greek letter.
+        "us" | "\u{b5}s" | "\u{3bc}s" => Some(1_000),
+        "ms" => Some(1_000_000),
+        "s" => Some(1_000_000_000),
+        "m" => Some(60_000_000_000),
+        "h" => Some(3_600_000_000_000),
+        _ => None,
+    }
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
