@@ -93,18 +93,19 @@ impl CertificateVerifier {
                 presented: leaf.names(),
             });
         }
-        let is_root = |der: &CertificateDer<'_>| {
-            let bytes = der.as_ref();
-            self.roots
-                .binary_search_by(|r| r.as_ref().cmp(bytes))
-                .is_ok()
-        };
         // A server may show a root itself: no chain leads anywhere then.
-        if is_root(shown) {
+        if self.is_root(shown) {
             return check_alone(&leaf, now);
         }
         let copy = leaf.without_authority().map(CertificateDer::from);
         self.build(&leaf, copy.as_ref().unwrap_or(shown), &others, now)
+    }
+
+    fn is_root(&self, shown: &CertificateDer<'_>) -> bool {
+        let found = self
+            .roots
+            .binary_search_by(|root| root.as_ref().cmp(shown.as_ref()));
+        found.is_ok()
     }
 
     /// Looks for a chain from `shown` to a root. `shown` is the server's
