@@ -85,25 +85,28 @@ impl FromStr for Registry {
         // `u16` alone would read `+80`.
         let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let port_is_bad = port.is_some_and(|port| !is_number(port) || port.parse::<u16>().is_err());
-        let host_is_good = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => {
-                // `_` is in no name of DNS, but in names of containers, and
-                // go-containerregistry takes any authority of RFC 3986.
-                let label = |l: &str| {
-                    !l.is_empty()
-                        && !l.starts_with('-')
-                        && !l.ends_with('-')
-                        && l.bytes()
-                            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-                };
-                host.split('.').all(label) && !is_disguised_address(host)
-            }
-        };
-        if port_is_bad || !host_is_good {
+        if port_is_bad || !is_host(host) {
             return Err(refuse());
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            // `_` is in no name of DNS, but in names of containers, and
+            // go-containerregistry takes any authority of RFC 3986.
+            let label = |l: &str| {
+                !l.is_empty()
+                    && !l.starts_with('-')
+                    && !l.ends_with('-')
+                    && l.bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            };
+            host.split('.').all(label) && !is_disguised_address(host)
+        }
     }
 }
 
