@@ -69,6 +69,18 @@ struct BundleProof {
     checkpoint: Option<BundleCheckpoint>,
 }
 
+impl BundleProof {
+    fn read(self) -> Result<Proof, EntryError> {
+        Ok(Proof {
+            index: self.log_index.unwrap_or_default().0,
+            size: self.tree_size.unwrap_or_default().0,
+            root: self.root_hash.unwrap_or_default().0,
+            hashes: nodes(self.hashes.into_iter().flatten().map(|hash| Some(hash.0)))?,
+            checkpoint: self.checkpoint.unwrap_or_default().envelope,
+        })
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct BundleCheckpoint {
@@ -78,26 +90,18 @@ struct BundleCheckpoint {
 /// An answer of Rekor v2, or an entry of a bundle.
 pub(super) fn of_bundle(json: &[u8]) -> Result<Unverified, EntryError> {
     let entry: BundleEntry = serde_json::from_slice(json).map_err(|_| EntryError::Json)?;
-    let number = |number: Option<Number>| number.unwrap_or_default().0;
     let kind = entry.kind_version.unwrap_or_default();
     let promise = entry
         .inclusion_promise
         .and_then(|one| one.signed_entry_timestamp);
-    let proof = entry.inclusion_proof.map(|proof| {
-        Ok::<_, EntryError>(Proof {
-            index: number(proof.log_index),
-            size: number(proof.tree_size),
-            root: proof.root_hash.unwrap_or_default().0,
-            hashes: nodes(proof.hashes.into_iter().flatten().map(|hash| Some(hash.0)))?,
-            checkpoint: proof.checkpoint.unwrap_or_default().envelope,
-        })
-    });
+    let proof = entry.inclusion_proof.map(BundleProof::read);
+    let time = entry.integrated_time.unwrap_or_default().0;
     Ok(Unverified {
-        index: number(entry.log_index),
+        index: entry.log_index.unwrap_or_default().0,
         log_id: entry.log_id.and_then(|id| id.key_id).unwrap_or_default().0,
         kind: kind.kind,
         kind_version: kind.version,
-        time: i64::try_from(number(entry.integrated_time)).map_err(|_| EntryError::Json)?,
+        time: i64::try_from(time).map_err(|_| EntryError::Json)?,
         promise: promise
             .map(|promise| promise.0)
             .filter(|one| !one.is_empty()),
@@ -149,6 +153,18 @@ struct AnswerProof {
     tree_size: u64,
 }
 
+impl AnswerProof {
+    fn read(self) -> Result<Proof, EntryError> {
+        Ok(Proof {
+            index: self.log_index,
+            size: self.tree_size,
+            root: hex::decode(self.root_hash).map_err(|_| EntryError::Json)?,
+            hashes: nodes(self.hashes.iter().map(|hash| hex::decode(hash).ok()))?,
+            checkpoint: self.checkpoint,
+        })
+    }
+}
+
 /// An answer of Rekor v1: a map of one entry, by its UUID. That name is not compared: the
 /// leaf's hash in it is what the proof starts from.
 pub(super) fn of_answer_v1(json: &[u8]) -> Result<Unverified, EntryError> {
@@ -162,15 +178,7 @@ pub(super) fn of_answer_v1(json: &[u8]) -> Result<Unverified, EntryError> {
         None => (None, None),
         Some(found) => (found.signed_entry_timestamp, found.inclusion_proof),
     };
-    let proof = proof.map(|proof| {
-        Ok::<_, EntryError>(Proof {
-            index: proof.log_index,
-            size: proof.tree_size,
-            root: hex::decode(proof.root_hash).map_err(|_| EntryError::Json)?,
-            hashes: nodes(proof.hashes.iter().map(|hash| hex::decode(hash).ok()))?,
-            checkpoint: proof.checkpoint,
-        })
-    });
+    let proof = proof.map(AnswerProof::read);
     let written = PromisedPayload {
         body: entry.body,
         integrated_time: entry.integrated_time,
@@ -257,8 +265,6 @@ pub(super) fn to_annotation(entry: &Unverified) -> Option<String> {
 /// left out, as `protojson` does (EVD-34). None without an inclusion proof, which a
 /// bundle v0.3 must have.
 pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
-    let proof = entry.proof.as_ref()?;
-    let base64 = |bytes: &[u8]| format!(r#""{}""#, STANDARD.encode(bytes));
     let mut members = Vec::new();
     members.extend(number("logIndex", entry.index));
     members.push(format!(r#""logId":{{"keyId":{}}}"#, base64(&entry.log_id)));
@@ -274,19 +280,29 @@ pub(super) fn to_bundle(entry: &Unverified) -> Option<String> {
             r#""inclusionPromise":{{"signedEntryTimestamp":{promise}}}"#
         ));
     }
-    let mut of_proof = Vec::new();
-    of_proof.extend(number("logIndex", proof.index));
-    of_proof.push(format!(r#""rootHash":{}"#, base64(&proof.root)));
-    of_proof.extend(number("treeSize", proof.size));
-    if !proof.hashes.is_empty() {
-        let hashes: Vec<String> = proof.hashes.iter().map(|hash| base64(hash)).collect();
-        of_proof.push(format!(r#""hashes":[{}]"#, hashes.join(",")));
-    }
-    let checkpoint = serde_json::to_string(&proof.checkpoint).ok()?;
-    of_proof.push(format!(r#""checkpoint":{{"envelope":{checkpoint}}}"#));
-    members.push(format!(r#""inclusionProof":{{{}}}"#, of_proof.join(",")));
+    let proof = inclusion_proof(entry.proof.as_ref()?)?;
+    members.push(format!(r#""inclusionProof":{{{proof}}}"#));
     members.push(format!(r#""canonicalizedBody":{}"#, base64(&entry.body)));
     Some(format!("{{{}}}", members.join(",")))
+}
+
+/// The members of `InclusionProof`.
+fn inclusion_proof(proof: &Proof) -> Option<String> {
+    let mut members = Vec::new();
+    members.extend(number("logIndex", proof.index));
+    members.push(format!(r#""rootHash":{}"#, base64(&proof.root)));
+    members.extend(number("treeSize", proof.size));
+    if !proof.hashes.is_empty() {
+        let hashes: Vec<String> = proof.hashes.iter().map(|hash| base64(hash)).collect();
+        members.push(format!(r#""hashes":[{}]"#, hashes.join(",")));
+    }
+    let checkpoint = serde_json::to_string(&proof.checkpoint).ok()?;
+    members.push(format!(r#""checkpoint":{{"envelope":{checkpoint}}}"#));
+    Some(members.join(","))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    format!(r#""{}""#, STANDARD.encode(bytes))
 }
 
 /// A member with a 64-bit integer, which is a string in ProtoJSON; none for 0.
