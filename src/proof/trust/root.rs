@@ -141,19 +141,7 @@ impl TrustedRoot {
     /// On what is no trusted root, and on entries that lack what it takes to trust
     /// somebody.
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustedRootError> {
-        if bytes.len() > MAX_LENGTH {
-            return Err(TrustedRootError::TooLong);
-        }
-        let written: WrittenRoot =
-            serde_json::from_slice(bytes).map_err(|error| TrustedRootError::Json {
-                line: error.line(),
-                column: error.column(),
-            })?;
-        // The version first: members of another one may mean something else (EVD-50).
-        let media_type = written.media_type.unwrap_or_default();
-        if !MEDIA_TYPES.contains(&&*media_type) {
-            return Err(TrustedRootError::MediaType(shown(&media_type)));
-        }
+        let written = WrittenRoot::parse(bytes)?;
         Ok(Self {
             authorities: entries("certificateAuthorities", written.authorities, authority)?,
             logs: logs("tlogs", written.logs)?,
@@ -161,15 +149,7 @@ impl TrustedRoot {
             timestamp_authorities: entries(
                 "timestampAuthorities",
                 written.timestamp_authorities,
-                |path, written| {
-                    let authority = authority(path, written)?;
-                    Ok(TimestampAuthority {
-                        url: authority.url,
-                        certificates: authority.certificates,
-                        valid: authority.valid,
-                        operator: authority.operator,
-                    })
-                },
+                timestamp_authority,
             )?,
         })
     }
@@ -190,6 +170,25 @@ struct WrittenRoot {
     ct_logs: Option<Vec<WrittenLog>>,
     #[serde(alias = "timestamp_authorities")]
     timestamp_authorities: Option<Vec<WrittenAuthority>>,
+}
+
+impl WrittenRoot {
+    fn parse(bytes: &[u8]) -> Result<Self, TrustedRootError> {
+        if bytes.len() > MAX_LENGTH {
+            return Err(TrustedRootError::TooLong);
+        }
+        let written: Self =
+            serde_json::from_slice(bytes).map_err(|error| TrustedRootError::Json {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        // The version first: members of another one may mean something else (EVD-50).
+        let media_type = written.media_type.as_deref().unwrap_or_default();
+        match MEDIA_TYPES.contains(&media_type) {
+            true => Ok(written),
+            false => Err(TrustedRootError::MediaType(shown(media_type))),
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -350,6 +349,19 @@ fn authority(
         certificates,
         valid: written.valid_for.into(),
         operator: written.operator.filter(|operator| !operator.is_empty()),
+    })
+}
+
+fn timestamp_authority(
+    path: JsonPath,
+    written: WrittenAuthority,
+) -> Result<TimestampAuthority, TrustedRootError> {
+    let authority = authority(path, written)?;
+    Ok(TimestampAuthority {
+        url: authority.url,
+        certificates: authority.certificates,
+        valid: authority.valid,
+        operator: authority.operator,
     })
 }
 
