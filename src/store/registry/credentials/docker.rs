@@ -318,15 +318,8 @@ pub(super) fn basic(
         key: printable(key),
         source_of: source.clone(),
     };
-    let mut digits = Zeroizing::new(Vec::with_capacity(encoded.expose().len()));
-    let written = encoded.expose().iter();
-    digits.extend(written.filter(|byte| !byte.is_ascii_whitespace()));
-    let mut bytes = Zeroizing::new(vec![0; digits.len()]);
-    let length = BASE64
-        .decode_slice(&*digits, &mut bytes)
-        .map_err(|_| refuse())?;
-    let text = bytes.get(..length).unwrap_or_default();
-    let text = std::str::from_utf8(text).map_err(|_| refuse())?;
+    let bytes = decoded(encoded).ok_or_else(refuse)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| refuse())?;
     // A password may have a colon, a user none (RFC 7617).
     let (user, password) = text.split_once(':').ok_or_else(refuse)?;
     if user.is_empty() {
@@ -336,6 +329,17 @@ pub(super) fn basic(
         user: user.to_owned(),
         password: Secret::new(password.trim_matches('\0').as_bytes().to_vec()),
     })
+}
+
+/// The bytes of base64 in one line or in several. No copy of them is left behind.
+fn decoded(encoded: &Secret) -> Option<Zeroizing<Vec<u8>>> {
+    let mut digits = Zeroizing::new(Vec::with_capacity(encoded.expose().len()));
+    let written = encoded.expose().iter();
+    digits.extend(written.filter(|byte| !byte.is_ascii_whitespace()));
+    let mut bytes = Zeroizing::new(vec![0; digits.len()]);
+    let length = BASE64.decode_slice(&*digits, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
 }
 
 /// A token that can stand in a header. An odd character would end the header,
