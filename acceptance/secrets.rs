@@ -133,6 +133,8 @@ fn inputs_that_hold_secrets_in_the_wrong_place_are_not_quoted() {
         format!("[[configs]]\nkey = \"{PASSWORD}\n"),
         format!("[[configs]]\nkey = \"x\"\npassword-data = \"{PASSWORD}\"\n"),
         format!("[[configs]]\nkey = \"x\"\npassword = {{ value = \"{PASSWORD}\" }}\n"),
+        format!("[[configs]]\nkey = \"x\"\nrepository = \"u:{PASSWORD}@shared.example.com/x\"\n"),
+        format!("[[configs]]\nkey = \"x\"\nrepository = \"u:{PASSWORD}@sha256:0a@r.io/x\"\n"),
     ] {
         let signer = Signer::of(&image, registry.host()).settings(&settings);
         let (run, receipt) = run(signer);

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::oci::Repository;
+use crate::oci::{Digest, Repository};
 
 use self::certificate::certificate_files;
 pub use self::certificate::{BundledChain, CertificateFiles};
@@ -238,9 +238,10 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
 
 /// A repository with its registry, normalised (CFG-9).
 fn repository((text, position): Text<'_>) -> Result<Repository, ConfigError> {
-    // `https://user:password@host/…` must not be repeated: other errors name the text. A
-    // digest (`@sha256:`) is none, and is named.
-    if text.contains("://") || (text.contains('@') && !text.contains("@sha")) {
+    // A password stands before an `@` (`https://user:password@host/…`), and other errors
+    // repeat the text. A digest alone is no host: hosts and passwords may begin like one.
+    let has_host = |(_, rest): (&str, &str)| rest.parse::<Digest>().is_err();
+    if text.contains("://") || text.split_once('@').is_some_and(has_host) {
         return Err(ConfigError::RepositoryIsUrl { position });
     }
     text.parse()

@@ -177,9 +177,31 @@ fn a_repository_is_checked_where_it_stands() {
         let source = error.source().unwrap().to_string();
         assert!(source.contains(&format!("`{text}`")), "{source}");
     }
-    for text in ["https://u:canary@r.io/sigs", "u:canary@r.io/sigs"] {
+    let digest = format!("r.io/sigs@sha256:{}", "0a".repeat(32));
+    let error = parse(&format!("{ONE}repository = \"{digest}\"\n")).unwrap_err();
+    let source = error.source().unwrap().to_string();
+    assert!(source.contains(&format!("`{digest}`")), "{source}");
+}
+
+/// CFG-11, SIG-15. A host, or a password, may begin as a digest does.
+#[test]
+fn credentials_before_a_host_are_not_repeated() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    for text in [
+        "https://u:canary@r.io/sigs",
+        "u:canary@r.io/sigs",
+        "u:canary@shared.example.com/x",
+        "u:canary@sha256:5000/x",
+        &format!("u:canary@{digest}@r.io/x"),
+        &format!("u:canary@{digest}/x"),
+        &format!("u:canary@x@{digest}"),
+        &format!("u@canary@{digest}"),
+    ] {
         let error = parse(&format!("{ONE}repository = \"{text}\"\n")).unwrap_err();
-        assert!(matches!(error, ConfigError::RepositoryIsUrl { .. }));
+        assert!(
+            matches!(error, ConfigError::RepositoryIsUrl { .. }),
+            "{text}"
+        );
     }
 }
 
