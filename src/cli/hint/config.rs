@@ -75,7 +75,7 @@ pub(super) fn of_config(error: &ConfigError) -> Hint {
         ConfigError::WrongType {
             wanted: "a string", ..
         } => say("write it in quotes"),
-        ConfigError::WrongType { .. } => None,
+        ConfigError::WrongType { .. } | ConfigError::Nul { .. } => None,
         ConfigError::DuplicateAnnotation { .. } => say(
             "a signature holds each name once: leave one of the two out, or give it another name",
         ),

@@ -109,6 +109,10 @@ fn what_is_written_wrong_in_cosign_toml_is_told_right() {
             program,
         ),
         (
+            &"[[configs]]\nprogram = [\"p\\u0000\"]\npublic-key = \"p\"\n".to_owned(),
+            "",
+        ),
+        (
             &format!("{ONE}password = \"\"\n"),
             "leave the key out if it is not meant",
         ),

@@ -38,6 +38,11 @@ pub enum ConfigError {
         key: &'static str,
         position: Position,
     },
+    #[error("`{key}` has the character NUL in an argument, at `{position}`")]
+    Nul {
+        key: &'static str,
+        position: Position,
+    },
     #[error(
         "the annotation `{name}` at `{position}` is the second of that name, after line {first_line}"
     )]

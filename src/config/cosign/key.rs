@@ -175,13 +175,16 @@ fn public_key_file(table: &Table<'_, '_>) -> Result<Option<Public>, ConfigError>
 /// A program with its arguments: an array of strings, the first not empty. A NUL has no
 /// place in an argument. No error repeats one, since it may be a secret.
 fn command(table: &Table<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
-    const WANTED: &str = "an array of strings";
-    let wrong = |value| table.wrong_type("program", WANTED, value);
+    const KEY: &str = "program";
+    let wrong = |value| table.wrong_type(KEY, "an array of strings", value);
     let words = value.get_ref().as_array().ok_or_else(|| wrong(value))?;
     let words = words.iter().map(|word| {
         let text = word.get_ref().as_str().ok_or_else(|| wrong(word))?;
         match text.contains('\0') {
-            true => Err(wrong(word)),
+            true => Err(ConfigError::Nul {
+                key: KEY,
+                position: table.document.position(word.span()),
+            }),
             false => Ok(text.to_owned()),
         }
     });
@@ -189,7 +192,7 @@ fn command(table: &Table<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, Conf
     match words.first().is_some_and(|program| !program.is_empty()) {
         true => Ok(words),
         false => Err(ConfigError::Empty {
-            key: "program",
+            key: KEY,
             position: table.document.position(value.span()),
         }),
     }

@@ -221,6 +221,10 @@ fn a_program_has_a_public_half_and_no_key_beside() {
             "`program` must be an array of strings",
         ),
         (
+            "program = [\"p\", \"a\\u0000b\"]\npublic-key = \"p\"",
+            "`program` has the character NUL in an argument, at `/c/cosign.toml:2:17`",
+        ),
+        (
             "program = [\"p\"]",
             "has no `public-key` and no `certificate`",
         ),
