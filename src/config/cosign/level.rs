@@ -91,10 +91,15 @@ impl Meant {
         match key {
             "key-data" => return Some(Self::PathIn("key")),
             "password-data" => return Some(Self::PathIn("password")),
-            // Some templates write underscores.
-            _ if SERVICES.contains(&&*key.replace('_', "-")) => return Some(Self::SigningConfig),
-            _ if TRUSTED.contains(&key) => return Some(Self::TrustedRoot),
             _ => {}
+        }
+        // Some templates write underscores.
+        let flag = key.replace('_', "-");
+        if SERVICES.contains(&&*flag) {
+            return Some(Self::SigningConfig);
+        }
+        if TRUSTED.contains(&&*flag) {
+            return Some(Self::TrustedRoot);
         }
         if let Some(meant) = closest(key, level.keys) {
             return Some(Self::Key(meant));

@@ -32,6 +32,7 @@ fn services_are_named_by_a_signing_config_with_a_trusted_root() {
         ("oidc-client-secret-file", Meant::SigningConfig),
         ("rekor_url", Meant::SigningConfig),
         ("timestamp-certificate-chain", Meant::TrustedRoot),
+        ("rekor_public_key", Meant::TrustedRoot),
     ] {
         let error = parse(&format!("{ONE}{key} = \"https://h/\"\n")).unwrap_err();
         let ConfigError::UnknownKey { meant, .. } = error else {
