@@ -1,9 +1,10 @@
 //! Checkpoints: the signed state of a transparency log (C2SP signed-note v1.0.0
 //! and tlog-checkpoint v1.0.0).
 //!
-//! A note is text, an empty line, and lines of signatures. Besides the log, its
+//! A note is text, an empty line, and lines of signatures. Besides a log of Rekor v2, its
 //! witnesses may sign, and the log with a second key: one line that the log's key
-//! made is enough, and lines of unknown signers say nothing.
+//! made is enough, and lines of unknown signers say nothing. Nothing is laxer here than
+//! with sigstore-go, by which cosign reads the notes again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,10 @@ const LONGEST: usize = 64 * 1024;
 const MOST_SIGNATURES: usize = 100;
 /// The beginning of a line with a signature: an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";
+
+/// The beginning of the line by which an operator of Rekor v2 says that a log takes
+/// nothing more (rekor-tiles v2.3.0 `cmd/freeze-checkpoint`); a date follows.
+const FROZEN: &str = "Log frozen \u{2014} ";
 
 /// The first bytes of a hash, by which a note names a key: a hint, which proves
 /// nothing.
@@ -91,11 +96,19 @@ impl<'a> Note<'a> {
     }
 
     /// Whether the key of `verifier` signed the note under the name `name`. Name and id
-    /// only select lines; a line with both whose signature is wrong is passed over,
-    /// where Go's `x/mod` refuses the note.
+    /// only select lines. As with Go's `note.Open` the first line that has both decides:
+    /// if its signature is wrong, a right one after it does not help.
     pub fn is_signed(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
         let ids = verifier.ids(name);
-        self.signatures.iter().any(|line| {
+        let mut lines = self.signatures.iter();
+        let line = lines.find(|line| line.name == name && ids.contains(&line.id));
+        line.is_some_and(|line| verifier.accepts(self.text, &line.signature))
+    }
+
+    /// Whether the key of `verifier` made every signature, and under the name `name`.
+    pub fn is_signed_by_no_other(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
+        let ids = verifier.ids(name);
+        self.signatures.iter().all(|line| {
             line.name == name
                 && ids.contains(&line.id)
                 && verifier.accepts(self.text, &line.signature)
@@ -167,7 +180,7 @@ fn first_four(hash: &[u8; 32]) -> KeyId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// Rekor v2: origin and signature have this name, and nothing follows the
-    /// root.
+    /// root, unless the log is frozen.
     Is(&'a str),
     /// Rekor v1: the name of the signature, ` - `, and the number of the tree.
     /// Its name need not be its address (`--rekor_server.hostname`), so that the log
@@ -204,17 +217,29 @@ impl Checkpoint {
         let root = lines.next().and_then(|line| STANDARD.decode(line).ok());
         let root = root.and_then(|root| root.try_into().ok());
         let root = root.ok_or(CheckpointError::Lacks("root"))?;
-        let name = match origin {
+        let is_signed = match origin {
             Origin::Is(name) if name != found => return Err(CheckpointError::Origin),
-            Origin::Is(_) if lines.next().is_some() => return Err(CheckpointError::Surplus),
-            Origin::Is(name) => name,
-            Origin::OfTree => of_tree(found).ok_or(CheckpointError::Origin)?,
+            Origin::Is(_) if !is_end(lines) => return Err(CheckpointError::Surplus),
+            Origin::Is(name) => note.is_signed(name, verifier),
+            Origin::OfTree => {
+                let name = of_tree(found).ok_or(CheckpointError::Origin)?;
+                // Rekor v1 writes no line of others, and its own client refuses a note with
+                // one (v1.5.3 `pkg/util/signed_note.go`, `Verify`).
+                note.is_signed_by_no_other(name, verifier)
+            }
         };
-        match note.is_signed(name, verifier) {
+        match is_signed {
             true => Ok(Self { size, root }),
             false => Err(CheckpointError::Signature),
         }
     }
+}
+
+/// Whether a checkpoint of Rekor v2 ends with these lines behind its root: none, or the
+/// one of a log that was frozen, whose tree is as good as before.
+fn is_end(mut rest: std::str::Lines<'_>) -> bool {
+    let is_known = rest.next().is_none_or(|line| line.starts_with(FROZEN));
+    is_known && rest.next().is_none()
 }
 
 /// The name of a log of Rekor v1, of which one process may have several trees. Which of

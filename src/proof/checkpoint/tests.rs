@@ -154,12 +154,92 @@ fn a_signed_checkpoint_of_another_form_is_refused() {
             CheckpointError::Surplus,
         ),
         (
+            format!("{good}{FROZEN}Fri Nov 27 18:50:26 UTC 2026\nmore\n"),
+            "log.example",
+            CheckpointError::Surplus,
+        ),
+        (
             format!("\n{good}"),
             "log.example",
             CheckpointError::Lacks("origin"),
         ),
     ] {
         assert_eq!(verify(&text, name), Err(expected), "{text}");
+    }
+}
+
+/// EVD-30: a line as rekor-tiles' `freeze-checkpoint` writes it. The tree below it is
+/// whole, and sigstore-go passes over the line.
+#[test]
+fn the_checkpoint_of_a_frozen_log_holds() {
+    let pair = KeyPair::generate().unwrap();
+    let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
+    let text = format!("log.example\n17\n{ROOT}\n{FROZEN}Fri Nov 27 18:50:26 UTC 2026\n");
+    let note = checkpoint(&pair, &text, "log.example", &id_of(&key));
+    let verify = |note: &str| Checkpoint::verify(note, Origin::Is("log.example"), &verifier(&key));
+    assert_eq!(verify(&note).unwrap().size, 17);
+    let thawed = note.replace(FROZEN, "Log thawed: ");
+    assert_eq!(verify(&thawed), Err(CheckpointError::Surplus));
+}
+
+/// A checkpoint with the lines of signatures that `signers` write, in their order: by the
+/// log, by the log over something else, and by a witness.
+fn signed(pair: &KeyPair, text: &str, signers: &[&str]) -> String {
+    let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
+    let line = |signer: &&str| {
+        let (name, id, text) = match *signer {
+            "log" => ("log.example", id_of(&key), text),
+            "wrong" => ("log.example", id_of(&key), "something else\n"),
+            "other key" => ("log.example", [7; 4], text),
+            _ => ("witness.example", [8; 4], "something else\n"),
+        };
+        let note = checkpoint(pair, text, name, &id);
+        let (_, line) = note.split_once("\n\n").unwrap();
+        line.to_owned()
+    };
+    let lines: String = signers.iter().map(line).collect();
+    format!("{text}\n{lines}")
+}
+
+/// EVD-30: as Go's `note.Open` decides, which looks at the first line of a known key and
+/// refuses the whole note if that is wrong.
+#[test]
+fn a_wrong_signature_of_the_log_refuses_the_note() {
+    let pair = KeyPair::generate().unwrap();
+    let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
+    let text = format!("log.example\n17\n{ROOT}\n");
+    for (signers, holds) in [
+        (&["log"][..], true),
+        (&["witness", "log", "other key"], true),
+        (&["log", "log"], true),
+        (&["log", "wrong"], true),
+        (&["wrong", "log"], false),
+        (&["wrong"], false),
+        (&["witness", "other key"], false),
+    ] {
+        let note = signed(&pair, &text, signers);
+        let found = Checkpoint::verify(&note, Origin::Is("log.example"), &verifier(&key));
+        assert_eq!(found.is_ok(), holds, "{signers:?}: {found:?}");
+    }
+}
+
+/// EVD-30: as Rekor v1's own client decides (v1.5.3 `pkg/util`, `SignedNote.Verify`), by
+/// which sigstore-go verifies its notes: every line has to be of the log's key.
+#[test]
+fn a_note_of_the_first_version_is_signed_by_the_log_alone() {
+    let pair = KeyPair::generate().unwrap();
+    let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
+    let text = format!("log.example - 12\n17\n{ROOT}\n");
+    for (signers, holds) in [
+        (&["log"][..], true),
+        (&["log", "log"], true),
+        (&["log", "wrong"], false),
+        (&["log", "witness"], false),
+        (&["log", "other key"], false),
+    ] {
+        let note = signed(&pair, &text, signers);
+        let found = Checkpoint::verify(&note, Origin::OfTree, &verifier(&key));
+        assert_eq!(found.is_ok(), holds, "{signers:?}: {found:?}");
     }
 }
 
