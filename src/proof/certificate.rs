@@ -2,8 +2,8 @@
 //! certificate authorities use them.
 //!
 //! Reading a certificate proves nothing: [`chain`](super::chain) does. Extensions
-//! that nobody here asks for are kept unread, critical ones too: whether they may
-//! be left out of account is for the chain to say. Names and serial numbers are
+//! that nobody here asks for are kept unread, critical ones too: that the certificate
+//! is refused for one is for the chain to say. Names and serial numbers are
 //! compared as the bytes that they are, as Go compares them.
 
 use std::fmt;
@@ -21,6 +21,7 @@ use super::der::{is_field, next, parts, whole};
 use super::key::{KeyProblem, VerifyingKey};
 use crate::signature::{Hash, PublicKey};
 
+mod critical;
 mod name;
 
 pub use name::Name;

@@ -77,6 +77,8 @@ pub enum ChainError {
     Usage(Usage),
     #[error("the certificate is that of an authority")]
     Authority,
+    #[error("the certificate has a critical extension that verifiers do not know")]
+    UnknownCritical,
     #[error("the certificate has X.509 version {0}, and not 3")]
     Version(u8),
     #[error("no root is trusted")]
@@ -123,6 +125,9 @@ pub fn check(
     usage: Usage,
 ) -> Result<(), ChainError> {
     check_leaf(leaf, at, usage)?;
+    if leaf.asks_too_much() {
+        return Err(ChainError::UnknownCritical);
+    }
     if roots.is_empty() {
         return Err(ChainError::NoRoot);
     }

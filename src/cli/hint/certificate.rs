@@ -50,6 +50,9 @@ fn of_chain(error: &ChainError) -> Hint {
             "verifiers would refuse it, too: its issuers have to be authorities that may issue \
              certificates for signing code",
         ),
-        ChainError::Root(_) | ChainError::Algorithm | ChainError::Refused(_) => None,
+        ChainError::UnknownCritical
+        | ChainError::Root(_)
+        | ChainError::Algorithm
+        | ChainError::Refused(_) => None,
     }
 }

@@ -278,6 +278,35 @@ fn a_leaf_may_be_a_root_itself() {
     assert!(matches!(holds, Err(ChainError::NoRoot)), "{holds:?}");
 }
 
+/// EVD-3: as Go's `crypto/x509` (`isValid`) refuses it, wherever a chain leads.
+#[test]
+fn a_leaf_with_an_unknown_critical_extension_is_refused_as_its_own_root_too() {
+    fn critical(leaf: &mut CertificateParams) {
+        code_signing(leaf);
+        let mut extension =
+            rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
+        extension.set_criticality(true);
+        leaf.custom_extensions.push(extension);
+    }
+    let one = root(critical).certificate;
+    let holds = check(
+        &one,
+        &[],
+        std::slice::from_ref(&one),
+        now(),
+        Usage::CodeSigning,
+    );
+    assert!(
+        matches!(holds, Err(ChainError::UnknownCritical)),
+        "{holds:?}"
+    );
+    let holds = checked([authority, authority, critical]);
+    assert!(
+        matches!(holds, Err(ChainError::UnknownCritical)),
+        "{holds:?}"
+    );
+}
+
 #[test]
 fn one_of_two_roots_with_the_same_key_is_enough() {
     let key = KeyPair::generate().unwrap();
