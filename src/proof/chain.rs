@@ -169,7 +169,7 @@ pub fn check(
     .map(|_| ())
     .map_err(|error| match walk.unfit.get() {
         Some(unfit) => unfit.into_error(at, usage),
-        None => sorted(error, at, usage),
+        None => in_our_words(error, at, usage),
     })
 }
 
@@ -314,18 +314,18 @@ struct Uses(Usage);
 
 impl ExtendedKeyUsageValidator for Uses {
     fn validate(&self, stated: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let mut others = Vec::new();
+        let mut states_others = false;
         for stated in stated {
             let stated = stated?.to_decoded_oid();
             if [self.0.id(), ANY].iter().any(|id| is_same(id, &stated)) {
                 return Ok(());
             }
-            others.push(stated);
+            states_others = true;
         }
-        match others.is_empty() {
-            true => Ok(()),
+        match states_others {
             // The caller makes its own message of it.
-            false => Err(webpki::Error::EndEntityUsedAsCa),
+            true => Err(webpki::Error::EndEntityUsedAsCa),
+            false => Ok(()),
         }
     }
 }
@@ -335,7 +335,7 @@ fn is_same(id: &ObjectIdentifier, arcs: &[usize]) -> bool {
 }
 
 /// The error of webpki in words that an owner of certificates knows.
-fn sorted(error: webpki::Error, at: Timestamp, usage: Usage) -> ChainError {
+fn in_our_words(error: webpki::Error, at: Timestamp, usage: Usage) -> ChainError {
     match error {
         webpki::Error::UnknownIssuer => ChainError::NotLed,
         // The leaf's own time was compared before.
