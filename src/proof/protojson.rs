@@ -12,6 +12,7 @@ use std::fmt;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// Go's `encoding/base64` takes unused bits that are not zero, unless it is strict.
@@ -120,12 +121,12 @@ impl Visitor<'_> for NumberVisitor {
         }
     }
 
+    /// A string holds a number of JSON and nothing more, no white space either.
     fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = is_plain.then(|| text.parse().ok()).flatten();
-        number
-            .map(Number)
-            .ok_or_else(|| E::custom("it is no number"))
+        let is_number = text.starts_with(|c: char| c.is_ascii_digit())
+            && text.ends_with(|c: char| c.is_ascii_digit());
+        let number = is_number.then(|| serde_json::from_str(text).ok());
+        number.flatten().ok_or_else(|| E::custom("it is no number"))
     }
 }
 
@@ -145,9 +146,44 @@ impl Visitor<'_> for TimeVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-        let time = text.parse().map(Time);
-        time.map_err(|_| E::custom("it is no time of RFC 3339"))
+        let time = of_rfc_3339(text).map(Time);
+        time.ok_or_else(|| E::custom("it is no time of RFC 3339"))
     }
+}
+
+/// A time as RFC 3339 writes it, with capital letters and up to nine digits of a second;
+/// jiff reads more. The last hours of the year 9999, which stand for no end, lie behind
+/// the last moment that jiff counts.
+fn of_rfc_3339(text: &str) -> Option<Timestamp> {
+    const SECONDS: &str = "0000-00-00T00:00:00";
+    let (moment, rest) = text.split_at_checked(SECONDS.len())?;
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            let digits = fraction.len() - zone.len();
+            (1..=9).contains(&digits).then_some(zone)?
+        }
+        None => rest,
+    };
+    let is_zone = zone == "Z" || has_form(zone, "+00:00") || has_form(zone, "-00:00");
+    // A leap second is none for Go.
+    if !has_form(moment, SECONDS) || moment.ends_with(":60") || !is_zone {
+        return None;
+    }
+    let last_day = || {
+        let moment: DateTime = moment.parse().ok()?;
+        (moment.year() == DateTime::MAX.year()).then_some(Timestamp::MAX)
+    };
+    text.parse().ok().or_else(last_day)
+}
+
+/// Whether a text has a digit wherever `form` has one, and else the same characters.
+fn has_form(text: &str, form: &str) -> bool {
+    let is_same = |(byte, form): (u8, u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        form => byte == form,
+    };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(is_same)
 }
 
 impl<'de> Deserialize<'de> for EnumValue {
@@ -208,15 +244,85 @@ mod tests {
     #[test]
     fn integers_are_read_from_strings_and_numbers() {
         let number = |json: &str| serde_json::from_str::<Number>(json).map(|n| n.0).ok();
-        for json in ["7", r#""7""#, "7.0", "0.7e1", r#""07""#] {
+        for json in [
+            "7",
+            r#""7""#,
+            "7.0",
+            "0.7e1",
+            r#""7.0""#,
+            r#""0.7e1""#,
+            r#""\u0037""#,
+        ] {
             assert_eq!(number(json), Some(7), "{json}");
         }
+        assert_eq!(number(r#""1e3""#), Some(1000));
+        assert_eq!(number(r#""18446744073709551615""#), Some(u64::MAX));
         assert_eq!(number("18446744073709551615"), Some(u64::MAX));
         for json in [
-            "-1", r#""-1""#, "1.5", "1e300", r#""""#, r#""+1""#, "[]", "true",
+            "-1",
+            r#""-1""#,
+            "1.5",
+            r#""1.5""#,
+            "1e300",
+            r#""""#,
+            r#""+1""#,
+            r#""07""#,
+            r#"" 7""#,
+            r#""7\n""#,
+            r#""7 7""#,
+            r#""\"7\"""#,
+            r#""[7]""#,
+            "[]",
+            "true",
         ] {
             assert_eq!(number(json), None, "{json}");
         }
+    }
+
+    #[test]
+    fn times_are_those_of_rfc_3339_alone() {
+        let time = |text: &str| {
+            let json = serde_json::to_string(text).unwrap();
+            serde_json::from_str::<Time>(&json)
+                .map(|time| time.0.as_nanosecond())
+                .ok()
+        };
+        for text in [
+            "1970-01-01T00:00:01Z",
+            "1970-01-01T00:00:01.000000000Z",
+            "1970-01-01T01:00:01+01:00",
+            "1969-12-31T23:30:01.0-00:30",
+        ] {
+            assert_eq!(time(text), Some(1_000_000_000), "{text}");
+        }
+        for text in [
+            "",
+            "1970-01-01",
+            "1970-01-01 00:00:01Z",
+            "1970-01-01t00:00:01Z",
+            "1970-01-01T00:00:01z",
+            "1970-01-01T00:00Z",
+            "1970-01-01T00:00:01",
+            "1970-01-01T00:00:60Z",
+            "1970-01-01T00:00:01.Z",
+            "1970-01-01T00:00:01,5Z",
+            "1970-01-01T00:00:01.0000000000Z",
+            "1970-01-01T00:00:01+01",
+            "1970-01-01T00:00:01+0100",
+            "1970-01-01T00:00:01+01:00:00",
+            "1970-01-01T00:00:01Z[UTC]",
+            "1970-01-01T01:00:01+01:00[Europe/Berlin]",
+            "19700101T000001Z",
+            "+001970-01-01T00:00:01Z",
+            "1970-02-30T00:00:01Z",
+            " 1970-01-01T00:00:01Z",
+        ] {
+            assert_eq!(time(text), None, "{text}");
+        }
+        // The last second of Go's times, for keys without an end.
+        let last = time("9999-12-31T23:59:59Z");
+        assert_eq!(last, Some(Timestamp::MAX.as_nanosecond()));
+        assert_eq!(time("9999-12-32T23:59:59Z"), None);
     }
 
     #[test]
