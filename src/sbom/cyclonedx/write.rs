@@ -177,40 +177,54 @@ fn dependencies<'a>(items: &[&'a str]) -> Vec<Cow<'a, str>> {
             None => groups.push(vec![item]),
         }
     }
-    groups.iter().map(|group| dependency(group)).collect()
+    groups.into_iter().flat_map(dependency).collect()
 }
 
-/// One entry of several with the same `ref`. A single entry stays as it is.
-fn dependency<'a>(entries: &[&'a str]) -> Cow<'a, str> {
-    if let [entry] = entries {
-        return (*entry).into();
+/// Entries with the same `ref` as one. A single entry stays as it is, and so do those that
+/// disagree on anything but their lists: one entry would lose what another says.
+fn dependency(entries: Vec<&str>) -> Vec<Cow<'_, str>> {
+    let union = match entries.as_slice() {
+        [_] => None,
+        several => union(several),
+    };
+    match union {
+        Some(union) => vec![union.into()],
+        None => as_they_are(entries),
     }
-    // A member that is not a list keeps its first value.
+}
+
+/// One entry with the lists of all; none if another member is not the same in all that
+/// have it.
+fn union(entries: &[&str]) -> Option<String> {
     let mut texts: Ordered<Cow<'_, str>, Option<&str>> = Ordered::default();
     let mut lists: Ordered<Cow<'_, str>, ItemSet<'_>> = Ordered::default();
-    let entries = entries
-        .iter()
-        .filter_map(|entry| BomObject::parse(entry).ok());
-    for (name, value) in entries.flat_map(|entry| entry.0) {
-        match text::items(value) {
-            Ok(items) => lists.at(name).join(items),
-            Err(_) => {
-                texts.at(name).get_or_insert(value);
+    for entry in entries {
+        for (name, value) in BomObject::parse(entry).ok()?.0 {
+            match text::items(value) {
+                Ok(items) => lists.at(name).join(items),
+                Err(_) if !is_same(texts.at(name).get_or_insert(value), value) => return None,
+                Err(_) => {}
             }
         }
     }
-    let texts = texts.into_entries().into_iter();
-    let mut members: Vec<(String, WrittenValue<'_>)> = texts
-        .filter_map(|(name, text)| Some((name.into_owned(), WrittenValue::Text(text?))))
-        .collect();
-    let names: HashSet<String> = members.iter().map(|(name, _)| name.clone()).collect();
-    let lists = lists.into_entries().into_iter();
-    let lists = lists.filter(|(name, _)| !names.contains(&**name));
-    members.extend(lists.map(|(name, list)| {
-        let items = as_they_are(list.items);
-        (name.into_owned(), WrittenValue::Array(items))
-    }));
-    WrittenValue::BomObject(members).to_string().into()
+    let (texts, lists) = (texts.into_entries(), lists.into_entries());
+    let names: HashSet<&str> = texts.iter().map(|(name, _)| name.as_ref()).collect();
+    if lists.iter().any(|(name, _)| names.contains(name.as_ref())) {
+        return None;
+    }
+    let texts = texts
+        .iter()
+        .filter_map(|(name, text)| Some((name.to_string(), WrittenValue::Text((*text)?))));
+    let lists = lists.iter().map(|(name, list)| {
+        let items = as_they_are(list.items.clone());
+        (name.to_string(), WrittenValue::Array(items))
+    });
+    Some(WrittenValue::BomObject(texts.chain(lists).collect()).to_string())
+}
+
+/// Whether two values say the same. A string may be written in several ways.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || text::string(one).is_some_and(|one| text::string(other) == Some(one))
 }
 
 /// A UUID that depends on the BOM's text alone (RFC 9562, section 5.8): a random one

@@ -280,6 +280,33 @@ fn dependencies_of_one_thing_become_one_entry() {
     assert_eq!(bom["components"].as_array().unwrap().len(), 1);
 }
 
+/// SBOM-9. One entry would lose what another says.
+#[test]
+fn dependencies_that_disagree_on_more_than_their_lists_stay_apart() {
+    let of = |entry: &Value| json!({"dependencies": [entry, {"ref": "b", "dependsOn": ["c"]}]});
+    for (one, other) in [
+        (
+            json!({"ref": "a", "dependsOn": ["b"]}),
+            json!({"ref": "a", "dependsOn": "c"}),
+        ),
+        (
+            json!({"ref": "a", "note": "one"}),
+            json!({"ref": "a", "note": "two"}),
+        ),
+    ] {
+        let bom = merged(&[of(&one), of(&other)]);
+        let expected = json!([one, other, {"ref": "b", "dependsOn": ["c"]}]);
+        assert_eq!(bom["dependencies"], expected);
+    }
+    let (one, other) = (
+        json!({"ref": "a", "note": "one", "dependsOn": ["b"]}),
+        json!({"ref": "a", "note": "one", "dependsOn": ["c"]}),
+    );
+    let bom = merged(&[of(&one), of(&other)]);
+    let expected = json!({"ref": "a", "note": "one", "dependsOn": ["b", "c"]});
+    assert_eq!(bom["dependencies"][0], expected);
+}
+
 #[test]
 fn tools_of_both_forms_become_components() {
     let legacy = json!({"metadata": {"tools": [
