@@ -237,17 +237,12 @@ fn annotated(
     annotations: BTreeMap<String, String>,
 ) -> Result<(Verifier, Vec<Evidence>), EnvelopeError> {
     let mut annotations = annotations;
-    let verifier = match annotations.remove(CERTIFICATE) {
-        None => Verifier::Unnamed,
-        // cosign writes an empty chain where it has none.
-        Some(leaf) => {
-            let chain = annotations.remove(CHAIN).unwrap_or_default();
-            let certificates = [(leaf, CERTIFICATE), (chain, CHAIN)];
-            let mut all = Vec::new();
-            for (pem, name) in certificates {
-                all.extend(from_pem(&pem, name)?);
-            }
-            Verifier::Certificates(all)
+    let mut certificates = take_certificates(&mut annotations, CERTIFICATE)?;
+    let verifier = match certificates.is_empty() {
+        true => Verifier::Unnamed,
+        false => {
+            certificates.extend(take_certificates(&mut annotations, CHAIN)?);
+            Verifier::Certificates(certificates)
         }
     };
     let evidence = annotations.into_iter().map(|(name, value)| {
@@ -261,6 +256,23 @@ fn annotated(
         }
     });
     Ok((verifier, evidence.collect()))
+}
+
+/// The certificates of an annotation. One without any stays where it is, and is sealed
+/// again with the layer: cosign writes it empty where it has none, and reads it so
+/// (v3.1.2 `pkg/oci/internal/signature/layer.go`).
+fn take_certificates(
+    annotations: &mut BTreeMap<String, String>,
+    name: &'static str,
+) -> Result<Vec<Vec<u8>>, EnvelopeError> {
+    let certificates = match annotations.get(name) {
+        Some(pem) => from_pem(pem, name)?,
+        None => Vec::new(),
+    };
+    if !certificates.is_empty() {
+        annotations.remove(name);
+    }
+    Ok(certificates)
 }
 
 /// The certificates of an annotation, in DER; other text in it is passed over.
@@ -317,8 +329,12 @@ fn verifier(material: &mut Members<'_>) -> Result<Verifier, EnvelopeError> {
     }
     if let Some(chain) = material.take(CHAIN) {
         let chain = list(members(chain, CHAIN)?.take("certificates"), CHAIN)?;
-        let certificates = chain.into_iter().map(certificate).collect::<Result<_, _>>();
-        return certificates.map(Verifier::Certificates);
+        let certificates = chain.into_iter().map(certificate);
+        let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+        return match certificates.is_empty() {
+            true => Err(EnvelopeError::Missing(CHAIN)),
+            false => Ok(Verifier::Certificates(certificates)),
+        };
     }
     Ok(Verifier::Unnamed)
 }

@@ -113,6 +113,12 @@ fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {
     let mut annotate = |name: &str, value: String| {
         layer.descriptor.annotations.insert(name.to_owned(), value);
     };
+    // First, since one may be that of a certificate, left empty.
+    for evidence in &signed.evidence {
+        if let Evidence::Other { name, value } = evidence {
+            annotate(name, value.clone());
+        }
+    }
     annotate(SIGNATURE, signature);
     if let Verifier::Certificates(certificates) = &signed.verifier
         && let Some((leaf, issuers)) = certificates.split_first()
@@ -126,7 +132,7 @@ fn annotated(mut layer: Layer, signed: &Signed, signature: String) -> Layer {
         match evidence {
             Evidence::LogEntry(entry) => annotate(LOG_ENTRY, entry.clone()),
             Evidence::Timestamp(response) => annotate(TIMESTAMP, timestamp(response)),
-            Evidence::Other { name, value } => annotate(name, value.clone()),
+            Evidence::Other { .. } => {}
         }
     }
     layer

@@ -28,7 +28,7 @@ pub enum Verifier {
     Hint(String),
     /// A layer at a tag does not name the key.
     Unnamed,
-    /// X.509 certificates in DER: the leaf, then its issuers.
+    /// X.509 certificates in DER: the leaf, then its issuers. There is at least one.
     Certificates(Vec<Vec<u8>>),
 }
 

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::media_type;
+use super::seal::{CERTIFICATE, CHAIN};
 use super::*;
 use crate::oci::{Content, Descriptor, Digest, Manifest, MediaType};
 use crate::signature::{PublicKey, Signature};
@@ -298,6 +299,50 @@ fn what_was_sealed_opens_to_what_it_was() {
     }
 }
 
+/// cosign writes the annotations of a certificate and of its chain empty where it has
+/// none, and reads any certificate without PEM as none (v3.1.2 `pkg/oci/internal/signature`,
+/// `Cert`).
+#[test]
+fn an_empty_certificate_is_none_and_stays_as_it_is() {
+    let claim = image_claim();
+    let payload = Arc::new(claim.payload(Form::Tag).unwrap());
+    let signed = |verifier: Verifier| Signed {
+        claim: Arc::new(claim.clone()),
+        payload: Arc::clone(&payload),
+        signature: Signature::new(vec![1]),
+        verifier,
+        evidence: Vec::new(),
+    };
+    let leaf = rcgen::generate_simple_self_signed(vec!["r.io".to_owned()]).unwrap();
+    let certified = Verifier::Certificates(vec![leaf.cert.der().to_vec()]);
+    for (sealed_as, annotations) in [
+        (Verifier::Unnamed, &[CERTIFICATE, CHAIN][..]),
+        (Verifier::Unnamed, &[CERTIFICATE]),
+        (certified.clone(), &[CHAIN]),
+    ] {
+        let sealed = seal(&signed(sealed_as.clone()), Form::Tag, &members()).unwrap();
+        let SealedValue::Layer(mut layer) = sealed else {
+            panic!("{sealed:?}");
+        };
+        for name in annotations {
+            let annotations = &mut layer.descriptor.annotations;
+            annotations.insert((*name).to_owned(), String::new());
+        }
+        let opened = open(&SealedValue::Layer(layer.clone())).unwrap();
+        assert_eq!(opened.verifier, sealed_as);
+        let again = seal(&opened, Form::Tag, &members()).unwrap();
+        assert_eq!(again.descriptor(), &layer.descriptor);
+        // A certificate that is added to it takes the empty one's place.
+        let two = Verifier::Certificates(vec![leaf.cert.der().to_vec(); 2]);
+        let certified = Signed {
+            verifier: two.clone(),
+            ..opened
+        };
+        let again = seal(&certified, Form::Tag, &members()).unwrap();
+        assert_eq!(open(&again).unwrap().verifier, two);
+    }
+}
+
 #[test]
 fn both_forms_of_a_document_are_one_payload() {
     let claim = document_claim();
@@ -351,6 +396,9 @@ fn certificates_entries_and_unknown_members_of_bundles_are_kept() {
     let signed = open(&bundle(chain)).unwrap();
     let both = vec![vec![0x30, 0], vec![0x30, 1]];
     assert_eq!(signed.verifier, Verifier::Certificates(both));
+    let none = r#"{"x509CertificateChain":{"certificates":[]}}"#;
+    let error = open(&bundle(none)).err().unwrap();
+    assert_eq!(error.to_string(), "`x509CertificateChain` is missing");
 }
 
 #[test]
