@@ -1,15 +1,20 @@
 //! Timestamps: by every kind of key and in every form, for every cosign; and the
 //! authorities whose answers prove nothing.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha512};
 
 use crate::support::cosign::{Cosign, Printed, public_key};
 use crate::support::images::Image;
 use crate::support::needs::{Need, all_three, is_here};
-use crate::support::registry::{Action, Answer, Registry, When};
+use crate::support::registry::{Action, Answer, Registry, Stored, When};
 use crate::support::services::stand_in::StandIn;
 use crate::support::signer::{Config, Outcome, Signer};
-use crate::support::timestamp_authority::{Authority, Leaf, Recipe};
+use crate::support::timestamp_authority::{Authority, Leaf, Recipe, SHA512};
 use crate::support::witnesses::{Files, Listed, Role, Rule, Witness, Witnesses};
 
 const TIME: Witness = Witness::TimestampAuthority;
@@ -266,4 +271,78 @@ fn timestamps_of_authorities_without_urls_are_kept() {
     both.iter().for_each(|(front, _)| front.forget());
     signer.run().succeeded().says(&["Nothing to write"]);
     assert!(both.iter().all(|(front, _)| front.recorded().is_empty()));
+}
+
+/// Changes the annotations of the only layer at a tag, as another signer would have
+/// written them. `change` gets the bytes that a timestamp of the layer is about, too.
+fn edit(registry: &Registry, image: &Image, suffix: &str, change: impl Fn(&mut Value, &[u8])) {
+    const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+    let (repository, tag) = (image.repository(), image.attached(suffix));
+    let stored = registry.manifest(repository, &tag).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&stored.bytes).unwrap();
+    let layer = &mut manifest["layers"][0];
+    let signature = layer["annotations"][SIGNATURE].as_str().unwrap();
+    let stamped = match suffix {
+        "sig" => STANDARD.decode(signature).unwrap(),
+        _ => {
+            let digest = layer["digest"].as_str().unwrap();
+            registry.blob(repository, digest).unwrap().to_vec()
+        }
+    };
+    change(&mut layer["annotations"], &stamped);
+    let media_type = stored.media_type;
+    let bytes = manifest.to_string().into();
+    let digest = registry.store_manifest(repository, Stored { media_type, bytes });
+    registry.tag(repository, &tag, &digest);
+}
+
+/// A run is stamped by an authority, its layers are changed, and the next run finds
+/// nothing to do, nor anybody to ask.
+fn is_kept_with(change: impl Fn(&Authority, &mut Value, &[u8])) {
+    let authority = Arc::new(Authority::new());
+    let pem = authority.pem();
+    let answering = Arc::clone(&authority);
+    let front = StandIn::start(move |asked| {
+        let answer = answering.answer(&Recipe::of_query(&asked.body));
+        Answer::new(200).body("application/timestamp-reply", answer)
+    });
+    let url = format!("{}/timestamp", front.url());
+    let listed = Listed::new(Role::TimestampAuthority, url, pem);
+    let files = Files::of(&[listed], Rule::All);
+    let (registry, image) = seeded();
+    let signer = signer(&image, &registry, KEY, "legacy", &files);
+    signer.run().succeeded();
+    for suffix in ["sig", "att"] {
+        let change = |layer: &mut Value, stamped: &[u8]| change(&authority, layer, stamped);
+        edit(&registry, &image, suffix, change);
+    }
+    front.forget();
+    registry.forget_exchanges();
+    signer.run().succeeded().says(&["Nothing to write"]);
+    registry.stored_nothing();
+    assert!(front.recorded().is_empty(), "{:?}", front.recorded());
+}
+
+/// EVD-20, EVD-92: others choose the hash by which they ask.
+#[test]
+fn a_timestamp_of_others_by_sha_512_is_kept() {
+    is_kept_with(|authority, annotations, stamped| {
+        let recipe = Recipe {
+            hash: SHA512,
+            ..Recipe::new(Sha512::digest(stamped).to_vec())
+        };
+        let response = STANDARD.encode(authority.answer(&recipe));
+        let timestamp = json!({ "SignedRFC3161Timestamp": response }).to_string();
+        annotations["dev.sigstore.cosign/rfc3161timestamp"] = timestamp.into();
+    });
+}
+
+/// EVD-92: cosign writes the two annotations empty where it has no certificate.
+#[test]
+fn a_signature_with_an_empty_certificate_is_one_by_a_key() {
+    is_kept_with(|_, annotations, _| {
+        for name in ["certificate", "chain"] {
+            annotations[format!("dev.sigstore.cosign/{name}")] = "".into();
+        }
+    });
 }

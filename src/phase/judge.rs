@@ -12,16 +12,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::error::PhaseError;
-use super::evidence::{Lacking, Required, leaf, sha256};
+use super::evidence::{Lacking, Required, leaf};
 use super::open_keys::{Applicant, KeyRecord};
 use super::signatory::Signatory;
 use super::stated::Stated;
 use crate::attach::Candidate;
 use crate::envelope::{self, Evidence, Form, Verifier};
 use crate::keys::{self, Signer};
+use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::entry::LogEntry;
 use crate::proof::timestamp::{self, Stamped};
+use crate::proof::trust::root::TimestampAuthority;
 use crate::proof::trust::signing_config::Choice;
 use crate::witness::authority;
 
@@ -214,20 +216,16 @@ impl Signing {
         let Some(required) = required else {
             return Ok(weighed);
         };
-        let stamped = sha256(&stated.stamped(&standing.signature))?;
+        let stamped = stated.stamped(&standing.signature);
         let loggable = stated.loggable(standing, &self.record)?;
         let leaf = leaf(&standing.verifier);
         for evidence in &standing.evidence {
             match evidence {
                 Evidence::Timestamp(response) => {
-                    let stamped = Stamped::Sha256(&stamped);
                     let authorities = &required.root.timestamp_authorities;
-                    // Without a nonce: the question was another run's.
-                    let verified =
-                        timestamp::Timestamp::verify(response, stamped, None, authorities);
                     // EVD-26
                     let in_time = |time| leaf.as_ref().is_none_or(|leaf| leaf.is_valid_at(time));
-                    if let Ok(timestamp) = verified
+                    if let Some(timestamp) = verified(response, &stamped, authorities)?
                         && in_time(timestamp.time)
                     {
                         weighed.times.push(timestamp.time);
@@ -287,6 +285,27 @@ impl Weighed {
         let timestamps = self.timestamps.into_iter().filter(|_| !lacking.timestamps);
         entries.chain(timestamps).chain(self.others).collect()
     }
+}
+
+/// A timestamp that somebody stored with a signature, if one of `authorities` gave it for
+/// the `stamped` bytes.
+///
+/// # Errors
+/// On bytes that cannot be read.
+fn verified(
+    response: &[u8],
+    stamped: &Content,
+    authorities: &[TimestampAuthority],
+) -> Result<Option<timestamp::Timestamp>, PhaseError> {
+    // Whoever asked for it chose the hash (EVD-20).
+    let Ok(hash) = timestamp::imprint_hash(response) else {
+        return Ok(None);
+    };
+    let digest = &keys::digest_of(stamped, hash).map_err(PhaseError::Content)?;
+    // Without a nonce: the question was another run's.
+    let verified =
+        timestamp::Timestamp::verify(response, Stamped { hash, digest }, None, authorities);
+    Ok(verified.ok())
 }
 
 /// The other certificates of a signature, as far as they are some.

@@ -8,7 +8,7 @@ pub use super::trust::fuzzing::{signing_config, trusted_root};
 use super::certificate::Certificate;
 use super::chain::{self, Usage};
 use super::sct::Sct;
-use super::timestamp::{Stamped, Timestamp};
+use super::timestamp::{Stamped, Timestamp, digest, imprint_hash};
 use super::trust::Validity;
 use super::trust::root::TimestampAuthority;
 use crate::oci::fuzzing::assert_readable;
@@ -73,8 +73,11 @@ pub fn timestamp(data: &[u8]) {
             valid: Validity::default(),
             operator: None,
         };
-        let stamped = Stamped::Bytes(b"stamped");
-        match Timestamp::verify(data, stamped, None, &[authority]) {
+        let verified = imprint_hash(data).and_then(|hash| {
+            let digest = &digest(hash, b"stamped");
+            Timestamp::verify(data, Stamped { hash, digest }, None, &[authority])
+        });
+        match verified {
             Ok(timestamp) => assert!(timestamp.time.to_string().starts_with(time)),
             Err(error) => assert_readable(&error),
         }

@@ -19,13 +19,14 @@ mod signer;
 use bytes::Bytes;
 
 pub use error::{MAX_LENGTH, Reason, TimestampError};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use hash::digest;
 
 use super::certificate::Certificate;
 use super::der::{INTEGER, SEQUENCE, tagged};
 use super::trust::root::TimestampAuthority;
 use crate::signature::Hash;
 use cms::SignedData;
-use hash::digest;
 use info::Info;
 
 /// `AlgorithmIdentifier` of SHA-256, with the parameters that sigstore's clients
@@ -83,26 +84,44 @@ impl Query {
     }
 }
 
-/// The stamped bytes: the raw signature in `.sig` and in bundles, the whole envelope in
-/// `.att` (`spec/evidence.md`, "Timestamps").
+/// The digest of the stamped bytes, which are the raw signature in `.sig` and in bundles,
+/// the whole envelope in `.att` (`spec/evidence.md`, "Timestamps").
 #[derive(Clone, Copy)]
-pub enum Stamped<'a> {
-    Bytes(&'a [u8]),
-    /// All that is known is the SHA-256: no imprint of another hash fits it. Questions
-    /// of ours are about no other, and an envelope need not be read again for it.
-    Sha256(&'a [u8; 32]),
+pub struct Stamped<'a> {
+    /// That of the imprint, where an answer is found: see [`imprint_hash`].
+    pub hash: Hash,
+    pub digest: &'a [u8],
 }
 
-impl Stamped<'_> {
-    /// Whether an imprint is theirs. Where bytes are known, every hash of SHA-2 is
-    /// accepted: others choose theirs (EVD-20).
-    fn is(&self, hash: Hash, imprint: &[u8]) -> bool {
-        match (self, hash) {
-            (Self::Bytes(bytes), hash) => digest(hash, bytes) == imprint,
-            (Self::Sha256(digest), Hash::Sha256) => digest.as_slice() == imprint,
-            (Self::Sha256(_), _) => false,
+impl<'a> Stamped<'a> {
+    /// What questions of ours are about: an answer with another hash is to another one.
+    pub fn sha256(digest: &'a [u8; 32]) -> Self {
+        Self {
+            hash: Hash::Sha256,
+            digest,
         }
     }
+}
+
+/// The hash by which an answer names the stamped bytes. Others choose theirs (EVD-20), so
+/// that it has to be known before the bytes can be hashed. Nothing of the answer is
+/// verified.
+///
+/// # Errors
+/// On bytes that are no granted timestamp, and on a hash that is not accepted.
+pub fn imprint_hash(response: &[u8]) -> Result<Hash, TimestampError> {
+    read(response).map(|(_, info)| info.hash)
+}
+
+/// The signed data of an answer, and the content that is signed.
+fn read(response: &[u8]) -> Result<(SignedData<'_>, Info<'_>), TimestampError> {
+    if response.len() > MAX_LENGTH {
+        return Err(TimestampError::TooLong);
+    }
+    let token = response::token(response)?;
+    let signed = SignedData::read(token)?;
+    let info = Info::read(signed.content)?;
+    Ok((signed, info))
 }
 
 /// A timestamp that an authority of the trusted root gave.
@@ -137,16 +156,11 @@ impl Timestamp {
         nonce: Option<Nonce>,
         authorities: &[TimestampAuthority],
     ) -> Result<Self, TimestampError> {
-        if response.len() > MAX_LENGTH {
-            return Err(TimestampError::TooLong);
-        }
         // EVD-21: granted, one signer over a TSTInfo, imprint and nonce of the question,
         // and the signed attributes. The signer is looked for last (EVD-22 to EVD-25),
         // because that costs verifying signatures.
-        let token = response::token(response)?;
-        let signed = SignedData::read(token)?;
-        let info = Info::read(signed.content)?;
-        if !stamped.is(info.hash, info.imprint) {
+        let (signed, info) = read(response)?;
+        if (stamped.hash, stamped.digest) != (info.hash, info.imprint) {
             return Err(TimestampError::OtherMessage);
         }
         if nonce.is_some_and(|nonce| info.nonce != Some(&nonce.as_bytes()[..])) {

@@ -89,7 +89,7 @@ async fn stamp_by(
     }
     // Any authority of the trusted root may have signed, not only the one that was
     // asked: a trusted root need not say URLs.
-    let stamped = Stamped::Sha256(digest);
+    let stamped = Stamped::sha256(digest);
     let authorities = &root.timestamp_authorities;
     let timestamp = Timestamp::verify(&response.body, stamped, Some(nonce), authorities);
     let timestamp = timestamp.map_err(|error| fault(unproven(&response, action, &error)))?;

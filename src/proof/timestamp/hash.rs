@@ -30,7 +30,7 @@ pub(super) fn hash_of(algorithm: ObjectIdentifier) -> Result<Hash, TimestampErro
     Ok(*hash)
 }
 
-pub(super) fn digest(hash: Hash, bytes: &[u8]) -> Vec<u8> {
+pub(in crate::proof) fn digest(hash: Hash, bytes: &[u8]) -> Vec<u8> {
     match hash {
         Hash::Sha256 => Sha256::digest(bytes).to_vec(),
         Hash::Sha384 => Sha384::digest(bytes).to_vec(),

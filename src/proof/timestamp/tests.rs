@@ -1,11 +1,11 @@
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
 use super::super::chain::{ChainError, Usage};
 use super::super::trust::Validity;
 use super::*;
 use crate::support::timestamp_authority::{
-    Authority, CODE_SIGNING, DATA, Leaf, Named, Recipe, SHA1, SHA256 as SHA256_ID, TIME_STAMPING,
-    attribute, der,
+    Authority, CODE_SIGNING, DATA, Leaf, Named, Recipe, SHA1, SHA256 as SHA256_ID, SHA512,
+    TIME_STAMPING, attribute, der,
 };
 
 mod hostile;
@@ -50,8 +50,20 @@ fn verified_by(
     authority: &Authority,
     recipe: &Recipe,
 ) -> Result<Timestamp, TimestampError> {
-    let (stamped, nonce) = (Stamped::Bytes(MESSAGE), Nonce::of_random(NONCE));
-    Timestamp::verify(&authority.answer(recipe), stamped, Some(nonce), trusted)
+    let nonce = Some(Nonce::of_random(NONCE));
+    verify_bytes(&authority.answer(recipe), MESSAGE, nonce, trusted)
+}
+
+/// Verifies an answer about bytes, by the hash that it names them by.
+fn verify_bytes(
+    response: &[u8],
+    bytes: &[u8],
+    nonce: Option<Nonce>,
+    trusted: &[TimestampAuthority],
+) -> Result<Timestamp, TimestampError> {
+    let hash = imprint_hash(response)?;
+    let digest = &digest(hash, bytes);
+    Timestamp::verify(response, Stamped { hash, digest }, nonce, trusted)
 }
 
 fn at(text: &str) -> jiff::Timestamp {
@@ -93,8 +105,7 @@ fn a_right_answer_says_when_and_by_whom() {
         let mut recipe = recipe();
         recipe.certificates = authority.certificates[..certificates].to_vec();
         let answer = authority.answer(&recipe);
-        let (stamped, known) = (Stamped::Bytes(MESSAGE), [of(&authority)]);
-        let timestamp = Timestamp::verify(&answer, stamped, None, &known).unwrap();
+        let timestamp = verify_bytes(&answer, MESSAGE, None, &[of(&authority)]).unwrap();
         assert_eq!(timestamp.time, at("2030-06-01T12:00:00Z"));
         assert_eq!(timestamp.authority, "https://tsa.example/api");
         assert_eq!(timestamp.response, answer);
@@ -107,23 +118,35 @@ fn a_right_answer_says_when_and_by_whom() {
     verified(&authority, &recipe).unwrap();
 }
 
+/// EVD-20: of our own questions by SHA-256 alone.
 #[test]
-fn what_was_stamped_may_be_known_by_its_digest_alone() {
+fn an_answer_is_about_the_digest_that_was_asked_by_its_hash() {
     let authority = Authority::new();
-    let digest = Sha256::digest(MESSAGE).into();
-    let verify = |stamped: Stamped<'_>| {
-        Timestamp::verify(
-            &authority.answer(&recipe()),
-            stamped,
-            None,
-            &[of(&authority)],
-        )
+    let (right, wrong) = (Sha256::digest(MESSAGE).into(), [0; 32]);
+    let sha512 = Sha512::digest(MESSAGE).to_vec();
+    let of_others = Recipe {
+        hash: SHA512,
+        imprint: sha512.clone(),
+        ..recipe()
     };
-    assert!(verify(Stamped::Sha256(&digest)).is_ok());
-    assert!(verify(Stamped::Bytes(MESSAGE)).is_ok());
-    for other in [Stamped::Sha256(&[0; 32]), Stamped::Bytes(b"other")] {
-        let error = verify(other).unwrap_err();
-        assert!(matches!(error, TimestampError::OtherMessage), "{error}");
+    let by_sha512 = Stamped {
+        hash: Hash::Sha512,
+        digest: &sha512,
+    };
+    for (recipe, stamped, holds) in [
+        (recipe(), Stamped::sha256(&right), true),
+        (recipe(), Stamped::sha256(&wrong), false),
+        (recipe(), by_sha512, false),
+        (of_others.clone(), by_sha512, true),
+        (of_others, Stamped::sha256(&right), false),
+    ] {
+        let answer = authority.answer(&recipe);
+        let verified = Timestamp::verify(&answer, stamped, None, &[of(&authority)]);
+        match verified {
+            Ok(_) => assert!(holds),
+            Err(TimestampError::OtherMessage) => assert!(!holds),
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

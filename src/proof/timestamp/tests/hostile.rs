@@ -121,7 +121,7 @@ fn certificates_that_are_none_are_refused() {
 #[test]
 fn lengths_that_are_lies_are_refused() {
     let known = [of(&Authority::new())];
-    let check = |bytes: &[u8]| Timestamp::verify(bytes, Stamped::Bytes(MESSAGE), None, &known);
+    let check = |bytes: &[u8]| verify_bytes(bytes, MESSAGE, None, &known);
     for bytes in [
         &[][..],
         &[0x30],

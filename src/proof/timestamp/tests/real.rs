@@ -11,7 +11,7 @@ macro_rules! real {
 }
 
 fn verify(response: &[u8], authority: TimestampAuthority) -> Result<Timestamp, TimestampError> {
-    Timestamp::verify(response, Stamped::Bytes(MESSAGE), None, &[authority])
+    verify_bytes(response, MESSAGE, None, &[authority])
 }
 
 /// EVD-21
@@ -24,8 +24,7 @@ fn answers_of_sigstores_authority_hold() {
         real!("sigstore/with-certificate.tsr"),
     ] {
         let known = [trusted(chain.clone())];
-        let stamped = Stamped::Bytes(MESSAGE);
-        let verify = |nonce| Timestamp::verify(response, stamped, Some(nonce), &known);
+        let verify = |nonce| verify_bytes(response, MESSAGE, Some(nonce), &known);
         let timestamp = verify(nonce).unwrap();
         assert_eq!(timestamp.time, at("2026-11-27T08:42:11Z"));
         let error = verify(Nonce::of_random(7)).unwrap_err();
@@ -43,14 +42,14 @@ fn answers_of_sigstores_authority_hold() {
 #[test]
 fn an_answer_of_another_version_of_it_holds_in_its_time() {
     let response = real!("sigstore-go/response.tsr");
-    let stamped = Stamped::Bytes(real!("sigstore-go/signature"));
+    let signature = real!("sigstore-go/signature");
     let mut known = trusted(certificates(real!("sigstore-go/chain.pem")));
     known.valid.start = Some(at("2026-06-04T12:43:29.186617431Z"));
     known.valid.end = Some(at("2026-06-04T18:43:29.186617501Z"));
-    let timestamp = Timestamp::verify(response, stamped, None, std::slice::from_ref(&known));
+    let timestamp = verify_bytes(response, signature, None, std::slice::from_ref(&known));
     assert_eq!(timestamp.unwrap().time, at("2026-06-04T17:43:29Z"));
     known.valid.end = Some(at("2026-06-04T17:43:28Z"));
-    let error = Timestamp::verify(response, stamped, None, &[known]).unwrap_err();
+    let error = verify_bytes(response, signature, None, &[known]).unwrap_err();
     assert!(matches!(error, TimestampError::Outside(_)), "{error}");
 }
 
@@ -103,7 +102,7 @@ fn a_refusal_says_why() {
 #[test]
 fn no_changed_byte_is_taken_for_another_answer() {
     let known = [trusted(certificates(real!("sigstore/chain.pem")))];
-    let check = |bytes: &[u8]| Timestamp::verify(bytes, Stamped::Bytes(MESSAGE), None, &known);
+    let check = |bytes: &[u8]| verify_bytes(bytes, MESSAGE, None, &known);
     for response in [
         real!("sigstore/without-certificate.tsr"),
         real!("sigstore/with-certificate.tsr"),
