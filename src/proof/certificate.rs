@@ -17,7 +17,7 @@ use pkcs8::spki::SubjectPublicKeyInfoRef;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::der::{is_field, next, parts, whole};
+use super::der::{has_number, next, parts, whole};
 use super::key::{KeyProblem, VerifyingKey};
 use crate::signature::{Hash, PublicKey};
 
@@ -36,7 +36,7 @@ const SIGNS_CERTIFICATES: u8 = 0x04;
 
 /// Tags in a `TBSCertificate` (section 4.1), both EXPLICIT.
 const VERSION: u8 = 0;
-const EXTENSIONS: u8 = 3;
+pub(super) const EXTENSIONS: u8 = 3;
 
 /// The longest certificate, in bytes, and the longest file of them (EVD-5). The
 /// public instance's have under 1 KB.
@@ -152,7 +152,7 @@ impl Certificate {
     /// On files without a certificate, with a malformed one, and with more than
     /// [`MAX_COUNT`].
     pub fn from_file(file: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        if !is_pem(file) {
+        if !has_pem(file) {
             return match file.first() {
                 Some(&super::der::SEQUENCE) => Ok(vec![Self::from_der(file)?]),
                 _ => Err(CertificateError::Absent),
@@ -362,7 +362,7 @@ impl Fields {
     fn read(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Self, Error> {
         let mut first = next(inner)?;
         let mut version = 1;
-        if is_field(&first, VERSION) {
+        if has_number(&first, VERSION) {
             // RFC 5280 counts versions from 0, and leaves the first one out.
             version = match u8::from_der(first.value())? {
                 found @ 0..=2 => found.saturating_add(1),
@@ -417,7 +417,7 @@ fn extensions(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Vec<Extension>
     let mut found: Vec<Extension> = Vec::new();
     while !inner.is_finished() {
         let field = next(inner)?;
-        if !is_field(&field, EXTENSIONS) {
+        if !has_number(&field, EXTENSIONS) {
             continue;
         }
         let mut list = parts(AnyRef::from_der(field.value())?)?;
@@ -471,7 +471,7 @@ fn time(validity: &mut SliceReader<'_>) -> Result<Timestamp, Error> {
 
 /// Whether a file holds PEM of any kind, so that a key in place of a certificate is
 /// named as the absence of one, and not as malformed DER.
-fn is_pem(file: &[u8]) -> bool {
+fn has_pem(file: &[u8]) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
     file.windows(BEGIN.len()).any(|window| window == BEGIN)
 }

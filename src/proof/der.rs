@@ -36,8 +36,13 @@ pub(super) fn whole<'a>(parts: &mut SliceReader<'a>) -> Result<&'a [u8], Error> 
 
 /// Whether a value has the tag `[number]`, primitive or constructed: with IMPLICIT
 /// the form is that of the type behind the tag, which callers know.
-pub(super) fn is_field(value: &AnyRef<'_>, number: u8) -> bool {
+pub(super) fn has_number(value: &AnyRef<'_>, number: u8) -> bool {
     matches!(value.tag(), Tag::ContextSpecific { number: found, .. } if found == TagNumber(number.into()))
+}
+
+/// Whether a value has the tag `[number]`, and is made of others (constructed).
+pub(super) fn is_constructed(value: &AnyRef<'_>, number: u8) -> bool {
+    has_number(value, number) && value.tag().is_constructed()
 }
 
 /// A value of these parts, which are DER already; the length is as short as DER

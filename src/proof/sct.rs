@@ -14,14 +14,13 @@ use pkcs8::ObjectIdentifier;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, SliceReader};
 
-use super::certificate::Certificate;
-use super::der::{SEQUENCE, is_field, next, parts, tagged, whole};
+use super::certificate::{Certificate, EXTENSIONS};
+use super::der::{SEQUENCE, has_number, next, parts, tagged, whole};
 use super::key::{KeyKind, VerifyingKey};
 use super::trust::root::LogKey;
 use crate::signature::Hash;
 
 const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
-const EXTENSIONS: u8 = 3;
 /// The tag of the extensions: `[3]`, constructed.
 const EXTENSIONS_TAG: u8 = 0xa3;
 /// The only version that there is (RFC 6962, section 3.2).
@@ -207,7 +206,7 @@ fn without_promises(signed: &[u8]) -> Result<Vec<u8>, Error> {
     while !fields.is_finished() {
         let field = whole(&mut fields)?;
         let value = AnyRef::from_der(field)?;
-        if !is_field(&value, EXTENSIONS) {
+        if !has_number(&value, EXTENSIONS) {
             kept.push(field.to_vec());
             continue;
         }

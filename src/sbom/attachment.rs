@@ -3,12 +3,12 @@
 //! Cosign's readers take a tag with exactly one layer, so one document stands
 //! for all: see `spec/sbom.md`, "Attachments".
 
-use crate::envelope::media_type;
 use std::collections::HashSet;
 
 use super::cyclonedx::{self, Bom};
 use super::documents::{Document, SbomFormat};
 use super::error::SbomError;
+use crate::envelope::media_type;
 use crate::oci::{Content, Digest, MediaType};
 
 /// The most bytes of CycloneDX documents that are merged: merging is done in

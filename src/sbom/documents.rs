@@ -10,7 +10,6 @@
 //! The `tar` crate finds the entries and nothing more (`raw`): which extended headers
 //! count, and what is doubtful, is decided in `extended` and `header`.
 
-use crate::envelope::media_type;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read};
@@ -25,6 +24,7 @@ use super::json::{Remarks, Validator};
 use super::keep::DocumentKeeper;
 use super::label::SbomLayer;
 use super::layer::{LayerLimits, Metered, verify_blob};
+use crate::envelope::media_type;
 use crate::oci::{Content, MediaType};
 
 /// The formats of the buildpack spec.

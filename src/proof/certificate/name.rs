@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use pkcs8::ObjectIdentifier;
 use pkcs8::der::{AnyRef, Decode as _, Error, Reader as _, Tag, Tagged as _};
 
-use crate::proof::der::{is_field, next, parts};
+use crate::proof::der::{has_number, next, parts};
 
 /// The tags of a `GeneralName`.
 const OTHER: u8 = 0;
@@ -48,11 +48,11 @@ pub(super) fn names(value: AnyRef<'_>) -> Result<Vec<Name>, Error> {
 
 fn name(value: AnyRef<'_>) -> Result<Name, Error> {
     Ok(match value {
-        value if is_field(&value, EMAIL) => Name::Email(ascii(value)?),
-        value if is_field(&value, DNS) => Name::Dns(ascii(value)?),
-        value if is_field(&value, URI) => Name::Uri(ascii(value)?),
-        value if is_field(&value, ADDRESS) => Name::Address(address(value)?),
-        value if is_field(&value, OTHER) => other(value)?,
+        value if has_number(&value, EMAIL) => Name::Email(ascii(value)?),
+        value if has_number(&value, DNS) => Name::Dns(ascii(value)?),
+        value if has_number(&value, URI) => Name::Uri(ascii(value)?),
+        value if has_number(&value, ADDRESS) => Name::Address(address(value)?),
+        value if has_number(&value, OTHER) => other(value)?,
         _ => Name::Unread,
     })
 }

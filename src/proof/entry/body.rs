@@ -173,7 +173,7 @@ pub(super) fn check_v1(
                 // cosign compares this hash alone (v3.1.2 `pkg/cosign/verify.go`).
                 && signature.hash == Hash::Sha256
                 && is_base64(&spec.signature.content, signature.signature.as_bytes())
-                && is_pem(&spec.signature.public_key.content, &signature.verifier)
+                && is_pem_of(&spec.signature.public_key.content, &signature.verifier)
         }
         SignedMessage::Envelope { envelope, payload } => {
             let body: CanonicalBody<DsseSpec> = read(body, kind)?;
@@ -189,7 +189,7 @@ pub(super) fn check_v1(
                 && is_envelope
                 && body.spec.payload_hash.is(&sha256_hex(payload)?)
                 && is_base64(&only.signature, signature.signature.as_bytes())
-                && is_pem(&only.verifier, &signature.verifier)
+                && is_pem_of(&only.verifier, &signature.verifier)
         }
     };
     is_ours.then_some(()).ok_or(EntryError::Other)
@@ -228,7 +228,7 @@ fn is_base64(text: &str, bytes: &[u8]) -> bool {
 
 /// Whether base64 of PEM is that of the verifier. The lines of a PEM may end
 /// otherwise, so that its content is compared: the key's own DER, or the certificate's.
-fn is_pem(text: &str, verifier: &EntryVerifier) -> bool {
+fn is_pem_of(text: &str, verifier: &EntryVerifier) -> bool {
     let (kind, der) = match &verifier.certificate {
         Some(certificate) => (SectionKind::Certificate, certificate.as_der()),
         None => (SectionKind::PublicKey, verifier.key.public_key().as_der()),

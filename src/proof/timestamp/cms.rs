@@ -5,15 +5,17 @@
 //! refused: timestamp-server and OpenSSL write DER throughout.
 
 use pkcs8::ObjectIdentifier;
-use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
+use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
 use super::error::TimestampError;
 use super::hash::hash_of;
-use crate::proof::der::{next, parts, tagged, whole};
+use crate::proof::der::{is_constructed, next, parts, tagged, whole};
 use crate::signature::Hash;
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+/// The type of a content that is a time (RFC 3161, section 2.4.2).
+pub(super) const TST_INFO: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const SET: u8 = 0x31;
 
 /// All versions of `SignedData`: they say which kinds of certificates and signers may
@@ -79,12 +81,12 @@ impl<'a> SignedData<'a> {
         let hashes = algorithms(next(&mut signed)?)?;
         let content = content(next(&mut signed)?)?;
         let (mut certificates, mut part) = (Vec::new(), next(&mut signed)?);
-        if is_part(&part, 0) {
+        if is_constructed(&part, 0) {
             certificates = self::certificates(part.value())?;
             part = next(&mut signed)?;
         }
         // Lists of revoked certificates: nobody reads them for a past time.
-        if is_part(&part, 1) {
+        if is_constructed(&part, 1) {
             part = next(&mut signed)?;
         }
         signed.finish()?;
@@ -164,7 +166,7 @@ impl<'a> SignerInfo<'a> {
         name.finish()?;
         let hash = hash_of(algorithm(next(&mut info)?)?)?;
         let attributes = next(&mut info)?;
-        if !is_part(&attributes, 0) {
+        if !is_constructed(&attributes, 0) {
             // Without attributes the signature would be over the content itself, which
             // section 5.3 allows for plain data alone.
             return Err(TimestampError::Attribute("messageDigest"));
@@ -174,7 +176,7 @@ impl<'a> SignerInfo<'a> {
         let signature = next(&mut info)?;
         signature.tag().assert_eq(Tag::OctetString)?;
         // Unsigned attributes: anybody's, and passed over.
-        if !info.is_finished() && !is_part(&next(&mut info)?, 1) {
+        if !info.is_finished() && !is_constructed(&next(&mut info)?, 1) {
             return Err(TimestampError::Malformed);
         }
         info.finish()?;
@@ -249,15 +251,6 @@ fn algorithms(set: AnyRef<'_>) -> Result<Vec<Hash>, TimestampError> {
     Ok(hashes)
 }
 
-/// Whether a value has the tag `[number]`, and is made of others (constructed).
-pub(super) fn is_part(value: &AnyRef<'_>, number: u32) -> bool {
-    let tag = Tag::ContextSpecific {
-        constructed: true,
-        number: TagNumber(number),
-    };
-    value.tag() == tag
-}
-
 /// The identifier of an `AlgorithmIdentifier`. Those that are used here have no
 /// parameters, or NULL.
 pub(super) fn algorithm(algorithm: AnyRef<'_>) -> Result<ObjectIdentifier, TimestampError> {
@@ -282,9 +275,9 @@ pub(super) fn integer(value: AnyRef<'_>) -> Result<&[u8], TimestampError> {
 }
 
 /// The value inside the next one, which has the tag `[number]`, EXPLICIT.
-fn field<'a>(parts: &mut SliceReader<'a>, number: u32) -> Result<AnyRef<'a>, TimestampError> {
+fn field<'a>(parts: &mut SliceReader<'a>, number: u8) -> Result<AnyRef<'a>, TimestampError> {
     let outer = next(parts)?;
-    match is_part(&outer, number) {
+    match is_constructed(&outer, number) {
         true => Ok(AnyRef::from_der(outer.value())?),
         false => Err(TimestampError::Malformed),
     }

@@ -8,10 +8,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pkcs8::der::{AnyRef, Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
-use super::cms::{algorithm, id, integer, is_part};
+use super::cms::{algorithm, id, integer};
 use super::error::TimestampError;
 use super::hash::hash_of;
-use crate::proof::der::{next, parts, whole};
+use crate::proof::der::{is_constructed, next, parts, whole};
 use crate::signature::Hash;
 
 /// A `TSTInfo`.
@@ -66,8 +66,8 @@ fn nonce(mut rest: SliceReader<'_>) -> Result<Option<&[u8]>, TimestampError> {
                 nonce = Some(part.value());
                 3
             }
-            _ if is_part(&part, 0) => 4,
-            _ if is_part(&part, 1) => 5,
+            _ if is_constructed(&part, 0) => 4,
+            _ if is_constructed(&part, 1) => 5,
             _ => return Err(TimestampError::Malformed),
         };
         if rank <= last {

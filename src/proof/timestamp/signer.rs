@@ -10,18 +10,17 @@ use pkcs8::ObjectIdentifier;
 use pkcs8::der::asn1::UtcTime;
 use pkcs8::der::{AnyRef, Reader as _, Tag, Tagged as _};
 
-use super::cms::{SignedData, SignerInfo, algorithm, integer, is_part};
+use super::cms::{SignedData, SignerInfo, TST_INFO, algorithm, integer};
 use super::error::TimestampError;
 use super::hash::{digest, hash_of};
 use super::info;
 use crate::proof::certificate::Certificate;
 use crate::proof::chain::{self, Usage};
-use crate::proof::der::{next, parts};
+use crate::proof::der::{is_constructed, next, parts};
 use crate::proof::trust::root::TimestampAuthority;
 use crate::signature::Hash;
 use crate::signature::oid::RSA;
 
-const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
@@ -200,7 +199,7 @@ impl<'a> CertificateId<'a> {
         // One name, `directoryName`.
         let mut names = parts(names)?;
         let name = next(&mut names)?;
-        let is_issuer = is_part(&name, 4) && name.value() == certificate.issuer();
+        let is_issuer = is_constructed(&name, 4) && name.value() == certificate.issuer();
         Ok(is_issuer && names.is_finished() && serial == certificate.serial())
     }
 }
