@@ -35,6 +35,7 @@ const MOST: usize = 32;
 /// A promise of a log that it will show a certificate, not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sct {
+    /// SHA-256 of the log's key.
     log: [u8; 32],
     /// Since 1970.
     milliseconds: u64,
@@ -54,33 +55,40 @@ pub enum SctError {
     Malformed,
     #[error("the certificate has more than {MOST} signed certificate timestamps")]
     TooMany,
-    #[error(
-        "no certificate transparency log that is trusted has signed a timestamp of the certificate"
-    )]
+    #[error("no log of the trusted root promised to show the certificate")]
     Untrusted,
 }
 
 debug_as_display!(SctError);
 
-/// Looks for a promise that one of `logs` made about `certificate`, which `issuer`
-/// issued, at a time when the log's key was valid.
+/// Looks for a promise that one of `logs` made about `certificate`, which one of `issuers`
+/// issued, at a time when the log's key was valid. One promise is enough, as for cosign.
+///
+/// A promise covers the issuer's key. Several certificates of a chain may have the
+/// issuer's name, with another key in each; those of another name are passed over.
 ///
 /// # Errors
 /// If there is none.
 pub fn check(
     certificate: &Certificate,
-    issuer: &Certificate,
+    issuers: &[Certificate],
     logs: &[LogKey],
 ) -> Result<(), SctError> {
-    let promises = Sct::embedded(certificate)?;
-    let holds = |promise: &Sct, log: &LogKey| {
-        let is_in_time = promise.time().is_some_and(|time| log.valid.contains(time));
-        is_in_time && promise.holds(&log.key, certificate, issuer)
+    let issuers = issuers.iter();
+    let issuers = issuers.filter(|one| one.subject() == certificate.issuer());
+    let issuers: Vec<_> = issuers.collect();
+    let holds = |promise: &Sct| {
+        let has_made_it = |log: &&LogKey| {
+            let time = promise.time();
+            log.id == promise.log && time.is_some_and(|time| log.valid.contains(time))
+        };
+        let mut logs = logs.iter().filter(has_made_it);
+        logs.any(|log| {
+            let mut issuers = issuers.iter();
+            issuers.any(|issuer| promise.holds(&log.key, certificate, issuer))
+        })
     };
-    let mut pairs = promises
-        .iter()
-        .flat_map(|promise| logs.iter().map(move |log| (promise, log)));
-    match pairs.any(|(promise, log)| holds(promise, log)) {
+    match Sct::embedded(certificate)?.iter().any(holds) {
         true => Ok(()),
         false => Err(SctError::Untrusted),
     }
@@ -116,11 +124,6 @@ impl Sct {
             true => Err(SctError::Absent),
             false => Ok(found),
         }
-    }
-
-    /// The log: SHA-256 of its key.
-    pub fn log(&self) -> &[u8; 32] {
-        &self.log
     }
 
     /// When the log made the promise; none if no calendar has that day.

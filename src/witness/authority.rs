@@ -21,7 +21,7 @@ use crate::http::{Client, Method, Redacted, Redirects, Request, Response, Trust}
 use crate::oci::Content;
 use crate::proof::certificate::{Certificate, CertificateError, MAX_COUNT};
 use crate::proof::chain::{self, ChainError, Usage};
-use crate::proof::sct::{Sct, SctError};
+use crate::proof::sct::{self, SctError};
 use crate::proof::trust::root::{CertificateAuthority, TrustedRoot};
 use crate::proof::trust::signing_config::Service;
 use crate::service::{ServiceError, ServiceName, Trouble, said};
@@ -55,8 +55,6 @@ enum Worthless {
     Chain(ChainError),
     #[error(transparent)]
     Promise(#[from] SctError),
-    #[error("no log of the trusted root promised to show the certificate")]
-    OtherLog,
 }
 
 debug_as_display!(Worthless);
@@ -276,7 +274,7 @@ fn issuer<'a>(
 }
 
 /// Some log of the trusted root has promised to show the certificate, if it has
-/// logs at all (EVD-64). One promise is enough, as for cosign.
+/// logs at all (EVD-64).
 fn check_promises(
     leaf: &Certificate,
     chain: &[Certificate],
@@ -285,26 +283,7 @@ fn check_promises(
     if root.ct_logs.is_empty() {
         return Ok(());
     }
-    let promises = Sct::embedded(leaf)?;
-    // A promise covers the issuer's key. Several certificates of the chain may have
-    // the issuer's name, with another key in each.
-    let issuers = chain.iter().filter(|one| one.subject() == leaf.issuer());
-    let issuers: Vec<_> = issuers.collect();
-    let holds = |promise: &Sct| {
-        let logs = root.ct_logs.iter();
-        let mut logs = logs.filter(|log| {
-            let time = promise.time();
-            log.id == promise.log() && time.is_some_and(|time| log.valid.contains(time))
-        });
-        logs.any(|log| {
-            let mut issuers = issuers.iter();
-            issuers.any(|issuer| promise.holds(&log.key, leaf, issuer))
-        })
-    };
-    match promises.iter().any(holds) {
-        true => Ok(()),
-        false => Err(Worthless::OtherLog),
-    }
+    Ok(sct::check(leaf, chain, &root.ct_logs)?)
 }
 
 #[cfg(test)]

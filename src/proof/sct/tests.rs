@@ -71,17 +71,17 @@ fn the_promise_of_the_public_log_holds() {
     };
     let time = promise.time().unwrap();
     assert_eq!(time, "2023-04-18T17:45:12.010Z".parse().unwrap());
-    assert_eq!(promise.log(), &key(CTFE_2022).public_key().sha256());
+    assert_eq!(promise.log, key(CTFE_2022).public_key().sha256());
     assert!(promise.holds(&key(CTFE_2022), &leaf, &issuer));
 }
 
 /// EVD-4
-/// EVD-4
 #[test]
 fn a_promise_counts_if_the_trusted_root_has_its_log_at_that_time() {
     let (leaf, issuer) = (certificate(LEAF), certificate(INTERMEDIATE));
+    let issuers = [issuer.clone()];
     let logs = TrustedRoot::parse(TRUSTED_ROOT).unwrap().ct_logs;
-    assert_eq!(check(&leaf, &issuer, &logs), Ok(()));
+    assert_eq!(check(&leaf, &issuers, &logs), Ok(()));
     let index = logs
         .iter()
         .position(|log| log.key == key(CTFE_2022))
@@ -91,7 +91,7 @@ fn a_promise_counts_if_the_trusted_root_has_its_log_at_that_time() {
         let mut logs = logs.clone();
         logs[index].valid.start = Some(start);
         logs[index].valid.end = Some(end);
-        check(&leaf, &issuer, &logs)
+        check(&leaf, &issuers, &logs)
     };
     let moment = jiff::SignedDuration::from_millis(1);
     assert_eq!(with_times(promised, promised), Ok(()));
@@ -105,8 +105,16 @@ fn a_promise_counts_if_the_trusted_root_has_its_log_at_that_time() {
     );
     let mut others = logs.clone();
     others.remove(index);
-    assert_eq!(check(&leaf, &issuer, &others), Err(SctError::Untrusted));
-    assert_eq!(check(&issuer, &issuer, &logs), Err(SctError::Absent));
+    assert_eq!(check(&leaf, &issuers, &others), Err(SctError::Untrusted));
+    let mut others = logs.clone();
+    others[index].id = vec![0; 32];
+    assert_eq!(check(&leaf, &issuers, &others), Err(SctError::Untrusted));
+    // The issuer's name alone does not make an issuer, and another's does not harm.
+    let root = certificate(ROOT);
+    let with_root = [root.clone(), issuer.clone()];
+    assert_eq!(check(&leaf, &with_root, &logs), Ok(()));
+    assert_eq!(check(&leaf, &[root], &logs), Err(SctError::Untrusted));
+    assert_eq!(check(&issuer, &issuers, &logs), Err(SctError::Absent));
 }
 
 #[test]
