@@ -2,7 +2,7 @@
 //! says so, and the next run finds out.
 
 use super::{KEY, seeded, signatures};
-use crate::support::registry::{Action, When};
+use crate::support::registry::{Action, Answer, When};
 use crate::support::signer::{Config, Signer};
 
 /// SIG-18: the registry stores the manifest, and its answer is too long to read.
@@ -59,4 +59,32 @@ fn a_manifest_that_was_sent_once_counts_although_the_next_attempt_finds_nobody()
     let signer = Signer::of(&image, registry.host()).config(config);
     let signer = signer.arguments(&["-retry-budget", "2s"]);
     signer.run().ended_with(117).says(&["published in part"]);
+}
+
+/// SIG-18, WIRE-51: the registry stores the manifest and answers with a status that
+/// leaves that open; then it is not there any more.
+#[test]
+fn a_manifest_that_is_stored_counts_whichever_status_leaves_that_open() {
+    for status in [408, 425, 499, 503] {
+        let (registry, image, signer) = seeded();
+        let place = format!("/manifests/{}", image.attached("sig"));
+        registry.inject(
+            When::first("PUT", place.clone()),
+            Action::change(move |answer| answer.status = status),
+        );
+        registry.inject(When::every("GET", place).after(1), Action::status(501));
+        let run = signer.run();
+        assert_eq!(run.code, Some(117), "{status}: {}", run.stdout);
+        assert_eq!(signatures(&registry, &image), 1);
+    }
+}
+
+/// SIG-18: a registry that wants to be left alone has refused the manifest for now.
+#[test]
+fn a_manifest_that_is_wanted_in_an_hour_was_not_stored() {
+    let (registry, image, signer) = seeded();
+    let later = Answer::new(429).with("retry-after", "3600");
+    registry.inject(When::every("PUT", ".sig"), Action::Answer(later));
+    signer.run().ended_with(111).says(&["asks to wait 3600 s"]);
+    assert_eq!(signatures(&registry, &image), 0);
 }

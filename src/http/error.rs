@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use reqwest::StatusCode;
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
+use super::message::is_refusal;
 use super::reach::{Astray, Inward};
 use super::redact::RedactedUrl;
 use super::roots::{LazyRoots, Roots};
@@ -124,10 +126,10 @@ pub enum HttpError {
     #[error("`{url}` is not asked: another host leads there, and its name stands for {address}")]
     Inward { url: RedactedUrl, address: IpAddr },
     /// The last of the answers that may get better, when the budget was spent.
-    #[error("`{url}` answered {status} to {}{answer}", each(*attempts))]
+    #[error("`{url}` answered {} to {}{answer}", status.as_u16(), each(*attempts))]
     Overloaded {
         url: RedactedUrl,
-        status: u16,
+        status: StatusCode,
         attempts: u32,
         answer: String,
     },
@@ -135,7 +137,11 @@ pub enum HttpError {
     NotAHost { host: Registry },
     /// A `Retry-After` that ends after the run (case 16).
     #[error("`{url}` asks to wait {0} s, longer than this run may take", wait.as_secs())]
-    WaitTooLong { url: RedactedUrl, wait: Duration },
+    WaitTooLong {
+        url: RedactedUrl,
+        status: StatusCode,
+        wait: Duration,
+    },
 }
 
 debug_as_display!(HttpError);
@@ -225,13 +231,14 @@ impl HttpError {
             | Self::Redirect { .. }
             | Self::Inward { .. }
             | Self::NotAHost { .. } => true,
-            Self::Overloaded { status, .. } => *status == 429,
+            Self::Overloaded { status, .. } | Self::WaitTooLong { status, .. } => {
+                is_refusal(*status)
+            }
             Self::Broken { .. }
             | Self::Nonsense { .. }
             | Self::OutOfTime { .. }
             | Self::Silence { .. }
-            | Self::TooLarge { .. }
-            | Self::WaitTooLong { .. } => false,
+            | Self::TooLarge { .. } => false,
         }
     }
 
@@ -240,11 +247,14 @@ impl HttpError {
     /// [undone](Self::is_undone).
     pub(super) fn after_doubt(self) -> Self {
         match &self {
+            // It leaves that open by itself.
+            _ if !self.is_undone() => self,
             Self::Connect { url, .. }
             | Self::Descriptors { url }
             | Self::Dns { url, .. }
             | Self::Proxy { url, .. }
             | Self::Overloaded { url, .. }
+            | Self::WaitTooLong { url, .. }
             | Self::GivenUp { url, .. } => Self::Broken {
                 url: url.clone(),
                 source: self.into(),

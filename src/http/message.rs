@@ -203,3 +203,14 @@ pub fn is_passing(status: StatusCode) -> bool {
         408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 520..=524
     )
 }
+
+/// Whether a host that answers so surely did not carry out the request (WIRE-51).
+/// 408, 425, 499 and what a server or gateway says of its own failure leave that
+/// open; "Not implemented" does not.
+pub fn is_refusal(status: StatusCode) -> bool {
+    match status.as_u16() {
+        408 | 425 | 499 => false,
+        501 => true,
+        status => (300..500).contains(&status),
+    }
+}

@@ -40,7 +40,7 @@ use url::Url;
 pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
-pub use message::{Keep, Leash, Redirects, Replay, Request, Response, is_passing};
+pub use message::{Keep, Leash, Redirects, Replay, Request, Response, is_passing, is_refusal};
 pub use own_tls::{OwnTls, UnfitTls};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};

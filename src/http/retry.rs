@@ -10,7 +10,7 @@ use tracing::warn;
 use super::error::HttpError;
 use super::host::{Host, LastFailure};
 use super::redact::Redacted;
-use super::{Leash, Replay, Request, Response};
+use super::{Leash, Replay, Request, Response, is_refusal};
 
 /// The longest first wait; it doubles with each attempt, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -64,7 +64,7 @@ impl PassingFailure {
     /// Whether the host surely did not carry out the request.
     pub(super) fn is_undone(&self) -> bool {
         match self {
-            Self::Answer(_) => self.is_complaint(),
+            Self::Answer(response) => is_refusal(response.status),
             Self::Error(error) => error.is_undone(),
         }
     }
@@ -188,11 +188,12 @@ fn give_up(failure: PassingFailure, attempts: u32, asked: Option<Duration>) -> H
         (PassingFailure::Error(error), _) => error,
         (PassingFailure::Answer(response), Some(wait)) => HttpError::WaitTooLong {
             url: (&response.url).into(),
+            status: response.status,
             wait,
         },
         (PassingFailure::Answer(response), None) => HttpError::Overloaded {
             url: (&response.url).into(),
-            status: response.status.as_u16(),
+            status: response.status,
             attempts,
             answer: response.last_words(),
         },

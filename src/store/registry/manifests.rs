@@ -8,7 +8,7 @@ use super::known::WhenStopped;
 use super::limit::Limit;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use crate::http::{HttpError, Method, Replay, Response, StatusCode};
+use crate::http::{HttpError, Method, Replay, Response, StatusCode, is_refusal};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
@@ -220,8 +220,9 @@ impl Registries {
             Err(error) => return Err(error),
         };
         let answer = answer::read(&response);
-        match response.status.as_u16() {
-            200..=299 => {
+        let status = response.status.as_u16();
+        match visible_after(response.status) {
+            Visible::Yes => {
                 // Stored under another digest (case 36).
                 if let Some(promised) = promised_digest(&response) {
                     check_digest(ask.action, &promised, manifest.bytes())?;
@@ -231,23 +232,17 @@ impl Registries {
                     None => Ok(Put::Written),
                 }
             }
-            400 | 404
-                if answer.says(&ErrorCode::ManifestBlobUnknown)
-                    || answer.says(&ErrorCode::BlobUnknown) =>
-            {
-                Ok(Put::BlobUnknown)
-            }
-            401 => Err(self.unexpected(reference.repository(), ask, &response)),
-            // "Not implemented" is a refusal: of the condition, mostly.
-            501 => Ok(Put::Refused {
-                status: 501,
-                answer,
-            }),
-            // They leave open what happened (WIRE-51).
-            status @ (408 | 425 | 499..=599) => {
-                Ok(Put::Unclear(format!("status {status}{answer}")))
-            }
-            status => Ok(Put::Refused { status, answer }),
+            Visible::Maybe => Ok(Put::Unclear(format!("status {status}{answer}"))),
+            Visible::No => match status {
+                400 | 404
+                    if answer.says(&ErrorCode::ManifestBlobUnknown)
+                        || answer.says(&ErrorCode::BlobUnknown) =>
+                {
+                    Ok(Put::BlobUnknown)
+                }
+                401 => Err(self.unexpected(reference.repository(), ask, &response)),
+                _ => Ok(Put::Refused { status, answer }),
+            },
         }
     }
 }
@@ -256,14 +251,18 @@ impl Registries {
 /// if it was surely not sent, or surely refused.
 fn visible(sent: &Result<Response, StoreError>) -> Visible {
     match sent {
-        Ok(response) => match response.status {
-            StatusCode::NOT_MODIFIED | StatusCode::NOT_IMPLEMENTED => Visible::No,
-            status if status.is_client_error() => Visible::No,
-            status if status.is_success() => Visible::Yes,
-            _ => Visible::Maybe,
-        },
+        Ok(response) => visible_after(response.status),
         Err(StoreError::Http(error)) if !error.is_undone() => Visible::Maybe,
         Err(_) => Visible::No,
+    }
+}
+
+/// The same by the status of an answer.
+fn visible_after(status: StatusCode) -> Visible {
+    match status {
+        status if status.is_success() => Visible::Yes,
+        status if is_refusal(status) => Visible::No,
+        _ => Visible::Maybe,
     }
 }
 
