@@ -115,6 +115,23 @@ impl Registries {
 
     /// Sends a request, with the authorization that the registry wants:
     ///
+    /// Sends a request as long as the run is not stopped. The way of all requests
+    /// but those that tidy up.
+    ///
+    /// # Errors
+    /// On a run that is stopped: before it is sent, or while it is under way
+    /// unless its answer has to be known.
+    async fn send(&self, repository: &Repository, ask: &Ask<'_>) -> Result<Response, StoreError> {
+        match (ask.when_stopped, self.is_stopping()) {
+            (_, true) => Err(StoreError::Stopped),
+            (WhenStopped::Await, false) => self.exchange(repository, ask).await,
+            (WhenStopped::Drop, false) => tokio::select! {
+                response = self.exchange(repository, ask) => response,
+                () = self.until_stopped() => Err(StoreError::Stopped),
+            },
+        }
+    }
+
     /// 1. The first request to a registry finds out how it is reached, without
     ///    any authorization (WIRE-10). Others wait for its answer.
     /// 2. Any later one shows what the last challenge asked for.

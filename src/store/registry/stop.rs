@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use super::known::WhenStopped;
-use super::{Ask, Registries, StoreError};
-use crate::http::Response;
-use crate::oci::Repository;
+use super::Registries;
 use crate::store::Visible;
 
 impl Registries {
@@ -54,26 +51,5 @@ impl Registries {
         self.progress
             .visible
             .send_if_modified(|known| visible > std::mem::replace(known, visible.max(*known)));
-    }
-
-    /// Sends a request as long as the run is not stopped. The way of all requests
-    /// but those that tidy up.
-    ///
-    /// # Errors
-    /// On a run that is stopped: before it is sent, or while it is under way
-    /// unless its answer has to be known.
-    pub(super) async fn send(
-        &self,
-        repository: &Repository,
-        ask: &Ask<'_>,
-    ) -> Result<Response, StoreError> {
-        match (ask.when_stopped, self.is_stopping()) {
-            (_, true) => Err(StoreError::Stopped),
-            (WhenStopped::Await, false) => self.exchange(repository, ask).await,
-            (WhenStopped::Drop, false) => tokio::select! {
-                response = self.exchange(repository, ask) => response,
-                () = self.until_stopped() => Err(StoreError::Stopped),
-            },
-        }
     }
 }
