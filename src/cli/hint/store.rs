@@ -49,7 +49,7 @@ fn of_shown(shown: &Shown) -> Hint {
             "these credentials were refused: they may be wrong or expired, or may not push here, \
              which signing needs where signatures go",
         ),
-        Shown::NotAsked => say(
+        Shown::Unchallenged => say(
             "the registry refuses without asking for credentials: look at what stands in front of \
              it, such as a filter of addresses",
         ),

@@ -189,7 +189,7 @@ impl Registries {
             None if !credentials.may_know(repository) => {
                 (&credentials.anonymous(repository)).into()
             }
-            Some(Err(_)) | None => Shown::NotAsked,
+            Some(Err(_)) | None => Shown::Unchallenged,
         }
     }
 

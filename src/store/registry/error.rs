@@ -165,7 +165,7 @@ pub enum Shown {
     /// No credential is known, by the sources that were asked.
     Nothing(String),
     /// A credential is known, and the registry did not say how to show it.
-    NotAsked,
+    Unchallenged,
     /// The authorization of a granted upload.
     Granted,
 }
@@ -174,7 +174,7 @@ impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Credential(words) | Self::Nothing(words) => words,
-            Self::NotAsked => "nobody (the registry did not say how to sign in)",
+            Self::Unchallenged => "nobody (the registry did not say how to sign in)",
             Self::Granted => "the credentials that were granted an upload",
         })
     }
