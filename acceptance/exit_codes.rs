@@ -163,11 +163,19 @@ fn case_24_code_118_is_a_tag_that_may_not_be_changed() {
 
 /// A run that hangs at the requests that `part` names, ended by a signal.
 fn interrupted(method: &str, part: &str, signal: &str) -> (i32, Registry, Image) {
+    let hanging = Action::Delay(Duration::from_secs(30));
+    interrupted_by(hanging, method, part, signal)
+}
+
+/// The same, where `action` is why it hangs.
+fn interrupted_by(
+    action: Action,
+    method: &str,
+    part: &str,
+    signal: &str,
+) -> (i32, Registry, Image) {
     let (registry, image, signer) = seeded();
-    registry.inject(
-        When::every(method, part),
-        Action::Delay(Duration::from_secs(30)),
-    );
+    registry.inject(When::every(method, part), action);
     let child = signer.start();
     let start = Instant::now();
     while registry.exchanges().of(method, part).is_empty() {
@@ -203,6 +211,26 @@ fn case_65_code_1_is_a_signal_before_anything_was_written() {
         assert_eq!(code, 1);
         assert!(registry.exchanges().of("PUT", "/manifests/").is_empty());
     }
+}
+
+/// SIG-18, WIRE-60: whether the registry stores the manifest is not known within the
+/// second for which its answer is awaited.
+#[test]
+fn case_65_a_signal_while_the_first_manifest_is_under_way_ends_with_117() {
+    for signal in ["-TERM", "-INT"] {
+        let (code, _, _) = interrupted("PUT", "/manifests/sha256-", signal);
+        assert_eq!(code, 117);
+    }
+}
+
+/// SIG-18, WIRE-60: what is refused for now is not under way.
+#[test]
+fn case_65_a_signal_before_a_refused_manifest_is_sent_again_ends_with_1() {
+    let later = Answer::new(429).with("retry-after", "30");
+    let (code, registry, image) =
+        interrupted_by(Action::Answer(later), "PUT", "/manifests/sha256-", "-TERM");
+    assert_eq!(code, 1);
+    assert_eq!(registry.tags(image.repository()), ["v1"]);
 }
 
 /// SIG-18, SIG-24, WIRE-5, WIRE-60

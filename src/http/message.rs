@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,6 +65,39 @@ pub struct Request {
     pub keep: Keep,
     /// Shared with the watch that says in the log what the run waits for.
     pub(super) pulse: Pulse,
+    /// Shared with the caller, who may drop the request at any time.
+    pub uncertainty: Uncertainty,
+}
+
+/// Whether a host may have carried out a request of which no answer says that it did
+/// or did not: the request is under way, or an attempt of it got lost. Clones are the
+/// same one.
+#[derive(Clone, Default)]
+pub struct Uncertainty(Arc<AtomicBool>);
+
+impl Uncertainty {
+    /// Whether it is there now. Once the request is answered, this says no more than
+    /// its outcome does.
+    pub fn is_there(&self) -> bool {
+        // Nothing else is handed over by it.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// An attempt begins. Gives whether an earlier one is in doubt.
+    pub(super) fn begin(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// The attempt that began last surely came to nothing. What is `earlier` stays in
+    /// doubt.
+    pub(super) fn end(&self, earlier: bool) {
+        self.0.store(earlier, Ordering::Relaxed);
+    }
+
+    /// Whether both are the same one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// A host near by that answers soon or is not there, as the metadata services
@@ -106,6 +140,7 @@ impl Request {
             body_limit: 64 * 1024,
             keep: Keep::All,
             pulse: Pulse::default(),
+            uncertainty: Uncertainty::default(),
         }
     }
 

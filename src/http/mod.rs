@@ -40,7 +40,9 @@ use url::Url;
 pub use clients::Trust;
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
-pub use message::{Keep, Leash, Redirects, Replay, Request, Response, is_passing, is_refusal};
+pub use message::{
+    Keep, Leash, Redirects, Replay, Request, Response, Uncertainty, is_passing, is_refusal,
+};
 pub use own_tls::{OwnTls, UnfitTls};
 pub use proxies::{Proxies, ProxyVariable};
 pub use reach::{Astray, Lead, Reach, Zone, check_target, check_zones};
@@ -100,6 +102,14 @@ impl<'a> Ways<'a> {
             others: &[],
             is_answer: &|_| true,
         }
+    }
+}
+
+/// Whether the host surely did not carry out the attempt.
+fn is_undone(outcome: &Result<(usize, Response), HttpError>) -> bool {
+    match outcome {
+        Ok((_, response)) => is_refusal(response.status),
+        Err(error) => error.is_undone(),
     }
 }
 
@@ -190,24 +200,19 @@ impl Client {
 
     /// Makes attempts until one gives a usable outcome, within the budget.
     async fn persist(&self, ways: &Ways<'_>) -> Result<(usize, Response), HttpError> {
-        let mut is_in_doubt = false;
-        let repeating = self.repeat(ways, &mut is_in_doubt);
+        let repeating = self.repeat(ways);
         let outcome = self.in_time(ways.first, ways.others, repeating).await;
         // That the last attempt was not carried out says nothing of those
         // before: a manifest may stand there (WIRE-51).
-        match is_in_doubt && ways.first.method == Method::PUT {
+        match ways.first.uncertainty.is_there() && ways.first.method == Method::PUT {
             true => outcome.map_err(HttpError::after_doubt),
             false => outcome,
         }
     }
 
-    /// Notes in `is_in_doubt` whether the host may have carried out an attempt
-    /// that failed.
-    async fn repeat(
-        &self,
-        ways: &Ways<'_>,
-        is_in_doubt: &mut bool,
-    ) -> Result<(usize, Response), HttpError> {
+    /// Makes attempts, with waits between them, until one gives a usable outcome or
+    /// none is left.
+    async fn repeat(&self, ways: &Ways<'_>) -> Result<(usize, Response), HttpError> {
         let request = ways.first;
         let host = self.host(&request.url);
         let mut pace = Pace::new(self.retry_budget, self.deadline);
@@ -227,7 +232,12 @@ impl Client {
                 }
                 request.pulse.begin(permit.began);
                 let end = pace.end(&host, permit.began);
-                (permit.began, self.attempt_each(ways, end).await)
+                let earlier = request.uncertainty.begin();
+                let outcome = self.attempt_each(ways, end).await;
+                if is_undone(&outcome) {
+                    request.uncertainty.end(earlier);
+                }
+                (permit.began, outcome)
             };
             let failure = match outcome {
                 Ok((way, response)) => match PassingFailure::of_answer(response, request) {
@@ -251,7 +261,6 @@ impl Client {
                     PassingFailure::of_error(error, request.replay)?
                 }
             };
-            *is_in_doubt |= !failure.is_undone();
             let wait = pace.next(&host, failure, began, request.leash)?;
             debug!(
                 "Waiting {wait:.1?} before asking {} again",

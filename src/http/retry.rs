@@ -10,7 +10,7 @@ use tracing::warn;
 use super::error::HttpError;
 use super::host::{Host, LastFailure};
 use super::redact::Redacted;
-use super::{Leash, Replay, Request, Response, is_refusal};
+use super::{Leash, Replay, Request, Response};
 
 /// The longest first wait; it doubles with each attempt, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -59,14 +59,6 @@ impl PassingFailure {
     /// Whether the host complains of too many requests.
     fn is_complaint(&self) -> bool {
         matches!(self, Self::Answer(response) if response.status == StatusCode::TOO_MANY_REQUESTS)
-    }
-
-    /// Whether the host surely did not carry out the request.
-    pub(super) fn is_undone(&self) -> bool {
-        match self {
-            Self::Answer(response) => is_refusal(response.status),
-            Self::Error(error) => error.is_undone(),
-        }
     }
 
     /// The failure as the host's other requests need to know it. Only silence

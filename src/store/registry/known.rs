@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, watch};
 use url::Url;
 
-use crate::http::Lead;
+use crate::http::{Lead, Uncertainty};
 use crate::oci::{Digest, Reference, Registry, Repository};
 use crate::store::Visible;
 
@@ -98,6 +98,8 @@ pub(super) enum WhenStopped {
 pub(super) struct Progress {
     pub(super) stopping: watch::Sender<bool>,
     pub(super) visible: watch::Sender<Visible>,
+    /// Of manifests whose outcome is not known yet.
+    pub(super) puts: Mutex<Vec<Uncertainty>>,
 }
 
 impl Default for Progress {
@@ -105,6 +107,7 @@ impl Default for Progress {
         Self {
             stopping: watch::Sender::new(false),
             visible: watch::Sender::new(Visible::No),
+            puts: Mutex::default(),
         }
     }
 }

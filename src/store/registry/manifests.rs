@@ -179,11 +179,12 @@ impl Registries {
         ask.when_stopped = WhenStopped::Await;
         // Before it is sent: it may be there from then on, whatever the answer.
         self.absent.forget(reference);
-        let sent = self.send(reference.repository(), &ask).await;
         // Noted at the one door of all manifests: exit code and receipt follow
         // from it.
+        self.begin_put(&ask.uncertainty);
+        let sent = self.send(reference.repository(), &ask).await;
         let visible = visible(&sent);
-        self.note(visible);
+        self.end_put(&ask.uncertainty, visible);
         Outcome {
             answer: self.put(reference, manifest, &ask, sent),
             visible,

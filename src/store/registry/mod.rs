@@ -39,6 +39,7 @@ use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{
     Client, Keep, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust,
 };
+    Uncertainty,
 use crate::oci::{Content, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
@@ -287,6 +288,7 @@ struct Ask<'a> {
     /// Whether the answer has to be known when the run is stopped.
     when_stopped: WhenStopped,
     body_limit: u64,
+    uncertainty: Uncertainty,
     keep: Keep,
 }
 
@@ -310,6 +312,7 @@ impl<'a> Ask<'a> {
             fresh_for: Duration::MAX,
             when_stopped: WhenStopped::Drop,
             body_limit: 64 * 1024,
+            uncertainty: Uncertainty::default(),
             keep: Keep::All,
         }
     }
@@ -353,6 +356,7 @@ impl<'a> Ask<'a> {
         request.replay = self.replay;
         request.fresh_for = self.fresh_for;
         request.body_limit = self.body_limit;
+        request.uncertainty = self.uncertainty.clone();
         request.keep = self.keep;
         request
     }
