@@ -208,6 +208,17 @@ fn case_34_a_session_that_is_lost_is_opened_anew() {
     }
 }
 
+/// Case 34, WIRE-5: the registry still has the session.
+#[test]
+fn case_34_a_session_that_lost_count_is_cancelled() {
+    let (registry, image, signer) = plain();
+    let when = When::first("PUT", "/blobs/uploads/").times(2);
+    registry.inject(when, Action::error(416, "RANGE_INVALID"));
+    signer.run().succeeded();
+    is_signed(&registry, &image);
+    assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
+}
+
 /// Case 34, F: but not for ever.
 #[test]
 fn case_34_a_session_that_is_always_lost_is_given_up() {

@@ -99,10 +99,14 @@ impl Registries {
                     session.close();
                     return Ok(());
                 }
-                // Not known any more (404), or its state is lost (416).
-                404 | 416 => {
+                404 => {
                     session.close();
                     debug!("The upload session in {repository} was lost; opening another");
+                }
+                // It is there, and knows less or more than was sent to it.
+                416 => {
+                    debug!("The upload session in {repository} lost count; opening another");
+                    self.cancel(repository, session.close()).await;
                 }
                 // A broken upload may have left bytes in the session; a repeated PUT
                 // then fails its digest check.
