@@ -11,12 +11,9 @@ use std::str::FromStr;
 
 use super::digest::Digest;
 
-/// Docker Hub by go-containerregistry's name: the one that is signed, and by
-/// which credentials are looked up.
-const HUB: &str = "index.docker.io";
-/// The name that people write, and that of the host behind it.
-/// go-containerregistry knows the first alone.
-const HUB_ALIASES: [&str; 2] = ["docker.io", "registry-1.docker.io"];
+/// Docker Hub by the name that people write. `registry-1.docker.io`, the host behind it, is another
+/// registry to go-containerregistry, so that cosign looks for another identity there.
+const HUB_ALIAS: &str = "docker.io";
 /// The namespace of its official images, which nobody writes.
 const HUB_NAMESPACE: &str = "library";
 const DEFAULT_TAG: &str = "latest";
@@ -31,6 +28,10 @@ const MAX_TAG: usize = 128;
 pub struct Registry(String);
 
 impl Registry {
+    /// Docker Hub by go-containerregistry's name: the one that is signed, and by
+    /// which credentials are looked up.
+    pub const HUB: &str = "index.docker.io";
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -75,8 +76,8 @@ impl FromStr for Registry {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refuse = || NotAReference::new(text, "its registry is no host with an optional port");
-        if text == HUB || HUB_ALIASES.contains(&text) {
-            return Ok(Self(HUB.to_owned()));
+        if text == Self::HUB || text == HUB_ALIAS {
+            return Ok(Self(Self::HUB.to_owned()));
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -329,7 +330,7 @@ fn parse_parts(
 ) -> Result<NamedParts, NotAReference> {
     let refuse = |reason: String| NotAReference::new(text, reason);
     let registry: Registry = registry
-        .unwrap_or(HUB)
+        .unwrap_or(Registry::HUB)
         .parse()
         .map_err(|error: NotAReference| refuse(error.reason))?;
     // Neither a path nor a tag has an `@`, and no path a `:`: the first one
@@ -388,7 +389,7 @@ fn is_tag(text: &str) -> bool {
 
 /// Docker Hub's own images are in a namespace that is not written.
 fn hub_path(registry: &Registry, path: &str) -> String {
-    if registry.as_str() != HUB || path.contains('/') {
+    if registry.as_str() != Registry::HUB || path.contains('/') {
         return path.to_owned();
     }
     format!("{HUB_NAMESPACE}/{path}")

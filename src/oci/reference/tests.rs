@@ -11,6 +11,7 @@ fn names_are_normalised_as_go_containerregistry_does() {
         ("docker.io/alpine:3", "index.docker.io/library/alpine:3"),
         ("docker.io/foo/bar", "index.docker.io/foo/bar:latest"),
         ("org/app:1", "index.docker.io/org/app:1"),
+        ("registry-1.docker.io/app:1", "registry-1.docker.io/app:1"),
         ("localhost/app", "localhost/app:latest"),
         ("127.0.0.1:5055/app/one:v2", "127.0.0.1:5055/app/one:v2"),
         ("0x7f.r1.io/app:v2", "0x7f.r1.io/app:v2"),

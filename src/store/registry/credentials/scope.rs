@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::oci::{Registry, Repository};
 
+/// The host behind Docker Hub, which references may name as well.
+const HUB_HOST: &str = "registry-1.docker.io";
+
 /// A registry, or the repositories under a path of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
@@ -39,9 +42,8 @@ impl Scope {
         })
     }
 
-    /// Host, in lower case, and path.
     fn into_key(self) -> (String, String) {
-        (self.host.as_str().to_ascii_lowercase(), self.path)
+        (account(&self.host), self.path)
     }
 }
 
@@ -97,8 +99,7 @@ impl<T> Scoped<T> {
     /// The keys that cover `repository` with their values, best first. A
     /// narrower key wins over a wider one.
     pub(super) fn find(&self, repository: &Repository) -> impl Iterator<Item = (&str, &T)> {
-        // In lower case, as DNS; [`Scope::into_key`] does the same.
-        let host = repository.registry().as_str().to_ascii_lowercase();
+        let host = account(repository.registry());
         covering(repository.path())
             .filter_map(move |path| self.0.get(&(host.clone(), path.to_owned())))
             .flatten()
@@ -114,11 +115,20 @@ impl<T> fmt::Debug for Scoped<T> {
     }
 }
 
+/// The name under which the credentials of a registry are found: its host in lower
+/// case, as DNS. Docker Hub's accounts are the same by both of its names.
+fn account(registry: &Registry) -> String {
+    match registry.as_str().to_ascii_lowercase() {
+        host if host == HUB_HOST => Registry::HUB.to_owned(),
+        host => host,
+    }
+}
+
 /// Docker's name of a registry in its file and for its helpers. Docker Hub
 /// keeps a name from before there were other registries.
 pub(super) fn server(registry: &Registry) -> &str {
     match registry.as_str() {
-        "index.docker.io" => "https://index.docker.io/v1/",
+        Registry::HUB | HUB_HOST => "https://index.docker.io/v1/",
         other => other,
     }
 }

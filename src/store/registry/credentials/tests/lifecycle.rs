@@ -50,13 +50,13 @@ async fn docker_hub_has_aliases() {
         "registry-1.docker.io",
         "https://index.docker.io/v1/",
     ] {
-        for json in [
-            cnb(&format!(r#"{{"{key}": "Bearer t"}}"#)),
-            docker(&format!(
-                r#"{{"auths": {{"{key}": {{"registrytoken": "t"}}}}}}"#
-            )),
-        ] {
-            assert_eq!(found(json, "docker.io/me/app").await, "bearer t", "{key}");
+        let cnb_json = format!(r#"{{"{key}": "Bearer t"}}"#);
+        let docker_json = format!(r#"{{"auths": {{"{key}": {{"registrytoken": "t"}}}}}}"#);
+        for image in ["docker.io/me/app", "registry-1.docker.io/me/app"] {
+            for sources in [cnb(&cnb_json), docker(&docker_json)] {
+                let found = found(sources, image).await;
+                assert_eq!(found, "bearer t", "{key} {image}");
+            }
         }
     }
 }
