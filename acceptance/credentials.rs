@@ -177,6 +177,21 @@ fn an_identity_token_is_exchanged_by_post() {
     assert_eq!(registry.exchanges().of("GET", "/token").len(), 0);
 }
 
+/// `spec/auth/oauth.md`, "Refresh token format": as the lifecycle does.
+#[test]
+fn a_token_service_that_takes_no_identity_token_is_asked_as_by_everybody() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    registry.inject(When::every("POST", "/token"), Action::status(404));
+    let run = signer(&registry, &image)
+        .credential(registry.host(), "X-Identity identity")
+        .run()
+        .ended_with(113);
+    run.says(&["takes no identity tokens"]);
+    let asked = registry.exchanges().of("GET", "/token");
+    let showed = asked.filter(|asked| asked.authorization.is_some());
+    assert!(!asked.is_empty() && showed.is_empty(), "{asked:?}");
+}
+
 #[test]
 fn the_token_service_s_own_words_are_shown() {
     let (registry, image) = seeded(Auth::bearer("pass"));

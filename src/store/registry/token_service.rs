@@ -2,6 +2,7 @@
 //! `spec/auth/token.md` (GET) and `spec/auth/oauth.md` (POST with an identity
 //! token).
 
+use tracing::warn;
 use url::{Url, form_urlencoded};
 
 use super::answer;
@@ -11,8 +12,8 @@ use super::error::StoreError;
 use super::token::{BEARER, RegistryToken, basic, read};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
-    Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Response, Trust, Zone,
-    check_zones,
+    Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Response, StatusCode,
+    Trust, Zone, check_zones,
 };
 use crate::secret::Secret;
 
@@ -85,19 +86,34 @@ pub(super) async fn fetch(
         true => (endpoint.trust, Reach::Any),
         false => (Trust::Verified, endpoint.reach_elsewhere),
     };
-    let mut request = match &wanted.credential.identity {
-        IdentityProof::RefreshToken(token) => post(wanted, trust, token),
+    let send = async |mut request: Request| {
+        request.reach = reach;
+        // A token service that sends elsewhere is not followed: it would choose who
+        // sees the credential (WIRE-12, case 27).
+        request.redirects = Redirects::Answered;
+        client.send(&request).await
+    };
+    let answered = match &wanted.credential.identity {
+        IdentityProof::RefreshToken(token) => match send(post(wanted, trust, token)).await {
+            // Not all token services know this method, and all know the other
+            // (`spec/auth/oauth.md`). The lifecycle turns to it as well.
+            Ok(response) if response.status == StatusCode::NOT_FOUND => {
+                warn!(
+                    "The token service `{}` takes no identity tokens: asking it for a token for \
+                     everybody",
+                    Redacted(wanted.realm)
+                );
+                send(get(wanted, trust, None)).await
+            }
+            answered => answered,
+        },
         IdentityProof::Basic { user, password } => {
-            get(wanted, trust, basic(user, password.expose()))
+            send(get(wanted, trust, basic(user, password.expose()))).await
         }
         // Public repositories want a token, too, and give it to anybody.
-        IdentityProof::Anonymous | IdentityProof::Bearer(_) => get(wanted, trust, None),
+        IdentityProof::Anonymous | IdentityProof::Bearer(_) => send(get(wanted, trust, None)).await,
     };
-    request.reach = reach;
-    // A token service that sends elsewhere is not followed: it would choose who
-    // sees the credential (WIRE-12, case 27).
-    request.redirects = Redirects::Answered;
-    let token = wanted.granted(client.send(&request).await)?;
+    let token = wanted.granted(answered)?;
     // A later answer may repeat the token, and is printed without it.
     let shown = token.header.as_bytes();
     let shown = shown.strip_prefix(BEARER.as_bytes()).unwrap_or(shown);
