@@ -206,7 +206,7 @@ async fn write(mut stdin: ChildStdin, input: &Content) -> Result<(), ChildError>
 /// Streams a long input on a thread of its own, which blocks while the program
 /// does not read: killed, it breaks the pipe, and the thread ends.
 fn pour(input: &Content, mut pipe: File) -> io::Result<()> {
-    let mut reader = input.open()?;
+    let mut reader = input.open();
     let mut piece = vec![0; PIECE];
     loop {
         let count = match reader.read(&mut piece) {

@@ -41,7 +41,7 @@ impl HashedPayload {
         let mut enveloped = Hasher::new(HashAlgorithm::Sha256);
         covered.update(encoding_head(&content).as_bytes());
         enveloped.update(HEAD.as_bytes());
-        let mut reader = content.open_ahead()?;
+        let mut reader = content.open_ahead();
         let (mut piece, mut encoded) = (Vec::with_capacity(PIECE), String::new());
         while next_piece(&mut reader, &mut piece, &mut encoded)? {
             covered.update(&piece);
@@ -113,7 +113,7 @@ impl Reread for Base64 {
 
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(Base64Reader {
-            source: self.0.open()?,
+            source: self.0.open(),
             piece: Vec::with_capacity(PIECE),
             encoded: String::new(),
             position: 0,

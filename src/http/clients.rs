@@ -283,9 +283,9 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
     {
         return Body::from(bytes);
     }
-    let Some(receiver) = pieces_ahead(content.clone()) else {
+    let Some(receiver) = pieces_ahead(content) else {
         // Each piece is read when it is sent.
-        let pieces = pieces(content.clone()).inspect(move |_| moved());
+        let pieces = pieces(content).inspect(move |_| moved());
         return Body::wrap_stream(stream::iter(pieces));
     };
     let pieces = stream::unfold((receiver, moved), |(mut receiver, moved)| async {
@@ -299,11 +299,12 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
 
 /// The pieces of `content`, read by another thread; none if the machine has no thread
 /// left.
-fn pieces_ahead(content: Content) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
+fn pieces_ahead(content: &Content) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
     // Two pieces wait, so that memory does not grow with the content.
     let (sender, receiver) = mpsc::channel(2);
+    let pieces = pieces(content);
     let reading = move || {
-        for piece in pieces(content) {
+        for piece in pieces {
             // The connection is gone.
             if sender.blocking_send(piece).is_err() {
                 return;
@@ -314,14 +315,10 @@ fn pieces_ahead(content: Content) -> Option<mpsc::Receiver<std::io::Result<Bytes
 }
 
 /// The content in a row, up to the first error.
-fn pieces(content: Content) -> impl Iterator<Item = std::io::Result<Bytes>> + Send {
-    let mut reader = None;
+fn pieces(content: &Content) -> impl Iterator<Item = std::io::Result<Bytes>> + Send + use<> {
+    let mut reader = content.open();
     let mut is_over = false;
     let mut next = move || -> std::io::Result<Bytes> {
-        let reader = match &mut reader {
-            Some(reader) => reader,
-            none => none.insert(content.open()?),
-        };
         let mut piece = Vec::with_capacity(PIECE);
         reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
         Ok(Bytes::from(piece))

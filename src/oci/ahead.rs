@@ -15,16 +15,11 @@ const STACK: usize = 512 * 1024;
 /// The reader of `open`, read by another thread; by this one if the machine
 /// gives no other. `open` may be called twice, and has to give the same bytes
 /// each time.
-///
-/// # Errors
-/// The error of `open`.
-pub fn read_ahead<R: Read + Send + 'static>(
-    open: impl Fn() -> io::Result<R>,
-) -> io::Result<Box<dyn Read + Send>> {
-    match Ahead::start(open()?) {
-        Ok(ahead) => Ok(Box::new(ahead)),
+pub fn read_ahead<R: Read + Send + 'static>(open: impl Fn() -> R) -> Box<dyn Read + Send> {
+    match Ahead::start(open()) {
+        Ok(ahead) => Box::new(ahead),
         // The first reader went with the thread that was refused.
-        Err(_) => Ok(Box::new(open()?)),
+        Err(_) => Box::new(open()),
     }
 }
 

@@ -103,26 +103,20 @@ impl Content {
     /// A reader at the first byte. A source is opened when the reader comes to
     /// it, one at a time; the reader fails on one that cannot be opened, and on
     /// one that is shorter or longer than its length.
-    ///
-    /// # Errors
-    /// Never: the reader fails instead.
-    pub fn open(&self) -> io::Result<impl Read + Send + use<>> {
-        Ok(PartsReader {
+    pub fn open(&self) -> impl Read + Send + use<> {
+        PartsReader {
             parts: self.parts.clone(),
             next: 0,
             current: None,
-        })
+        }
     }
 
-    /// A reader at the first byte, for computations over all bytes: another
-    /// thread reads large content ahead.
-    ///
-    /// # Errors
-    /// On a source that cannot be opened.
-    pub fn open_ahead(&self) -> io::Result<Box<dyn Read + Send>> {
+    /// As [`open`](Self::open), for computations over all bytes: another thread
+    /// reads large content ahead.
+    pub fn open_ahead(&self) -> Box<dyn Read + Send> {
         match self.length >= LARGE {
             true => read_ahead(|| self.open()),
-            false => Ok(Box::new(self.open()?)),
+            false => Box::new(self.open()),
         }
     }
 
@@ -136,7 +130,7 @@ impl Content {
             return Ok(bytes.clone());
         }
         let mut bytes = Vec::new();
-        self.open()?.read_to_end(&mut bytes)?;
+        self.open().read_to_end(&mut bytes)?;
         Ok(bytes.into())
     }
 
@@ -148,7 +142,7 @@ impl Content {
         if let Some(digest) = &self.known {
             return Ok(digest.clone());
         }
-        let (digest, _) = Hasher::new(HashAlgorithm::Sha256).drain(&mut self.open_ahead()?)?;
+        let (digest, _) = Hasher::new(HashAlgorithm::Sha256).drain(&mut self.open_ahead())?;
         Ok(digest)
     }
 }

@@ -231,7 +231,7 @@ fn archive(blob: Bytes) -> Box<dyn Read + Send> {
     if (blob.len() as u64) < LARGE {
         return inflate(blob);
     }
-    read_ahead(|| Ok(inflate(blob.clone()))).unwrap_or_else(|_| inflate(blob.clone()))
+    read_ahead(|| inflate(blob.clone()))
 }
 
 /// The archive in a blob, from its first byte. Anything after the last member or frame is

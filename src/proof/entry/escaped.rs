@@ -22,7 +22,7 @@ const PIECE: usize = 48 * 1024;
 /// # Errors
 /// On content that cannot be read.
 pub(super) fn escaped(content: &Content) -> io::Result<Content> {
-    let mut reader = content.open_ahead()?;
+    let mut reader = content.open_ahead();
     let (mut piece, mut length) = (Vec::with_capacity(PIECE), 0u64);
     while next_piece(&mut reader, &mut piece)? {
         let lengths = piece.iter().map(|byte| escape(*byte).map_or(1, str::len));
@@ -39,7 +39,7 @@ impl Reread for Escaped {
 
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(EscapedReader {
-            source: self.content.open()?,
+            source: self.content.open(),
             piece: Vec::with_capacity(PIECE),
             escaped: Vec::with_capacity(PIECE),
             position: 0,

@@ -117,7 +117,7 @@ fn paths(documents: &[Document]) -> Vec<&str> {
 
 fn bytes(document: &Document) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut reader = document.content().open().unwrap();
+    let mut reader = document.content().open();
     reader.read_to_end(&mut bytes).unwrap();
     bytes
 }
