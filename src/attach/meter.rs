@@ -6,12 +6,9 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::http::IN_ONE_PIECE;
 use crate::oci::{Content, Digest, Repository, Reread};
 use crate::words::ByteCount;
-
-/// Smaller content is sent in one piece, and counts when it is there. The HTTP
-/// client streams larger bodies alone.
-const STREAMED: u64 = 256 * 1024;
 
 /// A blob on its way to a repository.
 pub(super) type BlobKey = (Repository, Digest);
@@ -70,11 +67,11 @@ impl Meter {
     }
 
     /// The content of the blob `key`, which is counted as it is read if it is
-    /// large; reading it again counts anew. Counted where the client reads it,
+    /// streamed, and else when it is there; reading it again counts anew. Counted where the client reads it,
     /// so up to a few pieces ahead of the line.
     pub(super) fn counted(&self, key: &BlobKey, content: &Content) -> Content {
         self.announce(key, content.length());
-        if content.length() <= STREAMED {
+        if content.length() <= IN_ONE_PIECE {
             return content.clone();
         }
         let counted = Counted {

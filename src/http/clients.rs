@@ -32,8 +32,9 @@ use crate::oci::Content;
 
 /// For the name, the connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Bodies up to this size are sent from memory; larger ones need not lie there.
-const SMALL: u64 = 256 * 1024;
+/// Bodies up to this size are sent from memory, in one piece; larger ones need not
+/// lie there, and are streamed.
+pub const IN_ONE_PIECE: u64 = 256 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// Whether a host's certificate must be good.
@@ -278,7 +279,7 @@ impl ResolvesClientCert for Nobody {
 /// called for each piece sent. Small content is read at once. A repetition
 /// reads the content again from its start.
 pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'static) -> Body {
-    if content.length() <= SMALL
+    if content.length() <= IN_ONE_PIECE
         && let Ok(bytes) = content.to_bytes()
     {
         return Body::from(bytes);

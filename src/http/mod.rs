@@ -37,7 +37,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 use url::Url;
 
-pub use clients::Trust;
+pub use clients::{IN_ONE_PIECE, Trust};
 pub use error::HttpError;
 pub use host::{AT_ONCE, Times};
 pub use message::{
