@@ -8,7 +8,8 @@
 //! are two, and why signals set flags and do no more.
 //!
 //! SIG-57 grants two seconds after a signal and three after the end of
-//! `-timeout`. Without hearing, a run takes `HEARING` + `CANCELLING` +
+//! `-timeout`. Without hearing, a run takes `HEARING` +
+//! [`CANCELLING_WHEN_STOPPED`](crate::store::registry::CANCELLING_WHEN_STOPPED) +
 //! `READING_WHEN_STOPPED`, 1.5 s; with hearing, `ENDING` +
 //! `READING_WHEN_STOPPED`, 2.0 s; `LATE` comes on top for `-timeout` alone.
 
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tokio::runtime::Builder;
-use tokio::time::timeout;
 
 use super::exit_code::Failure;
 use super::failing::report;
@@ -39,8 +39,6 @@ const LATE: Duration = Duration::from_millis(300);
 const HEARING: Duration = Duration::from_millis(600);
 /// Time for such a run to end: less than two seconds.
 const ENDING: Duration = Duration::from_millis(1800);
-/// For the sessions of a run that did not hear.
-const CANCELLING: Duration = Duration::from_millis(700);
 /// How long the log waits for a reader that has stopped reading (SIG-58).
 const READING: Duration = Duration::from_secs(5);
 const READING_WHEN_STOPPED: Duration = Duration::from_millis(200);
@@ -234,7 +232,7 @@ fn cancel_sessions(registries: &Registries) {
     registries.stop();
     let cancel = || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let _ = runtime.block_on(async { timeout(CANCELLING, registries.cancel_sessions()).await });
+        runtime.block_on(registries.cancel_sessions());
         std::io::Result::Ok(())
     };
     // A failure does not matter: registries drop sessions by themselves, later.

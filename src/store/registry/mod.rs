@@ -34,12 +34,13 @@ pub use error::{Answer, ErrorCode, Shown, StoreError};
 pub use limit::{Limit, MAX_MANIFEST};
 pub use manifests::{Condition, Outcome, Put, Served};
 pub use referrers::Referrers;
+pub use upload::CANCELLING_WHEN_STOPPED;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{
     Client, Keep, Lead, Method, Reach, Redacted, Replay, Request, Response, Times, Trust,
-};
     Uncertainty,
+};
 use crate::oci::{Content, Digest, Namespace, Registry, Repository};
 use credentials::{Credential, Credentials, CredentialsError};
 use endpoint::{Endpoint, Right, Safety};
@@ -114,8 +115,6 @@ impl Registries {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request, with the authorization that the registry wants:
-    ///
     /// Sends a request as long as the run is not stopped. The way of all requests
     /// but those that tidy up.
     ///
@@ -133,6 +132,8 @@ impl Registries {
         }
     }
 
+    /// Sends a request, with the authorization that the registry wants:
+    ///
     /// 1. The first request to a registry finds out how it is reached, without
     ///    any authorization (WIRE-10). Others wait for its answer.
     /// 2. Any later one shows what the last challenge asked for.
@@ -287,8 +288,8 @@ struct Ask<'a> {
     fresh_for: Duration,
     /// Whether the answer has to be known when the run is stopped.
     when_stopped: WhenStopped,
-    body_limit: u64,
     uncertainty: Uncertainty,
+    body_limit: u64,
     keep: Keep,
 }
 
@@ -311,8 +312,8 @@ impl<'a> Ask<'a> {
             replay: Replay::Safe,
             fresh_for: Duration::MAX,
             when_stopped: WhenStopped::Drop,
-            body_limit: 64 * 1024,
             uncertainty: Uncertainty::default(),
+            body_limit: 64 * 1024,
             keep: Keep::All,
         }
     }
@@ -355,8 +356,8 @@ impl<'a> Ask<'a> {
         request.body = self.body.clone();
         request.replay = self.replay;
         request.fresh_for = self.fresh_for;
-        request.body_limit = self.body_limit;
         request.uncertainty = self.uncertainty.clone();
+        request.body_limit = self.body_limit;
         request.keep = self.keep;
         request
     }

@@ -14,10 +14,10 @@ use crate::oci::{Content, Digest, Repository};
 
 /// How often a blob's lost session is renewed (`spec/faults.md`, case 34).
 const RENEWALS: usize = 3;
-/// How long all open sessions may take to be cancelled; a run that was stopped
-/// has less time (SIG-46, SIG-57).
+/// How long all open sessions may take to be cancelled (SIG-46).
 const CANCELLING: Duration = Duration::from_secs(2);
-const CANCELLING_STOPPED: Duration = Duration::from_millis(700);
+/// The same in a run that was stopped, which has less time (SIG-57).
+pub const CANCELLING_WHEN_STOPPED: Duration = Duration::from_millis(700);
 
 /// A session in use. Dropped, as with an upload that fails or is given up, it is
 /// kept again, so that it is cancelled at the end.
@@ -139,7 +139,7 @@ impl Registries {
         });
         let all = futures_util::future::join_all(cancelling);
         let limit = if self.is_stopping() {
-            CANCELLING_STOPPED
+            CANCELLING_WHEN_STOPPED
         } else {
             CANCELLING
         };
