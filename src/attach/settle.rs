@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::timing::{
-    CONTENDED, CONTENDED_HALF_ANSWERS, CONTENDED_HALF_WINDOWS, LATENESSES, OWN_HALF_WINDOWS,
-    QUIET_HALF_WINDOWS, SETTLE_AT_LEAST, SETTLE_AT_MOST, SOON,
+    CONTENDED, CONTENDED_HALF_ANSWERS, LATENESSES, OWN_HALF_WINDOWS, QUIET_HALF_WINDOWS,
+    RESTLESS_HALF_WINDOWS, SETTLE_AT_LEAST, SETTLE_AT_MOST, SOON,
 };
 
 /// The evidence of other signers at a place.
@@ -43,13 +43,12 @@ impl Measured {
                 own.max(quiet).max(slowest)
             }
             Contention::Seen => {
-                let contended = halves(window, CONTENDED_HALF_WINDOWS).min(CONTENDED);
                 let slow = halves(slowest, CONTENDED_HALF_ANSWERS);
-                CONTENDED.max(contended).max(own).max(slow)
+                CONTENDED.max(own).max(slow)
             }
             // Not the second: beside a cosign in a loop a place is left
             // alone for less.
-            Contention::Restless => halves(window, CONTENDED_HALF_WINDOWS),
+            Contention::Restless => halves(window, RESTLESS_HALF_WINDOWS),
         }
     }
 }

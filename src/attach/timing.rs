@@ -14,10 +14,11 @@ pub(super) const OWN_HALF_WINDOWS: u32 = 3;
 /// They are waited for when no other signer was seen, capped at [`SOON`].
 pub(super) const QUIET_HALF_WINDOWS: u32 = 6;
 pub(super) const SOON: Duration = Duration::from_millis(180);
-/// Windows waited for after another signer was seen.
-pub(super) const CONTENDED_HALF_WINDOWS: u32 = 10;
+/// Windows waited for at a place that others write all the time.
+pub(super) const RESTLESS_HALF_WINDOWS: u32 = 10;
 /// The least after another signer was seen: a registry may take longer for the
-/// others' puts than for any request of ours.
+/// others' puts than for any request of ours. More than the five windows that a
+/// cosign takes wherever a round trip is below 100 ms.
 pub(super) const CONTENDED: Duration = Duration::from_secs(1);
 /// Slowest answers of the registry waited for after another signer was seen.
 pub(super) const CONTENDED_HALF_ANSWERS: u32 = 3;
