@@ -20,7 +20,7 @@ use rustls::{ClientConfig, SignatureScheme};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::error::HttpError;
+use super::error::{HttpError, UnreadableContent};
 use super::names::SystemNames;
 use super::own_tls::OwnTls;
 use super::proxies::{Proxies, ProxyVariable};
@@ -321,7 +321,8 @@ fn pieces(content: &Content) -> impl Iterator<Item = std::io::Result<Bytes>> + S
     let mut is_over = false;
     let mut next = move || -> std::io::Result<Bytes> {
         let mut piece = Vec::with_capacity(PIECE);
-        reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        read.map_err(|error| std::io::Error::other(UnreadableContent(error)))?;
         Ok(Bytes::from(piece))
     };
     std::iter::from_fn(move || {
@@ -334,4 +335,51 @@ fn pieces(content: &Content) -> impl Iterator<Item = std::io::Result<Bytes>> + S
         is_over = !matches!(&piece, Ok(piece) if !piece.is_empty());
         Some(piece).filter(|piece| !matches!(piece, Ok(piece) if piece.is_empty()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::http::{Client, Method, Request, Settings};
+    use crate::oci::Reread;
+    use crate::secret::Secrets;
+
+    struct TooShort;
+
+    impl Reread for TooShort {
+        fn length(&self) -> u64 {
+            IN_ONE_PIECE + 1
+        }
+        fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::empty()))
+        }
+    }
+
+    #[tokio::test]
+    async fn content_that_cannot_be_read_is_no_failure_of_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let _ = io::copy(&mut stream.unwrap(), &mut io::sink());
+            }
+        });
+        let client = Client::new(Settings {
+            roots: LazyRoots::new(None, None),
+            proxies: Proxies::default(),
+            secrets: Secrets::default(),
+            user_agent: String::new(),
+            retry_budget: CONNECT,
+            time: CONNECT,
+            until: Instant::now() + CONNECT,
+        });
+        let mut request = Request::new(Method::PUT, url.parse().unwrap(), Trust::Verified);
+        request.body = Some(Content::from_source(TooShort));
+        let error = client.send(&request).await.unwrap_err();
+        assert!(matches!(error, HttpError::Content { .. }), "{error}");
+    }
 }

@@ -3,22 +3,23 @@
 //! URLs are redacted when the error is made; a host's own words are scrubbed of
 //! secrets and cut (SIG-15).
 
+mod library;
+
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use reqwest::StatusCode;
-use rustls::{AlertDescription, CertificateError};
+use rustls::AlertDescription;
 use url::Url;
 
 use super::message::is_refusal;
-use super::reach::{Astray, Inward};
+use super::reach::Astray;
 use super::redact::RedactedUrl;
-use super::roots::{LazyRoots, Roots};
-use super::verifier::UnfitRoot;
+use super::roots::Roots;
 use crate::oci::Registry;
+pub(super) use library::UnreadableContent;
 
 /// A request without a usable answer.
 #[derive(thiserror::Error)]
@@ -73,6 +74,13 @@ pub enum HttpError {
     /// request.
     #[error("the connection to `{url}` broke")]
     Broken {
+        url: RedactedUrl,
+        #[source]
+        source: Cause,
+    },
+    /// A fault of the machine or of the signer. The host got a part at most.
+    #[error("what is to be sent to `{url}` cannot be read")]
+    Content {
         url: RedactedUrl,
         #[source]
         source: Cause,
@@ -198,7 +206,7 @@ impl HttpError {
 
     /// Whether the same request may do better later. TLS that cannot be read, a
     /// bad certificate and an alert are not among them: no time mends them
-    /// (SIG-60, SIG-61).
+    /// (SIG-60, SIG-61). A descriptor may become free: other requests of the run end.
     pub(super) fn is_passing(&self) -> bool {
         matches!(
             self,
@@ -223,6 +231,7 @@ impl HttpError {
             | Self::Tls { .. }
             | Self::Alert { .. }
             | Self::Incompatible { .. }
+            | Self::Content { .. }
             | Self::ProxyDenied { .. }
             | Self::Proxy { .. }
             | Self::ProxySetting { .. }
@@ -278,60 +287,6 @@ impl HttpError {
             reason,
         }
     }
-
-    /// The HTTP library's error, sorted by the user's remedy.
-    pub(super) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
-        let url = RedactedUrl::from(url);
-        // The library prints URLs with their secrets.
-        let error = error.without_url();
-        if let Some(address) = find(&error, |error| {
-            Some(error.downcast_ref::<Inward>()?.address)
-        }) {
-            return Self::Inward { url, address };
-        }
-        // All is read from the chain of causes before it is cut to the
-        // innermost.
-        let tls = tls_error(&error).cloned();
-        let alert = alert(&error);
-        let tunnel = tunnel_error(&error);
-        let is_nonsense = is_nonsense(&error);
-        let (is_connect, is_dns) = (error.is_connect(), error.is_dns());
-        let is_timeout = error.is_timeout();
-        let source: Cause = match error.source() {
-            Some(_) => innermost(error),
-            None => error.into(),
-        };
-        // A connection that fails for want of a descriptor looks like a host that is
-        // not there, where the user would look in vain.
-        if (is_connect || is_dns) && no_descriptor_is_left() {
-            return Self::Descriptors { url };
-        }
-        // The host says itself why it ends the handshake; through a tunnel it may be
-        // the proxy that does.
-        if let (None, Some(alert)) = (&tunnel, alert) {
-            return Self::Alert { url, alert };
-        }
-        match (tunnel, tls) {
-            // A tunnel first: TLS behind it was not spoken with the host.
-            (Some(Tunnel::Denied), _) => Self::ProxyDenied { url },
-            (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
-            (None, Some(rustls::Error::InvalidCertificate(reason))) => Self::Certificate {
-                url,
-                roots: lacks_root(&reason).then(|| Arc::clone(roots.load())),
-                source: match unfit_root(&reason) {
-                    Some(root) => root.into(),
-                    None => source,
-                },
-            },
-            // The bytes are no record of TLS.
-            (None, Some(rustls::Error::InvalidMessage(_))) => Self::Tls { url, source },
-            (None, Some(_)) => Self::Incompatible { url, source },
-            (None, None) if is_dns => Self::Dns { url, source },
-            (None, None) if is_nonsense => Self::Nonsense { url, source },
-            (None, None) if is_connect || is_timeout => Self::Connect { url, source },
-            (None, None) => Self::Broken { url, source },
-        }
-    }
 }
 
 fn each(attempts: u32) -> String {
@@ -345,29 +300,6 @@ fn named(to: &Option<RedactedUrl>) -> String {
     to.as_ref()
         .map(|to| format!(" (`{to}`)"))
         .unwrap_or_default()
-}
-
-/// The library's own words are its innermost cause; the layers above it say
-/// only "error sending request".
-fn innermost(error: reqwest::Error) -> Cause {
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    super::redact::printable(&cause.to_string()).into()
-}
-
-/// The alert that a server answered. HTTP/2 hands on the words alone.
-fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
-    if let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) {
-        return Some(*alert);
-    }
-    find(error, |error| {
-        let words = error.to_string();
-        let (_, name) = words.split_once("received fatal alert: ")?;
-        let mut known = (0..=u8::MAX).map(AlertDescription::from);
-        known.find(|alert| format!("{alert:?}") == name)
-    })
 }
 
 /// The alert's name as RFC 8446 writes it.
@@ -403,95 +335,15 @@ fn is_about_us(alert: AlertDescription) -> bool {
     )
 }
 
-/// Found by opening one: the resolver does not say why it fails.
-fn no_descriptor_is_left() -> bool {
-    let is_limit = |error: std::io::Error| {
-        let limits = [Errno::EMFILE, Errno::ENFILE];
-        limits
-            .iter()
-            .any(|limit| error.raw_os_error() == Some(*limit as i32))
-    };
-    std::fs::File::open("/").is_err_and(is_limit)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    find(error, |error| error.downcast_ref::<rustls::Error>())
-}
-
-/// Looks through an error and its causes, also those that an I/O error wraps.
-fn find<'a, T>(
-    error: &'a (dyn Error + 'static),
-    wanted: impl Fn(&'a (dyn Error + 'static)) -> Option<T> + Copy,
-) -> Option<T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = wanted(error) {
-            return Some(found);
-        }
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(wrapped) = wrapped
-            && let Some(found) = find(wrapped, wanted)
-        {
-            return Some(found);
-        }
-        next = error.source();
+    /// `spec/faults.md`, C15b.
+    #[test]
+    fn a_connection_without_a_descriptor_is_tried_again() {
+        let url: Url = "https://r.io/v2/".parse().unwrap();
+        let error = HttpError::Descriptors { url: (&url).into() };
+        assert!(error.is_passing() && error.is_undone());
     }
-    None
-}
-
-/// Whether another root could help. An authority with a new key keeps its name,
-/// so that the old root fails with a bad signature.
-fn lacks_root(reason: &CertificateError) -> bool {
-    let is_unknown = matches!(
-        reason,
-        CertificateError::UnknownIssuer | CertificateError::BadSignature
-    );
-    is_unknown || unfit_root(reason).is_some()
-}
-
-fn unfit_root(reason: &CertificateError) -> Option<UnfitRoot> {
-    match reason {
-        CertificateError::Other(other) => other.0.downcast_ref().copied(),
-        _ => None,
-    }
-}
-
-enum Tunnel {
-    /// 407: the proxy wants credentials.
-    Denied,
-    Failed,
-}
-
-/// The proxy's answer to `CONNECT`, or to SOCKS. The library's types are
-/// private, so that only their words can be read.
-fn tunnel_error(error: &(dyn Error + 'static)) -> Option<Tunnel> {
-    const STARTS: [&str; 2] = ["tunnel error: ", "SOCKS error: "];
-    const DENIALS: [&str; 3] = [
-        "proxy authorization required",
-        "credentials not accepted",
-        "server does not support user/pass authentication",
-    ];
-    let words = find(error, |error| {
-        let words = error.to_string();
-        let is_one = STARTS.iter().any(|start| words.starts_with(start));
-        is_one.then_some(words)
-    })?;
-    let is_denied = DENIALS.iter().any(|end| words.ends_with(end));
-    Some(if is_denied {
-        Tunnel::Denied
-    } else {
-        Tunnel::Failed
-    })
-}
-
-/// Whether a host's answer is not HTTP, or too large. `hyper` counts both as
-/// errors of its parser.
-fn is_nonsense(error: &(dyn Error + 'static)) -> bool {
-    let parsing = |error: &(dyn Error + 'static)| {
-        let error = error.downcast_ref::<hyper::Error>()?;
-        error.is_parse().then_some(())
-    };
-    find(error, parsing).is_some()
 }

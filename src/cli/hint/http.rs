@@ -61,7 +61,8 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
             say("running again later is safe and completes what is missing")
         }
         HttpError::Redirect { reason, .. } => of_astray(*reason),
-        HttpError::TooLarge { .. }
+        HttpError::Content { .. }
+        | HttpError::TooLarge { .. }
         | HttpError::Nonsense { .. }
         | HttpError::Inward { .. }
         | HttpError::NotAHost { .. } => None,

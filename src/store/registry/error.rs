@@ -131,6 +131,7 @@ impl StoreError {
             // Asking again brings the same bytes.
             Self::TooLarge { .. } | Self::Http(HttpError::TooLarge { .. }) => FailureKind::Content,
             Self::Http(HttpError::ProxySetting { .. }) => FailureKind::Setting,
+            Self::Http(HttpError::Content { .. }) => FailureKind::Local,
             // No certificate comes to be trusted by itself (`spec/decisions/0024`).
             Self::Http(HttpError::Certificate { .. }) => FailureKind::Denied,
             Self::Http(error) if error.wants_certificate() => FailureKind::Denied,
