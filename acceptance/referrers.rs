@@ -243,7 +243,7 @@ fn case_54_entries_that_say_too_little_are_completed() {
     assert!(listed.iter().all(|entry| repaired.contains(entry)));
 }
 
-/// WIRE-78: `cosign clean` removes bundles and leaves the tag that lists them.
+/// WIRE-78: bundles were removed by their digests, and the tag that lists them was not.
 #[test]
 fn manifests_that_are_listed_and_gone_are_written_again() {
     let registry = registry(Switch::Off);

@@ -408,8 +408,9 @@ impl<'a> TagWriter<'a> {
         Ok(())
     }
 
-    /// Some registries take no index that lists manifests which are gone; `cosign
-    /// clean` leaves such an index behind.
+    /// Some registries take no index that lists manifests which are gone. Whoever
+    /// removes these by digest, as a clean-up of the registry, leaves such an index
+    /// behind.
     async fn forget_what_is_gone(&mut self) -> Result<(), AttachError> {
         let listed = self.append.found().layers();
         let gone = reading::gone(self.publication.registries, self.place, listed).await?;
