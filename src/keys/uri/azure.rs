@@ -39,13 +39,13 @@ impl AzureUri {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
             text.len() <= LONGEST && text.bytes().all(is_allowed)
         };
-        match base(host) {
+        match base(host).and_then(|url| host_of(&url)) {
             None => Err(malformed("it names no vault")),
             Some(_) if key.is_empty() => Err(malformed("it names no key")),
             Some(_) if !is_name(key) => Err(malformed("a key's name has letters, digits and `-`")),
             Some(_) if !is_name(version) => Err(malformed("its version is none")),
-            Some(_) => Ok(Self {
-                host: host.to_ascii_lowercase(),
+            Some(host) => Ok(Self {
+                host,
                 key: key.to_owned(),
                 version: Some(version.to_owned()).filter(|version| !version.is_empty()),
             }),
@@ -54,12 +54,22 @@ impl AzureUri {
 }
 
 /// The URL of a host, if it is nothing but a host: the text is compared with what the
-/// parser took for host and port, so that no user, path or query hides in it.
+/// parser took for host and port, so that no user, path or query hides in it. The
+/// parser drops the port of HTTPS, which a user may write.
 pub(in crate::keys) fn base(host: &str) -> Option<Url> {
     let url: Url = format!("https://{host}/").parse().ok()?;
-    let port = url.port().map(|port| format!(":{port}"));
-    let written = format!("{}{}", url.host_str()?, port.unwrap_or_default());
-    written.eq_ignore_ascii_case(host).then_some(url)
+    let bare = host.strip_suffix(":443").unwrap_or(host);
+    let is_all = host_of(&url)?.eq_ignore_ascii_case(bare);
+    is_all.then_some(url)
+}
+
+/// Host and port, without the port of HTTPS.
+fn host_of(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
 }
 
 impl fmt::Display for AzureUri {
@@ -76,6 +86,7 @@ impl fmt::Display for AzureUri {
 mod tests {
     use super::*;
 
+    /// KEY-100
     #[test]
     fn a_key_is_named_with_or_without_its_version() {
         let printed = |rest: &str| AzureUri::parse(rest).map(|key| key.to_string());
@@ -86,10 +97,10 @@ mod tests {
         ] {
             assert_eq!(printed(rest), Ok(format!("azurekms://{rest}")));
         }
-        assert_eq!(
-            printed("V.vault.azure.net/k/"),
-            Ok("azurekms://v.vault.azure.net/k".into())
-        );
+        for rest in ["V.vault.azure.net/k/", "v.vault.azure.net:443/k"] {
+            let key = Ok("azurekms://v.vault.azure.net/k".into());
+            assert_eq!(printed(rest), key, "{rest}");
+        }
     }
 
     #[test]
@@ -102,6 +113,8 @@ mod tests {
             "v/k/1/2",
             "u@v/k",
             "v:x/k",
+            "v:/k",
+            ":443/k",
             "v?a/k",
             "v#a/k",
             "v v/k",
