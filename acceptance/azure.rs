@@ -238,6 +238,26 @@ fn a_machine_without_an_identity_leaves_the_turn_to_az_and_every_source_is_named
     assert!(service.asked("POST", "/sign").is_empty());
 }
 
+/// KEY-104
+#[test]
+fn no_redirect_leads_the_secret_of_a_machine_elsewhere() {
+    let (registry, image) = seeded();
+    let (_, service) = Azure::serving("k", Kind::P256);
+    let (_, other) = Azure::serving("k", Kind::P256);
+    for status in [302, 307] {
+        let redirect = Answer::new(status).with("location", other.url() + "/msi");
+        service.inject(When::every("GET", "/msi"), Action::Answer(redirect));
+        bare(&registry, &image, &service, key(&service, "k"))
+            .environment("IDENTITY_ENDPOINT", &(service.url() + "/msi"))
+            .environment("IDENTITY_HEADER", HEADER)
+            .run()
+            .ended_with(115)
+            .says(&["IDENTITY_ENDPOINT (", "unexpected status 30"]);
+    }
+    assert!(other.recorded().is_empty());
+    registry.stored_nothing();
+}
+
 /// KEY-102
 #[test]
 fn a_vault_gets_no_token_that_is_for_another_host() {

@@ -227,6 +227,53 @@ fn each_identity_signs_and_none_of_its_secrets_comes_out() {
     }
 }
 
+/// The token of another issuer is at a URL, and asked for with a secret in a
+/// header that is not `Authorization`.
+///
+/// KEY-94
+#[test]
+fn the_headers_of_another_issuer_are_shown_to_it_alone_and_hidden() {
+    let secret = "canary-of-a-custom-header-1";
+    let (registry, image) = seeded();
+    let (_, service) = Google::serving("k", Kind::P256);
+    let (_, other) = Google::serving("k", Kind::P256);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.json");
+    let file = json!({
+        "type": "external_account", "audience": "//iam.googleapis.com/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": service.url() + "/sts",
+        "credential_source": {
+            "url": service.url() + "/subject", "headers": { "X-Issuer-Secret": secret },
+        },
+    });
+    std::fs::write(&path, file.to_string()).unwrap();
+    let repeated = format!("who are you, {secret}?");
+    for (answer, words) in [
+        (
+            Answer::new(302).with("location", other.url() + "/subject"),
+            "unexpected status 302",
+        ),
+        (
+            Answer::new(403).body("text/plain", repeated),
+            "it says `who are you, …?`",
+        ),
+    ] {
+        service.inject(When::every("GET", "/subject"), Action::Answer(answer));
+        let signer =
+            signer(&registry, &image, &service, key("k")).environment(FILE, path.to_str().unwrap());
+        let (run, _) = without_canaries(signer, &[secret]);
+        assert_ne!(run.code, Some(0));
+        run.says(&[words]);
+        service.heal();
+    }
+    for asked in service.asked("GET", "/subject") {
+        assert_eq!(asked.header("x-issuer-secret"), Some(secret));
+    }
+    assert!(other.recorded().is_empty());
+    registry.stored_nothing();
+}
+
 /// KEY-94
 #[test]
 fn two_keys_share_one_token() {

@@ -9,7 +9,7 @@ use url::Url;
 use super::audience::Audience;
 use super::authority::near;
 use crate::http::header::{HeaderName, HeaderValue};
-use crate::http::{Client, Leash, Method, Request, Trust};
+use crate::http::{Client, Leash, Method, Redirects, Request, Trust};
 use crate::service::error::Trouble;
 use crate::service::oauth;
 use crate::service::token::Token;
@@ -83,6 +83,7 @@ impl Managed {
                 // shows that it is there.
                 let mut probe = Request::new(Method::GET, url.clone(), Trust::Verified);
                 probe.leash = Some(PROBE);
+                probe.redirects = Redirects::Answered;
                 let answer = client.send(&probe).await;
                 answer.map_err(|error| error.to_string())?;
                 let header = HeaderValue::from_static("true");
@@ -99,6 +100,9 @@ impl Managed {
         let mut request = Request::new(Method::GET, url, Trust::Verified);
         request.headers.extend([header]);
         request.leash = Some(LEASH);
+        // The secret of the header is for this host, and the client would take it
+        // along: of a redirect it knows `Authorization` alone for a secret.
+        request.redirects = Redirects::Answered;
         let token = oauth::fetch(client, &request, variables).await;
         token.map_err(|trouble| trouble.to_string())
     }

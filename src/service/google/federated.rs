@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::scope::SCOPE;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use crate::http::{Client, Method, Request, Trust, Zone};
+use crate::http::{Client, Method, Redirects, Request, Trust, Zone};
 use crate::service::answer::action;
 use crate::service::error::Trouble;
 use crate::service::oauth;
@@ -142,6 +142,9 @@ impl SubjectTokenSource {
         };
         let mut request = Request::new(Method::GET, url.clone(), Trust::Verified);
         request.headers = headers.clone();
+        // Whichever of the headers is the secret, it is for this host: the client
+        // would leave `Authorization` behind at a redirect, and no other.
+        request.redirects = Redirects::Answered;
         let response = client.send(&request).await?;
         let action = action(&request);
         if !response.status.is_success() {
@@ -210,9 +213,13 @@ impl Federated {
     }
 }
 
-/// The headers of the request for the other issuer's token. `Authorization` holds
-/// a secret behind its scheme, as that of GitHub's runners does, which is hidden
-/// from now on.
+/// The shortest value of a header that is taken for a secret. Azure's metadata
+/// service wants `Metadata: True`, which must not be hidden in every text.
+const SHORTEST: usize = 8;
+
+/// The headers of the request for the other issuer's token. Each may be the one
+/// that holds the secret, behind a scheme as that of GitHub's runners, and is
+/// hidden from now on.
 fn headers(
     headers: &BTreeMap<String, Zeroizing<String>>,
     variables: &Variables,
@@ -221,8 +228,8 @@ fn headers(
         let name: HeaderName = name.parse().ok()?;
         let mut header = HeaderValue::from_str(value).ok()?;
         header.set_sensitive(true);
-        if name == AUTHORIZATION {
-            let secret = value.rsplit(' ').next().unwrap_or(value);
+        let secret = value.rsplit(' ').next().unwrap_or(value);
+        if secret.len() >= SHORTEST {
             variables.remember(secret.as_bytes());
         }
         Some((name, header))
