@@ -9,6 +9,7 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::credentials::AwsCredentials;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -50,11 +51,11 @@ impl SigningScope<'_> {
         // Step 3: the text to sign.
         let text = format!("{ALGORITHM}\n{stamp}\n{scope}\n{hashed}");
         // Step 4: a key that is good for this day, region and service.
-        let mut key = Vec::from(b"AWS4");
-        key.extend_from_slice(credentials.secret.expose());
-        let mut key = zeroize::Zeroizing::new(key);
+        let mut key = Zeroizing::new([b"AWS4", credentials.secret.expose()].concat());
         for part in [day, self.region, self.service, "aws4_request"] {
-            *key = hmac(&key, part).as_ref().to_vec();
+            // The one before is wiped as it is dropped; to assign within it would
+            // not wipe it.
+            key = Zeroizing::new(hmac(&key, part).as_ref().to_vec());
         }
         // Steps 5 and 6: the signature, and the header that shows it.
         let signature = hex::encode(hmac(&key, &text));
