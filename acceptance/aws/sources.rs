@@ -312,6 +312,14 @@ fn region_endpoint_and_authority_come_from_where_aws_s_tools_have_them() {
     untrusted.ended_with(113);
     let (absent, _) = run(alias, &[region[0], ("AWS_CA_BUNDLE", "/absent.pem")], "");
     absent.ended_with(115).says(&["/absent.pem"]);
+    let text = format!("[default]\nca_bundle = {}\n", config.display());
+    let of_variable = [region[0], ("AWS_CA_BUNDLE", config.to_str().unwrap())];
+    let (none, _) = run(alias, &of_variable, &text);
+    none.ended_with(115)
+        .says(&["`AWS_CA_BUNDLE` cannot be used"]);
+    let (none, _) = run(alias, &[region[0], ("AWS_CA_BUNDLE", "")], &text);
+    none.ended_with(115)
+        .says(&["`ca_bundle` cannot be used: it holds no certificate"]);
     let insecure = [
         region[0],
         ("AWS_CA_BUNDLE", ""),
@@ -342,7 +350,14 @@ fn a_source_that_is_not_set_up_well_is_told() {
     for (settings, words) in [
         (vec![], "no credentials were found; looked at environment"),
         (vec![], "machine (`AWS_EC2_METADATA_DISABLED` is set)"),
-        (profile("nobody"), "there is no such profile"),
+        (
+            profile("nobody"),
+            "`AWS_PROFILE` cannot be used: there is no such profile",
+        ),
+        (
+            plain("AWS_DEFAULT_PROFILE", "nobody"),
+            "`AWS_DEFAULT_PROFILE` cannot be used: there is no such profile",
+        ),
         (profile("a"), "leads back to it"),
         (profile("sso"), "aws configure export-credentials"),
         (profile("alone"), "nothing vouches for its `role_arn`"),

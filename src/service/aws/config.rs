@@ -18,8 +18,10 @@ const DEFAULT_PROFILE: &str = "default";
 pub(super) struct AwsConfig {
     pub(super) variables: Variables,
     pub(super) profiles: Profiles,
-    /// The profile's name, and whether the user chose it.
-    pub(super) profile: (String, bool),
+    /// The profile's name.
+    pub(super) profile: String,
+    /// The variable that chooses it, if one does.
+    pub(super) chosen_by: Option<&'static str>,
     own_tls: Option<Arc<OwnTls>>,
     variant: Variant,
     /// One warning of plain HTTP is enough for a run.
@@ -50,14 +52,15 @@ impl AwsConfig {
     /// certificates. A region is asked for when one is needed: an ARN has its own.
     pub(super) fn read(variables: &Variables) -> Result<Self, Trouble> {
         let chosen = variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
-        let profile = match chosen {
-            Some((_, name)) => (name, true),
-            None => (DEFAULT_PROFILE.to_owned(), false),
+        let (profile, chosen_by) = match chosen {
+            Some((variable, name)) => (name, Some(variable)),
+            None => (DEFAULT_PROFILE.to_owned(), None),
         };
         let mut config = Self {
             variables: variables.clone(),
             profiles: profiles(variables)?,
             profile,
+            chosen_by,
             own_tls: None,
             variant: Variant::default(),
             is_warned: AtomicBool::new(false),
@@ -79,7 +82,7 @@ impl AwsConfig {
     }
 
     pub(super) fn section(&self) -> Option<&Section> {
-        self.profiles.profile(&self.profile.0)
+        self.profiles.profile(&self.profile)
     }
 
     fn setting(&self, name: &str) -> Option<&str> {
@@ -157,20 +160,20 @@ impl AwsConfig {
         }
     }
 
-    /// `AWS_CA_BUNDLE`: authorities in place of the machine's.
+    /// `AWS_CA_BUNDLE`, or the profile's `ca_bundle`: authorities in place of the
+    /// machine's.
     fn read_bundle(&self) -> Result<Option<Arc<OwnTls>>, Trouble> {
         let variable = self.variables.path("AWS_CA_BUNDLE");
-        let Some(path) = variable.or_else(|| self.setting("ca_bundle").map(Into::into)) else {
-            return Ok(None);
+        let (name, path) = match (variable, self.setting("ca_bundle")) {
+            (Some(path), _) => ("AWS_CA_BUNDLE", path),
+            (None, Some(path)) => ("ca_bundle", path.into()),
+            (None, None) => return Ok(None),
         };
         let pem = self.variables.read(&path)?;
         let own = OwnTls::new().trusting(pem.expose());
-        let own = own.map_err(|reason| Trouble::Setting {
-            name: "AWS_CA_BUNDLE".to_owned(),
-            reason: match reason {
-                UnfitTls::NoCertificate => "it holds no certificate in PEM",
-                _ => "its certificates cannot be used",
-            },
+        let own = own.map_err(|reason| match reason {
+            UnfitTls::NoCertificate => Trouble::setting(name, "it holds no certificate in PEM"),
+            _ => Trouble::setting(name, "its certificates cannot be used"),
         })?;
         Ok(Some(Arc::new(own)))
     }

@@ -44,6 +44,9 @@ impl ContainerSource {
     pub(super) fn find(variables: &Variables) -> Result<Option<Self>, Trouble> {
         let relative = variables.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let full = variables.text("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+        // AWS SDKs and Tools Reference Guide, "Container credential provider": the
+        // full one counts only where the relative one is not set. botocore reads
+        // them so; aws-sdk-go-v2 does for `EcsContainer`, and not for its chain.
         let url = match (relative, full) {
             (Some(path), _) => {
                 // A path such as `//example.com/x` leads to another host.

@@ -60,21 +60,18 @@ impl AwsSource {
         if let Some(source) = of_web_identity(&config.variables, &mut tried)? {
             return Ok(source);
         }
-        let (name, is_chosen) = &config.profile;
-        match config.section() {
-            Some(section) => {
+        let name = &config.profile;
+        match (config.section(), config.chosen_by) {
+            (Some(section), _) => {
                 if let Some(source) = of_profile(config, name, section, 0)? {
                     return Ok(source);
                 }
                 tried.push(("profile", format!("`{name}` has none")));
             }
-            None if *is_chosen => {
-                return Err(Trouble::Setting {
-                    name: "AWS_PROFILE".to_owned(),
-                    reason: "there is no such profile",
-                });
+            (None, Some(variable)) => {
+                return Err(Trouble::setting(variable, "there is no such profile"));
             }
-            None => tried.push(("profile", format!("there is no `{name}`"))),
+            (None, None) => tried.push(("profile", format!("there is no `{name}`"))),
         }
         match ContainerSource::find(&config.variables)? {
             Some(container) => return Ok(Self::Container(container)),
