@@ -616,6 +616,66 @@ fn the_token_is_looked_for_where_cosign_looks() {
     assert!(service.recorded().is_empty());
 }
 
+/// A file names a program that cannot be run, and one that says too much: the
+/// token is in `~/.vault-token`, or nowhere.
+///
+/// KEY-65
+#[test]
+fn a_helper_that_does_not_run_well_leaves_the_turn_to_the_file() {
+    let (registry, image) = seeded();
+    let (_, service) = Transit::serving("k", Kind::P256);
+    for (script, mode, words) in [
+        ("#!/absent/interpreter\n", 0o755, "cannot be run"),
+        ("#!/bin/sh\nyes\n", 0o755, "printed more than"),
+        ("#!/bin/sh\n", 0o644, "cannot be run"),
+    ] {
+        let helped = || {
+            let signer = signer(&registry, &image, &service.url(), key("k"));
+            let signer = signer.without_environment("VAULT_TOKEN");
+            let helper = home_file(&signer, "helper", script);
+            std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(mode)).unwrap();
+            let names = format!("token_helper = \"{}\"\n", helper.display());
+            let config = home_file(&signer, "vault.hcl", &names);
+            signer.environment("VAULT_CONFIG_PATH", config.to_str().unwrap())
+        };
+        helped()
+            .run()
+            .ended_with(115)
+            .says(&["VAULT_CONFIG_PATH (its token helper", words])
+            .does_not_say(&["~/.vault ("]);
+        let with = helped();
+        home_file(&with, ".vault-token", TOKEN);
+        with.run().succeeded();
+    }
+}
+
+/// KEY-66
+#[test]
+fn of_a_folder_with_certificates_none_is_passed_over() {
+    let (registry, image) = seeded();
+    let transit = Transit::new();
+    transit.create("k", Kind::P256);
+    let service = transit.serve(Transport::Https(&[]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = |number: usize, text: &str| {
+        let path = folder.path().join(format!("{number:05}.pem"));
+        std::fs::write(path, text).unwrap();
+    };
+    let run = || {
+        signer(&registry, &image, &service.url(), key("k"))
+            .environment("VAULT_CAPATH", folder.path().to_str().unwrap())
+            .run()
+    };
+    for number in 0..1000 {
+        file(number, service.authority());
+    }
+    run().succeeded();
+    file(1000, service.authority());
+    run()
+        .ended_with(115)
+        .says(&["`VAULT_CAPATH` cannot be used: there are more than 1000 files in it"]);
+}
+
 /// KEY-60, KEY-66
 #[test]
 fn what_is_set_wrong_is_named_before_anything_is_sent() {

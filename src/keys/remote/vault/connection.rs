@@ -5,6 +5,7 @@
 //! passes over (`VAULT_MAX_RETRIES`, `VAULT_CLIENT_TIMEOUT`, `VAULT_AGENT_ADDR`)
 //! are passed over here: retries and times are those of the run.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -29,6 +30,7 @@ const KEY_LIMIT: u64 = 1024 * 1024;
 const ENTRY_LIMIT: u64 = 2 * 1024;
 /// The most files of a folder with certificates that are read.
 const MOST_FILES: usize = 1000;
+const TOO_MANY_FILES: &str = "there are more than 1000 files in it";
 
 /// The way to Vault, for all of its keys.
 pub(super) struct Connection {
@@ -348,24 +350,35 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
     let Some(folder) = variables.path("VAULT_CAPATH") else {
         return Ok(());
     };
-    let entries = folder.read_dir();
-    let entries =
-        entries.map_err(|_| Trouble::setting("VAULT_CAPATH", "it is no readable folder"))?;
-    let mut files: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .take(MOST_FILES)
-        .collect();
-    files.sort_unstable();
-    if files.is_empty() {
-        return Err(Trouble::setting("VAULT_CAPATH", "there is no file in it"));
-    }
+    let files = files_of(&folder).map_err(|reason| Trouble::setting("VAULT_CAPATH", reason))?;
     for file in files {
         let name = file.display().to_string();
         add(&name, variables.read(&file)?.expose())?;
     }
     Ok(())
+}
+
+/// The files of a folder with certificates, in the order of their names, which
+/// decides the one that an error names. Too many are an error: none of them is
+/// passed over.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, &'static str> {
+    const UNREADABLE: &str = "it is no readable folder";
+    let mut files = Vec::new();
+    for entry in folder.read_dir().map_err(|_| UNREADABLE)? {
+        let path = entry.map_err(|_| UNREADABLE)?.path();
+        // A mounted ConfigMap has links to its folders among its files.
+        if path.is_file() {
+            files.push(path);
+        }
+        if files.len() > MOST_FILES {
+            return Err(TOO_MANY_FILES);
+        }
+    }
+    files.sort_unstable();
+    match files.is_empty() {
+        true => Err("there is no file in it"),
+        false => Ok(files),
+    }
 }
 
 /// A certificate for us and its private key, both or neither.

@@ -5,12 +5,13 @@
 //!
 //! No token is renewed: a run is shorter than a token.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 use tracing::debug;
 
-use crate::child::{self, Bounds, ChildError, Words};
+use crate::child::{self, Bounds, Words};
 use crate::http::header::HeaderValue;
 use crate::oci::Content;
 use crate::secret::Secret;
@@ -23,16 +24,25 @@ const BOUNDS: Bounds = Bounds {
     answer: LONGEST as u64,
 };
 const CONFIG: &str = "~/.vault";
+const OTHER_CONFIG: &str = "VAULT_CONFIG_PATH";
 const FILE: &str = "~/.vault-token";
 
 /// A token, or the helper that is asked for one.
 pub(super) struct VaultToken {
-    /// An absolute path; it is run when the first request needs a token.
-    helper: Option<PathBuf>,
+    /// It is run when the first request needs a token.
+    helper: Option<TokenHelper>,
     /// From a variable, or the one that counts if the helper has none.
     known: Option<HeaderValue>,
     /// The sources without a token so far, for the error that names them all.
     tried: Vec<Tried>,
+}
+
+/// A program that keeps tokens.
+struct TokenHelper {
+    /// The name of the configuration that names it.
+    source: &'static str,
+    /// An absolute path.
+    program: PathBuf,
 }
 
 impl VaultToken {
@@ -56,14 +66,14 @@ impl VaultToken {
             tried.push((FILE, "HOME is not set".to_owned()));
             return Err(Trouble::NoCredentials { tried });
         };
-        let config = match variables.path("VAULT_CONFIG_PATH") {
-            Some(path) => path,
-            None => home.join(".vault"),
+        let (source, config) = match variables.path(OTHER_CONFIG) {
+            Some(path) => (OTHER_CONFIG, path),
+            None => (CONFIG, home.join(".vault")),
         };
         let helper = match helper(&config, variables)? {
-            Ok(helper) => Some(helper),
+            Ok(program) => Some(TokenHelper { source, program }),
             Err(reason) => {
-                tried.push((CONFIG, reason.to_owned()));
+                tried.push((source, reason.to_owned()));
                 None
             }
         };
@@ -83,12 +93,12 @@ impl VaultToken {
     /// the run.
     pub(super) async fn ask(&self, variables: &Variables) -> Result<HeaderValue, Trouble> {
         let mut tried = self.tried.clone();
-        if let Some(helper) = &self.helper {
-            match run(helper, variables).await? {
+        if let Some(TokenHelper { source, program }) = &self.helper {
+            match run(program, variables).await {
                 Ok(token) => return Ok(token),
                 Err(reason) => {
-                    debug!("no token from `{}`: {reason}", helper.display());
-                    tried.push((CONFIG, format!("its token helper {reason}")));
+                    debug!("no token from `{}`: {reason}", program.display());
+                    tried.push((source, format!("its token helper {reason}")));
                 }
             }
         }
@@ -141,29 +151,25 @@ fn in_file(
     Ok(Some(token))
 }
 
-/// The helper's token, or why it gives none. `get` is one of the operations of
-/// Vault's protocol for token helpers; the token is all of standard output.
-///
-/// # Errors
-/// On a helper that cannot be started, or does not end.
-async fn run(
-    helper: &Path,
-    variables: &Variables,
-) -> Result<Result<HeaderValue, String>, ChildError> {
+/// The helper's token, or why it gives none; a program that does not run gives none
+/// (KEY-65). `get` is one of the operations of Vault's
+/// protocol for token helpers; the token is all of standard output.
+async fn run(helper: &Path, variables: &Variables) -> Result<HeaderValue, String> {
     let mut command = Command::new(helper);
     command.arg("get");
     let nothing = Content::from(Vec::new());
-    let answer = child::run(command, &nothing, Words::Kept, BOUNDS).await?;
+    let answer = child::run(command, &nothing, Words::Kept, BOUNDS).await;
+    let answer = answer.map_err(|error| match error.source() {
+        Some(cause) => format!("gives none: {error}: {cause}"),
+        None => format!("gives none: {error}"),
+    })?;
     if !answer.status.success() {
         let said = last_words(&answer.words, variables.secrets());
-        return Ok(Err(format!("failed ({}){said}", answer.status)));
+        return Err(format!("failed ({}){said}", answer.status));
     }
     let token = answer.output.trim_ascii();
     variables.remember(token);
-    match header(&Secret::new(token.to_vec())) {
-        Some(token) => Ok(Ok(token)),
-        None => Ok(Err("printed no token".to_owned())),
-    }
+    header(&Secret::new(token.to_vec())).ok_or_else(|| "printed no token".to_owned())
 }
 
 /// A header that is not logged; nothing if the text is no token. The white space
