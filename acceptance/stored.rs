@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::cosign::BOTH;
 use crate::support::elsewhere;
@@ -312,9 +313,15 @@ fn what_is_no_use_in_a_kubeconfig_is_named_before_anything_is_sent() {
         .run()
         .ended_with(115)
         .says(&[
-            "looked at KUBERNETES_SERVICE_HOST (not set), ~/.kube/config (not there)",
+            "looked at ~/.kube/config (not there), KUBERNETES_SERVICE_HOST (not set)",
             "`KUBECONFIG`",
         ]);
+    by(&registry, &image, "k8s://team/cosign")
+        .environment("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        .run()
+        .ended_with(115)
+        .says(&["KUBERNETES_SERVICE_PORT (not set)"])
+        .does_not_say(&["KUBERNETES_SERVICE_HOST (not set)"]);
     by(&registry, &image, "k8s://team")
         .run()
         .ended_with(3)
@@ -415,6 +422,22 @@ fn what_a_cluster_answers_has_its_code_and_its_remedy() {
     }
 }
 
+/// A signer in a pod whose service account has [`TOKEN`] at this cluster.
+fn in_pod(signer: Signer, cluster: &StandIn, account: &TempDir) -> Signer {
+    std::fs::write(account.path().join("token"), TOKEN).unwrap();
+    std::fs::write(account.path().join("ca.crt"), cluster.authority()).unwrap();
+    let (host, port) = cluster.host().split_once(':').unwrap();
+    let script = format!(
+        "mount -t tmpfs none /var/run && mkdir -p /var/run/secrets/kubernetes.io/serviceaccount \
+         && mount --bind {} /var/run/secrets/kubernetes.io/serviceaccount && exec \"$0\" \"$@\"",
+        account.path().display()
+    );
+    signer
+        .environment("KUBERNETES_SERVICE_HOST", host)
+        .environment("KUBERNETES_SERVICE_PORT", port)
+        .within(&["unshare", "--mount", "sh", "-c", &script])
+}
+
 /// KEY-71
 #[test]
 fn a_pod_asks_as_its_service_account() {
@@ -422,26 +445,42 @@ fn a_pod_asks_as_its_service_account() {
         let (registry, image) = seeded();
         let service = cluster(Transport::Https(&[]));
         let account = tempfile::tempdir().unwrap();
-        std::fs::write(account.path().join("token"), TOKEN).unwrap();
-        std::fs::write(account.path().join("ca.crt"), service.authority()).unwrap();
-        let (host, port) = service.host().split_once(':').unwrap();
-        let script = format!(
-            "mount -t tmpfs none /var/run && mkdir -p /var/run/secrets/kubernetes.io/serviceaccount \
-             && mount --bind {} /var/run/secrets/kubernetes.io/serviceaccount && exec \"$0\" \"$@\"",
-            account.path().display()
-        );
-        let signer = with_config(&registry, &image, "nonsense: [")
-            .environment("KUBERNETES_SERVICE_HOST", host)
-            .environment("KUBERNETES_SERVICE_PORT", port)
-            .within(&["unshare", "--mount", "sh", "-c", &script]);
-        without_canaries(signer).succeeded();
+        // An empty kubeconfig is none, and so is a list of files that are not there.
+        let signer = with_config(&registry, &image, "apiVersion: v1\n");
+        without_canaries(in_pod(signer, &service, &account)).succeeded();
+        let signer = by(&registry, &image, "k8s://team/cosign");
+        let signer = signer.environment("KUBECONFIG", "/absent:/absent/too");
+        without_canaries(in_pod(signer, &service, &account)).succeeded();
         verified(&registry, &image);
         let asked = service.recorded();
-        assert_eq!(asked.len(), 1);
+        assert_eq!(asked.len(), 2);
         assert_eq!(
             asked[0].header("authorization"),
             Some(&*format!("Bearer {TOKEN}"))
         );
+    }
+}
+
+/// As `cosign` does: whoever gives a kubeconfig to a pod means another cluster
+/// than the pod's, or another user.
+///
+/// KEY-71
+#[test]
+fn a_kubeconfig_comes_before_the_service_account_of_a_pod() {
+    if is_here(Need::Mounts) {
+        let (registry, image) = seeded();
+        let own = cluster(Transport::Https(&[]));
+        let meant = cluster(Transport::Https(&[]));
+        let account = tempfile::tempdir().unwrap();
+        let config = config(&trusting(&meant), &format!("    token: {TOKEN}"));
+        let signer = with_config(&registry, &image, &config);
+        without_canaries(in_pod(signer, &own, &account)).succeeded();
+        let file = account.path().join("kubeconfig");
+        std::fs::write(&file, &config).unwrap();
+        let signer = by(&registry, &image, "k8s://team/cosign");
+        let signer = signer.environment("KUBECONFIG", file.to_str().unwrap());
+        without_canaries(in_pod(signer, &own, &account)).succeeded();
+        assert_eq!((own.recorded().len(), meant.recorded().len()), (0, 2));
     }
 }
 

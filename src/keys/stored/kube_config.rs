@@ -1,5 +1,5 @@
-//! The way to a cluster, and the identity that asks it: the service account of a
-//! pod, or the user of a kubeconfig (`k8s.io/client-go` v0.35 `tools/clientcmd`).
+//! The way to a cluster, and the identity that asks it: the user of a kubeconfig,
+//! or the service account of a pod (`k8s.io/client-go` v0.35 `tools/clientcmd`).
 //! Implements KEY-71 and KEY-72. Everything is read before anything is sent; a
 //! way to log in that is not supported is refused, and not passed over.
 
@@ -103,6 +103,17 @@ struct User {
     acting_as: Option<serde::de::IgnoredAny>,
 }
 
+impl KubeConfig {
+    /// Whether it names nothing, as the file that `kubectl config unset` leaves.
+    fn is_empty(&self) -> bool {
+        let current = self.current_context.as_deref().unwrap_or_default();
+        current.is_empty()
+            && self.contexts.is_empty()
+            && self.clusters.is_empty()
+            && self.users.is_empty()
+    }
+}
+
 /// A kubeconfig, and the file that relative paths of it begin at.
 struct KubeConfigFile {
     path: PathBuf,
@@ -116,22 +127,21 @@ struct NamedEntry<'a, T> {
 }
 
 impl Cluster {
-    /// Reads variables and files: the service account of this pod or, if there is
-    /// none, the files of `KUBECONFIG` or `~/.kube/config`.
+    /// Reads variables and files: those of `KUBECONFIG`, or `~/.kube/config`; if
+    /// there is none, the service account of this pod. The order is client-go's, and
+    /// so cosign's: whoever gives a pod a kubeconfig means that.
     ///
     /// # Errors
     /// On settings that cannot be used, and with every source that was looked at
     /// where none has credentials.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
         let mut tried = Vec::new();
-        if let Some(cluster) = in_pod(variables, &mut tried)? {
-            return Ok(cluster);
-        }
         let files = files(variables, &mut tried)?;
-        if files.is_empty() {
-            return Err(Trouble::NoCredentials { tried });
+        if !files.is_empty() {
+            return of_files(&files, variables);
         }
-        of_files(&files, tried, variables)
+        let cluster = in_pod(variables, &mut tried)?;
+        cluster.ok_or(Trouble::NoCredentials { tried })
     }
 
     /// `host:port`, without a port that is its scheme's.
@@ -146,10 +156,14 @@ impl Cluster {
 /// has none; one whose token cannot be used is an error.
 fn in_pod(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<Cluster>, Trouble> {
     const HOST: &str = "KUBERNETES_SERVICE_HOST";
-    let host = variables.text(HOST);
-    let (Some(host), Some(port)) = (host, variables.text("KUBERNETES_SERVICE_PORT")) else {
-        tried.push((HOST, "not set".to_owned()));
-        return Ok(None);
+    const PORT: &str = "KUBERNETES_SERVICE_PORT";
+    let (host, port) = match (variables.text(HOST), variables.text(PORT)) {
+        (Some(host), Some(port)) => (host, port),
+        (host, _) => {
+            let lacking = if host.is_none() { HOST } else { PORT };
+            tried.push((lacking, "not set".to_owned()));
+            return Ok(None);
+        }
     };
     let folder = Path::new(ACCOUNT);
     let Some(token) = variables.read_if_there(&folder.join("token"))? else {
@@ -201,9 +215,9 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
     Some(())
 }
 
-/// The kubeconfigs that are there. `KUBECONFIG` is a list with colons; where it
-/// is set, `~/.kube/config` does not count, not even if no file of the list is
-/// there.
+/// The kubeconfigs that are there and have entries. `KUBECONFIG` is a list with
+/// colons; where it is set, `~/.kube/config` does not count, not even if no file of
+/// the list is there.
 fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfigFile>, Trouble> {
     let list = variables.path("KUBECONFIG");
     let (name, paths) = match (list, variables.home()) {
@@ -212,6 +226,7 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfig
         (None, None) => ("~/.kube/config", Vec::new()),
     };
     let mut files = Vec::new();
+    let mut reason = "not there";
     for path in paths
         .into_iter()
         .filter(|path: &PathBuf| !path.as_os_str().is_empty())
@@ -223,10 +238,13 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfig
             let name = path.display().to_string();
             Trouble::setting(name, reason)
         })?;
-        files.push(KubeConfigFile { path, config });
+        match config.is_empty() {
+            true => reason = "empty",
+            false => files.push(KubeConfigFile { path, config }),
+        }
     }
     if files.is_empty() {
-        tried.push((name, "not there".to_owned()));
+        tried.push((name, reason.to_owned()));
     }
     Ok(files)
 }
@@ -243,11 +261,7 @@ pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
 /// The cluster of the current context, as its user. Context, cluster and user may
 /// stand in files of their own. Errors name the first file where nothing was
 /// found, else the file of the entry.
-fn of_files(
-    files: &[KubeConfigFile],
-    mut tried: Vec<Tried>,
-    variables: &Variables,
-) -> Result<Cluster, Trouble> {
+fn of_files(files: &[KubeConfigFile], variables: &Variables) -> Result<Cluster, Trouble> {
     let first = files.first().map(|file| file.path.display().to_string());
     let first = first.unwrap_or_default();
     let wrong = |reason| Trouble::setting(first.clone(), reason);
@@ -285,7 +299,7 @@ fn of_files(
     let (own, has_certificate) = user.identify(own, variables)?;
     if !has_token && !has_certificate {
         let reason = "its user has no token and no certificate".to_owned();
-        tried.push(("the kubeconfig", reason));
+        let tried = vec![("the kubeconfig", reason)];
         return Err(Trouble::NoCredentials { tried });
     }
     Ok(Cluster {
