@@ -60,6 +60,9 @@ pub(crate) struct ChildAnswer {
 pub enum ChildError {
     #[error("it cannot be run")]
     Start(#[source] io::Error),
+    /// It was started, and then its pipes or its end could not be had.
+    #[error("it cannot be talked to")]
+    Pipe(#[source] io::Error),
     #[error("it did not end within {0} s", time.as_secs_f64())]
     Silence { time: Duration },
     #[error("it printed more than {most} bytes")]
@@ -146,7 +149,7 @@ async fn talk(
         if let Some(stdout) = stdout {
             let mut limited = stdout.take(bounds.answer + 1);
             let read = limited.read_to_end(&mut output).await;
-            read.map_err(ChildError::Start)?;
+            read.map_err(ChildError::Pipe)?;
         }
         match output.len() as u64 > bounds.answer {
             true => Err(ChildError::TooLong {
@@ -180,7 +183,7 @@ async fn talk(
             answering.await?
         }
     };
-    let status = child.wait().await.map_err(ChildError::Start)?;
+    let status = child.wait().await.map_err(ChildError::Pipe)?;
     Ok(ChildAnswer {
         output,
         words: tail.to_string(),
@@ -197,7 +200,7 @@ async fn write(mut stdin: ChildStdin, input: &Content) -> Result<(), ChildError>
         let _ = stdin.write_all(&bytes).await;
         return Ok(());
     }
-    let pipe = stdin.into_owned_fd().map_err(ChildError::Start)?;
+    let pipe = stdin.into_owned_fd().map_err(ChildError::Pipe)?;
     let input = input.clone();
     let written = beside::run(move || pour(&input, File::from(pipe))).await;
     written.unwrap_or(Ok(())).map_err(ChildError::Input)

@@ -80,10 +80,12 @@ pub(super) async fn ask(
 
 fn failure(error: ChildError, source: &Source) -> CredentialsError {
     match error {
-        ChildError::Start(error) | ChildError::Input(error) => CredentialsError::HelperStart {
-            source_of: source.clone(),
-            source: error,
-        },
+        ChildError::Start(error) | ChildError::Pipe(error) | ChildError::Input(error) => {
+            CredentialsError::HelperStart {
+                source_of: source.clone(),
+                source: error,
+            }
+        }
         ChildError::Silence { .. } => CredentialsError::HelperTimeout(source.clone()),
         ChildError::TooLong { .. } => CredentialsError::HelperAnswer(source.clone()),
     }
