@@ -20,11 +20,11 @@ pub fn action(request: &Request) -> String {
     format!("{} {}", request.method, Redacted(&request.url))
 }
 
-/// An answer that says nothing which was asked for. Its words are left out: they
-/// may be a whole page.
-pub fn nonsense(response: &Response, reason: &'static str) -> Trouble {
+/// An answer to `request` that says nothing which was asked for. Its words are
+/// left out: they may be a whole page.
+pub fn nonsense(request: &Request, reason: &'static str) -> Trouble {
     Trouble::Answer {
-        action: Redacted(&response.url).to_string(),
+        action: action(request),
         reason,
     }
 }

@@ -150,7 +150,7 @@ fn value(request: &Request, response: &Response) -> Result<Zeroizing<String>, Tr
         200 => {
             let variable: Result<Variable, _> = serde_json::from_slice(&response.body);
             let variable =
-                variable.map_err(|_| nonsense(response, "it is not the JSON of a variable"))?;
+                variable.map_err(|_| nonsense(request, "it is not the JSON of a variable"))?;
             Ok(variable.value)
         }
         401 | 403 => Err(Trouble::Denied {

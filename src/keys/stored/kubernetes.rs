@@ -78,7 +78,7 @@ impl ClosedSecret {
         let response = client.send(&request).await;
         let response = response.map_err(|error| self.name.failed(error))?;
         match response.status.as_u16() {
-            200 => read(&response).map_err(|trouble| self.name.failed(trouble)),
+            200 => read(&request, &response).map_err(|trouble| self.name.failed(trouble)),
             _ => Err(self.name.failed(refused(&request, &response))),
         }
     }
@@ -101,10 +101,9 @@ impl ClosedSecret {
     }
 }
 
-fn read(response: &Response) -> Result<Stored, Trouble> {
-    let nonsense = |reason| nonsense(response, reason);
+fn read(request: &Request, response: &Response) -> Result<Stored, Trouble> {
     secret(&response.body).map_err(|no_key| match no_key {
-        NoStoredKey::Nonsense(reason) => nonsense(reason),
+        NoStoredKey::Nonsense(reason) => nonsense(request, reason),
         NoStoredKey::Lacking => Trouble::Unfit {
             reason: "the Secret has no `cosign.key`".to_owned(),
         },

@@ -99,7 +99,7 @@ impl Connection {
         self.mount.join("/")
     }
 
-    /// Asks, and gives what succeeded. A standby that leads to another address is
+    /// Asks, and gives what succeeded, with the request that it answers. A standby that leads to another address is
     /// followed once, with the token, as Vault's own client does: a cluster
     /// without forwarding works in no other way. Roots, client certificate and
     /// headers go along too, and so the target has to have TLS (KEY-68).
@@ -107,7 +107,7 @@ impl Connection {
         &self,
         client: &Client,
         question: VaultQuestion<'_>,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<(Request, Response), Trouble> {
         let asked = self
             .asked
             .get_or_try_init(|| self.token.ask(&self.variables));
@@ -127,7 +127,7 @@ impl Connection {
             }
         }
         match response.status.is_success() {
-            true => Ok(response),
+            true => Ok((request, response)),
             false => Err(refused(&request, &response)),
         }
     }

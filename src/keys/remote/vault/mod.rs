@@ -81,12 +81,12 @@ impl ClosedVault {
         client: &Arc<Client>,
     ) -> Result<(VaultSigner, FoundKey), OpenError> {
         let question = VaultQuestion::PublicKey(&self.key);
-        let response = self.connection.ask(client, question).await;
-        let response = response.map_err(|trouble| self.name.failed(trouble))?;
+        let answered = self.connection.ask(client, question).await;
+        let (request, response) = answered.map_err(|trouble| self.name.failed(trouble))?;
         let latest = answer::latest_key(&response.body).map_err(|no_key| {
             let trouble = match no_key {
                 NoVaultKey::Unfit(reason) => Trouble::Unfit { reason },
-                NoVaultKey::Nonsense(reason) => nonsense(&response, reason),
+                NoVaultKey::Nonsense(reason) => nonsense(&request, reason),
             };
             self.name.failed(trouble)
         })?;
@@ -140,16 +140,16 @@ impl VaultSigner {
             key, connection, ..
         } = &self.closed;
         let question = VaultQuestion::Sign(key, body, batch.len());
-        let response = connection.ask(&self.client, question).await;
-        let response = response.map_err(|trouble| unsigned(0, self.failed(trouble)))?;
+        let answered = connection.ask(&self.client, question).await;
+        let (request, response) = answered.map_err(|trouble| unsigned(0, self.failed(trouble)))?;
         let results = answer::signatures(&response.body, batch.len(), self.version);
         let results =
-            results.map_err(|reason| unsigned(0, self.failed(nonsense(&response, reason))))?;
+            results.map_err(|reason| unsigned(0, self.failed(nonsense(&request, reason))))?;
         let results = results.into_iter().enumerate().map(|(index, result)| {
             result.map_err(|error| {
                 let trouble = match error {
                     NoSignature::Refused(words) => Trouble::Failed(said(&response, Some(&words))),
-                    NoSignature::Nonsense(reason) => nonsense(&response, reason),
+                    NoSignature::Nonsense(reason) => nonsense(&request, reason),
                 };
                 unsigned(index, self.failed(trouble))
             })
