@@ -411,6 +411,15 @@ fn keys_that_cosign_would_not_verify_are_refused_by_their_algorithm() {
         assert!(service.asked("POST", ":asymmetricSign").is_empty());
         registry.stored_nothing();
     }
+    // The name of the algorithm says another hash than the key is verified with.
+    let (registry, image) = seeded();
+    let (google, service) = Google::serving("other", Kind::P256);
+    google.add_as("k", 1, Kind::P256, "EC_SIGN_P384_SHA384", "ENABLED");
+    signer(&registry, &image, &service, key("k"))
+        .run()
+        .ended_with(115)
+        .says(&["its service binds the key to sha384"])
+        .does_not_say(&["generate-key-pair"]);
     let (registry, image) = seeded();
     let (google, service) = Google::serving("other", Kind::P256);
     google.add_as("k", 1, Kind::P256, "EC_SIGN_P256_SHA256", "DESTROYED");

@@ -1,6 +1,11 @@
 //! Keys that sign elsewhere by way of a program: sigstore's plugins, programs
 //! that get the bytes, and keys in a variable.
 
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::cosign::BOTH;
 use crate::support::elsewhere::{self, FORMATS, messages, seeded};
 use crate::support::images::Image;
@@ -218,6 +223,15 @@ fn who_is_not_there_is_named() {
     };
     let script = programs.script("there", SIGN).display().to_string();
     let key = |uri: &str| Config::none().set("key", uri);
+    let long = programs.path("long.pub");
+    std::fs::write(&long, "x".repeat(65_537)).unwrap();
+    let folder = |public: &Path| {
+        let folder = programs.path("signatures").display().to_string();
+        let public = public.display().to_string();
+        Config::none()
+            .set("signatures", &folder)
+            .set("public-key", &public)
+    };
     for (config, code, words) in [
         (key("absent://k"), 115, "`sigstore-kms-absent`"),
         (key("https://h/k"), 3, "keys are not read from `https`"),
@@ -234,11 +248,52 @@ fn who_is_not_there_is_named() {
         ),
         (program(&script, "absent.pub"), 115, "absent.pub"),
         (program(&script, &script), 115, "no `PUBLIC KEY` in PEM"),
+        (
+            program(&script, long.to_str().unwrap()),
+            115,
+            "the file of the public half has more than 65536 bytes",
+        ),
+        (folder(&long), 115, "`public-key` names a public key in PEM"),
     ] {
         run(&programs, &registry, &image, config)
             .ended_with(code)
             .says(&[words]);
     }
+    registry.stored_nothing();
+}
+
+/// A point that is not on its curve, and one of Ed25519 by which signatures are
+/// accepted that nobody made.
+///
+/// KEY-114, KEY-119
+#[test]
+fn a_public_half_that_proves_nothing_is_refused() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let script = programs.script("sign", SIGN).display().to_string();
+    let pem = std::fs::read_to_string(programs.path("public.pub")).unwrap();
+    let base64: String = pem.lines().filter(|line| !line.contains("---")).collect();
+    let mut off_curve = STANDARD.decode(base64).unwrap();
+    *off_curve.last_mut().unwrap() ^= 1;
+    let mut neutral = hex::decode("302a300506032b6570032100").unwrap();
+    neutral.push(1);
+    neutral.resize(44, 0);
+    for der in [off_curve, neutral] {
+        let public = programs.path("unsound.pub");
+        let base64 = STANDARD.encode(der);
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
+        std::fs::write(&public, pem).unwrap();
+        let config = Config::none()
+            .set_raw("program", &format!("[{script:?}]"))
+            .set("public-key", &public.display().to_string());
+        run(&programs, &registry, &image, config)
+            .ended_with(115)
+            .says(&[
+                "the public half of the key is damaged",
+                "export the public key again",
+            ])
+            .does_not_say(&["generate-key-pair"]);
+    }
+    assert!(programs.lines("asked").is_empty());
     registry.stored_nothing();
 }
 

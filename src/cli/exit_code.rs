@@ -198,6 +198,7 @@ fn of_phase(error: &PhaseError) -> u8 {
             SignError::Service(error) => of_fault(error.kind()),
             // EVD-77: the messages were signed for another key.
             SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
+            SignError::Crashed => UNEXPECTED,
             _ => SIGNING,
         },
         PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => {
@@ -230,6 +231,7 @@ fn of_opening(error: &OpenError) -> u8 {
         | OpenError::EmptyVariable(_)
         | OpenError::File(_) => KEY,
         OpenError::Service(error) => of_fault(error.kind()),
+        OpenError::Crashed => UNEXPECTED,
     }
 }
 

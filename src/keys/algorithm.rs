@@ -50,7 +50,7 @@ impl Algorithm {
     /// On a key of an unsupported kind, curve or size, and on a damaged one.
     pub fn of(key: &PublicKey) -> Result<Self, KeyError> {
         let info = SubjectPublicKeyInfoRef::from_der(key.as_der());
-        let info = info.map_err(|_| KeyError::Damaged)?;
+        let info = info.map_err(|_| KeyError::PublicHalf)?;
         match info.algorithm.oid {
             EC => {
                 let curve = info.algorithm.parameters_oid();
@@ -59,7 +59,7 @@ impl Algorithm {
             }
             RSA => {
                 let key = info.subject_public_key.as_bytes();
-                let bits = key.and_then(rsa_public_bits).ok_or(KeyError::Damaged)?;
+                let bits = key.and_then(rsa_public_bits).ok_or(KeyError::PublicHalf)?;
                 Self::of_rsa(bits)
             }
             ED25519 => Ok(Self::Ed25519),

@@ -90,7 +90,8 @@ async fn unlock_beside(
     // The semaphore is never closed, so that this never fails.
     let _permit = permits.acquire().await.ok();
     let unlocked = beside::run(move || unlock(&key, &password)).await;
-    Ok(unlocked.unwrap_or(Err(KeyError::Damaged))?.into())
+    let unlocked = unlocked.map_err(|_| OpenError::Crashed)?;
+    Ok(unlocked?.into())
 }
 
 /// Finds a key: reads the variables and files that its scheme has, and looks for its

@@ -78,6 +78,16 @@ pub enum KeyError {
     /// The label that was looked for.
     #[error("the file holds no `{0}` in PEM")]
     NotPublic(&'static str),
+    /// The same.
+    #[error("the file of the public half has more than {MAX_LENGTH} bytes")]
+    PublicTooLong(&'static str),
+    /// It is none of its kind: its point is not on the curve, or is one by which
+    /// anybody's signatures are accepted.
+    #[error("the public half of the key is damaged")]
+    PublicHalf,
+    /// By its name for cosign's flag.
+    #[error("its service binds the key to {0}, by which no key of this kind is verified")]
+    Hash(&'static str),
 }
 
 debug_as_display!(KeyError);
@@ -97,6 +107,9 @@ pub enum OpenError {
     File(#[from] Unreadable),
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A bug of the signer: the thread that was to open it has panicked.
+    #[error("opening the key ended unexpectedly")]
+    Crashed,
 }
 
 debug_as_display!(OpenError);
@@ -108,10 +121,12 @@ pub enum SignError {
     Read(#[source] io::Error),
     #[error("the message changed while it was being signed")]
     MessageChanged,
-    /// The key signs nothing of this form, or not here; or the thread that was to
-    /// sign has crashed.
+    /// The key signs nothing of this form, or not here.
     #[error("the key cannot sign")]
     Refused,
+    /// A bug of the signer: the thread that was to sign or to verify has panicked.
+    #[error("signing ended unexpectedly")]
+    Crashed,
     /// The signature is discarded, whoever made it (KEY-36, KEY-114).
     #[error("the public half of the key does not accept the signature")]
     Mismatch,

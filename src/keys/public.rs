@@ -5,7 +5,7 @@
 use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
-use super::error::KeyError;
+use super::error::{KeyError, MAX_LENGTH};
 use super::pem;
 use super::reference::PublicFileName;
 use crate::proof::certificate::Certificate;
@@ -24,11 +24,16 @@ pub struct PublicFile {
 
 impl PublicFile {
     /// Reads the first PEM block, a SubjectPublicKeyInfo, or the first certificate.
-    /// The caller has refused what is longer than [`MAX_LENGTH`](super::MAX_LENGTH).
     ///
     /// # Errors
-    /// On bytes without one.
+    /// On more than [`MAX_LENGTH`] bytes, and on bytes without one.
     pub fn parse(name: &PublicFileName, pem: &Secret) -> Result<Self, KeyError> {
+        if pem.expose().len() > MAX_LENGTH {
+            return Err(KeyError::PublicTooLong(match name {
+                PublicFileName::Key(_) => KEY,
+                PublicFileName::Certificate(_) => CERTIFICATE,
+            }));
+        }
         let key = match name {
             PublicFileName::Key(_) => public_key(pem.expose())?,
             PublicFileName::Certificate(_) => key_of_certificate(pem.expose())?,

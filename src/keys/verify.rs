@@ -45,7 +45,8 @@ pub(super) enum PublicHalf {
 
 impl PublicHalf {
     /// `None` if `key` is no public key of `algorithm`, or one whose point is not on
-    /// its curve. The sizes of RSA keys were looked at by [`Algorithm::of`].
+    /// its curve; and of Ed25519 one of small order, which accepts signatures that
+    /// nobody made (RFC 8032, section 8.8 leaves it to those who need more). The sizes of RSA keys were looked at by [`Algorithm::of`].
     pub(super) fn parse(algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
         let der = key.as_der();
         Some(match algorithm {
@@ -56,7 +57,10 @@ impl PublicHalf {
             Algorithm::EcdsaP521 | Algorithm::EcdsaP521Sha512 => {
                 Self::P521(DecodePublicKey::from_public_key_der(der).ok()?)
             }
-            Algorithm::Ed25519 => Self::Ed25519(DecodePublicKey::from_public_key_der(der).ok()?),
+            Algorithm::Ed25519 => {
+                let key = ed25519_dalek::VerifyingKey::from_public_key_der(der).ok()?;
+                Self::Ed25519(Some(key).filter(|key| !key.is_weak())?)
+            }
             Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
                 Self::Rsa(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).ok()?)
             }

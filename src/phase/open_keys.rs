@@ -129,7 +129,7 @@ impl Opening {
 impl OpeningKey {
     async fn finish(self) -> Result<OpenKey, PhaseError> {
         let outcome = self.task.await;
-        let outcome = outcome.unwrap_or(Err(KeyError::Damaged.into()));
+        let outcome = outcome.unwrap_or(Err(OpenError::Crashed));
         let (signer, applicant) = outcome.map_err(|source| PhaseError::Key {
             signatory: name(&self.signatories),
             key: Arc::clone(&self.reference),

@@ -49,6 +49,7 @@ pub(super) fn of_opening(error: &OpenError) -> Hint {
         }
         OpenError::File(_) => say("paths in cosign.toml are relative to its folder"),
         OpenError::Service(error) => of_service(error),
+        OpenError::Crashed => None,
     }
 }
 
@@ -89,13 +90,15 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
             say("only RSA keys of 2048, 3072 and 4096 bits are supported, as in cosign")
         }
         KeyError::KeyType(_) => say("only ECDSA, RSA and Ed25519 keys are supported, as in cosign"),
-        KeyError::NotPublic("CERTIFICATE") => {
+        KeyError::NotPublic("CERTIFICATE") | KeyError::PublicTooLong("CERTIFICATE") => {
             say("`certificate` names a certificate in PEM or DER")
         }
-        KeyError::NotPublic(_) => {
+        KeyError::NotPublic(_) | KeyError::PublicTooLong(_) => {
             say("`public-key` names a public key in PEM, as `cosign public-key` prints it")
         }
         KeyError::Damaged => say("make a new key with `cosign generate-key-pair`"),
+        KeyError::PublicHalf => say("export the public key again from where the private one is"),
+        KeyError::Hash(_) => None,
     }
 }
 
@@ -167,7 +170,10 @@ pub(super) fn of_signing(error: &SignError) -> Hint {
         }
         SignError::Service(error) => of_service(error),
         SignError::Folder(error) => of_folder(error),
-        SignError::Read(_) | SignError::MessageChanged | SignError::Refused => None,
+        SignError::Read(_)
+        | SignError::MessageChanged
+        | SignError::Refused
+        | SignError::Crashed => None,
     }
 }
 

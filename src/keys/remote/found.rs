@@ -20,13 +20,18 @@ pub(super) struct FoundKey {
 /// KEY-103); the key is not refused, because policies of users have the flag's
 /// counterpart.
 pub(super) fn warn_of_hash(key: &dyn fmt::Display, hash: Hash) {
-    let name = match hash {
-        Hash::Sha256 => "sha256",
-        Hash::Sha384 => "sha384",
-        Hash::Sha512 => "sha512",
-    };
+    let name = name(hash);
     warn!(
         "signatures by `{key}` have to be verified with `cosign verify \
          --signature-digest-algorithm {name}`: its service signs no other digest"
     );
+}
+
+/// The name of a hash for cosign's flag.
+pub(super) fn name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha256 => "sha256",
+        Hash::Sha384 => "sha384",
+        Hash::Sha512 => "sha512",
+    }
 }

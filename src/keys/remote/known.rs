@@ -8,7 +8,7 @@ use crate::keys::verify::PublicHalf;
 use crate::oci::Content;
 use crate::signature::{PublicKey, Signature};
 
-use super::found::FoundKey;
+use super::found::{FoundKey, name};
 use super::message::{Message, Prepared};
 
 /// The public half of a key, with the algorithm that it signs by.
@@ -21,18 +21,18 @@ pub(super) struct KnownKey {
 impl KnownKey {
     /// # Errors
     /// On a key by which no cosign verifies: of another kind, curve or size,
-    /// bound to a hash that it is not verified with, or with a point that is not
-    /// on its curve.
+    /// bound to a hash that it is not verified with, or with a point that is no
+    /// public half.
     pub(super) fn of(found: FoundKey) -> Result<Self, OpenError> {
         let algorithm = Algorithm::of(&found.public)?;
         let algorithm = match found.hash {
             None => algorithm,
-            Some(hash) => algorithm.with(hash).ok_or(KeyError::Damaged)?,
+            Some(hash) => algorithm.with(hash).ok_or(KeyError::Hash(name(hash)))?,
         };
         let half = PublicHalf::parse(algorithm, &found.public);
         Ok(Self {
             algorithm,
-            half: half.ok_or(KeyError::Damaged)?,
+            half: half.ok_or(KeyError::PublicHalf)?,
             public: found.public,
         })
     }
@@ -51,7 +51,7 @@ impl KnownKey {
         };
         let content = message.content.clone();
         let hashed = beside::run(move || Prehash::of(&content, hash)).await;
-        let prehash = hashed.unwrap_or(Err(SignError::Refused))?;
+        let prehash = hashed.unwrap_or(Err(SignError::Crashed))?;
         Ok(Prepared {
             message,
             prehash: Some(prehash),

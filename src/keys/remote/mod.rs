@@ -248,7 +248,7 @@ impl RemoteKey {
         // Whichever message it was: the thread is gone, and cannot tell.
         let crashed = Unsigned {
             index: 0,
-            error: SignError::Refused,
+            error: SignError::Crashed,
         };
         beside::run(checking).await.unwrap_or(Err(crashed))
     }

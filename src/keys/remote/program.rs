@@ -16,10 +16,10 @@ use super::found::FoundKey;
 use super::message::{Prepared, Unsigned, each};
 use super::programs::{pass_on, processors};
 use crate::child::{self, Bounds, Words};
-use crate::keys::error::OpenError;
+use crate::keys::error::{OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::Program;
-use crate::keys::{KeyError, MAX_LENGTH, SignError};
+
 use crate::service::{
     PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble, Variables, last_words,
 };
@@ -61,9 +61,6 @@ impl ClosedProgram {
         let path = path.ok_or_else(|| service.failed(Trouble::NoProgram))?;
         let pem = variables.read(program.public.path());
         let pem = pem.map_err(|error| service.failed(error))?;
-        if pem.expose().len() > MAX_LENGTH {
-            return Err(KeyError::TooLong.into());
-        }
         Ok(Self {
             public: PublicFile::parse(&program.public, &pem)?,
             key: ProgramSigner {

@@ -26,7 +26,7 @@ use super::known::KnownKey;
 use super::message::{Message, Prepared, Unsigned};
 use crate::beside;
 use crate::file;
-use crate::keys::error::{FolderError, KeyError, MAX_LENGTH, OpenError, SignError};
+use crate::keys::error::{FolderError, MAX_LENGTH, OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::SignatureFolder;
 use crate::oci::Digest;
@@ -56,9 +56,6 @@ impl ClosedFolder {
     /// where everything was published before.
     pub(super) fn find(folder: &SignatureFolder, variables: &Variables) -> Result<Self, OpenError> {
         let pem = variables.read(folder.public.path())?;
-        if pem.expose().len() > MAX_LENGTH {
-            return Err(KeyError::TooLong.into());
-        }
         Ok(Self {
             public: PublicFile::parse(&folder.public, &pem)?,
             key: FolderSigner {
@@ -93,7 +90,7 @@ impl FolderSigner {
         let looking = move || folder.look_up(&signer, &messages);
         let crashed = Unsigned {
             index: 0,
-            error: SignError::Refused,
+            error: SignError::Crashed,
         };
         beside::run(looking).await.unwrap_or(Err(crashed))
     }
