@@ -101,6 +101,39 @@ fn a_program_is_told_what_it_signs_and_no_secret() {
     assert!(!environment.contains("TEAM_KEY"), "{environment}");
 }
 
+/// The bound is that of the run, however many keys there are.
+///
+/// KEY-117
+#[test]
+fn no_more_programs_run_at_a_time_than_there_are_processors() {
+    let (programs, (registry, image)) = (Programs::new(), seeded());
+    let script =
+        format!("echo began >> \"$here/log\"\n{SIGN}\nsleep 0.3\necho ended >> \"$here/log\"");
+    let public = programs.path("public.pub").display().to_string();
+    let mut signer = Signer::of(&image, registry.host());
+    for number in 0..3 {
+        let program = programs.script(&format!("sign-{number}"), &script);
+        let place = format!("{}/signatures-{number}", registry.host());
+        let config = Config::none()
+            .set_raw("program", &format!("[{:?}]", program.display().to_string()))
+            .set("public-key", &public)
+            .set("repository", &place);
+        signer = signer.config(config);
+    }
+    signer.run().succeeded();
+    let log = programs.lines("log");
+    assert_eq!(log.len(), 2 * 3 * messages("legacy"));
+    let running = log.iter().scan(0, |running, line| {
+        *running += if line == "began" { 1 } else { -1 };
+        Some(*running)
+    });
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert!(
+        running.max() <= Some(processors.try_into().unwrap()),
+        "{log:?}"
+    );
+}
+
 /// KEY-112
 #[test]
 fn a_plugin_is_asked_as_cosign_asks_it() {

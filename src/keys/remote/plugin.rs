@@ -15,11 +15,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::found::FoundKey;
 use super::message::{Prepared, Unsigned, each};
-use super::programs::{pass_on, processors};
+use super::programs::{pass_on, permits, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::SignError;
 use crate::keys::error::OpenError;
@@ -57,6 +57,8 @@ pub(super) struct PluginSigner {
     /// see: no secret is in it (KEY-116).
     resource: String,
     secrets: Secrets,
+    /// One for each program of the run that runs.
+    permits: Arc<Semaphore>,
     /// Held while the program runs, by keys of which only one may be asked at a
     /// time.
     turn: Option<Arc<Mutex<()>>>,
@@ -186,6 +188,7 @@ impl ClosedPlugin {
             program,
             resource: resource.to_owned(),
             secrets: variables.secrets().clone(),
+            permits: permits(variables),
             turn: None,
         }))
     }
@@ -249,6 +252,9 @@ impl PluginSigner {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
+        // Behind the turn: a plugin that waits for a card keeps no other program from
+        // its work. The semaphore is never closed, so that this never fails.
+        let _permit = self.permits.acquire().await.ok();
         let question = self.question(name, method);
         let mut command = Command::new(&self.program);
         command.args([VERSION, &question]);
@@ -318,6 +324,7 @@ mod tests {
             program: PathBuf::new(),
             resource: "my/key id?x=1".to_owned(),
             secrets: Secrets::default(),
+            permits: Arc::new(Semaphore::new(1)),
             turn: None,
         };
         let method = PluginMethod::SignMessage {

@@ -7,19 +7,20 @@
 //! services of keys cannot do with a digest (cosign#3906).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
+use tokio::sync::Semaphore;
 
 use super::found::FoundKey;
 use super::message::{Prepared, Unsigned, each};
-use super::programs::{pass_on, processors};
+use super::programs::{pass_on, permits, processors};
 use crate::child::{self, Bounds, Words};
 use crate::keys::error::{OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::Program;
-
 use crate::service::{
     PROGRAM_TIME, Said, ServiceError, ServiceName, Trouble, Variables, last_words,
 };
@@ -43,6 +44,8 @@ pub(super) struct ProgramSigner {
     program: PathBuf,
     arguments: Vec<String>,
     variables: Variables,
+    /// One for each program of the run that runs.
+    permits: Arc<Semaphore>,
 }
 
 impl ClosedProgram {
@@ -68,6 +71,7 @@ impl ClosedProgram {
                 program: path,
                 arguments,
                 variables: variables.clone(),
+                permits: permits(variables),
             },
         })
     }
@@ -106,6 +110,8 @@ impl ProgramSigner {
             command.env_remove(name);
         }
         let secrets = self.variables.secrets();
+        // The semaphore is never closed, so that this never fails.
+        let _permit = self.permits.acquire().await.ok();
         let answer = child::run(command, &message.content, Words::Kept, BOUNDS).await;
         let answer = answer.map_err(|error| self.name.failed(error))?;
         pass_on(&self.name, &answer.words, secrets);
