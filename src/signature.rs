@@ -2,6 +2,7 @@
 //! proofs and envelopes all have. Nothing is parsed or verified here.
 
 pub(crate) mod oid;
+pub(crate) mod rsa;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -7,12 +7,12 @@
 use std::fmt;
 
 use pkcs8::ObjectIdentifier;
-use pkcs8::der::asn1::UintRef;
-use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
+use pkcs8::der::Decode as _;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::error::KeyError;
 use crate::signature::oid::{EC, ED25519, P256, P384, P521, RSA};
+use crate::signature::rsa::bits_of_public;
 use crate::signature::{Hash, PublicKey};
 
 /// Refused by its name and not by its number: services of keys have this curve, and
@@ -59,7 +59,7 @@ impl Algorithm {
             }
             RSA => {
                 let key = info.subject_public_key.as_bytes();
-                let bits = key.and_then(rsa_public_bits).ok_or(KeyError::PublicHalf)?;
+                let bits = key.and_then(bits_of_public).ok_or(KeyError::PublicHalf)?;
                 Self::of_rsa(bits)
             }
             ED25519 => Ok(Self::Ed25519),
@@ -150,19 +150,4 @@ impl fmt::Display for Algorithm {
             Self::Ed25519 => "Ed25519",
         })
     }
-}
-
-/// The size of an `RSAPublicKey` (RFC 8017, appendix A.1.1: a sequence of the
-/// modulus and the exponent).
-fn rsa_public_bits(der: &[u8]) -> Option<usize> {
-    let mut reader = SliceReader::new(der).ok()?;
-    Header::decode(&mut reader).ok()?;
-    bits_of(reader.decode::<UintRef<'_>>().ok()?)
-}
-
-/// The bits of a number, not of its bytes: a modulus of 2047 bits has 256 bytes, too
-/// (KEY-21).
-pub(super) fn bits_of(modulus: UintRef<'_>) -> Option<usize> {
-    let first = modulus.as_bytes().first()?;
-    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }

@@ -17,17 +17,16 @@ use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign_byupdate};
 use p256::NistP256;
 use p384::NistP384;
 use p521::NistP521;
-use pkcs8::der::asn1::UintRef;
-use pkcs8::der::{Decode as _, Header, Reader as _, SliceReader};
 use pkcs8::{EncodePublicKey, PrivateKeyInfoRef};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::algorithm::{Algorithm, bits_of};
+use super::algorithm::Algorithm;
 use super::error::{KeyError, SignError};
 use super::prehash::{Prehash, sha256_and};
 use super::verify::PublicHalf;
 use crate::oci::{Content, Digest};
 use crate::signature::oid::{EC, ED25519, RSA};
+use crate::signature::rsa::bits_of_private;
 use crate::signature::{Hash, PublicKey, Signature};
 
 /// A private key that lies in this process's memory, wiped when dropped.
@@ -268,20 +267,10 @@ fn ecdsa_key(info: PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyErr
 }
 
 fn rsa_key(der: &[u8], info: &PrivateKeyInfoRef<'_>) -> Result<(Private, Algorithm), KeyError> {
-    let bits = modulus_bits(info.private_key.as_bytes()).ok_or(KeyError::Damaged)?;
+    let bits = bits_of_private(info.private_key.as_bytes()).ok_or(KeyError::Damaged)?;
     let algorithm = Algorithm::of_rsa(bits)?;
     let key = RsaKey::from_pkcs8(der).map_err(|_| KeyError::Damaged)?;
     Ok((Private::Rsa(key), algorithm))
-}
-
-/// The size of an `RSAPrivateKey` (RFC 8017, appendix A.1.2: a sequence of the
-/// version, the modulus and more), read here because aws-lc gives no reason
-/// when it refuses a size.
-fn modulus_bits(der: &[u8]) -> Option<usize> {
-    let mut reader = SliceReader::new(der).ok()?;
-    Header::decode(&mut reader).ok()?;
-    let _version = reader.decode::<u8>().ok()?;
-    bits_of(reader.decode::<UintRef<'_>>().ok()?)
 }
 
 #[cfg(test)]

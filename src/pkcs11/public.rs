@@ -15,12 +15,13 @@ use aws_lc_rs::signature::{
 };
 use pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
 use pkcs8::der::pem::{LineEnding, encode_string};
-use pkcs8::der::{Decode, Encode as _, Header, Reader as _, SliceReader, Tag};
+use pkcs8::der::{Decode, Encode as _, Tag};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{DecodePublicKey as _, EncodePublicKey, ObjectIdentifier};
 
 use crate::signature::PublicKey;
 use crate::signature::oid::{EC, ED25519 as ED25519_KEY, P256, P384, P521, RSA};
+use crate::signature::rsa::bits_of_public;
 
 /// The DER before a SHA-256 digest in a PKCS#1 v1.5 signature (RFC 8017, section
 /// 9.2, note 1).
@@ -173,7 +174,9 @@ impl TokenKey {
 
     fn of_rsa(info: &SubjectPublicKeyInfoRef<'_>, der: &[u8]) -> Result<Self, UnsupportedKey> {
         let key = info.subject_public_key.as_bytes();
-        let bits = key.and_then(modulus_bits).ok_or(UnsupportedKey::Damaged)?;
+        let bits = key
+            .and_then(bits_of_public)
+            .ok_or(UnsupportedKey::Damaged)?;
         if ![2048, 3072, 4096].contains(&bits) {
             return Err(UnsupportedKey::RsaSize(bits));
         }
@@ -294,15 +297,6 @@ fn halves(raw: &[u8], length: usize) -> Option<Vec<u8>> {
     let (r, s) = raw.split_at_checked(raw.len() / 2)?;
     let zeros = vec![0; length.checked_sub(r.len())?];
     Some([&zeros, r, &zeros, s].concat())
-}
-
-/// The size of an `RSAPublicKey` (RFC 8017, appendix A.1.1).
-fn modulus_bits(der: &[u8]) -> Option<usize> {
-    let mut reader = SliceReader::new(der).ok()?;
-    Header::decode(&mut reader).ok()?;
-    let modulus = reader.decode::<UintRef<'_>>().ok()?;
-    let first = modulus.as_bytes().first()?;
-    Some(modulus.as_bytes().len() * 8 - first.leading_zeros() as usize)
 }
 
 /// A key that cannot be used.
