@@ -67,6 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_useless_answer_is_told_with_its_request() {
+        let url = "https://u:p@h/v1/k".parse().unwrap();
+        let request = Request::new(crate::http::Method::GET, url, crate::http::Trust::Verified);
+        let told = nonsense(&request, "it is no JSON").to_string();
+        assert!(told.starts_with("GET https://"), "{told}");
+        assert!(
+            told.ends_with("/v1/k: the answer cannot be used: it is no JSON"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn of_a_long_text_the_end_is_shown_without_secrets() {
         let secrets = Secrets::default();
         secrets.remember(b"hunter2-canary");
