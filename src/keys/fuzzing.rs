@@ -61,7 +61,7 @@ pub fn private_key(data: &[u8]) {
 /// printed as it was written.
 pub fn aws_key(data: &[u8]) {
     if let Ok(answer) = serde_json::from_slice::<aws::AwsPublicKey>(data)
-        && let Ok((public, name, _)) = answer.read()
+        && let Ok((public, name, _)) = answer.checked()
     {
         assert!(Algorithm::of(&public).is_ok(), "{name}");
     }

@@ -60,7 +60,8 @@ enum RemoteKeeper {
     Vault(vault::ClosedVault),
 }
 
-/// A service that has answered for its key, and is asked for signatures.
+/// A service that has answered for its key, a program or a folder: each gives
+/// signatures.
 enum RemoteSigner {
     Aws(aws::AwsSigner),
     Azure(azure::AzureSigner),
@@ -73,7 +74,7 @@ enum RemoteSigner {
 
 /// A key that signs elsewhere.
 pub struct RemoteKey {
-    service: RemoteSigner,
+    signer: RemoteSigner,
     /// Shared with the threads that hash messages and check signatures.
     known: Arc<KnownKey>,
     /// The version whose public half is known: it alone signs.
@@ -136,7 +137,7 @@ impl ClosedRemote {
     /// On a service that does not answer for the key, and on a key by which no
     /// cosign verifies.
     pub(super) async fn open(self, client: &Arc<Client>) -> Result<RemoteKey, OpenError> {
-        let (service, found) = match self.0 {
+        let (signer, found) = match self.0 {
             RemoteKeeper::Aws(closed) => {
                 let (key, found) = closed.open(client).await?;
                 (RemoteSigner::Aws(key), found)
@@ -166,15 +167,15 @@ impl ClosedRemote {
                 (RemoteSigner::Vault(key), found)
             }
         };
-        RemoteKey::new(service, found)
+        RemoteKey::new(signer, found)
     }
 }
 
 impl RemoteKey {
-    fn new(service: RemoteSigner, found: FoundKey) -> Result<Self, OpenError> {
+    fn new(signer: RemoteSigner, found: FoundKey) -> Result<Self, OpenError> {
         let version = found.version.clone();
         Ok(Self {
-            service,
+            signer,
             known: Arc::new(KnownKey::of(found)?),
             version,
         })
@@ -209,10 +210,7 @@ impl RemoteKey {
     /// # Errors
     /// On the first message that gets no signature which the public half
     /// accepts. None is given out then.
-    pub async fn sign(
-        self: &Arc<Self>,
-        messages: Vec<Message>,
-    ) -> Result<Vec<Signature>, Unsigned> {
+    pub async fn sign(&self, messages: Vec<Message>) -> Result<Vec<Signature>, Unsigned> {
         // Before the first signature is asked for. Most digests are known.
         let mut prepared = Vec::new();
         for (index, message) in messages.into_iter().enumerate() {
@@ -222,7 +220,7 @@ impl RemoteKey {
         let prepared = Arc::<[Prepared]>::from(prepared);
         // Boxed: the future of every run would have the room of the largest
         // service.
-        let signatures = match &self.service {
+        let signatures = match &self.signer {
             RemoteSigner::Aws(key) => Box::pin(key.sign(&prepared)).await?,
             RemoteSigner::Azure(key) => Box::pin(key.sign(&prepared)).await?,
             // It checks by itself: a file that is no signature of its message is

@@ -9,12 +9,13 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::credentials::{AwsCredentials, of_json, token_file};
+use super::of_credentials;
 use crate::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use crate::http::{
     Client, HttpError, Leash, Method, Redacted, Redirects, Request, Response, Trust,
 };
 use crate::secret::Secret;
-use crate::service::{Said, ServiceError, ServiceName, Trouble, Variables, said};
+use crate::service::{Said, ServiceError, Trouble, Variables, said, sensitive};
 
 /// A host near by answers at once, and is not there on most machines: the whole
 /// run must not wait for it (KEY-85). A leash also means that no proxy is asked.
@@ -53,15 +54,20 @@ impl ContainerSource {
                 let url = Url::parse("http://169.254.170.2").ok();
                 let url = url.and_then(|url| url.join(&path).ok());
                 url.filter(is_container_host).ok_or_else(|| {
-                    wrong("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "it is no path")
+                    Trouble::setting("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "it is no path")
                 })?
             }
             (None, Some(text)) => {
                 let name = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-                let url = Url::parse(&text).map_err(|_| wrong(name, "it is no URL"))?;
+                let url = Url::parse(&text).map_err(|_| Trouble::setting(name, "it is no URL"))?;
                 match url.scheme() == "https" || is_container_host(&url) {
                     true => url,
-                    false => return Err(wrong(name, "its host may not see a token without TLS")),
+                    false => {
+                        return Err(Trouble::setting(
+                            name,
+                            "its host may not see a token without TLS",
+                        ));
+                    }
                 }
             }
             (None, None) => return Ok(None),
@@ -83,14 +89,17 @@ impl ContainerSource {
             request.leash = Some(LEASH);
         }
         if let Some(token) = &self.token {
-            let token = sensitive(token);
+            let token = sensitive(token.expose());
             let token = token.ok_or_else(|| {
-                failed(wrong("AWS_CONTAINER_AUTHORIZATION_TOKEN", "it is no token"))
+                of_credentials(Trouble::setting(
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                    "it is no token",
+                ))
             })?;
             request.headers.insert(AUTHORIZATION, token);
         }
-        let response = client.send(&request).await.map_err(failed)?;
-        of_answer(&response).map_err(failed)
+        let response = client.send(&request).await.map_err(of_credentials)?;
+        of_answer(&response).map_err(of_credentials)
     }
 }
 
@@ -136,11 +145,12 @@ impl Machine {
                 | HttpError::Silence { .. }
                 | HttpError::Broken { .. }),
             ) => return Ok(Err(error.to_string())),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(of_credentials(error)),
         };
         let token = Secret::new(token.body.trim_ascii().to_vec());
         client.secrets().remember(token.expose());
-        let token = sensitive(&token).ok_or_else(|| failed(useless("it is no token")))?;
+        let token =
+            sensitive(token.expose()).ok_or_else(|| of_credentials(useless("it is no token")))?;
         let roles = self.get(client, ROLES, &token).await?;
         let text = String::from_utf8_lossy(&roles.body).into_owned();
         // A machine has one role at most.
@@ -149,7 +159,7 @@ impl Machine {
             return Ok(Err("the machine has no role".to_owned()));
         }
         let answer = self.get(client, &format!("{ROLES}{role}"), &token).await?;
-        of_answer(&answer).map(Ok).map_err(failed)
+        of_answer(&answer).map(Ok).map_err(of_credentials)
     }
 
     async fn get(
@@ -161,12 +171,12 @@ impl Machine {
         let mut request = self.request(Method::GET, path)?;
         let name = HeaderName::from_static("x-aws-ec2-metadata-token");
         request.headers.insert(name, token.clone());
-        client.send(&request).await.map_err(failed)
+        client.send(&request).await.map_err(of_credentials)
     }
 
     fn request(&self, method: Method, path: &str) -> Result<Request, ServiceError> {
         let url = self.url.join(path);
-        let url = url.map_err(|_| failed(useless("a role has a name that is none")))?;
+        let url = url.map_err(|_| of_credentials(useless("a role has a name that is none")))?;
         let mut request = Request::new(method, url, Trust::Verified);
         request.redirects = Redirects::Answered;
         request.leash = Some(LEASH);
@@ -208,26 +218,6 @@ fn useless(reason: &'static str) -> Trouble {
     Trouble::Answer {
         action: "credentials of the machine".to_owned(),
         reason,
-    }
-}
-
-fn sensitive(token: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(token.expose()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn wrong(name: &str, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: name.to_owned(),
-        reason,
-    }
-}
-
-fn failed(trouble: impl Into<Trouble>) -> ServiceError {
-    ServiceError {
-        service: ServiceName::AwsCredentials,
-        trouble: trouble.into(),
     }
 }
 

@@ -149,8 +149,8 @@ impl Aws {
         let mut headers = HeaderMap::new();
         let json_type = HeaderValue::from_static("application/x-amz-json-1.1");
         headers.insert(CONTENT_TYPE, json_type);
-        let target = format!("{}.{operation}", protocol(endpoint.api));
-        if let Ok(target) = HeaderValue::try_from(target) {
+        let target = target_prefix(endpoint.api).map(|prefix| format!("{prefix}.{operation}"));
+        if let Some(Ok(target)) = target.map(HeaderValue::try_from) {
             headers.insert(TARGET, target);
         }
         let mut stale = None;
@@ -338,7 +338,7 @@ impl Aws {
         shell.args(["-c", command]);
         let nothing = Content::from(Vec::new());
         let answer = child::run(shell, &nothing, Words::Dropped, PROCESS).await;
-        let answer = answer.map_err(|error| of_credentials(error.into()))?;
+        let answer = answer.map_err(of_credentials)?;
         if !answer.status.success() {
             let words = format!(
                 "{} of the `credential_process` of `{profile}`",
@@ -363,12 +363,12 @@ impl std::fmt::Debug for Aws {
 
 /// The name of an API in `X-Amz-Target`, as the models of the SDKs have it. The
 /// Security Token Service takes forms, and has none.
-fn protocol(api: AwsApi) -> &'static str {
+fn target_prefix(api: AwsApi) -> Option<&'static str> {
     match api {
-        AwsApi::Kms => "TrentService",
-        AwsApi::Ecr => "AmazonEC2ContainerRegistry_V20150921",
-        AwsApi::EcrPublic => "SpencerFrontendService",
-        AwsApi::Sts => "",
+        AwsApi::Kms => Some("TrentService"),
+        AwsApi::Ecr => Some("AmazonEC2ContainerRegistry_V20150921"),
+        AwsApi::EcrPublic => Some("SpencerFrontendService"),
+        AwsApi::Sts => None,
     }
 }
 
@@ -388,16 +388,10 @@ fn action(endpoint: &AwsEndpoint, operation: &str) -> String {
 
 /// A failure of the API itself.
 fn of_endpoint(endpoint: &AwsEndpoint, trouble: Trouble) -> ServiceError {
-    ServiceError {
-        service: ServiceName::Aws(endpoint.api),
-        trouble,
-    }
+    ServiceName::Aws(endpoint.api).failed(trouble)
 }
 
 /// A failure of the credentials' source, which has remedies of its own.
-fn of_credentials(trouble: Trouble) -> ServiceError {
-    ServiceError {
-        service: ServiceName::AwsCredentials,
-        trouble,
-    }
+fn of_credentials(trouble: impl Into<Trouble>) -> ServiceError {
+    ServiceName::AwsCredentials.failed(trouble)
 }

@@ -71,9 +71,9 @@ impl GoogleIdentity {
         })
     }
 
-    /// Whether a registry is one of Google's, by its host. The token opens all of
-    /// the identity's projects, and is shown to no other host.
-    pub fn opens_registry(host: &str) -> bool {
+    /// Whether a host is a registry of Google's. The token opens all of the
+    /// identity's projects, and is shown to no other host.
+    pub fn is_registry(host: &str) -> bool {
         host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with("-docker.pkg.dev")
     }
 
@@ -143,10 +143,7 @@ fn well_known(variables: &Variables) -> Option<PathBuf> {
 }
 
 fn failed(trouble: Trouble) -> ServiceError {
-    ServiceError {
-        service: ServiceName::Google,
-        trouble,
-    }
+    ServiceName::Google.failed(trouble)
 }
 
 #[cfg(test)]

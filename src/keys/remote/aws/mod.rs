@@ -110,7 +110,7 @@ impl ClosedAws {
         let question = PublicKeyQuestion { key_id: &key.id };
         let asked = aws.ask(client, &endpoint, "GetPublicKey", &question);
         let answer: AwsPublicKey = asked.await?;
-        let (public, algorithm, hash) = answer.read().map_err(failed)?;
+        let (public, algorithm, hash) = answer.checked().map_err(failed)?;
         if let Some(hash) = hash {
             warn_of_hash(&key, hash);
         }
@@ -137,7 +137,9 @@ impl AwsPublicKey {
     /// # Errors
     /// On a key of another use or kind, and on one that does not list the algorithm
     /// that verifiers expect of it.
-    pub(in crate::keys) fn read(&self) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
+    pub(in crate::keys) fn checked(
+        &self,
+    ) -> Result<(PublicKey, &'static str, Option<Hash>), Trouble> {
         let unfit = |reason| Trouble::Unfit { reason };
         let der = STANDARD.decode(&self.public_key).ok();
         let public = PublicKey::from_der(der.ok_or_else(|| Trouble::Answer {
@@ -148,7 +150,7 @@ impl AwsPublicKey {
             None | Some("SIGN_VERIFY") => {}
             Some(other) => return Err(unfit(format!("its use is `{}`", printable(other)))),
         }
-        let (name, hash) = name(self.algorithm(&public)?);
+        let (name, hash) = name_and_hash(self.algorithm(&public)?);
         let listed = self.signing_algorithms.as_deref().unwrap_or_default();
         match listed.iter().any(|other| other == name) {
             true => Ok((public, name, hash)),
@@ -185,7 +187,7 @@ impl AwsSignature {
 /// The algorithm of a kind of key, and the hash if that is not SHA-256. KMS has
 /// one for each curve; RSA keys of every size take SHA-256, though they list
 /// three hashes and two paddings each.
-fn name(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
+fn name_and_hash(algorithm: Algorithm) -> (&'static str, Option<Hash>) {
     match algorithm {
         Algorithm::EcdsaP256 => ("ECDSA_SHA_256", None),
         Algorithm::EcdsaP384 | Algorithm::EcdsaP384Sha384 => ("ECDSA_SHA_384", Some(Hash::Sha384)),
@@ -234,8 +236,5 @@ impl AwsSigner {
 }
 
 fn failed(trouble: Trouble) -> ServiceError {
-    ServiceError {
-        service: ServiceName::Aws(AwsApi::Kms),
-        trouble,
-    }
+    ServiceName::Aws(AwsApi::Kms).failed(trouble)
 }

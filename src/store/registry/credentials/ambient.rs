@@ -153,7 +153,7 @@ impl CloudIdentity {
             let find = || Ok(Self::Azure(registry.clone(), identity()?));
             return Some((Cloud::Azure, found(&find)));
         }
-        if google::GoogleIdentity::opens_registry(host) {
+        if google::GoogleIdentity::is_registry(host) {
             let find = || Ok(Self::Google(google::GoogleIdentity::of(variables)?));
             return Some((Cloud::Google, found(&find)));
         }
