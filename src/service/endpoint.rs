@@ -13,7 +13,7 @@ use crate::http::Zone;
 ///
 /// # Errors
 /// On a text that is no URL of a service; with the reason.
-pub fn endpoint(text: &str) -> Result<Url, &'static str> {
+pub fn parse_endpoint(text: &str) -> Result<Url, &'static str> {
     let mut url: Url = text.parse().map_err(|_| "it is no URL")?;
     let is_bare = url.username().is_empty()
         && url.password().is_none()
@@ -35,11 +35,19 @@ pub fn endpoint(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+/// `host:port`, without a port that is its scheme's.
+pub fn host_of(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn an_endpoint_ends_with_a_slash() {
-        let endpoint = |text| super::endpoint(text).map(String::from);
+        let endpoint = |text| super::parse_endpoint(text).map(String::from);
         assert_eq!(
             endpoint("http://127.0.0.1:1"),
             Ok("http://127.0.0.1:1/".into())

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::answer::{action, json, said};
 use super::error::{Said, Trouble};
-use super::token::{Seconds, Token};
+use super::token::{Seconds, Token, sensitive};
 use super::variables::Variables;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Request, Response, Trust, Zone};
@@ -65,9 +65,7 @@ pub(super) fn form(url: Url, fields: &[(&str, &str)]) -> Request {
 pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     let pair = Zeroizing::new(format!("{user}:{password}"));
     let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
-    let mut value = HeaderValue::from_str(&value).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    sensitive(value.as_bytes())
 }
 
 /// Asks for a token, which is hidden from now on.
@@ -147,7 +145,7 @@ fn words(refusal: TokenRefusal) -> Option<String> {
 /// The URL of a service that is shown secrets: by HTTPS, or on this machine. Most
 /// come from files of credentials, which may be somebody else's work, so that
 /// plain HTTP is no choice of the user's as it is for an
-/// [`endpoint`](fn@super::endpoint).
+/// [`parse_endpoint`](super::parse_endpoint).
 ///
 /// # Errors
 /// On a text that is no such URL; with the reason.

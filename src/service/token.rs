@@ -45,15 +45,21 @@ impl Token {
     pub fn header(&self) -> Option<HeaderValue> {
         let text = self.text.expose_str()?;
         let value = Zeroizing::new(format!("Bearer {text}"));
-        let mut value = HeaderValue::from_str(&value).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        sensitive(value.as_bytes())
     }
 
     fn is_fresh(&self) -> bool {
         self.until
             .is_none_or(|until| Instant::now() + MARGIN < until)
     }
+}
+
+/// The value of a header that holds a secret: no log shows it. `None` if it has
+/// bytes that no header can have. The caller wipes its own copy.
+pub fn sensitive(bytes: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(bytes).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The tokens of one identity, by their purposes. Each is fetched once

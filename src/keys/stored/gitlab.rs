@@ -16,7 +16,8 @@ use crate::http::header::HeaderValue;
 use crate::http::{Client, Method, Redirects, Request, Response, Trust};
 use crate::keys::uri::GitLabUri;
 use crate::service::{
-    GitLabProject, ServiceError, ServiceName, Trouble, Variables, action, nonsense, said,
+    GitLabProject, ServiceError, ServiceName, Trouble, Variables, action, nonsense, parse_endpoint,
+    said, sensitive,
 };
 
 const KEY: &str = "COSIGN_PRIVATE_KEY";
@@ -61,13 +62,13 @@ impl ClosedVariable {
         };
         let unset = |trouble| name(String::new()).failed(trouble);
         let host = variables.text("GITLAB_HOST");
-        let host = crate::service::endpoint(host.as_deref().unwrap_or(HOST));
+        let host = parse_endpoint(host.as_deref().unwrap_or(HOST));
         let host = host.map_err(|reason| unset(Trouble::setting("GITLAB_HOST", reason)))?;
         let token = variables.secret("GITLAB_TOKEN");
         let token = token.ok_or_else(|| unset(Trouble::NotSet("GITLAB_TOKEN")))?;
-        let mut header = HeaderValue::from_bytes(token.expose().trim_ascii())
-            .map_err(|_| unset(Trouble::setting("GITLAB_TOKEN", "it holds no token")))?;
-        header.set_sensitive(true);
+        let header = sensitive(token.expose().trim_ascii());
+        let header =
+            header.ok_or_else(|| unset(Trouble::setting("GITLAB_TOKEN", "it holds no token")))?;
         Ok(Self {
             name: name(host.host_str().unwrap_or_default().to_owned()),
             project: uri.project().to_owned(),

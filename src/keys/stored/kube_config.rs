@@ -17,7 +17,7 @@ use super::yaml;
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{OwnTls, ProxyVariable};
 use crate::secret::Secret;
-use crate::service::{self, Tried, Trouble, Variables};
+use crate::service::{Tried, Trouble, Variables, host_of, parse_endpoint, sensitive};
 
 /// Where Kubernetes mounts what a pod needs to ask it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -146,9 +146,7 @@ impl Cluster {
 
     /// `host:port`, without a port that is its scheme's.
     pub(super) fn host(&self) -> String {
-        let origin = self.server.origin().ascii_serialization();
-        let host = origin.split_once("://").map(|(_, host)| host.to_owned());
-        host.unwrap_or(origin)
+        host_of(&self.server)
     }
 }
 
@@ -209,8 +207,7 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
     let is_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
     variables.remember(token);
     let value = Zeroizing::new([b"Bearer ", token].concat());
-    let mut value = HeaderValue::from_bytes(&value).ok().filter(|_| is_token)?;
-    value.set_sensitive(true);
+    let value = sensitive(&value).filter(|_| is_token)?;
     headers.insert(AUTHORIZATION, value);
     Some(())
 }
@@ -289,7 +286,7 @@ fn of_files(files: &[KubeConfigFile], variables: &Variables) -> Result<Cluster, 
     });
     let user = user.ok_or_else(|| wrong("the user of its context is not in it"))?;
     let server = cluster.entry.server.as_deref().unwrap_or_default();
-    let server = service::endpoint(server).map_err(|_| cluster.wrong("its server is no URL"))?;
+    let server = parse_endpoint(server).map_err(|_| cluster.wrong("its server is no URL"))?;
     // First of all: credentials beside a way that is not supported need not be
     // the user's.
     user.refuse()?;

@@ -6,6 +6,7 @@ use std::fmt;
 use url::Url;
 
 use crate::keys::error::UriError;
+use crate::service::host_of;
 
 /// The longest name of a key or a version.
 const LONGEST: usize = 127;
@@ -39,13 +40,13 @@ impl AzureUri {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
             text.len() <= LONGEST && text.bytes().all(is_allowed)
         };
-        match base(host).and_then(|url| host_of(&url)) {
+        match base(host) {
             None => Err(malformed("it names no vault")),
             Some(_) if key.is_empty() => Err(malformed("it names no key")),
             Some(_) if !is_name(key) => Err(malformed("a key's name has letters, digits and `-`")),
             Some(_) if !is_name(version) => Err(malformed("its version is none")),
-            Some(host) => Ok(Self {
-                host,
+            Some(url) => Ok(Self {
+                host: host_of(&url),
                 key: key.to_owned(),
                 version: Some(version.to_owned()).filter(|version| !version.is_empty()),
             }),
@@ -59,17 +60,8 @@ impl AzureUri {
 pub(in crate::keys) fn base(host: &str) -> Option<Url> {
     let url: Url = format!("https://{host}/").parse().ok()?;
     let bare = host.strip_suffix(":443").unwrap_or(host);
-    let is_all = host_of(&url)?.eq_ignore_ascii_case(bare);
+    let is_all = host_of(&url).eq_ignore_ascii_case(bare);
     is_all.then_some(url)
-}
-
-/// Host and port, without the port of HTTPS.
-fn host_of(url: &Url) -> Option<String> {
-    let host = url.host_str()?;
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    })
 }
 
 impl fmt::Display for AzureUri {

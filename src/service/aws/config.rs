@@ -10,7 +10,7 @@ use url::Url;
 use super::partition::{Region, Variant};
 use super::profiles::{Profiles, ProfilesForm, Section};
 use crate::http::{OwnTls, Redacted, Request, UnfitTls, Zone};
-use crate::service::{AwsApi, Trouble, Variables};
+use crate::service::{AwsApi, Trouble, Variables, host_of};
 
 const DEFAULT_PROFILE: &str = "default";
 
@@ -39,10 +39,7 @@ pub struct AwsEndpoint {
 impl AwsEndpoint {
     /// Its host, and its port if that is not its scheme's.
     pub fn host(&self) -> String {
-        match (self.url.host_str(), self.url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (host, _) => host.unwrap_or_default().to_owned(),
-        }
+        host_of(&self.url)
     }
 }
 
@@ -107,10 +104,7 @@ impl AwsConfig {
             (None, Some(text)) => ("region", text.to_owned()),
             (None, None) => return Err(Trouble::NotSet("AWS_REGION")),
         };
-        Region::parse(&text).ok_or_else(|| Trouble::Setting {
-            name: name.to_owned(),
-            reason: "it is no region's name",
-        })
+        Region::parse(&text).ok_or_else(|| Trouble::setting(name, "it is no region's name"))
     }
 
     /// Where a service is asked in a region.
@@ -196,10 +190,8 @@ pub(super) fn http_url(name: &str, text: &str) -> Result<Url, Trouble> {
             && url.query().is_none()
             && url.fragment().is_none()
     };
-    url.filter(is_fit).ok_or_else(|| Trouble::Setting {
-        name: name.to_owned(),
-        reason: "it is no URL of a server",
-    })
+    url.filter(is_fit)
+        .ok_or_else(|| Trouble::setting(name, "it is no URL of a server"))
 }
 
 /// Both files, that of credentials last: its settings count before the other's.

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::credentials::AwsCredentials;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use crate::service::sensitive;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -66,12 +67,6 @@ impl SigningScope<'_> {
         headers.insert(AUTHORIZATION, sensitive(shown.as_bytes())?);
         Some(())
     }
-}
-
-fn sensitive(bytes: &[u8]) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(bytes).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 fn hmac(key: &[u8], text: &str) -> hmac::Tag {

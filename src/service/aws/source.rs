@@ -103,10 +103,8 @@ fn of_environment(
 }
 
 fn unsendable(name: &str) -> Trouble {
-    Trouble::Setting {
-        name: name.to_owned(),
-        reason: "it, or the secret beside it, has characters that no credential has",
-    }
+    let reason = "it, or the secret beside it, has characters that no credential has";
+    Trouble::setting(name, reason)
 }
 
 /// A token that the cluster or the platform mounts: EKS (IRSA), or GitHub's in a
@@ -272,8 +270,5 @@ fn of_machine(variables: &Variables, mut tried: Vec<Tried>) -> Result<AwsSource,
 }
 
 fn of_name(profile: &str, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: format!("profile {profile}"),
-        reason,
-    }
+    Trouble::setting(format!("profile {profile}"), reason)
 }

@@ -56,7 +56,7 @@ impl AzureAuthority {
             None => format!("https://{}", named.unwrap_or(PUBLIC)),
         };
         let url = format!("{base}/{tenant}/oauth2/v2.0/token");
-        oauth::safe_url(&url).map_err(|reason| Trouble::Setting { name: url, reason })
+        oauth::safe_url(&url).map_err(|reason| Trouble::setting(url, reason))
     }
 }
 
@@ -80,10 +80,7 @@ pub fn is_tenant(text: &str) -> bool {
 /// The base of a metadata service, which a variable names: plain HTTP on this
 /// machine or its link alone.
 pub(super) fn near(name: &str, text: &str) -> Result<Url, Trouble> {
-    let setting = |reason| Trouble::Setting {
-        name: name.to_owned(),
-        reason,
-    };
+    let setting = |reason| Trouble::setting(name, reason);
     let url: Url = text.parse().map_err(|_| setting("it is no URL"))?;
     let is_near = matches!(Zone::of(&url), Zone::Loopback | Zone::Link);
     match url.scheme() {

@@ -12,7 +12,7 @@ use crate::http::header::{HeaderName, HeaderValue};
 use crate::http::{Client, Leash, Method, Redirects, Request, Trust};
 use crate::service::error::Trouble;
 use crate::service::oauth;
-use crate::service::token::Token;
+use crate::service::token::{Token, sensitive};
 use crate::service::variables::Variables;
 
 const MACHINE: &str = "http://169.254.169.254";
@@ -119,12 +119,9 @@ fn place(variables: &Variables) -> Result<ManagedPlace, Trouble> {
         }
         (Some(_), None) => Ok(ManagedPlace::Other("IDENTITY_HEADER is not set")),
         (Some(endpoint), Some(header)) => {
-            let mut header =
-                HeaderValue::from_bytes(header.expose()).map_err(|_| Trouble::Setting {
-                    name: "IDENTITY_HEADER".to_owned(),
-                    reason: "it is no header",
-                })?;
-            header.set_sensitive(true);
+            let header = sensitive(header.expose());
+            let unfit = || Trouble::setting("IDENTITY_HEADER", "it is no header");
+            let header = header.ok_or_else(unfit)?;
             let url = near("IDENTITY_ENDPOINT", &endpoint)?;
             Ok(ManagedPlace::Endpoint { url, header })
         }
@@ -132,10 +129,8 @@ fn place(variables: &Variables) -> Result<ManagedPlace, Trouble> {
             let name = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
             let base = variables.text(name);
             let url = near(name, base.as_deref().unwrap_or(MACHINE))?;
-            let url = url.join(PATH).map_err(|_| Trouble::Setting {
-                name: name.to_owned(),
-                reason: "it is no URL",
-            })?;
+            let url = url.join(PATH);
+            let url = url.map_err(|_| Trouble::setting(name, "it is no URL"))?;
             Ok(ManagedPlace::Machine(url))
         }
     }

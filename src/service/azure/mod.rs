@@ -119,10 +119,7 @@ impl AzureIdentity {
 }
 
 fn failed(trouble: Trouble) -> ServiceError {
-    ServiceError {
-        service: ServiceName::Azure,
-        trouble,
-    }
+    ServiceName::Azure.failed(trouble)
 }
 
 #[cfg(test)]

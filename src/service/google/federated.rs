@@ -14,12 +14,12 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::scope::SCOPE;
-use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use crate::http::{Client, Method, Redirects, Request, Trust, Zone};
 use crate::service::answer::action;
 use crate::service::error::Trouble;
 use crate::service::oauth;
-use crate::service::token::Token;
+use crate::service::token::{Token, sensitive};
 use crate::service::variables::Variables;
 
 /// The place of the other issuer's token, as a credentials file says it. The last
@@ -226,8 +226,7 @@ fn headers(
 ) -> Option<HeaderMap> {
     let header = |(name, value): (&String, &Zeroizing<String>)| {
         let name: HeaderName = name.parse().ok()?;
-        let mut header = HeaderValue::from_str(value).ok()?;
-        header.set_sensitive(true);
+        let header = sensitive(value.as_bytes())?;
         let secret = value.rsplit(' ').next().unwrap_or(value);
         if secret.len() >= SHORTEST {
             variables.remember(secret.as_bytes());
@@ -247,8 +246,5 @@ fn near_or_safe(text: &str) -> Result<Url, &'static str> {
 }
 
 fn setting(name: &str, reason: &'static str) -> Trouble {
-    Trouble::Setting {
-        name: format!("credential_source.{name}"),
-        reason,
-    }
+    Trouble::setting(format!("credential_source.{name}"), reason)
 }

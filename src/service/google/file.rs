@@ -27,8 +27,9 @@ use crate::service::variables::Variables;
 use crate::service::{jwt, oauth};
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// The longest that Google lets a JWT be good for, in seconds.
-const HOUR: i64 = 3600;
+/// In seconds: the longest that Google lets a JWT be good for, and how long the
+/// token of a service account is asked for unless a file says otherwise.
+const HOUR: u32 = 3600;
 /// How far this machine's clock may be ahead, in seconds: Google refuses a JWT of
 /// the future.
 const AHEAD: i64 = 10;
@@ -277,7 +278,7 @@ fn impersonation(
     Ok(Impersonation {
         url: safe_url(url, "service_account_impersonation_url")?,
         delegates,
-        lifetime: lifetime.unwrap_or(3600),
+        lifetime: lifetime.unwrap_or(HOUR),
     })
 }
 
@@ -363,7 +364,7 @@ impl Base {
             scope: SCOPE,
             aud: token_uri.as_str(),
             iat: issued,
-            exp: issued.saturating_add(HOUR),
+            exp: issued.saturating_add(i64::from(HOUR)),
         };
         jwt::rs256(key, &header, &claims)
     }

@@ -23,7 +23,7 @@ use crate::keys::error::{OpenError, SignError};
 use crate::keys::uri::GoogleUri;
 use crate::oci::Content;
 use crate::service::google::GoogleIdentity;
-use crate::service::{ServiceError, ServiceName, Trouble, Variables, endpoint};
+use crate::service::{ServiceError, ServiceName, Trouble, Variables, parse_endpoint};
 use crate::signature::{Hash, PublicKey};
 
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
@@ -82,12 +82,9 @@ impl ClosedGoogle {
     pub(super) fn find(key: &GoogleUri, variables: &Variables) -> Result<Self, OpenError> {
         let endpoint = match variables.text(OVERRIDE) {
             None => ENDPOINT.parse().map_err(|_| "it is no URL"),
-            Some(text) => endpoint(&text),
+            Some(text) => parse_endpoint(&text),
         };
-        let endpoint = endpoint.map_err(|reason| {
-            let name = OVERRIDE.to_owned();
-            fault(Trouble::Setting { name, reason })
-        })?;
+        let endpoint = endpoint.map_err(|reason| fault(Trouble::setting(OVERRIDE, reason)))?;
         Ok(Self {
             key: key.clone(),
             endpoint,

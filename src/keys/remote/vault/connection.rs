@@ -22,7 +22,7 @@ use crate::http::{
 };
 use crate::keys::uri::Product;
 use crate::oci::Content;
-use crate::service::{Trouble, Variables, action, endpoint, said};
+use crate::service::{Trouble, Variables, action, host_of, parse_endpoint, said, sensitive};
 
 /// A version of a key, with what Vault writes beside it, has about 1 KiB.
 const KEY_LIMIT: u64 = 1024 * 1024;
@@ -42,9 +42,9 @@ pub(super) struct Connection {
     /// None where nothing is set: Vault is asked like any host then.
     own_tls: Option<Arc<OwnTls>>,
     token: VaultToken,
-    /// The token, once somebody has needed it. Where getting one fails, the next
+    /// It shows the token, once somebody has needed that. Where getting one fails, the next
     /// request tries again.
-    asked: OnceCell<HeaderValue>,
+    token_header: OnceCell<HeaderValue>,
     variables: Variables,
 }
 
@@ -82,16 +82,14 @@ impl Connection {
             headers,
             own_tls,
             token,
-            asked: OnceCell::new(),
+            token_header: OnceCell::new(),
             variables: variables.clone(),
         })
     }
 
     /// `host:port`, without a port that is its scheme's.
     pub(super) fn host(&self) -> String {
-        let origin = self.address.origin().ascii_serialization();
-        let host = origin.split_once("://").map(|(_, host)| host.to_owned());
-        host.unwrap_or(origin)
+        host_of(&self.address)
     }
 
     /// The path of the transit engine.
@@ -108,10 +106,10 @@ impl Connection {
         client: &Client,
         question: VaultQuestion<'_>,
     ) -> Result<(Request, Response), Trouble> {
-        let asked = self
-            .asked
+        let token = self
+            .token_header
             .get_or_try_init(|| self.token.ask(&self.variables));
-        let mut request = self.request(question, asked.await?.clone())?;
+        let mut request = self.request(question, token.await?.clone())?;
         let mut response = client.send(&request).await?;
         if let Some(location) = location(&response) {
             // By the client's own rules it leads no further in than the standby
@@ -243,7 +241,7 @@ fn parse_address(name: &'static str, text: &str) -> Result<Url, Trouble> {
             "sockets of this machine are not supported",
         ));
     }
-    endpoint(text.trim()).map_err(|reason| Trouble::setting(name, reason))
+    parse_endpoint(text.trim()).map_err(|reason| Trouble::setting(name, reason))
 }
 
 /// The path of the engine, without the slashes around it. Dots would lead out of
@@ -293,8 +291,7 @@ fn headers(variables: &Variables) -> Result<HeaderMap, Trouble> {
         let value = value.as_str().ok_or_else(bad)?;
         variables.remember(value.as_bytes());
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
-        value.set_sensitive(true);
+        let value = sensitive(value.as_bytes()).ok_or_else(bad)?;
         headers.insert(name, value);
     }
     Ok(headers)

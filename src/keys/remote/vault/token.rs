@@ -15,7 +15,7 @@ use crate::child::{self, Bounds, Words};
 use crate::http::header::HeaderValue;
 use crate::oci::Content;
 use crate::secret::Secret;
-use crate::service::{PROGRAM_TIME, Tried, Trouble, Variables, last_words};
+use crate::service::{PROGRAM_TIME, Tried, Trouble, Variables, last_words, sensitive};
 
 /// Tokens of Vault Enterprise have some 200 bytes.
 const LONGEST: usize = 8 * 1024;
@@ -108,10 +108,7 @@ impl VaultToken {
 }
 
 fn unusable(name: &str) -> Trouble {
-    Trouble::Setting {
-        name: name.to_owned(),
-        reason: "it holds no token",
-    }
+    Trouble::setting(name, "it holds no token")
 }
 
 /// The helper that the configuration names, or why it names none. A relative path
@@ -179,9 +176,7 @@ fn header(token: &Secret) -> Option<HeaderValue> {
     let is_token = !token.is_empty()
         && token.len() <= LONGEST
         && token.iter().all(|byte| byte.is_ascii_graphic());
-    let mut value = HeaderValue::from_bytes(token).ok().filter(|_| is_token)?;
-    value.set_sensitive(true);
-    Some(value)
+    sensitive(token).filter(|_| is_token)
 }
 
 /// The value of `token_helper` in a configuration in HCL, of which JSON is a
