@@ -24,8 +24,7 @@ pub(super) fn refuse_contradictions(
 ) -> Result<(), PhaseError> {
     let mut said = Statements::of(images);
     for (second, entry) in signatories.iter().zip(config.configs()) {
-        let first = said.against(second);
-        if let Some((first, key)) = first.and_then(|first| contradiction(first, second)) {
+        if let Some((first, key)) = said.against(second) {
             return Err(PhaseError::Contradiction {
                 position: entry.position.clone(),
                 first: first.name.clone(),
@@ -38,32 +37,50 @@ pub(super) fn refuse_contradictions(
     Ok(())
 }
 
-/// The key on which two configs of one place disagree.
-fn contradiction<'a>(
-    first: &'a Signatory,
-    second: &Signatory,
-) -> Option<(&'a Signatory, &'static str)> {
-    let share_tags = first.format.has_tags() && second.format.has_tags();
-    // As soon as one bundle hangs there, cosign 2.6.3 and later ignore `.sig` tags.
-    let key = if first.format.has_bundles() != second.format.has_bundles() {
-        "format"
-    } else if share_tags && first.media_types != second.media_types {
-        "docker-media-types"
-    } else if first.key == second.key && first.export_sbom != second.export_sbom {
-        // Different keys may export otherwise: each has its own layers.
-        "export-sbom"
-    } else {
-        return None;
-    };
-    Some((first, key))
-}
-
 /// Something that configs of one place have to agree on.
 #[derive(PartialEq, Eq, Hash)]
 enum Fact<'a> {
+    /// As soon as one bundle hangs there, cosign 2.6.3 and later ignore `.sig` tags.
     Bundles(bool),
+    /// Of configs that write tags.
     MediaTypes(MediaTypes),
+    /// Different keys may export otherwise: each has its own layers.
     ExportSbom(&'a KeyReference, ExportSbom),
+}
+
+impl<'a> Fact<'a> {
+    /// The facts that a config says of its places, the one first whose contradiction is
+    /// said before that of others.
+    fn of(signatory: &'a Signatory) -> Vec<Self> {
+        let mut facts = vec![Self::Bundles(signatory.format.has_bundles())];
+        if signatory.format.has_tags() {
+            facts.push(Self::MediaTypes(signatory.media_types));
+        }
+        facts.push(Self::ExportSbom(&signatory.key, signatory.export_sbom));
+        facts
+    }
+
+    /// The facts that cannot be said beside this one.
+    fn contrary(&self) -> Vec<Self> {
+        match self {
+            Self::Bundles(are_there) => vec![Self::Bundles(!are_there)],
+            Self::MediaTypes(MediaTypes::Oci) => vec![Self::MediaTypes(MediaTypes::Docker)],
+            Self::MediaTypes(MediaTypes::Docker) => vec![Self::MediaTypes(MediaTypes::Oci)],
+            Self::ExportSbom(key, export) => {
+                let others = ExportSbom::ALL.into_iter().filter(|other| other != export);
+                others.map(|other| Self::ExportSbom(key, other)).collect()
+            }
+        }
+    }
+
+    /// The key of `cosign.toml` that says it.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Bundles(_) => "format",
+            Self::MediaTypes(_) => "docker-media-types",
+            Self::ExportSbom(..) => "export-sbom",
+        }
+    }
 }
 
 /// The first config that says something of a place. The configs are not compared
@@ -96,9 +113,8 @@ impl<'a> Statements<'a> {
         }
     }
 
-    /// The first config that contradicts this one: it has said one of the facts that
-    /// exclude this one's.
-    fn against(&self, signatory: &'a Signatory) -> Option<&'a Signatory> {
+    /// The first config that contradicts this one, and the key on which they disagree.
+    fn against(&self, signatory: &'a Signatory) -> Option<(&'a Signatory, &'static str)> {
         let (all, named) = match &signatory.repository {
             None => (Some(&self.of_images), Some(&self.of_some)),
             Some(repository) => (
@@ -106,26 +122,17 @@ impl<'a> Statements<'a> {
                 self.by_name.get(repository),
             ),
         };
-        let others = [
-            Some(Fact::Bundles(!signatory.format.has_bundles())),
-            (signatory.format.has_tags()).then_some(Fact::MediaTypes(
-                match signatory.media_types {
-                    MediaTypes::Oci => MediaTypes::Docker,
-                    MediaTypes::Docker => MediaTypes::Oci,
-                },
-            )),
-        ];
-        let exports = ExportSbom::ALL.into_iter();
-        let exports = exports.filter(|export| *export != signatory.export_sbom);
-        let exports = exports.map(|export| Fact::ExportSbom(&signatory.key, export));
-        let others = others.into_iter().flatten().chain(exports);
-        let found = others.flat_map(|fact| {
-            let places = [all, named].into_iter().flatten();
-            let found: Vec<_> = places.filter_map(|facts| facts.get(&fact)).collect();
-            found
+        let places = || [all, named].into_iter().flatten();
+        let contrary = Fact::of(signatory)
+            .into_iter()
+            .flat_map(|fact| fact.contrary());
+        let said = contrary.flat_map(|fact| {
+            let said = places().filter_map(|facts| facts.get(&fact));
+            said.map(|said| (*said, fact.key())).collect::<Vec<_>>()
         });
-        let first = found.min_by_key(|(index, _)| *index);
-        first.map(|(_, signatory)| *signatory)
+        // Of several facts of one config the first.
+        let first = said.min_by_key(|((index, _), _)| *index);
+        first.map(|((_, signatory), key)| (signatory, key))
     }
 
     fn note(&mut self, signatory: &'a Signatory) {
@@ -143,15 +150,8 @@ impl<'a> Statements<'a> {
     }
 }
 
-fn note<'a>(facts: &mut Facts<'a>, (index, signatory): (usize, &'a Signatory)) {
-    let (format, export) = (signatory.format, signatory.export_sbom);
-    let media_types = Fact::MediaTypes(signatory.media_types);
-    let new = [
-        Some(Fact::Bundles(format.has_bundles())),
-        format.has_tags().then_some(media_types),
-        Some(Fact::ExportSbom(&signatory.key, export)),
-    ];
-    for fact in new.into_iter().flatten() {
-        facts.entry(fact).or_insert((index, signatory));
+fn note<'a>(facts: &mut Facts<'a>, said: (usize, &'a Signatory)) {
+    for fact in Fact::of(said.1) {
+        facts.entry(fact).or_insert(said);
     }
 }
