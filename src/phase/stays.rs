@@ -27,11 +27,16 @@ pub struct Stays {
 #[derive(Default)]
 struct Entries {
     /// By their bytes: both forms of an attestation are one entry.
-    signatures: BTreeSet<Vec<u8>>,
+    signatures: BTreeMap<NamedBy, BTreeSet<Vec<u8>>>,
     /// Of these, the ones of statements that the log is sent whole.
     whole: BTreeSet<Vec<u8>>,
-    /// Entries of certificates name an identity, those of keys a key.
-    has_certificates: bool,
+}
+
+/// The part of an entry that tells who signed: a certificate names an identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NamedBy {
+    Certificate,
+    PublicKey,
 }
 
 impl Stays {
@@ -63,8 +68,11 @@ impl Stays {
         if is_v1 && matches!(*stated.payload, Payload::Statement(_)) {
             entries.whole.insert(signature.clone());
         }
-        entries.signatures.insert(signature);
-        entries.has_certificates |= is_certified || want.key.applicant.is_some();
+        let by = match is_certified || want.key.applicant.is_some() {
+            true => NamedBy::Certificate,
+            false => NamedBy::PublicKey,
+        };
+        entries.signatures.entry(by).or_default().insert(signature);
     }
 
     /// Says it, if it is something.
@@ -87,12 +95,15 @@ fn names(choice: &Choice) -> String {
 
 impl fmt::Display for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verifier = match self.has_certificates {
-            true => "certificate",
-            false => "public key",
-        };
-        let count = Count(self.signatures.len(), "signature");
-        write!(f, "the hash, signature and {verifier} of {count}")
+        let entries = self.signatures.iter().map(|(by, signatures)| {
+            let verifier = match by {
+                NamedBy::Certificate => "certificate",
+                NamedBy::PublicKey => "public key",
+            };
+            let count = Count(signatures.len(), "signature");
+            format!("the hash, signature and {verifier} of {count}")
+        });
+        f.write_str(&entries.collect::<Vec<_>>().join(" and "))
     }
 }
 
@@ -107,5 +118,31 @@ impl fmt::Display for Stays {
         });
         let all: Vec<String> = self.certificates.iter().cloned().chain(logs).collect();
         f.write_str(&all.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_names_some_by_certificates_names_the_others_by_keys() {
+        let signatures = [
+            (NamedBy::PublicKey, BTreeSet::from([vec![1], vec![2]])),
+            (NamedBy::Certificate, BTreeSet::from([vec![3]])),
+        ];
+        let entries = Entries {
+            signatures: BTreeMap::from(signatures),
+            whole: BTreeSet::new(),
+        };
+        let stays = Stays {
+            certificates: BTreeSet::new(),
+            logs: BTreeMap::from([("https://log.example".to_owned(), entries)]),
+        };
+        assert_eq!(
+            stays.to_string(),
+            "the hash, signature and certificate of 1 signature and the hash, signature and \
+             public key of 2 signatures at https://log.example"
+        );
     }
 }
