@@ -49,9 +49,9 @@ pub(super) struct Signing {
 /// The verifiers of a signature that hangs there.
 struct Verifiers {
     /// As it stands there.
-    theirs: Verifier,
+    standing: Verifier,
     /// With the certificate that it is to have.
-    counts: Verifier,
+    wanted: Verifier,
 }
 
 /// Evidence that hangs there, weighed.
@@ -83,38 +83,37 @@ impl Signing {
         let Some(verifiers) = self.verifiers(stated, candidate)? else {
             return Ok(None);
         };
-        let Verifiers { theirs, counts } = verifiers;
+        let Verifiers { standing, wanted } = verifiers;
         let signed = |verifier: &Verifier, evidence| {
             stated.signed(candidate.signature.clone(), verifier.clone(), evidence)
         };
         // A key's word alone: evidence was not even read (`Vouching::None`), and a layer
         // with some is another layer.
         if !self.signatory.is_vouched() {
-            let standing = signed(&theirs, Vec::new());
+            let alone = signed(&standing, Vec::new());
             return Ok(Some(Judged {
-                counting: standing.clone(),
-                standing,
+                counting: alone.clone(),
+                standing: alone,
                 lacking: Lacking::default(),
             }));
         }
         let required = self.signatory.required(stated, &self.record);
-        let weighed = signed(&counts, candidate.evidence.clone());
+        let weighed = signed(&wanted, candidate.evidence.clone());
         let weighed = self.weigh(stated, &weighed, required)?;
         let lacking = Lacking {
-            certificate: leaf(&theirs).is_none() && leaf(&counts).is_some(),
+            certificate: leaf(&standing).is_none() && leaf(&wanted).is_some(),
             ..weighed.lacking(required)
         };
-        if !self.is_certified(&theirs, stated.form, &weighed.proven(lacking, self.now)) {
+        if !self.is_certified(&standing, stated.form, &weighed.proven(lacking, self.now)) {
             return Ok(None);
         }
-        let standing = signed(&theirs, candidate.evidence.clone());
-        let counting = match lacking.is_nothing() {
-            true => standing.clone(),
-            false => signed(&counts, weighed.counting(lacking)),
-        };
+        let there = signed(&standing, candidate.evidence.clone());
         Ok(Some(Judged {
-            standing,
-            counting,
+            counting: match lacking.is_nothing() {
+                true => there.clone(),
+                false => signed(&wanted, weighed.counting(lacking)),
+            },
+            standing: there,
             lacking,
         }))
     }
@@ -129,10 +128,10 @@ impl Signing {
         match &self.record.applicant {
             None => Ok(self.of_key(stated, candidate)),
             Some(applicant) => {
-                let theirs = self.of_identity(applicant, stated, candidate)?;
-                Ok(theirs.map(|theirs| Verifiers {
-                    counts: theirs.clone(),
-                    theirs,
+                let standing = self.of_identity(applicant, stated, candidate)?;
+                Ok(standing.map(|standing| Verifiers {
+                    wanted: standing.clone(),
+                    standing,
                 }))
             }
         }
@@ -146,7 +145,7 @@ impl Signing {
         let key = self.signer.public_key();
         let ours = self.signatory.verifier(key, stated.form);
         let is_certified = matches!(candidate.verifier, Verifier::Certificates(_));
-        let (theirs, counts) = match (is_certified, &self.signatory.certificate) {
+        let (standing, wanted) = match (is_certified, &self.signatory.certificate) {
             (true, Some(_)) => {
                 // A signature does not cover its certificate: anybody who may write there
                 // can hang ours beside any. `is_certified` compares it with the config's.
@@ -159,7 +158,7 @@ impl Signing {
             (true, None) if self.signatory.is_vouched() => return None,
             (_, None) => (ours.clone(), ours),
         };
-        Some(Verifiers { theirs, counts })
+        Some(Verifiers { standing, wanted })
     }
 
     /// Whether the certificate that stands there may stay, by each of the `times`

@@ -201,12 +201,12 @@ impl Plan {
 /// (SIG-25). A tag that stands there twice counts once.
 fn images(report: &Report) -> Vec<Image> {
     let mut images: Vec<Image> = Vec::new();
-    let mut places: HashMap<&Repository, usize> = HashMap::new();
+    let mut positions: HashMap<&Repository, usize> = HashMap::new();
     let mut known: HashSet<&Reference> = HashSet::new();
     for tag in report.tags().iter().filter(|tag| known.insert(tag)) {
-        let place = match places.entry(tag.repository()) {
-            Entry::Occupied(place) => *place.get(),
-            Entry::Vacant(place) => {
+        let position = match positions.entry(tag.repository()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
                 images.push(Image {
                     repository: tag.repository().clone(),
                     digest: report.digest().clone(),
@@ -215,7 +215,7 @@ fn images(report: &Report) -> Vec<Image> {
                 *place.insert(images.len() - 1)
             }
         };
-        if let Some(image) = images.get_mut(place) {
+        if let Some(image) = images.get_mut(position) {
             image.tags.push(tag.clone());
         }
     }
