@@ -25,6 +25,25 @@ fn the_version_stands_alone_on_one_line() {
     assert_eq!(run.stderr, "");
 }
 
+/// As Go's `flag` does, which ignores errors of its output.
+/// SIG-2
+#[test]
+fn an_output_that_takes_nothing_does_not_change_the_exit_code() {
+    for (arguments, code) in [
+        ("-version", 0),
+        ("-h", 0),
+        ("-help", 0),
+        ("-nonsense", 2),
+        ("-timeout 0", 2),
+    ] {
+        for redirected in [">/dev/full 2>/dev/full", "2>/dev/full", ">&- 2>&-"] {
+            let script = format!("exec \"$@\" {arguments} {redirected}");
+            let within = Signer::with_report("").within(&["sh", "-c", &script, "sh"]);
+            within.run_bare(&[]).ended_with(code);
+        }
+    }
+}
+
 /// SIG-1
 #[test]
 fn without_a_platform_api_it_runs_since_all_of_them_agree_on_what_it_reads() {

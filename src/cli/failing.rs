@@ -1,5 +1,7 @@
 //! The last words of a run that failed.
 
+use std::io::{self, Write as _};
+
 use tracing::error;
 
 use super::exit_code::Failure;
@@ -10,16 +12,15 @@ use super::{Log, causes, hint, usage};
 /// Says what failed, with its causes and its remedy, in the log's own format. A bad
 /// flag is said on stderr, with the list of flags, as Go does (SIG-2); for machines
 /// it is a line of the log like others (SIG-83).
-#[expect(clippy::print_stderr, reason = "Go's flag package prints there")]
 pub(super) fn report(failure: &Failure, log: Option<&Log>) {
     let is_text = log.is_none_or(|log| log.format() == LogFormat::Text);
     if let Failure::Flag(bad) = failure
         && is_text
     {
-        eprint!("{bad}\n{}", usage::flags());
-        if let Some(hint) = hint::of(failure) {
-            eprintln!("hint: {hint}");
-        }
+        let hint = hint::of(failure).map(|hint| format!("hint: {hint}\n"));
+        let hint = hint.unwrap_or_default();
+        // The exit code says it too: as in Go, nobody has to take the words.
+        let _ = write!(io::stderr(), "{bad}\n{}{hint}", usage::flags());
         return;
     }
     let (causes, hint) = (chain(failure), hint::of(failure));

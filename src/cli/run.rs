@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,11 +78,8 @@ fn hide_panics() {
     }));
 }
 
-#[expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "as Go's flag package and the lifecycle do"
-)]
+/// Answers a question, or makes what was asked for. An answer that nobody takes is no
+/// failure: Go's flag package and the lifecycle ignore that.
 fn run(
     arguments: Vec<OsString>,
     log: Option<&Log>,
@@ -101,8 +99,12 @@ fn run(
     let api = platform_api::negotiate(environment.platform_api.as_deref())
         .map_err(Failure::PlatformApi)?;
     match Invocation::parse(arguments).map_err(Failure::Flag)? {
-        Invocation::Help => eprint!("{}", usage::help()),
-        Invocation::Version => println!("{}", version()),
+        Invocation::Help => {
+            let _ = write!(io::stderr(), "{}", usage::help());
+        }
+        Invocation::Version => {
+            let _ = writeln!(io::stdout(), "{}", version());
+        }
         Invocation::Run(mut flags) => {
             begin(&flags, &environment, api, log)?;
             match flags.key_pair.take() {
