@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use crate::support::images::Image;
 use crate::support::needs::{Need, is_here};
+use crate::support::pki::Pki;
+use crate::support::programs::{Programs, SIGN};
 use crate::support::registry::{Action, Registry, When};
 use crate::support::signer::{Config, Outcome, Signer};
 use crate::support::testdata;
+use crate::support::witnesses::{Files, Listed, Role, Rule};
 
 fn seeded() -> (Registry, Image, Signer) {
     let registry = Registry::start();
@@ -222,6 +225,72 @@ fn a_receipt_that_would_replace_an_input_is_refused() {
             fs::read(testdata("keys/p256-n32768-cosign-header.key")).unwrap()
         );
     }
+}
+
+/// Every file that a `cosign.toml` names, whichever of its keys does.
+/// SIG-39
+#[test]
+fn a_receipt_that_would_replace_a_file_that_a_config_names_is_refused() {
+    const KEY: &str = "p256-cosign3";
+    let (pki, programs) = (Pki::new(), Programs::new());
+    let url = "https://authority.example";
+    let authority = Listed::new(Role::CertificateAuthority, url, pki.pem("chain.pem"));
+    let files = Files::of(&[authority], Rule::Any);
+    let (leaf, chain) = (pki.leaf(KEY), pki.path("chain.pem"));
+    let answers = programs.path("answers");
+    fs::create_dir(&answers).unwrap();
+    for name in ["index.toml", "signature-00-00.sig", "receipt.toml"] {
+        fs::write(answers.join(name), "text").unwrap();
+    }
+    let answer = |name: &str| answers.join(name).display().to_string();
+    let certified = Config::key(KEY)
+        .set("certificate", &leaf)
+        .set("certificate-chain", &chain);
+    let vouched = Config::key(KEY)
+        .set("trusted-root", files.trusted_root())
+        .set("signing-config", files.signing_config());
+    let (program, folder) = (programs.program(SIGN), programs.folder("answers"));
+    let path = |name: &str| programs.path(name).display().to_string();
+    let cases = [
+        (&certified, leaf, "the certificate of `configs[0]`"),
+        (&certified, chain, "the certificate chain of `configs[0]`"),
+        (&vouched, files.trusted_root().to_owned(), "a trusted root"),
+        (
+            &vouched,
+            files.signing_config().to_owned(),
+            "a signing config",
+        ),
+        (&program, path("sign"), "a program"),
+        (
+            &program,
+            path("public.pub"),
+            "a file with settings of a key",
+        ),
+        (&folder, path("public.pub"), "a file with settings of a key"),
+        (&folder, answer("index.toml"), "a file of `signatures`"),
+        (
+            &folder,
+            answer("signature-00-00.sig"),
+            "a file of `signatures`",
+        ),
+    ];
+    for (config, path, role) in cases {
+        let registry = Registry::start();
+        let image = Image::recorded("no-sbom-layer");
+        image.seed(&registry);
+        let kept = fs::read(&path).unwrap();
+        let signer = Signer::of(&image, registry.host()).config(config.clone());
+        let run = with_receipt(signer, Path::new(&path)).run();
+        assert!(fs::read(&path).unwrap() == kept, "{role}: {path}");
+        refused(&registry, run, &format!("it is {role} of this run"));
+    }
+    // One that no run reads, as the receipt of the run before.
+    let registry = Registry::start();
+    let image = Image::recorded("no-sbom-layer");
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).config(folder);
+    let run = with_receipt(signer, Path::new(&answer("receipt.toml"))).run();
+    run.ended_with(112).says(&["Wrote the receipt to"]);
 }
 
 /// SIG-39

@@ -1,4 +1,6 @@
-//! Files that may be pipes, terminals or devices. The reader waits for a pipe,
+//! The files that a run reads, and what it knows of them afterwards.
+//!
+//! A file may be a pipe, a terminal or a device. The reader waits for a pipe,
 //! but not for ever: `<(…)` of a shell is a file to its users, and nothing
 //! outside a run may keep it from ending (`spec/decisions/0020`).
 
@@ -6,7 +8,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -21,16 +24,74 @@ const FIRST: usize = 4096;
 /// becomes that of the process.
 pub(crate) const WITHOUT_WAITING: i32 = OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits();
 
-/// Reads the file at `path` until `until`, at most one byte more than `most`,
-/// so that the caller can tell a file that is too large. A file that is a pipe
-/// is read to where its last writer closes it, and has nothing for a second call.
-///
-/// Blocks its thread. The bytes are taken for a secret: every buffer is wiped.
-///
-/// # Errors
-/// On a file that cannot be read, and as [`io::ErrorKind::TimedOut`] on one that
-/// does not end in time.
-pub(crate) fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
+/// The files of one run. Each that is read through it is known from then on, so that
+/// no reader can forget to name one that a receipt may not replace (SIG-39).
+/// Clones are the same files.
+#[derive(Clone, Debug)]
+pub struct Files(Arc<FilesOfRun>);
+
+#[derive(Debug)]
+struct FilesOfRun {
+    /// When every pipe must have ended.
+    until: Instant,
+    noted: Mutex<Vec<NotedFile>>,
+}
+
+/// A file that the run reads, or is going to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotedFile {
+    pub path: PathBuf,
+    /// Its role in the run, in words: "the report".
+    pub role: String,
+}
+
+impl Files {
+    /// None yet; pipes are waited for until `until`.
+    pub fn until(until: Instant) -> Self {
+        Self(Arc::new(FilesOfRun {
+            until,
+            noted: Mutex::default(),
+        }))
+    }
+
+    /// Reads the file at `path`, at most one byte more than `most`, so that the
+    /// caller can tell a file that is too large. A file that is a pipe is read to
+    /// where its last writer closes it, and has nothing for a second call.
+    ///
+    /// Blocks its thread. The bytes are taken for a secret: every buffer is wiped.
+    ///
+    /// # Errors
+    /// On a file that cannot be read, and as [`io::ErrorKind::TimedOut`] on one that
+    /// does not end in time.
+    pub(crate) fn read(
+        &self,
+        path: &Path,
+        role: &str,
+        most: usize,
+    ) -> io::Result<Zeroizing<Vec<u8>>> {
+        self.note(path, role);
+        read(path, most, self.0.until)
+    }
+
+    /// Notes a file that is read later, or by others: a folder's, a library's, a
+    /// program.
+    pub(crate) fn note(&self, path: &Path, role: &str) {
+        let mut noted = self.0.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.push(NotedFile {
+            path: path.to_owned(),
+            role: role.to_owned(),
+        });
+    }
+
+    /// The files so far, there or not, in the order in which they became known.
+    pub(crate) fn noted(&self) -> Vec<NotedFile> {
+        let noted = self.0.noted.lock();
+        noted.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// As [`Files::read`].
+fn read(path: &Path, most: usize, until: Instant) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(WITHOUT_WAITING)
@@ -113,6 +174,24 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_is_read_or_noted_is_known_from_then_on() {
+        let files = Files::until(soon());
+        let path = Path::new("/nonexistent/file");
+        assert!(files.clone().read(path, "the report", 10).is_err());
+        files.note(Path::new("/nonexistent/program"), "a program");
+        let noted = files.noted().into_iter();
+        let noted: Vec<_> = noted.map(|file| (file.path, file.role)).collect();
+        let expected = [
+            ("/nonexistent/file", "the report"),
+            ("/nonexistent/program", "a program"),
+        ];
+        assert_eq!(
+            noted,
+            expected.map(|(path, role)| (path.into(), role.into()))
+        );
+    }
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_millis(300)

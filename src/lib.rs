@@ -77,7 +77,7 @@ pub mod pkcs11;
 pub mod proof;
 
 pub(crate) mod beside;
-pub(crate) mod file;
+pub mod file;
 pub mod oci;
 pub mod secret;
 pub(crate) mod signature;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::exit_code::{self, Failure};
 use super::failing::{chain, report};
 use super::inputs::{colour, log_format, log_level};
-use super::receipt_file::{ReceiptFile, files_read};
+use super::receipt_file::ReceiptFile;
 use super::watch::Watch;
 use super::{
     Environment, Flags, Inputs, InputsError, Invocation, Log, Negotiated, hint, key_pair,
@@ -25,12 +26,11 @@ use super::{
 };
 use crate::attach::Settle;
 use crate::config::{CosignConfig, Report};
+use crate::file::Files;
 use crate::http::roots::LazyRoots;
 use crate::http::{Client, Settings};
 use crate::oci::{Namespace, Repository};
-use crate::phase::{
-    self, ClosedKey, Input, KeySettings, MessageFolder, Mixture, Plan, Receipt, Task,
-};
+use crate::phase::{self, ClosedKey, KeySettings, MessageFolder, Mixture, Plan, Receipt, Task};
 use crate::secret::{Secret, Secrets};
 use crate::service::Variables;
 use crate::store::Visible;
@@ -198,7 +198,7 @@ struct Planned {
     closed: Vec<ClosedKey>,
     registries: Arc<Registries>,
     /// The files that no receipt may replace.
-    files: Vec<Input>,
+    files: Files,
 }
 
 /// The end of the steps, before the receipt is written.
@@ -218,15 +218,15 @@ impl Planned {
         // Each key has its copy; this one is wiped here and not at the end of
         // the run (KEY-40).
         let password = environment.cosign_password.take();
-        let variables = Variables::new(Environment::lookup(), secrets.clone(), until);
-        let (plan, closed) = plan(inputs, password.as_ref(), &variables, until)?;
+        let files = Files::until(until);
+        let variables = Variables::new(Environment::lookup(), secrets.clone(), files.clone());
+        let (plan, closed) = plan(inputs, password.as_ref(), &variables)?;
         drop(password);
         // EVD-70: only the plan knows whether a config has `signatures`.
         if inputs.generate.is_some() && !plan.awaits_signatures() {
             return Err(Failure::Inputs(InputsError::NothingElsewhere));
         }
         let registries = registries(inputs, environment, &plan, &variables, until)?;
-        let files = files_read(inputs, environment, &plan, &closed, &variables);
         Ok(Self {
             plan,
             closed,
@@ -328,15 +328,14 @@ fn plan(
     inputs: &Inputs,
     cosign_password: Option<&Secret>,
     variables: &Variables,
-    until: Instant,
 ) -> Result<(Plan, Vec<ClosedKey>), Failure> {
-    let report = Report::read(&inputs.report, until).map_err(Failure::Report)?;
-    let config = CosignConfig::read(&inputs.cosign_config, until).map_err(Failure::Config)?;
+    let files = variables.files();
+    let report = Report::read(&inputs.report, files).map_err(Failure::Report)?;
+    let config = CosignConfig::read(&inputs.cosign_config, files).map_err(Failure::Config)?;
     let settings = phase::PlanSettings {
         keys: KeySettings {
             cosign_password,
             variables,
-            until,
         },
         now: jiff::Timestamp::now(),
         created: inputs.created,
@@ -373,6 +372,10 @@ fn registries(
         environment.ssl_cert_file.clone(),
         environment.ssl_cert_dir.clone(),
     );
+    if inputs.receipt.is_some() {
+        let paths = candidates.iter().map(|candidate| candidate.path.as_path());
+        note_others(paths, &roots, variables.files());
+    }
     if privileges::will_change(inputs.uid, inputs.gid) {
         // The new user may not be able to read them. Otherwise they are read at
         // the first request in TLS, which a run on loopback never makes.
@@ -394,6 +397,17 @@ fn registries(
         manifest_limit: inputs.limits.manifest,
     };
     Ok(Registries::new(Arc::new(client), access))
+}
+
+/// Notes the files that others than [`Files`] read: of credentials the first that is
+/// there, of roots all, which may be as late as at the first request.
+fn note_others<'a>(candidates: impl Iterator<Item = &'a Path>, roots: &LazyRoots, files: &Files) {
+    for path in candidates {
+        files.note(path, "a file with credentials");
+    }
+    for path in roots.files() {
+        files.note(&path, "a file with certificates");
+    }
 }
 
 /// The identities that the place of this program has in a cloud, read before the

@@ -16,8 +16,8 @@ mod witness;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
+use crate::file::Files;
 use crate::oci::{Digest, Repository};
 
 use self::certificate::certificate_files;
@@ -111,12 +111,12 @@ impl ExportSbom {
 }
 
 impl CosignConfig {
-    /// Reads and parses the file at `path`; a pipe must end until `until`.
+    /// Reads and parses the file at `path`, one of the run's `files`.
     ///
     /// # Errors
     /// As [`CosignConfig::parse`], and on a file that cannot be read.
-    pub fn read(path: &Path, until: Instant) -> Result<Self, ConfigError> {
-        Self::parse(path, &read(path, until)?)
+    pub fn read(path: &Path, files: &Files) -> Result<Self, ConfigError> {
+        Self::parse(path, &read(path, "the `cosign.toml`", files)?)
     }
 
     /// Parses the bytes of the file at `path`. No other file is touched.

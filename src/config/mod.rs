@@ -27,14 +27,13 @@ use std::io;
 use std::iter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use strsim::osa_distance;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::file;
+use crate::file::Files;
 
 /// The most bytes of a file (SIG-11, CFG-1). A report of a thousand tags has a tenth of
 /// it.
@@ -83,14 +82,15 @@ impl DocumentError {
     }
 }
 
-/// Reads a file up to one byte beyond the limit; parsing refuses that byte. A
-/// pipe must end until `until`: somebody may hold it open. The bytes are wiped, since a
-/// password may have been pasted into them.
-fn read(path: &Path, until: Instant) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
-    file::read(path, MAX_BYTES, until).map_err(|source| DocumentError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+/// Reads a file up to one byte beyond the limit; parsing refuses that byte. The bytes
+/// are wiped, since a password may have been pasted into them.
+fn read(path: &Path, role: &str, files: &Files) -> Result<Zeroizing<Vec<u8>>, DocumentError> {
+    files
+        .read(path, role, MAX_BYTES)
+        .map_err(|source| DocumentError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// The text of a TOML file and where it came from.
@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn reading_stops_beyond_the_limit() {
-        let bytes = read(Path::new("/dev/zero"), Instant::now()).unwrap();
+        let files = Files::until(std::time::Instant::now());
+        let bytes = read(Path::new("/dev/zero"), "zeros", &files).unwrap();
         assert_eq!(bytes.len(), MAX_BYTES + 1);
     }
 

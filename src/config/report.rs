@@ -9,11 +9,11 @@
 //! out when the registry is asked (`phase::check_read`), the latter is no TOML.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::file::Files;
 use crate::oci::digest::{HashAlgorithm, NotADigest};
 use crate::oci::reference::{NotAReference, Version};
 use crate::oci::{Digest, Reference};
@@ -29,12 +29,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads and parses the report at `path`; a pipe must end until `until`.
+    /// Reads and parses the report at `path`, one of the run's `files`.
     ///
     /// # Errors
     /// As [`Report::parse`], and on a file that cannot be read.
-    pub fn read(path: &Path, until: Instant) -> Result<Self, ReportError> {
-        Self::parse(path, &read(path, until)?)
+    pub fn read(path: &Path, files: &Files) -> Result<Self, ReportError> {
+        Self::parse(path, &read(path, "the report", files)?)
     }
 
     /// Parses the bytes of a report; `path` is for messages only. Nothing says that the

@@ -79,6 +79,52 @@ impl LazyRoots {
         let read = || Roots::load(self.cert_file.as_deref(), self.cert_dir.as_deref()).into();
         self.loaded.get_or_init(read)
     }
+
+    /// The files that [`load`](Self::load) reads, or has read. Folders are looked into.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (file, folders) = (self.cert_file.as_deref(), self.cert_dir.as_deref());
+        let places = RootPlaces::new(file, folders, &FILES, &FOLDERS);
+        let folders = places.folders.iter();
+        let in_folders = folders.flat_map(|folder| files_in(folder));
+        places.file.into_iter().chain(in_folders).collect()
+    }
+}
+
+/// The places where roots are looked for.
+struct RootPlaces {
+    /// The bundle that counts; none of the system's may be there.
+    file: Option<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl RootPlaces {
+    fn new(
+        ssl_cert_file: Option<&Path>,
+        ssl_cert_dir: Option<&OsStr>,
+        default_files: &[impl AsRef<Path>],
+        default_folders: &[impl AsRef<Path>],
+    ) -> Self {
+        let readable = |path: &&Path| is_file(path) && File::open(path).is_ok();
+        let file = match ssl_cert_file.filter(|path| !path.as_os_str().is_empty()) {
+            // Only this file, also if it cannot be read: the user said whom to
+            // trust.
+            Some(file) => Some(file),
+            None => default_files.iter().map(AsRef::as_ref).find(readable),
+        };
+        let folders = match ssl_cert_dir.filter(|list| !list.is_empty()) {
+            Some(list) => std::env::split_paths(list)
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .collect(),
+            None => {
+                let folders = default_folders.iter().map(AsRef::as_ref);
+                folders.map(Path::to_owned).collect()
+            }
+        };
+        Self {
+            file: file.map(Path::to_owned),
+            folders,
+        }
+    }
 }
 
 impl Roots {
@@ -97,28 +143,23 @@ impl Roots {
         default_folders: &[impl AsRef<Path>],
     ) -> Self {
         let mut roots = Self::default();
-        match ssl_cert_file.filter(|path| !path.as_os_str().is_empty()) {
-            // Only this file, also if it cannot be read: the user said whom to
-            // trust.
+        let places = RootPlaces::new(ssl_cert_file, ssl_cert_dir, default_files, default_folders);
+        match places.file {
             Some(file) => {
-                roots.looked_in.push(file.to_owned());
-                roots.read_file(file);
+                roots.read_file(&file);
+                roots.looked_in.push(file);
             }
-            None => roots.read_first(default_files),
-        }
-        match ssl_cert_dir.filter(|list| !list.is_empty()) {
-            Some(list) => {
-                for folder in std::env::split_paths(list) {
-                    if !folder.as_os_str().is_empty() {
-                        roots.read_folder(&folder);
-                    }
-                }
-            }
+            // One bundle counts. There is none: all places were looked in.
             None => {
-                for folder in default_folders {
-                    roots.read_folder(folder.as_ref());
-                }
+                let all = default_files.iter().map(|file| file.as_ref().to_owned());
+                roots.looked_in.extend(all);
             }
+        }
+        for folder in places.folders {
+            for file in files_in(&folder) {
+                roots.read_file(&file);
+            }
+            roots.looked_in.push(folder);
         }
         // Files and folders hold the same roots; the verifier searches in their order.
         roots
@@ -126,40 +167,6 @@ impl Roots {
             .sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         roots.certificates.dedup();
         roots
-    }
-
-    /// One bundle counts. If there is none, all places were looked in.
-    fn read_first(&mut self, files: &[impl AsRef<Path>]) {
-        let readable = |path: &&Path| is_file(path) && File::open(path).is_ok();
-        let mut paths = files.iter().map(AsRef::as_ref);
-        match paths.find(readable) {
-            Some(file) => {
-                self.looked_in.push(file.to_owned());
-                self.read_file(file);
-            }
-            None => {
-                let all = files.iter().map(|file| file.as_ref().to_owned());
-                self.looked_in.extend(all);
-            }
-        }
-    }
-
-    fn read_folder(&mut self, folder: &Path) {
-        self.looked_in.push(folder.to_owned());
-        let Ok(entries) = fs::read_dir(folder) else {
-            return;
-        };
-        let mut files: Vec<_> = entries
-            .flatten()
-            .filter(|entry| !is_alias(entry))
-            .map(|entry| entry.path())
-            .filter(|path| is_file(path))
-            .collect();
-        // The order of a folder is that of its file system.
-        files.sort_unstable();
-        for file in files {
-            self.read_file(&file);
-        }
     }
 
     fn read_file(&mut self, path: &Path) {
@@ -197,6 +204,22 @@ fn words(error: &rustls_native_certs::Error) -> String {
         ErrorKind::Io { inner, .. } => inner.to_string(),
         _ => "it is not well-formed PEM".to_owned(),
     }
+}
+
+/// The files of a folder, aliases left out; none of one that cannot be read.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries
+        .flatten()
+        .filter(|entry| !is_alias(entry))
+        .map(|entry| entry.path())
+        .filter(|path| is_file(path))
+        .collect();
+    // The order of a folder is that of its file system.
+    files.sort_unstable();
+    files
 }
 
 /// Whether the entry is another name for an entry of the same folder, as

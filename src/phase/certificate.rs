@@ -230,13 +230,18 @@ fn is_same(one: &PublicKey, other: &PublicKey) -> bool {
     one == other || key(one).is_some_and(|one| key(other) == Some(one))
 }
 
+impl fmt::Display for CertificateRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leaf => "certificate",
+            Self::Chain => "certificate chain",
+        })
+    }
+}
+
 impl fmt::Display for CertificateFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = match self.role {
-            CertificateRole::Leaf => "certificate",
-            CertificateRole::Chain => "certificate chain",
-        };
-        let path = self.path.display();
+        let (role, path) = (self.role, self.path.display());
         write!(f, "{role} of `{}`, `{path}`", self.signatory)
     }
 }

@@ -78,9 +78,9 @@ pub fn prepare(
         let times = CertificateTimes {
             now: settings.now,
             timestamps: Timestamps::of(witnesses.as_deref()),
-            until: settings.keys.until,
         };
-        let certificate = own_certificate(&name, config, entry, &times);
+        let read_by = settings.keys.variables.files();
+        let certificate = own_certificate(&name, config, entry, &times, read_by);
         Ok(Arc::new(Signatory {
             certificate: certificate.map_err(PhaseError::OwnCertificate)?,
             bundled_chain: entry.certificate.bundled,
@@ -212,7 +212,7 @@ fn images(report: &Report) -> Vec<Image> {
                     digest: report.digest().clone(),
                     tags: Vec::new(),
                 });
-                *place.insert(images.len() - 1)
+                *unknown.insert(images.len() - 1)
             }
         };
         if let Some(image) = images.get_mut(position) {

@@ -6,13 +6,12 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Uid;
 use tracing::warn;
 
-use crate::file;
+use crate::file::Files;
 use crate::keys::MAX_LENGTH;
 use crate::secret::Secret;
 
@@ -57,7 +56,7 @@ pub enum SecretFileError {
 
 debug_as_display!(SecretFileError);
 
-/// Reads a file of at most [`MAX_LENGTH`] bytes; a pipe must end until `until`.
+/// Reads a file of at most [`MAX_LENGTH`] bytes, one of the run's `files`.
 ///
 /// # Errors
 /// On a file that cannot be read. The path of a password at which nothing is
@@ -66,10 +65,11 @@ pub(super) fn read(
     role: SecretRole,
     signatory: &str,
     path: &Path,
-    until: Instant,
+    files: &Files,
 ) -> Result<Secret, SecretFileError> {
+    let called = format!("the {role} of `{signatory}`");
     let signatory = || signatory.to_owned();
-    read_secret(path, until).map_err(|source| match role {
+    read_secret(path, &called, files).map_err(|source| match role {
         SecretRole::Password if path.symlink_metadata().is_err() => SecretFileError::NoPassword {
             signatory: signatory(),
             source,
@@ -99,8 +99,8 @@ pub(super) fn warn_of_readers(role: SecretRole, path: &Path) {
     }
 }
 
-fn read_secret(path: &Path, until: Instant) -> io::Result<Secret> {
-    let mut bytes = file::read(path, MAX_LENGTH, until)?;
+fn read_secret(path: &Path, called: &str, files: &Files) -> io::Result<Secret> {
+    let mut bytes = files.read(path, called, MAX_LENGTH)?;
     if bytes.len() > MAX_LENGTH {
         let words = format!("it has more than {MAX_LENGTH} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));

@@ -55,8 +55,11 @@ async fn sign_with(
         &PlanSettings {
             keys: KeySettings {
                 cosign_password: Some(&Secret::new(password)),
-                variables: &Variables::new(|_| None, Secrets::default(), until),
-                until,
+                variables: &Variables::new(
+                    |_| None,
+                    Secrets::default(),
+                    crate::file::Files::until(until),
+                ),
             },
             now: jiff::Timestamp::now(),
             created: None,

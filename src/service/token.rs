@@ -132,7 +132,11 @@ mod tests {
     use crate::secret::Secrets;
 
     fn variables() -> Variables {
-        Variables::new(|_| None, Secrets::default(), Instant::now())
+        Variables::new(
+            |_| None,
+            Secrets::default(),
+            crate::file::Files::until(Instant::now()),
+        )
     }
 
     fn token(lifetime: u64) -> Token {

@@ -11,9 +11,8 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
-use crate::file;
+use crate::file::Files;
 use crate::secret::{Secret, Secrets};
 
 /// The most bytes of a file with settings or credentials: a kubeconfig of many
@@ -31,10 +30,7 @@ pub struct Variables(Arc<Inner>);
 struct Inner {
     lookup: Lookup,
     secrets: Secrets,
-    /// When a pipe must have ended.
-    until: Instant,
-    /// The files that were read, which no receipt may replace.
-    files: Mutex<Vec<PathBuf>>,
+    files: Files,
     /// The variables that were read as secrets.
     secret_names: Mutex<BTreeSet<String>>,
     /// By their type and a name within it.
@@ -59,17 +55,17 @@ pub struct Unreadable {
 debug_as_display!(Unreadable);
 
 impl Variables {
-    /// The variables that `lookup` knows; files are read until `until`.
+    /// The variables that `lookup` knows; the files that they name become some of
+    /// the run's `files`.
     pub fn new(
         lookup: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
         secrets: Secrets,
-        until: Instant,
+        files: Files,
     ) -> Self {
         Self(Arc::new(Inner {
             lookup: Box::new(lookup),
             secrets,
-            until,
-            files: Mutex::default(),
+            files,
             secret_names: Mutex::default(),
             shared: Mutex::default(),
         }))
@@ -140,12 +136,19 @@ impl Variables {
     /// # Errors
     /// On a file that is absent, unreadable or larger.
     pub fn read(&self, path: &Path) -> Result<Secret, Unreadable> {
-        self.files().push(path.to_owned());
+        self.read_as(path, "a file with settings of a key")
+    }
+
+    /// As [`read`](Self::read), of a file with another role.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn read_as(&self, path: &Path, role: &str) -> Result<Secret, Unreadable> {
         let unreadable = |source| Unreadable {
             path: path.to_owned(),
             source,
         };
-        let mut bytes = file::read(path, MOST, self.0.until).map_err(unreadable)?;
+        let mut bytes = self.0.files.read(path, role, MOST).map_err(unreadable)?;
         if bytes.len() > MOST {
             let words = format!("it has more than {MOST} bytes");
             return Err(unreadable(io::Error::new(
@@ -197,9 +200,9 @@ impl Variables {
         Ok(made)
     }
 
-    /// When every pipe must have ended.
-    pub fn until(&self) -> Instant {
-        self.0.until
+    /// The files of the run.
+    pub fn files(&self) -> &Files {
+        &self.0.files
     }
 
     /// Hides a secret from now on.
@@ -225,16 +228,6 @@ impl Variables {
         let names = self.0.secret_names.lock();
         let names = names.unwrap_or_else(PoisonError::into_inner);
         names.iter().cloned().collect()
-    }
-
-    /// The files that were read so far, there or not: a receipt must not be
-    /// written to one that a later run reads.
-    pub fn files_read(&self) -> Vec<PathBuf> {
-        self.files().clone()
-    }
-
-    fn files(&self) -> std::sync::MutexGuard<'_, Vec<PathBuf>> {
-        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn value(&self, name: &str) -> Option<OsString> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::*;
 use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
+use crate::file::Files;
 use crate::http::roots::Roots;
 use crate::keys::{KeyError, PasswordOrigin};
 use crate::phase::DestinationError;
@@ -168,7 +169,8 @@ fn a_cosign_toml_that_says_nothing_of_use_is_told_what_to_say() {
         let found = of_config(text);
         assert!(found.contains(hint), "{text}: {found}");
     }
-    let error = CosignConfig::read(Path::new("/absent/c.toml"), Instant::now()).unwrap_err();
+    let error =
+        CosignConfig::read(Path::new("/absent/c.toml"), &Files::until(Instant::now())).unwrap_err();
     assert!(words(of(&Failure::Config(error))).contains("-cosign-config"));
 }
 
@@ -193,7 +195,7 @@ fn a_report_of_something_else_is_told_how_to_export() {
     }
     let of_file = |path: &Path| {
         of(&Failure::Report(
-            Report::read(path, Instant::now()).unwrap_err(),
+            Report::read(path, &Files::until(Instant::now())).unwrap_err(),
         ))
     };
     assert!(words(of_file(Path::new("/absent/report.toml"))).contains("exporter"));

@@ -5,6 +5,7 @@ mod refused;
 mod witness;
 
 use std::error::Error as _;
+use std::time::Instant;
 
 use super::*;
 
@@ -226,7 +227,7 @@ fn a_file_is_read_from_disk() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cosign.toml");
     std::fs::write(&path, ONE).unwrap();
-    let file = CosignConfig::read(&path, Instant::now()).unwrap();
+    let file = CosignConfig::read(&path, &Files::until(Instant::now())).unwrap();
     assert_eq!(
         file.resolve(Path::new("cosign.key")),
         folder.path().join("cosign.key")

@@ -1,5 +1,6 @@
 use std::error::Error as _;
 use std::fs;
+use std::time::Instant;
 
 use super::*;
 
@@ -27,7 +28,7 @@ fn every_report_of_the_real_lifecycle_is_understood() {
     for image in fs::read_dir(images).unwrap() {
         let path = image.unwrap().path().join("report.toml");
         let text = fs::read_to_string(&path).unwrap();
-        let report = Report::read(&path, Instant::now()).unwrap();
+        let report = Report::read(&path, &Files::until(Instant::now())).unwrap();
         assert!(text.contains(&report.digest().to_string()), "{path:?}");
         assert_eq!(
             report.tags().len(),
@@ -257,7 +258,7 @@ fn no_error_quotes_the_file() {
 fn a_missing_report_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.toml");
-    let error = Report::read(&path, Instant::now()).unwrap_err();
+    let error = Report::read(&path, &Files::until(Instant::now())).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot read `{}`", path.display())
@@ -267,6 +268,6 @@ fn a_missing_report_is_an_error() {
 #[test]
 fn a_folder_instead_of_a_report_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Report::read(folder.path(), Instant::now()).unwrap_err();
+    let error = Report::read(folder.path(), &Files::until(Instant::now())).unwrap_err();
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
 }

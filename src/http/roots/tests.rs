@@ -46,6 +46,28 @@ fn sorted(pems: &[&str]) -> Vec<CertificateDer<'static>> {
 
 const NONE: [PathBuf; 0] = [];
 
+/// A receipt may replace none of them, whether they hold roots or not.
+#[test]
+fn the_files_are_known_before_they_are_read() {
+    let folder = Folder::new();
+    let one = folder.write("one.pem", "no certificate");
+    let (two, three) = (folder.write("a/two", ""), folder.write("b/three", ""));
+    symlink("two", folder.path("a/alias")).unwrap();
+    let list = format!(
+        "{}::{}",
+        folder.path("a").display(),
+        folder.path("b").display()
+    );
+    let roots = LazyRoots::new(Some(one.clone()), Some(list.into()));
+    assert_eq!(roots.files(), [one, two, three]);
+    // The system's, where nothing is set.
+    let system = LazyRoots::new(None, None).files();
+    assert_eq!(
+        system.is_empty(),
+        LazyRoots::new(None, None).load().certificates.is_empty()
+    );
+}
+
 #[test]
 fn the_first_default_bundle_and_all_default_folders_count() {
     let (one, two, three, four) = (certificate(), certificate(), certificate(), certificate());

@@ -183,6 +183,7 @@ impl ClosedPlugin {
         let Some(program) = child::find(&program, path) else {
             return Err(service.failed(Trouble::NoProgram).into());
         };
+        variables.files().note(&program, "a program");
         Ok(Self(PluginSigner {
             name: service,
             program,

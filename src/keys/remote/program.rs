@@ -62,6 +62,7 @@ impl ClosedProgram {
             false => child::find(name, &variables.program_path()),
         };
         let path = path.ok_or_else(|| service.failed(Trouble::NoProgram))?;
+        variables.files().note(&path, "a program");
         let pem = variables.read(program.public.path());
         let pem = pem.map_err(|error| service.failed(error))?;
         Ok(Self {

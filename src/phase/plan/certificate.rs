@@ -4,12 +4,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
 
 use crate::config::{Config, CosignConfig};
-use crate::file;
+use crate::file::Files;
 use crate::phase::certificate::{
     CertificateFile, CertificateRole, OwnCertificate, OwnCertificateError,
 };
@@ -43,8 +42,6 @@ impl Timestamps {
 pub(super) struct CertificateTimes {
     pub(super) now: Timestamp,
     pub(super) timestamps: Timestamps,
-    /// When every pipe must have ended.
-    pub(super) until: Instant,
 }
 
 /// The certificate of a config; none if it names none. Of several certificates in
@@ -58,6 +55,7 @@ pub(super) fn own_certificate(
     config: &CosignConfig,
     entry: &Config,
     times: &CertificateTimes,
+    read_by: &Files,
 ) -> Result<Option<Arc<OwnCertificate>>, OwnCertificateError> {
     let file = |role, path: &Path| CertificateFile {
         role,
@@ -74,10 +72,10 @@ pub(super) fn own_certificate(
         };
     };
     let leaf_file = file(CertificateRole::Leaf, leaf);
-    let leaf = read(&leaf_file, times.until)?.into_iter().next();
+    let leaf = read(&leaf_file, read_by)?.into_iter().next();
     let leaf = leaf.ok_or_else(|| malformed(&leaf_file, CertificateError::Absent))?;
     let issuers = match chain {
-        Some(chain) => read(&chain, times.until)?,
+        Some(chain) => read(&chain, read_by)?,
         None => Vec::new(),
     };
     let own = OwnCertificate::new(leaf, issuers, leaf_file)?;
@@ -89,8 +87,9 @@ pub(super) fn own_certificate(
     Ok(Some(Arc::new(own)))
 }
 
-fn read(file: &CertificateFile, until: Instant) -> Result<Vec<Certificate>, OwnCertificateError> {
-    let bytes = file::read(&file.path, MAX_LENGTH, until);
+fn read(file: &CertificateFile, files: &Files) -> Result<Vec<Certificate>, OwnCertificateError> {
+    let called = format!("the {} of `{}`", file.role, file.signatory);
+    let bytes = files.read(&file.path, &called, MAX_LENGTH);
     let bytes = bytes.map_err(|source| OwnCertificateError::Unreadable {
         file: file.clone(),
         source,

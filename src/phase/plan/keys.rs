@@ -4,7 +4,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -26,8 +25,6 @@ pub struct KeySettings<'a> {
     pub cosign_password: Option<&'a Secret>,
     /// The settings and credentials of key services.
     pub variables: &'a Variables,
-    /// When every pipe must have ended.
-    pub until: Instant,
 }
 
 /// A key that waits to be opened, for one or more signatories. It holds secrets, and
@@ -239,6 +236,6 @@ fn read_secret(
     path: &Path,
     settings: &KeySettings<'_>,
 ) -> Result<Secret, PhaseError> {
-    let secret = secret_file::read(role, &signatory.name, path, settings.until);
+    let secret = secret_file::read(role, &signatory.name, path, settings.variables.files());
     secret.map_err(PhaseError::SecretFile)
 }

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         if let Some(root) = self.roots.get(&path) {
             return Ok(Arc::clone(root));
         }
-        let bytes = self.read(&path)?;
+        let bytes = self.read(&path, "a trusted root")?;
         let root = TrustedRoot::parse(bytes.expose());
         let root = Arc::new(root.map_err(|source| WitnessesError::TrustedRoot {
             path: path.clone(),
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         if let Some(config) = self.signing_configs.get(path) {
             return Ok(Arc::clone(config));
         }
-        let bytes = self.read(path)?;
+        let bytes = self.read(path, "a signing config")?;
         let config = SigningConfig::parse(bytes.expose());
         let config = Arc::new(config.map_err(|source| WitnessesError::SigningConfig {
             path: path.to_owned(),
@@ -129,8 +129,9 @@ impl<'a> Reader<'a> {
         Ok(config)
     }
 
-    fn read(&self, path: &Path) -> Result<Secret, WitnessesError> {
-        self.variables.read(path).map_err(WitnessesError::File)
+    fn read(&self, path: &Path, role: &str) -> Result<Secret, WitnessesError> {
+        let read = self.variables.read_as(path, role);
+        read.map_err(WitnessesError::File)
     }
 }
 

@@ -230,7 +230,11 @@ mod tests {
 
     fn found(name: &'static str, value: &'static str) -> Result<Option<ContainerSource>, Trouble> {
         let lookup = move |asked: &str| (asked == name).then(|| value.into());
-        ContainerSource::find(&Variables::new(lookup, Secrets::default(), Instant::now()))
+        ContainerSource::find(&Variables::new(
+            lookup,
+            Secrets::default(),
+            crate::file::Files::until(Instant::now()),
+        ))
     }
 
     /// KEY-85

@@ -9,7 +9,11 @@ use crate::service::{Variables, oauth};
 /// A token that is taken can stand in a header; and the same bytes as a
 /// tenant's name.
 pub fn azure_token(data: &[u8]) {
-    let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+    let variables = Variables::new(
+        |_| None,
+        Secrets::default(),
+        crate::file::Files::until(Instant::now()),
+    );
     for token in [cli::parse(data, &variables), oauth::read(data, &variables)] {
         assert!(token.is_none_or(|token| token.header().is_some()));
     }

@@ -15,7 +15,11 @@ fn found(variables: &[(&str, &str)]) -> Result<Arc<AzureIdentity>, ServiceError>
         Some(value.clone())
     };
     let until = Instant::now() + Duration::from_secs(60);
-    AzureIdentity::of(&Variables::new(lookup, Secrets::default(), until))
+    AzureIdentity::of(&Variables::new(
+        lookup,
+        Secrets::default(),
+        crate::file::Files::until(until),
+    ))
 }
 
 fn vault() -> Audience {

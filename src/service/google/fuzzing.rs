@@ -12,7 +12,11 @@ use crate::service::Variables;
 /// since nothing is there by such a name.
 pub fn google_credentials(data: &[u8]) {
     let until = Instant::now();
-    let variables = Variables::new(|_| None, Secrets::default(), until);
+    let variables = Variables::new(
+        |_| None,
+        Secrets::default(),
+        crate::file::Files::until(until),
+    );
     if let Err(error) = file::parse(data, &variables) {
         assert_readable(&error);
     }

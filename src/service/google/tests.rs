@@ -16,7 +16,11 @@ fn found(variables: &[(&str, &str)]) -> Result<Arc<GoogleIdentity>, ServiceError
             .map(|(_, value)| value.clone())
     };
     let until = Instant::now() + std::time::Duration::from_secs(60);
-    GoogleIdentity::of(&Variables::new(lookup, Secrets::default(), until))
+    GoogleIdentity::of(&Variables::new(
+        lookup,
+        Secrets::default(),
+        crate::file::Files::until(until),
+    ))
 }
 
 #[test]

@@ -28,7 +28,11 @@ fn token() -> SigstoreToken {
         "job_workflow_ref": "acme/app/.github/workflows/b.yml@refs/heads/main",
     });
     let jwt = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+    let variables = Variables::new(
+        |_| None,
+        Secrets::default(),
+        crate::file::Files::until(Instant::now()),
+    );
     SigstoreToken::read(jwt.as_bytes(), &variables, now()).unwrap()
 }
 

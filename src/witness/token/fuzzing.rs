@@ -11,7 +11,11 @@ use crate::service::Variables;
 /// A token that is taken has not expired, and names somebody.
 pub fn identity_token(data: &[u8]) {
     let now = Timestamp::from_second(1_780_000_000).unwrap_or_default();
-    let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+    let variables = Variables::new(
+        |_| None,
+        Secrets::default(),
+        crate::file::Files::until(Instant::now()),
+    );
     if let Ok(token) = SigstoreToken::read(data, &variables, now) {
         assert!(token.expires() > now);
         assert!(!token.identity().issuer().is_empty());

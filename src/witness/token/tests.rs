@@ -27,7 +27,7 @@ fn variables(set: &[(&str, &str)]) -> Variables {
     Variables::new(
         move |name| set.get(name).cloned(),
         Secrets::default(),
-        until,
+        crate::file::Files::until(until),
     )
 }
 

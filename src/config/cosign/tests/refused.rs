@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::time::Instant;
 
 use super::{ConfigError, CosignConfig, Meant, ONE, PublicKeyFile, WrittenKey, parse, refusal};
+use crate::file::Files;
 
 /// CFG-2
 #[test]
@@ -336,6 +337,10 @@ fn invalid_toml_is_refused_with_line_and_column() {
 #[test]
 fn a_missing_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = CosignConfig::read(&folder.path().join("cosign.toml"), Instant::now()).unwrap_err();
+    let error = CosignConfig::read(
+        &folder.path().join("cosign.toml"),
+        &Files::until(Instant::now()),
+    )
+    .unwrap_err();
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
 }

@@ -25,7 +25,7 @@ use super::found::FoundKey;
 use super::known::KnownKey;
 use super::message::{Message, Prepared, Unsigned};
 use crate::beside;
-use crate::file;
+use crate::file::{self, Files};
 use crate::keys::error::{FolderError, MAX_LENGTH, OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::SignatureFolder;
@@ -37,6 +37,9 @@ use crate::signature::Signature;
 /// believed, as of one that is no TOML.
 const LONGEST_INDEX: usize = 8 << 20;
 
+/// In words, for a receipt that may not replace one.
+const ROLE: &str = "a file of `signatures`";
+
 /// A folder whose key's public half was read.
 pub(super) struct ClosedFolder {
     key: FolderSigner,
@@ -47,8 +50,7 @@ pub(super) struct ClosedFolder {
 #[derive(Clone)]
 pub(super) struct FolderSigner {
     folder: PathBuf,
-    /// They say how long a pipe is waited for.
-    variables: Variables,
+    files: Files,
 }
 
 impl ClosedFolder {
@@ -56,11 +58,12 @@ impl ClosedFolder {
     /// where everything was published before.
     pub(super) fn find(folder: &SignatureFolder, variables: &Variables) -> Result<Self, OpenError> {
         let pem = variables.read(folder.public.path())?;
+        note_answers(&folder.folder, variables.files());
         Ok(Self {
             public: PublicFile::parse(&folder.public, &pem)?,
             key: FolderSigner {
                 folder: folder.folder.clone(),
-                variables: variables.clone(),
+                files: variables.files().clone(),
             },
         })
     }
@@ -168,10 +171,22 @@ impl FolderSigner {
 
     /// The file's bytes, one more than `most` at most; none if it is not there.
     fn bytes(&self, path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
-        match file::read(path, most, self.variables.until()) {
+        match self.files.read(path, ROLE, most) {
             Ok(mut bytes) => Ok(Some(std::mem::take(&mut *bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// Notes the files that are read once something is to be signed: by then it is too
+/// late to refuse a receipt in the place of one. Other files are not the run's.
+fn note_answers(folder: &Path, files: &Files) {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let is_index = path.file_name().is_some_and(|name| name == INDEX);
+        if is_index || path.extension().is_some_and(|ending| ending == "sig") {
+            files.note(&path, ROLE);
         }
     }
 }

@@ -46,7 +46,11 @@ impl Given {
         );
         let config = CosignConfig::parse(&folder.path().join("c.toml"), text.as_bytes()).unwrap();
         let until = Instant::now() + Duration::from_secs(10);
-        let variables = Variables::new(|_| None, Secrets::default(), until);
+        let variables = Variables::new(
+            |_| None,
+            Secrets::default(),
+            crate::file::Files::until(until),
+        );
         // The certificates of the fixtures' authority of timestamps are that young.
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         let mut reader = Reader::new(&config, &variables, now);
