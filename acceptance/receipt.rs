@@ -158,6 +158,48 @@ fn it_is_written_after_a_failure_too_and_says_why() {
     );
 }
 
+/// The registry refuses one of the tags that are overwritten, so that the new one
+/// is not begun.
+/// SIG-36
+#[test]
+fn it_names_what_is_published_and_what_is_not_after_a_partial_failure() {
+    let run = with_receipt();
+    let other = Config::key("rsa2048-imported-cosign3");
+    let before = Signer::of(&run.image, run.registry.host()).config(other);
+    before.run().succeeded();
+    let digest = |suffix: &str| {
+        let tag = run.image.attached(suffix);
+        let standing = run.registry.manifest(run.image.repository(), &tag);
+        standing.map(|standing| standing.digest())
+    };
+    let (signatures, attestations) = (digest("sig"), digest("att"));
+    run.registry
+        .inject(When::every("PUT", ".att"), Action::error(403, "MINE"));
+    let said = run.signer.run().ended_with(117);
+    assert_eq!(digest("att"), attestations);
+    let (sig, att, sbom) = (run.place("sig"), run.place("att"), run.place("sbom"));
+    assert_eq!(sig["state"].as_str(), Some("written"));
+    assert_eq!(sig["replaced"].as_str(), signatures.as_deref());
+    for place in [att, sbom] {
+        assert_eq!(place["state"].as_str(), Some("failed"), "{place}");
+        assert!(!place.contains_key("replaced"), "{place}");
+        assert!(!place.contains_key("digest"), "{place}");
+        let layers = place["layers"].as_array().unwrap();
+        let new = layers.last().unwrap();
+        assert_eq!(new["state"].as_str(), Some("unproven"), "{place}");
+    }
+    let receipt = run.receipt();
+    let error = receipt["error"].as_str().unwrap();
+    let causes = ["published in part: ", ".att", "MINE"];
+    assert!(causes.iter().all(|cause| error.contains(cause)), "{error}");
+    // The error names the other.
+    let [warning] = said.warnings()[..] else {
+        panic!("{}", said.stdout);
+    };
+    let sbom = run.image.attached("sbom");
+    assert!(warning.contains(&sbom), "{warning}");
+}
+
 /// SIG-39
 #[test]
 fn case_64_a_receipt_that_cannot_be_written_is_found_before_anything_is_sent() {

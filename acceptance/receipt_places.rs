@@ -342,3 +342,20 @@ fn a_receipt_that_cannot_be_written_after_something_was_published_is_117() {
     // Nothing was there to be published.
     signer.run().ended_with(3);
 }
+
+/// SIG-36
+#[test]
+fn a_receipt_that_cannot_be_written_does_not_call_a_part_everything() {
+    let registry = Registry::start();
+    let image = Image::recorded("one-document");
+    image.seed(&registry);
+    registry.inject(When::every("PUT", ".att"), Action::error(403, "MINE"));
+    let signer = Signer::of(&image, registry.host()).key("p256-n32768-cosign-header");
+    let run = with_receipt(signer, Path::new("/dev/full")).run();
+    run.ended_with(117)
+        .says(&[
+            "cannot write the receipt to `/dev/full`",
+            "published in part",
+        ])
+        .does_not_say(&["everything is published"]);
+}

@@ -93,14 +93,14 @@ pub enum Failure {
     Report(ReportError),
     #[error(transparent)]
     Config(ConfigError),
-    /// Before anything was sent, or after a run that changed nothing.
+    /// Before anything was sent, or after a run that changed nothing or failed itself.
     #[error("cannot write the receipt to `{path}`")]
     Receipt {
         path: PathBuf,
         #[source]
         source: DestinationError,
     },
-    /// After a run that changed something in a registry.
+    /// After a run that has changed something in a registry, and succeeded.
     #[error("everything is published, but cannot write the receipt to `{path}`")]
     Unreported {
         path: PathBuf,

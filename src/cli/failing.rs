@@ -1,5 +1,6 @@
 //! The last words of a run that failed.
 
+use std::error::Error;
 use std::io::{self, Write as _};
 
 use tracing::error;
@@ -23,14 +24,14 @@ pub(super) fn report(failure: &Failure, log: Option<&Log>) {
         let _ = write!(io::stderr(), "{bad}\n{}{hint}", usage::flags());
         return;
     }
-    let (causes, hint) = (chain(failure), hint::of(failure));
+    let (causes, hint) = (words(failure), hint::of(failure));
     let Operands { image, place, key } = Operands::of(failure);
     error!(hint = hint.as_deref(), image, place, key, "{causes}");
 }
 
 /// An error and its causes in one line, the cause last. Only the words of a parser
 /// are left out; secrets are taken out where the line is written.
-pub(super) fn chain(failure: &Failure) -> String {
-    let causes = anyhow::Chain::new(failure).map(causes::words);
+pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+    let causes = anyhow::Chain::new(error).map(causes::words);
     causes.collect::<Vec<_>>().join(": ")
 }

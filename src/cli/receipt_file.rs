@@ -9,7 +9,6 @@ use tracing::info;
 use super::exit_code::Failure;
 use crate::file::Files;
 use crate::phase::{Destination, Input, Notation, Receipt};
-use crate::store::Visible;
 
 /// The file that the receipt is written to.
 pub(super) struct ReceiptFile<'a> {
@@ -40,20 +39,17 @@ impl<'a> ReceiptFile<'a> {
         }
     }
 
-    /// Writes the receipt of a run that has changed what is `visible`.
+    /// Writes the receipt.
     ///
     /// # Errors
-    /// On a file that does not take it. Where something is visible the exit code is
-    /// 117 and not 3: the platform lacks the record of it.
-    pub(super) fn write(self, receipt: &Receipt, visible: Visible) -> Result<(), Failure> {
+    /// As [`Failure::Receipt`], on a file that does not take it.
+    pub(super) fn write(self, receipt: &Receipt) -> Result<(), Failure> {
         let Self { path, destination } = self;
         let notation = Notation::of(path);
-        receipt.write(destination, notation).map_err(|source| {
-            let path = path.to_owned();
-            match visible {
-                Visible::No => Failure::Receipt { path, source },
-                Visible::Maybe | Visible::Yes => Failure::Unreported { path, source },
-            }
+        let written = receipt.write(destination, notation);
+        written.map_err(|source| Failure::Receipt {
+            path: path.to_owned(),
+            source,
         })?;
         info!("Wrote the receipt to {}", path.display());
         Ok(())

@@ -16,7 +16,7 @@ use std::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::exit_code::{self, Failure};
-use super::failing::{chain, report};
+use super::failing::{report, words};
 use super::inputs::{colour, log_format, log_level};
 use super::receipt_file::ReceiptFile;
 use super::watch::Watch;
@@ -179,10 +179,10 @@ fn sign(
     receipt.scrub(secrets);
     let written = match file {
         // A receipt of nothing could be taken for one of a run.
-        Some(file) if signs => file.write(&receipt, ending.visible),
+        Some(file) if signs => file.write(&receipt),
         _ => Ok(()),
     };
-    conclude(ending.outcome, written)?;
+    conclude(ending.outcome, ending.visible, written)?;
     if signs {
         let took = watch.elapsed().as_secs_f64();
         info!("Done in {took:.1} s: {}", receipt.summary());
@@ -245,7 +245,7 @@ impl Planned {
         let runtime = runtime::start().map_err(Failure::Start)?;
         // From here on a run that does not hear of its end has sessions to cancel.
         watch.run(registries);
-        let (receipt, outcome) = runtime.block_on(async {
+        let (mut receipt, outcome) = runtime.block_on(async {
             let (plan, limits) = (&self.plan, &inputs.limits);
             let stop = watch.stopped();
             phase::run(
@@ -259,6 +259,7 @@ impl Planned {
             )
             .await
         });
+        receipt.close(outcome.as_ref().err().map(|error| words(error)));
         let outcome = outcome.map_err(Failure::Phase);
         let visible = registries.visible();
         // Ended by force from here on, the run lacks its receipt alone; that
@@ -287,15 +288,25 @@ fn resolve(flags: Flags, environment: &Environment) -> Result<Inputs, Failure> {
 }
 
 /// One error ends the run; another one becomes a line of the log. The exit code
-/// of a failed run is its own, whether its receipt was written or not (SIG-39).
-fn conclude(outcome: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
-    let Err(failure) = outcome else {
-        return written;
-    };
-    if let Err(unwritten) = written {
-        warn!("{}", chain(&unwritten));
+/// of a failed run is its own, whether its receipt was written or not; that of any
+/// other is 117 if something is `visible`: the platform lacks the record of it
+/// (SIG-39).
+fn conclude(
+    outcome: Result<(), Failure>,
+    visible: Visible,
+    written: Result<(), Failure>,
+) -> Result<(), Failure> {
+    match (outcome, written) {
+        (outcome, Ok(())) => outcome,
+        (Err(failure), Err(unwritten)) => {
+            warn!("{}", words(&unwritten));
+            Err(failure)
+        }
+        (Ok(()), Err(Failure::Receipt { path, source })) if visible > Visible::No => {
+            Err(Failure::Unreported { path, source })
+        }
+        (Ok(()), unwritten) => unwritten,
     }
-    Err(failure)
 }
 
 /// The run's task. A folder for messages is made here, or found to be one that can

@@ -129,7 +129,8 @@ pub enum Task {
 }
 
 /// Runs all steps after [`prepare`], until done or until `stop`. The receipt
-/// names the places that were written, and entries of logs, also after a failure.
+/// names the places that were written, and entries of logs, also after a failure; the
+/// caller closes it with the failure in words.
 /// Upload sessions that were not used are cancelled and awaited (WIRE-5). `warn`
 /// says which forms the run mixes with others.
 ///
@@ -157,7 +158,6 @@ pub async fn run(
     )
     .await;
     registries.cancel_sessions().await;
-    receipt.close(&outcome);
     (receipt, outcome)
 }
 

@@ -9,14 +9,14 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::PhaseError;
 use super::progress;
 use super::receipt::{PlaceState, Receipt};
 use super::seal;
 use super::sealed_place::SealedPlace;
-use crate::attach::{AttachError, Hanging, Lateness, Order, Publication, Settle, Writer};
+use crate::attach::{AttachError, Hanging, Lateness, Order, Place, Publication, Settle, Writer};
 use crate::envelope::SealedValue;
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
@@ -58,29 +58,76 @@ pub async fn publish(
     let uploads = progress::said(publication.meter(), join_all(uploads)).await;
     let uploads: Result<Vec<()>, _> = uploads.into_iter().collect();
     uploads.map_err(PhaseError::Place)?;
+    let unpublished = write_all(writers, receipt).await;
+    // Also after a failure: the images that did get their signatures.
+    receipt.say_signed();
+    verdict(unpublished, registries.visible())
+}
+
+/// Writes the manifests of all places, and notes each in the receipt. Gives the places
+/// that are not known to have theirs.
+async fn write_all<'a>(
+    writers: Vec<(&'a PreparedPlace, Writer<'a>)>,
+    receipt: &mut Receipt,
+) -> Vec<UnpublishedPlace<'a>> {
     // Registries are likelier to refuse overwriting a tag than a new one: where tags are
     // immutable, such a run fails before a new one is there.
     let (overwrites, new): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .partition(|(_, writer)| writer.is_overwrite());
     let [first, second] = orders(overwrites.len() + new.len(), overwrites.len());
-    let mut failures = Vec::new();
+    let mut unpublished: Vec<UnpublishedPlace<'_>> = Vec::new();
     for (round, order) in [(overwrites, first), (new, second)] {
         // After a refusal nothing new is begun: the less is left half done.
-        if !failures.is_empty() {
-            break;
-        }
+        let order = unpublished.is_empty().then_some(order);
         let writes = round.into_iter();
         let writes = writes.map(|(prepared, writer)| write(prepared, writer, order));
-        let writes = join_all(writes).await;
-        for (prepared, writer, outcome) in writes {
-            prepared.note(&outcome, &writer, receipt);
-            failures.extend(outcome.err());
+        for (prepared, writer, outcome) in join_all(writes).await {
+            prepared.note(outcome.as_ref(), &writer, receipt);
+            let error = match outcome {
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => Some(error),
+                None => None,
+            };
+            unpublished.push(UnpublishedPlace {
+                place: &prepared.sealed.place,
+                visible: writer.visible(),
+                error,
+            });
         }
     }
-    // Also after a failure: the images that did get their signatures.
-    receipt.say_signed();
-    verdict(failures, registries.visible())
+    unpublished
+}
+
+/// A place that is not known to hold all that was asked for.
+struct UnpublishedPlace<'a> {
+    place: &'a Place,
+    visible: Visible,
+    /// None of a place that was not begun.
+    error: Option<AttachError>,
+}
+
+impl UnpublishedPlace<'_> {
+    /// The rank in which failures decide the exit code: one where running again cannot
+    /// help before one where it can (SIG-18).
+    fn rank(&self) -> u8 {
+        match &self.error {
+            Some(error) if error.kind() == FailureKind::Refused => 0,
+            Some(_) => 1,
+            None => 2,
+        }
+    }
+
+    fn say(&self) {
+        let (place, name) = (self.place, self.place.name());
+        match self.visible {
+            Visible::No => warn!(place = name, "Nothing was written at {place}"),
+            Visible::Maybe | Visible::Yes => warn!(
+                place = name,
+                "Something may have been written at {place}, and was not read back"
+            ),
+        }
+    }
 }
 
 /// How many layers these are: several signatories may ask for one.
@@ -101,28 +148,37 @@ fn orders(places: usize, overwrites: usize) -> [Order; 2] {
     }
 }
 
-/// The failure that decides the exit code: one where running again cannot help
-/// before one where it can (SIG-18); of several the first.
-fn verdict(failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
-    let failures = failures.into_iter();
-    let failure = failures.min_by_key(|failure| failure.kind() != FailureKind::Refused);
-    match failure.map(PhaseError::Place) {
+/// The failure that decides the exit code, of several of one rank the first. The error
+/// names its place alone: where the run is published in part, the others are said
+/// beside it (SIG-36).
+fn verdict(mut unpublished: Vec<UnpublishedPlace<'_>>, visible: Visible) -> Result<(), PhaseError> {
+    unpublished.sort_by_key(UnpublishedPlace::rank);
+    let mut unpublished = unpublished.into_iter();
+    // No place is left unbegun but after a failure.
+    let decisive = unpublished.next().and_then(|one| one.error);
+    match decisive.map(PhaseError::Place) {
         None => Ok(()),
-        Some(failure) if visible > Visible::No => Err(PhaseError::InPart(Box::new(failure))),
+        Some(failure) if visible > Visible::No => {
+            unpublished.for_each(|other| other.say());
+            Err(PhaseError::InPart(Box::new(failure)))
+        }
         Some(failure) => Err(failure),
     }
 }
 
+/// The manifest that was read back at a place; none of a list that the registry keeps.
+type WriteOutcome = Result<Option<Digest>, AttachError>;
+
+/// Writes a place, unless it is not to be begun: without an `order` it has no outcome.
 async fn write<'a>(
     prepared: &'a PreparedPlace,
     mut writer: Writer<'a>,
-    order: Order,
-) -> (
-    &'a PreparedPlace,
-    Writer<'a>,
-    Result<Option<Digest>, AttachError>,
-) {
-    let outcome = writer.write(order).await;
+    order: Option<Order>,
+) -> (&'a PreparedPlace, Writer<'a>, Option<WriteOutcome>) {
+    let outcome = match order {
+        None => None,
+        Some(order) => Some(writer.write(order).await),
+    };
     (prepared, writer, outcome)
 }
 
@@ -156,16 +212,11 @@ impl PreparedPlace {
         Writer::new(publication, hanging)
     }
 
-    fn note(
-        &self,
-        outcome: &Result<Option<Digest>, AttachError>,
-        writer: &Writer<'_>,
-        receipt: &mut Receipt,
-    ) {
+    fn note(&self, outcome: Option<&WriteOutcome>, writer: &Writer<'_>, receipt: &mut Receipt) {
         let state = match (outcome, writer.visible()) {
-            (Ok(_), Visible::No) => PlaceState::Unchanged,
-            (Ok(_), Visible::Maybe | Visible::Yes) => PlaceState::Written,
-            (Err(_), _) => PlaceState::Failed,
+            (Some(Ok(_)), Visible::No) => PlaceState::Unchanged,
+            (Some(Ok(_)), Visible::Maybe | Visible::Yes) => PlaceState::Written,
+            (Some(Err(_)) | None, _) => PlaceState::Failed,
         };
         // A list may name a bundle of ours whose manifest is gone: it was put again
         // (WIRE-78).
@@ -173,7 +224,7 @@ impl PreparedPlace {
         let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
         receipt.note(
             state,
-            outcome.as_ref().ok().and_then(Option::as_ref),
+            outcome.and_then(|outcome| outcome.as_ref().ok()?.as_ref()),
             self.before.as_ref(),
             &self.sealed,
             &was_there,

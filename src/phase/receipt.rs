@@ -10,7 +10,6 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use super::destination::{Destination, DestinationError};
-use super::error::PhaseError;
 use super::plan::Plan;
 use super::sealed_place::{Entry, SealedPlace};
 use crate::attach::Kind;
@@ -40,7 +39,7 @@ impl Notation {
 pub struct Receipt {
     /// Whether everything that was asked for was read back from its place.
     complete: bool,
-    /// The failure of the run, without its causes.
+    /// The failure of the run with its causes, as the log has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     pub(super) images: Vec<ImageReceipt>,
@@ -81,7 +80,8 @@ pub(super) struct PlaceReceipt {
     /// that the registry keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// The manifest that stood there before, if another does now.
+    /// The manifest that stood there before, if another does now. None of a place that
+    /// failed: nobody has read which of them stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced: Option<String>,
     layers: Vec<LayerReceipt>,
@@ -166,7 +166,7 @@ impl Receipt {
             state,
             digest: digest.map(ToString::to_string),
             replaced: before
-                .filter(|before| Some(*before) != digest)
+                .filter(|before| state != PlaceState::Failed && Some(*before) != digest)
                 .map(ToString::to_string),
             layers: layers.collect(),
         });
@@ -180,9 +180,11 @@ impl Receipt {
         })
     }
 
-    pub(super) fn close(&mut self, outcome: &Result<(), PhaseError>) {
-        self.complete = outcome.is_ok();
-        self.error = outcome.as_ref().err().map(ToString::to_string);
+    /// Notes the end of the run: without a `failure` it is complete. Not called, it is
+    /// not.
+    pub fn close(&mut self, failure: Option<String>) {
+        self.complete = failure.is_none();
+        self.error = failure;
     }
 
     /// Takes secrets out that a host was shown and has repeated (SIG-15). To be called
