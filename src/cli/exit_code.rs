@@ -12,8 +12,8 @@ use crate::config::{ConfigError, ReportError};
 use crate::keys::{FolderError, KeyPairError, OpenError, SignError};
 use crate::phase::{DestinationError, GenerateError, PhaseError, Stop};
 use crate::service::FaultKind;
-use crate::store::FailureKind;
 use crate::store::registry::credentials::CredentialsError;
+use crate::store::{FailureKind, Visible};
 
 const UNEXPECTED: u8 = 1;
 const FLAG: u8 = 2;
@@ -123,9 +123,10 @@ pub enum Failure {
     /// The runtime, for lack of file descriptors.
     #[error("cannot start")]
     Start(#[source] io::Error),
-    /// The log has the place of the panic, and nothing has its message.
+    /// Outside of the steps; others may see a change of the run's by then. The log has the
+    /// place of the panic, and nothing has its message.
     #[error("internal error: this is a bug of the signer, please report it")]
-    Panic,
+    Panic(Visible),
 }
 
 debug_as_display!(Failure);
@@ -147,7 +148,8 @@ impl Failure {
             | Self::Receipt { .. } => INVALID_INPUT,
             // Something is published, and nobody has the record of it.
             Self::Unreported { .. } => IN_PART,
-            Self::Privileges(_) | Self::Start(_) | Self::Panic => UNEXPECTED,
+            Self::Panic(visible) if *visible > Visible::No => IN_PART,
+            Self::Privileges(_) | Self::Start(_) | Self::Panic(_) => UNEXPECTED,
             Self::KeyPair(error) => of_key_pair(error),
             Self::Phase(error) => of_phase(error),
         }
@@ -194,13 +196,15 @@ fn of_phase(error: &PhaseError) -> u8 {
         // the only one that is too long for a log (EVD-43).
         PhaseError::Sbom { .. } | PhaseError::TooLongForLog { .. } | PhaseError::Content(_) => SBOM,
         PhaseError::SbomLayer { source, .. } => of_kind(source.kind(), SBOM),
-        PhaseError::Sign { source, .. } => match source {
-            SignError::Service(error) => of_fault(error.kind()),
-            // EVD-77: the messages were signed for another key.
-            SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
-            SignError::Crashed => UNEXPECTED,
-            _ => SIGNING,
-        },
+        PhaseError::Sign { source, .. } | PhaseError::CertificateRequest { source, .. } => {
+            match source {
+                SignError::Service(error) => of_fault(error.kind()),
+                // EVD-77: the messages were signed for another key.
+                SignError::Folder(error) if matches!(**error, FolderError::OtherKey { .. }) => KEY,
+                SignError::Crashed => UNEXPECTED,
+                _ => SIGNING,
+            }
+        }
         PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => {
             of_fault(source.kind())
         }
@@ -212,6 +216,7 @@ fn of_phase(error: &PhaseError) -> u8 {
         PhaseError::NoKey(_)
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
+        | PhaseError::NoVerifier(_)
         | PhaseError::Crashed(_)
         | PhaseError::Stopped(_) => UNEXPECTED,
         PhaseError::Place(error) => of_kind(error.kind(), REFUSED),

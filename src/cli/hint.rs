@@ -53,7 +53,7 @@ pub(super) fn of(failure: &Failure) -> Hint {
             say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
         }
         Failure::Flag(error) => of_flag(error),
-        Failure::Panic => None,
+        Failure::Panic(_) => None,
     }
 }
 

@@ -52,23 +52,14 @@ impl Operands {
             E::Key { key, .. }
             | E::Unlogged { key, .. }
             | E::Certificate { key, .. }
+            | E::CertificateRequest { key, .. }
+            | E::NoVerifier(key)
             | E::OwnCertificate(OwnCertificateError::OtherKey { key, .. }) => Self {
                 key: Some(key.to_string()),
                 ..Self::default()
             },
             E::NoPlace(name) | E::NoSignature(name) => place(name),
-            E::Place(
-                AttachError::Foreign { place: name, .. }
-                | AttachError::Subject { place: name }
-                | AttachError::Full { place: name, .. }
-                | AttachError::Refused { place: name, .. }
-                | AttachError::NotDurable { place: name }
-                | AttachError::GaveUp { place: name }
-                | AttachError::BlobsLost { place: name }
-                | AttachError::Store { place: name, .. }
-                | AttachError::Content { place: name, .. }
-                | AttachError::Json { place: name, .. },
-            ) => place(name),
+            E::Place(error) => place(place_of(error)),
             E::Mixed(mixture) => place(mixture.place()),
             // The cause names the place that could not be written.
             E::InPart(error) => Self::of_phase(error),
@@ -90,12 +81,28 @@ impl Operands {
     }
 }
 
+fn place_of(error: &AttachError) -> &Place {
+    match error {
+        AttachError::Foreign { place, .. }
+        | AttachError::Subject { place }
+        | AttachError::Full { place, .. }
+        | AttachError::Refused { place, .. }
+        | AttachError::NotDurable { place }
+        | AttachError::GaveUp { place }
+        | AttachError::BlobsLost { place }
+        | AttachError::Store { place, .. }
+        | AttachError::Content { place, .. }
+        | AttachError::Json { place, .. } => place,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::attach::Kind;
     use crate::keys::{KeyError, KeyReference};
     use crate::oci::Digest;
+    use crate::store::Visible;
 
     #[test]
     fn a_failure_in_part_is_about_what_its_cause_is_about() {
@@ -128,6 +135,9 @@ mod tests {
         };
         let operands = Operands::of(&Failure::Phase(error));
         assert_eq!(operands.image.as_deref(), Some("r.io/app:v2"));
-        assert_eq!(Operands::of(&Failure::Panic), Operands::default());
+        assert_eq!(
+            Operands::of(&Failure::Panic(Visible::No)),
+            Operands::default()
+        );
     }
 }

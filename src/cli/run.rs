@@ -50,7 +50,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     // After a panic the log, the watch and the secrets alone are used, and these
     // take their locks poisoned or not.
     let running = AssertUnwindSafe(|| run(arguments, log.as_ref(), &watch, &secrets));
-    let outcome = catch_unwind(running).unwrap_or(Err(Failure::Panic));
+    let crashed = |_| Err(Failure::Panic(watch.visible()));
+    let outcome = catch_unwind(running).unwrap_or_else(crashed);
     let code = outcome.as_ref().map_or_else(Failure::exit_code, |_| 0);
     // The code is settled: a signal that comes later does not change it.
     watch.end(code);

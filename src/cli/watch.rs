@@ -15,7 +15,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ struct RunState {
     /// How long the run may take, once that is known.
     time: Mutex<Option<Duration>>,
     stage: Mutex<Stage>,
+    /// From the first request on.
+    registries: OnceLock<Arc<Registries>>,
     log: Option<Log>,
 }
 
@@ -82,6 +84,7 @@ impl Watch {
             terminated: Arc::default(),
             time: Mutex::new(None),
             stage: Mutex::new(Stage::Preparing),
+            registries: OnceLock::new(),
             log,
         }));
         for (signal, flag) in [
@@ -112,10 +115,17 @@ impl Watch {
     /// Notes that the run sends requests from now on. A process that is ended by
     /// force cancels the sessions of `registries` first.
     pub(super) fn run(&self, registries: &Arc<Registries>) {
+        let _ = self.0.registries.set(Arc::clone(registries));
         *self.stage() = Stage::Running {
             registries: Arc::clone(registries),
             has_heard: false,
         };
+    }
+
+    /// Whether others may see a change by this run.
+    pub(super) fn visible(&self) -> Visible {
+        let registries = self.0.registries.get();
+        registries.map_or(Visible::No, |registries| registries.visible())
     }
 
     /// Notes that the run sends nothing any more; it ends with `code`, also by
@@ -188,19 +198,17 @@ impl Watch {
                 // once: nothing was sent, so that no session is open and no receipt
                 // is due.
                 Stage::Preparing if is_late || !matches!(stop, Stop::OutOfTime(_)) => {
-                    self.end_process(stop, None);
+                    self.end_process(stop);
                 }
                 Stage::Running {
                     registries,
                     has_heard: false,
                 } if since.elapsed() > HEARING => {
                     cancel_sessions(registries);
-                    self.end_process(stop, Some(registries));
+                    self.end_process(stop);
                 }
                 // The run has heard: cancelling its sessions was up to it.
-                Stage::Running { registries, .. } if is_late => {
-                    self.end_process(stop, Some(registries));
-                }
+                Stage::Running { .. } if is_late => self.end_process(stop),
                 // The receipt or the log takes too long.
                 Stage::Ended(code) if is_late => std::process::exit((*code).into()),
                 Stage::Preparing | Stage::Running { .. } | Stage::Ended(_) => {}
@@ -212,9 +220,9 @@ impl Watch {
 
     /// Ends the process in the place of the run, which is in whatever state: no
     /// destructor runs, and no receipt is written (SIG-57).
-    fn end_process(&self, stop: Stop, registries: Option<&Arc<Registries>>) -> ! {
+    fn end_process(&self, stop: Stop) -> ! {
         let mut error = PhaseError::Stopped(stop);
-        if registries.is_some_and(|registries| registries.visible() > Visible::No) {
+        if self.visible() > Visible::No {
             error = PhaseError::InPart(Box::new(error));
         }
         let failure = Failure::Phase(error);

@@ -165,6 +165,12 @@ pub enum PhaseError {
         #[source]
         source: Box<ServiceError>,
     },
+    #[error("cannot sign the request for a certificate for `{key}`")]
+    CertificateRequest {
+        key: Arc<KeyReference>,
+        #[source]
+        source: SignError,
+    },
     #[error("there is no certificate for `{key}`")]
     Certificate {
         key: Arc<KeyReference>,
@@ -176,7 +182,7 @@ pub enum PhaseError {
     Content(#[source] io::Error),
     #[error("cannot put what was signed into its form")]
     Seal(#[source] SealError),
-    // The next four are bugs. They are errors and not passed over: a signature that was
+    // The next five are bugs. They are errors and not passed over: a signature that was
     // asked for and left out would end with exit code 0.
     #[error("`{0}` has no key that was opened")]
     NoKey(String),
@@ -184,8 +190,9 @@ pub enum PhaseError {
     NoPlace(Place),
     #[error("something for `{0}` was not signed")]
     NoSignature(Place),
-    /// Work on a thread of its own has panicked; also given for a step that was
-    /// stopped, where nobody sees it.
+    #[error("a signature by `{0}` has nothing that verifies it")]
+    NoVerifier(Arc<KeyReference>),
+    /// Work has panicked.
     #[error("{0} ended unexpectedly")]
     Crashed(&'static str),
     #[error(transparent)]

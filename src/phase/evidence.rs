@@ -142,7 +142,7 @@ impl Stated {
             hash,
             digest,
             signature: signed.signature.clone(),
-            verifier: verifier.ok_or(PhaseError::Crashed("signing"))?,
+            verifier: verifier.ok_or_else(|| PhaseError::NoVerifier(Arc::clone(&key.reference)))?,
             message: match &*self.payload {
                 Payload::SimpleSigning(_) => SignedMessage::Payload,
                 Payload::Statement(payload) => SignedMessage::Envelope {

@@ -61,7 +61,7 @@ pub async fn check_formats(
     let tasks = looked
         .into_values()
         .map(|looked| move || Ok(looked.mixture()));
-    let mixtures = on_all_processors(tasks).await?;
+    let mixtures = on_all_processors("comparing formats", tasks).await?;
     for mixture in mixtures.into_iter().flatten() {
         match plan.formats() {
             Formats::Mixed => warn(&mixture),

@@ -50,7 +50,7 @@ pub async fn generate(
         say(&folder, &generation, written.map_err(PhaseError::Generate)?);
         Ok(())
     };
-    on_all_processors([writing]).await?;
+    on_all_processors("writing messages", [writing]).await?;
     Ok(())
 }
 

@@ -94,8 +94,11 @@ pub use wants::Wants;
 pub use witness::{Vouched, witness};
 pub use witnesses::{Witnesses, WitnessesError};
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -139,8 +142,8 @@ pub enum Task {
 /// sessions open: `stop` is the way to end it.
 ///
 /// # Errors
-/// On the first step that fails; as [`PhaseError::InPart`] if something visible may
-/// have been written by then.
+/// On the first step that fails or panics; as [`PhaseError::InPart`] if something
+/// visible may have been written by then.
 pub async fn run(
     plan: &Plan,
     closed: Vec<ClosedKey>,
@@ -151,12 +154,15 @@ pub async fn run(
     stop: impl Future<Output = Stop>,
 ) -> (Receipt, Result<(), PhaseError>) {
     let mut receipt = Receipt::new(plan);
-    let outcome = until(
+    let running = until(
         stop,
         steps(plan, closed, registries, limits, task, warn, &mut receipt),
         registries,
-    )
-    .await;
+    );
+    let outcome = or_crashed(running).await.unwrap_or_else(|| {
+        let crashed = PhaseError::Crashed("the run");
+        Err(in_part(crashed, registries.visible()))
+    });
     registries.cancel_sessions().await;
     (receipt, outcome)
 }
@@ -166,24 +172,66 @@ pub async fn run(
 /// has succeeded; any error of its steps is taken for a consequence of the stop.
 async fn until(
     stop: impl Future<Output = Stop>,
-    steps: impl Future<Output = Result<(), PhaseError>>,
+    steps: impl Future<Output = Result<(), Halt>>,
     registries: &Registries,
 ) -> Result<(), PhaseError> {
-    let mut steps = pin!(steps);
+    let (mut stop, mut steps) = (pin!(stop), pin!(steps));
     let stop = tokio::select! {
-        outcome = &mut steps => return outcome,
-        stop = stop => stop,
+        outcome = &mut steps => match outcome {
+            Ok(()) => return Ok(()),
+            Err(Halt::Failed(error)) => return Err(error),
+            // Somebody else has stopped the registries, who ends the process: the
+            // reason is known by then.
+            Err(Halt::Stopped) => stop.await,
+        },
+        stop = &mut stop => {
+            info!("Stopping {stop}...");
+            registries.stop();
+            if let Ok(Ok(())) = timeout(GRACE, steps).await {
+                return Ok(());
+            }
+            stop
+        }
     };
-    info!("Stopping {stop}...");
-    registries.stop();
-    if let Ok(Ok(())) = timeout(GRACE, steps).await {
-        return Ok(());
+    Err(in_part(PhaseError::Stopped(stop), registries.visible()))
+}
+
+/// The error of a run after a change that may be `visible`.
+fn in_part(error: PhaseError, visible: Visible) -> PhaseError {
+    match visible {
+        Visible::No => error,
+        Visible::Maybe | Visible::Yes => PhaseError::InPart(Box::new(error)),
     }
-    let stopped = PhaseError::Stopped(stop);
-    if registries.visible() > Visible::No {
-        return Err(PhaseError::InPart(Box::new(stopped)));
+}
+
+/// The outcome of `running`; none if it panics. Sessions are to be cancelled then, too,
+/// and others may see a part of what was to be published (SIG-18, WIRE-5). The hook of
+/// `cli` has said where it was.
+async fn or_crashed<T>(running: impl Future<Output = T>) -> Option<T> {
+    let mut running = pin!(running);
+    poll_fn(|context| {
+        // Not polled again after a panic; the receipt and the registries, which outlive
+        // it, are whole between any two of its steps.
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// The end of steps that have not come to theirs.
+enum Halt {
+    Failed(PhaseError),
+    /// The run was told to end. [`until`] knows why, and says it.
+    Stopped,
+}
+
+impl From<PhaseError> for Halt {
+    fn from(error: PhaseError) -> Self {
+        Self::Failed(error)
     }
-    Err(stopped)
 }
 
 /// All steps, in their order. Each takes the result of the step before it, so that
@@ -196,7 +244,7 @@ async fn steps(
     task: Task,
     warn: fn(&Mixture),
     receipt: &mut Receipt,
-) -> Result<(), PhaseError> {
+) -> Result<(), Halt> {
     // From the beginning: the time of publishing alone is too short to learn how
     // late this machine wakes a thread (`spec/decisions/0007`).
     let lateness = Lateness::watch();
@@ -242,13 +290,14 @@ async fn steps(
     let sealed = or_stopped(registries, computing).await?;
     // Not dropped by a stop: it has to learn which manifests were taken.
     let publishing = publish(sealed, registries, settle, lateness, receipt);
-    match settle {
+    let published = match settle {
         // Asks for the fewest requests (`spec/decisions/0010`).
         Settle::Off => publishing.await,
         Settle::Measured | Settle::Fixed(_) => {
             watching_tags(publishing, &subjects, registries).await
         }
-    }
+    };
+    Ok(published?)
 }
 
 /// The end of a run that signs nothing. A signature that was made elsewhere need not
@@ -301,14 +350,14 @@ async fn watching_tags(
 }
 
 /// A step that computes without writing to a registry is not awaited once the run is
-/// stopped. Its error is never shown: [`until`] says why the run stopped.
+/// stopped.
 async fn or_stopped<T>(
     registries: &Registries,
     step: impl Future<Output = Result<T, PhaseError>>,
-) -> Result<T, PhaseError> {
+) -> Result<T, Halt> {
     tokio::select! {
-        outcome = step => outcome,
-        () = registries.until_stopped() => Err(PhaseError::Crashed("a step that was stopped")),
+        outcome = step => Ok(outcome?),
+        () = registries.until_stopped() => Err(Halt::Stopped),
     }
 }
 

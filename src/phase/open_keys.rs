@@ -15,7 +15,7 @@ use super::error::PhaseError;
 use super::plan::ClosedKey;
 use super::signatory::Signatory;
 use crate::http::Client;
-use crate::keys::{Algorithm, KeyError, KeyReference, OpenError, Signer};
+use crate::keys::{Algorithm, KeyReference, OpenError, Signer};
 use crate::oci::{Content, Digest};
 use crate::proof::request::CertificateRequest;
 use crate::signature::PublicKey;
@@ -29,9 +29,25 @@ pub struct Opening {
 }
 
 struct OpeningKey {
+    key: NamedKey,
+    task: JoinHandle<Result<(Signer, Option<Applicant>), PhaseError>>,
+}
+
+/// A key by its names.
+#[derive(Clone)]
+struct NamedKey {
     signatories: Vec<Arc<Signatory>>,
     reference: Arc<KeyReference>,
-    task: JoinHandle<Result<(Signer, Option<Applicant>), OpenError>>,
+}
+
+impl NamedKey {
+    fn unopened(&self, source: OpenError) -> PhaseError {
+        PhaseError::Key {
+            signatory: name(&self.signatories),
+            key: Arc::clone(&self.reference),
+            source: Box::new(source),
+        }
+    }
 }
 
 /// Every key of the run, open. Their private halves are wiped when this is dropped,
@@ -73,13 +89,22 @@ pub(super) struct Applicant {
 
 impl Applicant {
     /// Fetches the token, and signs the request.
-    async fn open(token: ClosedToken, signer: &Signer, client: &Client) -> Result<Self, OpenError> {
+    async fn open(
+        token: ClosedToken,
+        signer: &Signer,
+        key: &NamedKey,
+        client: &Client,
+    ) -> Result<Self, PhaseError> {
         let request = CertificateRequest::new(signer.public_key());
         let message = Content::from(request.message().to_vec());
         let signature = signer.sign_here(&message);
-        let signature = signature.map_err(|_| KeyError::Damaged)?;
+        let signature = signature.map_err(|source| PhaseError::CertificateRequest {
+            key: Arc::clone(&key.reference),
+            source,
+        })?;
+        let token = token.open(client).await;
         Ok(Self {
-            token: token.open(client).await?,
+            token: token.map_err(|error| key.unopened(error.into()))?,
             request: request.finish(&signature),
         })
     }
@@ -90,20 +115,22 @@ impl Applicant {
 pub fn open_keys(closed: Vec<ClosedKey>, client: &Arc<Client>) -> Opening {
     let processors = available_parallelism().map_or(1, usize::from);
     let permits = Arc::new(Semaphore::new(processors));
-    let open = |closed: ClosedKey| OpeningKey {
-        signatories: closed.signatories,
-        reference: closed.reference,
-        task: {
-            let (permits, client) = (Arc::clone(&permits), Arc::clone(client));
-            tokio::spawn(async move {
-                let signer = closed.key.open(&client, &permits).await?;
-                let applicant = match closed.token {
-                    None => None,
-                    Some(token) => Some(Applicant::open(token, &signer, &client).await?),
-                };
-                Ok((signer, applicant))
-            })
-        },
+    let open = |closed: ClosedKey| {
+        let named = NamedKey {
+            signatories: closed.signatories,
+            reference: closed.reference,
+        };
+        let (key, permits, client) = (named.clone(), Arc::clone(&permits), Arc::clone(client));
+        let task = tokio::spawn(async move {
+            let signer = closed.key.open(&client, &permits).await;
+            let signer = signer.map_err(|error| key.unopened(error))?;
+            let applicant = match closed.token {
+                None => None,
+                Some(token) => Some(Applicant::open(token, &signer, &key, &client).await?),
+            };
+            Ok((signer, applicant))
+        });
+        OpeningKey { key: named, task }
     };
     Opening {
         keys: closed.into_iter().map(open).collect(),
@@ -128,28 +155,25 @@ impl Opening {
 
 impl OpeningKey {
     async fn finish(self) -> Result<OpenKey, PhaseError> {
-        let outcome = self.task.await;
-        let outcome = outcome.unwrap_or(Err(OpenError::Crashed));
-        let (signer, applicant) = outcome.map_err(|source| PhaseError::Key {
-            signatory: name(&self.signatories),
-            key: Arc::clone(&self.reference),
-            source: Box::new(source),
-        })?;
+        // No fault of the key's, which may be as good as ever.
+        let crashed = Err(PhaseError::Crashed("opening a key"));
+        let (signer, applicant) = self.task.await.unwrap_or(crashed)?;
+        let NamedKey {
+            signatories,
+            reference,
+        } = self.key;
         // Signatories of one key may have different certificates of it.
-        for certificate in self
-            .signatories
-            .iter()
-            .filter_map(|one| one.certificate.as_ref())
-        {
-            let checked = certificate.check_key(signer.public_key(), &self.reference);
+        let certificates = signatories.iter();
+        for certificate in certificates.filter_map(|one| one.certificate.as_ref()) {
+            let checked = certificate.check_key(signer.public_key(), &reference);
             checked.map_err(PhaseError::OwnCertificate)?;
         }
         let fingerprint = signer.fingerprint();
-        say(&self.reference, &signer, &fingerprint);
+        say(&reference, &signer, &fingerprint);
         Ok(OpenKey {
-            signatories: self.signatories,
+            signatories,
             record: Arc::new(KeyRecord {
-                reference: self.reference,
+                reference,
                 version: signer.version().map(str::to_owned),
                 algorithm: signer.algorithm(),
                 public_key: signer.public_key().clone(),
@@ -246,5 +270,24 @@ impl Keys {
 
     pub(super) fn into_keys(self) -> Vec<OpenKey> {
         self.keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crash_is_no_fault_of_the_key() {
+        let opening = OpeningKey {
+            key: NamedKey {
+                signatories: Vec::new(),
+                reference: Arc::new(KeyReference::File("a.key".into())),
+            },
+            task: tokio::spawn(async { panic!("on purpose") }),
+        };
+        let crashed = opening.finish().await.err();
+        let said = crashed.map(|error| error.to_string());
+        assert_eq!(said.as_deref(), Some("opening a key ended unexpectedly"));
     }
 }

@@ -196,7 +196,7 @@ async fn accepted(
             stated.accepted(&signing, &candidates, &members, holds)
         }
     });
-    on_all_processors(compared).await
+    on_all_processors("comparing signatures", compared).await
 }
 
 /// The signatures that hang at each place where some could be ours. They are read once

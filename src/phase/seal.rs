@@ -39,7 +39,7 @@ pub async fn seal(plan: &Plan, vouched: Vouched) -> Result<Sealed, PhaseError> {
         move || Ok((want.wanted.place.clone(), entry(want, &members)?))
     });
     let mut entries: BTreeMap<Place, Vec<Entry>> = BTreeMap::new();
-    for (place, entry) in on_all_processors(tasks).await? {
+    for (place, entry) in on_all_processors("sealing", tasks).await? {
         entries.entry(place).or_default().push(entry);
     }
     let mut sealed = Vec::new();

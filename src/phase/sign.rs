@@ -155,7 +155,7 @@ async fn sign_missing(
         }
     }
     let (here, elsewhere) =
-        futures_util::try_join!(on_all_processors(here), try_join_all(elsewhere))?;
+        futures_util::try_join!(on_all_processors("signing", here), try_join_all(elsewhere))?;
     Ok(here.into_iter().chain(elsewhere).flatten().collect())
 }
 

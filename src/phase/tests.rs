@@ -38,18 +38,13 @@ fn registries(plan: &Plan) -> Registries {
     Registries::new(client.into(), access)
 }
 
-/// All steps, with keys that are changed before they sign.
-async fn sign_with(
-    changed: fn(Keys) -> Keys,
-    image: &Image,
-    host: &str,
-    settings: &str,
-) -> Result<(), PhaseError> {
+/// A run that may begin.
+fn planned(image: &Image, host: &str, settings: &str) -> (Plan, Vec<ClosedKey>) {
     let report = Report::parse(Path::new("report.toml"), image.report(host).as_bytes()).unwrap();
     let config = CosignConfig::parse(&testdata("keys/cosign.toml"), settings.as_bytes()).unwrap();
     let until = Instant::now() + Duration::from_secs(60);
     let password = std::fs::read(testdata("keys/password")).unwrap();
-    let (plan, closed) = prepare(
+    prepare(
         &report,
         &config,
         &PlanSettings {
@@ -66,7 +61,17 @@ async fn sign_with(
             formats: Formats::Mixed,
         },
     )
-    .unwrap();
+    .unwrap()
+}
+
+/// All steps, with keys that are changed before they sign.
+async fn sign_with(
+    changed: fn(Keys) -> Keys,
+    image: &Image,
+    host: &str,
+    settings: &str,
+) -> Result<(), PhaseError> {
+    let (plan, closed) = planned(image, host, settings);
     let registries = registries(&plan);
     let opening = open_keys(closed, registries.client());
     let readable = check_read(&plan, &registries, &Limits::default())
@@ -245,4 +250,31 @@ fn a_signature_that_its_own_key_does_not_accept_is_never_published() {
     let puts = registry.exchanges().puts();
     assert!(puts.is_empty(), "{puts:?}");
     assert_eq!(hanging(&registry, &image), [0; 4]);
+}
+
+/// SIG-18, WIRE-5
+#[test]
+fn a_crash_is_published_in_part_once_something_was_written() {
+    let (registry, image) = seeded(registry::Switch::Off);
+    for is_written in [false, true] {
+        let (plan, closed) = planned(&image, registry.host(), &settings("legacy"));
+        let registries = registries(&plan);
+        let crash = async {
+            if is_written {
+                registries.until_written().await;
+            }
+            panic!("on purpose");
+        };
+        let (limits, task) = (Limits::default(), Task::Sign(Settle::Off));
+        let running = super::run(&plan, closed, &registries, &limits, task, |_| {}, crash);
+        let (_, outcome) = block_on(running);
+        match outcome.unwrap_err() {
+            PhaseError::InPart(source) if is_written => {
+                assert!(matches!(*source, PhaseError::Crashed("the run")));
+            }
+            PhaseError::Crashed("the run") if !is_written => {}
+            other => panic!("{other}"),
+        }
+        assert_eq!(registry.open_uploads(), 0);
+    }
 }

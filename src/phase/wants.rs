@@ -207,7 +207,7 @@ async fn documents(subject: &Arc<Subject>) -> Result<Vec<(String, Stated)>, Phas
             ))
         }
     });
-    on_all_processors(tasks).await
+    on_all_processors("reading documents", tasks).await
 }
 
 fn document_claim(subject: &Subject, document: &Document) -> Claim {
@@ -256,7 +256,8 @@ async fn attachment(subject: &Arc<Subject>) -> Result<Option<SealedValue>, Phase
         return Ok(None);
     }
     let subject = Arc::clone(subject);
-    let mut attachments = on_all_processors([move || attach(&subject)]).await?;
+    let mut attachments =
+        on_all_processors("making an attachment", [move || attach(&subject)]).await?;
     Ok(attachments.pop())
 }
 

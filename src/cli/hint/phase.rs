@@ -15,14 +15,7 @@ use crate::store::registry::StoreError;
 
 pub(super) fn of_phase(error: &PhaseError) -> Hint {
     match error {
-        PhaseError::Contradiction { key: "format", .. } => say(
-            "where one bundle hangs, cosign 2.6 and 3 look at bundles alone and would not see the \
-             signature without: give both `format = \"both\"` (or `\"bundle\"`), or another \
-             `repository`",
-        ),
-        PhaseError::Contradiction { key, .. } => {
-            Some(format!("give both the same `{key}`, or another `repository`").into())
-        }
+        PhaseError::Contradiction { key, .. } => of_contradiction(key),
         PhaseError::OwnTag { .. } => say(
             "signing would overwrite a tag of the image itself: export it under other tags, or \
              store signatures elsewhere with `repository`",
@@ -43,7 +36,9 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
              run may have been left behind",
         ),
         PhaseError::Sbom { source, .. } => of_sbom(source),
-        PhaseError::Sign { source, .. } => of_signing(source),
+        PhaseError::Sign { source, .. } | PhaseError::CertificateRequest { source, .. } => {
+            of_signing(source)
+        }
         PhaseError::TooLongForLog { .. } => say(
             "a log of version 2 needs a hash alone; or export the document otherwise, with \
              `export-sbom`",
@@ -71,7 +66,20 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
         | PhaseError::NoKey(_)
         | PhaseError::NoPlace(_)
         | PhaseError::NoSignature(_)
+        | PhaseError::NoVerifier(_)
         | PhaseError::Crashed(_) => None,
+    }
+}
+
+/// Two configs of one place that disagree on a `key` of cosign.toml.
+fn of_contradiction(key: &str) -> Hint {
+    match key {
+        "format" => say(
+            "where one bundle hangs, cosign 2.6 and 3 look at bundles alone and would not see the \
+             signature without: give both `format = \"both\"` (or `\"bundle\"`), or another \
+             `repository`",
+        ),
+        key => Some(format!("give both the same `{key}`, or another `repository`").into()),
     }
 }
 

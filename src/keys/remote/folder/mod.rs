@@ -25,7 +25,7 @@ use super::found::FoundKey;
 use super::known::KnownKey;
 use super::message::{Message, Prepared, Unsigned};
 use crate::beside;
-use crate::file::{self, Files};
+use crate::file::Files;
 use crate::keys::error::{FolderError, MAX_LENGTH, OpenError, SignError};
 use crate::keys::public::PublicFile;
 use crate::keys::reference::SignatureFolder;
