@@ -39,8 +39,9 @@ pub(super) fn make(
     let pair = KeyPair::generate(&password).map_err(Failure::KeyPair)?;
     drop(password);
     // A signal from now on lets the files be written to their end: a private key
-    // without its public half, or half a key, would be left behind.
-    watch.end(0);
+    // without its public half, or half a key, would be left behind. A disk that takes
+    // longer than a signal may (SIG-57) leaves such, and the exit code says so.
+    watch.finish();
     let PairFiles { private, public } = pair.write(prefix).map_err(Failure::KeyPair)?;
     let (private, public) = (private.display(), public.display());
     let fingerprint = Digest::of(pair.public_key().as_der());

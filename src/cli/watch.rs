@@ -71,6 +71,8 @@ enum Stage {
         /// The run was told to end, or has ended by itself.
         has_heard: bool,
     },
+    /// The last files are being written, which is better done than broken off.
+    Finishing,
     /// With this exit code, unless something else fails.
     Ended(u8),
 }
@@ -126,6 +128,12 @@ impl Watch {
     pub(super) fn visible(&self) -> Visible {
         let registries = self.0.registries.get();
         registries.map_or(Visible::No, |registries| registries.visible())
+    }
+
+    /// Notes that the run sends nothing, and writes its last files: it has
+    /// [`ENDING`] for them when it is to end, and has failed after that.
+    pub(super) fn finish(&self) {
+        *self.stage() = Stage::Finishing;
     }
 
     /// Notes that the run sends nothing any more; it ends with `code`, also by
@@ -200,6 +208,7 @@ impl Watch {
                 Stage::Preparing if is_late || !matches!(stop, Stop::OutOfTime(_)) => {
                     self.end_process(stop);
                 }
+                Stage::Finishing if is_late => self.end_process(stop),
                 Stage::Running {
                     registries,
                     has_heard: false,
@@ -211,7 +220,8 @@ impl Watch {
                 Stage::Running { .. } if is_late => self.end_process(stop),
                 // The receipt or the log takes too long.
                 Stage::Ended(code) if is_late => std::process::exit((*code).into()),
-                Stage::Preparing | Stage::Running { .. } | Stage::Ended(_) => {}
+                Stage::Preparing | Stage::Running { .. } => {}
+                Stage::Finishing | Stage::Ended(_) => {}
             }
             drop(stage);
             thread::sleep(TICK);

@@ -37,6 +37,10 @@ fn registries(until: Instant) -> Arc<Registries> {
 fn child() {
     let situation = std::env::var(SITUATION).expect("a situation");
     let watch = Watch::start(None);
+    if situation == "finishing" {
+        watch.finish();
+        thread::sleep(FOR_EVER);
+    }
     let time = match situation.as_str() {
         "time" => Duration::from_millis(500),
         _ => FOR_EVER,
@@ -95,4 +99,13 @@ fn a_run_that_computes_is_ended_when_its_time_is_over() {
     assert_eq!(code, Some(111));
     assert!(took >= Duration::from_millis(500), "{took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// A disk that does not take the last files: they may be there by half.
+/// SIG-18, SIG-57
+#[test]
+fn files_that_are_not_written_in_time_are_no_success() {
+    let (code, took) = ended("finishing", Some("-TERM"));
+    assert_eq!(code, Some(1));
+    assert!(took >= ENDING && took < 2 * ENDING, "{took:?}");
 }
