@@ -47,10 +47,12 @@ fn verified(files: &Files, key: &str, reference: &str) {
     }
 }
 
-/// The statuses that a log answered to new entries.
+/// The statuses that a log answered to new entries, without the empty one by which it
+/// is asked whether it takes any.
 fn statuses(log: &StandIn) -> Vec<Option<u16>> {
     let asked = log.asked("POST", ENTRIES);
-    asked.iter().map(|one| one.status).collect()
+    let entries = asked.iter().filter(|one| one.body != "{}");
+    entries.map(|one| one.status).collect()
 }
 
 /// EVD-34, EVD-35, EVD-36
@@ -191,6 +193,40 @@ fn a_log_that_fails_is_replaced_by_another() {
     let signer = self::signer(&registry, &image, KEY, "bundle", &files);
     signer.run().ended_with(119).says(&["the log is frozen"]);
     registry.stored_nothing();
+}
+
+/// EVD-40: the real one, by a run of twelve signatures.
+#[test]
+fn a_frozen_log_is_asked_at_most_twice() {
+    let frozen = Witness::FrozenLogV2;
+    if is_here(Need::Witness(frozen)) {
+        let witnesses = Witnesses::of(&[frozen, V2]);
+        let files = witnesses.files(&[frozen], Rule::Any);
+        let registry = Registry::start();
+        let documents: Vec<_> = (0..11)
+            .map(|number| {
+                let path = format!("bp{number}/sbom.cdx.json");
+                let bytes = format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.{number}"}}"#);
+                Document::new(&path, bytes.into_bytes())
+            })
+            .collect();
+        let image = Image::with_documents(&documents);
+        image.seed(&registry);
+        let run = signer(&registry, &image, KEY, "bundle", &files);
+        run.run()
+            .ended_with(119)
+            .says(&["the log is frozen", "please switch to the latest log"]);
+        registry.stored_nothing();
+        assert!(statuses(witnesses.front(frozen)).len() <= 2);
+        assert!(witnesses.front(frozen).recorded().len() <= 2);
+        // One that is well gets all of them at once.
+        let files = witnesses.files(&[V2], Rule::Any);
+        signer(&registry, &image, KEY, "bundle", &files)
+            .run()
+            .succeeded();
+        assert_eq!(statuses(witnesses.front(V2)), [Some(201); 12]);
+        assert_eq!(witnesses.front(V2).recorded().len(), 13);
+    }
 }
 
 /// EVD-43. Which log it is does not matter: nobody is asked.

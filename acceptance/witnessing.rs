@@ -303,9 +303,10 @@ fn a_key_with_and_without_a_certificate_has_an_entry_of_each() {
                     }
                 }
             }
-            // Of each verifier one for each message: at the tag, and in the envelopes.
+            // Of each verifier one for each message: at the tag, and in the envelopes; and
+            // the empty one before.
             let entries = if format == "both" { 6 } else { 4 };
-            assert_eq!(witnesses.front(log).asked("POST", "").len(), entries);
+            assert_eq!(witnesses.front(log).asked("POST", "").len(), 1 + entries);
             let before = asked_of(&witnesses, &[log, TIME]);
             signer.run().succeeded().says(&["Nothing to write"]);
             assert_eq!(asked_of(&witnesses, &[log, TIME]), before);

@@ -203,7 +203,8 @@ impl LackingEvidence {
             let stamped = timestamp::stamp(client, choice, root, about).await;
             stamped.map_err(|source| request.failed(source))
         });
-        let logs = Logs::default();
+        let choices = self.entries.requests.iter();
+        let logs = Logs::of(choices.map(|request| &request.choice));
         let entering = self.entries.requests.iter().map(|request| async {
             let EvidenceRequest {
                 choice,

@@ -4,75 +4,138 @@
 //! sigstore's own clients draw one at random for `ANY`, and fail with it. The rule
 //! leaves the choice to the client, so that going on is within it (EVD-28, EVD-42).
 //!
-//! As many *rows* run at the same time as services have to vouch. Each takes the next
-//! service that nobody has taken, until one vouches; no service is asked twice. Logs
-//! have rows of their own in `log`, which also keep what failed.
+//! A service that takes long is no failure: another one is asked beside it, if there
+//! is one, and the first answer counts. So none is given up that nobody takes the place
+//! of, and what a log says late is known all the same (EVD-39).
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::ServiceError;
 
-/// How long a service may take while another could be asked in its place, and then
-/// any service.
-pub(super) struct Timeouts {
-    /// Short: a slow service costs the run this time before another is tried.
-    pub(super) with_spare: Duration,
-    /// Beyond it the client's own patience and the run's deadline count.
-    pub(super) with_none: Duration,
+/// Fewer answers than the signing config wants.
+#[derive(Debug)]
+pub(super) struct TooFew<T> {
+    pub(super) answers: Vec<T>,
+    /// The first failure that no other service took the place of.
+    pub(super) error: ServiceError,
+}
+
+/// A service that is being asked.
+struct Asked<'a, F> {
+    index: usize,
+    service: &'a Service,
+    /// Boxed, so that it can go on after it was late.
+    answer: Pin<Box<F>>,
+    place: Place,
+}
+
+/// Whether the answer of a service is counted on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Own,
+    /// Another one is asked beside it.
+    Taken,
+}
+
+/// What happened to a service that is being asked.
+enum Event<'a, T, F> {
+    Answered(usize, T),
+    Failed(Place, ServiceError),
+    Late(Asked<'a, F>),
 }
 
 /// Asks as many services as have to vouch, all at once, and in place of one that
-/// fails the next that was not asked. The answers are in the order of the services.
-/// `ask` is called with the time that its service may take, and keeps to it.
+/// fails the next that was not asked; after `late`, the next beside it. No service is
+/// asked twice. The answers are in the order of the services.
 ///
-/// The first row that fails ends the others: their requests are dropped. So this is for
-/// witnesses that publish nothing.
+/// Once there are enough answers, the requests to services that were late are dropped.
+/// After a failure all others are awaited: a log may publish what it is asked (EVD-39),
+/// and a late answer may still be enough.
 ///
 /// # Errors
-/// If fewer vouch: with the first failure of the last service's row. It is none if
-/// the choice has no service at all.
+/// If fewer vouch. A choice has enough services for its rule, so that fewer answers come
+/// with a failure.
 pub(super) async fn ask<'a, T, F>(
     choice: &'a Choice,
-    timeouts: &Timeouts,
-    ask: impl Fn(&'a Service, Duration) -> F,
-) -> Result<Vec<T>, Option<ServiceError>>
+    late: Duration,
+    ask: impl Fn(&'a Service) -> F,
+) -> Result<Vec<T>, TooFew<T>>
 where
     F: Future<Output = Result<T, ServiceError>>,
 {
-    let next = AtomicUsize::new(0);
-    let row = async |_| {
-        let mut first = None;
-        loop {
-            // The counter alone is shared, and it orders nothing else.
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(service) = choice.services.get(index) else {
-                return Err(first);
-            };
-            let has_spare = next.load(Ordering::Relaxed) < choice.services.len();
-            let within = match has_spare {
-                true => timeouts.with_spare,
-                false => timeouts.with_none,
-            };
-            match ask(service, within).await {
-                Ok(answer) => return Ok((index, answer)),
-                Err(error) => {
-                    if next.load(Ordering::Relaxed) < choice.services.len() {
-                        warn!("{error}; another operator is asked instead");
-                    }
-                    first.get_or_insert(error);
+    let begin = |(index, service)| {
+        let asked = Asked {
+            index,
+            service,
+            answer: Box::pin(ask(service)),
+            place: Place::Own,
+        };
+        asked.event(late)
+    };
+    let mut spares = choice.services.iter().enumerate();
+    let first = spares.by_ref().take(choice.wanted());
+    let mut asked: FuturesUnordered<_> = first.map(&begin).collect();
+    // In the services' order: the same run gives the same bundle, whichever was faster.
+    let (mut answers, mut failure) = (BTreeMap::new(), None);
+    while answers.len() < choice.wanted()
+        && let Some(event) = asked.next().await
+    {
+        match event {
+            Event::Answered(index, answer) => drop(answers.insert(index, answer)),
+            Event::Failed(place, error) => {
+                let spare = match place {
+                    Place::Own => spares.next(),
+                    Place::Taken => None,
+                };
+                if place == Place::Own && spare.is_none() {
+                    failure.get_or_insert(error);
+                } else {
+                    warn!("{error}; another operator is asked instead");
                 }
+                asked.extend(spare.map(&begin));
+            }
+            Event::Late(mut one) => {
+                if let Some(spare) = spares.next() {
+                    warn!(
+                        "{} takes long; another operator is asked as well",
+                        one.service.host()
+                    );
+                    one.place = Place::Taken;
+                    asked.push(begin(spare));
+                }
+                asked.push(one.event(Duration::MAX));
             }
         }
-    };
-    // In the services' order: the same run gives the same bundle, whichever was faster.
-    let mut answers = BTreeMap::new();
-    answers.extend(try_join_all((0..choice.wanted()).map(row)).await?);
-    Ok(answers.into_values().collect())
+    }
+    let is_enough = answers.len() == choice.wanted();
+    let answers = answers.into_values().collect();
+    match failure {
+        Some(error) if !is_enough => Err(TooFew { answers, error }),
+        _ => Ok(answers),
+    }
 }
+
+impl<'a, F> Asked<'a, F> {
+    /// The answer or failure, or that there is none `within` this time.
+    async fn event<T>(mut self, within: Duration) -> Event<'a, T, F>
+    where
+        F: Future<Output = Result<T, ServiceError>>,
+    {
+        match timeout(within, &mut self.answer).await {
+            Ok(Ok(answer)) => Event::Answered(self.index, answer),
+            Ok(Err(error)) => Event::Failed(self.place, error),
+            Err(_) => Event::Late(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

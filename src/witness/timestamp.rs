@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use tokio::time::timeout;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice::{self, Timeouts};
+use super::choice;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -23,12 +22,9 @@ use crate::service::{Said, ServiceError, ServiceName, Trouble, said};
 const QUERY: HeaderValue = HeaderValue::from_static("application/timestamp-query");
 const REPLY: &str = "application/timestamp-reply";
 
-/// An authority answers in milliseconds. One that is asked again and again is not
-/// waited for while there is another (EVD-28).
-const TIMEOUTS: Timeouts = Timeouts {
-    with_spare: Duration::from_secs(15),
-    with_none: Duration::MAX,
-};
+/// An authority answers in milliseconds. After this time another one is asked as well
+/// (EVD-28).
+const LATE: Duration = Duration::from_secs(15);
 
 /// Gets a timestamp for a SHA-256 of each authority that the signing config wants
 /// one of: verified, in the order of the signing config. That the signer's certificates
@@ -43,24 +39,14 @@ pub async fn stamp(
     root: &TrustedRoot,
     digest: &[u8; 32],
 ) -> Result<Vec<Timestamp>, ServiceError> {
-    let ask = |service, within| stamp_by(client, service, within, root, digest);
-    let stamped = choice::ask(choice, &TIMEOUTS, ask).await;
-    stamped.map_err(|error| {
-        // A choice has enough services for its rule, so that there is a first failure.
-        error.unwrap_or_else(|| ServiceError {
-            service: ServiceName::TimestampAuthority(String::new()),
-            trouble: Trouble::Answer {
-                action: "POST".to_owned(),
-                reason: "the signing config names too few",
-            },
-        })
-    })
+    let ask = |service| stamp_by(client, service, root, digest);
+    let stamped = choice::ask(choice, LATE, ask).await;
+    stamped.map_err(|too_few| too_few.error)
 }
 
 async fn stamp_by(
     client: &Client,
     service: &Service,
-    within: Duration,
     root: &TrustedRoot,
     digest: &[u8; 32],
 ) -> Result<Timestamp, ServiceError> {
@@ -76,14 +62,8 @@ async fn stamp_by(
         fault(Trouble::Answer { action, reason })
     })?;
     let request = request(service, &Query::new(*digest, nonce));
-    // The client's retries lie inside this time.
-    let response = match timeout(within, client.send(&request)).await {
-        Ok(response) => response.map_err(|error| fault(error.into()))?,
-        Err(_) => {
-            let answer = Said::default();
-            return Err(fault(Trouble::NotReady { action, answer }));
-        }
-    };
+    let response = client.send(&request).await;
+    let response = response.map_err(|error| fault(error.into()))?;
     if !matches!(response.status, StatusCode::OK | StatusCode::CREATED) {
         return Err(fault(refusal(&response, action)));
     }

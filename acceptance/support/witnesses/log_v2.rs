@@ -18,6 +18,15 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const HOST: &str = "localhost";
 
 pub fn start() -> Server {
+    start_with(&[])
+}
+
+/// One that another log has taken the place of.
+pub fn start_frozen() -> Server {
+    start_with(&["--read-only"])
+}
+
+fn start_with(flags: &[&str]) -> Server {
     let pair = Pair::generate(Kind::P256);
     let command = |port: u16, folder: &Path| {
         let (key, tree) = (folder.join("key.pem"), folder.join("tree"));
@@ -25,6 +34,7 @@ pub fn start() -> Server {
         std::fs::create_dir(&tree).expect("a folder of our own");
         let mut command = Command::new(Witness::LogV2.path());
         command.args(["serve", "--hostname", HOST, "--checkpoint-interval", "1s"]);
+        command.args(flags);
         command.arg("--signer-filepath").arg(key);
         command.arg("--storage-dir").arg(tree);
         for (flag, port) in [

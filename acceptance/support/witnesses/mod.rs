@@ -118,11 +118,13 @@ fn shared(witness: Witness) -> Arc<Server> {
     static TIMESTAMPS: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static LOG_V1: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    static FROZEN_LOG_V2: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static AUTHORITY: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     static UNLOGGED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let (place, start): (_, fn() -> Server) = match witness {
         Witness::TimestampAuthority => (&TIMESTAMPS, timestamps::start),
         Witness::LogV2 => (&LOG_V2, log_v2::start),
+        Witness::FrozenLogV2 => (&FROZEN_LOG_V2, log_v2::start_frozen),
         Witness::LogV1 => (&LOG_V1, log_v1::start),
         Witness::Authority => (&AUTHORITY, authority::start),
         Witness::UnloggedAuthority => (&UNLOGGED, authority::start_unlogged),

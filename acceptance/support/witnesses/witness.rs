@@ -14,6 +14,8 @@ pub enum Witness {
     LogV1,
     /// Rekor v2, rekor-tiles on files, with a checkpoint each second.
     LogV2,
+    /// The same, which takes nothing more.
+    FrozenLogV2,
     /// Fulcio, which logs its certificates in a log of the tests' own and believes
     /// their [issuer](super::issuer::Issuer).
     Authority,
@@ -33,7 +35,7 @@ impl Witness {
                 "trillian-v1.7.2/createtree",
                 "trillian-v1.7.2/storage.sql",
             ],
-            Self::LogV2 => &["rekor-tiles-v2.3.0/posix"],
+            Self::LogV2 | Self::FrozenLogV2 => &["rekor-tiles-v2.3.0/posix"],
             Self::Authority | Self::UnloggedAuthority => &["fulcio-v1.8.8/fulcio"],
         }
     }

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::Claims;
 use super::frozen::Gate;
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
@@ -28,27 +29,9 @@ pub(super) struct Asking<'a> {
     pub(super) service: &'a Service,
     pub(super) root: &'a TrustedRoot,
     pub(super) signature: &'a Loggable,
-}
-
-/// No entry. `index` is that of one which the log says it has, by its answer or by a
-/// conflict: it is public then, though nothing proves it here.
-pub(super) struct NoEntry {
-    pub(super) error: ServiceError,
-    pub(super) index: Option<u64>,
-}
-
-impl From<ServiceError> for NoEntry {
-    fn from(error: ServiceError) -> Self {
-        Self { error, index: None }
-    }
-}
-
-impl NoEntry {
-    /// The same, with the index that the log named, unless one is known.
-    pub(super) fn at(self, index: u64) -> Self {
-        let index = self.index.or(Some(index));
-        Self { index, ..self }
-    }
+    /// None of a log that is asked a few times alone.
+    pub(super) gate: Option<&'a Gate>,
+    pub(super) claims: &'a Claims,
 }
 
 /// The failure of a log, which messages call by its host.
@@ -63,17 +46,6 @@ pub(super) fn fault(service: &Service, trouble: impl Into<Trouble>) -> ServiceEr
 /// Entering in words, where no request was made.
 pub(super) fn action(service: &Service) -> String {
     format!("POST {}", Redacted(&service.url))
-}
-
-/// A choice that names no log at all; the plan has refused such a one.
-pub(super) fn none() -> ServiceError {
-    ServiceError {
-        service: ServiceName::Log(String::new()),
-        trouble: Trouble::Answer {
-            action: "POST".to_owned(),
-            reason: "the signing config names too few",
-        },
-    }
 }
 
 /// An answer, and the request in words.
@@ -119,13 +91,33 @@ impl Asking<'_> {
         })
     }
 
-    /// Sends a new entry. To send it again harms nobody: the log says that it has
-    /// it (409), or takes it twice, which it may.
+    /// Sends a new entry, if the log takes any. To send it again harms nobody: the log
+    /// says that it has it (409), or takes it twice, which it may.
+    pub(super) async fn send_entry(
+        &self,
+        path: &str,
+        body: Content,
+    ) -> Result<LogAnswer, ServiceError> {
+        if let Some(gate) = self.gate {
+            gate.pass(self, path).await.map_err(|answer| {
+                let action = action(self.service);
+                self.fault(Trouble::Frozen { action, answer })
+            })?;
+        }
+        self.post(path, body).await
+    }
+
+    /// Posts, and takes a 405 for what it is.
     pub(super) async fn post(&self, path: &str, body: Content) -> Result<LogAnswer, ServiceError> {
         let request = Request::new(Method::POST, self.url(path)?, Trust::Verified);
         let mut request = request.header(CONTENT_TYPE, JSON).header(ACCEPT, JSON);
         request.body = Some(body);
-        self.send(request).await
+        let answered = self.send(request).await?;
+        if answered.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let (action, answer) = (answered.action.clone(), answered.said());
+            return Err(self.fault(Trouble::Frozen { action, answer }));
+        }
+        Ok(answered)
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<LogAnswer, ServiceError> {
@@ -142,18 +134,18 @@ impl Asking<'_> {
         Ok(LogAnswer { response, action })
     }
 
-    /// The entry of an answer, once it holds.
+    /// The entry of an answer, once it holds. The log says by it that it has one.
     pub(super) fn entry(
         &self,
         version: RekorVersion,
         answered: &LogAnswer,
-    ) -> Result<LogEntry, NoEntry> {
+    ) -> Result<LogEntry, ServiceError> {
         let answer = &answered.response.body;
+        if let Some(index) = claimed_index(version, answer) {
+            self.claims.note(self.service, index);
+        }
         let entry = LogEntry::of_answer(version, answer, self.signature, self.root);
-        entry.map_err(|error| NoEntry {
-            error: self.unproven(answered, &error),
-            index: claimed_index(version, answer),
-        })
+        entry.map_err(|error| self.unproven(answered, &error))
     }
 
     /// A request that could not be made.
@@ -162,34 +154,9 @@ impl Asking<'_> {
         self.fault(Trouble::Unsent { action, reason })
     }
 
-    /// Waits until a request may be sent.
-    pub(super) async fn pass(&self, gate: &Gate) -> Result<(), ServiceError> {
-        let passed = gate.pass().await;
-        passed.map_err(|answer| {
-            let action = action(self.service);
-            self.fault(Trouble::Frozen { action, answer })
-        })
-    }
-
-    /// Notes whether the log takes entries at all. Every answer but 405 opens the gate,
-    /// a refusal too.
-    pub(super) fn heed(&self, gate: &Gate, answered: &LogAnswer) -> Result<(), ServiceError> {
-        if answered.status() != StatusCode::METHOD_NOT_ALLOWED {
-            gate.open();
-            return Ok(());
-        }
-        let (action, answer) = (answered.action.clone(), answered.said());
-        gate.freeze(answer.clone());
-        Err(self.fault(Trouble::Frozen { action, answer }))
-    }
-
-    /// A path below the log's address.
+    /// A path below the log's address, which ends with a slash.
     fn url(&self, path: &str) -> Result<Url, ServiceError> {
-        let mut base = self.service.url.clone();
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
-        let url = base.join(path);
+        let url = self.service.url.join(path);
         url.map_err(|_| self.useless(path, "it is no URL"))
     }
 }

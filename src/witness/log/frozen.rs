@@ -2,95 +2,55 @@
 //! answers 405 from then on: it is not asked again within a run (EVD-40). Rekor v2 does
 //! so (rekor-tiles v2.3.0 `internal/server`), whose shards are replaced by others.
 //!
-//! All signatures of a run are sent at the same time. So the first request to a log
-//! goes a little ahead, for a frozen log answers at once; one that does not answer
-//! gets the others then.
+//! All signatures of a run are sent at the same time, and a log that is well answers them
+//! late, with its next checkpoint. So a log of many is asked for an empty entry first,
+//! which one that is well refuses at once, and one that is frozen as it refuses every
+//! entry (`spec/decisions/0032`).
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use tokio::sync::OnceCell;
 
-use tokio::sync::watch;
-use tokio::time::timeout;
-use url::Url;
+use super::ask::Asking;
+use crate::oci::Content;
+use crate::service::{Said, ServiceError, Trouble};
 
-use crate::service::Said;
+/// As many signatures are sent without a question before: a frozen log may be asked as
+/// often as that (EVD-40).
+pub(super) const FEW: usize = 2;
 
-/// How far the first request goes ahead. Rekor v2 gathers entries for 250 ms
-/// (Tessera's `DefaultBatchMaxAge`): those that come later wait for another checkpoint.
-/// One that takes longer than this to say 405 is sent the others as well.
-const AHEAD: Duration = Duration::from_millis(80);
+/// An entry of no kind.
+const EMPTY: &[u8] = b"{}";
 
-/// The gates of a run's logs, by the log's address.
+/// The one question to a log, which the first signature asks for all of them. If that one
+/// is dropped meanwhile, the next one asks.
 #[derive(Default)]
-pub(super) struct Gates(Mutex<HashMap<Url, Arc<Gate>>>);
+pub(super) struct Gate(OnceCell<State>);
 
-/// The state of one log: whether somebody has asked, and whether it takes entries.
-pub(super) struct Gate {
-    /// Whether somebody went ahead.
-    has_first: AtomicBool,
-    state: watch::Sender<State>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    Unknown,
+    /// It takes entries, as far as is known. Whatever else is wrong with a log, each
+    /// signature learns by itself.
     Open,
     Frozen(Said),
 }
 
-impl Gates {
-    /// The gate of a log, the same for all who ask. The lock is held for no longer than
-    /// that, so that a panic elsewhere leaves the map as good as it was.
-    pub(super) fn of(&self, log: &Url) -> Arc<Gate> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(gates.entry(log.clone()).or_default())
-    }
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self {
-            has_first: AtomicBool::new(false),
-            state: watch::Sender::new(State::Unknown),
-        }
-    }
-}
-
 impl Gate {
-    /// Waits until a request may be sent: not at all for the first one, and then until
-    /// its answer is there, or for [`AHEAD`]. One that goes ahead and is dropped leaves
-    /// the state unknown, and costs each of the others that wait.
+    /// Waits until the log has answered, and no less: its answer to an entry would take
+    /// as long.
     ///
     /// # Errors
     /// With the words of a log that is frozen.
-    pub(super) async fn pass(&self) -> Result<(), Said> {
-        if self.has_first.swap(true, Ordering::Relaxed) {
-            let mut state = self.state.subscribe();
-            // A log that takes its time is no reason to wait longer.
-            let _ = timeout(AHEAD, state.wait_for(|state| *state != State::Unknown)).await;
-        }
-        match &*self.state.borrow() {
-            State::Frozen(words) => Err(words.clone()),
-            State::Open | State::Unknown => Ok(()),
-        }
-    }
-
-    /// The log answered something else than 405. A gate that was frozen stays so: the
-    /// answer is of a request that was sent before.
-    pub(super) fn open(&self) {
-        self.state.send_if_modified(|state| {
-            let is_news = *state == State::Unknown;
-            if is_news {
-                *state = State::Open;
+    pub(super) async fn pass(&self, asking: &Asking<'_>, path: &str) -> Result<(), Said> {
+        let state = self.0.get_or_init(|| async {
+            match asking.post(path, Content::from(EMPTY.to_vec())).await {
+                Err(ServiceError {
+                    trouble: Trouble::Frozen { answer, .. },
+                    ..
+                }) => State::Frozen(answer),
+                _ => State::Open,
             }
-            is_news
         });
-    }
-
-    /// The log says that it takes nothing more.
-    pub(super) fn freeze(&self, words: Said) {
-        self.state.send_replace(State::Frozen(words));
+        match state.await {
+            State::Open => Ok(()),
+            State::Frozen(words) => Err(words.clone()),
+        }
     }
 }

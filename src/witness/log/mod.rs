@@ -14,32 +14,32 @@ mod frozen;
 mod v1;
 mod v2;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::info;
+use url::Url;
 
+use super::choice::{self, TooFew};
 use crate::http::Client;
 use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::{Said, ServiceError, Trouble};
-use ask::{Asking, NoEntry};
-use frozen::Gates;
+use ask::Asking;
+use frozen::Gate;
 
-/// How long a log may take while another could be asked in its place: an entry
-/// comes with the next checkpoint, which may take 20 s (EVD-41). The request is dropped
-/// then; the log may have taken the signature all the same.
-const WITH_SPARE: Duration = Duration::from_secs(30);
+/// How long a log may take before another one is asked as well: an entry comes with
+/// the next checkpoint, which may take 20 s (EVD-41).
+const LATE: Duration = Duration::from_secs(30);
 
 /// The logs of a run. It knows which of them take nothing more, so that one value serves
 /// all signatures of the run.
-#[derive(Default)]
 pub struct Logs {
-    gates: Gates,
+    /// Of logs that may be asked too often to learn that they take nothing more.
+    gates: HashMap<Url, Gate>,
+    late: Duration,
 }
 
 /// An entry that a log says it has, and that was not verified. It may be public: the
@@ -103,6 +103,22 @@ fn version(service: &Service) -> Result<RekorVersion, ServiceError> {
 }
 
 impl Logs {
+    /// The logs of a run in which each signature is entered in as many logs of its choice
+    /// as that wants.
+    pub fn of<'a>(choices: impl Iterator<Item = &'a Choice>) -> Self {
+        let mut signatures = HashMap::<_, usize>::new();
+        for service in choices.flat_map(|choice| &choice.services) {
+            *signatures.entry(&service.url).or_default() += 1;
+        }
+        let many = |&(_, count): &(_, usize)| count > frozen::FEW;
+        let gates = signatures.into_iter().filter(many);
+        let gates = gates.map(|(url, _)| (url.clone(), Gate::default()));
+        Self {
+            gates: gates.collect(),
+            late: LATE,
+        }
+    }
+
     /// Enters a signature in as many logs as the signing config wants, all at once,
     /// and in place of one that fails in the next. One that a log has already is
     /// taken from there. Several signatures are entered by several calls at the
@@ -112,8 +128,7 @@ impl Logs {
     /// logs took. Repeating it is safe.
     ///
     /// # Errors
-    /// If fewer logs have it than are wanted; every answer is awaited first (EVD-39),
-    /// so that one row's failure ends no other.
+    /// If fewer logs have it than are wanted; every answer is awaited first (EVD-39).
     pub async fn enter(
         &self,
         client: &Client,
@@ -121,93 +136,68 @@ impl Logs {
         root: &TrustedRoot,
         signature: &Loggable,
     ) -> Result<Entered, EnterError> {
-        let next = AtomicUsize::new(0);
-        let row = async |_| {
-            let mut failures: Vec<(&Service, NoEntry)> = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(service) = choice.services.get(index) else {
-                    return (None, failures);
-                };
-                let asking = Asking {
-                    client,
-                    service,
-                    root,
-                    signature,
-                };
-                // Asked again after a failure: another row may have taken the spare.
-                let is_last = || next.load(Ordering::Relaxed) >= choice.services.len();
-                let within = if is_last() { Duration::MAX } else { WITH_SPARE };
-                match self.enter_one(&asking, within).await {
-                    Ok(entry) => return (Some((index, entry)), failures),
-                    Err(failure) => {
-                        if !is_last() {
-                            warn!("{}; another log is asked instead", failure.error);
-                        }
-                        failures.push((service, failure));
-                    }
-                }
-            }
+        let claims = Claims::default();
+        let enter = |service| {
+            let asking = Asking {
+                client,
+                service,
+                root,
+                signature,
+                gate: self.gates.get(&service.url),
+                claims: &claims,
+            };
+            enter_one(asking)
         };
-        let rows = join_all((0..choice.wanted()).map(row)).await;
-        gather(rows)
-    }
-
-    /// Enters the signature in one log, within a time.
-    async fn enter_one(&self, asking: &Asking<'_>, within: Duration) -> Result<LogEntry, NoEntry> {
-        check_one(asking.service, asking.signature)?;
-        let gate = self.gates.of(&asking.service.url);
-        // Waiting at the gate counts: the time is that of the run.
-        let entering = async {
-            match version(asking.service)? {
-                RekorVersion::V1 => v1::enter(asking, &gate).await,
-                RekorVersion::V2 => v2::enter(asking, &gate).await,
-            }
-        };
-        let entry = match timeout(within, entering).await {
-            Ok(entered) => entered?,
-            Err(_) => {
-                let (action, answer) = (ask::action(asking.service), Said::default());
-                return Err(asking.fault(Trouble::NotReady { action, answer }).into());
-            }
-        };
-        let host = asking.service.host();
-        info!("Entered in the log `{host}` at index {}", entry.index());
-        Ok(entry)
+        let entered = choice::ask(choice, self.late, enter).await;
+        let claimed = claims.into_claimed();
+        match entered {
+            Ok(entries) => Ok(Entered { entries, claimed }),
+            Err(TooFew { answers, error }) => Err(EnterError {
+                entered: answers,
+                claimed,
+                source: error,
+            }),
+        }
     }
 }
 
-/// The outcome of a row of logs: the entry at its end, if any, and the failures before.
-type Row<'a> = (Option<(usize, LogEntry)>, Vec<(&'a Service, NoEntry)>);
+/// Enters the signature in one log.
+async fn enter_one(asking: Asking<'_>) -> Result<LogEntry, ServiceError> {
+    check_one(asking.service, asking.signature)?;
+    let entry = match version(asking.service)? {
+        RekorVersion::V1 => v1::enter(&asking).await?,
+        RekorVersion::V2 => v2::enter(&asking).await?,
+    };
+    asking.claims.prove(asking.service);
+    let host = asking.service.host();
+    info!("Entered in the log `{host}` at index {}", entry.index());
+    Ok(entry)
+}
 
-/// The entries in the order of the services, or everything about the failure. Of a row
-/// that ended well, failures count as claimed entries alone; the error is the first of a
-/// row that did not.
-fn gather(rows: Vec<Row<'_>>) -> Result<Entered, EnterError> {
-    let (mut entered, mut claimed) = (BTreeMap::new(), Vec::new());
-    let (mut is_short, mut source) = (false, None);
-    for (entry, failures) in rows {
-        let failed = entry.is_none();
-        is_short |= failed;
-        entered.extend(entry);
-        for (service, failure) in failures {
-            claimed.extend(failure.index.map(|index| Claimed {
-                log: service.url.to_string(),
-                index,
-            }));
-            if failed {
-                source.get_or_insert(failure.error);
-            }
-        }
+/// The entries of one signature that logs say they have. Noted as soon as a log says it:
+/// it stays true if nothing proves it, or if nobody waits for the proof any more.
+#[derive(Default)]
+struct Claims(Mutex<Vec<Claimed>>);
+
+impl Claims {
+    fn note(&self, service: &Service, index: u64) {
+        let log = service.url.to_string();
+        self.change(|claimed| claimed.push(Claimed { log, index }));
     }
-    let entries = entered.into_values().collect();
-    match is_short {
-        false => Ok(Entered { entries, claimed }),
-        true => Err(EnterError {
-            entered: entries,
-            claimed,
-            source: source.unwrap_or_else(ask::none),
-        }),
+
+    /// The entry is verified, and no mere claim any more.
+    fn prove(&self, service: &Service) {
+        self.change(|claimed| claimed.retain(|one| one.log != service.url.as_str()));
+    }
+
+    /// The lock is held for no longer than that, so that a panic elsewhere leaves the
+    /// list as good as it was.
+    fn change(&self, change: impl FnOnce(&mut Vec<Claimed>)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn into_claimed(self) -> Vec<Claimed> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Instant;
 
+use futures_util::future::join_all;
+
 use super::*;
 use crate::envelope::dsse::HashedPayload;
 use crate::http::roots::LazyRoots;
@@ -23,7 +25,7 @@ const POST: &str = "log/entries";
 struct Scene {
     logs: Vec<LogStandIn>,
     version: u32,
-    gates: Logs,
+    late: Duration,
 }
 
 impl Scene {
@@ -31,7 +33,7 @@ impl Scene {
         Self {
             logs: (0..count).map(|_| LogStandIn::start()).collect(),
             version,
-            gates: Logs::default(),
+            late: LATE,
         }
     }
 
@@ -84,9 +86,11 @@ impl Scene {
             until: Instant::now() + Duration::from_secs(60),
         });
         let (choice, root) = (self.choice(rule), self.root());
+        let mut logs = Logs::of(some.iter().map(|_| &choice));
+        logs.late = self.late;
         let all = some
             .iter()
-            .map(|one| self.gates.enter(&client, &choice, &root, one));
+            .map(|one| logs.enter(&client, &choice, &root, one));
         runtime().block_on(join_all(all))
     }
 
@@ -253,6 +257,9 @@ fn a_frozen_log_is_asked_at_most_twice() {
     for version in [1, 2] {
         let scene = Scene::of(version, 1);
         scene.log().suffer(Fault::Frozen);
+        // However slow it is.
+        let slow = Action::Delay(Duration::from_millis(400));
+        scene.log().server().inject(When::every("POST", POST), slow);
         let all: Vec<_> = (0..12).map(payload).collect();
         for outcome in scene.enter_by(Rule::Any, &all) {
             let error = outcome.unwrap_err().source.to_string();
@@ -323,6 +330,51 @@ fn another_log_takes_the_place_of_one_that_fails() {
             (outcome, _) => panic!("{rule:?}: {outcome:?}"),
         }
     }
+}
+
+/// EVD-40: two are no more than a question and one of them.
+#[test]
+fn a_log_of_few_signatures_is_asked_nothing_else() {
+    for version in [1, 2] {
+        for (count, posts) in [(2, 2), (3, 4)] {
+            let scene = Scene::of(version, 1);
+            let some: Vec<_> = (0..count).map(payload).collect();
+            let outcomes = scene.enter_by(Rule::Any, &some);
+            assert!(outcomes.iter().all(Result::is_ok));
+            assert_eq!(scene.posts(), [posts]);
+        }
+    }
+}
+
+/// EVD-39, EVD-42: what a log says it has is known, also if it takes long to prove it.
+#[test]
+fn an_entry_of_a_log_that_is_late_is_known() {
+    let mut scene = Scene::of(2, 2);
+    let first = scene.enter(&payload(1)).unwrap();
+    scene.late = Duration::from_millis(200);
+    let slow = Action::Delay(Duration::from_secs(20));
+    let when = When::every("GET", "checkpoint");
+    scene.log().server().inject(when, slow);
+    let entered = scene.enter_by(Rule::Any, &[payload(1)]).remove(0).unwrap();
+    let [log, other] = [0, 1].map(|number: usize| scene.logs[number].server().url());
+    let found: Vec<_> = entered.entries.iter().map(LogEntry::log).collect();
+    assert_eq!(found, [other]);
+    let (log, index) = (format!("{log}/"), first.index());
+    assert_eq!(entered.claimed, [Claimed { log, index }]);
+}
+
+/// EVD-39: a log of version 1 says the name of an entry, and no index.
+#[test]
+fn an_entry_that_cannot_be_read_is_named() {
+    let scene = Scene::of(1, 1);
+    scene.enter(&payload(1)).unwrap();
+    let failing = Action::status(400);
+    let when = When::every("GET", "log/entries");
+    scene.log().server().inject(when, failing);
+    let error = scene.enter(&payload(1)).unwrap_err();
+    let asked = scene.log().server().asked("GET", "log/entries");
+    let text = error.source.to_string();
+    assert!(text.contains(asked[0].path()), "{text}");
 }
 
 /// EVD-40: 503 is a reason to ask again.

@@ -3,16 +3,15 @@
 //! A signature that the log has already is answered with the place of its entry,
 //! which is read there (EVD-38). Of an envelope the log gets all, and keeps hashes.
 //!
-//! Steps: prepare the request beside the runtime, pass the gate, post, and read the
-//! entry of the answer or of the conflict.
+//! Steps: prepare the request beside the runtime, send it, and read the entry of the
+//! answer or of the conflict.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use url::Url;
 
-use super::ask::{Asking, LogAnswer, NoEntry, action};
-use super::frozen::Gate;
+use super::ask::{Asking, LogAnswer, action};
 use crate::beside;
 use crate::http::StatusCode;
 use crate::oci::Content;
@@ -30,7 +29,7 @@ const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Enters the signature, or finds its entry.
-pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, NoEntry> {
+pub(super) async fn enter(asking: &Asking<'_>) -> Result<LogEntry, ServiceError> {
     let signature = asking.signature.clone();
     let prepared = beside::run(move || prepare(signature)).await;
     let prepared = prepared.map_err(|_| asking.useless(ENTRIES, "it could not be made"))?;
@@ -48,11 +47,9 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
             length,
             answer,
         };
-        return Err(asking.fault(trouble).into());
+        return Err(asking.fault(trouble));
     }
-    asking.pass(gate).await?;
-    let answered = asking.post(ENTRIES, body).await?;
-    asking.heed(gate, &answered)?;
+    let answered = asking.send_entry(ENTRIES, body).await?;
     match answered.status() {
         StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &answered),
         // cosign up to v3.1.2 fails here; cosign 2 reads the entry too.
@@ -60,7 +57,7 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
             let answered = standing(&asking, &answered).await?;
             asking.entry(RekorVersion::V1, &answered)
         }
-        _ => Err(asking.refused(answered, length).into()),
+        _ => Err(asking.refused(answered, length)),
     }
 }
 
@@ -76,7 +73,8 @@ fn prepare(mut signature: Loggable) -> Result<(Content, Loggable), EntryError> {
 
 /// The entry that the log has already, from where it says it is. Another process
 /// may be entering it at this moment. The location's host is not followed: only the
-/// entry's name is taken from it.
+/// entry's name is taken from it, which a failure to read it there names; the log says
+/// no index.
 async fn standing(asking: &Asking<'_>, conflict: &LogAnswer) -> Result<LogAnswer, ServiceError> {
     let location = conflict.response.header(LOCATION);
     let uuid = location.and_then(|location| uuid(&conflict.response.url, location));

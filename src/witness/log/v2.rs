@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use tokio::time::sleep;
 
-use super::ask::{Asking, LogAnswer, NoEntry};
-use super::frozen::Gate;
+use super::ask::{Asking, LogAnswer};
 use crate::http::StatusCode;
 use crate::proof::checkpoint::Checkpoint;
 use crate::proof::entry::{
@@ -33,13 +32,11 @@ const INTEGRATION: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Enters the signature, or finds its entry.
-pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, NoEntry> {
+pub(super) async fn enter(asking: &Asking<'_>) -> Result<LogEntry, ServiceError> {
     let body = request(RekorVersion::V2, asking.signature);
     let body = body.map_err(|error| asking.unsent(&error))?;
     let length = body.length();
-    asking.pass(gate).await?;
-    let answered = asking.post(ENTRIES, body).await?;
-    asking.heed(gate, &answered)?;
+    let answered = asking.send_entry(ENTRIES, body).await?;
     match answered.status() {
         // 201, once the entry is in a checkpoint.
         StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V2, &answered),
@@ -50,10 +47,10 @@ pub(super) async fn enter(asking: &Asking<'_>, gate: &Gate) -> Result<LogEntry, 
                 .and_then(|text| text.parse().ok());
             let reason = "it has the signature, and does not say where";
             let index = index.ok_or_else(|| asking.useless(&answered.action, reason))?;
-            let recovered = recover(asking, index).await;
-            recovered.map_err(|error| NoEntry::from(error).at(index))
+            asking.claims.note(asking.service, index);
+            recover(asking, index).await
         }
-        _ => Err(asking.refused(answered, length).into()),
+        _ => Err(asking.refused(answered, length)),
     }
 }
 

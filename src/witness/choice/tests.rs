@@ -1,0 +1,121 @@
+use std::sync::Mutex;
+
+use tokio::time::sleep;
+
+use super::*;
+use crate::proof::trust::signing_config::Rule;
+use crate::service::{Said, ServiceName, Trouble};
+use crate::support::runtime;
+
+const LATE: Duration = Duration::from_millis(200);
+const NOW: Duration = Duration::ZERO;
+/// After all that is late.
+const LATER: Duration = Duration::from_millis(600);
+
+/// When a service answers, and whether it vouches.
+type Manner = (Duration, Result<(), ()>);
+
+const FAILS: Manner = (NOW, Err(()));
+const IS_LATE: Manner = (LATER, Ok(()));
+const IS_WELL: Manner = (NOW, Ok(()));
+
+/// Who vouched, whose failure is shown, and who was asked, in this order.
+type Outcome = (Vec<usize>, Option<usize>, Vec<usize>);
+
+fn error(index: usize) -> ServiceError {
+    ServiceError {
+        service: ServiceName::Log(index.to_string()),
+        trouble: Trouble::NotReady {
+            action: String::new(),
+            answer: Said::default(),
+        },
+    }
+}
+
+fn outcome(rule: Rule, manners: &[Manner]) -> Outcome {
+    let service = |index| Service {
+        url: format!("https://h/{index}/").parse().unwrap(),
+        version: 1,
+        operator: String::new(),
+    };
+    let choice = Choice {
+        rule,
+        services: (0..manners.len()).map(service).collect(),
+    };
+    let order = Mutex::new(Vec::new());
+    let ask = |service: &Service| {
+        let known = choice.services.iter();
+        let index = known.clone().position(|known| known == service).unwrap();
+        order.lock().unwrap().push(index);
+        let (after, manner) = manners[index];
+        async move {
+            sleep(after).await;
+            manner.map(|()| index).map_err(|()| error(index))
+        }
+    };
+    let asked = runtime().block_on(super::ask(&choice, LATE, ask));
+    let (vouched, failed) = match asked {
+        Ok(answers) => (answers, None),
+        Err(TooFew { answers, error }) => match error.service {
+            ServiceName::Log(index) => (answers, Some(index.parse().unwrap())),
+            other => panic!("{other:?}"),
+        },
+    };
+    (vouched, failed, order.into_inner().unwrap())
+}
+
+/// EVD-28, EVD-42
+#[test]
+fn a_service_that_nobody_can_take_the_place_of_is_not_given_up() {
+    for (rule, manners) in [
+        (Rule::All, &[IS_LATE, IS_LATE, IS_WELL][..]),
+        (Rule::Exact(2), &[IS_LATE, IS_LATE]),
+        (Rule::Any, &[IS_LATE]),
+        // The spare is taken by another one meanwhile.
+        (Rule::Exact(2), &[IS_LATE, FAILS, IS_WELL]),
+        (Rule::Exact(2), &[IS_LATE, IS_LATE, FAILS]),
+    ] {
+        let (vouched, failed, asked) = outcome(rule, manners);
+        let vouching = (0..manners.len()).filter(|&index| manners[index].1.is_ok());
+        assert_eq!(
+            vouched,
+            vouching.collect::<Vec<_>>(),
+            "{rule:?} {manners:?}"
+        );
+        assert_eq!((failed, asked.len()), (None, manners.len()), "{rule:?}");
+    }
+}
+
+/// EVD-28, EVD-42
+#[test]
+fn another_service_is_asked_beside_one_that_is_late() {
+    for (manners, vouched, asked) in [
+        (&[IS_LATE, IS_WELL, IS_WELL][..], [1], vec![0, 1]),
+        (&[IS_LATE, FAILS, IS_WELL], [2], vec![0, 1, 2]),
+        (&[IS_LATE, FAILS, FAILS], [0], vec![0, 1, 2]),
+        // One that is late and fails is replaced once.
+        (&[(LATE * 2, Err(())), IS_LATE, IS_WELL], [2], vec![0, 1, 2]),
+        (
+            &[(LATE * 3 / 2, Err(())), (LATE * 3 / 4, Ok(())), IS_WELL],
+            [1],
+            vec![0, 1],
+        ),
+    ] {
+        let outcome = outcome(Rule::Any, manners);
+        assert_eq!(outcome, (vouched.into(), None, asked), "{manners:?}");
+    }
+}
+
+/// EVD-39
+#[test]
+fn all_answers_are_awaited_before_a_failure() {
+    let outcome = outcome(Rule::All, &[IS_LATE, FAILS, IS_WELL]);
+    assert_eq!(outcome, (vec![0, 2], Some(1), vec![0, 1, 2]));
+}
+
+/// EVD-29: of a failure that another took the place of, a warning tells.
+#[test]
+fn the_failure_is_one_that_nobody_took_the_place_of() {
+    let outcome = outcome(Rule::Exact(2), &[FAILS, IS_WELL, FAILS]);
+    assert_eq!(outcome, (vec![1], Some(2), vec![0, 1, 2]));
+}
