@@ -124,6 +124,21 @@ pub fn check(
     at: Timestamp,
     usage: Usage,
 ) -> Result<(), ChainError> {
+    between(leaf, intermediates, roots, at, usage).map(|_| ())
+}
+
+/// Looks for a chain as [`check`] does, and gives those of `intermediates` that lie
+/// between leaf and root, the nearest to the leaf first.
+///
+/// # Errors
+/// As [`check`].
+pub fn between(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    roots: &[Certificate],
+    at: Timestamp,
+    usage: Usage,
+) -> Result<Vec<Certificate>, ChainError> {
     check_leaf(leaf, at, usage)?;
     if leaf.asks_too_much() {
         return Err(ChainError::UnknownCritical);
@@ -134,7 +149,7 @@ pub fn check(
     // As in Go: nothing is signed then that would have to be verified. A certificate
     // of the user's without a chain comes here as its own root (EVD-10).
     if roots.contains(leaf) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let shown = CertificateDer::from(leaf.as_der());
     let end = match (EndEntityCert::try_from(&shown), leaf.version()) {
@@ -148,7 +163,7 @@ pub fn check(
     let anchors = roots_der.iter().map(webpki::anchor_from_trusted_cert);
     let anchors = anchors.collect::<Result<Vec<TrustAnchor<'_>>, _>>();
     let anchors = anchors.map_err(ChainError::Root)?;
-    let intermediates: Vec<_> = intermediates.iter().map(to_webpki).collect();
+    let shown_between: Vec<_> = intermediates.iter().map(to_webpki).collect();
     // The walk keeps its reason beside: the error that it may return to webpki has no
     // room for one.
     let walk = Walk {
@@ -157,20 +172,24 @@ pub fn check(
         usage,
         unfit: Cell::new(None),
     };
-    end.verify_for_usage(
+    let path = end.verify_for_usage(
         &ALGORITHMS,
         &anchors,
-        &intermediates,
+        &shown_between,
         unix_time(at),
         Uses(usage),
         None,
         Some(&|path: &VerifiedPath<'_>| walk.check(path)),
-    )
-    .map(|_| ())
-    .map_err(|error| match walk.unfit.get() {
+    );
+    let path = path.map_err(|error| match walk.unfit.get() {
         Some(unfit) => unfit.into_error(at, usage),
         None => in_our_words(error, at, usage),
-    })
+    })?;
+    let path = path.intermediate_certificates().filter_map(|shown| {
+        let mut known = intermediates.iter();
+        known.find(|known| known.as_der() == &*shown.der())
+    });
+    Ok(path.cloned().collect())
 }
 
 /// The rules for a leaf, wherever its chain leads. They are checked first, so that the

@@ -19,10 +19,10 @@ use super::token::{OtherIdentity, SigstoreToken};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Redirects, Request, Response, Trust};
 use crate::oci::Content;
-use crate::proof::certificate::{Certificate, CertificateError, MAX_COUNT};
+use crate::proof::certificate::{Certificate, MAX_COUNT, Name};
 use crate::proof::chain::{self, ChainError, Usage};
 use crate::proof::sct::{self, SctError};
-use crate::proof::trust::root::{CertificateAuthority, TrustedRoot};
+use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Service;
 use crate::service::{ServiceError, ServiceName, Trouble, said};
 use crate::signature::PublicKey;
@@ -35,8 +35,8 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Clone, Debug)]
 pub struct Issued {
     pub certificate: Certificate,
-    /// From its issuer to the anchor, as the trusted root has them. Where that has the
-    /// anchor alone, those of the answer lie between.
+    /// From its issuer to the anchor of the trusted root. Between may lie certificates of
+    /// the answer that the trusted root does not have.
     pub chain: Vec<Certificate>,
 }
 
@@ -79,6 +79,12 @@ struct CertificateChain {
     certificates: Vec<String>,
 }
 
+/// The certificates of an answer: the one that was asked for, and those beside it.
+pub(super) struct Certificates {
+    leaf: Certificate,
+    others: Vec<Certificate>,
+}
+
 /// The question to an authority: for a certificate of `key`, whose holder signed
 /// `request` (PEM of PKCS#10).
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +122,13 @@ pub async fn certify(
         let reason = in_one_line(&reason);
         fault(Trouble::Unproven { action, reason })
     })?;
-    let identity = application.token.identity();
-    info!(
-        "Got a certificate for {} (issuer {}) from {host}",
-        identity.name(),
-        identity.issuer()
-    );
+    // Which name it is, an authority of others has decided.
+    let name = match issued.certificate.names() {
+        [Name::Uri(name) | Name::Email(name)] => name,
+        _ => application.token.identity().name(),
+    };
+    let issuer = application.token.identity().issuer();
+    info!("Got a certificate for {name} (issuer {issuer}) from {host}");
     Ok(issued)
 }
 
@@ -162,8 +169,8 @@ async fn ask(
     }
 }
 
-/// The certificates of an answer, the leaf first.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
+/// The certificates of an answer, of which the leaf is the first.
+pub(super) fn read(body: &[u8]) -> Result<Certificates, &'static str> {
     let answer: SigningCertificate =
         serde_json::from_slice(body).map_err(|_| "it is not the JSON of a certificate")?;
     let chain = answer
@@ -176,31 +183,27 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Certificate>, &'static str> {
     }
     // Each text holds one certificate; what else stands in it is passed over.
     let one = |pem: &String| {
-        let certificates = Certificate::from_file(pem.as_bytes())?;
-        certificates
-            .into_iter()
-            .next()
-            .ok_or(CertificateError::Absent)
+        let certificates = Certificate::from_file(pem.as_bytes()).ok()?;
+        certificates.into_iter().next()
     };
-    let certificates = pems.iter().map(one).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| "its certificates cannot be read")?;
-    match certificates.is_empty() {
-        true => Err("it holds no certificate"),
-        false => Ok(certificates),
-    }
+    let mut certificates = pems.iter().map(one);
+    let unreadable = "its certificates cannot be read";
+    let leaf = certificates.next().ok_or("it holds no certificate")?;
+    Ok(Certificates {
+        leaf: leaf.ok_or(unreadable)?,
+        others: certificates.collect::<Option<_>>().ok_or(unreadable)?,
+    })
 }
 
 /// Checks a certificate that was just issued: its key, its identity, its time, its chain
-/// and the promise of a log, in this order (EVD-63, EVD-64). `certificates` has at least
-/// the leaf.
+/// and the promise of a log, in this order (EVD-63, EVD-64).
 fn verified(
-    mut certificates: Vec<Certificate>,
+    certificates: Certificates,
     root: &TrustedRoot,
     application: Application<'_>,
     now: Timestamp,
 ) -> Result<Issued, Worthless> {
-    let others = certificates.split_off(1);
-    let leaf = certificates.pop().ok_or(Worthless::OtherKey)?;
+    let Certificates { leaf, others } = certificates;
     if leaf.public_key() != application.key {
         return Err(Worthless::OtherKey);
     }
@@ -238,24 +241,19 @@ fn chain(
     others: &[Certificate],
     root: &TrustedRoot,
 ) -> Result<Vec<Certificate>, Worthless> {
-    let authority = issuer(leaf, others, root)?;
-    let mut chain = authority.certificates.clone();
-    // The authority's own intermediates, if the trusted root has the anchor alone.
-    if chain.iter().all(|one| one.subject() != leaf.issuer()) {
-        let between = others.iter().filter(|one| !one.is_self_signed());
-        chain.splice(0..0, between.cloned());
-    }
+    let chain = issuers(leaf, others, root)?;
     check_promises(leaf, &chain, root)?;
     Ok(chain)
 }
 
-/// The authority of the trusted root that issued a certificate. Everything is compared at
-/// the moment from which the certificate is valid: it lasts for minutes.
-fn issuer<'a>(
+/// The issuers of a certificate, from its own to the anchor of an authority of the
+/// trusted root. Everything is compared at the moment from which the certificate is
+/// valid: it lasts for minutes.
+fn issuers(
     leaf: &Certificate,
     others: &[Certificate],
-    root: &'a TrustedRoot,
-) -> Result<&'a CertificateAuthority, Worthless> {
+    root: &TrustedRoot,
+) -> Result<Vec<Certificate>, Worthless> {
     let at = leaf.valid_from();
     let mut failure = Worthless::NoAuthority;
     let authorities = root.authorities.iter();
@@ -263,10 +261,10 @@ fn issuer<'a>(
         let Some((anchor, between)) = authority.certificates.split_last() else {
             continue;
         };
-        let between = [between, others].concat();
+        let known = [between, others].concat();
         let anchor = std::slice::from_ref(anchor);
-        match chain::check(leaf, &between, anchor, at, Usage::CodeSigning) {
-            Ok(()) => return Ok(authority),
+        match chain::between(leaf, &known, anchor, at, Usage::CodeSigning) {
+            Ok(between) => return Ok([&between, anchor].concat()),
             Err(error) => failure = Worthless::Chain(error),
         }
     }

@@ -3,9 +3,7 @@
 use super::authority;
 pub use super::token::fuzzing::{identity_token, workload_answer};
 
-/// An authority's answer that is taken has a certificate.
+/// An authority's answer, whatever it is.
 pub fn issued_certificate(data: &[u8]) {
-    if let Ok(certificates) = authority::read(data) {
-        assert!(!certificates.is_empty());
-    }
+    drop(authority::read(data));
 }

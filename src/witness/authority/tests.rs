@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::proof::trust::Validity;
+use crate::proof::trust::root::CertificateAuthority;
 use crate::secret::Secrets;
 use crate::service::Variables;
 
@@ -57,6 +58,8 @@ struct Given {
     issuer: Issuer<'static, KeyPair>,
     key: KeyPair,
     leaf: CertificateParams,
+    /// Beside the leaf in the answer.
+    others: Vec<Certificate>,
 }
 
 impl Given {
@@ -87,6 +90,7 @@ impl Given {
             issuer: Issuer::new(authority, authority_key),
             key: KeyPair::generate().unwrap(),
             leaf,
+            others: Vec::new(),
         }
     }
 
@@ -103,7 +107,13 @@ impl Given {
             request: "",
             token: &token(),
         };
-        verified(vec![leaf], &self.root, application, now())
+        let others = self.others.clone();
+        verified(
+            Certificates { leaf, others },
+            &self.root,
+            application,
+            now(),
+        )
     }
 }
 
@@ -178,6 +188,32 @@ fn a_certificate_is_issued_by_an_authority_of_the_trusted_root() {
     let mut given = Given::new();
     given.leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     assert!(matches!(given.verified(), Err(Worthless::Chain(_))));
+}
+
+/// EVD-63: of the answer as much as leads to the trusted root, in the order of the chain.
+#[test]
+fn what_else_an_authority_answers_is_not_kept() {
+    let mut given = Given::new();
+    let mut between = Vec::new();
+    for number in 0..3 {
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, format!("issuer {number}"));
+        let key = KeyPair::generate().unwrap();
+        let certificate = authority.signed_by(&key, &given.issuer).unwrap();
+        between.push(Certificate::from_der(certificate.der()).unwrap());
+        // The last one has the name of none, and nobody is issued by it.
+        if number < 2 {
+            given.issuer = Issuer::new(authority, key);
+        }
+    }
+    given.others = between.clone();
+    let issued = given.verified().unwrap();
+    let root = given.root.authorities[0].certificates[0].clone();
+    let [far, near, _] = between.try_into().unwrap();
+    assert_eq!(issued.chain, [near, far, root]);
 }
 
 /// EVD-64
