@@ -20,6 +20,8 @@ pub const AUDIENCE: &str = "sigstore";
 /// What GitHub's runners show to get a token.
 pub const RUNNER: &str = "token-of-the-runner";
 const KEY_ID: &str = "acceptance";
+/// Fulcio's settings for a GitHub Enterprise Server.
+const SERVER: &str = "github-server";
 const TRUST_DOMAIN: &str = "acceptance.example";
 
 /// Who a token is about, by the kind of its issuer.
@@ -27,6 +29,8 @@ const TRUST_DOMAIN: &str = "acceptance.example";
 pub enum Identity {
     Email,
     GitHub,
+    /// A workflow of a GitHub Enterprise Server.
+    GitHubServer,
     GitLab,
     Buildkite,
     Kubernetes,
@@ -34,9 +38,10 @@ pub enum Identity {
 }
 
 impl Identity {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Email,
         Self::GitHub,
+        Self::GitHubServer,
         Self::GitLab,
         Self::Buildkite,
         Self::Kubernetes,
@@ -47,6 +52,7 @@ impl Identity {
         match self {
             Self::Email => "email",
             Self::GitHub => "github",
+            Self::GitHubServer => "_services",
             Self::GitLab => "gitlab",
             Self::Buildkite => "buildkite",
             Self::Kubernetes => "kubernetes",
@@ -59,6 +65,7 @@ impl Identity {
         match self {
             Self::Email => "email",
             Self::GitHub => "github-workflow",
+            Self::GitHubServer => "ci-provider",
             Self::GitLab => "gitlab-pipeline",
             Self::Buildkite => "buildkite-job",
             Self::Kubernetes => "kubernetes",
@@ -73,6 +80,9 @@ impl Identity {
             Self::GitHub => {
                 "https://github.com/acme/app/.github/workflows/build.yml@refs/heads/main"
             }
+            Self::GitHubServer => {
+                "https://github.acceptance.example/acme/app/.github/workflows/build.yml@refs/heads/main"
+            }
             Self::GitLab => "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main",
             Self::Buildkite => "https://buildkite.com/acme/app",
             Self::Kubernetes => "https://kubernetes.io/namespaces/build/serviceaccounts/kpack",
@@ -86,7 +96,7 @@ impl Identity {
             Self::Email => json!({
                 "sub": "CgkxMjM0NTY3ODkSBmdpdGh1Yg", "email": self.name(), "email_verified": true,
             }),
-            Self::GitHub => json!({
+            Self::GitHub | Self::GitHubServer => json!({
                 "sub": "repo:acme/app:ref:refs/heads/main",
                 "job_workflow_ref": "acme/app/.github/workflows/build.yml@refs/heads/main",
                 "job_workflow_sha": "5a1b", "sha": "5a1b", "ref": "refs/heads/main",
@@ -169,10 +179,21 @@ impl Issuer {
             if identity == Identity::Spiffe {
                 issuer["spiffe-trust-domain"] = TRUST_DOMAIN.into();
             }
+            if identity == Identity::GitHubServer {
+                issuer["ci-provider"] = SERVER.into();
+            }
             (url, issuer)
         });
         let issuers: serde_json::Map<_, _> = issuers.into_iter().collect();
-        serde_yaml_ng::to_string(&json!({ "oidc-issuers": issuers })).expect("YAML")
+        let server = json!({
+            "default-template-values": { "url": "https://github.acceptance.example" },
+            "extension-templates": {},
+            "subject-alternative-name-template": "{{ .url }}/{{ .job_workflow_ref }}",
+        });
+        let configuration = json!({
+            "oidc-issuers": issuers, "ci-issuer-metadata": { SERVER: server },
+        });
+        serde_yaml_ng::to_string(&configuration).expect("YAML")
     }
 }
 

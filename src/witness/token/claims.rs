@@ -39,7 +39,16 @@ pub struct Identity {
     issuers: Vec<String>,
     subject: String,
     /// By the rules of Fulcio's issuer types; none where no rule is known.
-    names: Vec<Name>,
+    names: Vec<Granted>,
+}
+
+/// A name that the authority may give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Granted {
+    Exactly(Name),
+    /// The path of a URL. Its host is a setting of the authority, of which the token says
+    /// nothing (`default-template-values` of Fulcio's configuration).
+    AtAnyHost(String),
 }
 
 /// A certificate that says that this run is somebody else. Neither name is repeated: they
@@ -102,7 +111,7 @@ impl TokenClaims {
         Some(Identity {
             issuers: issuers.map(str::to_owned).collect(),
             subject: subject.to_owned(),
-            names: self.names(subject),
+            names: self.names(issuer, subject),
         })
     }
 
@@ -110,40 +119,47 @@ impl TokenClaims {
     /// templates of its public configuration). The type is the authority's own
     /// setting; the claims show which it can be. Jobs have claims of their own, which
     /// decide alone; for people and machines several types are possible.
-    fn names(&self, subject: &str) -> Vec<Name> {
+    fn names(&self, issuer: &str, subject: &str) -> Vec<Granted> {
+        let uri = |name: String| Granted::Exactly(Name::Uri(name));
+        let at = |host: &str, path: String| uri(format!("https://{host}/{path}"));
         // Two workflows of one repository share a subject and differ in this.
         if let Some(workflow) = self.text("job_workflow_ref") {
-            return vec![Name::Uri(format!("https://github.com/{workflow}"))];
+            let workflow = workflow.to_owned();
+            return vec![match is_at(issuer, "token.actions.githubusercontent.com") {
+                true => at("github.com", workflow),
+                false => Granted::AtAnyHost(workflow),
+            }];
         }
         if let Some(pipeline) = self.text("ci_config_ref_uri") {
-            return vec![Name::Uri(format!("https://{pipeline}"))];
+            return vec![uri(format!("https://{pipeline}"))];
         }
         if let (Some(organization), Some(pipeline)) =
             (self.text("organization_slug"), self.text("pipeline_slug"))
         {
-            let name = format!("https://buildkite.com/{organization}/{pipeline}");
-            return vec![Name::Uri(name)];
+            let pipeline = format!("{organization}/{pipeline}");
+            return vec![match is_at(issuer, "agent.buildkite.com") {
+                true => at("buildkite.com", pipeline),
+                false => Granted::AtAnyHost(pipeline),
+            }];
         }
         if let Some(cluster) = self.0.get("kubernetes.io") {
             let namespace = cluster.get("namespace").and_then(Value::as_str);
             let account = cluster.pointer("/serviceaccount/name");
             if let (Some(namespace), Some(account)) = (namespace, account.and_then(Value::as_str)) {
-                let name = format!(
-                    "https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{account}"
-                );
-                return vec![Name::Uri(name)];
+                let path = format!("namespaces/{namespace}/serviceaccounts/{account}");
+                return vec![at("kubernetes.io", path)];
             }
         }
         let mut names = Vec::new();
         if subject.starts_with("spiffe://") || subject.starts_with("https://") {
-            names.push(Name::Uri(subject.to_owned()));
+            names.push(uri(subject.to_owned()));
         }
         // Some issuers write it as a text.
         let is_verified = self.0.get("email_verified");
         let is_verified =
             is_verified.is_some_and(|value| value == &Value::Bool(true) || value == "true");
         if let Some(email) = self.text("email").filter(|_| is_verified) {
-            names.push(Name::Email(email.to_owned()));
+            names.push(Granted::Exactly(Name::Email(email.to_owned())));
         }
         names
     }
@@ -160,11 +176,12 @@ impl Identity {
         self.issuers.first().map_or("", String::as_str)
     }
 
-    /// The identity in words: the first name that an authority may make of it, else
-    /// the subject.
+    /// The identity in words: the first name that an authority may make of it, as far
+    /// as it is known, else the subject.
     pub fn name(&self) -> &str {
         match self.names.first() {
-            Some(Name::Uri(name) | Name::Email(name)) => name,
+            Some(Granted::Exactly(Name::Uri(name) | Name::Email(name))) => name,
+            Some(Granted::AtAnyHost(path)) => path,
             _ => &self.subject,
         }
     }
@@ -208,8 +225,29 @@ impl Identity {
             let user = text.as_deref().and_then(|text| text.rsplit_once('!'));
             return *id == USER_NAME && user.is_some_and(|(user, _)| user == self.subject);
         }
-        self.names.is_empty() || self.names.contains(name)
+        self.names.is_empty() || self.names.iter().any(|own| own.is(name))
     }
+}
+
+impl Granted {
+    fn is(&self, name: &Name) -> bool {
+        match (self, name) {
+            (Self::Exactly(own), name) => own == name,
+            (Self::AtAnyHost(path), Name::Uri(uri)) => {
+                let rest = ["https://", "http://"].iter();
+                let mut rest = rest.filter_map(|scheme| uri.strip_prefix(scheme));
+                rest.any(|rest| rest.split_once('/').is_some_and(|(_, own)| own == path))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether an issuer of the public internet is meant, whatever path it has: GitHub gives
+/// enterprises paths of their own.
+fn is_at(issuer: &str, host: &str) -> bool {
+    let rest = issuer.strip_prefix("https://");
+    rest.and_then(|rest| rest.split('/').next()) == Some(host)
 }
 
 /// The token's issuer, as a certificate has it: by the newer extension, if it is there.
@@ -229,6 +267,6 @@ fn text(value: &[u8]) -> Option<&str> {
 }
 
 #[cfg(test)]
-pub(super) fn names_of(identity: &Identity) -> &[Name] {
+pub(super) fn names_of(identity: &Identity) -> &[Granted] {
     &identity.names
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::claims::Granted;
 use super::*;
 use crate::proof::certificate::Name;
 use crate::secret::{Secrets, Voice};
@@ -88,7 +89,7 @@ fn a_token_is_for_sigstore_and_has_not_expired() {
     assert_eq!(read(&long).err(), Some("it is no token"));
 }
 
-fn names(claims: &Value) -> Vec<Name> {
+fn names(claims: &Value) -> Vec<Granted> {
     let token = read(&jwt(claims)).unwrap();
     claims::names_of(token.identity()).to_vec()
 }
@@ -96,10 +97,12 @@ fn names(claims: &Value) -> Vec<Name> {
 /// EVD-61
 #[test]
 fn names_are_those_that_the_authority_makes_of_the_claims() {
-    let uri = |name: &str| vec![Name::Uri(name.to_owned())];
+    let uri = |name: &str| vec![Granted::Exactly(Name::Uri(name.to_owned()))];
+    let path = |path: &str| vec![Granted::AtAnyHost(path.to_owned())];
+    const GITHUB: &str = "https://token.actions.githubusercontent.com";
     for (claims, expected) in [
         (
-            json!({"sub": "repo:acme/app:ref:refs/heads/main",
+            json!({"iss": GITHUB, "sub": "repo:acme/app:ref:refs/heads/main",
                    "job_workflow_ref": "acme/app/.github/workflows/b.yml@refs/heads/main"}),
             uri("https://github.com/acme/app/.github/workflows/b.yml@refs/heads/main"),
         ),
@@ -109,8 +112,23 @@ fn names_are_those_that_the_authority_makes_of_the_claims() {
             uri("https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main"),
         ),
         (
-            json!({"organization_slug": "acme", "pipeline_slug": "app"}),
+            json!({"iss": format!("{GITHUB}/acme"), "job_workflow_ref": "acme/app/b.yml@main"}),
+            uri("https://github.com/acme/app/b.yml@main"),
+        ),
+        // GitHub Enterprise Server.
+        (
+            json!({"iss": "https://github.example/_services/token",
+                   "job_workflow_ref": "acme/app/b.yml@main"}),
+            path("acme/app/b.yml@main"),
+        ),
+        (
+            json!({"iss": "https://agent.buildkite.com",
+                   "organization_slug": "acme", "pipeline_slug": "app"}),
             uri("https://buildkite.com/acme/app"),
+        ),
+        (
+            json!({"organization_slug": "acme", "pipeline_slug": "app"}),
+            path("acme/app"),
         ),
         (
             json!({"kubernetes.io": {"namespace": "build", "serviceaccount": {"name": "kpack"}}}),
@@ -122,7 +140,7 @@ fn names_are_those_that_the_authority_makes_of_the_claims() {
         ),
         (
             json!({"email": "e@example.com", "email_verified": true}),
-            vec![Name::Email("e@example.com".to_owned())],
+            vec![Granted::Exactly(Name::Email("e@example.com".to_owned()))],
         ),
         (
             json!({"email": "e@example.com", "email_verified": false}),
