@@ -7,6 +7,7 @@ use crate::support::elsewhere::{seeded, without_canaries};
 use crate::support::needs::{Need, is_here};
 use crate::support::registry::Answer;
 use crate::support::services::stand_in::StandIn;
+use crate::support::witnesses::agent::Agent;
 use crate::support::witnesses::issuer::{Identity, Issuer};
 use crate::support::witnesses::{Rule, Witnesses};
 
@@ -57,6 +58,31 @@ fn a_runner_that_gives_no_token_ends_the_run_with_its_own_remedy() {
             assert!(witnesses.front(CA).recorded().is_empty(), "{words:?}");
         }
         assert!(elsewhere.recorded().is_empty());
+    }
+}
+
+/// EVD-62: as on GKE without workload identity, where SPIRE runs.
+#[test]
+fn an_agent_is_asked_where_google_knows_no_identity() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let metadata = StandIn::start(|_| Answer::new(404));
+        let agent = Agent::start();
+        let (registry, image) = seeded();
+        let config = |provider| config(&files, "bundle").set("oidc-provider", provider);
+        let run = |provider| {
+            signer(&registry, &image, config(provider))
+                .environment("GCE_METADATA_HOST", metadata.host())
+                .environment("SPIFFE_ENDPOINT_SOCKET", agent.socket().to_str().unwrap())
+                .run()
+        };
+        run("google-workload-identity")
+            .ended_with(119)
+            .says(&["404"]);
+        let signed = run("ambient").succeeded();
+        signed.says(&["`spiffe` is asked instead", Identity::Spiffe.name()]);
+        assert_eq!(metadata.recorded().len(), 2);
     }
 }
 

@@ -8,7 +8,7 @@ use super::{SigstoreToken, spiffe};
 use crate::secret::Secrets;
 use crate::service::Variables;
 
-/// A token that is taken has not expired, and names somebody.
+/// A token that is taken names somebody.
 pub fn identity_token(data: &[u8]) {
     let now = Timestamp::from_second(1_780_000_000).unwrap_or_default();
     let variables = Variables::new(
@@ -17,7 +17,6 @@ pub fn identity_token(data: &[u8]) {
         crate::file::Files::until(Instant::now()),
     );
     if let Ok(token) = SigstoreToken::read(data, &variables, now) {
-        assert!(token.expires() > now);
         assert!(!token.identity().issuer().is_empty());
         assert!(!token.identity().name().is_empty());
         assert!(token.header().is_some());

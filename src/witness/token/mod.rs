@@ -15,6 +15,7 @@ mod spiffe;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use ask::ProviderRequest;
 use claims::{AUDIENCE, TokenClaims};
@@ -22,7 +23,8 @@ pub use claims::{Identity, OtherIdentity};
 
 use crate::config::{IdentityToken, TokenProvider};
 use crate::http::Client;
-use crate::service::{self, ServiceError, ServiceName, Trouble, Variables, is_token};
+use crate::secret::Secret;
+use crate::service::{self, ServiceError, ServiceName, Tried, Trouble, Variables, is_token};
 
 const VARIABLE: &str = "SIGSTORE_ID_TOKEN";
 /// Where Kubernetes mounts a token for cosign: a projected token of a service account
@@ -46,7 +48,11 @@ pub enum ClosedToken {
     /// A token that was here.
     Held(SigstoreToken),
     /// A token that somebody has to be asked for. Whether they give one is not known.
-    Asked(Provider),
+    Asked {
+        provider: Provider,
+        /// Who is asked if the first gives none.
+        otherwise: Option<Provider>,
+    },
 }
 
 /// Somebody who gives a token.
@@ -64,7 +70,6 @@ pub struct Provider {
 pub struct SigstoreToken {
     token: service::Token,
     identity: Identity,
-    expires: Timestamp,
 }
 
 impl ClosedToken {
@@ -87,14 +92,8 @@ impl ClosedToken {
                 let token = token.map_err(|reason| unfit(name, path, reason))?;
                 Ok(Self::Held(token))
             }
-            IdentityToken::Provider(TokenProvider::Ambient) => ambient(variables, now),
-            IdentityToken::Provider(provider) => {
-                let found = find(*provider, variables, now)?;
-                found.map_err(|reason| {
-                    let tried = vec![(provider.name(), reason)];
-                    fault(provider.name(), Trouble::NoCredentials { tried })
-                })
-            }
+            IdentityToken::Provider(provider) => find(*provider, variables, now)?
+                .map_err(|tried| fault(provider.name(), Trouble::NoCredentials { tried })),
         }
     }
 
@@ -106,19 +105,55 @@ impl ClosedToken {
     pub async fn open(self, client: &Client) -> Result<SigstoreToken, ServiceError> {
         match self {
             Self::Held(token) => Ok(token),
-            Self::Asked(Provider {
-                name,
-                request,
-                variables,
-            }) => {
-                let (text, action) = request
-                    .ask(client, &variables)
-                    .await
-                    .map_err(|trouble| fault(name, trouble))?;
-                let token = SigstoreToken::read(text.expose(), &variables, Timestamp::now());
-                token.map_err(|reason| fault(name, Trouble::Answer { action, reason }))
-            }
+            Self::Asked {
+                provider,
+                otherwise: None,
+            } => provider.ask(client).await?.read(),
+            Self::Asked {
+                provider,
+                otherwise: Some(otherwise),
+            } => match provider.ask(client).await {
+                Ok(given) => given.read(),
+                Err(error) => {
+                    warn!("{error}; `{}` is asked instead", otherwise.name);
+                    otherwise.ask(client).await?.read()
+                }
+            },
         }
+    }
+}
+
+/// A provider's answer.
+struct Given {
+    text: Secret,
+    /// The request in words.
+    action: String,
+    provider: &'static str,
+    variables: Variables,
+}
+
+impl Provider {
+    async fn ask(self, client: &Client) -> Result<Given, ServiceError> {
+        let (provider, variables) = (self.name, self.variables);
+        let (text, action) = self
+            .request
+            .ask(client, &variables)
+            .await
+            .map_err(|trouble| fault(provider, trouble))?;
+        Ok(Given {
+            text,
+            action,
+            provider,
+            variables,
+        })
+    }
+}
+
+impl Given {
+    fn read(self) -> Result<SigstoreToken, ServiceError> {
+        let token = SigstoreToken::read(self.text.expose(), &self.variables, Timestamp::now());
+        let action = self.action;
+        token.map_err(|reason| fault(self.provider, Trouble::Answer { action, reason }))
     }
 }
 
@@ -154,7 +189,6 @@ impl SigstoreToken {
         Ok(Self {
             token: service::Token::new(text, None, variables),
             identity,
-            expires,
         })
     }
 
@@ -163,36 +197,45 @@ impl SigstoreToken {
         &self.identity
     }
 
-    pub fn expires(&self) -> Timestamp {
-        self.expires
-    }
-
     /// `Authorization: Bearer …`
     pub(super) fn header(&self) -> Option<crate::http::header::HeaderValue> {
         self.token.header()
     }
 }
 
+/// A source, or what was looked for in vain.
+type Found = Result<ClosedToken, Vec<Tried>>;
+
 /// The first source that is there. One that is there and cannot be used ends the search:
 /// another one would make another identity sign.
-fn ambient(variables: &Variables, now: Timestamp) -> Result<ClosedToken, ServiceError> {
+fn ambient(variables: &Variables, now: Timestamp) -> Result<Found, ServiceError> {
     let mut tried = Vec::new();
     for provider in AMBIENT {
-        if provider == TokenProvider::GoogleWorkloadIdentity && !is_ambient_google(variables) {
+        let is_google = provider == TokenProvider::GoogleWorkloadIdentity;
+        if is_google && !is_ambient_google(variables) {
             tried.push((provider.name(), "this is no machine of Google's".to_owned()));
             continue;
         }
         match find(provider, variables, now)? {
-            Ok(found) => return Ok(found),
-            Err(reason) => tried.push((provider.name(), reason)),
+            // A machine of Google's need not have an identity there, which only the
+            // request shows: cosign goes on then (v3.1.2 `pkg/providers/google`).
+            Ok(ClosedToken::Asked { provider, .. }) if is_google => {
+                let otherwise = spiffe::Socket::find(variables).map(|socket| Provider {
+                    name: TokenProvider::Spiffe.name(),
+                    request: ProviderRequest::Spiffe(socket),
+                    variables: variables.clone(),
+                });
+                return Ok(Ok(ClosedToken::Asked {
+                    provider,
+                    otherwise,
+                }));
+            }
+            Ok(found) => return Ok(Ok(found)),
+            Err(reasons) => tried.extend(reasons),
         }
     }
-    let name = TokenProvider::Ambient.name();
-    Err(fault(name, Trouble::NoCredentials { tried }))
+    Ok(Err(tried))
 }
-
-/// A source, or why it is not there.
-type Found = Result<ClosedToken, String>;
 
 fn find(
     provider: TokenProvider,
@@ -200,19 +243,23 @@ fn find(
     now: Timestamp,
 ) -> Result<Found, ServiceError> {
     let name = provider.name();
-    let asked = |request: Result<Option<ProviderRequest>, Trouble>, lacking: &str| match request {
-        Ok(Some(request)) => Ok(Ok(ClosedToken::Asked(Provider {
-            name,
-            request,
-            variables: variables.clone(),
-        }))),
-        Ok(None) => Ok(Err(lacking.to_owned())),
+    let lacking = |reason: String| Ok(Err(vec![(name, reason)]));
+    let asked = |request: Result<Option<ProviderRequest>, Trouble>, reason: &str| match request {
+        Ok(Some(request)) => Ok(Ok(ClosedToken::Asked {
+            provider: Provider {
+                name,
+                request,
+                variables: variables.clone(),
+            },
+            otherwise: None,
+        })),
+        Ok(None) => lacking(reason.to_owned()),
         Err(trouble) => Err(fault(name, trouble)),
     };
     match provider {
-        TokenProvider::Ambient => ambient(variables, now).map(Ok),
+        TokenProvider::Ambient => ambient(variables, now),
         TokenProvider::Variable => match variables.secret(VARIABLE) {
-            None => Ok(Err(format!("`{VARIABLE}` is not set"))),
+            None => lacking(format!("`{VARIABLE}` is not set")),
             Some(text) => {
                 let token = SigstoreToken::read(text.expose(), variables, now);
                 let token = token.map_err(|reason| unfit(name, Path::new(VARIABLE), reason))?;
@@ -223,7 +270,7 @@ fn find(
             let path = PathBuf::from(FILE);
             let bytes = variables.read_if_there(&path);
             let Some(bytes) = bytes.map_err(|error| fault(name, error))? else {
-                return Ok(Err(format!("there is no `{FILE}`")));
+                return lacking(format!("there is no `{FILE}`"));
             };
             let token = SigstoreToken::read(bytes.expose(), variables, now);
             let token = token.map_err(|reason| unfit(name, &path, reason))?;

@@ -240,7 +240,7 @@ fn ambient_is_the_first_source_in_cosigns_order() {
     ];
     let find = |set: &[(&str, &str)]| provider(TokenProvider::Ambient, set).1.unwrap();
     let asked = |closed: &ClosedToken| match closed {
-        ClosedToken::Asked(provider) => provider.name,
+        ClosedToken::Asked { provider, .. } => provider.name,
         ClosedToken::Held(_) => "held",
     };
     let all = [&github[..], &variable, &buildkite].concat();
