@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Body as _;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Response};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client};
+use tracing::debug;
 
 use super::claims::AUDIENCE;
 use crate::secret::Secret;
-use crate::service::{Trouble, Unreadable, Variables, quoted};
+use crate::service::{Said, Trouble, Unreadable, Variables, quoted};
 use crate::witness::causes::in_one_line;
 
 const VARIABLE: &str = "SPIFFE_ENDPOINT_SOCKET";
@@ -40,8 +42,7 @@ const DELIMITED: u64 = 2;
 #[derive(Debug)]
 pub(super) struct Socket(PathBuf);
 
-/// An agent that gives no token. Failures of HTTP/2 count as an agent that is not ready:
-/// it may be starting.
+/// An agent that gives no token.
 enum Fault {
     Transport(reqwest::Error),
     /// A status of gRPC, with the agent's words.
@@ -79,16 +80,7 @@ impl Socket {
                 action,
                 reason: "it holds no token",
             }),
-            Err(Fault::Transport(error)) => match refusal(&error) {
-                Some(kind) => Err(Trouble::File(Unreadable {
-                    path: self.0,
-                    source: kind.into(),
-                })),
-                None => {
-                    let answer = quoted(&in_one_line(&error), variables.secrets());
-                    Err(Trouble::NotReady { action, answer })
-                }
-            },
+            Err(Fault::Transport(error)) => Err(failed(&error, self.0, action)),
             Err(Fault::Refused(status, words)) => {
                 let answer = quoted(&words, variables.secrets());
                 // `PERMISSION_DENIED`: no identity is registered for this process.
@@ -101,17 +93,27 @@ impl Socket {
     }
 }
 
-/// Why the socket takes no connection, or the agent no time to answer.
-fn refusal(error: &reqwest::Error) -> Option<io::ErrorKind> {
-    if error.is_timeout() {
-        return Some(io::ErrorKind::TimedOut);
-    }
+/// A call that came to no end. The words about it are the client's, not the agent's.
+fn failed(error: &reqwest::Error, path: PathBuf, action: String) -> Trouble {
+    debug!("{action}: {}", in_one_line(error));
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    let mut errors = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
-    errors
-        .next()
-        .filter(|_| error.is_connect())
-        .map(io::Error::kind)
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let kind = kinds.next().map(io::Error::kind);
+    match kind.filter(|_| error.is_connect()) {
+        Some(kind @ (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)) => {
+            let source = kind.into();
+            Trouble::File(Unreadable { path, source })
+        }
+        None if !error.is_timeout() => Trouble::Answer {
+            action,
+            reason: "it is no gRPC",
+        },
+        // Nobody listens at the socket, or nobody answers: the agent may be starting.
+        _ => Trouble::NotReady {
+            action,
+            answer: Said::default(),
+        },
+    }
 }
 
 /// One call over a connection of its own: headers, one message, the answer's message,
@@ -151,17 +153,32 @@ fn question() -> Bytes {
 
 /// The outcome in headers or trailers; none stated is none refused.
 fn refuse(headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name| {
-        let value = headers.get(name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    match text("grpc-status") {
-        Some(status) if status != "0" => Err(Fault::Refused(
-            status,
-            text("grpc-message").unwrap_or_default(),
+    let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+    match value("grpc-status") {
+        Some(status) if status != b"0" => Err(Fault::Refused(
+            String::from_utf8_lossy(status).into_owned(),
+            decoded(value("grpc-message").unwrap_or_default()),
         )),
         _ => Ok(()),
     }
+}
+
+/// Words as gRPC has them in headers: what is not printable ASCII is percent-encoded
+/// (`PROTOCOL-HTTP2.md`, "Status-Message"). What is encoded wrongly stays as it is.
+fn decoded(words: &[u8]) -> String {
+    let (mut decoded, mut rest) = (Vec::with_capacity(words.len()), words);
+    while let Some((&byte, after)) = rest.split_first() {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let encoded = after.split_first_chunk().filter(|_| byte == b'%');
+        let encoded = encoded.and_then(|(&[high, low], after)| {
+            let byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+            Some((byte, after))
+        });
+        let (byte, after) = encoded.unwrap_or((byte, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// The message, if the trailers behind it say that the call succeeded.
@@ -228,11 +245,75 @@ fn varint(message: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
     use super::*;
+    use crate::secret::Secrets;
+    use crate::support::runtime;
 
     #[test]
     fn the_question_is_framed_as_grpc_frames_it() {
         assert_eq!(&question()[..], b"\x00\x00\x00\x00\x0a\x0a\x08sigstore");
+    }
+
+    #[test]
+    fn words_are_shown_as_the_agent_wrote_them() {
+        for (shown, words) in [
+            ("no identity issued", "no identity issued"),
+            ("100%25 d%C3%A9sol%c3%a9", "100% désolé"),
+            ("50% off %zz %4", "50% off %zz %4"),
+            ("%ff", "\u{fffd}"),
+            ("", ""),
+        ] {
+            assert_eq!(decoded(shown.as_bytes()), words);
+        }
+    }
+
+    /// What is said of an agent that reads something and answers with these bytes.
+    fn said_of(answer: &'static [u8]) -> Trouble {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.sock");
+        runtime().block_on(async {
+            let listener = UnixListener::bind(&path).unwrap();
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.read_u8().await.unwrap();
+                stream.write_all(answer).await.unwrap();
+            });
+            let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+            let outcome = Socket(path.clone()).ask(&variables).await;
+            outcome.map(|_| ()).unwrap_err()
+        })
+    }
+
+    /// EVD-29: what the client says of a connection is not the agent's word.
+    #[test]
+    fn an_agent_that_speaks_no_grpc_is_said_not_to() {
+        for answer in [
+            &b""[..],
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+        ] {
+            let said = said_of(answer).to_string();
+            assert!(said.ends_with("cannot be used: it is no gRPC"), "{said}");
+        }
+    }
+
+    /// EVD-29: an agent that is down may be up again later, unlike one that is not there.
+    #[test]
+    fn an_agent_that_is_down_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api.sock");
+        let ask = || {
+            let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+            let outcome = runtime().block_on(Socket(path.clone()).ask(&variables));
+            outcome.map(|_| ()).unwrap_err()
+        };
+        assert!(matches!(ask(), Trouble::File(_)), "{}", ask());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(matches!(ask(), Trouble::NotReady { .. }), "{}", ask());
     }
 
     #[test]
