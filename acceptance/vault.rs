@@ -561,6 +561,28 @@ fn a_proxy_of_vault_s_own_comes_before_the_machine_s() {
     assert!(proxy.asked().iter().all(|host| host == "vault.test:443"));
 }
 
+/// KEY-66, SIG-64
+#[test]
+fn a_proxy_that_is_none_has_the_code_of_whose_it_is() {
+    let (registry, image) = seeded();
+    let run = |name, value| {
+        let signer = signer(&registry, &image, "https://vault.test", key("k"));
+        signer.environment(name, value).run().says(&[name])
+    };
+    for value in ["ftp://user:canary@127.0.0.1:1", "canary://127.0.0.1:1"] {
+        for name in ["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"] {
+            let run = run(name, value).ended_with(115);
+            run.says(&[&format!("hint: write `{name}` as `http://<host>:<port>`")])
+                .does_not_say(&["canary"]);
+        }
+        // Vault's own is read before anything is sent.
+        assert!(registry.exchanges().is_empty());
+    }
+    let run = run("HTTPS_PROXY", "ftp://user:canary@127.0.0.1:1").ended_with(3);
+    run.says(&["hint: set `HTTPS_PROXY` to `http://<host>:<port>`"])
+        .does_not_say(&["canary"]);
+}
+
 /// A file in the home of the signer's user.
 fn home_file(signer: &Signer, name: &str, text: &str) -> PathBuf {
     let path = signer.folder().join(name);

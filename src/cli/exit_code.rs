@@ -246,6 +246,7 @@ fn of_fault(kind: FaultKind) -> u8 {
         FaultKind::Unreachable => UNREACHABLE,
         FaultKind::Denied => ACCESS_DENIED,
         FaultKind::Key => KEY,
+        FaultKind::Setting => INVALID_INPUT,
         FaultKind::Signing => SIGNING,
         FaultKind::Witness => WITNESS,
     }

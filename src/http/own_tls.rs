@@ -114,10 +114,14 @@ impl OwnTls {
 
     /// By this proxy, and not by the machine's. Its password is hidden from now
     /// on.
-    pub fn by(mut self, proxy: ProxyVariable, secrets: &Secrets) -> Self {
+    ///
+    /// # Errors
+    /// On what names no proxy, with the reason.
+    pub fn by(mut self, proxy: ProxyVariable, secrets: &Secrets) -> Result<Self, &'static str> {
         proxy.remember(secrets);
+        proxy.url()?;
         self.proxy = Some(proxy);
-        self
+        Ok(self)
     }
 
     /// TLS 1.2 and 1.3 as set up here. HTTP/1.1 alone: HTTP/2 loses the alert

@@ -212,6 +212,8 @@ pub enum FaultKind {
     Denied,
     /// The key, or a setting by which it is asked for, is not there or not fit.
     Key,
+    /// A setting of the machine for whatever it asks is none: its proxy (SIG-64).
+    Setting,
     /// The service was asked, and gave nothing that can be used.
     Signing,
     /// A witness does not vouch for us, or its evidence does not hold (EVD-29).
@@ -260,6 +262,7 @@ impl ServiceError {
         );
         match (self.service.is_witness(), self.kind_of_trouble()) {
             (true, FaultKind::Key) if is_here => FaultKind::Key,
+            (true, FaultKind::Setting) => FaultKind::Setting,
             (true, _) => FaultKind::Witness,
             (false, kind) => kind,
         }
@@ -283,7 +286,7 @@ impl ServiceError {
             | Trouble::Expired { .. }
             | Trouble::Clock { .. } => FaultKind::Denied,
             Trouble::Http(error) if error.wants_certificate() => FaultKind::Denied,
-            Trouble::Http(HttpError::ProxySetting { .. }) => FaultKind::Key,
+            Trouble::Http(HttpError::ProxySetting { .. }) => FaultKind::Setting,
             Trouble::Http(_) | Trouble::NotReady { .. } | Trouble::Astray { .. } => {
                 FaultKind::Unreachable
             }
@@ -372,5 +375,23 @@ mod tests {
             answer: answer(),
         };
         assert_eq!(kind(ServiceName::GoogleKms, denied), FaultKind::Denied);
+    }
+
+    /// SIG-64
+    #[test]
+    fn a_proxy_that_is_none_is_a_setting_of_the_machine_for_whomever_it_is() {
+        let url = url::Url::parse("https://k.example/").unwrap();
+        for service in [
+            ServiceName::GoogleKms,
+            ServiceName::Log("a".to_owned()),
+            ServiceName::TokenProvider("a"),
+        ] {
+            let error = HttpError::ProxySetting {
+                url: (&url).into(),
+                variable: "HTTPS_PROXY",
+                reason: "it is no URL of a proxy",
+            };
+            assert_eq!(kind(service, error.into()), FaultKind::Setting);
+        }
     }
 }

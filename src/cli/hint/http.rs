@@ -69,6 +69,11 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
     }
 }
 
+/// A service's own setting that names no proxy.
+pub(super) fn of_proxy(setting: &str) -> String {
+    format!("write `{setting}` as `http://<host>:<port>`")
+}
+
 /// A registry that leads to a forbidden address (`spec/decisions/0014`). Two of the
 /// reasons are settings of the registry that its operator can mend.
 pub(super) fn of_astray(reason: Astray) -> Hint {

@@ -14,6 +14,7 @@ pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hin
             "run as a pod with a service account, or name a kubeconfig with `KUBECONFIG`; in a pod \
              the Secret may also be mounted, and `key` be the path of the file",
         ),
+        Trouble::Setting { name, .. } if name == "proxy-url" => Some(http::of_proxy(name).into()),
         // The reason is our own text, in `keys::stored::kube_config` (KEY-71).
         Trouble::Setting { reason, .. } if reason.contains("`exec`") => say(
             "no program is run to log in: write a kubeconfig with a token, as `kubectl create \

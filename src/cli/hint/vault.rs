@@ -42,6 +42,11 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
             "it is a standby: set its `api_addr` to an `https://` address, or name the active one \
              with `VAULT_ADDR`",
         ),
+        Trouble::Setting { name, .. }
+            if name == "VAULT_PROXY_ADDR" || name == "VAULT_HTTP_PROXY" =>
+        {
+            Some(http::of_proxy(name).into())
+        }
         Trouble::NotReady { .. }
         | Trouble::Clock { .. }
         | Trouble::Setting { .. }

@@ -372,7 +372,8 @@ impl NamedEntry<'_, ClusterEntry> {
         if let Some(proxy) = proxy.as_ref().filter(|proxy| !proxy.is_empty()) {
             let value = Secret::new(proxy.as_bytes().to_vec());
             let name = "proxy-url";
-            own = own.by(ProxyVariable { name, value }, variables.secrets());
+            let by_proxy = own.by(ProxyVariable { name, value }, variables.secrets());
+            own = by_proxy.map_err(|reason| Trouble::setting(name, reason))?;
         }
         Ok(own)
     }

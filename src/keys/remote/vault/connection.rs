@@ -31,6 +31,8 @@ const ENTRY_LIMIT: u64 = 2 * 1024;
 /// The most files of a folder with certificates that are read.
 const MOST_FILES: usize = 1000;
 const TOO_MANY_FILES: &str = "there are more than 1000 files in it";
+/// The first of them that is set counts, before the machine's.
+const PROXIES: [&str; 2] = ["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"];
 
 /// The way to Vault, for all of its keys.
 pub(super) struct Connection {
@@ -303,21 +305,17 @@ fn own_tls(variables: &Variables) -> Result<Option<OwnTls>, Trouble> {
     let mut own = None;
     trust(variables, &mut own)?;
     show(variables, &mut own)?;
-    let mut change = |change: &mut dyn FnMut(OwnTls) -> OwnTls| {
-        own = Some(change(own.take().unwrap_or_default()));
-    };
     if variables.is_on("VAULT_SKIP_VERIFY") {
-        change(&mut OwnTls::trusting_anybody);
+        own = Some(own.unwrap_or_default().trusting_anybody());
     }
-    for name in ["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"] {
-        if let Some(value) = variables.secret(name) {
-            let mut proxy = Some(ProxyVariable { name, value });
-            change(&mut |own| match proxy.take() {
-                Some(proxy) => own.by(proxy, variables.secrets()),
-                None => own,
-            });
-            break;
-        }
+    let proxy = PROXIES.into_iter().find_map(|name| {
+        let value = variables.secret(name)?;
+        Some(ProxyVariable { name, value })
+    });
+    if let Some(proxy) = proxy {
+        let name = proxy.name;
+        let own_proxy = own.unwrap_or_default().by(proxy, variables.secrets());
+        own = Some(own_proxy.map_err(|reason| Trouble::setting(name, reason))?);
     }
     let Some(name) = variables.text("VAULT_TLS_SERVER_NAME") else {
         return Ok(own);
