@@ -21,6 +21,10 @@ mod stored;
 mod vault;
 mod witness;
 
+use std::io;
+
+use nix::errno::Errno;
+
 pub(super) use remedy::Hint;
 use remedy::{RUN_AGAIN, say};
 
@@ -49,11 +53,21 @@ pub(super) fn of(failure: &Failure) -> Hint {
         Failure::KeyPair(error) => keys::of_key_pair(error),
         Failure::Generate(error) => phase::of_generation(error),
         Failure::Phase(error) => phase::of_phase(error),
-        Failure::Start(_) => {
-            say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
-        }
+        Failure::Start(error) => of_start(error),
         Failure::Flag(error) => of_flag(error),
         Failure::Panic(_) => None,
+    }
+}
+
+/// A runtime that does not start: of the system's limits it meets two.
+fn of_start(error: &io::Error) -> Hint {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    match number {
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            say("raise the limit on open files (`ulimit -n`): a run needs ten at least")
+        }
+        Some(Errno::EAGAIN) => say(OF_THREADS),
+        _ => None,
     }
 }
 
@@ -106,6 +120,9 @@ fn of_inputs(error: &InputsError) -> Hint {
 pub(super) fn of_port(asked: &Registry) -> String {
     format!("write `{asked}`: host and port must be the same")
 }
+
+/// A system that grants no more threads.
+pub(super) const OF_THREADS: &str = "raise the limit on processes (`ulimit -u`, or `pids.max` of the container): each thread counts";
 
 /// A new key that is not protected.
 pub(super) const OF_EMPTY_PASSWORD: &str = keys::OF_EMPTY_PASSWORD;

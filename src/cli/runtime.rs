@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
+use super::hint;
+
 /// Five of the runtime, one for a connection, one for a file that is read
 /// meanwhile.
 const DESCRIPTORS: usize = 7;
@@ -38,8 +40,7 @@ pub(super) fn start() -> io::Result<Runtime> {
         builder
     } else {
         warn!(
-            hint = "raise the limit on processes (`ulimit -u`, or `pids.max` of the container): \
-                    each thread counts",
+            hint = hint::OF_THREADS,
             "the system grants no more threads: going on with one"
         );
         Builder::new_current_thread()

@@ -1,6 +1,12 @@
 //! The keepers of key files, as messages and remedies name them. The host is
 //! empty as long as it is not known.
 
+/// The reasons to refuse a user of a kubeconfig who logs in by a program of his own.
+pub const BY_PROGRAM: [&str; 2] = [
+    "its user logs in by a program (`exec`)",
+    "its user logs in by an `auth-provider`",
+];
+
 /// A Secret of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesSecret {

@@ -26,7 +26,7 @@ pub(super) fn of_certificate(error: &OwnCertificateError) -> Hint {
     }
 }
 
-fn of_chain(error: &ChainError) -> Hint {
+pub(super) fn of_chain(error: &ChainError) -> Hint {
     match error {
         ChainError::Expired { .. } => say(
             "renew the certificate; verifiers accept its signatures after its end only if a \
@@ -42,11 +42,15 @@ fn of_chain(error: &ChainError) -> Hint {
             "`certificate-chain` holds the certificate's own issuer first, then that one's, and \
              the root last",
         ),
-        ChainError::RootUnfit
-        | ChainError::IssuerUnfit(_)
-        | ChainError::Authority
-        | ChainError::Version(_)
-        | ChainError::IssuerVersion => say(
+        ChainError::Authority => say(
+            "verifiers would refuse it, too: let it be issued as that of no authority \
+             (`basicConstraints` is `CA:FALSE`), or name the certificate of the key itself",
+        ),
+        ChainError::Version(_) | ChainError::IssuerVersion => say(
+            "verifiers would refuse it, too: let it be issued again, in version 3, which `openssl \
+             x509 -req` writes with `-extfile`",
+        ),
+        ChainError::RootUnfit | ChainError::IssuerUnfit(_) => say(
             "verifiers would refuse it, too: its issuers have to be authorities that may issue \
              certificates for signing code",
         ),

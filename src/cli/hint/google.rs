@@ -1,6 +1,7 @@
 //! Remedies for Google Cloud: its identities (KEY-94), which keys and registries share,
 //! and its keys (KEY-90 to 93).
 
+use super::http::of_http;
 use super::{Hint, say};
 use crate::service::Trouble;
 
@@ -23,6 +24,7 @@ pub(super) fn of_identity(trouble: &Trouble) -> Hint {
             "the credentials may have been revoked, or may not act as the service account, which \
              takes `roles/iam.workloadIdentityUser` or `roles/iam.serviceAccountTokenCreator`",
         ),
+        Trouble::Http(error) => of_http(error),
         _ => None,
     }
 }
@@ -48,6 +50,7 @@ pub(super) fn of_keys(trouble: &Trouble) -> Hint {
             "Google signs no longer message with an Ed25519 key: use an EC or RSA key, or \
              `export-sbom = \"none\"`",
         ),
+        Trouble::Http(error) => of_http(error),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
-//! Remedies for requests without a usable answer, in words for registries. Services
-//! of keys and witnesses come here for the errors that have no words of their own.
+//! Remedies for requests without a usable answer, whoever was asked. Registries,
+//! services of keys and witnesses have words of their own for some of these errors.
 
 use rustls::AlertDescription;
 
@@ -14,7 +14,7 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
             // has a fault: another name, or a time that is over.
             Some(roots) => Some(of_roots(roots).into()),
             None => say(
-                "the registry must show another certificate, or be asked by a name that its \
+                "the host must show another certificate, or be asked by a name that its \
                  certificate has; a newer certificate of its authority is named with \
                  `SSL_CERT_FILE`",
             ),
@@ -24,18 +24,16 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
         }
         HttpError::Proxy { .. } => say("check `HTTPS_PROXY` and `NO_PROXY`; running again is safe"),
         HttpError::ProxySetting { variable, .. } => Some(
-            format!(
-                "set `{variable}` to `http://<host>:<port>`, or list the registry in `NO_PROXY`"
-            )
-            .into(),
+            format!("set `{variable}` to `http://<host>:<port>`, or list the host in `NO_PROXY`")
+                .into(),
         ),
         HttpError::Alert { .. } if error.wants_certificate() => say(
-            "the registry wants a client certificate, and the signer shows none: let it in without \
-             one, or by another address",
+            "the host wants a client certificate, and the signer shows none: let it in without one, \
+             or by another address",
         ),
         HttpError::Alert { alert, .. } => say(of_alert(*alert)),
         HttpError::Incompatible { .. } => say(
-            "the signer speaks TLS 1.2 with ECDHE, and TLS 1.3: set up the registry for one of them",
+            "the signer speaks TLS 1.2 with ECDHE, and TLS 1.3: set up the host for one of them",
         ),
         HttpError::OutOfTime { .. } => {
             Some(format!("`-timeout` sets the time; {RUN_AGAIN}").into())
@@ -43,11 +41,10 @@ pub(super) fn of_http(error: &HttpError) -> Hint {
         HttpError::Descriptors { .. } => {
             say("raise the limit on open files (`ulimit -n`); running again is safe")
         }
-        // By itself the signer does not fall back to plain HTTP there
-        // (`spec/decisions/0004`).
-        HttpError::Tls { .. } => {
-            say("if the registry speaks plain HTTP, list it with `-insecure-registry`")
-        }
+        HttpError::Tls { .. } => say(
+            "what answers there speaks no TLS: check the URL or the endpoint that is set, and the \
+             proxies",
+        ),
         HttpError::Connect { .. }
         | HttpError::Dns { .. }
         | HttpError::Silence { .. }
@@ -79,10 +76,13 @@ pub(super) fn of_proxy(setting: &str) -> String {
 pub(super) fn of_astray(reason: Astray) -> Hint {
     match reason {
         Astray::Downgrade => say(
-            "the registry takes itself for one that is reached in plain HTTP: correct its external \
-             URL, or let the proxy in front of it send `X-Forwarded-Proto: https`",
+            "the host takes itself for one that is reached in plain HTTP: correct its external URL, \
+             or let the proxy in front of it send `X-Forwarded-Proto: https`",
         ),
-        Astray::PlainElsewhere => say("the registry has to name its token service with `https://`"),
+        Astray::PlainElsewhere => say(
+            "the address that it leads to has to begin with `https://`: nobody else's is asked in \
+             plain HTTP",
+        ),
         Astray::Nowhere
         | Astray::NoUrl
         | Astray::TooOften
@@ -103,7 +103,7 @@ pub(super) fn of_roots(roots: &Roots) -> String {
         );
     }
     format!(
-        "add the registry's root certificate with `SSL_CERT_FILE` or `SSL_CERT_DIR`; there are \
+        "add the root certificate of its authority with `SSL_CERT_FILE` or `SSL_CERT_DIR`; there are \
          {roots}"
     )
 }
@@ -111,15 +111,15 @@ pub(super) fn of_roots(roots: &Roots) -> String {
 fn of_alert(alert: AlertDescription) -> &'static str {
     match alert {
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
-            "the registry shares no cipher with the signer (TLS 1.3, or TLS 1.2 with ECDHE and \
+            "the host shares no cipher with the signer (TLS 1.3, or TLS 1.2 with ECDHE and \
              AES-GCM or ChaCha20), or wants a client certificate, which the signer does not show"
         }
         AlertDescription::ProtocolVersion => {
-            "the signer speaks TLS 1.2 and 1.3: set up the registry for one"
+            "the signer speaks TLS 1.2 and 1.3: set up the host for one"
         }
         AlertDescription::UnrecognisedName => {
             "who answers at this address does not serve that name: check the name, and its address"
         }
-        _ => "the log of the registry, or of the server before it, may say why",
+        _ => "the log of the host, or of the server before it, may say why",
     }
 }

@@ -68,9 +68,10 @@ pub(super) fn of_key(error: &KeyError) -> Hint {
         | KeyError::CiphertextLength(_) => {
             say("the file seems to be cut off or changed: copy it again")
         }
-        KeyError::EscapedLineBreaks => {
-            say("turn each `\\n` of the file into a line break, as `printf '%b'` does")
-        }
+        KeyError::EscapedLineBreaks => say(
+            "turn each `\\n` of the file into a line break, as `printf '%b' \"$(cat FILE)\" > NEW` \
+                 does",
+        ),
         KeyError::LostLineBreaks => say(
             "write the key with the line breaks that its file has: each line of a PEM block is one \
              of its own",
@@ -125,8 +126,8 @@ fn of_pem_type(label: &str) -> &'static str {
             "turn it into a cosign key with `cosign import-key-pair --key FILE`"
         }
         "ENCRYPTED PRIVATE KEY" => {
-            "decrypt it with `openssl pkey`, then turn it into a cosign key with \
-             `cosign import-key-pair --key FILE`"
+            "decrypt it with `openssl pkey -in FILE -out PLAIN`, then turn that into a cosign key with \
+             `cosign import-key-pair --key PLAIN`"
         }
         "PUBLIC KEY" | "RSA PUBLIC KEY" => {
             "this is a public key; signing needs the private one (`cosign.key`, not `cosign.pub`)"

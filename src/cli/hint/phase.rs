@@ -44,7 +44,8 @@ pub(super) fn of_phase(error: &PhaseError) -> Hint {
              `export-sbom`",
         ),
         PhaseError::Unlogged { .. } => say(
-            "another key, or `format = \"bundle\"` or `\"both\"`, or a signing config without logs",
+            "sign with another key, write `format = \"bundle\"` or `\"both\"`, or name a signing config \
+             without logs",
         ),
         PhaseError::Witness { source, .. } | PhaseError::Certificate { source, .. } => {
             of_service(source)

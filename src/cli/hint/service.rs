@@ -18,14 +18,22 @@ pub(super) fn of_service(error: &ServiceError) -> Hint {
         ServiceName::Vault(key) => vault::of_vault(key, &error.trouble),
         ServiceName::Azure => azure::of_identity(&error.trouble),
         ServiceName::KeyVault(_) => azure::of_keys(&error.trouble),
-        // One more source without a credential: the registry says what is lacking.
-        ServiceName::ContainerRegistry(_) => None,
+        ServiceName::ContainerRegistry(_) => of_container_registry(&error.trouble),
         ServiceName::Google => google::of_identity(&error.trouble),
         ServiceName::GoogleKms => google::of_keys(&error.trouble),
         ServiceName::CertificateAuthority(_)
         | ServiceName::TimestampAuthority(_)
         | ServiceName::Log(_) => witness::of_witness(&error.trouble),
         ServiceName::TokenProvider(_) => witness::of_provider(&error.trouble),
+    }
+}
+
+/// A refusal is one more source without a credential: the registry itself says what is
+/// lacking.
+fn of_container_registry(trouble: &Trouble) -> Hint {
+    match trouble {
+        Trouble::Http(error) => of_http(error),
+        _ => None,
     }
 }
 
@@ -93,8 +101,12 @@ fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
         (AwsApi::Sts, Trouble::Denied { .. }) => {
             say("the role's trust policy has to let this identity take the role on")
         }
-        (AwsApi::Ecr | AwsApi::EcrPublic, Trouble::Denied { .. }) => {
+        (AwsApi::Ecr, Trouble::Denied { .. }) => {
             say("the identity needs `ecr:GetAuthorizationToken`")
+        }
+        (AwsApi::EcrPublic, Trouble::Denied { .. }) => {
+            say("the identity needs `ecr-public:GetAuthorizationToken` and \
+             `sts:GetServiceBearerToken`")
         }
         (AwsApi::Sts, Trouble::Expired { .. }) => {
             say("the token of the web identity, or the keys that take the role on, are too old")
@@ -117,9 +129,10 @@ fn of_aws(api: AwsApi, trouble: &Trouble) -> Hint {
         (_, Trouble::TooLong { .. }) => {
             say("sign attestations with an ECDSA or RSA key, which signs their digest")
         }
-        (_, Trouble::Setting { name, .. }) if name == "host" => {
-            say("what stands before the third slash is the host of another service than AWS's")
-        }
+        (_, Trouble::Setting { name, .. }) if name == "host" => say(
+            "write nothing between the second and the third slash for AWS itself, as in \
+                 `awskms:///alias/NAME`; a host there is that of another service",
+        ),
         (_, trouble) => of_aws_credentials(trouble),
     }
 }

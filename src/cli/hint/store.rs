@@ -4,6 +4,7 @@
 use super::http::{of_astray, of_http};
 use super::service::of_service;
 use super::{Hint, say};
+use crate::http::{Astray, HttpError};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
 use crate::store::registry::{Limit, Shown, StoreError};
 
@@ -13,7 +14,16 @@ pub(super) const QUOTA: &str = "the storage quota is used up: have it raised, or
 
 pub(super) fn of_store(error: &StoreError) -> Hint {
     match error {
+        // By itself the signer does not fall back to plain HTTP there
+        // (`spec/decisions/0004`).
+        StoreError::Http(HttpError::Tls { .. }) => {
+            say("if the registry speaks plain HTTP, list it with `-insecure-registry`")
+        }
         StoreError::Http(error) => of_http(error),
+        StoreError::Realm {
+            reason: Astray::PlainElsewhere,
+            ..
+        } => say("the registry has to name its token service with `https://`"),
         StoreError::Location { reason, .. } | StoreError::Realm { reason, .. } => {
             of_astray(*reason)
         }
@@ -85,15 +95,19 @@ pub(super) fn of_credentials(error: &CredentialsError) -> Hint {
         CredentialsError::HelperFailed { .. }
         | CredentialsError::HelperAnswer(_)
         | CredentialsError::HelperTimeout(_) => say(
-            "run the helper by hand with `get` and the registry on its standard input; its output \
-             is not shown here because it may hold a secret",
+            "run the helper by hand, as in `echo registry.example | docker-credential-NAME get`; its \
+             output is not shown here because it may hold a secret",
         ),
         CredentialsError::Cloud { source, .. } => of_service(source),
+        CredentialsError::NotBasic { .. } => {
+            say("write what `printf %s '<user>:<password>' | base64 -w0` prints")
+        }
+        CredentialsError::HelperStart { .. } => say(
+            "the helper has to be a program for this machine, executable, and its interpreter there",
+        ),
         CredentialsError::TooLong(_)
         | CredentialsError::Json { .. }
-        | CredentialsError::NotBasic { .. }
-        | CredentialsError::NotAToken { .. }
-        | CredentialsError::HelperStart { .. } => None,
+        | CredentialsError::NotAToken { .. } => None,
     }
 }
 

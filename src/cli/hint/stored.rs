@@ -3,7 +3,7 @@
 
 use super::{Hint, http, say};
 use crate::http::HttpError;
-use crate::service::{GitLabProject, KubernetesSecret, Trouble};
+use crate::service::{BY_PROGRAM, GitLabProject, KubernetesSecret, Trouble};
 
 pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hint {
     let KubernetesSecret {
@@ -15,8 +15,8 @@ pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hin
              the Secret may also be mounted, and `key` be the path of the file",
         ),
         Trouble::Setting { name, .. } if name == "proxy-url" => Some(http::of_proxy(name).into()),
-        // The reason is our own text, in `keys::stored::kube_config` (KEY-71).
-        Trouble::Setting { reason, .. } if reason.contains("`exec`") => say(
+        // KEY-71
+        Trouble::Setting { reason, .. } if BY_PROGRAM.contains(reason) => say(
             "no program is run to log in: write a kubeconfig with a token, as `kubectl create \
              token ACCOUNT` prints it",
         ),
@@ -25,12 +25,13 @@ pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hin
              are needed, as `kubectl config view --minify --flatten --raw` prints them",
         ),
         Trouble::Expired { .. } => {
-            say("the token or the client certificate is not accepted: it may have expired")
+            say("the token or the client certificate may have expired: name a new one")
         }
         Trouble::Denied { .. } => Some(
             format!(
                 "allow it: `kubectl -n {namespace} create role {secret}-reader --verb=get \
-                 --resource=secrets --resource-name={secret}`, and a role binding"
+                 --resource=secrets --resource-name={secret}` and `kubectl -n {namespace} create \
+                 rolebinding {secret}-reader --role={secret}-reader --serviceaccount=NAMESPACE:ACCOUNT`"
             )
             .into(),
         ),

@@ -1,16 +1,24 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
+
+use nix::errno::Errno;
+use rustls::AlertDescription;
 
 use super::*;
 use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
 use crate::file::Files;
 use crate::http::roots::Roots;
+use crate::http::{HttpError, RedactedUrl};
 use crate::keys::{KeyError, PasswordOrigin};
 use crate::phase::DestinationError;
+use crate::proof::chain::{ChainError, Usage};
 use crate::sbom::{Exceeded, SbomError};
+use crate::service::{AwsApi, GitLabProject, KubernetesSecret, ServiceName, VaultKey};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
 use crate::store::registry::{Limit, StoreError};
 
@@ -55,7 +63,7 @@ fn every_flag_and_variable_of_a_remedy_is_known() {
         // Those of the exporter, of pack and of cosign, and the one that usage leaves
         // out.
         let of_cosign = ["-certificate-chain", "-rekor-config", "-tsa-config"];
-        let others = ["layout", "daemon", "-publish", "h", ""];
+        let others = ["layout", "daemon", "-publish", "extfile", "h", ""];
         let is_ours = |name: &&str| !others.contains(name) && !of_cosign.contains(name);
         if let Some(name) = name.filter(is_ours) {
             assert!(usage.contains(&format!("  -{name}")), "{name}");
@@ -277,7 +285,7 @@ fn a_key_of_another_kind_is_told_how_to_become_one() {
         ),
         (
             "ENCRYPTED PRIVATE KEY",
-            "decrypt it with `openssl pkey`, then",
+            "decrypt it with `openssl pkey -in FILE -out PLAIN`, then",
         ),
         ("PUBLIC KEY", "this is a public key"),
         ("RSA PUBLIC KEY", "this is a public key"),
@@ -338,7 +346,7 @@ fn credentials_that_cannot_be_used_are_told_how_to_be_given() {
         ),
         (
             CredentialsError::HelperAnswer(Source::CnbRegistryAuth),
-            "by hand with `get`",
+            "by hand, as in `echo registry.example",
         ),
     ] {
         let found = words(of(&Failure::Credentials(error)));
@@ -394,9 +402,157 @@ fn a_container_without_a_bundle_is_told_so() {
     std::fs::write(&file, certificate.cert.pem()).unwrap();
     let one = http::of_roots(&Roots::load(Some(&file), Some(nowhere)));
     assert!(
-        one.starts_with("add the registry's root certificate"),
+        one.starts_with("add the root certificate of its authority"),
         "{one}"
     );
+}
+
+/// Who is asked over HTTP, but for registries.
+fn services() -> [ServiceName; 15] {
+    let host = || "h.example".to_owned();
+    let (namespace, secret) = (host(), host());
+    [
+        ServiceName::Aws(AwsApi::Kms),
+        ServiceName::Aws(AwsApi::Ecr),
+        ServiceName::AwsCredentials,
+        ServiceName::GitLab(Box::new(GitLabProject {
+            host: host(),
+            project: host(),
+        })),
+        ServiceName::Kubernetes(Box::new(KubernetesSecret {
+            host: host(),
+            namespace,
+            secret,
+        })),
+        ServiceName::Vault(Box::new(VaultKey {
+            product: "Vault",
+            host: host(),
+            mount: host(),
+            key: host(),
+        })),
+        ServiceName::Azure,
+        ServiceName::KeyVault(host()),
+        ServiceName::ContainerRegistry(host()),
+        ServiceName::Google,
+        ServiceName::GoogleKms,
+        ServiceName::CertificateAuthority(host()),
+        ServiceName::TimestampAuthority(host()),
+        ServiceName::Log(host()),
+        ServiceName::TokenProvider("google"),
+    ]
+}
+
+#[test]
+fn a_service_that_is_not_reached_has_a_remedy_that_is_not_a_registry_s() {
+    let url = RedactedUrl::from(&url::Url::parse("https://h.example/").unwrap());
+    let source = || "refused".into();
+    let alert = AlertDescription::HandshakeFailure;
+    let roots = Some(Arc::new(Roots::load(None, None)));
+    for service in services() {
+        for error in [
+            HttpError::Connect {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::Dns {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::Tls {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::Incompatible {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::Alert {
+                url: url.clone(),
+                alert,
+            },
+            HttpError::Alert {
+                url: url.clone(),
+                alert: AlertDescription::CertificateRequired,
+            },
+            HttpError::Certificate {
+                url: url.clone(),
+                roots: None,
+                source: source(),
+            },
+            HttpError::Certificate {
+                url: url.clone(),
+                roots: roots.clone(),
+                source: source(),
+            },
+            HttpError::Proxy {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::ProxyDenied { url: url.clone() },
+            HttpError::ProxySetting {
+                url: url.clone(),
+                variable: "HTTPS_PROXY",
+                reason: "",
+            },
+            HttpError::Broken {
+                url: url.clone(),
+                source: source(),
+            },
+            HttpError::Overloaded {
+                url: url.clone(),
+                status: 503,
+                attempts: 2,
+                answer: String::new(),
+            },
+        ] {
+            let words = words(service::of_service(&service.failed(error)));
+            assert!(!words.is_empty(), "{service}");
+            assert!(!words.contains("registry"), "{service}: {words}");
+        }
+    }
+}
+
+#[test]
+fn a_registry_that_speaks_plain_http_is_told_by_its_flag() {
+    let url = RedactedUrl::from(&url::Url::parse("https://h.example/").unwrap());
+    let error = HttpError::Tls {
+        url,
+        source: "nonsense".into(),
+    };
+    assert!(of_store(StoreError::Http(error)).contains("`-insecure-registry`"));
+}
+
+#[test]
+fn a_certificate_s_own_faults_are_not_blamed_on_its_issuers() {
+    for (error, hint) in [
+        (ChainError::Authority, "`CA:FALSE`"),
+        (ChainError::Version(1), "in version 3"),
+        (ChainError::IssuerVersion, "in version 3"),
+        (ChainError::IssuerUnfit(Usage::CodeSigning), "its issuers"),
+    ] {
+        let found = words(certificate::of_chain(&error));
+        assert!(found.contains(hint), "{error}: {found}");
+        assert_eq!(
+            found.contains("issuers"),
+            hint.contains("issuers"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_runtime_that_does_not_start_is_told_by_the_limit_that_it_met() {
+    for (number, hint) in [
+        (Errno::EMFILE, "`ulimit -n`"),
+        (Errno::ENFILE, "`ulimit -n`"),
+        (Errno::EAGAIN, "`ulimit -u`"),
+        (Errno::EPERM, ""),
+    ] {
+        let error = io::Error::from_raw_os_error(number as i32);
+        let found = words(of(&Failure::Start(error)));
+        assert!(found.contains(hint), "{number}: {found}");
+        assert_eq!(found.is_empty(), hint.is_empty(), "{number}: {found}");
+    }
 }
 
 #[test]

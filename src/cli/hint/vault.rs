@@ -68,7 +68,8 @@ pub(super) fn of_vault(key: &VaultKey, trouble: &Trouble) -> Hint {
 fn of_missing(mount: &str, key: &str, answer: &Said) -> String {
     match answer.0.contains("handler") {
         true => format!(
-            "no engine is mounted at `{mount}`: set `TRANSIT_SECRET_ENGINE_PATH` to the path of \
+            "no engine is mounted at `{mount}`: mount one with `vault secrets enable \
+             -path={mount} transit`, or set `TRANSIT_SECRET_ENGINE_PATH` to the path of \
              the transit engine, and `VAULT_NAMESPACE` to its namespace"
         ),
         false => format!(

@@ -54,7 +54,7 @@ pub(super) fn of_provider(trouble: &Trouble) -> Hint {
     match trouble {
         Trouble::Denied { .. } | Trouble::Status { .. } => say(
             "the provider gives this job no token: in GitHub's workflows it needs `permissions: \
-             id-token: write`",
+             {id-token: write}`",
         ),
         Trouble::Answer { .. } => say(TOKEN),
         trouble => of_witness(trouble),
@@ -88,8 +88,8 @@ pub(super) fn of_witness(trouble: &Trouble) -> Hint {
         }
         Trouble::NoCredentials { .. } => say(
             "a token comes from `SIGSTORE_ID_TOKEN`, a file, or a service that gives one: in GitHub's \
-             workflows with `permissions: id-token: write`, in GitLab's jobs with `id_tokens: \
-             SIGSTORE_ID_TOKEN: aud: sigstore`",
+             workflows with `permissions: {id-token: write}`, in GitLab's jobs with `id_tokens: \
+             {SIGSTORE_ID_TOKEN: {aud: sigstore}}`",
         ),
         Trouble::Setting { .. } | Trouble::File(_) => say(TOKEN),
         _ => None,

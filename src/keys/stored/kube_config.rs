@@ -17,7 +17,7 @@ use super::yaml;
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{OwnTls, ProxyVariable};
 use crate::secret::Secret;
-use crate::service::{Tried, Trouble, Variables, host_of, parse_endpoint, sensitive};
+use crate::service::{BY_PROGRAM, Tried, Trouble, Variables, host_of, parse_endpoint, sensitive};
 
 /// Where Kubernetes mounts what a pod needs to ask it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -391,9 +391,10 @@ impl NamedEntry<'_, User> {
             acting_as,
             ..
         } = self.entry;
+        let [by_exec, by_provider] = BY_PROGRAM;
         for (there, reason) in [
-            (exec, "its user logs in by a program (`exec`)"),
-            (auth_provider, "its user logs in by an `auth-provider`"),
+            (exec, by_exec),
+            (auth_provider, by_provider),
             (username, "its user logs in by name and password"),
             (acting_as, "its user acts as another (`as`)"),
         ] {
