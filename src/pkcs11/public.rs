@@ -321,6 +321,7 @@ mod tests {
     use ecdsa::hazmat::sign_prehashed_rfc6979;
     use ed25519_dalek::Signer as _;
     use p256::NistP256;
+    use pkcs8::der::{Header, Reader as _, SliceReader};
     use sha2::Sha256;
 
     use super::*;

@@ -13,7 +13,7 @@ use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
 use crate::file::Files;
 use crate::http::roots::Roots;
-use crate::http::{HttpError, RedactedUrl};
+use crate::http::{HttpError, RedactedUrl, StatusCode};
 use crate::keys::{KeyError, PasswordOrigin};
 use crate::phase::DestinationError;
 use crate::proof::chain::{ChainError, Usage};
@@ -500,7 +500,7 @@ fn a_service_that_is_not_reached_has_a_remedy_that_is_not_a_registry_s() {
             },
             HttpError::Overloaded {
                 url: url.clone(),
-                status: 503,
+                status: StatusCode::SERVICE_UNAVAILABLE,
                 attempts: 2,
                 answer: String::new(),
             },

@@ -251,6 +251,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
+    use crate::file::Files;
     use crate::secret::Secrets;
     use crate::support::runtime;
 
@@ -283,7 +284,8 @@ mod tests {
                 stream.read_u8().await.unwrap();
                 stream.write_all(answer).await.unwrap();
             });
-            let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+            let variables =
+                Variables::new(|_| None, Secrets::default(), Files::until(Instant::now()));
             let outcome = Socket(path.clone()).ask(&variables).await;
             outcome.map(|_| ()).unwrap_err()
         })
@@ -307,7 +309,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.sock");
         let ask = || {
-            let variables = Variables::new(|_| None, Secrets::default(), Instant::now());
+            let variables =
+                Variables::new(|_| None, Secrets::default(), Files::until(Instant::now()));
             let outcome = runtime().block_on(Socket(path.clone()).ask(&variables));
             outcome.map(|_| ()).unwrap_err()
         };
