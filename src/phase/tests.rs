@@ -265,7 +265,7 @@ fn a_crash_is_published_in_part_once_something_was_written() {
             }
             panic!("on purpose");
         };
-        let (limits, task) = (Limits::default(), Task::Sign(Settle::Off));
+        let (limits, task) = (Limits::default(), Task::Sign(Settle::Measured));
         let running = super::run(&plan, closed, &registries, &limits, task, |_| {}, crash);
         let (_, outcome) = block_on(running);
         match outcome.unwrap_err() {
