@@ -22,8 +22,12 @@ use super::key::{KeyProblem, VerifyingKey};
 use crate::signature::{Hash, PublicKey};
 
 mod critical;
+mod extension;
 mod name;
 
+pub(super) use extension::EXTENSIONS;
+pub use extension::Usages;
+use extension::{Authority, Extension, extensions};
 pub use name::Name;
 
 /// The extensions that are read (RFC 5280, section 4.2.1).
@@ -34,9 +38,8 @@ const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.2
 /// The bit `keyCertSign`, in the first octet of the bits.
 const SIGNS_CERTIFICATES: u8 = 0x04;
 
-/// Tags in a `TBSCertificate` (section 4.1), both EXPLICIT.
+/// A tag in a `TBSCertificate` (section 4.1), EXPLICIT.
 const VERSION: u8 = 0;
-pub(super) const EXTENSIONS: u8 = 3;
 
 /// The longest certificate, in bytes, and the longest file of them (EVD-5). The
 /// public instance's have under 1 KB.
@@ -78,33 +81,6 @@ struct Fields {
     valid_until: Timestamp,
     subject: Bytes,
     public_key: PublicKey,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Extension {
-    id: ObjectIdentifier,
-    is_critical: bool,
-    value: Bytes,
-}
-
-/// Whether the key may verify certificates, by `basicConstraints`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Authority {
-    /// There is no such extension.
-    Unstated,
-    No,
-    Yes {
-        /// How many certificates may lie between this one and the leaf.
-        path_length: Option<u64>,
-    },
-}
-
-/// The uses that a certificate states (`extKeyUsage`), `anyExtendedKeyUsage` as one
-/// of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Usages {
-    pub oids: Vec<ObjectIdentifier>,
-    pub is_critical: bool,
 }
 
 /// Bytes that are no certificate, or too much of one.
@@ -295,23 +271,16 @@ impl Certificate {
         // are the same, `rustls-webpki` asks in a chain.
         let mut outer = parts(AnyRef::from_der(der)?)?;
         let signed = der.slice_ref(whole(&mut outer)?);
-        let algorithm = ObjectIdentifier::decode(&mut parts(next(&mut outer)?)?)?;
-        let bits = next(&mut outer)?.decode_as::<BitStringRef<'_>>()?;
+        let signature = IssuerSignature::read(&mut outer)?;
         if !outer.is_finished() {
             return Err(Tag::Sequence.value_error().into());
         }
-        let bits = bits
-            .as_bytes()
-            .ok_or_else(|| Tag::BitString.value_error())?;
         let mut inner = parts(AnyRef::from_der(&signed)?)?;
         let mut certificate = Self {
             der: der.clone(),
             fields: Fields::read(der, &mut inner)?,
             signed: signed.clone(),
-            signature: IssuerSignature {
-                algorithm,
-                bits: bits.to_vec(),
-            },
+            signature,
             extensions: extensions(der, &mut inner)?,
             authority: Authority::Unstated,
             key_usage: None,
@@ -335,15 +304,7 @@ impl Certificate {
                 let bits = value()?.decode_as::<BitStringRef<'_>>()?;
                 self.key_usage = bits.raw_bytes().first().copied();
             }
-            EXTENDED_KEY_USAGE => {
-                let mut purposes = parts(value()?)?;
-                let mut oids = Vec::new();
-                while !purposes.is_finished() {
-                    oids.push(ObjectIdentifier::decode(&mut purposes)?);
-                }
-                let is_critical = extension.is_critical;
-                self.usages = Some(Usages { oids, is_critical });
-            }
+            EXTENDED_KEY_USAGE => self.usages = Some(Usages::read(extension)?),
             ALTERNATIVE_NAME => self.names = name::names(value()?)?,
             _ => {}
         }
@@ -358,16 +319,26 @@ impl fmt::Debug for Certificate {
     }
 }
 
+impl IssuerSignature {
+    fn read(outer: &mut SliceReader<'_>) -> Result<Self, Error> {
+        let algorithm = ObjectIdentifier::decode(&mut parts(next(outer)?)?)?;
+        let bits = next(outer)?.decode_as::<BitStringRef<'_>>()?;
+        let bits = bits
+            .as_bytes()
+            .ok_or_else(|| Tag::BitString.value_error())?;
+        Ok(Self {
+            algorithm,
+            bits: bits.to_vec(),
+        })
+    }
+}
+
 impl Fields {
     fn read(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Self, Error> {
         let mut first = next(inner)?;
         let mut version = 1;
         if has_number(&first, VERSION) {
-            // RFC 5280 counts versions from 0, and leaves the first one out.
-            version = match u8::from_der(first.value())? {
-                found @ 0..=2 => found.saturating_add(1),
-                _ => return Err(Tag::Integer.value_error().into()),
-            };
+            version = counted_from_1(&first)?;
             first = next(inner)?;
         }
         // In the order of section 4.1: serial number, algorithm, issuer, validity,
@@ -392,62 +363,12 @@ impl Fields {
     }
 }
 
-impl Authority {
-    fn read(parts: &mut SliceReader<'_>) -> Result<Self, Error> {
-        let (mut is_authority, mut path_length) = (false, None);
-        while !parts.is_finished() {
-            // `cA` and `pathLenConstraint` are both optional, and told apart by their
-            // tags.
-            let part = next(parts)?;
-            match part.tag() {
-                Tag::Boolean => is_authority = part.decode_as()?,
-                _ => path_length = Some(part.decode_as()?),
-            }
-        }
-        Ok(match is_authority {
-            true => Self::Yes { path_length },
-            false => Self::No,
-        })
+/// A version that is written: RFC 5280 counts them from 0, and leaves the first one out.
+fn counted_from_1(version: &AnyRef<'_>) -> Result<u8, Error> {
+    match u8::from_der(version.value())? {
+        found @ 0..=2 => Ok(found.saturating_add(1)),
+        _ => Err(Tag::Integer.value_error().into()),
     }
-}
-
-/// The extensions after the fields. Unique identifiers, which stand before them,
-/// have no meaning any more.
-fn extensions(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Vec<Extension>, Error> {
-    let mut found: Vec<Extension> = Vec::new();
-    while !inner.is_finished() {
-        let field = next(inner)?;
-        if !has_number(&field, EXTENSIONS) {
-            continue;
-        }
-        let mut list = parts(AnyRef::from_der(field.value())?)?;
-        while !list.is_finished() {
-            let extension = extension(der, next(&mut list)?)?;
-            // Readers take different ones of two (RFC 5280, section 4.2, forbids it).
-            if found.iter().any(|other| other.id == extension.id) {
-                return Err(Tag::Sequence.value_error().into());
-            }
-            found.push(extension);
-        }
-    }
-    Ok(found)
-}
-
-fn extension(der: &Bytes, extension: AnyRef<'_>) -> Result<Extension, Error> {
-    let mut parts = parts(extension)?;
-    let id = ObjectIdentifier::decode(&mut parts)?;
-    let mut value = next(&mut parts)?;
-    let mut is_critical = false;
-    if value.tag() == Tag::Boolean {
-        is_critical = value.decode_as()?;
-        value = next(&mut parts)?;
-    }
-    value.tag().assert_eq(Tag::OctetString)?;
-    Ok(Extension {
-        id,
-        is_critical,
-        value: der.slice_ref(value.value()),
-    })
 }
 
 fn name_of(der: &Bytes, inner: &mut SliceReader<'_>) -> Result<Bytes, Error> {
