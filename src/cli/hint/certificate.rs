@@ -15,7 +15,7 @@ pub(super) fn of_certificate(error: &OwnCertificateError) -> Hint {
             "`certificate` is a certificate in PEM or DER, `certificate-chain` the PEM of its \
              issuers up to the root",
         ),
-        // cosign's `--certificate-chain` begins with the issuer as well.
+        // The file of cosign's flag of this name begins with the issuer as well.
         OwnCertificateError::NoLeaf(_) => {
             say("name the certificate itself with `certificate`: the chain begins with its issuer")
         }
