@@ -182,9 +182,8 @@ impl<'a> TagWriter<'a> {
         Ok(())
     }
 
-    /// Makes the layers hang there, and reads them back. Gives the digest of
-    /// the manifest that holds them. With `AfterOthers` the place is
-    /// read again first: writing the other places took time.
+    /// Makes the layers hang there, reads them back, and gives their manifest's digest.
+    /// With `AfterOthers` the place is read again first: writing others took time.
     ///
     /// # Errors
     /// On a registry that refuses or does not show what it accepted.
