@@ -175,13 +175,15 @@ fmt: components ## Format the Rust code
 	$(CARGO) fmt --all
 
 .PHONY: lint
-lint: components ## Check the format and run clippy; a warning is an error
+lint: components ## Check the format, run clippy and check the documentation; a warning is an error
 	@echo "> Checking the format..."
 	$(CARGO) fmt --all --check
 	rustfmt --check --edition 2024 acceptance/tools/fuzz/fuzz_targets/*.rs acceptance/tools/readers/*/src/*.rs
 	@echo "> Linting code..."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --features pkcs11 -- -D warnings
+	@echo "> Checking the links of the documentation..."
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --features pkcs11
 
 .PHONY: deny
 deny: $(deny) ## Check licences, banned crates and sources of all dependencies
