@@ -1,24 +1,23 @@
+mod services;
+
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use rustls::AlertDescription;
 
 use super::*;
 use crate::cli::{Invocation, usage};
 use crate::config::{CosignConfig, Report};
 use crate::file::Files;
 use crate::http::roots::Roots;
-use crate::http::{HttpError, RedactedUrl, StatusCode};
+use crate::http::{HttpError, RedactedUrl};
 use crate::keys::{KeyError, PasswordOrigin};
 use crate::phase::DestinationError;
 use crate::proof::chain::{ChainError, Usage};
 use crate::sbom::{Exceeded, SbomError};
-use crate::service::{AwsApi, GitLabProject, KubernetesSecret, ServiceName, VaultKey};
 use crate::store::registry::credentials::{CredentialsError, Source, Unusable};
 use crate::store::registry::{Limit, StoreError};
 
@@ -405,111 +404,6 @@ fn a_container_without_a_bundle_is_told_so() {
         one.starts_with("add the root certificate of its authority"),
         "{one}"
     );
-}
-
-/// Who is asked over HTTP, but for registries.
-fn services() -> [ServiceName; 15] {
-    let host = || "h.example".to_owned();
-    let (namespace, secret) = (host(), host());
-    [
-        ServiceName::Aws(AwsApi::Kms),
-        ServiceName::Aws(AwsApi::Ecr),
-        ServiceName::AwsCredentials,
-        ServiceName::GitLab(Box::new(GitLabProject {
-            host: host(),
-            project: host(),
-        })),
-        ServiceName::Kubernetes(Box::new(KubernetesSecret {
-            host: host(),
-            namespace,
-            secret,
-        })),
-        ServiceName::Vault(Box::new(VaultKey {
-            product: "Vault",
-            host: host(),
-            mount: host(),
-            key: host(),
-        })),
-        ServiceName::Azure,
-        ServiceName::KeyVault(host()),
-        ServiceName::ContainerRegistry(host()),
-        ServiceName::Google,
-        ServiceName::GoogleKms,
-        ServiceName::CertificateAuthority(host()),
-        ServiceName::TimestampAuthority(host()),
-        ServiceName::Log(host()),
-        ServiceName::TokenProvider("google"),
-    ]
-}
-
-#[test]
-fn a_service_that_is_not_reached_has_a_remedy_that_is_not_a_registry_s() {
-    let url = RedactedUrl::from(&url::Url::parse("https://h.example/").unwrap());
-    let source = || "refused".into();
-    let alert = AlertDescription::HandshakeFailure;
-    let roots = Some(Arc::new(Roots::load(None, None)));
-    for service in services() {
-        for error in [
-            HttpError::Connect {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::Dns {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::Tls {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::Incompatible {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::Alert {
-                url: url.clone(),
-                alert,
-            },
-            HttpError::Alert {
-                url: url.clone(),
-                alert: AlertDescription::CertificateRequired,
-            },
-            HttpError::Certificate {
-                url: url.clone(),
-                roots: None,
-                source: source(),
-            },
-            HttpError::Certificate {
-                url: url.clone(),
-                roots: roots.clone(),
-                source: source(),
-            },
-            HttpError::Proxy {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::ProxyDenied { url: url.clone() },
-            HttpError::ProxySetting {
-                url: url.clone(),
-                variable: "HTTPS_PROXY",
-                reason: "",
-            },
-            HttpError::Broken {
-                url: url.clone(),
-                source: source(),
-            },
-            HttpError::Overloaded {
-                url: url.clone(),
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                attempts: 2,
-                answer: String::new(),
-            },
-        ] {
-            let words = words(service::of_service(&service.failed(error)));
-            assert!(!words.is_empty(), "{service}");
-            assert!(!words.contains("registry"), "{service}: {words}");
-        }
-    }
 }
 
 #[test]
