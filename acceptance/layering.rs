@@ -167,7 +167,7 @@ fn files_are_opened_where_a_run_learns_of_them() {
             // The root folder, to learn how many files may be open.
             "cli/runtime.rs",
             "file.rs",
-            "http/error.rs",
+            "http/error/library.rs",
             // `cli` asks for the files beforehand.
             "http/roots.rs",
             // The folder of a new pair.
