@@ -175,7 +175,7 @@ fn it_names_what_is_published_and_what_is_not_after_a_partial_failure() {
     let (signatures, attestations) = (digest("sig"), digest("att"));
     run.registry
         .inject(When::every("PUT", ".att"), Action::error(403, "MINE"));
-    let said = run.signer.run().ended_with(117);
+    let said = run.signer.run().ended_with(118);
     assert_eq!(digest("att"), attestations);
     let (sig, att, sbom) = (run.place("sig"), run.place("att"), run.place("sbom"));
     assert_eq!(sig["state"].as_str(), Some("written"));
