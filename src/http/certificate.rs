@@ -11,25 +11,11 @@ use pkcs8::der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime};
 use pkcs8::der::{AnyRef, Decode, Error, Reader, SliceReader, Tag, TagNumber, Tagged};
 use rustls::pki_types::ServerName;
 
+use crate::signature::oid::{
+    ALTERNATIVE_NAME, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE, UNDERSTOOD,
+};
+
 const KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
-/// Extensions that may be critical: the ones above, name constraints, the
-/// places of revocation lists, and policies, which say nothing of a root.
-const UNDERSTOOD: [ObjectIdentifier; 10] = [
-    KEY_USAGE,
-    ALTERNATIVE_NAME,
-    BASIC_CONSTRAINTS,
-    ObjectIdentifier::new_unwrap("2.5.29.30"),
-    ObjectIdentifier::new_unwrap("2.5.29.31"),
-    ObjectIdentifier::new_unwrap("2.5.29.32"),
-    ObjectIdentifier::new_unwrap("2.5.29.33"),
-    ObjectIdentifier::new_unwrap("2.5.29.36"),
-    EXTENDED_KEY_USAGE,
-    ObjectIdentifier::new_unwrap("2.5.29.54"),
-];
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const SERVER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 /// The bit `keyCertSign`, in the first octet of the bits.

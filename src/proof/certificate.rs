@@ -19,6 +19,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::der::{has_number, next, parts, whole};
 use super::key::{KeyProblem, VerifyingKey};
+use crate::signature::oid::{ALTERNATIVE_NAME, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE};
 use crate::signature::{Hash, PublicKey};
 
 mod critical;
@@ -30,11 +31,6 @@ pub use extension::Usages;
 use extension::{Authority, Extension, extensions};
 pub use name::Name;
 
-/// The extensions that are read (RFC 5280, section 4.2.1).
-const ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 /// The bit `keyCertSign`, in the first octet of the bits.
 const SIGNS_CERTIFICATES: u8 = 0x04;
 
