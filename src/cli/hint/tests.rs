@@ -46,9 +46,10 @@ fn of_store(error: StoreError) -> String {
 fn every_flag_and_variable_of_a_remedy_is_known() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let mut text = std::fs::read_to_string(folder.join("hint.rs")).unwrap();
-    for file in std::fs::read_dir(folder.join("hint")).unwrap().flatten() {
-        if file.file_name() != "tests.rs" {
-            text += &std::fs::read_to_string(file.path()).unwrap();
+    for file in std::fs::read_dir(folder.join("hint")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() && !path.ends_with("tests.rs") {
+            text += &std::fs::read_to_string(path).unwrap();
         }
     }
     let (usage, inputs) = (usage::flags(), folder.join("inputs.rs"));
