@@ -1,9 +1,11 @@
 //! Key files that Kubernetes and GitLab keep: fetched, and unlocked here.
 
+mod gitlab;
+mod pod;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::cosign::BOTH;
 use crate::support::elsewhere;
@@ -426,68 +428,6 @@ fn what_a_cluster_answers_has_its_code_and_its_remedy() {
     }
 }
 
-/// A signer in a pod whose service account has [`TOKEN`] at this cluster.
-fn in_pod(signer: Signer, cluster: &StandIn, account: &TempDir) -> Signer {
-    std::fs::write(account.path().join("token"), TOKEN).unwrap();
-    std::fs::write(account.path().join("ca.crt"), cluster.authority()).unwrap();
-    let (host, port) = cluster.host().split_once(':').unwrap();
-    let script = format!(
-        "mount -t tmpfs none /var/run && mkdir -p /var/run/secrets/kubernetes.io/serviceaccount \
-         && mount --bind {} /var/run/secrets/kubernetes.io/serviceaccount && exec \"$0\" \"$@\"",
-        account.path().display()
-    );
-    signer
-        .environment("KUBERNETES_SERVICE_HOST", host)
-        .environment("KUBERNETES_SERVICE_PORT", port)
-        .within(&["unshare", "--mount", "sh", "-c", &script])
-}
-
-/// KEY-71
-#[test]
-fn a_pod_asks_as_its_service_account() {
-    if is_here(Need::Mounts) {
-        let (registry, image) = seeded();
-        let service = cluster(Transport::Https(&[]));
-        let account = tempfile::tempdir().unwrap();
-        // An empty kubeconfig is none, and so is a list of files that are not there.
-        let signer = with_config(&registry, &image, "apiVersion: v1\n");
-        without_canaries(in_pod(signer, &service, &account)).succeeded();
-        let signer = by(&registry, &image, "k8s://team/cosign");
-        let signer = signer.environment("KUBECONFIG", "/absent:/absent/too");
-        without_canaries(in_pod(signer, &service, &account)).succeeded();
-        verified(&registry, &image);
-        let asked = service.recorded();
-        assert_eq!(asked.len(), 2);
-        assert_eq!(
-            asked[0].header("authorization"),
-            Some(&*format!("Bearer {TOKEN}"))
-        );
-    }
-}
-
-/// As `cosign` does: whoever gives a kubeconfig to a pod means another cluster
-/// than the pod's, or another user.
-///
-/// KEY-71
-#[test]
-fn a_kubeconfig_comes_before_the_service_account_of_a_pod() {
-    if is_here(Need::Mounts) {
-        let (registry, image) = seeded();
-        let own = cluster(Transport::Https(&[]));
-        let meant = cluster(Transport::Https(&[]));
-        let account = tempfile::tempdir().unwrap();
-        let config = config(&trusting(&meant), &format!("    token: {TOKEN}"));
-        let signer = with_config(&registry, &image, &config);
-        without_canaries(in_pod(signer, &own, &account)).succeeded();
-        let file = account.path().join("kubeconfig");
-        std::fs::write(&file, &config).unwrap();
-        let signer = by(&registry, &image, "k8s://team/cosign");
-        let signer = signer.environment("KUBECONFIG", file.to_str().unwrap());
-        without_canaries(in_pod(signer, &own, &account)).succeeded();
-        assert_eq!((own.recorded().len(), meant.recorded().len()), (0, 2));
-    }
-}
-
 /// KEY-75
 #[test]
 fn a_secret_of_two_signatories_is_fetched_once() {
@@ -503,106 +443,4 @@ fn a_secret_of_two_signatories_is_fetched_once() {
         .succeeded();
     assert_eq!(service.recorded().len(), 1);
     verified(&registry, &image);
-}
-
-fn variable(value: &str) -> Answer {
-    Answer::json(
-        200,
-        &json!({ "key": "x", "value": value, "variable_type": "env_var" }),
-    )
-}
-
-/// A GitLab with a project `group/app` and a group `team`.
-fn gitlab() -> StandIn {
-    StandIn::start(|asked: &Recorded| {
-        if asked.header("private-token") != Some(TOKEN) {
-            return Answer::json(401, &json!({ "message": "401 Unauthorized" }));
-        }
-        match asked.path() {
-            "/git/api/v4/projects/group%2Fapp/variables/COSIGN_PRIVATE_KEY"
-            | "/git/api/v4/groups/team/variables/COSIGN_PRIVATE_KEY" => variable(&key()),
-            "/git/api/v4/projects/group%2Fapp/variables/COSIGN_PASSWORD"
-            | "/git/api/v4/groups/team/variables/COSIGN_PASSWORD" => variable(&password()),
-            path if path.contains("/projects/group%2Fbare/") => {
-                Answer::json(404, &json!({ "message": "404 Variable Not Found" }))
-            }
-            path if path.contains("/projects/") => {
-                Answer::json(404, &json!({ "message": "404 Project Not Found" }))
-            }
-            _ => Answer::json(404, &json!({ "message": "404 Group Not Found" })),
-        }
-    })
-}
-
-/// KEY-77, KEY-78
-#[test]
-fn gitlab_keeps_keys_of_projects_and_of_groups() {
-    for (uri, requests) in [("gitlab://group/app", 2), ("gitlab://team", 3)] {
-        let (registry, image) = seeded();
-        let service = gitlab();
-        let signer = by(&registry, &image, uri)
-            .environment("GITLAB_HOST", &format!("{}/git", service.url()))
-            .environment("GITLAB_TOKEN", TOKEN);
-        without_canaries(signer).succeeded();
-        verified(&registry, &image);
-        assert_eq!(service.recorded().len(), requests);
-    }
-}
-
-/// KEY-77, KEY-78, SIG-11
-#[test]
-fn what_gitlab_refuses_has_its_code_and_its_remedy() {
-    let (registry, image) = seeded();
-    let service = gitlab();
-    let url = format!("{}/git", service.url());
-    for (uri, host, token, code, words) in [
-        (
-            "gitlab://group/bare",
-            &*url,
-            TOKEN,
-            115,
-            "Variable Not Found",
-        ),
-        (
-            "gitlab://group/absent",
-            &url,
-            TOKEN,
-            115,
-            "Project Not Found",
-        ),
-        (
-            "gitlab://group/app",
-            &url,
-            "glpat-another",
-            113,
-            "`env://COSIGN_PRIVATE_KEY`",
-        ),
-        (
-            "gitlab://group/app",
-            &url,
-            "",
-            115,
-            "`GITLAB_TOKEN` is not set",
-        ),
-        (
-            "gitlab://group/app",
-            "gitlab.example",
-            TOKEN,
-            115,
-            "with its scheme",
-        ),
-        (
-            "gitlab://",
-            &url,
-            TOKEN,
-            3,
-            "write `gitlab://GROUP/PROJECT`",
-        ),
-    ] {
-        let signer = by(&registry, &image, uri)
-            .environment("GITLAB_HOST", host)
-            .environment("GITLAB_TOKEN", token);
-        without_canaries(signer).ended_with(code).says(&[words]);
-    }
-    registry.stored_nothing();
 }
