@@ -32,7 +32,7 @@ struct Entry {
 /// Documents by path, with the SHA-256 of their bytes.
 type Documents = BTreeMap<String, String>;
 
-/// What Go's reader makes of each archive.
+/// The entries that Go's reader finds in each archive.
 fn go(archives: &[Vec<u8>]) -> Vec<Archive> {
     let folder = tempfile::tempdir().unwrap();
     let mut paths = String::new();

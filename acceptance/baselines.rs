@@ -1,4 +1,4 @@
-//! What runs cost, in numbers that are the same on every machine: requests, and
+//! The cost of runs in numbers that are the same on every machine: requests, and
 //! instructions before the first request. `testdata/baselines.toml` holds them;
 //! whoever changes one says so there. Time is measured by `make bench`, and
 //! never a test.

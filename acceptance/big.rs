@@ -1,7 +1,7 @@
 //! Big and endless content: memory stays flat, work grows with the content and
 //! not with its square, and what is too much is refused in words.
 //!
-//! What counts is the largest resident set of the process (`VmHWM`), the
+//! The measure is the largest resident set of the process (`VmHWM`), the
 //! program's own pages included. scrypt needs 64 MiB for each key that is being
 //! unlocked, and a run unlocks as many keys at a time as there are processors.
 
@@ -29,9 +29,9 @@ const KEY: u64 = 64 << 20;
 const SMALL_KEY: u64 = 32 << 20;
 /// A build for tests has larger pages of code, and takes more for the same work.
 const UNOPTIMISED: u64 = if cfg!(debug_assertions) { 10 * MB } else { 0 };
-/// What a run may take beside its keys, however big the content is.
+/// The memory that a run may take beside its keys, however big the content is.
 const FLAT: u64 = 45 * MB + UNOPTIMISED;
-/// What a run may take beside its keys if it ends with what a registry served.
+/// The memory that a run may take beside its keys if a registry's answer ends it.
 const SMALL: u64 = 32 * MB + UNOPTIMISED;
 
 /// The longest that a run is waited for.
@@ -111,7 +111,7 @@ fn high_water_mark(child: &Child) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// What unlocking `count` keys takes here.
+/// The memory that unlocking `count` keys takes here.
 fn unlocking(count: u64) -> u64 {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     count.min(processors as u64) * KEY

@@ -153,7 +153,7 @@ fn a_digest_header_that_disagrees_with_the_bytes_is_an_error() {
     refused(&registry, &image, 114);
 }
 
-/// What has the digest and the tag, but is no manifest of an image or an index.
+/// A manifest with the digest and the tag, but of no image and no index.
 /// SIG-67
 #[test]
 fn anything_but_an_image_or_an_index_is_not_signed() {
@@ -196,7 +196,7 @@ fn anything_but_an_image_or_an_index_is_not_signed() {
     }
 }
 
-/// Whatever name the host has there: the tag shows the image.
+/// Any name that the host has there: the tag shows the image.
 /// SIG-33
 #[test]
 fn a_place_where_the_image_itself_is_tagged_is_not_written() {

@@ -102,7 +102,7 @@ fn a_docker_configuration_that_cannot_be_used_is_named_with_its_reason() {
             );
             let path = home.join(folder).join("config.json");
             run.says(&[reason, path.to_str().unwrap()]);
-            // Who needs none of it is not held up by what lies at home.
+            // A run that needs none of it is not held up by the files at home.
             if !is_named {
                 signer.credential(registry.host(), BASIC).run().succeeded();
             }
@@ -242,7 +242,7 @@ fn credentials_that_are_refused_are_not_asked_for_again() {
             "hint: these credentials were refused",
         ]);
         let run = run.does_not_say(&["hint: give credentials"]);
-        // What only a token has.
+        // Members that only a token has.
         assert_eq!(
             run.stdout.contains("repository:"),
             !is_basic,

@@ -36,7 +36,7 @@ struct Meeting<'a> {
     source: &'a dyn Source,
     /// Takes the signatures away.
     clear: &'a (dyn Fn() + Sync),
-    /// What each of [`KEYS`] signs: the same every time.
+    /// The signature by each of [`KEYS`]: the same every time.
     signatures: Vec<String>,
 }
 

@@ -29,7 +29,7 @@ fn start(arguments: &[&str]) -> Child {
     demo.spawn().unwrap()
 }
 
-/// What the demo says, up to the line that ends in `last`.
+/// The demo's lines, up to the one that ends in `last`.
 fn said(demo: &mut Child, last: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(demo.stdout.take().unwrap()).lines() {

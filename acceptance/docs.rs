@@ -1,4 +1,4 @@
-//! What the documents say is run, or compared with the program.
+//! The documents' commands are run, their statements compared with the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,7 +34,7 @@ fn manual_flags(manual: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What `-h` says in the part below `title`, by the first word of each entry.
+/// The part of `-h` below `title`, by the first word of each entry.
 fn helped(title: &str) -> BTreeMap<String, String> {
     let help = Signer::with_report("").run_bare(&["-help"]).succeeded();
     let (_, part) = help.stderr.split_once(title).unwrap();
@@ -217,7 +217,7 @@ fn verifier(cosign: Cosign) -> tempfile::TempDir {
     folder
 }
 
-/// What a script printed in `folder`, and whether it succeeded.
+/// The output of a script in `folder`, and whether it succeeded.
 pub fn run(script: &str, folder: &Path, variables: &[(&str, &str)]) -> (bool, String) {
     let mut shell = Command::new("/bin/sh");
     shell
@@ -229,7 +229,7 @@ pub fn run(script: &str, folder: &Path, variables: &[(&str, &str)]) -> (bool, St
             "PATH",
             format!("{}:/usr/bin:/bin", folder.join("bin").display()),
         )
-        // Whatever leaves this machine would fail at once.
+        // A request that leaves this machine would fail at once.
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("NO_PROXY", "127.0.0.1")
@@ -240,7 +240,7 @@ pub fn run(script: &str, folder: &Path, variables: &[(&str, &str)]) -> (bool, St
     (output.status.success(), text)
 }
 
-/// What a fence of `docs/verify.md` asks for.
+/// The command and the expectation of a fence of `docs/verify.md`.
 struct Block {
     script: String,
     /// Of an image that was signed with `format = "both"`.

@@ -1,4 +1,4 @@
-//! What goes wrong between us and a registry: how the run ends, and that
+//! Faults between us and a registry: how the run ends, and that
 //! nothing is lost, doubled or half done. `spec/faults.md` has the cases.
 //!
 //! | what goes wrong | file |

@@ -38,7 +38,7 @@ fn warnings_of_formats(run: &Outcome) -> usize {
     warnings.iter().filter(is_ours).count()
 }
 
-/// Which of the newer cosigns find the key's signature.
+/// The newer cosigns that find the key's signature.
 fn seen(image: &Image, host: &str, key: &str) -> [bool; 2] {
     BOTH.map(|cosign| {
         let printed = cosign.verify_any("verify", key, &image.reference(host));

@@ -1,4 +1,4 @@
-//! What somebody with push access can write at a place of ours so that readers
+//! Edits by somebody with push access at a place of ours, so that readers
 //! do not find, or do not accept, what we signed. After each edit the real
 //! cosigns are asked, then the signer runs again: with exit 0 all of them accept
 //! our signature, whatever they said before; else it is 118, the member at fault

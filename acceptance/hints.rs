@@ -1,4 +1,4 @@
-//! What a run that failed tells its operator to do, at the program's own
+//! The remedies that a failed run gives its operator, at the program's own
 //! surface; `src/cli/hint/tests.rs` has the rest.
 
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ fn a_key_file_whose_line_breaks_are_two_characters_is_told_so() {
     }
 }
 
-/// What ECR answers where nobody has made the repository.
+/// ECR's answer where nobody has made the repository.
 #[test]
 fn a_repository_that_is_not_there_is_told_to_be_created() {
     let (registry, image) = seeded();

@@ -1,4 +1,4 @@
-//! What stands there of evidence already: it is kept, and what lacks is added;
+//! Evidence that stands there already: it is kept, and the lacking is added;
 //! nothing is asked for or published a second time.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -71,7 +71,7 @@ fn verified(flags: &[String], registry: &Registry, image: &Image) {
     }
 }
 
-/// What a witness answered to questions of its own, and forgets.
+/// The statuses of a witness's answers, which it forgets then.
 fn answers(witnesses: &Witnesses, witness: Witness) -> Vec<u16> {
     let front = witnesses.front(witness);
     let asked = front.asked("POST", "");

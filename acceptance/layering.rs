@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::{files, package};
 
-/// What unit tests alone can see.
+/// The module that unit tests alone can see.
 const TESTS: &str = "support";
 /// Files above all floors; the programs beside the signer are in `bin`.
 const ABOVE: [&str; 3] = ["bin", "lib", "main"];

@@ -1,4 +1,4 @@
-//! What is read of an image is limited, and a user who means more can say so.
+//! Reading of an image is limited, and a user who means more can say so.
 
 use crate::support::images::{Document, Image};
 use crate::support::objects::attachment;

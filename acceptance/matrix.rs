@@ -1,4 +1,4 @@
-//! Which cosign accepts which format: every format on registries with and without
+//! Formats and the cosigns that accept them: every format on registries with and without
 //! the referrers API, signed by every kind of key in one run, verified by three
 //! releases of cosign. `spec/interop.md` shows what came of it.
 
@@ -135,7 +135,7 @@ impl Verifier {
 /// Why a verifier refuses what it cannot be blamed for, in its own words.
 pub struct Rule {
     pub note: &'static str,
-    /// What it says of a signature and of an attestation.
+    /// Its words about a signature and about an attestation.
     pub words: [&'static str; 2],
 }
 
@@ -157,7 +157,7 @@ fn rule(format: &str, verifier: Verifier) -> Option<&'static Rule> {
     }
 }
 
-/// What a cell of a table holds for one command: `yes`, a note, or what is wrong.
+/// A table's cell for one command: `yes`, a note, or the fault.
 pub fn cell(printed: &Printed, command: usize, rule: Option<&Rule>) -> String {
     match rule {
         None if printed.success => "yes".to_owned(),

@@ -1,4 +1,4 @@
-//! What a run still holds once everything is signed: its memory is read while
+//! Secrets that a run still holds once everything is signed: its memory is read while
 //! the place settles, as root can.
 
 use std::fs::File;
@@ -102,7 +102,7 @@ fn unlocked(name: &str) -> ([u8; 32], Vec<u8>) {
     (key, der)
 }
 
-/// What signs, in the forms that it has in memory.
+/// The private key, in the forms that it has in memory.
 fn scalars(name: &str, der: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let both = |what, bytes: Vec<u8>| {
         let reversed = bytes.iter().rev().copied().collect();

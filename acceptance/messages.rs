@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::support::{files, package};
 
-/// What nobody finds in a log, or has no words of its own.
+/// Messages that nobody finds in a log, or that have no words of their own.
 const WITHOUT_ENTRY: &[(&str, &str)] = &[
     ("a layer of type … is no signature and no envelope", FOREIGN),
     ("there is no bundle in it", FOREIGN),
@@ -138,7 +138,7 @@ fn plain(message: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a reader would search for.
+/// The words that a reader would search for.
 fn words(message: &str) -> String {
     let is_edge = |c: char| matches!(c, '…' | ' ' | ':' | ';' | ',' | '(' | ')');
     plain(message).trim_matches(is_edge).to_owned()

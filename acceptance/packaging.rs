@@ -1,4 +1,4 @@
-//! What `make release` packs, tried on the program of the tests, and in `dist`
+//! The files that `make release` packs, tried on the program of the tests, and in `dist`
 //! on the release itself.
 
 mod dist;

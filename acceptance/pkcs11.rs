@@ -24,7 +24,7 @@ use crate::support::signer::run_within;
 const MESSAGE: &[u8] = b"what is signed";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the program answered.
+/// The program's answer.
 struct Answered {
     json: Value,
     stderr: String,

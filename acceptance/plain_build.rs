@@ -34,7 +34,7 @@ fn command(folder: &Path, program: &str) -> Command {
     for variable in ["GIT_DIR", "CARGO_TARGET_DIR", "RUSTC_WRAPPER"] {
         command.env_remove(variable);
     }
-    // What lies above the folder is nobody's business.
+    // Repositories above the folder are nobody's business.
     command.env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap());
     command
 }
@@ -61,7 +61,7 @@ fn commit(folder: &Path) -> String {
     git(folder, &["rev-parse", "--short=12", "HEAD"])
 }
 
-/// What the program prints, and whether Cargo built anything.
+/// The program's output, and whether Cargo built anything.
 fn built(folder: &Path) -> (String, bool) {
     let mut build = command(folder, env!("CARGO"));
     let output = build.args(["build", "--locked", "--offline"]).output();
@@ -93,7 +93,7 @@ fn a_plain_build_names_the_commit_and_builds_anew_for_another_one_alone() {
     let first = commit(folder);
     assert_eq!(built(folder), (named(&first), true));
     assert_eq!(built(folder), (named(&first), false));
-    // What is no source changes nothing.
+    // A file that is no source changes nothing.
     fs::write(folder.join("notes"), "more").unwrap();
     assert_eq!(built(folder), (named(&first), false));
     let second = commit(folder);

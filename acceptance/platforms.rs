@@ -78,7 +78,7 @@ fn verified(image: &Image, host: &str, key: &str, annotations: &[(&str, &str)]) 
     }
 }
 
-/// What both majors of cosign print of an image in a registry that wants to know
+/// The output of both majors of cosign for an image in a registry that wants to know
 /// who asks.
 fn verified_by_robot(registry: &RealRegistry, image: &Image, key: &str) -> Vec<String> {
     let config = registry.docker_config().display().to_string();

@@ -1,4 +1,4 @@
-//! What others make of what the signer wrote: verifiers that are not cosign,
+//! Other readers of the signer's objects: verifiers that are not cosign,
 //! cosign's other commands, and images that others or older runs have signed.
 
 mod commands;
@@ -118,7 +118,7 @@ fn rule(
     }
 }
 
-/// What a reader says of an image: keys with the same answer stand together.
+/// A reader's answers about an image: keys with the same answer stand together.
 fn answers(reader: Reader, signed: &Signed<'_>) -> String {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, key) in KEYS {

@@ -1,4 +1,4 @@
-//! What the log says of a run that goes well: what it has done when it has done
+//! The log of a run that goes well: it says each step when the run has done
 //! it, in numbers of what is there.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What becomes of the image's SBOM: attestations, an attachment, or nothing.
+//! The fate of the image's SBOM: attestations, an attachment, or nothing.
 
 use std::io::Write as _;
 
@@ -59,7 +59,7 @@ fn predicates<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<(String, Strin
     list
 }
 
-/// What [`predicates`] must be for these documents.
+/// The [`predicates`] that these documents must have.
 fn expected(documents: &[Document]) -> Vec<(String, String)> {
     let mut list: Vec<_> = documents
         .iter()

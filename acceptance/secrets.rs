@@ -13,7 +13,7 @@ use crate::support::signer::{Config, Outcome, Signer};
 const PASSWORD: &str = "canary-registry-password";
 const IDENTITY: &str = "canary-identity-token";
 
-/// What must not be in any output: the registry's credentials in every form,
+/// The secrets that must not be in any output: the registry's credentials in every form,
 /// tokens, the key's password, and the private key's file.
 fn canaries() -> Vec<String> {
     let keys = crate::support::testdata("keys");

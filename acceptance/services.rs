@@ -232,7 +232,7 @@ fn both_cosigns_sign_with_both_emulators_of_aws() {
     }
 }
 
-/// What a service is used with, as `run` wants it.
+/// The arguments and variables that a service is used with, as `run` wants them.
 fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     let pairs = environment.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()

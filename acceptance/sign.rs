@@ -1,4 +1,4 @@
-//! What hangs on an image afterwards, byte for byte what real cosign wrote in
+//! The objects on an image afterwards, byte for byte those that real cosign wrote in
 //! the same place (`testdata/objects`).
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use crate::support::objects::{Attachment, Layer, RecordedObjects, SIGNATURE, att
 use crate::support::registry::{Action, Registry, Settings, Switch, When, sha256};
 use crate::support::signer::{Config, Signer};
 
-/// What cosign wrote, as it would have been on our registry: the payloads name
+/// The objects of cosign, as they would have been on our registry: the payloads name
 /// the registry, so that their digests and sizes, and the config's, are ours.
 /// ECDSA signatures are random in cosign and left out.
 fn on_our_registry(theirs: &Attachment, ours: &Attachment) -> (String, String) {

@@ -48,7 +48,7 @@ impl Kind {
 /// The room where it is signed: keys, messages, and the answers.
 struct Room(TempDir);
 
-/// What the index asks for.
+/// The signatures that the index asks for.
 type Asked = Vec<BTreeMap<String, toml::Value>>;
 
 fn openssl(folder: &Path, arguments: &[&str]) -> Vec<u8> {

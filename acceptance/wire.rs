@@ -1,4 +1,4 @@
-//! Which requests a run sends, how many and in which order, against a registry
+//! The requests that a run sends, how many and in which order, against a registry
 //! with Bearer tokens and two-step uploads.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::registry::{Action, Auth, Exchange, Exchanges, Registry, Sett
 use crate::support::signer::Signer;
 
 const KEYS: [&str; 3] = ["p256-cosign3", "p256-cosign2", "ed25519-imported-cosign3"];
-/// What a slow registry takes for each request.
+/// The time that a slow registry takes for each request.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 fn bearer(image: &Image) -> Registry {

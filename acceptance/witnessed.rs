@@ -1,4 +1,4 @@
-//! Which evidence do verifiers accept: every kind of it, by every kind of key, in
+//! Evidence that verifiers accept: every kind of it, by every kind of key, in
 //! every format, verified by three releases of cosign and by Kyverno.
 //! `spec/interop.md` shows what came of it.
 
@@ -25,7 +25,7 @@ const V2: Witness = Witness::LogV2;
 const TIME: Witness = Witness::TimestampAuthority;
 const FULCIO: Witness = Witness::Authority;
 
-/// Who signs.
+/// The signer of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Key,
@@ -38,7 +38,7 @@ enum Who {
 /// A key as the table calls it, and its name in `testdata/keys`.
 type Key = (&'static str, &'static str);
 
-/// What the signatures of some rows have beside them.
+/// The evidence of some rows of the table.
 #[derive(Clone, Copy)]
 struct Evidence {
     name: &'static str,
@@ -94,7 +94,7 @@ impl Evidence {
     }
 }
 
-/// Who verifies, a line of the table each.
+/// The verifiers, a line of the table each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verifier {
     Cosign(&'static str, Cosign),
@@ -144,7 +144,7 @@ struct Signed {
     trusted: Files,
 }
 
-/// What all images have in common.
+/// The services and files that all images have in common.
 struct Scene {
     place: Place,
     witnesses: Witnesses,
@@ -233,7 +233,7 @@ impl Scene {
         }
     }
 
-    /// What a verifier says to a question about a key's signature or attestation.
+    /// A verifier's answer about a key's signature or attestation.
     fn ask(&self, verifier: Verifier, signed: &Signed, key: Key, command: usize) -> Printed {
         let (kind, key) = key;
         let reference = &signed.references[kind];
@@ -357,7 +357,7 @@ impl Scene {
         self.pki.write(&name, &listed[0].pem)
     }
 
-    /// What a verifier says of an image: keys with the same answer stand together.
+    /// A verifier's answers about an image: keys with the same answer stand together.
     fn answers(&self, verifier: Verifier, signed: &Signed) -> String {
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
         for (kind, key) in signed.evidence.keys() {

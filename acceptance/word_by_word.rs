@@ -160,7 +160,7 @@ fn the_image_is_verified_as_the_document_says() {
     }
 }
 
-/// Whoever signs has openssl, and nothing of the signer.
+/// The one who signs has openssl, and nothing of the signer.
 #[test]
 fn a_reader_signs_elsewhere_between_two_runs() {
     let registry = RealRegistry::distribution();

@@ -1,4 +1,4 @@
-//! What stands in for Azure: a vault with real keys, its token endpoint, and the
+//! A stand-in for Azure: a vault with real keys, its token endpoint, and the
 //! identities of its machines.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ impl Azure {
         state.keys.push((key.to_owned(), version.to_owned(), pair));
     }
 
-    /// What may be done with keys from now on.
+    /// The operations that keys allow from now on.
     pub fn restrict(&self, attributes: Value, operations: Value) {
         let mut state = self.state();
         (state.attributes, state.operations) = (attributes, operations);

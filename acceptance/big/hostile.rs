@@ -13,7 +13,7 @@ use super::{CHEAP_KEY, MB, SMALL, SMALL_KEY, UNOPTIMISED, seeded, signer, watch}
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// What a run may take beside its key for two places with megabytes each: their
+/// The memory that a run may take beside its key for two places with megabytes each: their
 /// bytes, what they mean, the manifest that is written over each, and the body
 /// on its way.
 const TWO_PLACES: u64 = 75 * MB + UNOPTIMISED;

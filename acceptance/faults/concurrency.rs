@@ -28,7 +28,7 @@ fn both_verify(registry: &Registry, image: &Image) {
     }
 }
 
-/// What the `.sig` tag is when only they have signed: the manifest is there, the
+/// The `.sig` tag when only they have signed: the manifest is there, the
 /// tag is not.
 fn their_manifest(registry: &Registry, image: &Image) -> String {
     Cosign::V2
@@ -164,7 +164,7 @@ fn a_condition_that_is_refused_is_not_the_last_word() {
     }
 }
 
-/// What is refused without a condition too is refused.
+/// A PUT that is refused without a condition too is refused.
 #[test]
 fn a_refusal_without_a_condition_is_the_last_word() {
     for (status, code) in [(304, 118), (403, 113), (409, 118), (417, 118), (428, 118)] {

@@ -7,7 +7,7 @@ use crate::support::registry::{Stored, sha256};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// What stands under the `.sig` tag is not ours to replace.
+/// Content under the `.sig` tag is not ours to replace.
 /// WIRE-43
 #[test]
 fn case_47_objects_that_are_no_image_manifest_are_refused_under_a_place() {

@@ -1,4 +1,4 @@
-//! Which certificates the signer accepts, and what it makes of TLS alerts
+//! Certificates of registries that the signer accepts, and its words for TLS alerts
 //! (`spec/faults.md`).
 
 use std::io::{Read as _, Write as _};

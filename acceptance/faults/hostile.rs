@@ -78,7 +78,7 @@ fn case_43_a_manifest_over_four_mebibytes_is_not_read() {
     let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(5 << 20));
     let (registry, signer) = image_of(OCI_MANIFEST, large);
     refused(&registry, signer.run(), &[114]).says(&["larger than 4194304 bytes"]);
-    // What is announced counts as well, and nothing is set aside for it.
+    // The announced size counts as well, and no memory is set aside for it.
     let (registry, _, signer) = seeded("no-sbom-layer");
     registry.inject(
         When::every("GET", "/manifests/v1"),

@@ -83,7 +83,7 @@ fn case_71_a_stream_that_is_refused_is_asked_for_again() {
             let when = When::first(method, part).times(times);
             registry.inject(when, Action::RefuseStream);
             signs(&registry, registry.host());
-            // What was refused was not begun.
+            // A refused stream was not begun.
             assert_eq!(registry.open_uploads(), 0);
             let all = registry.exchanges();
             let refused = all.of(method, part).filter(|e| e.status.is_none());

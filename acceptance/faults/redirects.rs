@@ -418,7 +418,7 @@ fn a_head_that_is_refused_is_confirmed_by_reading() {
     }
 }
 
-/// What was not there when it was read needs no second proof that it is not.
+/// A manifest that was not there when it was read needs no second proof of that.
 /// WIRE-17
 #[test]
 fn a_head_that_finds_nothing_where_nothing_was_is_believed() {

@@ -1,4 +1,4 @@
-//! What passes is waited for, within the budget; what does not is said at once
+//! Passing failures are waited out, within the budget; lasting ones are said at once
 //! (`spec/faults.md`).
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who is shown what, and how often (`spec/faults.md`).
+//! Credentials and tokens: hosts that see them, and how often (`spec/faults.md`).
 
 use std::time::Duration;
 
@@ -339,7 +339,7 @@ fn case_29_challenges_that_cannot_be_answered_are_access_denied() {
     }
 }
 
-/// What a registry makes of its refusals that it does not want seen.
+/// The answers of a registry that hides its refusals.
 fn hides(registry: &Registry, part: &str, answer: fn() -> Answer) {
     let hide = Action::change(move |refusal| {
         if refusal.status == 401 {
@@ -419,7 +419,7 @@ fn v2_is_asked_only_where_it_can_help() {
     }
 }
 
-/// What stays hidden after signing in is absent, or refused, as it says.
+/// A repository that stays hidden after signing in is absent, or refused, as it says.
 #[test]
 fn a_repository_that_is_not_there_costs_one_question_and_one_token() {
     let image = plain();

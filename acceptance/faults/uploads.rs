@@ -30,7 +30,7 @@ fn is_signed(registry: &Registry, image: &Image) {
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
-/// What a session's location is made into.
+/// The forms that a session's location may have.
 fn located(registry: &Registry, form: impl Fn(&str, &str) -> String + Send + Sync + 'static) {
     let host = registry.host().to_owned();
     registry.inject(

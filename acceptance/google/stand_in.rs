@@ -1,4 +1,4 @@
-//! What stands in for Google: its key service with real keys, its token endpoints,
+//! A stand-in for Google: its key service with real keys, its token endpoints,
 //! and the metadata server of its machines.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What can be written over a manifest of ours with one layer.
+//! Edits of a manifest of ours with one layer.
 
 use super::place::{Edit, Leaves, MANIFEST, Mends, Names, and, as_type, edit, with};
 use crate::support::registry::sha256;
@@ -209,7 +209,7 @@ impl Manifest {
         ]
     }
 
-    /// What readers do not mind.
+    /// Edits that readers do not mind.
     pub fn left(&self) -> Vec<Edit> {
         let Self {
             text,
@@ -269,7 +269,7 @@ impl Manifest {
         ]
     }
 
-    /// What readers can take nothing of.
+    /// Edits that leave readers nothing.
     pub fn refused(&self) -> Vec<Edit> {
         let Self {
             text,

@@ -13,7 +13,7 @@ use crate::support::signer::Signer;
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// What the run after an edit has to come to.
+/// The end that the run after an edit has to come to.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Readers took it for the same, and nothing is written.

@@ -190,7 +190,7 @@ fn the_gitlab_jobs_build_and_sign() {
         .concat();
         succeeded(shell(&script.join("\n"), folder.path(), &all));
     }
-    // What the first job hands to the second is what it declares.
+    // The first job hands the files that it declares to the second.
     assert_eq!(file["build"]["artifacts"]["paths"][0], "report/report.toml");
     assert!(folder.path().join("report/report.toml").is_file());
     assert!(

@@ -1,4 +1,4 @@
-//! What the header of a program says (ELF, 64 bits, little-endian).
+//! The header of a program (ELF, 64 bits, little-endian).
 
 const PT_INTERP: u32 = 3;
 

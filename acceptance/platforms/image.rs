@@ -9,7 +9,7 @@ use crate::support::images::Image;
 use crate::support::objects::attachment;
 use crate::support::registry::{Registry, Settings, Switch};
 
-/// What the sandbox of these tests is must be true, or they prove nothing.
+/// The sandbox must be as it is described, or these tests prove nothing.
 #[test]
 fn the_sandbox_is_read_only_and_unprivileged() {
     let sandbox = Sandbox::build_image();

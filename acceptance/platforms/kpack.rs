@@ -227,7 +227,7 @@ fn a_kpack_build_that_says_something_odd_is_passed_over_and_told() {
     assert!(kubectl.applied().is_empty());
 }
 
-/// Whatever the scripts ask of the API server, their account may.
+/// The account may do all that its scripts ask of the API server.
 #[test]
 fn the_kpack_cron_job_may_do_what_its_script_does() {
     let file = fs::read_to_string(package("docs/platforms/kpack/cronjob.yaml")).unwrap();

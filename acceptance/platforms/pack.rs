@@ -138,7 +138,7 @@ fn the_signer_is_merged_into_a_lifecycle_s_tarball() {
     let mut list = Command::new("tar");
     list.arg("-tzf").arg(&merged);
     let list = text(&succeeded(list.output().unwrap()));
-    // What `pack builder create` takes: `^[^/]+/([^/]+)$`.
+    // The names that `pack builder create` takes: `^[^/]+/([^/]+)$`.
     for name in [
         "lifecycle.toml",
         "lifecycle/exporter",

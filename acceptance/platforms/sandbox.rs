@@ -170,7 +170,7 @@ impl Sandbox {
     }
 }
 
-/// What a command printed.
+/// The output of a command.
 pub fn text(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)

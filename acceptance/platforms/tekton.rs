@@ -66,7 +66,7 @@ fn declares_what_it_uses(task: &Value) {
     }
 }
 
-/// Whoever runs buildpacks must not be able to write what is signed.
+/// The step that runs buildpacks must not be able to write what is signed.
 #[test]
 fn no_step_of_the_tekton_task_that_runs_buildpacks_can_write_the_report() {
     let task = yaml("tekton/task.yaml");

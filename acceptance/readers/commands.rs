@@ -248,7 +248,7 @@ const COMMANDS: [(&str, Observe); 9] = [
     ("`cosign clean`", clean),
 ];
 
-/// What each command did.
+/// The effect of each command.
 fn observe(writer: Writer, place: &Place, format: &'static str) -> Vec<String> {
     let subject = Subject::written_by(writer, place, format);
     let observed: Vec<_> = COMMANDS.iter().map(|(_, see)| see(&subject)).collect();
@@ -291,7 +291,7 @@ fn other_commands_treat_ours_as_they_treat_cosign_s_own() {
     documented("commands", &table);
 }
 
-/// What is left where only the bundles were deleted, by a registry's clean-up or
+/// The rest where only the bundles were deleted, by a registry's clean-up or
 /// by hand.
 #[test]
 fn a_fallback_tag_that_lists_what_is_gone_is_completed_again() {

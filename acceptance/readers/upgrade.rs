@@ -7,7 +7,7 @@ use crate::support::cosign::{BOTH, Cosign};
 use crate::support::images::Image;
 
 const KEY: &str = "p256-cosign3";
-/// What real cosign signs with.
+/// The keys that real cosign signs with.
 const THEIRS: [(Cosign, &str); 2] = [
     (Cosign::V2, "p256-cosign2"),
     (Cosign::V3, "rsa2048-imported-cosign3"),
@@ -87,7 +87,7 @@ fn legacy_and_now_bundle() {
         let image = pushed(place, "legacy-bundle");
         sign(place, &image, "legacy", &[KEY]);
         sign(place, &image, "bundle", &[KEY]);
-        // What only knows tags still finds the old ones.
+        // A reader that only knows tags still finds the old ones.
         accepted(place, &image, "both", KEY);
         complete(place, &image, "bundle");
     });

@@ -11,7 +11,7 @@ use crate::support::elsewhere::{self, seeded};
 use crate::support::images::Image;
 use crate::support::signer::Signer;
 
-/// What is wrong with an answer, and the words for it.
+/// A fault of an answer, and the words for it.
 type Mistake = (Kind, fn(&Room, &Path) -> Vec<u8>, &'static str);
 
 const MISTAKES: [Mistake; 11] = [
@@ -149,7 +149,7 @@ fn an_answer_that_is_missing_is_named_with_its_message() {
     fs::copy(&index, room.path("answers/index.toml")).unwrap();
     let named = format!("the signature of `{}`", text(&asked[0], "file"));
     run().run().ended_with(112).says(&[signature, &named]);
-    // What is there in its place is no file.
+    // A folder in its place is no file.
     room.answer_all(Kind::P256, |signature| signature);
     fs::remove_file(room.path("answers").join(signature)).unwrap();
     fs::create_dir(room.path("answers").join(signature)).unwrap();

@@ -27,7 +27,7 @@ pub enum Cosign {
 /// Both majors, newest release each.
 pub const BOTH: [Cosign; 2] = [Cosign::V2, Cosign::V3];
 
-/// What cosign printed, after it ended.
+/// The output of cosign, after it ended.
 #[derive(Debug)]
 pub struct Printed {
     command: String,
@@ -240,7 +240,7 @@ pub fn run<S: AsRef<str>>(
         .env_clear()
         .env("HOME", home.path())
         .env("PATH", "/usr/bin:/bin")
-        // Whatever leaves this machine would fail at once.
+        // A request that leaves this machine would fail at once.
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("NO_PROXY", "127.0.0.1")

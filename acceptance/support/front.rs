@@ -1,4 +1,4 @@
-//! What stands between a client and a server on the level of connections: it
+//! A front between a client and a server on the level of connections: it
 //! passes them on, resets them, or keeps them and says nothing.
 
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use super::runtime;
 /// Bytes that a slow line holds.
 const SMALL: u32 = 64 * 1024;
 
-/// What becomes of a connection.
+/// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Passed,

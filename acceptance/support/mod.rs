@@ -1,4 +1,4 @@
-//! What the acceptance tests stand on: a fault-injecting registry, real
+//! The ground of the acceptance tests: a fault-injecting registry, real
 //! registries, real cosign, recorded images, and the program under test.
 
 pub mod cosign;

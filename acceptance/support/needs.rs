@@ -1,4 +1,4 @@
-//! What a test needs of the machine beyond the tools of `make tools`, which have
+//! A test's needs of the machine beyond the tools of `make tools`, which have
 //! to be there ([`tool`](super::tool)), and what is said where it is lacking.
 
 use std::fs::File;

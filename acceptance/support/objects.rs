@@ -71,7 +71,7 @@ impl Source for RecordedObjects {
     }
 }
 
-/// What one tag holds.
+/// The content of one tag.
 #[derive(Clone, Debug)]
 pub struct Attachment {
     pub manifest: Stored,
@@ -100,7 +100,7 @@ pub struct Envelope {
     pub signatures: Vec<Value>,
 }
 
-/// What hangs under a tag, if anything does.
+/// The manifest under a tag, if there is one.
 pub fn attachment(source: &dyn Source, repository: &str, tag: &str) -> Option<Attachment> {
     let manifest = source.manifest(repository, tag)?;
     let json = manifest.json();
@@ -167,7 +167,7 @@ impl Layer {
 pub struct Bundle {
     pub manifest: Stored,
     pub envelope: Value,
-    /// What was signed, as it was written.
+    /// The signed payload, as it was written.
     pub payload: String,
     pub statement: Value,
 }

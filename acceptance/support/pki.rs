@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::testdata;
 use super::witnesses::der::{contents, inside};
 
-/// Who the certificates are for.
+/// The subject of the certificates.
 pub const SUBJECT: &str = "https://example.com/builder";
 
 /// The files of a PKI; they end with this value.

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::runtime;
 
-/// What the proxy makes of a `CONNECT`.
+/// The proxy's answer to a `CONNECT`.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Manner {
     #[default]
@@ -110,7 +110,7 @@ pub struct Socks {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// Who may use a proxy: a user and a password.
+/// The credentials of a proxy: a user and a password.
 type Account = Option<(&'static str, &'static str)>;
 
 impl Socks {

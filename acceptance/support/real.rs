@@ -19,7 +19,7 @@ const HTPASSWD: &str = "robot:$2a$04$4ZY3Qh6Ktl5hdbXoMcnwnehsn2ZLICPENeaGLQ8k7GY
 /// it has no `go.mod`, and some of what it needs is gone.
 pub const DISTRIBUTION_2: &str = "/usr/bin/docker-registry";
 
-/// What CNCF distribution wants to see.
+/// The credentials that CNCF distribution wants.
 #[derive(Clone, Copy)]
 pub enum Guard<'a> {
     Nothing,
@@ -147,7 +147,7 @@ impl RealRegistry {
         self.remote.host()
     }
 
-    /// What the registry has printed.
+    /// The registry's output so far.
     pub fn log(&self) -> String {
         self.served.log()
     }

@@ -72,7 +72,7 @@ impl Served {
         self.folder.path()
     }
 
-    /// What the program has printed.
+    /// The program's output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder().join("log")).unwrap_or_default()
     }

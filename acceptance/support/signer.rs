@@ -246,7 +246,7 @@ impl Signer {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 pub struct Outcome {
     /// Absent if a signal ended it.
     pub code: Option<i32>,

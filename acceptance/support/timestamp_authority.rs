@@ -38,7 +38,7 @@ const TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 
-/// What the certificate of an authority says.
+/// The fields of an authority's certificate.
 #[derive(Clone)]
 pub struct Leaf {
     pub usages: Vec<&'static [u8]>,
@@ -82,7 +82,7 @@ pub struct Recipe {
     /// As GeneralizedTime.
     pub time: String,
     pub content_type: &'static [u8],
-    /// What the signed attribute says.
+    /// The value of the signed attribute.
     pub attribute_type: &'static [u8],
     pub message_digest: Option<Vec<u8>>,
     pub certificate: Named,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::runtime;
 
-/// What tokens are for, and who says so.
+/// The service that tokens are for, and their issuer.
 pub const SERVICE: &str = "acceptance";
 /// `robot:pass`
 pub const ROBOT: &str = "Basic cm9ib3Q6cGFzcw==";

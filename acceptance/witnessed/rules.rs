@@ -1,4 +1,4 @@
-//! What the signer refuses, and what verifiers refuse of what was signed; each rule
+//! Refusals by the signer, and by verifiers of its signatures; each rule
 //! is a note below the table.
 
 use super::{Evidence, Signed, V1, V2, Verifier, Who};
@@ -6,7 +6,7 @@ use crate::matrix::Rule;
 use crate::support::cosign::Cosign;
 use crate::support::readers::Reader;
 
-/// What the signer says where it refuses a key, and the note that says why.
+/// The signer's words where it refuses a key, and the note that says why.
 const NO_ENTRY: Rule = Rule {
     note: "k",
     words: ["no log of `configs[0]` takes signatures of"; 2],
@@ -32,7 +32,7 @@ pub fn refusal(evidence: Evidence, format: &str, key: &str) -> Option<&'static R
     }
 }
 
-/// What a verifier says to both questions.
+/// A verifier's answers to both questions.
 const fn said(note: &'static str, words: &'static str) -> Rule {
     Rule {
         note,

@@ -296,7 +296,7 @@ fn verified(
     stamped: &Content,
     authorities: &[TimestampAuthority],
 ) -> Result<Option<timestamp::Timestamp>, PhaseError> {
-    // Whoever asked for it chose the hash (EVD-20).
+    // The one who asked for it chose the hash (EVD-20).
     let Ok(hash) = timestamp::imprint_hash(response) else {
         return Ok(None);
     };

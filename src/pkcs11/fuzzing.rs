@@ -6,7 +6,7 @@
 use super::{Pin, PluginCall, SignedInput, TokenKey, Uri};
 use crate::oci::fuzzing::assert_readable;
 
-/// What is printed names the same key, and holds no PIN.
+/// The printed URI names the same key, and holds no PIN.
 pub fn pkcs11_uri(data: &[u8]) {
     let uri = match Uri::parse(&String::from_utf8_lossy(data)) {
         Ok(uri) => uri,

@@ -326,7 +326,7 @@ mod tests {
 
     use super::*;
 
-    /// What SoftHSM 2.6.1 says of its keys: kind, `CKA_EC_PARAMS` and
+    /// The attributes of SoftHSM 2.6.1's keys: kind, `CKA_EC_PARAMS` and
     /// `CKA_EC_POINT`; and the key that OpenSSL 3.0 reads in it.
     const SOFTHSM: [(TokenKeyKind, &str, &str, &str); 3] = [
         (

@@ -94,7 +94,7 @@ pub struct Stamped<'a> {
 }
 
 impl<'a> Stamped<'a> {
-    /// What questions of ours are about: an answer with another hash is to another one.
+    /// The hash of our questions: an answer with another hash is to another one.
     pub fn sha256(digest: &'a [u8; 32]) -> Self {
         Self {
             hash: Hash::Sha256,

@@ -45,7 +45,7 @@ enum Place {
     Taken,
 }
 
-/// What happened to a service that is being asked.
+/// An event of a service that is being asked.
 enum Event<'a, T, F> {
     Answered(usize, T),
     Failed(Place, ServiceError),

@@ -91,7 +91,7 @@ fn the_step_behind_the_catalog_signs_what_layers_holds() {
     verified_by_robot(&registry, &image, KEY);
 }
 
-/// What the catalog's tasks pass to each phase, ours passes too.
+/// The values that the catalog's tasks pass to each phase, ours passes too.
 #[test]
 fn the_tekton_task_passes_on_what_the_catalog_s_tasks_do() {
     let task = yaml("tekton/task.yaml");

@@ -1,4 +1,4 @@
-//! Who may do what: Basic credentials, or Bearer tokens from the registry's own
+//! Access: Basic credentials, or Bearer tokens from the registry's own
 //! token endpoint (distribution's token specification).
 
 use std::time::{Duration, Instant};
@@ -121,7 +121,7 @@ impl Registry {
         )
     }
 
-    /// What of a scope `repository:<name>:<action>,…` is granted.
+    /// The granted actions of a scope `repository:<name>:<action>,…`.
     fn grants(&self, scope: &str) -> Vec<(String, String)> {
         let mut parts = scope.splitn(3, ':');
         let (Some("repository"), Some(name), Some(actions)) =

@@ -1,4 +1,4 @@
-//! What the registry answers, and the errors of distribution-spec v1.1.
+//! The registry's answers, and the errors of distribution-spec v1.1.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What the registry holds: per repository its blobs, manifests and tags, and
+//! The registry's contents: per repository its blobs, manifests and tags, and
 //! the upload sessions of all.
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! Faults, and when they happen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ type Reply = Arc<dyn Fn() -> Option<Answer> + Send + Sync>;
 type Hook = Arc<dyn Fn() + Send + Sync>;
 type Change = Arc<dyn Fn(&mut Answer) + Send + Sync>;
 
-/// What happens.
+/// The fault itself.
 #[derive(Clone)]
 pub enum Action {
     /// This is answered, and nothing is done.
@@ -138,7 +138,7 @@ impl Fault {
         Self { when, action }
     }
 
-    /// What happens to this request, if it is one of this fault's.
+    /// The action for this request, if it is one of this fault's.
     pub fn strike(&mut self, method: &str, target: &str) -> Option<Action> {
         let strikes = self.when.strikes(method, target);
         strikes.then(|| self.action.clone())

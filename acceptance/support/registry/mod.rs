@@ -121,7 +121,7 @@ impl Registry {
         lock(&self.0.contents).manifest(repository, name)
     }
 
-    /// What the list of a manifest's referrers holds.
+    /// The list of a manifest's referrers.
     pub fn referrers(&self, repository: &str, digest: &str) -> Vec<serde_json::Value> {
         let referrers = lock(&self.0.contents).referrers(repository, digest);
         referrers.iter().map(protocol::describe).collect()

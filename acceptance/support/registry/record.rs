@@ -96,7 +96,7 @@ impl Exchanges {
             .filter_map(|e| Some((e.ended?, e.began)))
             .collect();
         spans.sort();
-        // Whoever ends first leaves the most room for others.
+        // The span that ends first leaves the most room for others.
         let mut last = None;
         let mut length = 0;
         for (ended, began) in spans {

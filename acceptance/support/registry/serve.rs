@@ -305,7 +305,7 @@ pub fn respond(answer: Answer, pace: Pace) -> Response<Body> {
         response = response.header("content-length", answer.body.len());
     }
     let body = match pace {
-        // What a test announces may be a lie, which hyper does not check here.
+        // A length that a test announces may be a lie, which hyper does not check here.
         Pace::Whole if is_announced => {
             let end = stream::once(async {
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What kind of registry it is. The default is the plainest one: no
+/// The kind of registry. The default is the plainest one: no
 /// authentication, two-step uploads, no referrers API, tags that move freely.
 #[derive(Default)]
 pub struct Settings {
@@ -37,7 +37,7 @@ pub enum Switch {
     Off,
 }
 
-/// What a registry's certificate is.
+/// The certificate of a registry.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shape {
     /// Good, and of an authority of its own.
@@ -70,7 +70,7 @@ pub enum Auth {
 pub struct Account {
     pub user: String,
     pub password: String,
-    /// What `docker login` of an identity-token registry would have stored.
+    /// The token that `docker login` of an identity-token registry would have stored.
     pub identity: Option<String>,
 }
 
@@ -104,7 +104,7 @@ impl Account {
     }
 }
 
-/// What a repository allows everybody who has proved who they are.
+/// The actions that a repository allows everybody who has proved who they are.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
     #[default]

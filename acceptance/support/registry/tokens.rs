@@ -22,5 +22,5 @@ impl Tokens {
     }
 }
 
-/// What tokens start with, for tests that look for leaks.
+/// The beginning of tokens, for tests that look for leaks.
 pub const TOKEN_PREFIX: &str = "canary-token-";

@@ -20,11 +20,11 @@ pub const USER: [&str; 2] = ["AKIAUSEROFTHESTANDIN", "canary+secret/of+the+user+
 /// Of every session; its number follows.
 pub const SESSION: &str = "canary-session-token-of-AWS-";
 pub const SESSION_SECRET: &str = "canary/secret+of/a+session+of/AWS";
-/// What a web identity and a container show.
+/// The tokens that a web identity and a container show.
 pub const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.canary-of-a-web-identity.c2ln";
 pub const CONTAINER: &str = "canary-token-of-the-container";
 const METADATA: &str = "canary-token-of-the-metadata-service";
-/// What ECR gives.
+/// ECR's token.
 pub const PASSWORD: &str = "canary-password-of-ecr-0123456789";
 
 /// A running stand-in.
@@ -48,7 +48,7 @@ struct State {
 #[derive(Clone)]
 struct Key {
     pair: Pair,
-    /// What `GetPublicKey` answers otherwise.
+    /// The members of `GetPublicKey`'s answer that are to differ.
     public: Value,
     /// Another pair that signs in its place.
     signs: Option<Pair>,
@@ -70,7 +70,7 @@ impl Aws {
         &self.service
     }
 
-    /// What a client must know to use it as [`USER`].
+    /// The variables of a client that uses it as [`USER`].
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.service.url()),

@@ -14,7 +14,7 @@ use crate::support::served::Served;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 pub const REGION: &str = "eu-west-1";
 
-/// Whose emulator it is.
+/// The emulator's maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emulator {
     /// Lists PSS before PKCS#1, and knows no Ed25519. It listens at all addresses.
@@ -78,7 +78,7 @@ impl Kms {
         format!("http://{}", self.served.host())
     }
 
-    /// What a client must know to use it.
+    /// The variables of a client that uses it.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.url()),

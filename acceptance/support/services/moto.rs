@@ -95,7 +95,7 @@ impl Moto {
         body
     }
 
-    /// What a client must know to use it as somebody.
+    /// The variables of a client that uses it as somebody.
     pub fn environment(&self, [id, secret]: &[String; 2]) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.url()),

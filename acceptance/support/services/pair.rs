@@ -32,7 +32,7 @@ impl Kind {
     ];
 }
 
-/// What was hashed with.
+/// The hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     Sha256,

@@ -9,7 +9,7 @@ use crate::support::package;
 /// Where Debian puts etcd.
 pub(super) const ETCD: &str = "/usr/bin/etcd";
 
-/// What `make services` installs, or asks for.
+/// The services that `make services` installs, or asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     Vault,
@@ -52,7 +52,7 @@ impl Service {
         more && self.path().is_file()
     }
 
-    /// What is said where it is not.
+    /// The words where it is not there.
     pub fn lacking(self) -> String {
         let packages = match self {
             Self::Kubernetes => "`make services`, Debian: etcd-server",

@@ -282,7 +282,7 @@ impl StandIn {
         Ok(respond(answer, pace))
     }
 
-    /// What happens to this request besides being handled.
+    /// The faults of this request, besides its answer.
     fn strike(&self, recorded: &Recorded) -> Vec<Action> {
         let (method, asked) = (&recorded.method, recorded.asked());
         let mut faults = lock(&self.0.faults);

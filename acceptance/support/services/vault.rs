@@ -110,7 +110,7 @@ impl Vault {
     }
 }
 
-/// What the users of cosign allow for a key.
+/// The policy that users of cosign have for a key.
 pub fn policy(key: &str) -> String {
     format!(
         "path \"transit/keys/{key}\" {{ capabilities = [\"read\"] }}\n\

@@ -18,7 +18,7 @@ use crate::support::services::Caller;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const ROOTS: &str = "/api/v2/trustBundle";
 
-/// What it logs its certificates in.
+/// The log for its certificates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Logging {
     Shared,

@@ -1,4 +1,4 @@
-//! What a front does with a request: it passes the request on to the server, or
+//! The work of a front: it passes a request on to the server, or
 //! answers it from the server's files.
 
 use std::path::{Component, Path, PathBuf};

@@ -17,14 +17,14 @@ use crate::support::services::stand_in::{Recorded, StandIn};
 
 /// The audience of tokens for sigstore.
 pub const AUDIENCE: &str = "sigstore";
-/// What GitHub's runners show to get a token.
+/// The bearer token that GitHub's runners show to get a token.
 pub const RUNNER: &str = "token-of-the-runner";
 const KEY_ID: &str = "acceptance";
 /// Fulcio's settings for a GitHub Enterprise Server.
 const SERVER: &str = "github-server";
 const TRUST_DOMAIN: &str = "acceptance.example";
 
-/// Who a token is about, by the kind of its issuer.
+/// The subject of a token, by the kind of its issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     Email,
@@ -169,7 +169,7 @@ impl Issuer {
         ]
     }
 
-    /// What Fulcio has to know of it, in YAML: in JSON the names are others.
+    /// Fulcio's configuration for it, in YAML: in JSON the names are others.
     pub fn configuration(&self) -> String {
         let issuers = Identity::ALL.map(|identity| {
             let url = self.url(identity);

@@ -22,7 +22,7 @@ const NAME: &str = "127.0.0.1";
 /// The body of somebody else.
 const ANOTHER: &str = r#"{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{}}"#;
 
-/// What is wrong with a log.
+/// The fault of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The checkpoint is signed over other text.
@@ -97,7 +97,7 @@ impl LogStandIn {
         }
     }
 
-    /// What it was asked, and more that can go wrong.
+    /// The server, which has its requests and further faults.
     pub fn server(&self) -> &StandIn {
         &self.server
     }

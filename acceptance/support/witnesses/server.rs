@@ -12,7 +12,7 @@ pub struct Server {
     _processes: Box<dyn Any + Send + Sync>,
 }
 
-/// What the files will say, wherever the front stands.
+/// The entry in the files, wherever the front stands.
 pub struct Name {
     pub role: Role,
     pub place: Place,

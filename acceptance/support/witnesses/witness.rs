@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::postgres::Postgres;
 use crate::support::package;
 
-/// Who may witness a signature.
+/// The services that may witness a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Witness {
     /// `timestamp-server` by sigstore, RFC 3161.
@@ -54,7 +54,7 @@ impl Witness {
             && (self != Self::LogV1 || Postgres::programs().is_some())
     }
 
-    /// What is said where it is not.
+    /// The words where it is not there.
     pub fn lacking(self) -> String {
         let packages = match self {
             Self::LogV1 => "`make witnesses`, Debian: postgresql",

@@ -9,7 +9,7 @@ use super::results::{Row, Scenario};
 #[derive(Clone, Copy)]
 pub struct Runs {
     pub most: usize,
-    /// Who has run for so long at one task and round-trip time is not run again.
+    /// A program that has run for so long at one task and round-trip time is not run again.
     pub budget: Duration,
 }
 

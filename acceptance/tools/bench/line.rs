@@ -18,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 /// Pieces on their way: 16 MiB, more than any of the runs has in flight.
 const IN_FLIGHT: usize = 256;
 
-/// What went over the line.
+/// The traffic over the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub requests: u64,

@@ -15,7 +15,7 @@ use crate::support::registry::{Action, Answer, Auth, Exchanges, Registry, Settin
 use crate::support::token_service::ROBOT;
 
 const CROWD: usize = 8;
-/// What the answers of P11 ask to wait.
+/// The wait that the answers of P11 ask for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Runs without faults, of which P11 takes the median.
 const CLEAN: usize = 7;

@@ -52,7 +52,7 @@ fn kernel() -> String {
     full.split('-').next().unwrap_or_default().to_owned()
 }
 
-/// What a program prints, without the last line end.
+/// A program's output, without the last line end.
 pub fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));

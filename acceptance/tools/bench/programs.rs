@@ -1,4 +1,4 @@
-//! Who competes, and what one of them takes for a job.
+//! The programs that compete, and the cost of a job for one of them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ impl Keys {
     }
 }
 
-/// What is to be signed: every repository of the image, by the first `keys`
+/// A job: every repository of the image, signed by the first `keys`
 /// keys; beside the image its documents, in the form of `export-sbom`.
 #[derive(Clone)]
 pub struct Job {
@@ -124,7 +124,7 @@ impl Job {
     }
 }
 
-/// What a job took.
+/// The cost of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub took: Duration,
@@ -226,7 +226,7 @@ impl Bench {
         status.is_ok_and(|status| status.success())
     }
 
-    /// What it takes to unlock one key, in milliseconds.
+    /// The time to unlock one key, in milliseconds.
     pub fn unlocking(&self) -> f64 {
         let bytes = std::fs::read(self.keys.private(0)).expect("a key");
         let key = signer::keys::KeyFile::parse(&signer::secret::Secret::new(bytes)).expect("a key");
@@ -330,7 +330,7 @@ impl Bench {
             .env("PATH", "/usr/bin:/bin")
             .env("DOCKER_CONFIG", self.stage.docker_config())
             .env("COSIGN_PASSWORD", PASSWORD)
-            // Whatever leaves this machine would fail at once.
+            // A request that leaves this machine would fail at once.
             .env("HTTPS_PROXY", "http://127.0.0.1:9")
             .env("HTTP_PROXY", "http://127.0.0.1:9")
             .env("NO_PROXY", "127.0.0.1,localhost");

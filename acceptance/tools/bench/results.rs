@@ -1,4 +1,4 @@
-//! What was measured: kept as JSON, so that one scenario can be measured again
+//! Results: kept as JSON, so that one scenario can be measured again
 //! without the others, and written as Markdown and plots.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct Scenario {
 /// One program at one task.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Row {
-    /// What varies: `10 keys`. Empty if nothing does.
+    /// The variable of the task: `10 keys`. Empty if there is none.
     pub task: String,
     pub program: String,
     pub round_trip_ms: u64,

@@ -26,7 +26,7 @@ const FOUR: [Program; 4] = [
     Program::Cosign3Bundle,
 ];
 
-/// What scrypt takes for one key.
+/// The time of scrypt for one key.
 const KEY_MEMORY: u64 = 64 << 20;
 const MB: f64 = 1e6;
 
@@ -207,7 +207,7 @@ pub fn many_keys(bench: &Bench, runs: Runs) -> Scenario {
     let mut scenario = Scenario::new("1 to 20 keys, one image");
     let counts = [1, 2, 5, 10, 20];
     let round_trips = [0, 20];
-    // What counts is the number of requests: time is in P1 and P2.
+    // The measure is the number of requests: time is in P1 and P2.
     let runs = Runs {
         budget: runs.budget / 3,
         ..runs

@@ -1,4 +1,4 @@
-//! What the line itself costs.
+//! The cost of the line itself.
 
 use std::time::{Duration, Instant};
 

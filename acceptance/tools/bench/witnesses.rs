@@ -33,7 +33,7 @@ const STEP: f64 = 0.618_034;
 /// Requests to the authority, the log and the timestamp authority.
 type Asked = [usize; 3];
 
-/// Who signs.
+/// The signing program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Keys(usize),

@@ -93,7 +93,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a reader may do whose registry is gone.
+/// The next step of a reader whose registry is gone.
 const NEXT: &str = "\
 make demo KEEP=1   keeps the registry, so that the lines above work in another terminal
 README.md          signs an image of your own, in five lines

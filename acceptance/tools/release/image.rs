@@ -16,7 +16,7 @@ const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 /// signer, `pack sbom download` and scanners find it.
 const SBOM: &str = "layers/sbom/launch/cnb_signer/sbom.cdx.json";
 
-/// What the program runs on.
+/// The platform of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
     Amd64,
@@ -43,7 +43,7 @@ impl Architecture {
     }
 }
 
-/// What is the same in all of a release.
+/// The facts that are the same in all of a release.
 #[derive(Clone, Debug)]
 pub struct Release {
     pub version: String,

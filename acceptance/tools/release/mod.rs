@@ -1,4 +1,4 @@
-//! What `make release` puts into `dist/`: tarballs laid out like the
+//! The files that `make release` puts into `dist/`: tarballs laid out like the
 //! lifecycle's, and an image of both architectures, made without a container
 //! runtime.
 //!

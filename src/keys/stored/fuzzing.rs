@@ -2,7 +2,7 @@
 
 use super::{kube_config, kubernetes, yaml};
 
-/// Whatever is JSON is YAML, too, unless it has a key twice or is too deep.
+/// JSON is YAML, too, unless it has a key twice or is too deep.
 pub fn kube_config(data: &[u8]) {
     let _parsed = kube_config::parse(data);
     let json: Result<serde_json::Value, _> = serde_json::from_slice(data);

@@ -19,7 +19,7 @@ const FAILS: Manner = (NOW, Err(()));
 const IS_LATE: Manner = (LATER, Ok(()));
 const IS_WELL: Manner = (NOW, Ok(()));
 
-/// Who vouched, whose failure is shown, and who was asked, in this order.
+/// The services that vouched, the shown failure, and the services asked, in this order.
 type Outcome = (Vec<usize>, Option<usize>, Vec<usize>);
 
 fn error(index: usize) -> ServiceError {

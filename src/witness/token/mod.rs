@@ -50,7 +50,7 @@ pub enum ClosedToken {
     /// A token that somebody has to be asked for. Whether they give one is not known.
     Asked {
         provider: Provider,
-        /// Who is asked if the first gives none.
+        /// The provider that is asked if the first gives none.
         otherwise: Option<Provider>,
     },
 }

@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// What is said of an agent that reads something and answers with these bytes.
+    /// The words about an agent that reads something and answers with these bytes.
     fn said_of(answer: &'static [u8]) -> Trouble {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.sock");

@@ -8,7 +8,7 @@ use super::*;
 use crate::http::StatusCode;
 use crate::service::{AwsApi, GitLabProject, KubernetesSecret, ServiceName, VaultKey};
 
-/// Who is asked over HTTP, but for registries.
+/// All that are asked over HTTP, but for registries.
 fn services() -> [ServiceName; 15] {
     let host = || "h.example".to_owned();
     let (namespace, secret) = (host(), host());

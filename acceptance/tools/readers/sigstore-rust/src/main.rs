@@ -36,7 +36,7 @@ const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 const EMPTY_ROOT: &str =
     r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
 
-/// What is asked for.
+/// The question.
 struct Question {
     mode: Mode,
     who: Who,
@@ -48,7 +48,7 @@ struct Question {
     digest: String,
 }
 
-/// Who must have signed.
+/// The signer that is wanted.
 enum Who {
     Key(DerPublicKey),
     Identity(String, Option<String>),
