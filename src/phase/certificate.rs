@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pkcs8::ObjectIdentifier;
 
 use crate::envelope::{Form, Verifier};
 use crate::keys::KeyReference;
@@ -18,14 +17,7 @@ use crate::proof::certificate::{Certificate, CertificateError};
 use crate::proof::chain::{self, ChainError, Usage};
 use crate::proof::key::VerifyingKey;
 use crate::signature::PublicKey;
-
-/// Fulcio's two extensions for the issuer of the identity's token: the raw bytes, and
-/// the same as a UTF8String (fulcio v1.8.8 `docs/oid-info.md`). Private PKIs have
-/// neither.
-const ISSUERS: [ObjectIdentifier; 2] = [
-    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1"),
-    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8"),
-];
+use crate::signature::oid::{TOKEN_ISSUER_V1, TOKEN_ISSUER_V2};
 
 /// A certificate of the signatory's key, whose chain held when its time began.
 #[derive(Debug)]
@@ -183,8 +175,10 @@ impl OwnCertificate {
     }
 
     fn is_for_the_same(&self, other: &Certificate) -> bool {
+        // Private PKIs have neither.
         let issuers = |certificate: &Certificate| {
-            ISSUERS.map(|id| certificate.extension(id).map(<[u8]>::to_vec))
+            [TOKEN_ISSUER_V1, TOKEN_ISSUER_V2]
+                .map(|id| certificate.extension(id).map(<[u8]>::to_vec))
         };
         is_same(self.leaf.public_key(), other.public_key())
             && self.leaf.names() == other.names()

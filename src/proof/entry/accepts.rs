@@ -4,13 +4,10 @@
 //! It is asked before anything is signed: a log says no more than 400 to a signature
 //! that it does not like, after others of the run are published for ever.
 
-use pkcs8::der::asn1::UintRef;
-use pkcs8::der::{Decode as _, Header, SliceReader};
-
 use super::loggable::MessageForm;
 use super::version::RekorVersion;
 use crate::proof::key::{KeyKind, VerifyingKey};
-use crate::signature::Hash;
+use crate::signature::{Hash, rsa};
 
 /// A signature that a log does not keep.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,21 +76,10 @@ pub(super) fn key_details(key: &VerifyingKey) -> Option<&'static str> {
 
 /// The sizes that sigstore's registry of algorithms names.
 fn rsa_details(key: &VerifyingKey) -> Option<&'static str> {
-    match modulus_bits(key.bits())? {
+    match rsa::bits_of_public(key.bits())? {
         2048 => Some("PKIX_RSA_PKCS1V15_2048_SHA256"),
         3072 => Some("PKIX_RSA_PKCS1V15_3072_SHA256"),
         4096 => Some("PKIX_RSA_PKCS1V15_4096_SHA256"),
         _ => None,
     }
-}
-
-/// The length of the modulus of an RSAPublicKey (RFC 8017, appendix A.1.1).
-fn modulus_bits(key: &[u8]) -> Option<usize> {
-    let mut reader = SliceReader::new(key).ok()?;
-    Header::decode(&mut reader).ok()?;
-    let modulus = UintRef::decode(&mut reader).ok()?;
-    let bytes = modulus.as_bytes();
-    let first = bytes.first()?;
-    let bits = bytes.len().checked_mul(8)?;
-    bits.checked_sub(usize::try_from(first.leading_zeros()).ok()?)
 }

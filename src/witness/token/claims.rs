@@ -14,15 +14,12 @@ use serde_json::Value;
 
 use crate::proof::certificate::{Certificate, Name};
 
+use crate::signature::oid::{TOKEN_ISSUER_V1, TOKEN_ISSUER_V2};
 /// The audience of tokens for sigstore: a token for anybody else, who could show it to
 /// the authority, must not get a certificate.
 pub(super) const AUDIENCE: &str = "sigstore";
 
-/// The issuer of the token, as text of its own and as UTF8String
-/// (fulcio `docs/oid-info.md`, v1.8).
-const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
-const ISSUER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
-/// The subject of the token.
+/// The subject of the token (fulcio `docs/oid-info.md`, v1.8).
 const SUBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.24");
 /// A name with an issuer's domain, `sub!domain` (fulcio `pkg/identity/username`).
 const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
@@ -253,9 +250,9 @@ fn is_at(issuer: &str, host: &str) -> bool {
 /// The token's issuer, as a certificate has it: by the newer extension, if it is there.
 /// The older one holds the text without DER around it.
 fn issuer(certificate: &Certificate) -> Option<&[u8]> {
-    match certificate.extension(ISSUER_V2) {
+    match certificate.extension(TOKEN_ISSUER_V2) {
         Some(value) => text(value).map(str::as_bytes),
-        None => certificate.extension(ISSUER_V1),
+        None => certificate.extension(TOKEN_ISSUER_V1),
     }
 }
 
