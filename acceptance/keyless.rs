@@ -43,12 +43,24 @@ fn verify(
     command: &[&str],
     reference: &str,
 ) -> Printed {
+    let who = (identity, identity.name());
+    verify_name(cosign, witnesses, demanded, who, command, reference)
+}
+
+fn verify_name(
+    cosign: Cosign,
+    witnesses: &Witnesses,
+    demanded: &[Witness],
+    (identity, name): (Identity, &str),
+    command: &[&str],
+    reference: &str,
+) -> Printed {
     let issuer = Issuer::shared().url(identity);
     let flags = witnesses.demanding(demanded);
     let who = [
         "--allow-insecure-registry",
         "--certificate-identity",
-        identity.name(),
+        name,
         "--certificate-oidc-issuer",
         &issuer,
     ];
@@ -171,6 +183,64 @@ fn a_second_run_of_the_same_identity_asks_for_nothing() {
             let asked = witnesses.front(CA).asked("POST", CERTIFICATES);
             assert_eq!(asked.len(), 1, "{format}");
             assert!(!registry.exchanges().puts().is_empty(), "{format}");
+        }
+    }
+}
+
+/// EVD-61, EVD-65: Fulcio's types differ in what they take a `#` for.
+#[test]
+fn a_name_with_bytes_that_no_url_has_is_that_of_its_certificate() {
+    if is_here(Need::Witness(CA)) && is_here(Need::Witness(TIME)) {
+        let witnesses = Witnesses::of(&[CA, TIME]);
+        let files = witnesses.files(&[CA, TIME], Rule::Any);
+        let workflow = "acme/app/my build.yml@refs/heads/fix/\u{fc}<x>#12";
+        let encoded = "/acme/app/my%20build.yml@refs/heads/fix/%C3%BC%3Cx%3E";
+        for (identity, claims, host, end) in [
+            (
+                Identity::GitHub,
+                json!({ "job_workflow_ref": workflow }),
+                "github.com",
+                "%2312",
+            ),
+            (
+                Identity::GitHubServer,
+                json!({ "job_workflow_ref": workflow }),
+                "github.acceptance.example",
+                "#12",
+            ),
+            (
+                Identity::GitLab,
+                json!({ "ci_config_ref_uri": format!("gitlab.com/{workflow}") }),
+                "gitlab.com",
+                "#12",
+            ),
+        ] {
+            let name = format!("https://{host}{encoded}{end}");
+            let (registry, image) = seeded();
+            let run = || {
+                let token = Issuer::shared().token_with(identity, &claims);
+                signer(&registry, &image, config(&files, "bundle"))
+                    .environment(VARIABLE, &token)
+                    .run()
+                    .succeeded()
+            };
+            run().says(&[&format!("Got a certificate for {name} ")]);
+            let reference = image.reference(registry.host());
+            let who = (identity, &*name);
+            verify_name(
+                Cosign::V3,
+                &witnesses,
+                &[TIME],
+                who,
+                &["verify"],
+                &reference,
+            )
+            .accepted();
+            registry.forget_exchanges();
+            witnesses.front(CA).forget();
+            run();
+            assert!(registry.exchanges().puts().is_empty(), "{name}");
+            assert!(witnesses.front(CA).recorded().is_empty(), "{name}");
         }
     }
 }

@@ -1,6 +1,7 @@
 // Command go-rules prints what Go decides where the signer has to decide
 // likewise: `proxies` which proxy a URL is asked through, `certificates` which
-// chains of certificates a client accepts, with the chains.
+// chains of certificates a client accepts, with the chains, and `urls` how a URL
+// is written that was parsed.
 package main
 
 import (
@@ -14,7 +15,7 @@ func main() {
 		return
 	}
 	if len(os.Args) != 2 {
-		log.Fatal("usage: go-rules proxies|certificates")
+		log.Fatal("usage: go-rules proxies|certificates|urls")
 	}
 	var err error
 	switch os.Args[1] {
@@ -22,6 +23,8 @@ func main() {
 		err = proxies()
 	case "certificates":
 		err = certificates()
+	case "urls":
+		err = urls()
 	default:
 		log.Fatalf("unknown table %q", os.Args[1])
 	}

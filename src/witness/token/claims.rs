@@ -12,9 +12,10 @@ use pkcs8::ObjectIdentifier;
 use pkcs8::der::{AnyRef, Decode as _, Tag, Tagged as _};
 use serde_json::Value;
 
+use super::written_url::{behind_host, path, written};
 use crate::proof::certificate::{Certificate, Name};
-
 use crate::signature::oid::{TOKEN_ISSUER_V1, TOKEN_ISSUER_V2};
+
 /// The audience of tokens for sigstore: a token for anybody else, who could show it to
 /// the authority, must not get a certificate.
 pub(super) const AUDIENCE: &str = "sigstore";
@@ -43,8 +44,8 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Granted {
     Exactly(Name),
-    /// The path of a URL. Its host is a setting of the authority, of which the token says
-    /// nothing (`default-template-values` of Fulcio's configuration).
+    /// The part of a URL behind its host, which is a setting of the authority: the token
+    /// says nothing of it (`default-template-values` of Fulcio's configuration).
     AtAnyHost(String),
 }
 
@@ -117,15 +118,21 @@ impl TokenClaims {
     /// setting; the claims show which it can be. Jobs have claims of their own, which
     /// decide alone; for people and machines several types are possible.
     fn names(&self, issuer: &str, subject: &str) -> Vec<Granted> {
-        let uri = |name: String| Granted::Exactly(Name::Uri(name));
-        let at = |host: &str, path: String| uri(format!("https://{host}/{path}"));
+        // Fulcio certifies nobody by a claim of which it cannot make a URL.
+        let uri = |url: String| Granted::Exactly(Name::Uri(written(&url).unwrap_or(url)));
+        let at = |host: &str, path: &str| uri(format!("https://{host}/{path}"));
         // Two workflows of one repository share a subject and differ in this.
         if let Some(workflow) = self.text("job_workflow_ref") {
-            let workflow = workflow.to_owned();
-            return vec![match is_at(issuer, "token.actions.githubusercontent.com") {
+            let name = match is_at(issuer, "token.actions.githubusercontent.com") {
                 true => at("github.com", workflow),
-                false => Granted::AtAnyHost(workflow),
-            }];
+                false => Granted::at_any_host(workflow),
+            };
+            // The type `github-workflow` takes it for a path as a whole, the type
+            // `ci-provider` for one with a query and a fragment.
+            let joined = path(workflow).map(|path| format!("https://github.com/{path}"));
+            let joined = joined.map(Name::Uri).filter(|joined| !name.is(joined));
+            let joined = joined.map(Granted::Exactly);
+            return std::iter::once(name).chain(joined).collect();
         }
         if let Some(pipeline) = self.text("ci_config_ref_uri") {
             return vec![uri(format!("https://{pipeline}"))];
@@ -135,8 +142,8 @@ impl TokenClaims {
         {
             let pipeline = format!("{organization}/{pipeline}");
             return vec![match is_at(issuer, "agent.buildkite.com") {
-                true => at("buildkite.com", pipeline),
-                false => Granted::AtAnyHost(pipeline),
+                true => at("buildkite.com", &pipeline),
+                false => Granted::at_any_host(&pipeline),
             }];
         }
         if let Some(cluster) = self.0.get("kubernetes.io") {
@@ -144,7 +151,7 @@ impl TokenClaims {
             let account = cluster.pointer("/serviceaccount/name");
             if let (Some(namespace), Some(account)) = (namespace, account.and_then(Value::as_str)) {
                 let path = format!("namespaces/{namespace}/serviceaccounts/{account}");
-                return vec![at("kubernetes.io", path)];
+                return vec![at("kubernetes.io", &path)];
             }
         }
         let mut names = Vec::new();
@@ -227,7 +234,11 @@ impl Identity {
 }
 
 impl Granted {
-    fn is(&self, name: &Name) -> bool {
+    fn at_any_host(path: &str) -> Self {
+        Self::AtAnyHost(behind_host(path).unwrap_or_else(|| path.to_owned()))
+    }
+
+    pub(super) fn is(&self, name: &Name) -> bool {
         match (self, name) {
             (Self::Exactly(own), name) => own == name,
             (Self::AtAnyHost(path), Name::Uri(uri)) => {

@@ -11,6 +11,7 @@ mod claims;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod spiffe;
+mod written_url;
 
 use std::path::{Path, PathBuf};
 

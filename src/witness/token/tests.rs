@@ -152,6 +152,58 @@ fn names_are_those_that_the_authority_makes_of_the_claims() {
     }
 }
 
+/// EVD-61: as Go writes URLs, whose table is in [`super::written_url`].
+#[test]
+fn names_are_percent_encoded_as_those_of_certificates() {
+    let at = |host: &str, path: &str| {
+        let name = format!("https://{host}/acme/app/{path}");
+        Granted::Exactly(Name::Uri(name))
+    };
+    for (of_claim, of_name, of_path) in [
+        (
+            "my build.yml@refs/heads/main",
+            "my%20build.yml@refs/heads/main",
+            None,
+        ),
+        (
+            "b.yml@refs/heads/fix/\u{fc}",
+            "b.yml@refs/heads/fix/%C3%BC",
+            None,
+        ),
+        ("b.yml@refs/heads/<x>", "b.yml@refs/heads/%3Cx%3E", None),
+        ("b.yml@refs/heads/a%20b", "b.yml@refs/heads/a%20b", None),
+        // By Fulcio's two types for GitHub.
+        (
+            "b.yml@refs/heads/fix#12",
+            "b.yml@refs/heads/fix#12",
+            Some("b.yml@refs/heads/fix%2312"),
+        ),
+        // No URL.
+        ("b.yml@refs/heads/100%", "b.yml@refs/heads/100%", None),
+    ] {
+        let claim = format!("acme/app/{of_claim}");
+        let joined = of_path.map(|path| at("github.com", path));
+        let github = json!({
+            "iss": "https://token.actions.githubusercontent.com", "job_workflow_ref": claim,
+        });
+        let expected = [at("github.com", of_name)]
+            .into_iter()
+            .chain(joined.clone());
+        assert_eq!(names(&github), expected.collect::<Vec<_>>());
+        let any = Granted::AtAnyHost(format!("acme/app/{of_name}"));
+        assert!(any.is(&Name::Uri(format!(
+            "https://github.example/acme/app/{of_name}"
+        ))));
+        let expected = [any].into_iter().chain(joined);
+        let server = json!({ "job_workflow_ref": claim });
+        assert_eq!(names(&server), expected.collect::<Vec<_>>());
+        let gitlab = json!({ "ci_config_ref_uri": format!("gitlab.com/{claim}") });
+        assert_eq!(names(&gitlab), [at("gitlab.com", of_name)]);
+        let subject = json!({ "sub": format!("https://issuer.example/{claim}") });
+        assert_eq!(names(&subject), [at("issuer.example", of_name)]);
+    }
+}
+
 fn provider(
     provider: TokenProvider,
     set: &[(&str, &str)],
