@@ -61,7 +61,7 @@ impl Vector {
                 valid: Validity::default(),
                 operator: None,
             }],
-            ct_logs: Vec::new(),
+            ct_logs: None,
             timestamp_authorities: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::oci::fuzzing::assert_readable;
 pub fn trusted_root(data: &[u8]) {
     match TrustedRoot::parse(data) {
         Ok(root) => {
-            for log in root.logs.iter().chain(&root.ct_logs) {
+            for log in root.logs.iter().chain(root.ct_logs.iter().flatten()) {
                 assert!(!log.id.is_empty() && log.valid.start.is_some());
             }
             for authority in &root.authorities {

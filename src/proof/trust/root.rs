@@ -36,8 +36,9 @@ const MEDIA_TYPES: [&str; 3] = [
 pub struct TrustedRoot {
     pub authorities: Vec<CertificateAuthority>,
     pub logs: Vec<LogKey>,
-    /// Logs of certificate transparency.
-    pub ct_logs: Vec<LogKey>,
+    /// Logs of certificate transparency; none if the file lists none. The list may be
+    /// empty, if all of its keys were left out.
+    pub ct_logs: Option<Vec<LogKey>>,
     pub timestamp_authorities: Vec<TimestampAuthority>,
 }
 
@@ -142,10 +143,12 @@ impl TrustedRoot {
     /// somebody.
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustedRootError> {
         let written = WrittenRoot::parse(bytes)?;
+        let ct_logs = written.ct_logs.filter(|listed| !listed.is_empty());
+        let ct_logs = ct_logs.map(|listed| logs("ctlogs", Some(listed)));
         Ok(Self {
             authorities: entries("certificateAuthorities", written.authorities, authority)?,
             logs: logs("tlogs", written.logs)?,
-            ct_logs: logs("ctlogs", written.ct_logs)?,
+            ct_logs: ct_logs.transpose()?,
             timestamp_authorities: entries(
                 "timestampAuthorities",
                 written.timestamp_authorities,

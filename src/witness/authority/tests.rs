@@ -15,6 +15,7 @@ use crate::service::Variables;
 
 const ISSUER: [u64; 9] = [1, 3, 6, 1, 4, 1, 57264, 1, 8];
 const SUBJECT: [u64; 9] = [1, 3, 6, 1, 4, 1, 57264, 1, 24];
+const PROMISES: [u64; 10] = [1, 3, 6, 1, 4, 1, 11129, 2, 4, 2];
 const IDENTITY: &str = "https://issuer.example";
 const NAME: &str = "https://github.com/acme/app/.github/workflows/b.yml@refs/heads/main";
 
@@ -42,6 +43,21 @@ fn text(id: &[u64], text: &str) -> CustomExtension {
     let mut der = vec![0x0C, u8::try_from(text.len()).unwrap()];
     der.extend(text.bytes());
     CustomExtension::from_oid_content(id, der)
+}
+
+/// A list of one promise (RFC 6962, section 3.3), by the log 0 at the time 0.
+fn promise() -> Vec<u8> {
+    let lengths = [0x04, 51, 0, 49, 0, 47];
+    let (version_log_and_time, extensions) = ([0; 41], [0; 2]);
+    let (algorithm, signature) = ([4, 3], [0; 2]);
+    let parts: [&[u8]; 5] = [
+        &lengths,
+        &version_log_and_time,
+        &extensions,
+        &algorithm,
+        &signature,
+    ];
+    parts.concat()
 }
 
 /// So many seconds from now.
@@ -84,7 +100,7 @@ impl Given {
                     operator: None,
                 }],
                 logs: Vec::new(),
-                ct_logs: Vec::new(),
+                ct_logs: None,
                 timestamp_authorities: Vec::new(),
             },
             issuer: Issuer::new(authority, authority_key),
@@ -224,4 +240,14 @@ fn a_log_of_the_trusted_root_promises_to_show_the_certificate() {
     given.root.ct_logs = TrustedRoot::parse(root).unwrap().ct_logs;
     let outcome = given.verified();
     assert!(matches!(outcome, Err(Worthless::Promise(SctError::Absent))));
+    // Logs that are listed, by keys that nothing here verifies.
+    given.root.ct_logs = Some(Vec::new());
+    let promises = CustomExtension::from_oid_content(&PROMISES, promise());
+    given.leaf.custom_extensions.push(promises);
+    let outcome = given.verified();
+    let promise = outcome.map(|_| ()).unwrap_err();
+    assert!(
+        matches!(promise, Worthless::Promise(SctError::Untrusted)),
+        "{promise}"
+    );
 }

@@ -58,7 +58,7 @@ impl Scene {
         TrustedRoot {
             authorities: Vec::new(),
             logs: self.logs.iter().map(log).collect(),
-            ct_logs: Vec::new(),
+            ct_logs: None,
             timestamp_authorities: Vec::new(),
         }
     }

@@ -58,7 +58,7 @@ impl Scene {
         let root = TrustedRoot {
             authorities: Vec::new(),
             logs: Vec::new(),
-            ct_logs: Vec::new(),
+            ct_logs: None,
             timestamp_authorities: self.root.clone(),
         };
         let client = Client::new(Settings {

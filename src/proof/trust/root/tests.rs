@@ -47,7 +47,7 @@ fn the_root_of_the_public_instance_is_read() {
     let end = "2022-12-31T23:59:59.999Z".parse().unwrap();
     assert_eq!(root.authorities[0].valid.end, Some(end));
     assert_eq!(root.authorities[1].valid.end, None);
-    assert_eq!(root.ct_logs.len(), 2);
+    assert_eq!(root.ct_logs.unwrap().len(), 2);
     assert_eq!(root.timestamp_authorities.len(), 1);
 }
 
@@ -56,7 +56,7 @@ fn every_kind_of_key_that_cosign_writes_is_read() {
     let root = parsed(&made_by_cosign()).unwrap();
     let kinds: Vec<_> = root.logs.iter().map(|log| log.key.kind()).collect();
     assert_eq!(kinds, [KeyKind::P256, KeyKind::Ed25519, KeyKind::Rsa]);
-    let ct_log = &root.ct_logs[0];
+    let ct_log = &root.ct_logs.unwrap()[0];
     assert_eq!(
         (ct_log.key.kind(), ct_log.hash),
         (KeyKind::P384, Hash::Sha384)
