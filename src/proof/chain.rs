@@ -4,10 +4,13 @@
 //! `rustls-webpki` builds the chains and verifies their signatures. The rules are
 //! those of Go's `crypto/x509` `Verify`, which cosign and its libraries call; what
 //! they ask beyond `rustls-webpki` is asked here: of roots, their time, their right
-//! to issue and their uses, and that a leaf may itself be a root.
+//! to issue, their uses and critical extensions, and that a leaf may itself be a root.
 //!
 //! Stricter than Go: a leaf that is an authority is refused unless it is a root, RSA
-//! keys under 2048 bits are refused, and so are more than six intermediates.
+//! keys under 2048 bits are refused, and so are more than six intermediates. Policies that
+//! are critical (2.5.29.32, .33, .36, .54) are refused in leaves and intermediates. So are
+//! constraints of directory names, and of URIs and e-mail addresses below which a
+//! certificate has such a name.
 //! Revocation is not asked: the time is one of the past, and the certificates that
 //! sigstore issues are valid for minutes.
 
@@ -97,6 +100,8 @@ pub enum ChainError {
     IssuerUnfit(Usage),
     #[error("a certificate between it and its root has an X.509 version before 3")]
     IssuerVersion,
+    #[error("a certificate of the chain has a critical extension that is not supported here")]
+    Critical,
     #[error("a signature in the chain is wrong")]
     Signature,
     #[error("a signature in the chain is of a kind that is not supported")]
@@ -157,7 +162,7 @@ pub fn between(
         // webpki reads version 3 alone. An older version is a reason that an owner can
         // act on, whatever webpki met first.
         (Err(_), version @ 0..3) => return Err(ChainError::Version(version)),
-        (Err(error), _) => return Err(ChainError::Refused(error)),
+        (Err(error), _) => return Err(in_our_words(error, at, usage)),
     };
     let roots_der: Vec<_> = roots.iter().map(to_webpki).collect();
     let anchors = roots_der.iter().map(webpki::anchor_from_trusted_cert);
@@ -319,11 +324,15 @@ impl Walk<'_> {
             }
             if !root.is_valid_at(self.at) {
                 unfit = Unfit::RootExpired;
-            } else if root.may_issue(between) && self.usage.is_among(root.usages()) {
+            } else if self.may_be_root(root, between) {
                 return Ok(());
             }
         }
         Err(unfit)
+    }
+
+    fn may_be_root(&self, root: &Certificate, between: usize) -> bool {
+        root.may_issue(between) && self.usage.is_among(root.usages()) && !root.asks_too_much()
     }
 }
 
@@ -366,6 +375,7 @@ fn in_our_words(error: webpki::Error, at: Timestamp, usage: Usage) -> ChainError
             ChainError::IssuerUnfit(usage)
         }
         webpki::Error::UnsupportedCertVersion => ChainError::IssuerVersion,
+        webpki::Error::UnsupportedCriticalExtension => ChainError::Critical,
         webpki::Error::InvalidSignatureForPublicKey => ChainError::Signature,
         webpki::Error::UnsupportedSignatureAlgorithmContext(_)
         | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {

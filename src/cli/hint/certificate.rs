@@ -55,6 +55,7 @@ pub(super) fn of_chain(error: &ChainError) -> Hint {
              certificates for signing code",
         ),
         ChainError::UnknownCritical
+        | ChainError::Critical
         | ChainError::Root(_)
         | ChainError::Algorithm
         | ChainError::Refused(_) => None,

@@ -94,6 +94,15 @@ fn issued(by: &Party, name: &str, change: Change) -> Party {
     }
 }
 
+const UNKNOWN: [u64; 8] = [1, 3, 6, 1, 4, 1, 99999, 1];
+
+/// A critical extension.
+fn asks(parameters: &mut CertificateParams, id: &[u64], value: Vec<u8>) {
+    let mut extension = rcgen::CustomExtension::from_oid_content(id, value);
+    extension.set_criticality(true);
+    parameters.custom_extensions.push(extension);
+}
+
 /// Root, intermediate and leaf, each as `changes` make it, checked at [`now`] for
 /// code signing.
 fn checked(changes: [Change; 3]) -> Result<(), ChainError> {
@@ -283,10 +292,7 @@ fn a_leaf_may_be_a_root_itself() {
 fn a_leaf_with_an_unknown_critical_extension_is_refused_as_its_own_root_too() {
     fn critical(leaf: &mut CertificateParams) {
         code_signing(leaf);
-        let mut extension =
-            rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
-        extension.set_criticality(true);
-        leaf.custom_extensions.push(extension);
+        asks(leaf, &UNKNOWN, vec![5, 0]);
     }
     let one = root(critical).certificate;
     let holds = check(
@@ -305,6 +311,42 @@ fn a_leaf_with_an_unknown_critical_extension_is_refused_as_its_own_root_too() {
         matches!(holds, Err(ChainError::UnknownCritical)),
         "{holds:?}"
     );
+}
+
+/// EVD-3: as Go refuses a root.
+#[test]
+fn a_root_with_an_unknown_critical_extension_is_refused() {
+    fn critical(root: &mut CertificateParams) {
+        authority(root);
+        asks(root, &UNKNOWN, vec![5, 0]);
+    }
+    let holds = checked([critical, authority, code_signing]);
+    assert!(matches!(holds, Err(ChainError::RootUnfit)), "{holds:?}");
+}
+
+/// Policies that Go would accept: a root may have them, no other certificate.
+#[test]
+fn critical_policies_are_accepted_in_a_root_alone() {
+    fn policies(parameters: &mut CertificateParams) {
+        let any = vec![0x30, 0x06, 0x30, 0x04, 0x06, 0x02, 0x2a, 0x03];
+        asks(parameters, &[2, 5, 29, 32], any);
+    }
+    fn issuer(parameters: &mut CertificateParams) {
+        authority(parameters);
+        policies(parameters);
+    }
+    fn leaf(parameters: &mut CertificateParams) {
+        code_signing(parameters);
+        policies(parameters);
+    }
+    assert!(checked([issuer, authority, code_signing]).is_ok());
+    for changes in [
+        [authority, issuer, code_signing],
+        [authority, authority, leaf],
+    ] {
+        let holds = checked(changes);
+        assert!(matches!(holds, Err(ChainError::Critical)), "{holds:?}");
+    }
 }
 
 #[test]
