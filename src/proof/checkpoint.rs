@@ -4,7 +4,8 @@
 //! A note is text, an empty line, and lines of signatures. Besides a log of Rekor v2, its
 //! witnesses may sign, and the log with a second key: one line that the log's key
 //! made is enough, and lines of unknown signers say nothing. Nothing is laxer here than
-//! with sigstore-go, by which cosign reads the notes again.
+//! with sigstore-go, by which cosign reads the notes again, but for the id of a key that a
+//! trusted root v0.2 names: sigstore-go v1.2.1 derives it all the same.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -95,23 +96,22 @@ impl<'a> Note<'a> {
         }
     }
 
-    /// Whether the key of `verifier` signed the note under the name `name`. Name and id
+    /// Whether the key of `verifier` signed the note under the name `name` (Rekor v2). Name and id
     /// only select lines. As with Go's `note.Open` the first line that has both decides:
     /// if its signature is wrong, a right one after it does not help.
     pub fn is_signed(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
-        let ids = verifier.ids(name);
+        let id = verifier.id_of_name(name);
         let mut lines = self.signatures.iter();
-        let line = lines.find(|line| line.name == name && ids.contains(&line.id));
+        let line = lines.find(|line| line.name == name && line.id == id);
         line.is_some_and(|line| verifier.accepts(self.text, &line.signature))
     }
 
-    /// Whether the key of `verifier` made every signature, and under the name `name`.
+    /// Whether the key of `verifier` made every signature, and under the name `name` (Rekor
+    /// v1).
     pub fn is_signed_by_no_other(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
-        let ids = verifier.ids(name);
+        let id = verifier.id_of_key();
         self.signatures.iter().all(|line| {
-            line.name == name
-                && ids.contains(&line.id)
-                && verifier.accepts(self.text, &line.signature)
+            line.name == name && line.id == id && verifier.accepts(self.text, &line.signature)
         })
     }
 }
@@ -144,25 +144,29 @@ pub struct NoteVerifier<'a> {
 }
 
 impl NoteVerifier<'_> {
-    /// The ids by which a note may name the key: of ECDSA the hash of the key
-    /// alone (as Rekor does it), of the others that of C2SP and, as Rekor v1
-    /// wrote it for every kind, again that of the key alone. The bytes 1 and 0xff stand
-    /// for Ed25519 and for an algorithm that is named in words.
-    fn ids(&self, name: &str) -> Vec<KeyId> {
-        let alone = first_four(&self.key.public_key().sha256());
+    /// The id by which a log of Rekor v2 names the key (rekor-tiles v2.3.0 `pkg/note`): of
+    /// ECDSA the hash of the key alone, of the others that of C2SP. The bytes 1 and 0xff
+    /// stand for Ed25519 and for an algorithm that is named in words.
+    fn id_of_name(&self, name: &str) -> KeyId {
         let named = |kind: &[u8], key: &[u8]| {
             let hash = Sha256::new().chain_update(name).chain_update(b"\n");
             first_four(&hash.chain_update(kind).chain_update(key).finalize().into())
         };
         match (self.id, self.key.kind()) {
-            (Some(id), _) => vec![id],
-            (None, KeyKind::Ed25519) => vec![named(&[1], self.key.bits()), alone],
+            (None, KeyKind::Ed25519) => named(&[1], self.key.bits()),
             (None, KeyKind::Rsa) => {
                 let kind = b"\xffPKIX-RSA-PKCS#1v1.5";
-                vec![named(kind, self.key.public_key().as_der()), alone]
+                named(kind, self.key.public_key().as_der())
             }
-            (None, KeyKind::P256 | KeyKind::P384 | KeyKind::P521) => vec![alone],
+            _ => self.id_of_key(),
         }
+    }
+
+    /// The id by which a log of Rekor v1 names the key, of whatever kind (v1.5.3 `pkg/util`,
+    /// `getPublicKeyHash`): the hash of the key alone.
+    fn id_of_key(&self) -> KeyId {
+        self.id
+            .unwrap_or_else(|| first_four(&self.key.public_key().sha256()))
     }
 
     fn accepts(&self, text: &str, signature: &[u8]) -> bool {

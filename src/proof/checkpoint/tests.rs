@@ -56,10 +56,8 @@ fn peter() -> VerifyingKey {
 #[test]
 fn the_public_example_of_a_note_holds() {
     let key = peter();
-    assert_eq!(
-        verifier(&key).ids("PeterNeumann")[0],
-        [0xc7, 0x4f, 0x20, 0xa3]
-    );
+    let id = verifier(&key).id_of_name("PeterNeumann");
+    assert_eq!(id, [0xc7, 0x4f, 0x20, 0xa3]);
     let note = Note::parse(NOTE).unwrap();
     assert!(note.is_signed("PeterNeumann", &verifier(&key)));
     assert!(!note.is_signed("Peter", &verifier(&key)));
@@ -270,5 +268,30 @@ fn the_id_of_an_rsa_key_is_that_of_its_note() {
     let mut text = b"log.example\n\xffPKIX-RSA-PKCS#1v1.5".to_vec();
     text.extend_from_slice(&der);
     let hash: [u8; 32] = Sha256::digest(&text).into();
-    assert_eq!(verifier(&key).ids("log.example")[0], first_four(&hash));
+    let id = verifier(&key).id_of_name("log.example");
+    assert_eq!(id, first_four(&hash));
+}
+
+/// EVD-30: each version of Rekor names a key by an id of its own, and sigstore-go knows no
+/// other.
+#[test]
+fn the_id_of_an_ed25519_key_is_that_of_the_log_s_version() {
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let key = VerifyingKey::from_der(&pair.subject_public_key_info()).unwrap();
+    let (of_key, of_name) = (id_of(&key), verifier(&key).id_of_name("log.example"));
+    for (origin, of_version, holds) in [
+        ("log.example", of_name, true),
+        ("log.example", of_key, false),
+        ("log.example - 12", of_key, true),
+        ("log.example - 12", of_name, false),
+    ] {
+        let version = match origin {
+            "log.example" => Origin::Is(origin),
+            _ => Origin::OfTree,
+        };
+        let text = format!("{origin}\n17\n{ROOT}\n");
+        let note = checkpoint(&pair, &text, "log.example", &of_version);
+        let found = Checkpoint::verify(&note, version, &verifier(&key));
+        assert_eq!(found.is_ok(), holds, "{origin}: {found:?}");
+    }
 }
