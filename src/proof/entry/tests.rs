@@ -149,6 +149,23 @@ fn a_promise_counts_while_the_log_and_the_certificate_are_valid() {
     assert!(matches!(found, Err(EntryError::Other)));
 }
 
+/// EVD-30: as sigstore-go reads the address.
+#[test]
+fn a_log_of_the_second_version_is_called_by_its_host() {
+    let vector = Vector::of(V2_MESSAGE);
+    let host = vector.root().logs[0].base_url.replace("https://", "");
+    for (address, holds) in [
+        (format!("http://{host}:3003/path"), true),
+        (format!("http://{}", host.to_uppercase()), false),
+        (host, false),
+    ] {
+        let mut root = vector.root();
+        root.logs[0].base_url = address.clone();
+        let read = LogEntry::read_bundle_json(&vector.entry(), &vector.signature(), &root);
+        assert_eq!(read.is_ok(), holds, "{address}");
+    }
+}
+
 /// EVD-33
 #[test]
 fn a_log_of_the_second_version_knows_no_time() {

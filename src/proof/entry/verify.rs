@@ -8,7 +8,6 @@
 //!    the certificate if there is one.
 
 use jiff::Timestamp;
-use url::Url;
 
 use super::body::{DSSE, FIRST, HASHED, Match, SECOND, check_v1, v2};
 use super::error::EntryError;
@@ -18,6 +17,7 @@ use super::unverified::{Proof, Unverified};
 use super::version::RekorVersion;
 use crate::proof::checkpoint::{Checkpoint, NoteVerifier, Origin};
 use crate::proof::merkle;
+use crate::proof::trust::host;
 use crate::proof::trust::root::{LogKey, TrustedRoot};
 
 /// An entry that a log of the trusted root keeps of a signature. There is no way to make
@@ -198,22 +198,14 @@ pub(in crate::proof) fn checkpoint(
         hash: log.hash,
         id: id.copied(),
     };
-    let host = host(&log.base_url).unwrap_or_default();
     let origin = match version {
         RekorVersion::V1 => Origin::OfTree,
-        RekorVersion::V2 => Origin::Is(&host),
+        // sigstore-go reads no host from an address without a scheme (v1.2.1
+        // `pkg/verify/tlog.go`), and knows no such log then.
+        RekorVersion::V2 if !log.base_url.contains("://") => return Err(EntryError::UnknownLog),
+        RekorVersion::V2 => Origin::Is(host(&log.base_url)),
     };
     Ok(Checkpoint::verify(note, origin, &verifier)?)
-}
-
-/// The host of a log's address, by which it calls itself (Rekor v2), without its port. A
-/// trusted root may have it without a scheme.
-fn host(base_url: &str) -> Option<String> {
-    let url = match base_url.contains("://") {
-        true => Url::parse(base_url),
-        false => Url::parse(&format!("https://{base_url}")),
-    };
-    url.ok()?.host_str().map(str::to_owned)
 }
 
 /// When the log promised the entry, with its signature (EVD-32). Rekor v2 knows no time:

@@ -46,7 +46,7 @@ pub struct TrustedRoot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogKey {
     /// It may lack a scheme, and need not be where entries are read. A log of Rekor v2
-    /// calls itself by its host in checkpoints.
+    /// calls itself by its host in checkpoints ([`host`](super::host)), so that it has one.
     pub base_url: String,
     /// `logId.keyId`, or `checkpointKeyId.keyId` where that is all there is: the name by
     /// which entries and promises select the log. It is not compared with the key.
