@@ -152,13 +152,16 @@ impl LogEntry {
 }
 
 /// The index that an answer claims, whether or not the answer holds: what a log may
-/// have published has to be reported (EVD-39). It proves nothing.
+/// have published has to be reported (EVD-39). It proves nothing. Any JSON of Rekor v2 is
+/// an entry by its form, at index 0: one without a body or a log claims nothing.
 pub fn claimed_index(version: RekorVersion, answer: &[u8]) -> Option<u64> {
     let entry = match version {
         RekorVersion::V1 => json::of_answer_v1(answer),
         RekorVersion::V2 => json::of_bundle(answer),
     };
-    entry.ok().map(|entry| entry.index)
+    let entry = entry.ok()?;
+    let is_entry = !entry.body.is_empty() && !entry.log_id.is_empty();
+    is_entry.then_some(entry.index)
 }
 
 /// A log of Rekor v2 of the trusted root, with the checkpoint that it signed. Which log

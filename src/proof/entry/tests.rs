@@ -409,6 +409,16 @@ fn an_answer_is_the_entry_of_its_bundle() {
     let answer = answer.to_string();
     let read = |version| LogEntry::of_answer(version, answer.as_bytes(), &signature, &root);
     assert_eq!(read(RekorVersion::V2).unwrap(), vector.read().unwrap());
+    let claimed = |answer: &[u8]| claimed_index(RekorVersion::V2, answer);
+    assert!(claimed(answer.as_bytes()).is_some());
+    for nothing in [
+        "{}",
+        r#"{"logIndex":"7"}"#,
+        r#"{"logId":{"keyId":"AAAA"}}"#,
+        r#"{"canonicalizedBody":"AAAA"}"#,
+    ] {
+        assert_eq!(claimed(nothing.as_bytes()), None, "{nothing}");
+    }
     assert!(matches!(read(RekorVersion::V1), Err(EntryError::Json)));
     // A log of the first version whose answer is worded as one of the second.
     let vector = Vector::of(V1_KEY);
