@@ -6,9 +6,10 @@
 //!
 //! A service that takes long is no failure: another one is asked beside it, if there
 //! is one, and the first answer counts. So none is given up that nobody takes the place
-//! of, and what a log says late is known all the same (EVD-39).
+//! of. The request to the other one is dropped then, and the caller told: a log may have
+//! taken what it was sent (EVD-95).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -19,6 +20,15 @@ use tracing::warn;
 
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::ServiceError;
+
+/// As many answers as the signing config wants.
+#[derive(Debug)]
+pub(super) struct Enough<'a, T> {
+    /// In the order of the services.
+    pub(super) answers: Vec<T>,
+    /// The services that had not answered by then.
+    pub(super) dropped: Vec<&'a Service>,
+}
 
 /// Fewer answers than the signing config wants.
 #[derive(Debug)]
@@ -48,16 +58,16 @@ enum Place {
 /// An event of a service that is being asked.
 enum Event<'a, T, F> {
     Answered(usize, T),
-    Failed(Place, ServiceError),
+    Failed(usize, Place, ServiceError),
     Late(Asked<'a, F>),
 }
 
 /// Asks as many services as have to vouch, all at once, and in place of one that
 /// fails the next that was not asked; after `late`, the next beside it. No service is
-/// asked twice. The answers are in the order of the services.
+/// asked twice.
 ///
-/// Once there are enough answers, the requests to services that were late are dropped.
-/// After a failure all others are awaited: a log may publish what it is asked (EVD-39),
+/// Once there are enough answers, the requests that are still in flight are dropped: to a
+/// service that was late, or to the one that was asked beside it. After a failure all others are awaited: a log may publish what it is asked (EVD-39),
 /// and a late answer may still be enough.
 ///
 /// # Errors
@@ -67,7 +77,7 @@ pub(super) async fn ask<'a, T, F>(
     choice: &'a Choice,
     late: Duration,
     ask: impl Fn(&'a Service) -> F,
-) -> Result<Vec<T>, TooFew<T>>
+) -> Result<Enough<'a, T>, TooFew<T>>
 where
     F: Future<Output = Result<T, ServiceError>>,
 {
@@ -84,13 +94,14 @@ where
     let first = spares.by_ref().take(choice.wanted());
     let mut asked: FuturesUnordered<_> = first.map(&begin).collect();
     // In the services' order: the same run gives the same bundle, whichever was faster.
-    let (mut answers, mut failure) = (BTreeMap::new(), None);
+    let (mut answers, mut ended, mut failure) = (BTreeMap::new(), BTreeSet::new(), None);
     while answers.len() < choice.wanted()
         && let Some(event) = asked.next().await
     {
         match event {
             Event::Answered(index, answer) => drop(answers.insert(index, answer)),
-            Event::Failed(place, error) => {
+            Event::Failed(index, place, error) => {
+                ended.insert(index);
                 let spare = match place {
                     Place::Own => spares.next(),
                     Place::Taken => None,
@@ -116,11 +127,22 @@ where
         }
     }
     let is_enough = answers.len() == choice.wanted();
+    ended.extend(answers.keys());
+    let dropped = open(choice, spares.len(), &ended);
     let answers = answers.into_values().collect();
     match failure {
         Some(error) if !is_enough => Err(TooFew { answers, error }),
-        _ => Ok(answers),
+        _ => Ok(Enough { answers, dropped }),
     }
+}
+
+/// The services that were asked, all but the last `spares`, and are not among those that
+/// have answered or failed.
+fn open<'a>(choice: &'a Choice, spares: usize, ended: &BTreeSet<usize>) -> Vec<&'a Service> {
+    let asked = choice.services.len().saturating_sub(spares);
+    let asked = choice.services.iter().enumerate().take(asked);
+    let open = asked.filter(|(index, _)| !ended.contains(index));
+    open.map(|(_, service)| service).collect()
 }
 
 impl<'a, F> Asked<'a, F> {
@@ -131,7 +153,7 @@ impl<'a, F> Asked<'a, F> {
     {
         match timeout(within, &mut self.answer).await {
             Ok(Ok(answer)) => Event::Answered(self.index, answer),
-            Ok(Err(error)) => Event::Failed(self.place, error),
+            Ok(Err(error)) => Event::Failed(self.index, self.place, error),
             Err(_) => Event::Late(self),
         }
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice;
+use super::choice::{self, Enough};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -40,8 +40,10 @@ pub async fn stamp(
     digest: &[u8; 32],
 ) -> Result<Vec<Timestamp>, ServiceError> {
     let ask = |service| stamp_by(client, service, root, digest);
-    let stamped = choice::ask(choice, LATE, ask).await;
-    stamped.map_err(|too_few| too_few.error)
+    match choice::ask(choice, LATE, ask).await {
+        Ok(Enough { answers, .. }) => Ok(answers),
+        Err(too_few) => Err(too_few.error),
+    }
 }
 
 async fn stamp_by(

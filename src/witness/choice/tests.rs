@@ -22,6 +22,12 @@ const IS_WELL: Manner = (NOW, Ok(()));
 /// The services that vouched, the shown failure, and the services asked, in this order.
 type Outcome = (Vec<usize>, Option<usize>, Vec<usize>);
 
+/// An outcome, and the services whose requests were dropped.
+struct Whole {
+    outcome: Outcome,
+    dropped: Vec<usize>,
+}
+
 fn error(index: usize) -> ServiceError {
     ServiceError {
         service: ServiceName::Log(index.to_string()),
@@ -33,6 +39,10 @@ fn error(index: usize) -> ServiceError {
 }
 
 fn outcome(rule: Rule, manners: &[Manner]) -> Outcome {
+    whole(rule, manners).outcome
+}
+
+fn whole(rule: Rule, manners: &[Manner]) -> Whole {
     let service = |index| Service {
         url: format!("https://h/{index}/").parse().unwrap(),
         version: 1,
@@ -43,9 +53,12 @@ fn outcome(rule: Rule, manners: &[Manner]) -> Outcome {
         services: (0..manners.len()).map(service).collect(),
     };
     let order = Mutex::new(Vec::new());
+    let index_of = |service: &Service| {
+        let mut known = choice.services.iter();
+        known.position(|known| known == service).unwrap()
+    };
     let ask = |service: &Service| {
-        let known = choice.services.iter();
-        let index = known.clone().position(|known| known == service).unwrap();
+        let index = index_of(service);
         order.lock().unwrap().push(index);
         let (after, manner) = manners[index];
         async move {
@@ -54,14 +67,32 @@ fn outcome(rule: Rule, manners: &[Manner]) -> Outcome {
         }
     };
     let asked = runtime().block_on(super::ask(&choice, LATE, ask));
-    let (vouched, failed) = match asked {
-        Ok(answers) => (answers, None),
+    let (vouched, failed, dropped) = match asked {
+        Ok(Enough { answers, dropped }) => (answers, None, dropped),
         Err(TooFew { answers, error }) => match error.service {
-            ServiceName::Log(index) => (answers, Some(index.parse().unwrap())),
+            ServiceName::Log(index) => (answers, Some(index.parse().unwrap()), Vec::new()),
             other => panic!("{other:?}"),
         },
     };
-    (vouched, failed, order.into_inner().unwrap())
+    Whole {
+        outcome: (vouched, failed, order.into_inner().unwrap()),
+        dropped: dropped.into_iter().map(index_of).collect(),
+    }
+}
+
+/// EVD-95
+#[test]
+fn services_whose_requests_are_dropped_are_known() {
+    for (manners, dropped) in [
+        (&[IS_LATE, IS_WELL, IS_WELL][..], vec![0]),
+        (&[IS_LATE, FAILS, IS_WELL], vec![0]),
+        (&[IS_LATE, FAILS, FAILS], vec![]),
+        // The late one answers first after all.
+        (&[(LATE * 3 / 2, Ok(())), IS_LATE], vec![1]),
+        (&[IS_WELL, IS_WELL], vec![]),
+    ] {
+        assert_eq!(whole(Rule::Any, manners).dropped, dropped, "{manners:?}");
+    }
 }
 
 /// EVD-28, EVD-42

@@ -18,10 +18,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 use url::Url;
 
-use super::choice::{self, TooFew};
+use super::choice::{self, Enough, TooFew};
 use crate::http::Client;
 use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
@@ -151,12 +151,28 @@ impl Logs {
         let entered = choice::ask(choice, self.late, enter).await;
         let claimed = claims.into_claimed();
         match entered {
-            Ok(entries) => Ok(Entered { entries, claimed }),
+            Ok(Enough { answers, dropped }) => {
+                warn_of(&dropped, &claimed);
+                let entries = answers;
+                Ok(Entered { entries, claimed })
+            }
             Err(TooFew { answers, error }) => Err(EnterError {
                 entered: answers,
                 claimed,
                 source: error,
             }),
+        }
+    }
+}
+
+/// Names logs whose answers nobody waits for any more, unless they have said where the
+/// entry is (EVD-95).
+fn warn_of(dropped: &[&Service], claimed: &[Claimed]) {
+    for log in dropped.iter().map(|service| &service.url) {
+        if claimed.iter().all(|claimed| claimed.log != log.as_str()) {
+            warn!(
+                "`{log}` may have an entry too, at an index that nobody knows: others answered first"
+            );
         }
     }
 }
