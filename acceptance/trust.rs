@@ -57,10 +57,10 @@ impl Given {
 
 type Change = fn(&mut Given);
 
-/// EVD-50, EVD-51, EVD-53, EVD-57
+/// EVD-50, EVD-51, EVD-53, EVD-57, EVD-98
 #[test]
 fn files_that_cannot_be_used_are_refused_with_their_remedy() {
-    let cases: [(Change, &str, &str); 8] = [
+    let cases: [(Change, &str, &str); 9] = [
         (
             |given| given.root = json!({"mediaType": "application/vnd.dev.sigstore.other"}),
             "it is no trusted root v0.1 or v0.2, but `application/vnd.dev.sigstore.other`",
@@ -107,6 +107,16 @@ fn files_that_cannot_be_used_are_refused_with_their_remedy() {
             },
             "the trusted root has nothing that is valid now for `https://log.example.com/`",
             "must be of the same instance",
+        ),
+        (
+            |given| {
+                for log in given.config["rekorTlogUrls"].as_array_mut().unwrap() {
+                    let operator = log["operator"].as_str().unwrap();
+                    log["url"] = json!(format!("http://rekor.local/{operator}"));
+                }
+            },
+            "of `rekorTlogUrls` is the same witness as `http://rekor.local/",
+            "has to be another one",
         ),
     ];
     for (change, words, remedy) in cases {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::http::RedactedUrl;
 use crate::proof::trust::root::{TrustedRoot, TrustedRootError};
 use crate::proof::trust::signing_config::{List, SelectError, Services, SigningConfigError};
 use crate::service::Unreadable;
@@ -45,6 +46,13 @@ pub enum WitnessesError {
     /// The word of these services would not count.
     #[error("the trusted root has nothing that is valid now for `{url}` of `{list}`")]
     Untrusted { list: List, url: Url },
+    /// Verifiers count what one witness says once, or refuse it.
+    #[error("by the trusted root, `{url}` of `{list}` is the same witness as `{other}`")]
+    Twice {
+        list: List,
+        url: RedactedUrl,
+        other: RedactedUrl,
+    },
     /// Of a config of tags alone (EVD-58).
     #[error("the signing config names only logs of version 2, whose entries have no place at tags")]
     OnlyV2,

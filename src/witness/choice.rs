@@ -9,15 +9,18 @@
 //! of. The request to the other one is dropped then, and the caller told: a log may have
 //! taken what it was sent (EVD-95).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
+use std::hash::Hash;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::http::Redacted;
 use crate::proof::trust::signing_config::{Choice, Service};
 use crate::service::ServiceError;
 
@@ -143,6 +146,31 @@ fn open<'a>(choice: &'a Choice, spares: usize, ended: &BTreeSet<usize>) -> Vec<&
     let asked = choice.services.iter().enumerate().take(asked);
     let open = asked.filter(|(index, _)| !ended.contains(index));
     open.map(|(_, service)| service).collect()
+}
+
+/// The witnesses of one choice that have vouched. Two services may be one witness, at two
+/// addresses: verifiers count what it says once, or refuse it (EVD-98).
+pub(super) struct Vouching<W>(Mutex<HashMap<W, String>>);
+
+impl<W> Default for Vouching<W> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<W: Eq + Hash> Vouching<W> {
+    /// Counts the witness that vouched at the address of `service`.
+    ///
+    /// # Errors
+    /// If it has vouched at another address, in words.
+    pub(super) fn count(&self, witness: W, service: &Service) -> Result<(), String> {
+        let url = Redacted(&service.url).to_string();
+        let mut vouching = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match vouching.insert(witness, url) {
+            Some(other) => Err(format!("it is the same witness as `{other}`")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl<'a, F> Asked<'a, F> {

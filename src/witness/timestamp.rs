@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice::{self, Enough};
+use super::choice::{self, Enough, Vouching};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -39,7 +39,8 @@ pub async fn stamp(
     root: &TrustedRoot,
     digest: &[u8; 32],
 ) -> Result<Vec<Timestamp>, ServiceError> {
-    let ask = |service| stamp_by(client, service, root, digest);
+    let vouching = Vouching::default();
+    let ask = |service| stamp_by(client, service, root, digest, &vouching);
     match choice::ask(choice, LATE, ask).await {
         Ok(Enough { answers, .. }) => Ok(answers),
         Err(too_few) => Err(too_few.error),
@@ -51,6 +52,7 @@ async fn stamp_by(
     service: &Service,
     root: &TrustedRoot,
     digest: &[u8; 32],
+    vouching: &Vouching<(String, Vec<u8>)>,
 ) -> Result<Timestamp, ServiceError> {
     let host = service.host();
     let fault = |trouble| ServiceError {
@@ -74,7 +76,11 @@ async fn stamp_by(
     let stamped = Stamped::sha256(digest);
     let authorities = &root.timestamp_authorities;
     let timestamp = Timestamp::verify(&response.body, stamped, Some(nonce), authorities);
-    let timestamp = timestamp.map_err(|error| fault(unproven(&response, action, &error)))?;
+    let timestamp =
+        timestamp.map_err(|error| fault(unproven(&response, action.clone(), &error)))?;
+    let witness = (timestamp.authority.clone(), timestamp.anchor.clone());
+    let counted = vouching.count(witness, service);
+    counted.map_err(|reason| fault(Trouble::Unproven { action, reason }))?;
     debug!("{host} says {}", timestamp.time);
     Ok(timestamp)
 }

@@ -34,6 +34,10 @@ pub(super) fn of_witnesses(error: &WitnessesError) -> Hint {
             "trusted root and signing config must be of the same instance: add the key or the \
              certificates of the service to the trusted root, or renew it",
         ),
+        WitnessesError::Twice { .. } => say(
+            "each witness that the signing config wants has to be another one: add its key or \
+             certificates to the trusted root, or let the signing config ask for `ANY`",
+        ),
         WitnessesError::OnlyV2 => say(
             "write `format = \"bundle\"` or `\"both\"`, or name a log of version 1 in the signing \
              config",

@@ -3,7 +3,7 @@
 //! A service whose word would not count is refused here, before anything is signed:
 //! what it publishes could not be taken back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use tracing::warn;
 use url::Url;
 
 use crate::config::{self, CosignConfig, Format, WitnessFiles, WrittenKey};
-use crate::http::Zone;
+use crate::http::{RedactedUrl, Zone};
 use crate::phase::witnesses::{Witnesses, WitnessesError};
-use crate::proof::trust::Validity;
+use crate::proof::certificate::Certificate;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::{
-    Choice, List, RekorVersions, Rule, SelectError, Services, SigningConfig,
+    Choice, List, RekorVersions, Rule, SelectError, Service, Services, SigningConfig,
 };
+use crate::proof::trust::{Validity, host};
 use crate::secret::Secret;
 use crate::service::Variables;
 
@@ -198,40 +199,61 @@ fn trusted(
     now: Timestamp,
 ) -> Result<Services, WitnessesError> {
     let logs = root.logs.iter();
-    let logs: Vec<_> = logs.map(|log| (&*log.base_url, log.valid)).collect();
+    let logs = logs.map(|log| Known::new(&log.base_url, log.valid, ("", &log.id)));
+    let logs: Vec<_> = logs.collect();
     let stamps = root.timestamp_authorities.iter();
-    let stamps: Vec<_> = stamps.map(|stamp| (&*stamp.url, stamp.valid)).collect();
+    let stamps = stamps.map(|stamp| {
+        let anchor = stamp.certificates.last();
+        let anchor = anchor.map_or(&[][..], Certificate::as_der);
+        Known::new(&stamp.url, stamp.valid, (&stamp.url, anchor))
+    });
+    let stamps: Vec<_> = stamps.collect();
     let authorities = root.authorities.iter();
-    let authorities: Vec<_> = authorities.map(|one| (&*one.url, one.valid)).collect();
-    let is_authority = |service: &_| is_trusted(service, &authorities, now);
+    let authorities = authorities.map(|one| Known::new(&one.url, one.valid, (&one.url, &[])));
+    let authorities: Vec<_> = authorities.collect();
+    let is_authority = |service: &Service| !may_be(&service.url, &authorities, now).is_empty();
+    let choice = |list, choice: Option<Choice>, known: &[Known<'_>]| {
+        let trusted = choice.map(|choice| of_choice(list, choice, known, now));
+        let distinct = trusted.map(|choice| distinct(list, choice?, known, now));
+        distinct.transpose()
+    };
     Ok(Services {
-        authority: services
-            .authority
-            .filter(|authority| is_authority(&authority.url)),
-        logs: of_choice(List::Logs, services.logs, &logs, now)?,
-        timestamps: of_choice(List::Timestamps, services.timestamps, &stamps, now)?,
+        authority: services.authority.filter(is_authority),
+        logs: choice(List::Logs, services.logs, &logs)?,
+        timestamps: choice(List::Timestamps, services.timestamps, &stamps)?,
     })
 }
 
-/// A URL of a trusted root, with its validity.
-type Known<'a> = (&'a str, Validity);
+/// A witness as evidence is counted: a log by its id, a timestamp authority by its URL and
+/// its root.
+type WitnessId<'a> = (&'a str, &'a [u8]);
+
+/// A witness of a trusted root.
+struct Known<'a> {
+    address: &'a str,
+    valid: Validity,
+    id: WitnessId<'a>,
+}
+
+impl<'a> Known<'a> {
+    fn new(address: &'a str, valid: Validity, id: WitnessId<'a>) -> Self {
+        Self { address, valid, id }
+    }
+}
 
 /// The services of a choice that the root trusts, if enough of them are left for its
 /// rule.
 fn of_choice(
     list: List,
-    choice: Option<Choice>,
+    mut choice: Choice,
     known: &[Known<'_>],
     now: Timestamp,
-) -> Result<Option<Choice>, WitnessesError> {
-    let Some(mut choice) = choice else {
-        return Ok(None);
-    };
+) -> Result<Choice, WitnessesError> {
     let wanted = choice.wanted();
-    let is_untrusted = |url: &Url| !is_trusted(url, known, now);
+    let is_untrusted = |url: &Url| may_be(url, known, now).is_empty();
     let mut untrusted = choice.services.iter().map(|service| &service.url);
     let Some(url) = untrusted.find(|url| is_untrusted(url)).cloned() else {
-        return Ok(Some(choice));
+        return Ok(choice);
     };
     choice
         .services
@@ -240,31 +262,60 @@ fn of_choice(
         return Err(WitnessesError::Untrusted { list, url });
     }
     warn!("`{url}` is not asked: the trusted root has nothing that is valid now for it");
-    Ok(Some(choice))
+    Ok(choice)
 }
 
-/// Whether the root has somebody valid for a service. It may know the service by
-/// another host, as the origin of its checkpoints or from within a cluster: then
+/// The services of a choice without those that can be no other witness than one before
+/// them, if enough are left for its rule: where several have to vouch, a second entry of
+/// the same log is worth nothing, and public for ever (EVD-98).
+fn distinct(
+    list: List,
+    mut choice: Choice,
+    known: &[Known<'_>],
+    now: Timestamp,
+) -> Result<Choice, WitnessesError> {
+    let wanted = choice.wanted();
+    if wanted < 2 {
+        return Ok(choice);
+    }
+    let (mut met, mut twice) = (HashMap::new(), None);
+    choice.services.retain(|service| {
+        let may_be = may_be(&service.url, known, now);
+        let others: Option<Vec<&Url>> = may_be.iter().map(|id| met.get(id)).collect();
+        if let Some(other) = others.iter().flatten().next() {
+            twice.get_or_insert([&service.url, *other].map(RedactedUrl::from));
+            return false;
+        }
+        if may_be.len() == 1 {
+            met.extend(may_be.into_iter().map(|id| (id, service.url.clone())));
+        }
+        true
+    });
+    match twice {
+        Some([url, other]) if choice.rule == Rule::All || choice.services.len() < wanted => {
+            Err(WitnessesError::Twice { list, url, other })
+        }
+        Some([url, other]) => {
+            warn!("`{url}` is not asked: by the trusted root it is the same witness as `{other}`");
+            Ok(choice)
+        }
+        None => Ok(choice),
+    }
+}
+
+/// The witnesses of the root, valid now, one of which a service is. The root may know it
+/// by another host, as the origin of its checkpoints or from within a cluster: then
 /// anybody of the kind may be it, and the answer, which is verified, tells.
-fn is_trusted(url: &Url, known: &[Known<'_>], now: Timestamp) -> bool {
-    let by_host: Vec<_> = known
-        .iter()
-        .filter(|(known, _)| host(known) == url.host_str())
-        .collect();
-    match by_host.is_empty() {
-        true => known.iter().any(|(_, valid)| valid.contains(now)),
-        false => by_host.iter().any(|(_, valid)| valid.contains(now)),
-    }
-}
-
-/// The host of a URL, which may lack its scheme.
-fn host(url: &str) -> Option<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = rest.split(['/', '?', '#']).next()?;
-    match host.strip_prefix('[') {
-        Some(_) => host.split_inclusive(']').next(),
-        None => host.split(':').next(),
-    }
+fn may_be<'a>(url: &Url, known: &[Known<'a>], now: Timestamp) -> BTreeSet<WitnessId<'a>> {
+    let is_at = |known: &&Known<'_>| {
+        // A URL has its host in lower case.
+        let (own, other) = (host(url.as_str()), host(known.address));
+        own.eq_ignore_ascii_case(other)
+    };
+    let is_known = known.iter().any(|known| is_at(&known));
+    let may_be = known.iter().filter(|known| !is_known || is_at(known));
+    let valid = may_be.filter(|known| known.valid.contains(now));
+    valid.map(|known| known.id).collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use url::Url;
 
-use super::choice::{self, Enough, TooFew};
+use super::choice::{self, Enough, TooFew, Vouching};
 use crate::http::Client;
 use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
@@ -136,7 +136,7 @@ impl Logs {
         root: &TrustedRoot,
         signature: &Loggable,
     ) -> Result<Entered, EnterError> {
-        let claims = Claims::default();
+        let (claims, vouching) = (Claims::default(), Vouching::default());
         let enter = |service| {
             let asking = Asking {
                 client,
@@ -146,7 +146,7 @@ impl Logs {
                 gate: self.gates.get(&service.url),
                 claims: &claims,
             };
-            enter_one(asking)
+            enter_one(asking, &vouching)
         };
         let entered = choice::ask(choice, self.late, enter).await;
         let claimed = claims.into_claimed();
@@ -177,13 +177,22 @@ fn warn_of(dropped: &[&Service], claimed: &[Claimed]) {
     }
 }
 
-/// Enters the signature in one log.
-async fn enter_one(asking: Asking<'_>) -> Result<LogEntry, ServiceError> {
+/// Enters the signature in one log. An entry of a log that has one of this signature
+/// already, by another address, stays a claim.
+async fn enter_one(
+    asking: Asking<'_>,
+    vouching: &Vouching<Vec<u8>>,
+) -> Result<LogEntry, ServiceError> {
     check_one(asking.service, asking.signature)?;
     let entry = match version(asking.service)? {
         RekorVersion::V1 => v1::enter(&asking).await?,
         RekorVersion::V2 => v2::enter(&asking).await?,
     };
+    let counted = vouching.count(entry.log_id().to_vec(), asking.service);
+    counted.map_err(|reason| {
+        let action = ask::action(asking.service);
+        asking.fault(Trouble::Unproven { action, reason })
+    })?;
     asking.claims.prove(asking.service);
     let host = asking.service.host();
     info!("Entered in the log `{host}` at index {}", entry.index());

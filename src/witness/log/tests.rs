@@ -76,6 +76,10 @@ impl Scene {
     }
 
     fn enter_by(&self, rule: Rule, some: &[Loggable]) -> Vec<Result<Entered, EnterError>> {
+        self.enter_in(&self.choice(rule), some)
+    }
+
+    fn enter_in(&self, choice: &Choice, some: &[Loggable]) -> Vec<Result<Entered, EnterError>> {
         let client = Client::new(Settings {
             roots: LazyRoots::new(None, None),
             proxies: Proxies::default(),
@@ -85,12 +89,12 @@ impl Scene {
             time: Duration::from_secs(60),
             until: Instant::now() + Duration::from_secs(60),
         });
-        let (choice, root) = (self.choice(rule), self.root());
-        let mut logs = Logs::of(some.iter().map(|_| &choice));
+        let root = self.root();
+        let mut logs = Logs::of(some.iter().map(|_| choice));
         logs.late = self.late;
         let all = some
             .iter()
-            .map(|one| logs.enter(&client, &choice, &root, one));
+            .map(|one| logs.enter(&client, choice, &root, one));
         runtime().block_on(join_all(all))
     }
 
@@ -329,6 +333,28 @@ fn another_log_takes_the_place_of_one_that_fails() {
             }
             (outcome, _) => panic!("{rule:?}: {outcome:?}"),
         }
+    }
+}
+
+/// EVD-98, EVD-39: one log at two addresses is one witness.
+#[test]
+fn a_log_that_is_asked_twice_vouches_once() {
+    for version in [1, 2] {
+        let mut scene = Scene::of(version, 1);
+        scene.logs.push(scene.logs[0].clone());
+        let localhost = |url: &str| url.replace("127.0.0.1", "localhost");
+        let mut choice = scene.choice(Rule::All);
+        choice.services[1].url = localhost(choice.services[1].url.as_str()).parse().unwrap();
+        let error = scene
+            .enter_in(&choice, &[payload(1)])
+            .remove(0)
+            .unwrap_err();
+        let text = error.source.to_string();
+        assert!(
+            text.contains("it is the same witness as `http://"),
+            "{text}"
+        );
+        assert_eq!((error.entered.len(), error.claimed.len()), (1, 1), "{text}");
     }
 }
 

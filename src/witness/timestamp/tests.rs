@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,7 @@ use crate::secret::Secrets;
 use crate::service::FaultKind;
 use crate::support::registry::{Action, Answer, When};
 use crate::support::runtime;
-use crate::support::services::stand_in::StandIn;
+use crate::support::services::stand_in::{Recorded, StandIn};
 use crate::support::timestamp_authority::{Authority, Recipe};
 
 /// Authorities by HTTP, and who trusts them.
@@ -32,16 +33,20 @@ impl Scene {
         let mut scene = Self::default();
         for change in changes {
             let authority = Authority::new();
-            let read = |der: &Vec<u8>| Certificate::from_der(der).unwrap();
-            scene.root.push(TimestampAuthority {
-                url: format!("https://tsa{}.example", scene.root.len()),
-                certificates: authority.certificates.iter().map(read).collect(),
-                valid: Validity::default(),
-                operator: None,
-            });
+            scene.trust(&authority);
             scene.fronts.push(authority.serve(*change));
         }
         scene
+    }
+
+    fn trust(&mut self, authority: &Authority) {
+        let read = |der: &Vec<u8>| Certificate::from_der(der).unwrap();
+        self.root.push(TimestampAuthority {
+            url: format!("https://tsa{}.example", self.root.len()),
+            certificates: authority.certificates.iter().map(read).collect(),
+            valid: Validity::default(),
+            operator: None,
+        });
     }
 
     /// Asks by `rule`, and gives the URLs of the authorities that stamped.
@@ -136,6 +141,25 @@ fn another_is_asked_in_place_of_one_that_fails() {
     ] {
         let scene = Scene::of(&[right, others, right]);
         fails(&scene.fronts[0], 400);
+        assert_eq!(scene.stamp(rule).ok(), expected, "{rule:?}");
+    }
+}
+
+/// EVD-98
+#[test]
+fn an_authority_that_is_asked_twice_vouches_once() {
+    for (rule, expected) in [(Rule::Exact(2), Some(urls(&[0, 1]))), (Rule::All, None)] {
+        let (mut scene, authority) = (Scene::default(), Arc::new(Authority::new()));
+        scene.trust(&authority);
+        for _address in 0..2 {
+            let authority = Arc::clone(&authority);
+            let answer = move |body: &[u8]| authority.answer(&Recipe::of_query(body));
+            let front = move |asked: &Recorded| Answer::new(200).body(REPLY, answer(&asked.body));
+            scene.fronts.push(StandIn::start(front));
+        }
+        let another = Authority::new();
+        scene.trust(&another);
+        scene.fronts.push(another.serve(right));
         assert_eq!(scene.stamp(rule).ok(), expected, "{rule:?}");
     }
 }

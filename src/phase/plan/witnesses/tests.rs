@@ -105,14 +105,56 @@ fn a_root_may_know_a_service_by_another_host() {
     let mut given = Given::new();
     given.root["timestampAuthorities"][0]["uri"] = json!("https://inside.cluster/");
     assert!(given.read().is_ok());
-    for (url, expected) in [
-        ("https://h:1/p", "h"),
-        ("h/p", "h"),
-        ("h:1", "h"),
-        ("http://[::1]:1/", "[::1]"),
-        ("", ""),
+    // In another case.
+    given.root["timestampAuthorities"][0]["uri"] = json!("http://TSA.local");
+    given.root["timestampAuthorities"][0]["validFor"]["end"] = json!("2025-01-01T00:00:00Z");
+    assert!(matches!(
+        given.read(),
+        Err(WitnessesError::Untrusted { .. })
+    ));
+}
+
+/// EVD-98
+#[test]
+fn several_services_have_to_be_several_witnesses() {
+    let log = |url: &str| {
+        json!({
+            "url": url, "majorApiVersion": 2, "operator": url,
+            "validFor": {"start": "2020-01-01T00:00:00Z"},
+        })
+    };
+    let (all, two) = (
+        json!({"selector": "ALL"}),
+        json!({"selector": "EXACT", "count": 2}),
+    );
+    let any = json!({"selector": "ANY"});
+    let (one, again) = ("http://log3.example.com:1", "http://LOG3.example.com:2");
+    let other = "http://log2.example.com";
+    let elsewhere = "http://127.0.0.1:1";
+    let read = |rule: &Value, urls: &[&str], root: &Value| {
+        let mut given = Given::new();
+        given.config["rekorTlogConfig"] = rule.clone();
+        given.config["rekorTlogUrls"] = urls.iter().map(|url| log(url)).collect();
+        given.root = root.clone();
+        given
+            .read()
+            .map(|services| services.logs.unwrap().services.len())
+    };
+    let root = Given::new().root;
+    assert_eq!(read(&all, &[one, other], &root).unwrap(), 2);
+    assert_eq!(read(&any, &[one, again], &root).unwrap(), 2);
+    assert_eq!(read(&two, &[one, again, other], &root).unwrap(), 2);
+    // The answer will tell which one it is.
+    assert_eq!(read(&all, &[one, elsewhere], &root).unwrap(), 2);
+    let mut alone = root.clone();
+    alone["tlogs"].as_array_mut().unwrap().drain(..2);
+    for (rule, urls, root) in [
+        (&all, &[one, again, other][..], &root),
+        (&two, &[one, again], &root),
+        (&all, &[one, elsewhere], &alone),
     ] {
-        assert_eq!(host(url), Some(expected), "{url}");
+        let error = read(rule, urls, root).unwrap_err();
+        assert!(matches!(error, WitnessesError::Twice { .. }), "{error}");
     }
 }
 
@@ -138,6 +180,12 @@ fn tags_have_room_for_one_timestamp() {
         "validFor": {"start": "2020-01-01T00:00:00Z"},
     })));
     given.config["tsaConfig"] = json!({"selector": "ALL"});
+    let mut another = given.root["timestampAuthorities"][0].clone();
+    another["uri"] = json!("http://another.local");
+    given.root["timestampAuthorities"]
+        .as_array_mut()
+        .unwrap()
+        .push(another);
     given.read().unwrap();
     given.format = "both";
     let error = given.read().unwrap_err();
