@@ -195,6 +195,32 @@ fn a_log_that_fails_is_replaced_by_another() {
     registry.stored_nothing();
 }
 
+/// EVD-42, EVD-95: after the 30 seconds that a log has.
+#[test]
+fn a_log_whose_answer_is_not_awaited_is_named() {
+    let (late, well) = (LogStandIn::start(), LogStandIn::start());
+    let slow = Action::Delay(Duration::from_secs(120));
+    late.server().inject(When::every("POST", ENTRIES), slow);
+    let logs = [&late, &well].map(|log| log.listed(2).operated_by(&log.server().url()));
+    let files = Files::of(&logs, Rule::Any);
+    let (registry, image) = seeded();
+    let began = Instant::now();
+    signer(&registry, &image, KEY, "bundle", &files)
+        .run()
+        .succeeded()
+        .says(&[
+            "takes long; another operator is asked as well",
+            &format!("`{}/` may have an entry too", late.server().url()),
+        ])
+        .does_not_say(&[&format!("`{}/` may have", well.server().url())]);
+    assert!(
+        began.elapsed() < Duration::from_secs(100),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(statuses(well.server()), [Some(201); 2]);
+}
+
 /// EVD-40: the real one, by a run of twelve signatures.
 #[test]
 fn a_frozen_log_is_asked_at_most_twice() {
