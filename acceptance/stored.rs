@@ -100,6 +100,14 @@ fn config(cluster: &str, user: &str) -> String {
     )
 }
 
+/// A kubeconfig without entries, as client-go writes it for kubectl.
+fn bare_config(current: &str) -> String {
+    format!(
+        "apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: {current}\n\
+         kind: Config\npreferences: {{}}\nusers: null\n"
+    )
+}
+
 fn trusting(service: &StandIn) -> String {
     let authority = STANDARD.encode(service.authority());
     let url = service.url();
@@ -237,6 +245,14 @@ fn what_a_kubeconfig_may_say_counts() {
     let files = "    tokenFile: token\n    token: stale";
     let second = write("second", &config(&cluster, files));
     let list = format!("/absent:{first}:{second}");
+    signer.environment("KUBECONFIG", &list).run().succeeded();
+    // A part is all that `kubectl config use-context` writes to a file of its own.
+    let second = config(&trusting(&service), &token);
+    let signer = with_config(&registry, &image, &second);
+    let bare = signer.folder().join("bare");
+    std::fs::write(&bare, bare_config("here")).unwrap();
+    let second = signer.folder().join(".kube/config");
+    let list = format!("{}:{}", bare.display(), second.display());
     signer.environment("KUBECONFIG", &list).run().succeeded();
 }
 

@@ -3,7 +3,8 @@
 use tempfile::TempDir;
 
 use super::{
-    TOKEN, by, cluster, config, seeded, trusting, verified, with_config, without_canaries,
+    TOKEN, bare_config, by, cluster, config, seeded, trusting, verified, with_config,
+    without_canaries,
 };
 use crate::support::needs::{Need, is_here};
 use crate::support::services::stand_in::{StandIn, Transport};
@@ -32,19 +33,24 @@ fn a_pod_asks_as_its_service_account() {
         let (registry, image) = seeded();
         let service = cluster(Transport::Https(&[]));
         let account = tempfile::tempdir().unwrap();
-        // An empty kubeconfig is none, and so is a list of files that are not there.
-        let signer = with_config(&registry, &image, "apiVersion: v1\n");
-        without_canaries(in_pod(signer, &service, &account)).succeeded();
+        // A kubeconfig without a current context is none, and so is a list of files that
+        // are not there.
+        let config = config(&trusting(&service), "    token: stale");
+        let config = config.replace("current-context: here", "current-context: \"\"");
+        for config in ["apiVersion: v1\n", &bare_config("\"\""), &config] {
+            let signer = with_config(&registry, &image, config);
+            without_canaries(in_pod(signer, &service, &account)).succeeded();
+        }
         let signer = by(&registry, &image, "k8s://team/cosign");
         let signer = signer.environment("KUBECONFIG", "/absent:/absent/too");
         without_canaries(in_pod(signer, &service, &account)).succeeded();
         verified(&registry, &image);
         let asked = service.recorded();
-        assert_eq!(asked.len(), 2);
-        assert_eq!(
-            asked[0].header("authorization"),
-            Some(&*format!("Bearer {TOKEN}"))
-        );
+        assert_eq!(asked.len(), 4);
+        for asked in asked {
+            let shown = asked.header("authorization");
+            assert_eq!(shown, Some(&*format!("Bearer {TOKEN}")));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 use tracing::warn;
 use url::Url;
 use zeroize::Zeroizing;
@@ -103,17 +104,6 @@ struct User {
     acting_as: Option<serde::de::IgnoredAny>,
 }
 
-impl KubeConfig {
-    /// Whether it names nothing, as the file that `kubectl config unset` leaves.
-    fn is_empty(&self) -> bool {
-        let current = self.current_context.as_deref().unwrap_or_default();
-        current.is_empty()
-            && self.contexts.is_empty()
-            && self.clusters.is_empty()
-            && self.users.is_empty()
-    }
-}
-
 /// A kubeconfig, and the file that relative paths of it begin at.
 struct KubeConfigFile {
     path: PathBuf,
@@ -128,18 +118,23 @@ struct NamedEntry<'a, T> {
 
 impl Cluster {
     /// Reads variables and files: those of `KUBECONFIG`, or `~/.kube/config`; if
-    /// there is none, the service account of this pod. The order is client-go's, and
-    /// so cosign's: whoever gives a pod a kubeconfig means that.
+    /// none has a current context, the service account of this pod. The order is
+    /// client-go's, and so cosign's: whoever gives a pod a kubeconfig means that, but
+    /// `kubectl config unset current-context` leaves the choice.
     ///
     /// # Errors
     /// On settings that cannot be used, and with every source that was looked at
     /// where none has credentials.
     pub(super) fn find(variables: &Variables) -> Result<Self, Trouble> {
-        let mut tried = Vec::new();
-        let files = files(variables, &mut tried)?;
-        if !files.is_empty() {
-            return of_files(&files, variables);
+        let (name, files) = files(variables)?;
+        if let Some(current) = current_context(&files) {
+            return of_context(current, &files, variables);
         }
+        let reason = match files.is_empty() {
+            true => "not there",
+            false => "no `current-context`",
+        };
+        let mut tried = vec![(name, reason.to_owned())];
         let cluster = in_pod(variables, &mut tried)?;
         cluster.ok_or(Trouble::NoCredentials { tried })
     }
@@ -212,10 +207,10 @@ fn show(headers: &mut HeaderMap, token: &[u8], variables: &Variables) -> Option<
     Some(())
 }
 
-/// The kubeconfigs that are there and have entries. `KUBECONFIG` is a list with
-/// colons; where it is set, `~/.kube/config` does not count, not even if no file of
-/// the list is there.
-fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfigFile>, Trouble> {
+/// The kubeconfigs that are there, and the name of the source that led to them.
+/// `KUBECONFIG` is a list with colons; where it is set, `~/.kube/config` does not
+/// count, not even if no file of the list is there.
+fn files(variables: &Variables) -> Result<(&'static str, Vec<KubeConfigFile>), Trouble> {
     let list = variables.path("KUBECONFIG");
     let (name, paths) = match (list, variables.home()) {
         (Some(list), _) => ("KUBECONFIG", std::env::split_paths(&list).collect()),
@@ -223,7 +218,6 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfig
         (None, None) => ("~/.kube/config", Vec::new()),
     };
     let mut files = Vec::new();
-    let mut reason = "not there";
     for path in paths
         .into_iter()
         .filter(|path: &PathBuf| !path.as_os_str().is_empty())
@@ -235,38 +229,53 @@ fn files(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Vec<KubeConfig
             let name = path.display().to_string();
             Trouble::setting(name, reason)
         })?;
-        match config.is_empty() {
-            true => reason = "empty",
-            false => files.push(KubeConfigFile { path, config }),
-        }
+        files.push(KubeConfigFile { path, config });
     }
-    if files.is_empty() {
-        tried.push((name, reason.to_owned()));
-    }
-    Ok(files)
+    Ok((name, files))
 }
 
 /// A kubeconfig, in YAML. An empty file is one without entries, as for `kubectl`.
 pub(super) fn parse(text: &[u8]) -> Result<KubeConfig, &'static str> {
-    let value = yaml::parse(text)?;
+    let mut value = yaml::parse(text)?;
+    drop_nulls(&mut value);
     match value.is_null() {
         true => Ok(KubeConfig::default()),
         false => serde_json::from_value(value).map_err(|_| "it is no kubeconfig"),
     }
 }
 
+/// To Go a member that is `null` is as good as absent: `kubectl` writes the lists
+/// without entries so.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// The first that a file names.
+fn current_context(files: &[KubeConfigFile]) -> Option<&str> {
+    files.iter().find_map(|file| {
+        let current = file.config.current_context.as_deref();
+        current.filter(|current| !current.is_empty())
+    })
+}
+
 /// The cluster of the current context, as its user. Context, cluster and user may
 /// stand in files of their own. Errors name the first file where nothing was
 /// found, else the file of the entry.
-fn of_files(files: &[KubeConfigFile], variables: &Variables) -> Result<Cluster, Trouble> {
+fn of_context(
+    current: &str,
+    files: &[KubeConfigFile],
+    variables: &Variables,
+) -> Result<Cluster, Trouble> {
     let first = files.first().map(|file| file.path.display().to_string());
     let first = first.unwrap_or_default();
     let wrong = |reason| Trouble::setting(first.clone(), reason);
-    let current = files.iter().find_map(|file| {
-        let current = file.config.current_context.as_deref();
-        current.filter(|current| !current.is_empty())
-    });
-    let current = current.ok_or_else(|| wrong("it has no `current-context`"))?;
     let context = entry(files, |config| {
         let mut all = config.contexts.iter();
         Some(&all.find(|context| context.name == current)?.context)
@@ -279,6 +288,8 @@ fn of_files(files: &[KubeConfigFile], variables: &Variables) -> Result<Cluster, 
                 .cluster,
         )
     });
+    // client-go goes on to the pod here as well, as somebody else than the context
+    // names.
     let cluster = cluster.ok_or_else(|| wrong("the cluster of its context is not in it"))?;
     let user = entry(files, |config| {
         let mut all = config.users.iter();
@@ -441,5 +452,46 @@ impl NamedEntry<'_, User> {
             }
             _ => Err(self.wrong("its user has a certificate without its key, or the reverse")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text that `kubectl config unset` leaves, and what `kubectl config
+    /// use-context` writes to a file without entries.
+    ///
+    /// KEY-72
+    #[test]
+    fn lists_without_entries_are_read_as_kubectl_writes_them() {
+        let written = |current: &str| {
+            format!(
+                "apiVersion: v1\nclusters: null\ncontexts: null\ncurrent-context: {current}\n\
+                 kind: Config\npreferences: {{}}\nusers: null\n"
+            )
+        };
+        for (current, known) in [("\"\"", None), ("here", Some("here"))] {
+            let config = parse(written(current).as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+            assert!(config.clusters.is_empty() && config.contexts.is_empty());
+            let path = PathBuf::new();
+            assert_eq!(current_context(&[KubeConfigFile { path, config }]), known);
+        }
+    }
+
+    /// KEY-72
+    #[test]
+    fn a_member_that_is_null_is_absent() {
+        let text = "clusters:\n- name: k\n  cluster:\n- name: l\n  cluster:\n    server: s\n    \
+                    insecure-skip-tls-verify: null\ncontexts:\n- name: c\n  context: ~\n\
+                    users:\n- name: u\n  user: null\n- name: v\n  user:\n    exec: null\n";
+        let config = parse(text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+        let [first, second] = &config.clusters[..] else {
+            panic!("two clusters");
+        };
+        assert_eq!(first.cluster.server, None);
+        assert_eq!(second.cluster.server.as_deref(), Some("s"));
+        assert!(config.users.iter().all(|user| user.user.exec.is_none()));
+        assert!(parse(b"clusters:\n- name: null\n").is_err());
     }
 }
