@@ -222,9 +222,10 @@ fn what_a_kubeconfig_may_say_counts() {
     run(&proxied, &token).succeeded();
     assert_eq!(proxy.asked(), ["k.test:443"]);
     let none = proxied.replace("proxy-url: http", "proxy-url: ftp");
-    run(&none, &token)
-        .ended_with(115)
-        .says(&["hint: write `proxy-url` as `http://<host>:<port>`"]);
+    run(&none, &token).ended_with(115).says(&[
+        "/.kube/config` cannot be used: its `proxy-url` is no URL of a proxy",
+        "hint: write `proxy-url` as `http://<host>:<port>`",
+    ]);
     run(&format!("    server: {}", service.url()), &token)
         .ended_with(113)
         .says(&["`certificate-authority`"]);

@@ -30,7 +30,7 @@ pub use answer::{action, json, last_words, nonsense, quoted, said};
 pub use endpoint::{host_of, parse_endpoint};
 pub use error::{AwsApi, FaultKind, PROGRAM_TIME, Said, ServiceError, ServiceName, Tried, Trouble};
 pub use oauth::{is_token, safe_url};
-pub use stored::{BY_PROGRAM, GitLabProject, KubernetesSecret};
+pub use stored::{BAD_PROXY, BY_PROGRAM, GitLabProject, KubernetesSecret};
 pub use token::{Token, sensitive};
 pub use variables::{Unreadable, Variables};
 pub use vault::VaultKey;

@@ -7,6 +7,9 @@ pub const BY_PROGRAM: [&str; 2] = [
     "its user logs in by an `auth-provider`",
 ];
 
+/// The reason to refuse the proxy of a kubeconfig.
+pub const BAD_PROXY: &str = "its `proxy-url` is no URL of a proxy that speaks HTTP or SOCKS5";
+
 /// A Secret of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesSecret {

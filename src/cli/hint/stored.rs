@@ -3,7 +3,7 @@
 
 use super::{Hint, http, say};
 use crate::http::HttpError;
-use crate::service::{BY_PROGRAM, GitLabProject, KubernetesSecret, Trouble};
+use crate::service::{BAD_PROXY, BY_PROGRAM, GitLabProject, KubernetesSecret, Trouble};
 
 pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hint {
     let KubernetesSecret {
@@ -14,7 +14,9 @@ pub(super) fn of_kubernetes(secret: &KubernetesSecret, trouble: &Trouble) -> Hin
             "run as a pod with a service account, or name a kubeconfig with `KUBECONFIG`; in a pod \
              the Secret may also be mounted, and `key` be the path of the file",
         ),
-        Trouble::Setting { name, .. } if name == "proxy-url" => Some(http::of_proxy(name).into()),
+        Trouble::Setting { reason, .. } if *reason == BAD_PROXY => {
+            Some(http::of_proxy("proxy-url").into())
+        }
         // KEY-71
         Trouble::Setting { reason, .. } if BY_PROGRAM.contains(reason) => say(
             "no program is run to log in: write a kubeconfig with a token, as `kubectl create \

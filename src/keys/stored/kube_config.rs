@@ -18,7 +18,9 @@ use super::yaml;
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use crate::http::{OwnTls, ProxyVariable};
 use crate::secret::Secret;
-use crate::service::{BY_PROGRAM, Tried, Trouble, Variables, host_of, parse_endpoint, sensitive};
+use crate::service::{
+    BAD_PROXY, BY_PROGRAM, Tried, Trouble, Variables, host_of, parse_endpoint, sensitive,
+};
 
 /// Where Kubernetes mounts what a pod needs to ask it.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -384,7 +386,7 @@ impl NamedEntry<'_, ClusterEntry> {
             let value = Secret::new(proxy.as_bytes().to_vec());
             let name = "proxy-url";
             let by_proxy = own.by(ProxyVariable { name, value }, variables.secrets());
-            own = by_proxy.map_err(|reason| Trouble::setting(name, reason))?;
+            own = by_proxy.map_err(|_| self.wrong(BAD_PROXY))?;
         }
         Ok(own)
     }
