@@ -197,6 +197,7 @@ fn a_key_in_a_variable_signs_like_its_file() {
 /// KEY-111, KEY-113, KEY-114, KEY-118, SIG-11
 #[test]
 fn who_does_not_sign_well_changes_nothing() {
+    let hint = "by SHA-256 and, with RSA, by PKCS#1 v1.5";
     let other = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out \"$here/o.$$\"
 openssl dgst -sha256 -sign \"$here/o.$$\"";
     for (script, words) in [
@@ -205,7 +206,11 @@ openssl dgst -sha256 -sign \"$here/o.$$\"";
         ("echo 'no permit' >&2; exit 3", "no permit"),
         ("seq 9999 >&2; echo at last >&2; exit 3", "9999 at last`"),
         ("yes", "it printed more than 65536 bytes"),
-        (other, "does not accept the signature"),
+        (
+            other,
+            "does not accept the signature that was made elsewhere",
+        ),
+        (other, hint),
     ] {
         let (programs, (registry, image)) = (Programs::new(), seeded());
         registry.forget_exchanges();

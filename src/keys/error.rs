@@ -130,6 +130,10 @@ pub enum SignError {
     /// The signature is discarded, whoever made it (KEY-36, KEY-114).
     #[error("the public half of the key does not accept the signature")]
     Mismatch,
+    /// The same of a key that is not here: its public half came from somebody else,
+    /// or the signature is of another message.
+    #[error("the public half of the key does not accept the signature that was made elsewhere")]
+    MismatchElsewhere,
     #[error(transparent)]
     Service(Box<ServiceError>),
     #[error(transparent)]

@@ -169,6 +169,12 @@ pub(super) fn of_signing(error: &SignError) -> Hint {
         SignError::Mismatch => {
             say("the key file or this machine's memory is damaged; the signature was discarded")
         }
+        // KEY-114: most often a program with the public half of another key, or with
+        // PSS.
+        SignError::MismatchElsewhere => say(
+            "compare `public-key` or `certificate` of a `program` with the key that signs; the exact \
+             bytes have to be signed, by SHA-256 and, with RSA, by PKCS#1 v1.5",
+        ),
         SignError::Service(error) => of_service(error),
         SignError::Folder(error) => of_folder(error),
         SignError::Read(_)

@@ -237,7 +237,7 @@ impl RemoteKey {
             let pairs = messages.iter().zip(signatures).enumerate();
             let checked = pairs.map(|(index, (message, bytes))| {
                 let signature = Signature::new(bytes);
-                let checked = key.check(message, &signature);
+                let checked = key.check(message, &signature).map_err(elsewhere);
                 checked.map_err(|error| Unsigned { index, error })?;
                 Ok(signature)
             });
@@ -249,6 +249,14 @@ impl RemoteKey {
             error: SignError::Crashed,
         };
         beside::run(checking).await.unwrap_or(Err(crashed))
+    }
+}
+
+/// No key is here that could be damaged: the remedy is another.
+fn elsewhere(error: SignError) -> SignError {
+    match error {
+        SignError::Mismatch => SignError::MismatchElsewhere,
+        other => other,
     }
 }
 
