@@ -409,6 +409,11 @@ fn what_a_cluster_answers_has_its_code_and_its_remedy() {
             "not the JSON of a Secret",
         ),
         (
+            Answer::new(200).body("application/json", "x".repeat(4 << 20)),
+            112,
+            "is larger than",
+        ),
+        (
             Answer::new(302).with("location", "/elsewhere"),
             112,
             "unexpected status 302",

@@ -287,6 +287,8 @@ impl ServiceError {
             | Trouble::Clock { .. } => FaultKind::Denied,
             Trouble::Http(error) if error.wants_certificate() => FaultKind::Denied,
             Trouble::Http(HttpError::ProxySetting { .. }) => FaultKind::Setting,
+            // It is as long the next time.
+            Trouble::Http(HttpError::TooLarge { .. }) => FaultKind::Signing,
             Trouble::Http(_) | Trouble::NotReady { .. } | Trouble::Astray { .. } => {
                 FaultKind::Unreachable
             }
@@ -375,6 +377,18 @@ mod tests {
             answer: answer(),
         };
         assert_eq!(kind(ServiceName::GoogleKms, denied), FaultKind::Denied);
+    }
+
+    /// KEY-73, KEY-87
+    #[test]
+    fn an_answer_that_is_too_large_is_one_that_cannot_be_used() {
+        let url = url::Url::parse("https://k.example/").unwrap();
+        let kind = |service| {
+            let url = (&url).into();
+            kind(service, HttpError::TooLarge { url, limit: 3 }.into())
+        };
+        assert_eq!(kind(ServiceName::Aws(AwsApi::Kms)), FaultKind::Signing);
+        assert_eq!(kind(ServiceName::Log("a".to_owned())), FaultKind::Witness);
     }
 
     /// SIG-64
