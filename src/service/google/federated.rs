@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::scope::SCOPE;
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use crate::http::{Client, Method, Redirects, Request, Trust, Zone};
+use crate::http::{Client, Leash, Method, Redirects, Request, Trust, Zone};
 use crate::service::answer::action;
 use crate::service::error::Trouble;
 use crate::service::oauth;
@@ -140,11 +141,7 @@ impl SubjectTokenSource {
                 shape,
             } => (url, headers, shape),
         };
-        let mut request = Request::new(Method::GET, url.clone(), Trust::Verified);
-        request.headers = headers.clone();
-        // Whichever of the headers is the secret, it is for this host: the client
-        // would leave `Authorization` behind at a redirect, and no other.
-        request.redirects = Redirects::Answered;
+        let request = request(url, headers);
         let response = client.send(&request).await?;
         let action = action(&request);
         if !response.status.is_success() {
@@ -213,13 +210,30 @@ impl Federated {
     }
 }
 
-/// The shortest value of a header that is taken for a secret. Azure's metadata
+/// For a service on the machine's link: no proxy is asked. A first token takes
+/// seconds there, as at Azure's.
+const LEASH: Leash = Leash {
+    time: Duration::from_secs(10),
+    attempts: 2,
+};
+
+/// The request for the other issuer's token.
+fn request(url: &Url, headers: &HeaderMap) -> Request {
+    let mut request = Request::new(Method::GET, url.clone(), Trust::Verified);
+    request.headers = headers.clone();
+    // Whichever of the headers is the secret, it is for this host: the client
+    // would leave `Authorization` behind at a redirect, and no other.
+    request.redirects = Redirects::Answered;
+    request.leash = (Zone::of(url) == Zone::Link).then_some(LEASH);
+    request
+}
+
+/// The shortest word of a header that is taken for a secret. Azure's metadata
 /// service wants `Metadata: True`, which must not be hidden in every text.
 const SHORTEST: usize = 8;
 
-/// The headers of the request for the other issuer's token. Each may be the one
-/// that holds the secret, behind a scheme as that of GitHub's runners, and is
-/// hidden from now on.
+/// The headers of the request for the other issuer's token, whose secrets are hidden
+/// from now on.
 fn headers(
     headers: &BTreeMap<String, Zeroizing<String>>,
     variables: &Variables,
@@ -227,13 +241,25 @@ fn headers(
     let header = |(name, value): (&String, &Zeroizing<String>)| {
         let name: HeaderName = name.parse().ok()?;
         let header = sensitive(value.as_bytes())?;
-        let secret = value.rsplit(' ').next().unwrap_or(value);
-        if secret.len() >= SHORTEST {
+        let words = value.split(' ').flat_map(|word| [word, inner(word)]);
+        let secrets = words.filter(|word| word.len() >= SHORTEST);
+        secrets.for_each(|secret| variables.remember(secret.as_bytes()));
+        // Behind its scheme, this one has nothing but the secret.
+        if name == AUTHORIZATION {
+            let secret = value.rsplit(' ').next().unwrap_or(value);
             variables.remember(secret.as_bytes());
         }
         Some((name, header))
     };
     headers.iter().map(header).collect()
+}
+
+/// The value of a parameter, as those of a `Cookie` are: others may repeat it without
+/// its name.
+fn inner(word: &str) -> &str {
+    let word = word.trim_end_matches([';', ',']);
+    let value = word.split_once('=').map_or(word, |(_, value)| value);
+    value.trim_matches('"')
 }
 
 /// A machine's own metadata service has no TLS, and no other host answers at its
@@ -247,4 +273,59 @@ fn near_or_safe(text: &str) -> Result<Url, &'static str> {
 
 fn setting(name: &str, reason: &'static str) -> Trouble {
     Trouble::setting(format!("credential_source.{name}"), reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::file::Files;
+    use crate::secret::{Secrets, Voice};
+
+    /// KEY-94
+    #[test]
+    fn an_issuer_on_the_machine_s_link_is_asked_without_a_proxy() {
+        let leash = |url: &str| request(&url.parse().unwrap(), &HeaderMap::new()).leash;
+        for url in ["http://169.254.169.254/token", "http://[fe80::1]/token"] {
+            assert_eq!(leash(url), Some(LEASH), "{url}");
+        }
+        for url in ["https://issuer.example/token", "http://127.0.0.1:1/token"] {
+            assert_eq!(leash(url), None, "{url}");
+        }
+    }
+
+    /// The texts that an issuer may repeat, without the secrets of these headers.
+    fn scrubbed(name: &str, value: &str, text: &str) -> String {
+        let known = Secrets::default();
+        let variables = Variables::new(|_| None, known.clone(), Files::until(Instant::now()));
+        let value = Zeroizing::new(value.to_owned());
+        let given = BTreeMap::from([(name.to_owned(), value)]);
+        assert!(headers(&given, &variables).is_some());
+        known.scrubbed(text, Voice::Theirs, &[]).into_owned()
+    }
+
+    /// KEY-94
+    #[test]
+    fn every_secret_of_a_header_is_hidden() {
+        for (name, value, text) in [
+            ("Authorization", "Bearer s3cr", "not s3cr"),
+            ("Authorization", "s3cret-token-1", "not s3cret-token-1"),
+            ("Cookie", "session=SECRETSECRET; Path=/", "not SECRETSECRET"),
+            (
+                "X-Issuer",
+                "token=\"SECRETSECRET\", v=1",
+                "not SECRETSECRET",
+            ),
+            ("X-Issuer", "SECRET=SECRET for us", "not SECRET=SECRET"),
+            ("X-Issuer", "c2VjcmV0LXRva2Vu==", "not c2VjcmV0LXRva2Vu=="),
+        ] {
+            let told = scrubbed(name, value, text);
+            assert!(
+                told.starts_with("not …") && !told.contains("SECR"),
+                "{told}"
+            );
+        }
+        assert_eq!(scrubbed("Metadata", "True", "True"), "True");
+    }
 }
