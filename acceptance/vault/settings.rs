@@ -192,6 +192,30 @@ fn a_helper_that_does_not_run_well_leaves_the_turn_to_the_file() {
     }
 }
 
+/// KEY-65
+#[test]
+fn a_helper_that_a_variable_leads_to_needs_no_home() {
+    let (registry, image) = seeded();
+    let (_, service) = Transit::serving("k", Kind::P256);
+    let homeless = || {
+        signer(&registry, &image, &service.url(), key("k"))
+            .without_environment("VAULT_TOKEN")
+            .environment("HOME", "")
+    };
+    let helped = homeless();
+    let helper = home_file(&helped, "helper", &format!("#!/bin/sh\necho {TOKEN}\n"));
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let names = format!("token_helper = \"{}\"\n", helper.display());
+    let config = home_file(&helped, "vault.hcl", &names);
+    helped
+        .environment("VAULT_CONFIG_PATH", config.to_str().unwrap())
+        .run()
+        .succeeded();
+    homeless().run().ended_with(115).says(&[
+        "BAO_TOKEN (not set), ~/.vault (HOME is not set), ~/.vault-token (HOME is not set)",
+    ]);
+}
+
 /// KEY-66
 #[test]
 fn of_a_folder_with_certificates_none_is_passed_over() {
@@ -200,23 +224,30 @@ fn of_a_folder_with_certificates_none_is_passed_over() {
     transit.create("k", Kind::P256);
     let service = transit.serve(Transport::Https(&[]));
     let folder = tempfile::tempdir().unwrap();
+    // Folders of it count, too, and links to them do not.
+    let inner = folder.path().join("a/b");
+    std::fs::create_dir_all(&inner).unwrap();
+    std::os::unix::fs::symlink(folder.path(), inner.join("round")).unwrap();
     let file = |number: usize, text: &str| {
-        let path = folder.path().join(format!("{number:05}.pem"));
-        std::fs::write(path, text).unwrap();
+        let folder = [folder.path(), &inner][number % 2];
+        std::fs::write(folder.join(format!("{number:05}.pem")), text).unwrap();
     };
     let run = || {
         signer(&registry, &image, &service.url(), key("k"))
             .environment("VAULT_CAPATH", folder.path().to_str().unwrap())
             .run()
     };
-    for number in 0..1000 {
+    for number in (1..1000).chain([0]) {
         file(number, service.authority());
+        if number == 1 {
+            run().succeeded();
+        }
     }
     run().succeeded();
     file(1000, service.authority());
     run()
         .ended_with(115)
-        .says(&["`VAULT_CAPATH` cannot be used: there are more than 1000 files in it"]);
+        .says(&["`VAULT_CAPATH` cannot be used: there are too many files in it"]);
 }
 
 /// KEY-60, KEY-66

@@ -30,7 +30,6 @@ const KEY_LIMIT: u64 = 1024 * 1024;
 const ENTRY_LIMIT: u64 = 2 * 1024;
 /// The most files of a folder with certificates that are read.
 const MOST_FILES: usize = 1000;
-const TOO_MANY_FILES: &str = "there are more than 1000 files in it";
 /// The first of them that is set counts, before the machine's.
 const PROXIES: [&str; 2] = ["VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"];
 
@@ -353,20 +352,27 @@ fn trust(variables: &Variables, own: &mut Option<OwnTls>) -> Result<(), Trouble>
     Ok(())
 }
 
-/// The files of a folder with certificates, in the order of their names, which
-/// decides the one that an error names. Too many are an error: none of them is
-/// passed over.
+/// The files of a folder with certificates and of the folders in it, in the order of
+/// their names, which decides the one that an error names. Too many are an error:
+/// none of them is passed over.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, &'static str> {
     const UNREADABLE: &str = "it is no readable folder";
     let mut files = Vec::new();
-    for entry in folder.read_dir().map_err(|_| UNREADABLE)? {
-        let path = entry.map_err(|_| UNREADABLE)?.path();
-        // A mounted ConfigMap has links to its folders among its files.
-        if path.is_file() {
-            files.push(path);
-        }
-        if files.len() > MOST_FILES {
-            return Err(TOO_MANY_FILES);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().map_err(|_| UNREADABLE)? {
+            let entry = entry.map_err(|_| UNREADABLE)?;
+            let path = entry.path();
+            match entry.file_type().map_err(|_| UNREADABLE)?.is_dir() {
+                true => folders.push(path),
+                // A mounted ConfigMap has links to its folders among its files. Vault
+                // does not follow them either, so that no walk is without end.
+                false if path.is_file() => files.push(path),
+                false => {}
+            }
+            if files.len() > MOST_FILES {
+                return Err("there are too many files in it");
+            }
         }
     }
     files.sort_unstable();

@@ -26,6 +26,7 @@ const BOUNDS: Bounds = Bounds {
 const CONFIG: &str = "~/.vault";
 const OTHER_CONFIG: &str = "VAULT_CONFIG_PATH";
 const FILE: &str = "~/.vault-token";
+const NO_HOME: &str = "HOME is not set";
 
 /// A token, or the helper that is asked for one.
 pub(super) struct VaultToken {
@@ -62,22 +63,8 @@ impl VaultToken {
             });
         }
         let mut tried: Vec<Tried> = names.map(|name| (name, "not set".to_owned())).into();
-        let Some(home) = variables.home() else {
-            tried.push((FILE, "HOME is not set".to_owned()));
-            return Err(Trouble::NoCredentials { tried });
-        };
-        let (source, config) = match variables.path(OTHER_CONFIG) {
-            Some(path) => (OTHER_CONFIG, path),
-            None => (CONFIG, home.join(".vault")),
-        };
-        let helper = match helper(&config, variables)? {
-            Ok(program) => Some(TokenHelper { source, program }),
-            Err(reason) => {
-                tried.push((source, reason.to_owned()));
-                None
-            }
-        };
-        let known = in_file(&home.join(".vault-token"), variables, &mut tried)?;
+        let helper = TokenHelper::find(variables, &mut tried)?;
+        let known = in_file(variables, &mut tried)?;
         match (&helper, &known) {
             (None, None) => Err(Trouble::NoCredentials { tried }),
             _ => Ok(Self {
@@ -107,6 +94,27 @@ impl VaultToken {
     }
 }
 
+impl TokenHelper {
+    /// The helper of the configuration, which is at home unless a variable names it.
+    fn find(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<Self>, Trouble> {
+        let (source, config) = match (variables.path(OTHER_CONFIG), variables.home()) {
+            (Some(path), _) => (OTHER_CONFIG, path),
+            (None, Some(home)) => (CONFIG, home.join(".vault")),
+            (None, None) => {
+                tried.push((CONFIG, NO_HOME.to_owned()));
+                return Ok(None);
+            }
+        };
+        match program(&config, variables)? {
+            Ok(program) => Ok(Some(Self { source, program })),
+            Err(reason) => {
+                tried.push((source, reason.to_owned()));
+                Ok(None)
+            }
+        }
+    }
+}
+
 fn unusable(name: &str) -> Trouble {
     Trouble::setting(name, "it holds no token")
 }
@@ -114,7 +122,7 @@ fn unusable(name: &str) -> Trouble {
 /// The helper that the configuration names, or why it names none. A relative path
 /// is passed over. Vault takes absolute ones alone, too: another program could be
 /// put before the one that is meant.
-fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'static str>, Trouble> {
+fn program(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'static str>, Trouble> {
     let Some(text) = variables.read_if_there(config)? else {
         return Ok(Err("not there"));
     };
@@ -130,12 +138,12 @@ fn helper(config: &Path, variables: &Variables) -> Result<Result<PathBuf, &'stat
 
 /// The token in `~/.vault-token`, without the white space around it; `vault login`
 /// writes the file.
-fn in_file(
-    path: &Path,
-    variables: &Variables,
-    tried: &mut Vec<Tried>,
-) -> Result<Option<HeaderValue>, Trouble> {
-    let Some(token) = variables.read_if_there(path)? else {
+fn in_file(variables: &Variables, tried: &mut Vec<Tried>) -> Result<Option<HeaderValue>, Trouble> {
+    let Some(home) = variables.home() else {
+        tried.push((FILE, NO_HOME.to_owned()));
+        return Ok(None);
+    };
+    let Some(token) = variables.read_if_there(&home.join(".vault-token"))? else {
         tried.push((FILE, "not there".to_owned()));
         return Ok(None);
     };
