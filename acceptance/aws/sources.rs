@@ -109,6 +109,7 @@ fn every_source_of_credentials_signs() {
              [profile environment]\n{role}credential_source = Environment\n\
              [profile container]\n{role}credential_source = EcsContainer\n\
              [profile web]\n{role}web_identity_token_file = {jwt}\n\
+             [profile first]\n{role}{keys}web_identity_token_file = /absent\n\
              [profile process]\ncredential_process = '{process}' x\n"
         ),
     );
@@ -158,6 +159,7 @@ fn every_source_of_credentials_signs() {
             10,
         ),
         ([web.to_vec(), files.to_vec()].concat(), 1, 11),
+        (profile("first"), 1, 12),
     ] {
         place.aws.service().forget();
         place.run(&settings).succeeded();

@@ -140,9 +140,7 @@ fn of_profile(
     }
     let variables = &config.variables;
     let role = role(section);
-    if let Some(token) = section.get("web_identity_token_file")
-        && section.get("source_profile").is_none()
-    {
+    if let Some(token) = own_token(section) {
         let role = role.ok_or_else(|| of_name(name, "it has no `role_arn`"))?;
         let token = token_file(variables, Path::new(token), "web_identity_token_file")?;
         return Ok(Some(AwsSource::WebIdentity(role, token)));
@@ -171,6 +169,15 @@ fn of_profile(
         (Some(role), Some(base)) => Some(AwsSource::Assumed(role, Box::new(base))),
         (None, base) => base,
     })
+}
+
+/// The token of a profile that takes its role on by it. Keys and the other sources
+/// that can vouch for a role come first, as in the SDK.
+fn own_token(section: &Section) -> Option<&str> {
+    let others = ["source_profile", "credential_source"];
+    let is_other = others.iter().any(|name| section.get(name).is_some());
+    let token = section.get("web_identity_token_file")?;
+    (!is_other && pair(section).is_none()).then_some(token)
 }
 
 /// The source that a profile sets up without another one. A sign-in of a person is
@@ -222,10 +229,7 @@ fn of_keys(
     name: &str,
     section: &Section,
 ) -> Result<Option<AwsCredentials>, Trouble> {
-    let (Some(key_id), Some(secret)) = (
-        section.get("aws_access_key_id"),
-        section.get("aws_secret_access_key"),
-    ) else {
+    let Some((key_id, secret)) = pair(section) else {
         return Ok(None);
     };
     let secret = Secret::from(secret.to_owned());
@@ -235,6 +239,12 @@ fn of_keys(
     let keys = keys.ok_or_else(|| unsendable(&format!("profile {name}")))?;
     keys.remember(config.variables.secrets());
     Ok(Some(keys))
+}
+
+/// Half a pair is as good as none.
+fn pair(section: &Section) -> Option<(&str, &str)> {
+    let key_id = section.get("aws_access_key_id")?;
+    Some((key_id, section.get("aws_secret_access_key")?))
 }
 
 fn role(section: &Section) -> Option<Role> {
