@@ -56,6 +56,7 @@ fn what_gitlab_refuses_has_its_code_and_its_remedy() {
     let (registry, image) = seeded();
     let service = gitlab();
     let url = format!("{}/git", service.url());
+    let asked = format!("GitLab at `{}`: access denied", service.host());
     for (uri, host, token, code, words) in [
         (
             "gitlab://group/bare",
@@ -78,6 +79,7 @@ fn what_gitlab_refuses_has_its_code_and_its_remedy() {
             113,
             "`env://COSIGN_PRIVATE_KEY`",
         ),
+        ("gitlab://group/app", &url, "glpat-another", 113, &*asked),
         (
             "gitlab://group/app",
             &url,

@@ -16,8 +16,8 @@ use crate::http::header::HeaderValue;
 use crate::http::{Client, Method, Redirects, Request, Response, Trust};
 use crate::keys::uri::GitLabUri;
 use crate::service::{
-    GitLabProject, ServiceError, ServiceName, Trouble, Variables, action, nonsense, parse_endpoint,
-    said, sensitive,
+    GitLabProject, ServiceError, ServiceName, Trouble, Variables, action, host_of, nonsense,
+    parse_endpoint, said, sensitive,
 };
 
 const KEY: &str = "COSIGN_PRIVATE_KEY";
@@ -70,7 +70,7 @@ impl ClosedVariable {
         let header =
             header.ok_or_else(|| unset(Trouble::setting("GITLAB_TOKEN", "it holds no token")))?;
         Ok(Self {
-            name: name(host.host_str().unwrap_or_default().to_owned()),
+            name: name(host_of(&host)),
             project: uri.project().to_owned(),
             host,
             token: header,
