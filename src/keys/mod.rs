@@ -101,7 +101,7 @@ impl Signer {
     /// Whether a signature that hangs there is used instead of a new one (KEY-115):
     /// ECDSA by a service has other bytes each time, so that a second run would
     /// hang another signature beside the first. A local key makes the same bytes
-    /// again (KEY-33), in less time than it takes to verify those that are there.
+    /// again (KEY-33).
     pub fn recalls(&self) -> bool {
         !matches!(self, Self::Local(_))
     }
