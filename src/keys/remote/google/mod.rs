@@ -18,12 +18,12 @@ pub(in crate::keys) use answer::{Versions, hash_of, public_key, signature};
 use super::found::{FoundKey, warn_of_hash};
 use super::message::{Prepared, Unsigned, each};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use crate::http::{AT_ONCE, Client, Method, Redacted, Request, Response, StatusCode, Trust};
+use crate::http::{AT_ONCE, Client, Method, Request, Response, StatusCode, Trust};
 use crate::keys::error::{OpenError, SignError};
 use crate::keys::uri::GoogleUri;
 use crate::oci::Content;
 use crate::service::google::GoogleIdentity;
-use crate::service::{ServiceError, ServiceName, Trouble, Variables, parse_endpoint};
+use crate::service::{ServiceError, ServiceName, Trouble, Variables, action, parse_endpoint};
 use crate::signature::{Hash, PublicKey};
 
 const ENDPOINT: &str = "https://cloudkms.googleapis.com/";
@@ -248,7 +248,7 @@ impl Api {
     /// again, once: it may have ended sooner than its issuer said. The refusal of
     /// the second one is the answer.
     async fn ask(&self, mut request: Request) -> Result<(Response, String), ServiceError> {
-        let action = format!("{} {}", request.method, Redacted(&request.url));
+        let action = action(&request);
         let project = self.identity.quota_project();
         let project = project.and_then(|project| HeaderValue::from_str(project).ok());
         request
