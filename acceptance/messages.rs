@@ -33,6 +33,23 @@ const WITHIN: &str = "it is one phrase of a message that has an entry";
 /// Shorter than this is no distinctive text.
 const SHORTEST: usize = 6;
 
+/// Entries of the page that the sources make of parts, and words that are others'.
+const OF_PARTS: &[&str] = &[
+    "-log-format json",
+    "CNB_STRICT_FORMATS is no boolean but",
+    "answered 503 to",
+    "cannot read the certificate of",
+    "it is neither a file nor a pipe",
+    "permission denied",
+    "spiffe is asked instead",
+    "stopped after",
+    "stopped on SIGINT",
+    "stopped on SIGTERM",
+    "the certificate is not for code signing",
+    "the certificate is not for time stamping",
+    "to the only attempt",
+];
+
 /// A source file without its tests.
 fn sources() -> Vec<(String, String)> {
     let sources = files(&package("src"), "rs").into_iter().map(|path| {
@@ -196,6 +213,46 @@ fn every_warning_has_an_entry() {
     assert!(warnings.len() > 12, "{warnings:?}");
     let missing = missing(&warnings);
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The messages that begin an item of the page, and its remedies.
+fn entries() -> Vec<String> {
+    let text = std::fs::read_to_string(package("docs/troubleshooting.md")).unwrap();
+    let mut found = Vec::new();
+    for paragraph in text.split("\n\n") {
+        if let Some(hint) = paragraph.strip_prefix("> hint: ") {
+            found.push(hint.replace("\n> ", " "));
+        }
+        for item in format!("\n{paragraph}").split("\n- ").skip(1) {
+            let messages = item.split("`: ").next().unwrap();
+            let is_message = item.starts_with('`');
+            let quoted = messages.split('`').skip(1).step_by(2);
+            found.extend(quoted.filter(|_| is_message).map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// Their parts between values, as the sources have them.
+#[test]
+fn every_entry_is_of_something_that_the_program_says() {
+    let said: String = sources().into_iter().map(|(_, text)| text).collect();
+    let joined: Vec<_> = said.split("\\\n").map(str::trim_start).collect();
+    let said = joined.concat().replace("\\\\", "\\").replace("\\\"", "\"");
+    let said = said.replace('`', "");
+    let entries = entries();
+    assert!(entries.len() > 400, "{}", entries.len());
+    let parts = entries.iter().flat_map(|entry| {
+        let entry = entry.replace("; ", "…").replace(": ", "…");
+        entry.split('…').map(words).collect::<Vec<_>>()
+    });
+    let parts: BTreeSet<_> = parts
+        .filter(|part| part.chars().count() >= SHORTEST && !said.contains(part))
+        .collect();
+    assert_eq!(
+        parts,
+        OF_PARTS.iter().map(|part| (*part).to_owned()).collect()
+    );
 }
 
 #[test]
