@@ -5,6 +5,7 @@
 //! but those that may pass is an answer, whose meaning is the caller's; remedies
 //! are `cli::hint`'s. Implements RFC 9110 as far as a registry client needs it.
 
+mod body;
 mod certificate;
 mod clients;
 mod error;
@@ -31,7 +32,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -53,7 +53,7 @@ use crate::oci::Content;
 use crate::secret::Secrets;
 use clients::{Clients, streamed};
 use host::{Host, LastFailure};
-use patience::{Arrival, SILENCE, SLOWEST, patience};
+use patience::{SILENCE, patience};
 use retry::{Pace, PassingFailure};
 use roots::LazyRoots;
 
@@ -430,61 +430,5 @@ impl Client {
         let name = url.origin().ascii_serialization();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(hosts.entry(name).or_default())
-    }
-
-    /// Reads a body of at most as many bytes as `request` allows, whatever its
-    /// header promises; too slow a body is an error.
-    async fn read_body(
-        &self,
-        url: &Url,
-        answer: &mut reqwest::Response,
-        request: &Request,
-    ) -> Result<Bytes, HttpError> {
-        let limit = request.body_limit;
-        let too_large = || HttpError::TooLarge {
-            url: url.into(),
-            limit,
-        };
-        let promised = answer.content_length();
-        if promised.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        // A host that does not say how much is coming may send up to the limit.
-        let patience = SILENCE + Duration::from_secs(promised.unwrap_or(limit) / SLOWEST);
-        let started = Instant::now();
-        let (moved, is_good) = (self.moving(request), answer.status().is_success());
-        let mut reading = Arrival::new(url, promised);
-        let mut body = BytesMut::new();
-        let mut length = 0;
-        loop {
-            // A trickle must not last: neither the pauses nor the whole.
-            let left = patience.saturating_sub(started.elapsed()).min(SILENCE);
-            let chunk = timeout(left, answer.chunk())
-                .await
-                .map_err(|_| HttpError::silence(url, started.elapsed()))?
-                .map_err(|error| self.clients.error(url, error))?;
-            let Some(chunk) = chunk else {
-                return Ok(body.freeze());
-            };
-            length += chunk.len() as u64;
-            if length > limit {
-                return Err(too_large());
-            }
-            // The words of an error are no sign that the host works (SIG-80).
-            if is_good {
-                moved();
-            }
-            reading.note(length);
-            body.extend_from_slice(&chunk);
-            // All of it is read, and only a part is held: a body may be far larger.
-            match request.keep {
-                Keep::All => {}
-                Keep::First(count) => body.truncate(count),
-                Keep::Last(count) => {
-                    let surplus = body.len().saturating_sub(count);
-                    drop(body.split_to(surplus));
-                }
-            }
-        }
     }
 }
