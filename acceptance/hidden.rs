@@ -253,6 +253,49 @@ fn blobs_that_are_gone_are_told_from_those_that_head_is_refused_for() {
     run.ended_with(111);
 }
 
+/// WIRE-9: the payload has some 230 bytes, and what a registry says of its absence may
+/// have more.
+#[test]
+fn a_blob_that_is_gone_is_uploaded_again_however_many_words_say_so() {
+    for length in [300, 100_000] {
+        let (registry, image) = (Registry::start(), Image::recorded("no-sbom-layer"));
+        image.seed(&registry);
+        let signer = Signer::of(&image, registry.host()).key(KEY);
+        signer.run().succeeded();
+        let payload = payload(&registry, &image);
+        registry.remove(image.repository(), &payload);
+        let answer = Answer::error(404, "BLOB_UNKNOWN", &"no such blob ".repeat(length / 13));
+        let blob = format!("/blobs/{payload}");
+        registry.inject(When::every("GET", blob), Action::Answer(answer));
+        signer.run().succeeded().says(&["has lost", "uploading"]);
+        assert!(registry.blob(image.repository(), &payload).is_some());
+    }
+}
+
+/// The digest of the payload that was signed.
+fn payload(registry: &Registry, image: &Image) -> String {
+    let there = registry.manifest(image.repository(), &image.attached("sig"));
+    let digest = there.expect("a signature").json()["layers"][0]["digest"].clone();
+    digest.as_str().expect("a digest").to_owned()
+}
+
+/// WIRE-9: a page of a gateway has more bytes than the payload, too.
+#[test]
+fn a_gateway_that_fails_once_is_asked_again_for_a_blob() {
+    let (registry, image) = (Registry::start(), Image::recorded("no-sbom-layer"));
+    image.seed(&registry);
+    let signer = Signer::of(&image, registry.host()).key(KEY);
+    signer.run().succeeded();
+    let blob = format!("/blobs/{}", payload(&registry, &image));
+    registry.inject(When::every("HEAD", blob.clone()), Action::status(405));
+    let page = Answer::new(503).body("text/html", "<p>busy</p>".repeat(100));
+    registry.inject(When::first("GET", blob.clone()), Action::Answer(page));
+    registry.forget_exchanges();
+    signer.run().succeeded().does_not_say(&["has lost"]);
+    assert!(registry.exchanges().puts().is_empty());
+    assert_eq!(registry.exchanges().of("GET", &blob).len(), 2);
+}
+
 /// At a place that is written again or added to.
 #[test]
 fn blobs_that_are_gone_are_uploaded_again_when_their_place_is_written() {

@@ -58,10 +58,10 @@ pub struct Request {
     /// Counted from the call, its turn and all waits included.
     pub fresh_for: Duration,
     pub redirects: Redirects,
-    /// The most bytes that an answer's body may have. More is an error, also if
-    /// only a part is kept.
+    /// The most bytes that the body of a success may have. More is an error, also
+    /// if only a part is kept. Of any other answer the first 64 KiB are read.
     pub body_limit: u64,
-    /// The part of the answer's body that is kept.
+    /// The part of a success's body that is kept.
     pub keep: Keep,
     /// Shared with the watch that says in the log what the run waits for.
     pub(super) pulse: Pulse,
@@ -110,7 +110,7 @@ pub struct Leash {
     pub attempts: u32,
 }
 
-/// The part of an answer's body that is kept. All of it is read.
+/// The part of a body that is kept. All of it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     All,
@@ -121,8 +121,7 @@ pub enum Keep {
 }
 
 impl Request {
-    /// A request without body or headers, whose answer's body is at most
-    /// 64 KiB.
+    /// A request without body or headers, whose answer has at most 64 KiB.
     pub fn new(method: Method, url: Url, trust: Trust) -> Self {
         Self {
             method,
@@ -150,7 +149,7 @@ impl Request {
     }
 }
 
-/// An answer, read to its end.
+/// An answer, read as far as it counts.
 #[derive(Debug)]
 pub struct Response {
     /// The URL of the answer, after redirects.
