@@ -50,7 +50,7 @@ fn public(change: impl Fn(&Registry)) -> (Registry, Outcome) {
     (registry.clone(), signer.run())
 }
 
-fn asks_for(realm: &str) -> Action {
+pub(super) fn asks_for(realm: &str) -> Action {
     let answer = Answer::error(401, "UNAUTHORIZED", "who are you?");
     Action::Answer(answer.with(
         "www-authenticate",

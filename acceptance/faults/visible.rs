@@ -1,7 +1,10 @@
 //! Whether others may see a change, where an answer does not tell: the exit code
 //! says so, and the next run finds out.
 
+use super::redirects::asks_for;
+use super::tokens::{ROBOT, bearer};
 use super::{KEY, seeded, signatures};
+use crate::support::images::Image;
 use crate::support::registry::{Action, Answer, When};
 use crate::support::signer::{Config, Signer};
 
@@ -59,6 +62,41 @@ fn a_manifest_that_was_sent_once_counts_although_the_next_attempt_finds_nobody()
     let signer = Signer::of(&image, registry.host()).config(config);
     let signer = signer.arguments(&["-retry-budget", "2s"]);
     signer.run().ended_with(117).says(&["published in part"]);
+}
+
+/// SIG-18: the registry stores the manifest and says that it failed; from then on it lets
+/// nobody in. The last refusal says nothing of the first attempt.
+#[test]
+fn a_manifest_that_was_stored_once_counts_although_the_next_attempt_is_refused() {
+    let (registry, image, _) = seeded();
+    let part = "/manifests/sha256:";
+    let failing = Action::change(|answer| answer.status = 503);
+    registry.inject(When::first("PUT", part), failing);
+    let refusal = Action::error(401, "UNAUTHORIZED");
+    registry.inject(When::every("PUT", part).after(1), refusal);
+    let config = Config::key(KEY).set("format", "bundle");
+    let signer = Signer::of(&image, registry.host()).config(config);
+    let run = signer.run().ended_with(117);
+    run.says(&["published in part", "access denied", "UNAUTHORIZED"]);
+}
+
+/// SIG-18: the manifest is refused for want of a token, and the token service gives
+/// none any more. Its failure says nothing of the manifest.
+#[test]
+fn a_manifest_that_waits_for_a_token_was_not_stored() {
+    for failure in [Action::status(503), Action::Cut, Action::HandleThenCut] {
+        let image = Image::recorded("no-sbom-layer");
+        let registry = bearer(&image);
+        let expired = asks_for(&format!("http://{}/token", registry.host()));
+        registry.inject(When::every("PUT", ".sig"), expired);
+        registry.inject(When::every("GET", "/token").after(1), failure);
+        let signer = Signer::of(&image, registry.host()).key(KEY);
+        let signer = signer.credential(registry.host(), ROBOT);
+        let signer = signer.arguments(&["-retry-budget", "1s"]);
+        let run = signer.run().ended_with(111);
+        run.does_not_say(&["published in part"]);
+        assert_eq!(signatures(&registry, &image), 0);
+    }
 }
 
 /// SIG-18, WIRE-51: the registry stores the manifest and answers with a status that

@@ -219,10 +219,10 @@ impl HttpError {
         )
     }
 
-    /// Whether the host surely did not carry out the request: it got none, or
-    /// answered that it wants one later or elsewhere. For a manifest the
+    /// Whether the host surely did not carry out the attempt that ended so: it got
+    /// none, or answered that it wants one later or elsewhere. For a manifest the
     /// difference is that between the exit codes 111 and 117.
-    pub fn is_undone(&self) -> bool {
+    pub(super) fn is_undone(&self) -> bool {
         match self {
             Self::Connect { .. }
             | Self::Descriptors { .. }
@@ -248,27 +248,6 @@ impl HttpError {
             | Self::OutOfTime { .. }
             | Self::Silence { .. }
             | Self::TooLarge { .. } => false,
-        }
-    }
-
-    /// The same error for a request of which an earlier attempt may have been
-    /// carried out. The last failure alone would count as
-    /// [undone](Self::is_undone).
-    pub(super) fn after_doubt(self) -> Self {
-        match &self {
-            // It leaves that open by itself.
-            _ if !self.is_undone() => self,
-            Self::Connect { url, .. }
-            | Self::Descriptors { url }
-            | Self::Dns { url, .. }
-            | Self::Proxy { url, .. }
-            | Self::Overloaded { url, .. }
-            | Self::WaitTooLong { url, .. }
-            | Self::GivenUp { url, .. } => Self::Broken {
-                url: url.clone(),
-                source: self.into(),
-            },
-            _ => self,
         }
     }
 

@@ -76,8 +76,8 @@ pub struct Request {
 pub struct Uncertainty(Arc<AtomicBool>);
 
 impl Uncertainty {
-    /// Whether it is there now. Once the request is answered, this says no more than
-    /// its outcome does.
+    /// Whether it is there now. After a request that ended, too: its last attempt may
+    /// have been refused, and an earlier one carried out.
     pub fn is_there(&self) -> bool {
         // Nothing else is handed over by it.
         self.0.load(Ordering::Relaxed)

@@ -201,13 +201,7 @@ impl Client {
     /// Makes attempts until one gives a usable outcome, within the budget.
     async fn persist(&self, ways: &Ways<'_>) -> Result<(usize, Response), HttpError> {
         let repeating = self.repeat(ways);
-        let outcome = self.in_time(ways.first, ways.others, repeating).await;
-        // That the last attempt was not carried out says nothing of those
-        // before: a manifest may stand there (WIRE-51).
-        match ways.first.uncertainty.is_there() && ways.first.method == Method::PUT {
-            true => outcome.map_err(HttpError::after_doubt),
-            false => outcome,
-        }
+        self.in_time(ways.first, ways.others, repeating).await
     }
 
     /// Makes attempts, with waits between them, until one gives a usable outcome or

@@ -8,7 +8,7 @@ use super::known::WhenStopped;
 use super::limit::Limit;
 use super::{Ask, Registries, Target, answer, check_digest};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use crate::http::{HttpError, Method, Replay, Response, StatusCode, is_refusal};
+use crate::http::{HttpError, Method, Replay, Response, is_refusal};
 use crate::oci::reference::Version;
 use crate::oci::{Digest, Manifest, MediaType, Reference};
 use crate::store::Visible;
@@ -183,7 +183,12 @@ impl Registries {
         // from it.
         self.begin_put(&ask.uncertainty);
         let sent = self.send(reference.repository(), &ask).await;
-        let visible = visible(&sent);
+        let visible = match &sent {
+            Ok(response) if response.status.is_success() => Visible::Yes,
+            // The last outcome may be that of a token service, or of a repetition.
+            _ if ask.uncertainty.is_there() => Visible::Maybe,
+            _ => Visible::No,
+        };
         self.end_put(&ask.uncertainty, visible);
         Outcome {
             answer: self.put(reference, manifest, &ask, sent),
@@ -201,12 +206,13 @@ impl Registries {
     ) -> Result<Put, StoreError> {
         let response = match sent {
             Ok(response) => response,
+            // Not those of a token service that is asked after a refusal.
             Err(StoreError::Http(
                 error @ (HttpError::Broken { .. }
                 | HttpError::Silence { .. }
                 | HttpError::Nonsense { .. }
                 | HttpError::OutOfTime { .. }),
-            )) => {
+            )) if ask.uncertainty.is_there() => {
                 return Ok(Put::Unclear(error.to_string()));
             }
             Err(StoreError::Http(HttpError::Outdated { .. })) => return Ok(Put::Outdated),
@@ -221,9 +227,8 @@ impl Registries {
             Err(error) => return Err(error),
         };
         let answer = answer::read(&response);
-        let status = response.status.as_u16();
-        match visible_after(response.status) {
-            Visible::Yes => {
+        match response.status.as_u16() {
+            200..300 => {
                 // Stored under another digest (case 36).
                 if let Some(promised) = promised_digest(&response) {
                     check_digest(ask.action, &promised, manifest.bytes())?;
@@ -233,37 +238,16 @@ impl Registries {
                     None => Ok(Put::Written),
                 }
             }
-            Visible::Maybe => Ok(Put::Unclear(format!("status {status}{answer}"))),
-            Visible::No => match status {
-                400 | 404
-                    if answer.says(&ErrorCode::ManifestBlobUnknown)
-                        || answer.says(&ErrorCode::BlobUnknown) =>
-                {
-                    Ok(Put::BlobUnknown)
-                }
-                401 => Err(self.unexpected(reference.repository(), ask, &response)),
-                _ => Ok(Put::Refused { status, answer }),
-            },
+            400 | 404
+                if answer.says(&ErrorCode::ManifestBlobUnknown)
+                    || answer.says(&ErrorCode::BlobUnknown) =>
+            {
+                Ok(Put::BlobUnknown)
+            }
+            401 => Err(self.unexpected(reference.repository(), ask, &response)),
+            status if is_refusal(response.status) => Ok(Put::Refused { status, answer }),
+            status => Ok(Put::Unclear(format!("status {status}{answer}"))),
         }
-    }
-}
-
-/// Whether a manifest may stand there now. A request has changed nothing only
-/// if it was surely not sent, or surely refused.
-fn visible(sent: &Result<Response, StoreError>) -> Visible {
-    match sent {
-        Ok(response) => visible_after(response.status),
-        Err(StoreError::Http(error)) if !error.is_undone() => Visible::Maybe,
-        Err(_) => Visible::No,
-    }
-}
-
-/// The same by the status of an answer.
-fn visible_after(status: StatusCode) -> Visible {
-    match status {
-        status if status.is_success() => Visible::Yes,
-        status if is_refusal(status) => Visible::No,
-        _ => Visible::Maybe,
     }
 }
 
