@@ -1,11 +1,14 @@
 //! Whether others may see a change, where an answer does not tell: the exit code
 //! says so, and the next run finds out.
 
+use std::time::Duration;
+
 use super::redirects::asks_for;
 use super::tokens::{ROBOT, bearer};
-use super::{KEY, seeded, signatures};
+use super::{KEY, seeded, signatures, tls};
+use crate::support::front::{Fate, Front};
 use crate::support::images::Image;
-use crate::support::registry::{Action, Answer, When};
+use crate::support::registry::{Action, Answer, Settings, Switch, When};
 use crate::support::signer::{Config, Signer};
 
 /// SIG-18: the registry stores the manifest, and its answer is too long to read.
@@ -114,6 +117,32 @@ fn a_manifest_that_is_stored_counts_whichever_status_leaves_that_open() {
         let run = signer.run();
         assert_eq!(run.code, Some(117), "{status}: {}", run.stdout);
         assert_eq!(signatures(&registry, &image), 1);
+    }
+}
+
+/// SIG-61, WIRE-51: the registry stores the manifest, and a fatal alert comes in place of
+/// its answer.
+#[test]
+fn a_manifest_that_is_stored_before_a_tls_alert_is_read_back() {
+    for http2 in [Switch::Off, Switch::On] {
+        let (registry, image) = tls::with(Settings {
+            tls: Switch::On,
+            http2,
+            ..Settings::default()
+        });
+        let front = Front::start("127.0.0.1:0", registry.host(), |_| Fate::Passed);
+        let host = front.host();
+        // The alert needs a moment to arrive before the answer.
+        let alert = Action::after(move || {
+            front.spoil();
+            std::thread::sleep(Duration::from_secs(1));
+        });
+        registry.inject(When::first("PUT", ".sig"), alert);
+        let signer = tls::trusting(&registry, &image, &host);
+        let run = signer.arguments(&["-log-level=debug"]).run().succeeded();
+        run.says(&["broke"]);
+        assert_eq!(signatures(&registry, &image), 1);
+        assert_eq!(registry.exchanges().of("PUT", ".sig").len(), 1);
     }
 }
 

@@ -6,13 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 use super::runtime;
 
 /// Bytes that a slow line holds.
 const SMALL: u32 = 64 * 1024;
+
+/// A record of TLS that nobody can decrypt.
+const SPOILT: [u8; 37] = {
+    let mut record = [0; 37];
+    (record[0], record[1], record[2], record[4]) = (0x17, 3, 3, 32);
+    record
+};
 
 /// The fate of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,7 @@ pub enum Opening {
 pub struct Front {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    spoilt: watch::Sender<()>,
 }
 
 impl Front {
@@ -50,16 +59,19 @@ impl Front {
         listener.set_nonblocking(true).expect("a socket of our own");
         let connections = Arc::new(AtomicUsize::new(0));
         let (counted, target, fate) = (connections.clone(), target.to_owned(), Arc::new(fate));
+        let (spoilt, spoiling) = watch::channel(());
         runtime().spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
             while let Ok((socket, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(meet(socket, target.clone(), fate.clone()));
+                let spoiling = spoiling.clone();
+                tokio::spawn(meet(socket, target.clone(), fate.clone(), spoiling));
             }
         });
         Self {
             address,
             connections,
+            spoilt,
         }
     }
 
@@ -85,7 +97,14 @@ impl Front {
         Self {
             address,
             connections,
+            spoilt: watch::Sender::default(),
         }
+    }
+
+    /// Sends the server something in the client's name that is no TLS, on each
+    /// connection that is passed on right now: the server answers with an alert.
+    pub fn spoil(&self) {
+        self.spoilt.send_replace(());
     }
 
     /// `<address>:<port>`, IPv6 addresses in brackets.
@@ -121,7 +140,13 @@ async fn carry(client: TcpStream, target: String, bytes_a_second: usize) {
     let _ended = tokio::join!(up, down);
 }
 
-async fn meet(mut socket: TcpStream, target: String, fate: Arc<impl Fn(Opening) -> Fate>) {
+async fn meet(
+    mut socket: TcpStream,
+    target: String,
+    fate: Arc<impl Fn(Opening) -> Fate>,
+    mut spoiling: watch::Receiver<()>,
+) {
+    spoiling.mark_unchanged();
     let mut first = [0];
     let opening = match socket.peek(&mut first).await {
         Ok(1) if first == [0x16] => Opening::Tls,
@@ -132,7 +157,12 @@ async fn meet(mut socket: TcpStream, target: String, fate: Arc<impl Fn(Opening) 
         Fate::Silent => std::future::pending().await,
         Fate::Passed => {
             if let Ok(mut server) = TcpStream::connect(target).await {
-                let _ended = tokio::io::copy_bidirectional(&mut socket, &mut server).await;
+                tokio::select! {
+                    _ended = copy_bidirectional(&mut socket, &mut server) => return,
+                    Ok(()) = spoiling.changed() => {}
+                }
+                let _gone = server.write_all(&SPOILT).await;
+                let _ended = copy_bidirectional(&mut socket, &mut server).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
-use super::{Cause, HttpError};
+use super::{Cause, HttpError, is_about_us};
 use crate::http::reach::Inward;
 use crate::http::redact::{RedactedUrl, printable};
 use crate::http::roots::LazyRoots;
@@ -55,11 +55,15 @@ impl HttpError {
             return Self::Descriptors { url };
         }
         // The host says itself why it ends the handshake; through a tunnel it may be
-        // the proxy that does.
-        if let (None, Some(alert)) = (&tunnel, alert) {
+        // the proxy that does. TLS 1.3 asks for our certificate before the request,
+        // and says after it that there is none.
+        let ends_handshake = |alert: &AlertDescription| is_connect || is_about_us(*alert);
+        if let (None, Some(alert)) = (&tunnel, alert.filter(ends_handshake)) {
             return Self::Alert { url, alert };
         }
-        match (tunnel, tls) {
+        // After the handshake the host may have carried out the request, whatever it
+        // makes of TLS.
+        match (tunnel, tls.filter(|_| is_connect)) {
             // A tunnel first: TLS behind it was not spoken with the host.
             (Some(Tunnel::Denied), _) => Self::ProxyDenied { url },
             (Some(Tunnel::Failed), _) => Self::Proxy { url, source },
