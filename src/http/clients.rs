@@ -20,7 +20,7 @@ use rustls::{ClientConfig, SignatureScheme};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::error::{HttpError, UnreadableContent};
+use super::error::HttpError;
 use super::names::SystemNames;
 use super::own_tls::OwnTls;
 use super::proxies::{Proxies, ProxyVariable};
@@ -275,18 +275,39 @@ impl ResolvesClientCert for Nobody {
     }
 }
 
+/// The reason why content of ours could not be read while it was sent, if so. Kept
+/// beside the request: the library tells of it as of a connection that broke, and with
+/// HTTP/2 without its cause. Clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct Unreadable(Arc<OnceLock<String>>);
+
+impl Unreadable {
+    /// The failure of the request to `url`, if this is its cause.
+    pub(super) fn error(&self, url: &Url) -> Option<HttpError> {
+        self.0.get().map(|reason| HttpError::content(url, reason))
+    }
+
+    fn note(&self, error: &std::io::Error) {
+        self.0.get_or_init(|| error.to_string());
+    }
+}
+
 /// A body that reads `content` on another thread while it is sent; `moved` is
 /// called for each piece sent. Small content is read at once. A repetition
 /// reads the content again from its start.
-pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'static) -> Body {
+pub(super) fn streamed(
+    content: &Content,
+    unreadable: &Unreadable,
+    moved: impl Fn() + Send + Sync + 'static,
+) -> Body {
     if content.length() <= IN_ONE_PIECE
         && let Ok(bytes) = content.to_bytes()
     {
         return Body::from(bytes);
     }
-    let Some(receiver) = pieces_ahead(content) else {
+    let Some(receiver) = pieces_ahead(content, unreadable) else {
         // Each piece is read when it is sent.
-        let pieces = pieces(content).inspect(move |_| moved());
+        let pieces = pieces(content, unreadable).inspect(move |_| moved());
         return Body::wrap_stream(stream::iter(pieces));
     };
     let pieces = stream::unfold((receiver, moved), |(mut receiver, moved)| async {
@@ -300,10 +321,13 @@ pub(super) fn streamed(content: &Content, moved: impl Fn() + Send + Sync + 'stat
 
 /// The pieces of `content`, read by another thread; none if the machine has no thread
 /// left.
-fn pieces_ahead(content: &Content) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
+fn pieces_ahead(
+    content: &Content,
+    unreadable: &Unreadable,
+) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
     // Two pieces wait, so that memory does not grow with the content.
     let (sender, receiver) = mpsc::channel(2);
-    let pieces = pieces(content);
+    let pieces = pieces(content, unreadable);
     let reading = move || {
         for piece in pieces {
             // The connection is gone.
@@ -316,13 +340,16 @@ fn pieces_ahead(content: &Content) -> Option<mpsc::Receiver<std::io::Result<Byte
 }
 
 /// The content in a row, up to the first error.
-fn pieces(content: &Content) -> impl Iterator<Item = std::io::Result<Bytes>> + Send + use<> {
-    let mut reader = content.open();
+fn pieces(
+    content: &Content,
+    unreadable: &Unreadable,
+) -> impl Iterator<Item = std::io::Result<Bytes>> + Send + use<> {
+    let (mut reader, unreadable) = (content.open(), unreadable.clone());
     let mut is_over = false;
     let mut next = move || -> std::io::Result<Bytes> {
         let mut piece = Vec::with_capacity(PIECE);
         let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
-        read.map_err(|error| std::io::Error::other(UnreadableContent(error)))?;
+        read.inspect_err(|error| unreadable.note(error))?;
         Ok(Bytes::from(piece))
     };
     std::iter::from_fn(move || {
@@ -343,8 +370,12 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Instant;
 
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
-    use crate::http::{Client, Method, Request, Settings};
+    use crate::http::{Client, Method, Request, Response, Settings};
     use crate::oci::Reread;
     use crate::secret::Secrets;
 
@@ -359,8 +390,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn content_that_cannot_be_read_is_no_failure_of_the_connection() {
+    /// A server that reads what it is sent, and answers nothing.
+    fn http1() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -368,6 +399,49 @@ mod tests {
                 let _ = io::copy(&mut stream.unwrap(), &mut io::sink());
             }
         });
+        url
+    }
+
+    /// The same, which speaks nothing but HTTP/2.
+    async fn http2() -> String {
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut unanswered = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                let socket = acceptor.accept(socket).await.unwrap();
+                let mut connection = h2::server::handshake(socket).await.unwrap();
+                while let Some(Ok(asked)) = connection.accept().await {
+                    unanswered.push(asked);
+                }
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn content_that_cannot_be_read_is_no_failure_of_the_connection() {
+        for (url, trust) in [
+            (http1(), Trust::Verified),
+            (http2().await, Trust::Unverified),
+        ] {
+            let error = sent(&url, trust).await.unwrap_err();
+            assert!(matches!(error, HttpError::Content { .. }), "{url}: {error}");
+        }
+    }
+
+    async fn sent(url: &str, trust: Trust) -> Result<Response, HttpError> {
         let client = Client::new(Settings {
             roots: LazyRoots::new(None, None),
             proxies: Proxies::default(),
@@ -377,9 +451,8 @@ mod tests {
             time: CONNECT,
             until: Instant::now() + CONNECT,
         });
-        let mut request = Request::new(Method::PUT, url.parse().unwrap(), Trust::Verified);
+        let mut request = Request::new(Method::PUT, url.parse().unwrap(), trust);
         request.body = Some(Content::from_source(TooShort));
-        let error = client.send(&request).await.unwrap_err();
-        assert!(matches!(error, HttpError::Content { .. }), "{error}");
+        client.send(&request).await
     }
 }

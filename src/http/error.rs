@@ -16,10 +16,9 @@ use url::Url;
 
 use super::message::is_refusal;
 use super::reach::Astray;
-use super::redact::RedactedUrl;
+use super::redact::{RedactedUrl, printable};
 use super::roots::Roots;
 use crate::oci::Registry;
-pub(super) use library::UnreadableContent;
 
 /// A request without a usable answer.
 #[derive(thiserror::Error)]
@@ -180,6 +179,13 @@ impl HttpError {
         Self::OutOfTime {
             url: url.into(),
             time,
+        }
+    }
+
+    pub(super) fn content(url: &Url, reason: &str) -> Self {
+        Self::Content {
+            url: url.into(),
+            source: printable(reason).into(),
         }
     }
 

@@ -51,7 +51,7 @@ pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
 use crate::secret::Secrets;
-use clients::{Clients, streamed};
+use clients::{Clients, Unreadable, streamed};
 use host::{Host, LastFailure};
 use patience::{SILENCE, patience};
 use retry::{Pace, PassingFailure};
@@ -368,13 +368,13 @@ impl Client {
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .headers(leg.headers.clone());
+        let unreadable = Unreadable::default();
         let length = request.body.as_ref().map_or(0, Content::length);
         if let Some(content) = &request.body {
             // Without a length of its own, a streamed body would go out in
             // chunks.
-            builder = builder
-                .header(CONTENT_LENGTH, length)
-                .body(streamed(content, self.moving(request)));
+            let body = streamed(content, &unreadable, self.moving(request));
+            builder = builder.header(CONTENT_LENGTH, length).body(body);
         }
         let patience = patience(request);
         // From the connection to the headers of the answer; the body is sent
@@ -382,7 +382,10 @@ impl Client {
         let mut answer = timeout(patience, builder.send())
             .await
             .map_err(|_| HttpError::silence(url, patience))?
-            .map_err(|error| self.clients.error(url, error))?;
+            .map_err(|error| match unreadable.error(url) {
+                Some(content) => content,
+                None => self.clients.error(url, error),
+            })?;
         let status = answer.status();
         let headers = answer.headers().clone();
         let peer = answer.remote_addr().as_ref().map(SocketAddr::ip);

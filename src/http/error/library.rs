@@ -14,14 +14,6 @@ use crate::http::redact::{RedactedUrl, printable};
 use crate::http::roots::LazyRoots;
 use crate::http::verifier::UnfitRoot;
 
-/// Content of ours that could not be read while it was sent. The library takes it for
-/// an error of the connection.
-#[derive(thiserror::Error)]
-#[error(transparent)]
-pub(in crate::http) struct UnreadableContent(pub(in crate::http) io::Error);
-
-debug_as_display!(UnreadableContent);
-
 impl HttpError {
     /// The HTTP library's error, sorted by the user's remedy.
     pub(in crate::http) fn sending(url: &Url, error: reqwest::Error, roots: &LazyRoots) -> Self {
@@ -33,7 +25,6 @@ impl HttpError {
         }) {
             return Self::Inward { url, address };
         }
-        let is_ours = find(&error, |error| error.downcast_ref::<UnreadableContent>()).is_some();
         // All is read from the chain of causes before it is cut to the
         // innermost.
         let tls = tls_error(&error).cloned();
@@ -46,9 +37,6 @@ impl HttpError {
             Some(_) => innermost(error),
             None => error.into(),
         };
-        if is_ours {
-            return Self::Content { url, source };
-        }
         // A connection that fails for want of a descriptor looks like a host that is
         // not there, where the user would look in vain.
         if (is_connect || is_dns) && no_descriptor_is_left() {
