@@ -192,8 +192,11 @@ pub(super) enum Continuation {
 /// Where the list goes on (RFC 8288, relation `next`). The path must be the
 /// same: a page of another list would say that ours is there.
 pub(super) fn next_page(response: &Response) -> Continuation {
-    let header = response.header(LINK.as_str()).unwrap_or_default();
-    let mut links = links(header);
+    // Several lines are one list (RFC 9110, section 5.3).
+    let lines = response.headers.get_all(LINK).iter();
+    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let header = lines.collect::<Vec<_>>().join(", ");
+    let mut links = links(&header);
     let Some((target, _)) = links.find(|(_, parameters)| is_next(parameters)) else {
         return Continuation::End;
     };
@@ -228,21 +231,30 @@ fn links(header: &str) -> impl Iterator<Item = (Option<&str>, &str)> {
 
 /// Where a separator stands first, outside of quotes.
 fn unquoted(text: &str, separator: char) -> Option<usize> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     text.find(|character| {
-        is_quoted ^= character == '"';
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = is_quoted,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
         character == separator && !is_quoted
     })
 }
 
+/// Whether `next` is among the relations of the first `rel`, the only one that counts
+/// (RFC 8288, section 3.3). Names are the same in any case, and blanks around `=` are
+/// bad form that is to be taken.
 fn is_next(parameters: &str) -> bool {
     let mut rest = parameters;
     loop {
         let end = unquoted(rest, ';').unwrap_or(rest.len());
         let (parameter, others) = rest.split_at(end);
-        let relation = parameter.trim().strip_prefix("rel=");
-        if relation.is_some_and(|rel| rel.trim_matches('"').eq_ignore_ascii_case("next")) {
-            return true;
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.trim().eq_ignore_ascii_case("rel") {
+            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+            return relations.any(|relation| relation.eq_ignore_ascii_case("next"));
         }
         match others.strip_prefix(';') {
             Some(others) => rest = others,
@@ -253,11 +265,30 @@ fn is_next(parameters: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::http::StatusCode;
+    use crate::http::fuzzing::answer;
 
     /// The target of the first link that is the next page.
     fn next(header: &str) -> Option<&str> {
         links(header).find(|(_, parameters)| is_next(parameters))?.0
+    }
+
+    /// WIRE-79: of two lines, the second has the next page.
+    #[test]
+    fn links_in_several_lines_are_one_list() {
+        let url: Url = "https://r.io/v2/a/referrers/d".parse().unwrap();
+        let first = br#"</v2/a/referrers/d>; rel="first""#;
+        let mut page = answer(url, StatusCode::OK, LINK, first).unwrap();
+        assert!(matches!(next_page(&page), Continuation::End));
+        let next = HeaderValue::from_static("</v2/a/referrers/d?last=1>; rel=next");
+        page.headers.append(LINK, next);
+        let Continuation::Page(lead) = next_page(&page) else {
+            panic!("it ends");
+        };
+        assert_eq!(lead.url.query(), Some("last=1"));
     }
 
     /// WIRE-79
@@ -274,6 +305,12 @@ mod tests {
                 Some("/z"),
             ),
             (r#"</x>, , </z>; rel="next""#, Some("/z")),
+            (r#"</z>; rel = "next""#, Some("/z")),
+            ("</z>; REL=next", Some("/z")),
+            (r#"</z>; rel="last Next""#, Some("/z")),
+            (r#"</x>; title="\", </y>; rel=next""#, None),
+            ("</x>; rel=prev; rel=next", None),
+            ("</x>; rel=nextpage", None),
             ("</x>; rel=prev", None),
             ("/x; rel=next", None),
             ("</x; rel=next", None),
