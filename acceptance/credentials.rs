@@ -192,6 +192,31 @@ fn a_token_service_that_takes_no_identity_token_is_asked_as_by_everybody() {
     assert!(!asked.is_empty() && showed.is_empty(), "{asked:?}");
 }
 
+/// As go-containerregistry does: an entry of Docker's configuration may have both.
+#[test]
+fn a_token_service_that_takes_no_identity_token_is_asked_by_the_login_beside_it() {
+    let (registry, image) = seeded(Auth::bearer("pass"));
+    registry.inject(When::every("POST", "/token"), Action::status(404));
+    let signer = signer(&registry, &image);
+    let mut config = auths(&registry, BASIC);
+    config["auths"][registry.host()]["identitytoken"] = "identity".into();
+    docker_config(&signer, ".docker", &config);
+    let run = signer.run().succeeded();
+    run.says(&["takes no identity tokens", "by user and password"]);
+    assert_eq!(registry.exchanges().of("POST", "/token").len(), 1);
+}
+
+/// A registry without a token service.
+#[test]
+fn a_login_beside_an_identity_token_is_shown_where_none_is_exchanged() {
+    let (registry, image) = seeded(Auth::basic("pass"));
+    let signer = signer(&registry, &image);
+    let mut config = auths(&registry, BASIC);
+    config["auths"][registry.host()]["identitytoken"] = "identity".into();
+    docker_config(&signer, ".docker", &config);
+    signer.run().succeeded();
+}
+
 #[test]
 fn the_token_service_s_own_words_are_shown() {
     let (registry, image) = seeded(Auth::bearer("pass"));

@@ -208,10 +208,9 @@ impl Registries {
     async fn verbatim(&self, repository: &Repository) -> Result<Option<HeaderValue>, StoreError> {
         let credential = self.credential(repository).await?;
         Ok(match &credential.identity {
-            IdentityProof::Basic { user, password } => token::basic(user, password.expose()),
             IdentityProof::Bearer(token) => token.expose_str().and_then(token::bearer),
             // There is nowhere to exchange an identity token.
-            IdentityProof::Anonymous | IdentityProof::RefreshToken(_) => None,
+            identity => token::login(identity),
         })
     }
 

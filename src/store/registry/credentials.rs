@@ -314,7 +314,7 @@ fn from_header(registry: &str, header: &SecretText) -> Result<Credential, Creden
     let identity = match scheme.to_ascii_lowercase().as_str() {
         "basic" => docker::basic(&value, registry, &source)?,
         "bearer" => IdentityProof::Bearer(docker::token(&value, registry, &source)?),
-        "x-identity" => IdentityProof::RefreshToken(docker::token(&value, registry, &source)?),
+        "x-identity" => IdentityProof::refresh_token(docker::token(&value, registry, &source)?),
         _ => return Err(unknown()),
     };
     let entry = Some(printable(registry));

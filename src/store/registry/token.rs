@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::credentials::IdentityProof;
 use crate::http::header::HeaderValue;
 
 pub(super) const BEARER: &str = "Bearer ";
@@ -80,10 +81,11 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     sensitive(&text)
 }
 
-/// The header that shows a user and a password (RFC 7617).
-pub(super) fn basic(user: &str, password: &[u8]) -> Option<HeaderValue> {
+/// The header that shows user and password (RFC 7617), if an identity has them.
+pub(super) fn login(identity: &IdentityProof) -> Option<HeaderValue> {
+    let (user, password) = identity.login()?;
     let mut pair = Zeroizing::new(format!("{user}:").into_bytes());
-    pair.extend_from_slice(password);
+    pair.extend_from_slice(password.expose());
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
     sensitive(&text)
 }

@@ -9,7 +9,7 @@ use super::answer;
 use super::credentials::{Credential, IdentityProof};
 use super::endpoint::Endpoint;
 use super::error::StoreError;
-use super::token::{BEARER, RegistryToken, basic, read};
+use super::token::{BEARER, RegistryToken, login, read};
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
     Astray, Client, HttpError, Method, Reach, Redacted, Redirects, Request, Response, StatusCode,
@@ -93,25 +93,30 @@ pub(super) async fn fetch(
         request.redirects = Redirects::Answered;
         client.send(&request).await
     };
-    let answered = match &wanted.credential.identity {
-        IdentityProof::RefreshToken(token) => match send(post(wanted, trust, token)).await {
+    let identity = &wanted.credential.identity;
+    let by_login = get(wanted, trust, login(identity));
+    let answered = match identity {
+        IdentityProof::RefreshToken { token, .. } => match send(post(wanted, trust, token)).await {
             // Not all token services know this method, and all know the other
             // (`spec/auth/oauth.md`). The lifecycle turns to it as well.
             Ok(response) if response.status == StatusCode::NOT_FOUND => {
+                let realm = Redacted(wanted.realm);
+                let whose = match identity.login() {
+                    Some(_) => "by user and password",
+                    None => "for everybody",
+                };
                 warn!(
-                    "The token service `{}` takes no identity tokens: asking it for a token for \
-                     everybody",
-                    Redacted(wanted.realm)
+                    "The token service `{realm}` takes no identity tokens: asking it for a token \
+                     {whose}"
                 );
-                send(get(wanted, trust, None)).await
+                send(by_login).await
             }
             answered => answered,
         },
-        IdentityProof::Basic { user, password } => {
-            send(get(wanted, trust, basic(user, password.expose()))).await
-        }
         // Public repositories want a token, too, and give it to anybody.
-        IdentityProof::Anonymous | IdentityProof::Bearer(_) => send(get(wanted, trust, None)).await,
+        IdentityProof::Basic { .. } | IdentityProof::Anonymous | IdentityProof::Bearer(_) => {
+            send(by_login).await
+        }
     };
     let token = wanted.granted(answered)?;
     // A later answer may repeat the token, and is printed without it.

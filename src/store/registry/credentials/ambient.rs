@@ -171,7 +171,7 @@ impl CloudIdentity {
             }
             Self::Azure(registry, identity) => {
                 let token = registry.log_in(identity, client).await?;
-                Ok(IdentityProof::RefreshToken(token))
+                Ok(IdentityProof::refresh_token(token))
             }
             Self::Google(identity) => {
                 let token = identity.token(client, None).await?;

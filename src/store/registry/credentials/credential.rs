@@ -31,10 +31,31 @@ pub enum IdentityProof {
     /// A registry token: sent to the registry verbatim, never exchanged.
     Bearer(Secret),
     /// An OAuth2 refresh token: exchanged at the token service.
-    RefreshToken(Secret),
+    RefreshToken {
+        token: Secret,
+        /// The proof for those who exchange none.
+        otherwise: Box<IdentityProof>,
+    },
 }
 
 impl IdentityProof {
+    /// A refresh token with nothing beside it.
+    pub(super) fn refresh_token(token: Secret) -> Self {
+        Self::RefreshToken {
+            token,
+            otherwise: Box::new(Self::Anonymous),
+        }
+    }
+
+    /// User and password, also those beside an identity token.
+    pub fn login(&self) -> Option<(&str, &Secret)> {
+        match self {
+            Self::Basic { user, password } => Some((user, password)),
+            Self::RefreshToken { otherwise, .. } => otherwise.login(),
+            Self::Anonymous | Self::Bearer(_) => None,
+        }
+    }
+
     /// Another copy, for another request. Not `Clone`: secrets are copied on
     /// purpose.
     pub(super) fn copy(&self) -> Self {
@@ -45,7 +66,10 @@ impl IdentityProof {
                 password: password.copy(),
             },
             Self::Bearer(token) => Self::Bearer(token.copy()),
-            Self::RefreshToken(token) => Self::RefreshToken(token.copy()),
+            Self::RefreshToken { token, otherwise } => Self::RefreshToken {
+                token: token.copy(),
+                otherwise: Box::new(otherwise.copy()),
+            },
         }
     }
 
@@ -55,8 +79,10 @@ impl IdentityProof {
         match self {
             Self::Anonymous => {}
             Self::Basic { user, password } => secrets.remember_login(user, password.expose()),
-            Self::Bearer(token) | Self::RefreshToken(token) => {
+            Self::Bearer(token) => secrets.remember(token.expose()),
+            Self::RefreshToken { token, otherwise } => {
                 secrets.remember(token.expose());
+                otherwise.remember(secrets);
             }
         }
     }
@@ -79,7 +105,7 @@ impl fmt::Display for Credential {
             IdentityProof::Anonymous => "anonymous",
             IdentityProof::Basic { .. } => "the password",
             IdentityProof::Bearer(_) => "the registry token",
-            IdentityProof::RefreshToken(_) => "the identity token",
+            IdentityProof::RefreshToken { .. } => "the identity token",
         };
         f.write_str(what)?;
         match (&self.source, &self.entry) {

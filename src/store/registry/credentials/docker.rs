@@ -271,24 +271,27 @@ impl DockerConfig {
 
 impl AuthEntry {
     /// The order of go-containerregistry's transport: registry token, identity
-    /// token, user and password; `auth` goes before `username`.
+    /// token, and beside or without it user and password.
     fn identity(
         &self,
         key: &str,
         source: &Source,
     ) -> Result<Option<IdentityProof>, CredentialsError> {
-        let given = |text: &'_ Option<SecretText>| match text {
-            Some(SecretText(secret)) if !secret.expose().is_empty() => Some(copy(secret)),
-            _ => None,
-        };
         if let Some(secret) = given(&self.registrytoken) {
             return Ok(Some(IdentityProof::Bearer(token(&secret, key, source)?)));
         }
         if let Some(secret) = given(&self.identitytoken) {
-            return Ok(Some(IdentityProof::RefreshToken(token(
-                &secret, key, source,
-            )?)));
+            let login = self.login(key, source)?;
+            return Ok(Some(IdentityProof::RefreshToken {
+                token: token(&secret, key, source)?,
+                otherwise: Box::new(login.unwrap_or(IdentityProof::Anonymous)),
+            }));
         }
+        self.login(key, source)
+    }
+
+    /// User and password; `auth` goes before `username`.
+    fn login(&self, key: &str, source: &Source) -> Result<Option<IdentityProof>, CredentialsError> {
         if let Some(secret) = given(&self.auth) {
             return basic(&secret, key, source).map(Some);
         }
@@ -300,6 +303,12 @@ impl AuthEntry {
             password: given(&self.password).unwrap_or_else(|| Secret::new(Vec::new())),
         }))
     }
+}
+
+/// A copy of a member that is not empty.
+fn given(text: &Option<SecretText>) -> Option<Secret> {
+    let SecretText(secret) = text.as_ref()?;
+    (!secret.expose().is_empty()).then(|| copy(secret))
 }
 
 fn copy(secret: &Secret) -> Secret {

@@ -116,7 +116,7 @@ pub(super) fn idle() -> Client {
 fn assert_usable(identity: &IdentityProof) {
     match identity {
         IdentityProof::Anonymous | IdentityProof::Basic { .. } => {}
-        IdentityProof::Bearer(token) | IdentityProof::RefreshToken(token) => {
+        IdentityProof::Bearer(token) | IdentityProof::RefreshToken { token, .. } => {
             let bytes = token.expose();
             assert!(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic));
         }

@@ -103,7 +103,7 @@ pub(super) fn identity(output: &Secret) -> Option<Option<IdentityProof>> {
     }
     if user.expose() == TOKEN_USER {
         let sendable = secret.expose().iter().all(u8::is_ascii_graphic);
-        return sendable.then_some(Some(IdentityProof::RefreshToken(secret)));
+        return sendable.then_some(Some(IdentityProof::refresh_token(secret)));
     }
     Some(Some(IdentityProof::Basic {
         user: user.expose_str()?.to_owned(),

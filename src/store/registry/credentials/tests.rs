@@ -57,7 +57,11 @@ async fn found(sources: Sources, repository: &str) -> String {
         IdentityProof::Anonymous => "anonymous".to_owned(),
         IdentityProof::Basic { user, password } => format!("{user}:{}", text(password)),
         IdentityProof::Bearer(token) => format!("bearer {}", text(token)),
-        IdentityProof::RefreshToken(token) => format!("refresh {}", text(token)),
+        IdentityProof::RefreshToken { token, .. } => {
+            let login = credential.identity.login();
+            let login = login.map(|(user, password)| format!(" or {user}:{}", text(password)));
+            format!("refresh {}{}", text(token), login.unwrap_or_default())
+        }
     }
 }
 

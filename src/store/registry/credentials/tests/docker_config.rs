@@ -24,7 +24,9 @@ async fn every_form_of_an_entry_is_read() {
     let auth_first = format!(r#"{{"auth": "{auth}", "username": "x", "password": "y"}}"#);
     assert_eq!(entry(&auth_first).await, "me:hush");
     let identity = format!(r#"{{"auth": "{auth}", "identitytoken": "t"}}"#);
-    assert_eq!(entry(&identity).await, "refresh t");
+    assert_eq!(entry(&identity).await, "refresh t or me:hush");
+    let alone = r#"{"identitytoken": "t"}"#;
+    assert_eq!(entry(alone).await, "refresh t");
     let registry = r#"{"identitytoken": "t", "registrytoken": "u"}"#;
     assert_eq!(entry(registry).await, "bearer u");
     for empty in [
