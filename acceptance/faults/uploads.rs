@@ -219,6 +219,20 @@ fn case_34_a_session_that_lost_count_is_cancelled() {
     assert_eq!(registry.open_uploads(), 0, "{:?}", registry.exchanges());
 }
 
+/// Case 34: cancelling takes two seconds, and no upload waits for that.
+#[test]
+fn case_34_a_session_that_is_never_cancelled_keeps_nobody_waiting() {
+    let (registry, image, signer) = plain();
+    let when = When::first("PUT", "/blobs/uploads/").times(2);
+    registry.inject(when, Action::error(416, "RANGE_INVALID"));
+    let silence = Action::Delay(Duration::from_secs(300));
+    registry.inject(When::every("DELETE", "/blobs/uploads/"), silence);
+    let run = signer.run().succeeded();
+    assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
+    let place = attachment(&registry, image.repository(), &image.attached("sig"));
+    assert_eq!(place.unwrap().layers.len(), 1);
+}
+
 /// Case 34, F: but not for ever.
 #[test]
 fn case_34_a_session_that_is_always_lost_is_given_up() {

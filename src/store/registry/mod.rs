@@ -67,6 +67,9 @@ pub struct Registries {
     endpoints: Mutex<HashMap<(Registry, Safety), Slot<Endpoint>>>,
     /// Open and not in use. Those that are left at the end are cancelled (WIRE-5).
     sessions: Mutex<HashMap<Repository, Vec<Session>>>,
+    /// Those that the registry still has and that take no blob any more. They are
+    /// cancelled at the end, too.
+    spoilt: Mutex<Vec<(Repository, Session)>>,
     /// By repository: keys of docker's configuration may be narrower than a
     /// registry.
     credentials: Mutex<HashMap<Repository, Slot<Resolved>>>,
@@ -86,6 +89,7 @@ impl Registries {
             access,
             endpoints: Mutex::default(),
             sessions: Mutex::default(),
+            spoilt: Mutex::default(),
             credentials: Mutex::default(),
             mounts: Mounts::default(),
             absent: Absent::default(),
@@ -113,6 +117,10 @@ impl Registries {
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Repository, Vec<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spoilt(&self) -> MutexGuard<'_, Vec<(Repository, Session)>> {
+        self.spoilt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request as long as the run is not stopped. The way of all requests

@@ -29,11 +29,18 @@ struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// The session is closed, or is to be cancelled by the caller.
-    fn close(mut self) -> Session {
+    /// The session is closed.
+    fn close(mut self) {
+        self.is_closed = true;
+    }
+
+    /// The session takes no blob any more, and is only to be cancelled. At the end:
+    /// an upload waits for no answer to that.
+    fn spoil(mut self) {
         self.is_closed = true;
         let location = self.location.clone();
-        Session { location }
+        let spoilt = (self.repository.clone(), Session { location });
+        self.registries.spoilt().push(spoilt);
     }
 }
 
@@ -106,13 +113,13 @@ impl Registries {
                 // It is there, and knows less or more than was sent to it.
                 416 => {
                     debug!("The upload session in {repository} lost count; opening another");
-                    self.cancel(repository, session.close()).await;
+                    session.spoil();
                 }
                 // A broken upload may have left bytes in the session; a repeated PUT
                 // then fails its digest check.
                 400 if response.attempts > 1 => {
                     debug!("The upload session in {repository} is spoilt; opening another");
-                    self.cancel(repository, session.close()).await;
+                    session.spoil();
                 }
                 _ => return Err(self.unexpected(repository, &ask, &response)),
             }
@@ -123,17 +130,19 @@ impl Registries {
         })
     }
 
-    /// Cancels every session that was opened and not used. The registry's
+    /// Cancels every session that was opened and took no blob. The registry's
     /// answers do not matter: it drops sessions by itself, later.
     pub async fn cancel_sessions(&self) {
         // Sessions that are granted after this stay open: the caller has ended or
         // stopped all requests before.
-        let open: Vec<_> = self.sessions().drain().collect();
-        let cancelling = open.into_iter().flat_map(|(repository, sessions)| {
+        let kept: Vec<_> = self.sessions().drain().collect();
+        let kept = kept.into_iter().flat_map(|(repository, sessions)| {
             sessions
                 .into_iter()
                 .map(move |session| (repository.clone(), session))
         });
+        let spoilt = std::mem::take(&mut *self.spoilt());
+        let cancelling = kept.chain(spoilt);
         let cancelling = cancelling.map(|(repository, session)| async move {
             self.cancel(&repository, session).await;
         });
