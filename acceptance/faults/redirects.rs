@@ -236,7 +236,11 @@ fn case_31_a_write_is_not_redirected() {
             let target = format!("http://{}/v2/{}/x", other.host(), image.repository());
             let answer = Answer::new(status).with("location", target);
             registry.inject(When::every(method, part), Action::Answer(answer));
-            signer.run().ended_with(code);
+            let run = signer.run().ended_with(code);
+            // 303 may follow a request that was carried out (WIRE-51).
+            let is_open = status == 303 && part == ".sig";
+            let said = run.stdout.contains("published in part");
+            assert_eq!(said, is_open, "{method} {status}: {}", run.stdout);
             other.was_not_asked();
         }
     }

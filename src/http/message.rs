@@ -240,11 +240,29 @@ pub fn is_passing(status: StatusCode) -> bool {
 
 /// Whether a host that answers so surely did not carry out the request (WIRE-51).
 /// 408, 425, 499 and what a server or gateway says of its own failure leave that
-/// open; "Not implemented" does not.
+/// open, and so does "See other" (RFC 9110, section 15.4.4); "Not implemented" does
+/// not.
 pub fn is_refusal(status: StatusCode) -> bool {
     match status.as_u16() {
-        408 | 425 | 499 => false,
+        303 | 408 | 425 | 499 => false,
         501 => true,
         status => (300..500).contains(&status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// WIRE-51
+    #[test]
+    fn statuses_that_leave_open_what_happened_are_no_refusals() {
+        let is_refusal = |status| is_refusal(StatusCode::from_u16(status).unwrap());
+        for status in [200, 201, 303, 408, 425, 499, 500, 502, 503, 504, 507, 520] {
+            assert!(!is_refusal(status), "{status}");
+        }
+        for status in [301, 304, 307, 400, 401, 403, 404, 409, 412, 429, 501] {
+            assert!(is_refusal(status), "{status}");
+        }
     }
 }

@@ -246,6 +246,12 @@ impl Registries {
             }
             401 => Err(self.unexpected(reference.repository(), ask, &response)),
             status if is_refusal(response.status) => Ok(Put::Refused { status, answer }),
+            // It leaves open what happened, and the same request would be led away
+            // again, where no write goes (WIRE-16).
+            303 => Ok(Put::Refused {
+                status: 303,
+                answer,
+            }),
             status => Ok(Put::Unclear(format!("status {status}{answer}"))),
         }
     }
