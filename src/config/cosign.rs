@@ -236,7 +236,8 @@ fn config(table: &Table<'_, '_>) -> Result<Config, ConfigError> {
     })
 }
 
-/// A repository with its registry, normalised (CFG-9).
+/// A repository, normalised. One without a registry is Docker Hub's, as cosign reads
+/// `COSIGN_REPOSITORY` (CFG-9).
 fn repository((text, position): Text<'_>) -> Result<Repository, ConfigError> {
     // A password stands before an `@` (`https://user:password@host/…`), and other errors
     // repeat the text. A digest alone is no host: hosts and passwords may begin like one.

@@ -213,6 +213,8 @@ fn a_repository_is_normalised_as_references_are() {
         ("docker.io/x", "index.docker.io/library/x"),
         ("docker.io/team/x", "index.docker.io/team/x"),
         ("index.docker.io/x", "index.docker.io/library/x"),
+        ("team/sigs", "index.docker.io/team/sigs"),
+        ("localhost/sigs", "localhost/sigs"),
         ("r.io/x", "r.io/x"),
         ("r.io:5000/team/x", "r.io:5000/team/x"),
     ] {
