@@ -164,7 +164,7 @@ fn a_log_for_machines_names_image_place_and_key_beside_the_words() {
         image.repository(),
         image.attached("sig")
     );
-    assert_eq!(about("Wrote ")["place"], *place);
+    assert_eq!(about(&format!("Wrote {place}: "))["place"], *place);
     assert_eq!(about("GET ")["level"], "debug");
     assert_eq!(
         lines.last().unwrap()["message"]

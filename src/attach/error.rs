@@ -66,6 +66,21 @@ pub enum AttachError {
 debug_as_display!(AttachError);
 
 impl AttachError {
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Foreign { place, .. }
+            | Self::Subject { place }
+            | Self::Full { place, .. }
+            | Self::Refused { place, .. }
+            | Self::NotDurable { place }
+            | Self::GaveUp { place }
+            | Self::BlobsLost { place }
+            | Self::Store { place, .. }
+            | Self::Content { place, .. }
+            | Self::Json { place, .. } => place,
+        }
+    }
+
     /// The meaning of the failure for the run.
     pub fn kind(&self) -> FailureKind {
         match self {

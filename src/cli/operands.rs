@@ -3,7 +3,7 @@
 //! of a new error.
 
 use super::Failure;
-use crate::attach::{AttachError, Place};
+use crate::attach::Place;
 use crate::phase::{OwnCertificateError, PhaseError};
 
 /// The image, place and key of a line, as far as they are known: a reference, the
@@ -59,7 +59,7 @@ impl Operands {
                 ..Self::default()
             },
             E::NoPlace(name) | E::NoSignature(name) => place(name),
-            E::Place(error) => place(place_of(error)),
+            E::Place(error) => place(error.place()),
             E::Mixed(mixture) => place(mixture.place()),
             // The cause names the place that could not be written.
             E::InPart(error) => Self::of_phase(error),
@@ -81,25 +81,10 @@ impl Operands {
     }
 }
 
-fn place_of(error: &AttachError) -> &Place {
-    match error {
-        AttachError::Foreign { place, .. }
-        | AttachError::Subject { place }
-        | AttachError::Full { place, .. }
-        | AttachError::Refused { place, .. }
-        | AttachError::NotDurable { place }
-        | AttachError::GaveUp { place }
-        | AttachError::BlobsLost { place }
-        | AttachError::Store { place, .. }
-        | AttachError::Content { place, .. }
-        | AttachError::Json { place, .. } => place,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attach::Kind;
+    use crate::attach::{AttachError, Kind};
     use crate::keys::{KeyError, KeyReference};
     use crate::oci::Digest;
     use crate::store::Visible;

@@ -209,3 +209,13 @@ pub enum PhaseError {
 }
 
 debug_as_display!(PhaseError);
+
+impl PhaseError {
+    /// The place that could not be written; none of any other failure.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Place(error) => Some(error.place()),
+            _ => None,
+        }
+    }
+}

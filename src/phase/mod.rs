@@ -163,6 +163,9 @@ pub async fn run(
         let crashed = PhaseError::Crashed("the run");
         Err(in_part(crashed, registries.visible()))
     });
+    if let Err(PhaseError::InPart(failure)) = &outcome {
+        receipt.say_unpublished(failure.place());
+    }
     registries.cancel_sessions().await;
     (receipt, outcome)
 }

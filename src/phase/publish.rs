@@ -7,25 +7,27 @@
 //! refused leaves nothing visible behind (SIG-32).
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::error::PhaseError;
 use super::progress;
 use super::receipt::{PlaceState, Receipt};
 use super::seal;
 use super::sealed_place::SealedPlace;
-use crate::attach::{AttachError, Hanging, Lateness, Order, Place, Publication, Settle, Writer};
+use crate::attach::{AttachError, Hanging, Lateness, Order, Publication, Settle, Writer};
 use crate::envelope::SealedValue;
 use crate::http::AT_ONCE;
 use crate::oci::Digest;
 use crate::store::registry::Registries;
 use crate::store::{FailureKind, Visible};
 
-/// Takes the step, and notes in the receipt the outcome at each place. Running again
-/// writes only layers that are missing (SIG-37). To be awaited to its end: dropped, it
-/// leaves unknown which manifests were taken.
+/// Takes the step, and notes in the receipt the outcome at each place, as soon as it is
+/// known. Running again writes only layers that are missing (SIG-37). To be awaited to
+/// its end: dropped, it leaves unknown which manifests were taken, and the receipt has
+/// their places as failed.
 ///
 /// # Errors
 /// On the first place that cannot be written or read back. If something
@@ -58,76 +60,39 @@ pub async fn publish(
     let uploads = progress::said(publication.meter(), join_all(uploads)).await;
     let uploads: Result<Vec<()>, _> = uploads.into_iter().collect();
     uploads.map_err(PhaseError::Place)?;
-    let unpublished = write_all(writers, receipt).await;
+    let failures = write_all(writers, receipt).await;
     // Also after a failure: the images that did get their signatures.
     receipt.say_signed();
-    verdict(unpublished, registries.visible())
+    verdict(failures, registries.visible())
 }
 
-/// Writes the manifests of all places, and notes each in the receipt. Gives the places
-/// that are not known to have theirs.
-async fn write_all<'a>(
-    writers: Vec<(&'a PreparedPlace, Writer<'a>)>,
+/// Writes the manifests of all places, and notes each in the receipt. Gives the failures.
+async fn write_all(
+    writers: Vec<(&PreparedPlace, Writer<'_>)>,
     receipt: &mut Receipt,
-) -> Vec<UnpublishedPlace<'a>> {
+) -> Vec<AttachError> {
+    let receipt = Mutex::new(receipt);
+    // Before anything is put: a run that is stopped, or crashes, names them all (SIG-36).
+    for (prepared, writer) in &writers {
+        prepared.note(None, Visible::No, writer, &receipt);
+    }
     // Registries are likelier to refuse overwriting a tag than a new one: where tags are
     // immutable, such a run fails before a new one is there.
     let (overwrites, new): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .partition(|(_, writer)| writer.is_overwrite());
     let [first, second] = orders(overwrites.len() + new.len(), overwrites.len());
-    let mut unpublished: Vec<UnpublishedPlace<'_>> = Vec::new();
+    let mut failures = Vec::new();
     for (round, order) in [(overwrites, first), (new, second)] {
         // After a refusal nothing new is begun: the less is left half done.
-        let order = unpublished.is_empty().then_some(order);
-        let writes = round.into_iter();
-        let writes = writes.map(|(prepared, writer)| write(prepared, writer, order));
-        for (prepared, writer, outcome) in join_all(writes).await {
-            prepared.note(outcome.as_ref(), &writer, receipt);
-            let error = match outcome {
-                Some(Ok(_)) => continue,
-                Some(Err(error)) => Some(error),
-                None => None,
-            };
-            unpublished.push(UnpublishedPlace {
-                place: &prepared.sealed.place,
-                visible: writer.visible(),
-                error,
-            });
+        if failures.is_empty() {
+            let writes = round.into_iter();
+            let writes = writes.map(|(prepared, writer)| write(prepared, writer, order, &receipt));
+            let outcomes = join_all(writes).await.into_iter();
+            failures.extend(outcomes.filter_map(Result::err));
         }
     }
-    unpublished
-}
-
-/// A place that is not known to hold all that was asked for.
-struct UnpublishedPlace<'a> {
-    place: &'a Place,
-    visible: Visible,
-    /// None of a place that was not begun.
-    error: Option<AttachError>,
-}
-
-impl UnpublishedPlace<'_> {
-    /// The rank in which failures decide the exit code: one where running again cannot
-    /// help before one where it can (SIG-18).
-    fn rank(&self) -> u8 {
-        match &self.error {
-            Some(error) if error.kind() == FailureKind::Refused => 0,
-            Some(_) => 1,
-            None => 2,
-        }
-    }
-
-    fn say(&self) {
-        let (place, name) = (self.place, self.place.name());
-        match self.visible {
-            Visible::No => warn!(place = name, "Nothing was written at {place}"),
-            Visible::Maybe | Visible::Yes => warn!(
-                place = name,
-                "Something may have been written at {place}, and was not read back"
-            ),
-        }
-    }
+    failures
 }
 
 /// How many layers these are: several signatories may ask for one.
@@ -148,20 +113,15 @@ fn orders(places: usize, overwrites: usize) -> [Order; 2] {
     }
 }
 
-/// The failure that decides the exit code, of several of one rank the first. The error
-/// names its place alone: where the run is published in part, the others are said
-/// beside it (SIG-36).
-fn verdict(mut unpublished: Vec<UnpublishedPlace<'_>>, visible: Visible) -> Result<(), PhaseError> {
-    unpublished.sort_by_key(UnpublishedPlace::rank);
-    let mut unpublished = unpublished.into_iter();
-    // No place is left unbegun but after a failure.
-    let decisive = unpublished.next().and_then(|one| one.error);
+/// The failure that decides the exit code, of several of one rank the first: one where
+/// running again cannot help before one where it can (SIG-18). The error names its place
+/// alone: where the run is published in part, [`run`](super::run) says the others.
+fn verdict(failures: Vec<AttachError>, visible: Visible) -> Result<(), PhaseError> {
+    let may_pass = |failure: &AttachError| failure.kind() != FailureKind::Refused;
+    let decisive = failures.into_iter().min_by_key(may_pass);
     match decisive.map(PhaseError::Place) {
         None => Ok(()),
-        Some(failure) if visible > Visible::No => {
-            unpublished.for_each(|other| other.say());
-            Err(PhaseError::InPart(Box::new(failure)))
-        }
+        Some(failure) if visible > Visible::No => Err(PhaseError::InPart(Box::new(failure))),
         Some(failure) => Err(failure),
     }
 }
@@ -169,17 +129,17 @@ fn verdict(mut unpublished: Vec<UnpublishedPlace<'_>>, visible: Visible) -> Resu
 /// The manifest that was read back at a place; none of a list that the registry keeps.
 type WriteOutcome = Result<Option<Digest>, AttachError>;
 
-/// Writes a place, unless it is not to be begun: without an `order` it has no outcome.
-async fn write<'a>(
-    prepared: &'a PreparedPlace,
-    mut writer: Writer<'a>,
-    order: Option<Order>,
-) -> (&'a PreparedPlace, Writer<'a>, Option<WriteOutcome>) {
-    let outcome = match order {
-        None => None,
-        Some(order) => Some(writer.write(order).await),
-    };
-    (prepared, writer, outcome)
+/// Writes a place. Until that ends, nobody knows what is there.
+async fn write(
+    prepared: &PreparedPlace,
+    mut writer: Writer<'_>,
+    order: Order,
+    receipt: &Mutex<&mut Receipt>,
+) -> Result<(), AttachError> {
+    prepared.note(None, Visible::Maybe, &writer, receipt);
+    let outcome = writer.write(order).await;
+    prepared.note(Some(&outcome), writer.visible(), &writer, receipt);
+    outcome.map(|_| ())
 }
 
 /// A place with its layers in a row.
@@ -212,16 +172,27 @@ impl PreparedPlace {
         Writer::new(publication, hanging)
     }
 
-    fn note(&self, outcome: Option<&WriteOutcome>, writer: &Writer<'_>, receipt: &mut Receipt) {
-        let state = match (outcome, writer.visible()) {
+    /// Notes the place as it is now, without an outcome while it is written or has to
+    /// wait for that, and says it once it is complete.
+    fn note(
+        &self,
+        outcome: Option<&WriteOutcome>,
+        visible: Visible,
+        writer: &Writer<'_>,
+        receipt: &Mutex<&mut Receipt>,
+    ) {
+        let state = match (outcome, visible) {
             (Some(Ok(_)), Visible::No) => PlaceState::Unchanged,
             (Some(Ok(_)), Visible::Maybe | Visible::Yes) => PlaceState::Written,
-            (Some(Err(_)) | None, _) => PlaceState::Failed,
+            (Some(Err(_)) | None, Visible::No) => PlaceState::Unwritten,
+            (Some(Err(_)) | None, Visible::Maybe | Visible::Yes) => PlaceState::Unproven,
         };
         // A list may name a bundle of ours whose manifest is gone: it was put again
         // (WIRE-78).
         let is_there = |layer| self.sealed.before.found.holds(layer) && writer.has_kept(layer);
         let was_there: Vec<bool> = self.layers.iter().map(is_there).collect();
+        // Held without an await between.
+        let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
         receipt.note(
             state,
             outcome.and_then(|outcome| outcome.as_ref().ok()?.as_ref()),
@@ -249,7 +220,7 @@ impl PreparedPlace {
                 place = name,
                 "Nothing to write at {place}: {there} already there"
             ),
-            PlaceState::Failed => {}
+            PlaceState::Unwritten | PlaceState::Unproven => {}
         }
     }
 }

@@ -7,12 +7,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::destination::{Destination, DestinationError};
 use super::plan::Plan;
 use super::sealed_place::{Entry, SealedPlace};
-use crate::attach::Kind;
+use crate::attach::Place;
 use crate::oci::Digest;
 use crate::secret::{Secrets, Voice};
 
@@ -72,16 +73,15 @@ pub(super) struct ImageReceipt {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct PlaceReceipt {
-    pub(super) reference: String,
-    #[serde(serialize_with = "as_text")]
-    pub(super) kind: Kind,
-    state: PlaceState,
+    #[serde(flatten, serialize_with = "by_name_and_kind")]
+    pub(super) place: Place,
+    pub(super) state: PlaceState,
     /// The manifest that holds all layers below, as it was read back; none for a list
     /// that the registry keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// The manifest that stood there before, if another does now. None of a place that
-    /// failed: nobody has read which of them stands.
+    /// The manifest that stood there before, if another was read back. None of a place
+    /// that failed: nobody has read which of them stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced: Option<String>,
     layers: Vec<LayerReceipt>,
@@ -113,7 +113,12 @@ pub(super) struct LayerReceipt {
 pub(super) enum PlaceState {
     Written,
     Unchanged,
-    Failed,
+    /// Nothing was written there, or it was not begun.
+    #[serde(rename = "failed")]
+    Unwritten,
+    /// Something may have been written there, and was not read back.
+    #[serde(rename = "failed")]
+    Unproven,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -147,6 +152,7 @@ impl Receipt {
         }
     }
 
+    /// Notes the state of a place, in place of the one that it had before.
     pub(super) fn note(
         &mut self,
         state: PlaceState,
@@ -160,16 +166,24 @@ impl Receipt {
             .iter()
             .zip(was_there)
             .map(|(entry, was_there)| layer(entry, state, *was_there));
-        self.places.push(PlaceReceipt {
-            reference: sealed.place.name(),
-            kind: sealed.place.kind(),
+        let noted = PlaceReceipt {
+            place: sealed.place.clone(),
             state,
             digest: digest.map(ToString::to_string),
             replaced: before
-                .filter(|before| state != PlaceState::Failed && Some(*before) != digest)
+                .filter(|before| digest.is_some_and(|digest| digest != *before))
                 .map(ToString::to_string),
             layers: layers.collect(),
-        });
+        };
+        let mut places = self.places.iter_mut();
+        match places.find(|known| known.place == noted.place) {
+            Some(known) => *known = noted,
+            None => self.places.push(noted),
+        }
+    }
+
+    pub(super) fn places(&self) -> &[PlaceReceipt] {
+        &self.places
     }
 
     /// The layers that hang at each place, or should.
@@ -214,8 +228,11 @@ impl Receipt {
     }
 }
 
-fn as_text<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(kind)
+fn by_name_and_kind<S: Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut members = serializer.serialize_map(Some(2))?;
+    members.serialize_entry("reference", &place.name())?;
+    members.serialize_entry("kind", &place.kind().to_string())?;
+    members.end()
 }
 
 fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
@@ -231,7 +248,7 @@ fn layer(entry: &Entry, state: PlaceState, was_there: bool) -> LayerReceipt {
         digest: descriptor.digest.to_string(),
         state: match (state, was_there) {
             (_, true) => LayerState::AlreadyThere,
-            (PlaceState::Failed, false) => LayerState::Unproven,
+            (PlaceState::Unwritten | PlaceState::Unproven, false) => LayerState::Unproven,
             (PlaceState::Written | PlaceState::Unchanged, false) => LayerState::Written,
         },
     }

@@ -1,14 +1,15 @@
 //! The numbers of a run, as its last line says them: each layer and bundle once,
 //! however many signatories of `cosign.toml` ask for it (SIG-82). They are counted in
-//! the receipt, so that both say the same.
+//! the receipt, so that both say the same; so are the images that were signed, and the
+//! places that are not known to be complete.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use tracing::info;
+use tracing::{info, warn};
 
-use super::receipt::{LayerReceipt, LayerState, PlaceReceipt, Receipt};
-use crate::attach::Kind;
+use super::receipt::{LayerReceipt, LayerState, PlaceReceipt, PlaceState, Receipt};
+use crate::attach::{Kind, Place};
 use crate::words::Count;
 
 /// The layers that a run has published or found: `1 image, 2 keys, 2 signatures, 6
@@ -36,7 +37,7 @@ enum Part {
 
 impl Part {
     fn of(place: &PlaceReceipt, layer: &LayerReceipt) -> Self {
-        match (place.kind, &layer.document) {
+        match (place.place.kind(), &layer.document) {
             (Kind::Sbom, _) => Self::Attachment,
             (_, Some(_)) => Self::Attestation,
             (_, None) => Self::Signature,
@@ -54,7 +55,7 @@ impl Receipt {
             let part = Part::of(place, layer);
             // Layers of all keys have the digest of the payload that they share.
             let key = Some(&layer.public_key).filter(|_| part != Part::Attachment);
-            let one = (part, &place.reference, &layer.digest, key);
+            let one = (part, &place.place, &layer.digest, key);
             hung.insert(one);
             if layer.state == LayerState::Written {
                 written.insert(one);
@@ -91,6 +92,23 @@ impl Receipt {
             if layer.state == LayerState::Written && not_news.insert(pair(layer)) {
                 let (image, key) = pair(layer);
                 info!(image, key, "Signed {image} with {key}");
+            }
+        }
+    }
+
+    /// Says which places are not known to hold all that was asked for (SIG-36), but for
+    /// the one that the error names.
+    pub(super) fn say_unpublished(&self, named: Option<&Place>) {
+        for PlaceReceipt { place, state, .. } in self.places() {
+            let name = place.name();
+            match state {
+                _ if Some(place) == named => {}
+                PlaceState::Written | PlaceState::Unchanged => {}
+                PlaceState::Unwritten => warn!(place = name, "Nothing was written at {place}"),
+                PlaceState::Unproven => warn!(
+                    place = name,
+                    "Something may have been written at {place}, and was not read back"
+                ),
             }
         }
     }
