@@ -9,9 +9,11 @@ use crate::support::cosign::{Cosign, public_key};
 use crate::support::images::{Document, Image};
 use crate::support::needs::{Need, all_three, is_here};
 use crate::support::objects::{Layer, attachment};
+use crate::support::pki::Pki;
 use crate::support::registry::{Action, Registry, When};
 use crate::support::signer::{Config, Signer};
 use crate::support::timestamp_authority::Authority;
+use crate::support::witnesses::log_stand_in::LogStandIn;
 use crate::support::witnesses::{Files, Listed, Role, Rule, Witness, Witnesses};
 
 const V1: Witness = Witness::LogV1;
@@ -189,7 +191,7 @@ fn a_run_that_was_killed_while_it_wrote_is_completed_without_a_second_entry() {
 
 /// EVD-90: evidence counts as far as this run's trusted root verifies it.
 #[test]
-fn evidence_of_strangers_is_replaced_and_layers_of_strangers_are_not() {
+fn timestamps_of_strangers_are_replaced_and_layers_of_strangers_are_not() {
     let of = |authority: Authority| {
         let pem = authority.pem();
         let front = authority.serve(|_, _| ());
@@ -222,6 +224,57 @@ fn evidence_of_strangers_is_replaced_and_layers_of_strangers_are_not() {
     }
 }
 
+/// EVD-90: a certificate is added without a trusted root, a timestamp and an entry by
+/// one without the log.
+#[test]
+fn an_entry_of_a_log_that_this_run_does_not_know_stays() {
+    let (pki, log, other) = (Pki::new(), LogStandIn::start(), LogStandIn::start());
+    let logged = Files::of(&[log.listed(1)], Rule::Any);
+    let authority = Authority::new();
+    let pem = authority.pem();
+    let front = authority.serve(|_, _| ());
+    let url = format!("{}/timestamp", front.url());
+    let stamped = Listed::new(Role::TimestampAuthority, url, pem);
+    let [stamped, again] = [stamped, other.listed(1)].map(|one| Files::of(&[one], Rule::Any));
+    let certified = Config::key(KEY)
+        .set("certificate", &pki.leaf(KEY))
+        .set("certificate-chain", &pki.path("chain.pem"));
+    let vouched = |files: &Files| {
+        Config::key(KEY)
+            .set("trusted-root", files.trusted_root())
+            .set("signing-config", files.signing_config())
+    };
+    let trusting = |files: &Files| ["--trusted-root", files.trusted_root()].map(str::to_owned);
+    for (added, annotation, by) in [
+        (certified, "certificate", None),
+        (vouched(&stamped), "rfc3161timestamp", None),
+        (vouched(&again), "bundle", Some(&again)),
+    ] {
+        for format in ["legacy", "both"] {
+            let (registry, image) = seeded();
+            signer(&registry, &image, format, &logged).run().succeeded();
+            let kinds = ["sig", "att"];
+            let before = kinds.map(|kind| layers(&registry, &image, kind));
+            let added = added.clone().set("format", format);
+            let signer = Signer::of(&image, registry.host()).config(added);
+            signer.run().succeeded();
+            for (kind, before) in kinds.into_iter().zip(before) {
+                let after = layers(&registry, &image, kind);
+                assert_eq!((before.len(), after.len()), (1, 2), "{format} {kind}");
+                assert_eq!(after[0].annotations, before[0].annotations);
+                let annotation = format!("dev.sigstore.cosign/{annotation}");
+                assert!(after[1].annotations.contains_key(&annotation), "{kind}");
+            }
+            for files in std::iter::once(&logged).chain(by) {
+                verified(&trusting(files), &registry, &image);
+            }
+            registry.forget_exchanges();
+            signer.run().succeeded();
+            registry.stored_nothing();
+        }
+    }
+}
+
 /// EVD-90, EVD-92
 #[test]
 fn evidence_of_another_signature_does_not_count() {
@@ -239,11 +292,12 @@ fn evidence_of_another_signature_does_not_count() {
         let signer = signer(&registry, &image, "legacy", &files);
         signer.run().succeeded();
         let stranger = manifest(&other, &other_image).json();
-        for name in [
-            "dev.sigstore.cosign/bundle",
-            "dev.sigstore.cosign/rfc3161timestamp",
+        let whole = manifest(&registry, &image);
+        for (name, wanted) in [
+            ("dev.sigstore.cosign/bundle", 2),
+            ("dev.sigstore.cosign/rfc3161timestamp", 1),
         ] {
-            let mut stored = manifest(&registry, &image);
+            let mut stored = whole.clone();
             let mut json: Value = stored.json();
             let annotation = &stranger["layers"][0]["annotations"][name];
             json["layers"][0]["annotations"][name] = annotation.clone();
@@ -255,8 +309,9 @@ fn evidence_of_another_signature_does_not_count() {
             signer.run().succeeded();
             let asked = [V1, TIME].map(|one| answers(&witnesses, one).len());
             assert_eq!(asked.iter().sum::<usize>(), 1, "{name}");
-            assert_eq!(layers(&registry, &image, "sig").len(), 1);
+            assert_eq!(layers(&registry, &image, "sig").len(), wanted);
             verified(&witnesses.demanding(&[V1, TIME]), &registry, &image);
+            is_complete(&signer, &registry, &witnesses, &[V1, TIME]);
         }
     }
 }

@@ -69,6 +69,23 @@ struct Weighed {
     times: Vec<Timestamp>,
 }
 
+impl Judged {
+    /// Whether a new layer may take the place of the one that stands there: not of one
+    /// with evidence that does not count here and that others may verify by, as an entry
+    /// of a log that this run's trusted root does not have. A timestamp that does not
+    /// count goes where a new one comes: cosign 2.6.4 crashes where it is asked for
+    /// timestamps and a layer has one of an authority that it does not know
+    /// (`pkg/cosign/verify.go`, `VerifyRFC3161Timestamp`).
+    pub(super) fn is_replaceable(&self) -> bool {
+        let counting = &self.counting.evidence;
+        let mut standing = self.standing.evidence.iter();
+        standing.all(|evidence| match evidence {
+            Evidence::Timestamp(_) if self.lacking.timestamps => true,
+            _ => counting.contains(evidence),
+        })
+    }
+}
+
 impl Signing {
     /// Judges a signature that hangs there; none if it is not ours for this claim, or
     /// if its certificate can neither stay nor be replaced.
@@ -204,14 +221,19 @@ impl Signing {
     }
 
     /// Weighs the evidence of a signature that stands there. Without a trusted root
-    /// none of it counts.
+    /// none counts of what that would verify.
     fn weigh(
         &self,
         stated: &Stated,
         standing: &envelope::Signed,
         required: Option<Required<'_>>,
     ) -> Result<Weighed, PhaseError> {
-        let mut weighed = Weighed::default();
+        let others = standing.evidence.iter();
+        let others = others.filter(|evidence| matches!(evidence, Evidence::Other { .. }));
+        let mut weighed = Weighed {
+            others: others.cloned().collect(),
+            ..Weighed::default()
+        };
         let Some(required) = required else {
             return Ok(weighed);
         };
@@ -246,7 +268,7 @@ impl Signing {
                         weighed.entries.push(evidence.clone());
                     }
                 }
-                Evidence::Other { .. } => weighed.others.push(evidence.clone()),
+                Evidence::Other { .. } => {}
             }
         }
         Ok(weighed)

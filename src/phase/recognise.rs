@@ -50,7 +50,7 @@ pub(super) struct Recalled {
     /// The evidence to be fetched, also of a signature that is not there yet.
     pub(super) lacking: Lacking,
     /// The layer that has the signature without the evidence that it lacks: at a tag a
-    /// new one takes its place, a bundle stays (EVD-90).
+    /// new one takes its place, unless others may need it. A bundle stays (EVD-90).
     pub(super) superseded: Option<Descriptor>,
 }
 
@@ -64,7 +64,8 @@ impl Recognised {
 struct StandingSignature {
     signed: envelope::Signed,
     lacking: Lacking,
-    entry: Descriptor,
+    /// Itself, if a new one is to take its place.
+    superseded: Option<Descriptor>,
 }
 
 /// Takes the step. A local key signs alike every time, and is recognised by bytes,
@@ -121,9 +122,9 @@ fn recalled_of(key: &OpenKey, wanted: Want, ours: Vec<StandingSignature>) -> Rec
         Some(StandingSignature {
             signed,
             lacking,
-            entry,
+            superseded,
         }) => Recalled {
-            superseded: (!lacking.is_nothing()).then_some(entry),
+            superseded,
             wanted,
             key: record,
             signed: Some(signed),
@@ -251,10 +252,11 @@ impl Stated {
                 continue;
             };
             if holds(&self.seal(&judged.standing, members)?) {
+                let is_superseded = !judged.lacking.is_nothing() && judged.is_replaceable();
                 ours.push(StandingSignature {
+                    superseded: is_superseded.then(|| candidate.entry.clone()),
                     signed: judged.counting,
                     lacking: judged.lacking,
-                    entry: candidate.entry.clone(),
                 });
             }
         }
