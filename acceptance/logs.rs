@@ -1,6 +1,8 @@
 //! Entries in transparency logs: of every kind of key as far as a log takes it, read
 //! back from a log that has it already, and refused where they do not hold.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -309,4 +311,72 @@ fn entries_of_a_log_that_was_replaced_are_in_the_receipt() {
         assert_eq!((is_of(&wrong), is_of(&well)), (others, 2), "{receipt}");
         assert!(others > 0);
     }
+}
+
+/// The entries of logs in the receipt at `path`.
+fn entries_in(path: &Path) -> Vec<Value> {
+    let receipt: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    receipt["log-entries"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// EVD-93, EVD-95: the bundle of a signature names no repository, so that images of one
+/// digest share it; attestations name theirs.
+#[test]
+fn an_entry_of_several_images_is_in_the_receipt_for_each() {
+    let log = LogStandIn::start();
+    let files = Files::of(&[log.listed(2)], Rule::Any);
+    let names = ["app/one:v1", "app/two:v1"];
+    let (registry, image) = (
+        Registry::start(),
+        Image::recorded("one-document").named(&names),
+    );
+    image.seed(&registry);
+    let signer = signer(&registry, &image, KEY, "bundle", &files);
+    let receipt = signer.folder().join("receipt.json");
+    let signer = signer.arguments(&["-receipt", &receipt.display().to_string()]);
+    signer.run().succeeded();
+    assert_eq!(statuses(log.server()), [Some(201); 3]);
+    let entries = entries_in(&receipt);
+    for repository in image.repositories() {
+        let name = format!("{}/{repository}@{}", registry.host(), image.digest());
+        let of_image = entries.iter().filter(|entry| entry["image"] == *name);
+        let documents = of_image.map(|entry| entry.get("document").is_some());
+        let mut documents: Vec<_> = documents.collect();
+        documents.sort_unstable();
+        assert_eq!(documents, [false, true], "{entries:?}");
+    }
+}
+
+/// EVD-39, EVD-95
+#[test]
+fn an_entry_that_a_log_says_it_has_is_in_the_receipt_of_a_run_that_was_stopped() {
+    let log = LogStandIn::start();
+    let files = Files::of(&[log.listed(2)], Rule::Any);
+    let (registry, image) = seeded();
+    let signer = signer(&registry, &image, KEY, "bundle", &files);
+    killed(&signer, &registry);
+    registry.forget_exchanges();
+    let receipt = signer.folder().join("receipt.json");
+    let signer = signer.arguments(&["-receipt", &receipt.display().to_string()]);
+    let slow = Action::Delay(Duration::from_secs(600));
+    log.server().inject(When::every("GET", "checkpoint"), slow);
+    let child = signer.start();
+    let began = Instant::now();
+    while log.server().asked("GET", "checkpoint").len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(60), "not asked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let index = |entry: &Value| entry["index"].as_u64().unwrap();
+    let mut indices: Vec<_> = entries_in(&receipt).iter().map(index).collect();
+    indices.sort_unstable();
+    assert_eq!(indices, [1, 2]);
+    registry.stored_nothing();
 }

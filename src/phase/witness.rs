@@ -25,7 +25,7 @@ use crate::proof::timestamp::Timestamp;
 use crate::proof::trust::root::TrustedRoot;
 use crate::proof::trust::signing_config::Choice;
 use crate::service::{ServiceError, ServiceName, Trouble};
-use crate::witness::log::Logs;
+use crate::witness::log::{Claimed, Claims, Logs};
 use crate::witness::timestamp;
 
 /// Everything signed, with all of its evidence; nothing sealed.
@@ -66,8 +66,11 @@ impl<T> EvidenceRequests<T> {
             let known = self.requests.get(**position);
             known.is_some_and(|known| known.root == request.root)
         };
-        if let Some(position) = known.iter().find(is_same) {
-            return *position;
+        if let Some(position) = known.iter().find(is_same).copied() {
+            if let Some(known) = self.requests.get_mut(position) {
+                known.askers.extend(request.askers);
+            }
+            return position;
         }
         let position = self.requests.len();
         known.push(position);
@@ -80,11 +83,17 @@ impl<T> EvidenceRequests<T> {
 struct EvidenceRequest<T> {
     choice: Choice,
     root: Arc<TrustedRoot>,
-    /// For messages and the receipt: of the first want that has asked.
-    image: String,
-    document: Option<String>,
+    /// For messages the first, for the receipt all: a bundle's signature names no
+    /// repository, so that images of one digest share it.
+    askers: Vec<Asker>,
     /// The digest that is stamped, or the signature that is logged.
     about: T,
+}
+
+/// An image whose signature lacks evidence, or a document of it whose attestation does.
+struct Asker {
+    image: String,
+    document: Option<String>,
 }
 
 /// The services that may be asked, and the signature that they are asked about.
@@ -212,30 +221,43 @@ impl LackingEvidence {
                 about,
                 ..
             } = request;
-            let outcome = logs.enter(client, choice, root, about).await;
-            let (entered, claimed, failure) = match outcome {
-                Ok(entered) => (entered.entries, entered.claimed, None),
-                Err(error) => {
-                    let failure = request.failed(error.source);
-                    (error.entered, error.claimed, Some(failure))
-                }
+            let noting = Noting {
+                request,
+                claims: Claims::default(),
+                receipt: &receipt,
             };
-            // Held without an await between.
-            let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
-            for entry in &entered {
-                receipt.note_entry(request.receipt(entry.log(), entry.index()));
-            }
-            // Logs say that they have these, and have not proved it.
-            for entry in &claimed {
-                receipt.note_entry(request.receipt(&entry.log, entry.index));
-            }
-            failure.map_or(Ok(entered), Err)
+            let entered = logs.enter(client, choice, root, about, &noting.claims);
+            entered.await.map_err(|error| request.failed(error.source))
         });
         let (timestamps, entries) = futures_util::join!(join_all(stamping), join_all(entering));
         Ok(Answers {
             timestamps: timestamps.into_iter().collect::<Result<_, _>>()?,
             entries: entries.into_iter().collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// Notes the entries that logs have of a request when it ends, and when it is dropped
+/// since the run was stopped: they stay there (EVD-39, EVD-95).
+struct Noting<'a, 'r> {
+    request: &'a EvidenceRequest<Loggable>,
+    claims: Claims,
+    receipt: &'a Mutex<&'r mut Receipt>,
+}
+
+impl Drop for Noting<'_, '_> {
+    fn drop(&mut self) {
+        let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
+        for Claimed { log, index } in self.claims.claimed() {
+            for Asker { image, document } in &self.request.askers {
+                receipt.note_entry(EntryReceipt {
+                    image: image.clone(),
+                    document: document.clone(),
+                    log: log.clone(),
+                    index,
+                });
+            }
+        }
     }
 }
 
@@ -264,25 +286,19 @@ impl<T> EvidenceRequest<T> {
         Self {
             choice: choice.clone(),
             root: Arc::clone(root),
-            image: want.wanted.subject.to_string(),
-            document: want.wanted.document.clone(),
+            askers: vec![Asker {
+                image: want.wanted.subject.to_string(),
+                document: want.wanted.document.clone(),
+            }],
             about,
         }
     }
 
     fn failed(&self, source: ServiceError) -> PhaseError {
+        let first = self.askers.first();
         PhaseError::Witness {
-            image: self.image.clone(),
+            image: first.map(|asker| asker.image.clone()).unwrap_or_default(),
             source: Box::new(source),
-        }
-    }
-
-    fn receipt(&self, log: &str, index: u64) -> EntryReceipt {
-        EntryReceipt {
-            image: self.image.clone(),
-            document: self.document.clone(),
-            log: log.to_owned(),
-            index,
         }
     }
 }

@@ -42,22 +42,14 @@ pub struct Logs {
     late: Duration,
 }
 
-/// An entry that a log says it has, and that was not verified. It may be public: the
-/// receipt names it (EVD-95).
+/// An entry that a log says it has. It may be public, verified or not: the receipt names
+/// it (EVD-95).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// The log's address as the signing config has it.
+    /// The log's address: of a verified entry as the trusted root has it, else as the
+    /// signing config has it.
     pub log: String,
     pub index: u64,
-}
-
-/// As many entries as the signing config wants.
-#[derive(Debug)]
-pub struct Entered {
-    /// Verified, in the order of the signing config.
-    pub entries: Vec<LogEntry>,
-    /// Those that may be in a log that another took the place of.
-    pub claimed: Vec<Claimed>,
 }
 
 /// Fewer entries than the signing config wants.
@@ -65,8 +57,6 @@ pub struct Entered {
 pub struct EnterError {
     /// Those that are in a log now, verified.
     pub entered: Vec<LogEntry>,
-    /// Those that may be in a log, too.
-    pub claimed: Vec<Claimed>,
     pub source: ServiceError,
 }
 
@@ -124,8 +114,9 @@ impl Logs {
     /// taken from there. Several signatures are entered by several calls at the
     /// same time: a log answers them together, with its next checkpoint.
     ///
-    /// Dropping the call drops its requests, and with them the knowledge of what the
-    /// logs took. Repeating it is safe.
+    /// What the logs say that they have is in `claims` as soon as they say it. Dropping the
+    /// call drops its requests, and with them the knowledge of what the logs have taken
+    /// and not said. Repeating it is safe.
     ///
     /// # Errors
     /// If fewer logs have it than are wanted; every answer is awaited first (EVD-39).
@@ -135,8 +126,9 @@ impl Logs {
         choice: &Choice,
         root: &TrustedRoot,
         signature: &Loggable,
-    ) -> Result<Entered, EnterError> {
-        let (claims, vouching) = (Claims::default(), Vouching::default());
+        claims: &Claims,
+    ) -> Result<Vec<LogEntry>, EnterError> {
+        let vouching = Vouching::default();
         let enter = |service| {
             let asking = Asking {
                 client,
@@ -144,21 +136,18 @@ impl Logs {
                 root,
                 signature,
                 gate: self.gates.get(&service.url),
-                claims: &claims,
+                claims,
             };
             enter_one(asking, &vouching)
         };
         let entered = choice::ask(choice, self.late, enter).await;
-        let claimed = claims.into_claimed();
         match entered {
             Ok(Enough { answers, dropped }) => {
-                warn_of(&dropped, &claimed);
-                let entries = answers;
-                Ok(Entered { entries, claimed })
+                warn_of(&dropped, &claims.claimed());
+                Ok(answers)
             }
             Err(TooFew { answers, error }) => Err(EnterError {
                 entered: answers,
-                claimed,
                 source: error,
             }),
         }
@@ -193,7 +182,7 @@ async fn enter_one(
         let action = ask::action(asking.service);
         asking.fault(Trouble::Unproven { action, reason })
     })?;
-    asking.claims.prove(asking.service);
+    asking.claims.prove(asking.service, &entry);
     let host = asking.service.host();
     info!("Entered in the log `{host}` at index {}", entry.index());
     Ok(entry)
@@ -202,27 +191,33 @@ async fn enter_one(
 /// The entries of one signature that logs say they have. Noted as soon as a log says it:
 /// it stays true if nothing proves it, or if nobody waits for the proof any more.
 #[derive(Default)]
-struct Claims(Mutex<Vec<Claimed>>);
+pub struct Claims(Mutex<Vec<Claimed>>);
 
 impl Claims {
+    /// All of them, verified or not.
+    pub fn claimed(&self) -> Vec<Claimed> {
+        let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.clone()
+    }
+
     fn note(&self, service: &Service, index: u64) {
         let log = service.url.to_string();
         self.change(|claimed| claimed.push(Claimed { log, index }));
     }
 
     /// The entry is verified, and no mere claim any more.
-    fn prove(&self, service: &Service) {
-        self.change(|claimed| claimed.retain(|one| one.log != service.url.as_str()));
+    fn prove(&self, service: &Service, entry: &LogEntry) {
+        let (log, index) = (entry.log().to_owned(), entry.index());
+        self.change(|claimed| {
+            claimed.retain(|one| one.log != service.url.as_str());
+            claimed.push(Claimed { log, index });
+        });
     }
 
     /// The lock is held for no longer than that, so that a panic elsewhere leaves the
     /// list as good as it was.
     fn change(&self, change: impl FnOnce(&mut Vec<Claimed>)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn into_claimed(self) -> Vec<Claimed> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::support::witnesses::log_stand_in::{Fault, LogStandIn};
 
 const POST: &str = "log/entries";
 
+/// The entries of a signature, and those that logs say they have.
+type Outcome = (Result<Vec<LogEntry>, EnterError>, Vec<Claimed>);
+
 /// Logs by HTTP, and who trusts them.
 struct Scene {
     logs: Vec<LogStandIn>,
@@ -75,11 +78,11 @@ impl Scene {
         }
     }
 
-    fn enter_by(&self, rule: Rule, some: &[Loggable]) -> Vec<Result<Entered, EnterError>> {
+    fn enter_by(&self, rule: Rule, some: &[Loggable]) -> Vec<Outcome> {
         self.enter_in(&self.choice(rule), some)
     }
 
-    fn enter_in(&self, choice: &Choice, some: &[Loggable]) -> Vec<Result<Entered, EnterError>> {
+    fn enter_in(&self, choice: &Choice, some: &[Loggable]) -> Vec<Outcome> {
         let client = Client::new(Settings {
             roots: LazyRoots::new(None, None),
             proxies: Proxies::default(),
@@ -92,15 +95,17 @@ impl Scene {
         let root = self.root();
         let mut logs = Logs::of(some.iter().map(|_| choice));
         logs.late = self.late;
-        let all = some
-            .iter()
-            .map(|one| logs.enter(&client, choice, &root, one));
+        let all = some.iter().map(|one| async {
+            let claims = Claims::default();
+            let entered = logs.enter(&client, choice, &root, one, &claims).await;
+            (entered, claims.claimed())
+        });
         runtime().block_on(join_all(all))
     }
 
     fn enter(&self, signature: &Loggable) -> Result<LogEntry, EnterError> {
         let mut outcomes = self.enter_by(Rule::Any, std::slice::from_ref(signature));
-        let mut entries = outcomes.remove(0)?.entries;
+        let mut entries = outcomes.remove(0).0?;
         assert_eq!(entries.len(), 1);
         Ok(entries.remove(0))
     }
@@ -216,13 +221,10 @@ fn an_answer_that_does_not_hold_is_a_failure_of_the_log() {
             }
             let scene = Scene::of(version, 1);
             scene.log().suffer(fault);
-            let error = scene.enter(&payload(1)).unwrap_err();
-            assert_eq!(
-                error.source.kind(),
-                FaultKind::Witness,
-                "{fault:?} {:?}",
-                error.source
-            );
+            let (outcome, claimed) = scene.enter_by(Rule::Any, &[payload(1)]).remove(0);
+            let error = outcome.unwrap_err();
+            let kind = error.source.kind();
+            assert_eq!(kind, FaultKind::Witness, "{fault:?} {:?}", error.source);
             assert!(error.entered.is_empty());
             let is_claimed = match fault {
                 Fault::ConflictPastCheckpoint => version == 2,
@@ -233,11 +235,8 @@ fn an_answer_that_does_not_hold_is_a_failure_of_the_log() {
                 | Fault::Garbage => false,
                 _ => true,
             };
-            assert_eq!(
-                error.claimed.len(),
-                usize::from(is_claimed),
-                "{version} {fault:?}"
-            );
+            let expected = usize::from(is_claimed);
+            assert_eq!(claimed.len(), expected, "{version} {fault:?}");
         }
     }
 }
@@ -266,7 +265,7 @@ fn a_frozen_log_is_asked_at_most_twice() {
         scene.log().server().inject(When::every("POST", POST), slow);
         let all: Vec<_> = (0..12).map(payload).collect();
         for outcome in scene.enter_by(Rule::Any, &all) {
-            let error = outcome.unwrap_err().source.to_string();
+            let error = outcome.0.unwrap_err().source.to_string();
             assert!(error.contains("frozen"), "{error}");
         }
         assert!(scene.posts()[0] <= 2, "{:?}", scene.posts());
@@ -283,7 +282,7 @@ fn signatures_are_entered_at_the_same_time() {
     let all: Vec<_> = (0..8).map(payload).collect();
     let began = Instant::now();
     let outcomes = scene.enter_by(Rule::Any, &all);
-    assert!(outcomes.iter().all(Result::is_ok));
+    assert!(outcomes.iter().all(|(outcome, _)| outcome.is_ok()));
     // One after the other they would take 5.6 s.
     assert!(began.elapsed() < slow * 4, "{:?}", began.elapsed());
 }
@@ -298,7 +297,7 @@ fn as_many_logs_are_asked_as_the_rule_wants() {
     ] {
         let scene = Scene::of(2, 3);
         let mut outcomes = scene.enter_by(rule, &[payload(1)]);
-        let entries = outcomes.remove(0).unwrap().entries;
+        let entries = outcomes.remove(0).0.unwrap();
         assert_eq!(
             (entries.len(), scene.posts()),
             (posts.iter().sum(), posts.to_vec())
@@ -316,20 +315,19 @@ fn another_log_takes_the_place_of_one_that_fails() {
     ] {
         let scene = Scene::of(2, 3);
         scene.log().suffer(Fault::WrongRoot);
-        let outcome = scene.enter_by(rule, &[payload(1)]).remove(0);
+        let (outcome, claimed) = scene.enter_by(rule, &[payload(1)]).remove(0);
         let url = |number: &usize| scene.logs[*number].server().url();
+        // The entry in the first is there for ever, too.
+        let log = format!("{}/", url(&0));
+        assert!(claimed.contains(&Claimed { log, index: 1 }), "{claimed:?}");
         match (outcome, found) {
-            (Ok(entered), Ok(expected)) => {
-                let found: Vec<_> = entered.entries.iter().map(LogEntry::log).collect();
+            (Ok(entries), Ok(expected)) => {
+                let found: Vec<_> = entries.iter().map(LogEntry::log).collect();
                 assert_eq!(found, expected.iter().map(url).collect::<Vec<_>>());
-                // The entry in the first is there for ever, too.
-                let log = format!("{}/", url(&0));
-                assert_eq!(entered.claimed, [Claimed { log, index: 1 }]);
+                assert_eq!(claimed.len(), expected.len() + 1);
             }
             (Err(error), Err(entered)) => {
-                assert_eq!(error.entered.len(), entered);
-                let log = format!("{}/", url(&0));
-                assert_eq!(error.claimed, [Claimed { log, index: 1 }]);
+                assert_eq!((error.entered.len(), claimed.len()), (entered, entered + 1));
             }
             (outcome, _) => panic!("{rule:?}: {outcome:?}"),
         }
@@ -345,16 +343,14 @@ fn a_log_that_is_asked_twice_vouches_once() {
         let localhost = |url: &str| url.replace("127.0.0.1", "localhost");
         let mut choice = scene.choice(Rule::All);
         choice.services[1].url = localhost(choice.services[1].url.as_str()).parse().unwrap();
-        let error = scene
-            .enter_in(&choice, &[payload(1)])
-            .remove(0)
-            .unwrap_err();
+        let (outcome, claimed) = scene.enter_in(&choice, &[payload(1)]).remove(0);
+        let error = outcome.unwrap_err();
         let text = error.source.to_string();
         assert!(
             text.contains("it is the same witness as `http://"),
             "{text}"
         );
-        assert_eq!((error.entered.len(), error.claimed.len()), (1, 1), "{text}");
+        assert_eq!((error.entered.len(), claimed.len()), (1, 2), "{text}");
     }
 }
 
@@ -366,7 +362,7 @@ fn a_log_of_few_signatures_is_asked_nothing_else() {
             let scene = Scene::of(version, 1);
             let some: Vec<_> = (0..count).map(payload).collect();
             let outcomes = scene.enter_by(Rule::Any, &some);
-            assert!(outcomes.iter().all(Result::is_ok));
+            assert!(outcomes.iter().all(|(outcome, _)| outcome.is_ok()));
             assert_eq!(scene.posts(), [posts]);
         }
     }
@@ -381,12 +377,14 @@ fn an_entry_of_a_log_that_is_late_is_known() {
     let slow = Action::Delay(Duration::from_secs(20));
     let when = When::every("GET", "checkpoint");
     scene.log().server().inject(when, slow);
-    let entered = scene.enter_by(Rule::Any, &[payload(1)]).remove(0).unwrap();
+    let (outcome, claimed) = scene.enter_by(Rule::Any, &[payload(1)]).remove(0);
     let [log, other] = [0, 1].map(|number: usize| scene.logs[number].server().url());
-    let found: Vec<_> = entered.entries.iter().map(LogEntry::log).collect();
-    assert_eq!(found, [other]);
+    let entries = outcome.unwrap();
+    let found: Vec<_> = entries.iter().map(LogEntry::log).collect();
+    assert_eq!(found, [&*other]);
     let (log, index) = (format!("{log}/"), first.index());
-    assert_eq!(entered.claimed, [Claimed { log, index }]);
+    assert_eq!(claimed[0], Claimed { log, index });
+    assert_eq!(claimed.len(), 2);
 }
 
 /// EVD-39: a log of version 1 says the name of an entry, and no index.
