@@ -245,7 +245,9 @@ fn case_64_a_receipt_that_cannot_be_written_at_the_end_is_said_once() {
 
 #[test]
 fn everybody_may_read_it_and_nothing_is_left_beside_it() {
-    let run = with_receipt();
+    let mut run = with_receipt();
+    let strict = ["sh", "-c", "umask 077 && exec \"$@\"", "sh"];
+    run.signer = run.signer.within(&strict);
     run.signer.run().succeeded();
     let mode = std::fs::metadata(&run.receipt)
         .unwrap()

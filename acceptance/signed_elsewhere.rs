@@ -422,6 +422,20 @@ fn after_publication_the_same_messages_are_written() {
 /// The bytes follow from the report and `cosign.toml`: not from the clock, nor
 /// from who hangs there.
 ///
+/// Another user may sign.
+#[test]
+fn everybody_may_read_the_messages() {
+    let (room, (registry, image)) = (Room::new(Kind::P256), seeded());
+    let strict = ["sh", "-c", "umask 077 && exec \"$@\"", "sh"];
+    let run = signer(&registry, &image, room.config()).within(&strict);
+    room.generate(run).succeeded();
+    for file in fs::read_dir(room.path("messages")).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().mode();
+        assert_eq!(mode & 0o777, 0o644, "{file:?}");
+    }
+}
+
 /// EVD-74
 #[test]
 fn the_same_inputs_are_the_same_bytes_at_any_time() {

@@ -1,13 +1,14 @@
-//! The files that a run reads, and what it knows of them afterwards.
+//! The files that a run reads, and what it knows of them afterwards; and new ones for
+//! everybody.
 //!
 //! A file may be a pipe, a terminal or a device. The reader waits for a pipe,
 //! but not for ever: `<(…)` of a shell is a file to its users, and nothing
 //! outside a run may keep it from ending (`spec/decisions/0020`).
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// The least room for a file, in bytes: pipes do not say how long they are.
@@ -162,6 +164,21 @@ impl Inode {
             inode: metadata.ino(),
         }
     }
+}
+
+/// A new file in `folder` that everybody may read, whatever the umask of the process.
+/// Dropped without another name, it is removed.
+///
+/// # Errors
+/// On a folder that takes no new file.
+pub(crate) fn new_for_all(prefix: &str, folder: &Path) -> io::Result<NamedTempFile> {
+    let mode = Permissions::from_mode(0o644);
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(prefix).permissions(mode.clone());
+    let file = builder.tempfile_in(folder)?;
+    // Where a file system has no modes, its mount says who may read.
+    let _ = file.as_file().set_permissions(mode);
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use nix::poll::PollFlags;
 use nix::unistd::Uid;
 use tempfile::NamedTempFile;
 
-use crate::file::{Inode, WITHOUT_WAITING, wait};
+use crate::file::{self, Inode, WITHOUT_WAITING, wait};
 
 /// How long a pipe without a reader is waited for, and a reader that does not
 /// read.
@@ -333,11 +333,7 @@ fn probe_beside(target: &Path) -> io::Result<()> {
 
 /// A new file in the folder of `target`: only there can it be given that name.
 fn beside(target: &Path) -> io::Result<NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt as _;
-    tempfile::Builder::new()
-        .prefix(".receipt-")
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(folder_of(target))
+    file::new_for_all(".receipt-", folder_of(target))
 }
 
 /// A path that takes no receipt.

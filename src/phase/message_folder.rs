@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::file;
 use crate::keys::{INDEX, Purpose, SignIndex, ToSign};
 use crate::oci::Content;
 use crate::oci::digest::{HashAlgorithm, Hasher};
@@ -228,10 +228,7 @@ fn copy(content: &Content, file: &mut NamedTempFile) -> io::Result<()> {
 /// A new file beside the messages, readable by all: another user may sign, and nothing
 /// in a message is secret. Dropped without a name, it is removed.
 fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".generate-")
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(folder)
+    file::new_for_all(".generate-", folder)
 }
 
 #[cfg(test)]
