@@ -191,6 +191,11 @@ impl OwnCertificate {
         root: &Certificate,
         at: Timestamp,
     ) -> Result<(), ChainError> {
+        // A root may have an older version, and a leaf not, though it be its own root
+        // (EVD-1): without the names that version 3 has, no verifier accepts it.
+        if self.leaf.version() < 3 {
+            return Err(ChainError::Version(self.leaf.version()));
+        }
         let roots = std::slice::from_ref(root);
         chain::check(&self.leaf, between, roots, at, Usage::CodeSigning)
     }

@@ -106,6 +106,20 @@ fn each_form_has_the_issuers_that_its_readers_want() {
     }
 }
 
+/// EVD-1
+#[test]
+fn a_leaf_of_version_1_is_refused_as_its_own_root_too() {
+    let root = include_bytes!("../../../testdata/proof/certificate/openssl/root-v1.pem");
+    let root = Certificate::from_file(root).unwrap().remove(0);
+    for issuers in [vec![], vec![root.clone()]] {
+        let refused = own(root.clone(), issuers).unwrap_err();
+        let OwnCertificateError::Refused { source, .. } = &refused else {
+            panic!("{refused}");
+        };
+        assert!(matches!(**source, ChainError::Version(1)), "{source}");
+    }
+}
+
 /// EVD-10
 #[test]
 fn another_certificate_of_the_same_key_and_names_may_stand_there() {
