@@ -28,15 +28,15 @@ pub fn check_logs(wants: &Wants, keys: &Keys) -> Result<(), PhaseError> {
         let Some(choice) = logs.and_then(|witnesses| witnesses.services.logs.as_ref()) else {
             continue;
         };
+        let key = &keys.of(signatory)?.record;
         // Rekor v1 is sent envelopes whole; to v2 a hash is enough.
-        if let Some(length) = stated.too_long_for(choice) {
+        if let Some(length) = stated.too_long_for(choice, key.algorithm) {
             return Err(PhaseError::TooLongForLog {
                 image: want.subject.to_string(),
                 document: want.document.clone().unwrap_or_default(),
                 length,
             });
         }
-        let key = &keys.of(signatory)?.record;
         let Err(reason) = stated.loggable_by(choice, key) else {
             continue;
         };

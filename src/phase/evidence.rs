@@ -10,7 +10,7 @@ use super::open_keys::KeyRecord;
 use super::signatory::Signatory;
 use super::stated::Stated;
 use crate::envelope::{self, Form, Payload, Verifier};
-use crate::keys;
+use crate::keys::{self, Algorithm};
 use crate::oci::Content;
 use crate::proof::certificate::Certificate;
 use crate::proof::entry::{
@@ -102,13 +102,14 @@ impl Stated {
     }
 
     /// The length of its envelope in bytes, if the logs of a choice are sent all of it
-    /// and do not take so much (EVD-43). Known before anything is signed: a signature's
-    /// few bytes do not count.
-    pub(super) fn too_long_for(&self, choice: &Choice) -> Option<u64> {
+    /// and do not take so much (EVD-43). Known before anything is signed: with the longest
+    /// signature by `algorithm`.
+    pub(super) fn too_long_for(&self, choice: &Choice, algorithm: Algorithm) -> Option<u64> {
         let Payload::Statement(payload) = &*self.payload else {
             return None;
         };
-        let length = payload.envelope(&Signature::new(Vec::new())).length();
+        let signature = Signature::new(vec![0; algorithm.signature_length()]);
+        let length = payload.envelope(&signature).length();
         let is_sent = version_of(choice) == RekorVersion::V1;
         (is_sent && length > LONGEST_V1).then_some(length)
     }
@@ -196,4 +197,51 @@ pub(super) fn sha256(content: &Content) -> Result<[u8; 32], PhaseError> {
     digest
         .try_into()
         .map_err(|_| PhaseError::Crashed("hashing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::envelope::Claim;
+    use crate::envelope::dsse::HashedPayload;
+    use crate::oci::Digest;
+    use crate::proof::trust::signing_config::{Rule, Service};
+
+    /// EVD-43: the log measures the envelope that it is sent.
+    #[test]
+    fn an_envelope_is_measured_with_its_signature() {
+        let choice = Choice {
+            rule: Rule::Any,
+            services: vec![Service {
+                url: "https://log.example/".parse().unwrap(),
+                version: 1,
+                operator: String::new(),
+            }],
+        };
+        let signature = Signature::new(vec![0; 72]);
+        let envelope = |length: usize| {
+            let statement = Content::from(vec![b'x'; length]);
+            HashedPayload::read(statement).unwrap()
+        };
+        let beside = envelope(0).envelope(&signature).length();
+        let longest = usize::try_from((LONGEST_V1 - beside) / 4 * 3).unwrap();
+        for (length, is_taken) in [(longest, true), (longest + 1, false)] {
+            let payload = envelope(length);
+            let sent = payload.envelope(&signature).length();
+            assert_eq!(sent <= LONGEST_V1, is_taken);
+            let stated = Stated {
+                form: Form::Bundle,
+                claim: Arc::new(Claim::Image {
+                    repository: None,
+                    digest: Digest::of(b""),
+                    annotations: BTreeMap::new(),
+                }),
+                payload: Arc::new(Payload::Statement(Box::new(payload))),
+            };
+            let too_long = stated.too_long_for(&choice, Algorithm::EcdsaP256);
+            assert_eq!(too_long, (!is_taken).then_some(sent));
+        }
+    }
 }

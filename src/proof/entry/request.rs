@@ -12,10 +12,10 @@ use super::loggable::{Loggable, SignedMessage};
 use super::version::RekorVersion;
 use crate::oci::Content;
 
-/// The longest request that is sent to Rekor v1, in bytes. It gets whole
-/// envelopes, and holds each several times in memory (40 MiB take 466 MB in v1.5);
-/// what stands before the public instance refuses more than this (EVD-43; rekor#2915,
-/// cosign#3599). Rekor v2 is sent a hash, whatever was signed.
+/// The longest envelope that is sent to Rekor v1, in bytes. It gets all of it, and
+/// holds it several times in memory (40 MiB take 466 MB in v1.5); what stands before the
+/// public instance refuses requests of more than this (EVD-43; rekor#2915, cosign#3599).
+/// Rekor v2 is sent a hash, whatever was signed.
 pub const LONGEST_V1: u64 = 32 * 1024 * 1024;
 
 /// The JSON that asks for an entry of `signature`. An envelope is read once, to

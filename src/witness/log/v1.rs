@@ -11,14 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use url::Url;
 
-use super::ask::{Asking, LogAnswer, action};
+use super::ask::{Asking, LogAnswer};
 use crate::beside;
 use crate::http::StatusCode;
 use crate::oci::Content;
-use crate::proof::entry::{
-    EntryError, LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, request,
-};
-use crate::service::{Said, ServiceError, Trouble};
+use crate::proof::entry::{EntryError, LogEntry, Loggable, RekorVersion, SignedMessage, request};
+use crate::service::ServiceError;
 
 const ENTRIES: &str = "api/v1/log/entries";
 const LOCATION: &str = "location";
@@ -39,16 +37,6 @@ pub(super) async fn enter(asking: &Asking<'_>) -> Result<LogEntry, ServiceError>
         ..*asking
     };
     let length = body.length();
-    // The request is longer than its envelope: escapes and base64 of the key.
-    if length > LONGEST_V1 {
-        let (action, answer) = (action(asking.service), Said::default());
-        let trouble = Trouble::Oversized {
-            action,
-            length,
-            answer,
-        };
-        return Err(asking.fault(trouble));
-    }
     let answered = asking.send_entry(ENTRIES, body).await?;
     match answered.status() {
         StatusCode::OK | StatusCode::CREATED => asking.entry(RekorVersion::V1, &answered),
