@@ -60,7 +60,11 @@ impl<'a> Reader<'a> {
             Some(path) => {
                 let path = self.config.resolve(path);
                 let selected = self.select(&path, entry.format)?;
+                let authority = selected.authority.clone();
                 let services = trusted(selected, &root, self.now)?;
+                if let WrittenKey::Identity(_) = &entry.key {
+                    refuse_untrusted(authority, &services)?;
+                }
                 refuse_many_at_tags(entry.format, &services)?;
                 // EVD-59: no cosign verifies a certificate's entry without a time. A key
                 // alone needs none.
@@ -164,6 +168,18 @@ fn refuse_many_at_tags(format: Format, services: &Services) -> Result<(), Witnes
         }
     }
     Ok(())
+}
+
+/// A certificate of an identity is worth nothing from an authority that was selected and
+/// that the root does not trust (EVD-57).
+fn refuse_untrusted(selected: Option<Service>, trusted: &Services) -> Result<(), WitnessesError> {
+    match (selected, &trusted.authority) {
+        (Some(Service { url, .. }), None) => {
+            let list = List::Authorities;
+            Err(WitnessesError::Untrusted { list, url })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A certificate of an identity has to be proven to have been used in its few minutes

@@ -230,12 +230,24 @@ fn an_identity_needs_an_authority_and_somebody_who_knows_the_time() {
     assert!(given.read().is_ok());
 }
 
+/// EVD-57
 #[test]
-fn an_authority_that_nobody_trusts_is_none() {
-    let mut given = Given::new();
-    given.key = "oidc-provider = \"ambient\"";
-    given.root["certificateAuthorities"][0]["validFor"]["end"] = json!("2025-01-01T00:00:00Z");
-    assert!(matches!(given.read(), Err(WitnessesError::NoAuthority)));
+fn an_authority_that_nobody_trusts_is_refused_for_identities_alone() {
+    let mut expired = Given::new();
+    expired.root["certificateAuthorities"][0]["validFor"]["end"] = json!("2025-01-01T00:00:00Z");
+    let mut unknown = Given::new();
+    unknown.root["certificateAuthorities"] = json!([]);
+    for given in [&mut expired, &mut unknown] {
+        assert!(given.read().unwrap().authority.is_none());
+        given.key = "oidc-provider = \"ambient\"";
+        assert!(matches!(
+            given.read(),
+            Err(WitnessesError::Untrusted {
+                list: List::Authorities,
+                ..
+            })
+        ));
+    }
 }
 
 #[test]
