@@ -6,8 +6,8 @@ use super::Failure;
 use crate::attach::Place;
 use crate::phase::{OwnCertificateError, PhaseError};
 
-/// The image, place and key of a line, as far as they are known: a reference, the
-/// name that the receipt has for a place, and a key as `cosign.toml` names it.
+/// The image, place and key of a line, as far as they are known: a reference, and the
+/// names that the receipt has for a place and a key.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Operands {
     pub(super) image: Option<String>,

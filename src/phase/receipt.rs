@@ -91,7 +91,7 @@ pub(super) struct PlaceReceipt {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct LayerReceipt {
     pub(super) image: String,
-    /// As `cosign.toml` names it.
+    /// As messages name it: [`KeyReference`](crate::keys::KeyReference).
     pub(super) key: String,
     /// Of a key whose service keeps several.
     #[serde(skip_serializing_if = "Option::is_none")]
