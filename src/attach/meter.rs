@@ -67,8 +67,8 @@ impl Meter {
     }
 
     /// The content of the blob `key`, which is counted as it is read if it is
-    /// streamed, and else when it is there; reading it again counts anew. Counted where the client reads it,
-    /// so up to a few pieces ahead of the line.
+    /// streamed, and else when it is there; reading it again counts anew. Counted where
+    /// the client reads it, so up to a few pieces ahead of the line.
     pub(super) fn counted(&self, key: &BlobKey, content: &Content) -> Content {
         self.announce(key, content.length());
         if content.length() <= IN_ONE_PIECE {

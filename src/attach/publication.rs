@@ -75,8 +75,8 @@ impl<'a> Publication<'a> {
     /// can tell which of them are one's: places that differ in the registry's
     /// name alone are put one after the other. A registry is written by as many
     /// as it is asked by at a time: a put that waits for others is old when it
-    /// is sent. The turn of
-    /// the path comes first, so that no two writers wait for each other.
+    /// is sent. The turn of the path comes first, so that no two writers wait for
+    /// each other.
     pub(super) async fn turn(&self, place: &Place) -> PlaceTurn {
         let path = place.repository().path().to_owned();
         let key = (path, place.subject().clone(), place.kind());

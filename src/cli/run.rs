@@ -356,8 +356,9 @@ fn plan(
     phase::prepare(&report, &config, &settings).map_err(Failure::Phase)
 }
 
-/// The registries of the run with the credentials, roots and proxies for them,
-/// all of which are read here and none later. Nothing is sent.
+/// The registries of the run with the credentials, roots and proxies for them. Files
+/// and variables are read here, but for roots, which wait for the first request with
+/// TLS, and what a credential helper gives, which is asked for later. Nothing is sent.
 fn registries(
     inputs: &Inputs,
     environment: &Environment,

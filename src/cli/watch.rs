@@ -115,7 +115,8 @@ impl Watch {
     }
 
     /// Notes that the run sends requests from now on. A process that is ended by
-    /// force cancels the sessions of `registries` first.
+    /// force cancels the sessions of `registries` first, unless the run has heard
+    /// that it is to end: then that was up to it.
     pub(super) fn run(&self, registries: &Arc<Registries>) {
         let _ = self.0.registries.set(Arc::clone(registries));
         *self.stage() = Stage::Running {

@@ -9,11 +9,10 @@ use crate::beside;
 
 /// Runs tasks beside the requests, as many at a time as there are processors;
 /// gives their outcomes in the order of the tasks. All are the same `work`, in words. A
-/// task that has begun runs to its
-/// end, also if this future is dropped.
+/// task that has begun runs to its end, also if this future is dropped.
 ///
 /// # Errors
-/// On the first task, in their order, that fails or panics; later ones are not begun.
+/// On the first task, in their order, that fails or panics; no more are begun then.
 pub(super) async fn on_all_processors<T, F>(
     work: &'static str,
     tasks: impl IntoIterator<Item = F>,
