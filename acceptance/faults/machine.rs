@@ -86,8 +86,9 @@ fn case_70_a_clock_that_is_ten_years_off_changes_nothing() {
 /// Case 70: nothing that is signed, stored or decided depends on the date, for
 /// nothing asks for it but the waiting time of a registry without a clock, the log
 /// for machines, and what services want to be told or say of an end: the time of a
-/// question, of a token, of a key, of a certificate of minutes. Certificates, and those who vouch, have their time:
-/// whether they count is decided by the time of the run. (TLS asks inside its library.)
+/// question, of a token, of a key, of a certificate of minutes. Certificates, and those
+/// who vouch, have their time: whether they count is decided by the time of the run.
+/// (TLS asks inside its library.)
 #[test]
 fn case_70_nothing_asks_what_time_it_is() {
     let mut asking = Vec::new();

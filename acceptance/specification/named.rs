@@ -113,7 +113,8 @@ pub fn cells(line: &str) -> Vec<String> {
     cells.collect()
 }
 
-/// The tests that a cell names: `` `file.rs`: `test`, `beginning_…` (count); `other.rs`: … ``.
+/// The tests that a cell names:
+/// `` `file.rs`: `test`, `beginning_…` (count); `other.rs`: … ``.
 pub fn named(cell: &str) -> Vec<Named> {
     let mut file = String::new();
     let mut has_tests = true;

@@ -250,8 +250,8 @@ impl Inputs {
     /// Resolves flags over environment over defaults. No file is touched.
     ///
     /// # Errors
-    /// On arguments after the flags, `-check` beside `-generate`, no `cosign.toml`, an insecure registry that
-    /// is no registry, and a limit that is no size.
+    /// On arguments after the flags, `-check` beside `-generate`, no `cosign.toml`, an
+    /// insecure registry that is no registry, and a limit that is no size.
     pub fn resolve(flags: Flags, environment: &Environment) -> Result<Self, InputsError> {
         let fallbacks = &environment.fallbacks;
         if !flags.arguments.is_empty() {

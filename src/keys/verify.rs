@@ -46,7 +46,8 @@ pub(super) enum PublicHalf {
 impl PublicHalf {
     /// `None` if `key` is no public key of `algorithm`, or one whose point is not on
     /// its curve; and of Ed25519 one of small order, which accepts signatures that
-    /// nobody made (RFC 8032, section 8.8 leaves it to those who need more). The sizes of RSA keys were looked at by [`Algorithm::of`].
+    /// nobody made (RFC 8032, section 8.8 leaves it to those who need more). The sizes
+    /// of RSA keys were looked at by [`Algorithm::of`].
     pub(super) fn parse(algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
         let der = key.as_der();
         Some(match algorithm {

@@ -11,8 +11,9 @@ use std::str::FromStr;
 
 use super::digest::Digest;
 
-/// Docker Hub by the name that people write. `registry-1.docker.io`, the host behind it, is another
-/// registry to go-containerregistry, so that cosign looks for another identity there.
+/// Docker Hub by the name that people write. `registry-1.docker.io`, the host behind
+/// it, is another registry to go-containerregistry, so that cosign looks for another
+/// identity there.
 const HUB_ALIAS: &str = "docker.io";
 /// The namespace of its official images, which nobody writes.
 const HUB_NAMESPACE: &str = "library";

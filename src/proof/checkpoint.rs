@@ -96,9 +96,9 @@ impl<'a> Note<'a> {
         }
     }
 
-    /// Whether the key of `verifier` signed the note under the name `name` (Rekor v2). Name and id
-    /// only select lines. As with Go's `note.Open` the first line that has both decides:
-    /// if its signature is wrong, a right one after it does not help.
+    /// Whether the key of `verifier` signed the note under the name `name` (Rekor v2).
+    /// Name and id only select lines. As with Go's `note.Open` the first line that has
+    /// both decides: if its signature is wrong, a right one after it does not help.
     pub fn is_signed(&self, name: &str, verifier: &NoteVerifier<'_>) -> bool {
         let id = verifier.id_of_name(name);
         let mut lines = self.signatures.iter();

@@ -70,8 +70,9 @@ enum Event<'a, T, F> {
 /// asked twice.
 ///
 /// Once there are enough answers, the requests that are still in flight are dropped: to a
-/// service that was late, or to the one that was asked beside it. After a failure all others are awaited: a log may publish what it is asked (EVD-39),
-/// and a late answer may still be enough.
+/// service that was late, or to the one that was asked beside it. After a failure all
+/// others are awaited: a log may publish what it is asked (EVD-39), and a late answer may
+/// still be enough.
 ///
 /// # Errors
 /// If fewer vouch. A choice has enough services for its rule, so that fewer answers come

@@ -98,10 +98,11 @@ impl Connection {
         self.mount.join("/")
     }
 
-    /// Asks, and gives what succeeded, with the request that it answers. A standby that leads to another address is
-    /// followed once, with the token, as Vault's own client does: a cluster
-    /// without forwarding works in no other way. Roots, client certificate and
-    /// headers go along too, and so the target has to have TLS (KEY-68).
+    /// Asks, and gives the answer of a success with the request that it answers. A
+    /// standby that leads to another address is followed once, with the token, as
+    /// Vault's own client does: a cluster without forwarding works in no other way.
+    /// Roots, client certificate and headers go along too, and so the target has to
+    /// have TLS (KEY-68).
     pub(super) async fn ask(
         &self,
         client: &Client,
