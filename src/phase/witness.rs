@@ -227,7 +227,7 @@ impl LackingEvidence {
                 receipt: &receipt,
             };
             let entered = logs.enter(client, choice, root, about, &noting.claims);
-            entered.await.map_err(|error| request.failed(error.source))
+            entered.await.map_err(|error| request.failed(error))
         });
         let (timestamps, entries) = futures_util::join!(join_all(stamping), join_all(entering));
         Ok(Answers {

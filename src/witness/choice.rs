@@ -33,14 +33,6 @@ pub(super) struct Enough<'a, T> {
     pub(super) dropped: Vec<&'a Service>,
 }
 
-/// Fewer answers than the signing config wants.
-#[derive(Debug)]
-pub(super) struct TooFew<T> {
-    pub(super) answers: Vec<T>,
-    /// The first failure that no other service took the place of.
-    pub(super) error: ServiceError,
-}
-
 /// A service that is being asked.
 struct Asked<'a, F> {
     index: usize,
@@ -75,13 +67,13 @@ enum Event<'a, T, F> {
 /// still be enough.
 ///
 /// # Errors
-/// If fewer vouch. A choice has enough services for its rule, so that fewer answers come
-/// with a failure.
+/// If fewer vouch: the first failure that no other service took the place of. A choice has
+/// enough services for its rule, so that fewer answers come with a failure.
 pub(super) async fn ask<'a, T, F>(
     choice: &'a Choice,
     late: Duration,
     ask: impl Fn(&'a Service) -> F,
-) -> Result<Enough<'a, T>, TooFew<T>>
+) -> Result<Enough<'a, T>, ServiceError>
 where
     F: Future<Output = Result<T, ServiceError>>,
 {
@@ -135,7 +127,7 @@ where
     let dropped = open(choice, spares.len(), &ended);
     let answers = answers.into_values().collect();
     match failure {
-        Some(error) if !is_enough => Err(TooFew { answers, error }),
+        Some(error) if !is_enough => Err(error),
         _ => Ok(Enough { answers, dropped }),
     }
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice::{self, Enough, Vouching};
+use super::choice::{self, Vouching};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -41,10 +41,7 @@ pub async fn stamp(
 ) -> Result<Vec<Timestamp>, ServiceError> {
     let vouching = Vouching::default();
     let ask = |service| stamp_by(client, service, root, digest, &vouching);
-    match choice::ask(choice, LATE, ask).await {
-        Ok(Enough { answers, .. }) => Ok(answers),
-        Err(too_few) => Err(too_few.error),
-    }
+    Ok(choice::ask(choice, LATE, ask).await?.answers)
 }
 
 async fn stamp_by(

@@ -52,7 +52,7 @@ fn whole(rule: Rule, manners: &[Manner]) -> Whole {
         rule,
         services: (0..manners.len()).map(service).collect(),
     };
-    let order = Mutex::new(Vec::new());
+    let (order, vouching) = (Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
     let index_of = |service: &Service| {
         let mut known = choice.services.iter();
         known.position(|known| known == service).unwrap()
@@ -61,16 +61,22 @@ fn whole(rule: Rule, manners: &[Manner]) -> Whole {
         let index = index_of(service);
         order.lock().unwrap().push(index);
         let (after, manner) = manners[index];
+        let vouching = &vouching;
         async move {
             sleep(after).await;
-            manner.map(|()| index).map_err(|()| error(index))
+            manner.map_err(|()| error(index))?;
+            vouching.lock().unwrap().insert(index);
+            Ok(index)
         }
     };
     let asked = runtime().block_on(super::ask(&choice, LATE, ask));
     let (vouched, failed, dropped) = match asked {
         Ok(Enough { answers, dropped }) => (answers, None, dropped),
-        Err(TooFew { answers, error }) => match error.service {
-            ServiceName::Log(index) => (answers, Some(index.parse().unwrap()), Vec::new()),
+        Err(error) => match error.service {
+            ServiceName::Log(index) => {
+                let vouched = vouching.lock().unwrap().iter().copied().collect();
+                (vouched, Some(index.parse().unwrap()), Vec::new())
+            }
             other => panic!("{other:?}"),
         },
     };

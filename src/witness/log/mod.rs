@@ -21,7 +21,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use url::Url;
 
-use super::choice::{self, Enough, TooFew, Vouching};
+use super::choice::{self, Vouching};
 use crate::http::Client;
 use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
@@ -50,14 +50,6 @@ pub struct Claimed {
     /// signing config has it.
     pub log: String,
     pub index: u64,
-}
-
-/// Fewer entries than the signing config wants.
-#[derive(Debug)]
-pub struct EnterError {
-    /// Those that are in a log now, verified.
-    pub entered: Vec<LogEntry>,
-    pub source: ServiceError,
 }
 
 /// Whether a log can take a signature: by its key, its hash and its length. Nobody is
@@ -127,7 +119,7 @@ impl Logs {
         root: &TrustedRoot,
         signature: &Loggable,
         claims: &Claims,
-    ) -> Result<Vec<LogEntry>, EnterError> {
+    ) -> Result<Vec<LogEntry>, ServiceError> {
         let vouching = Vouching::default();
         let enter = |service| {
             let asking = Asking {
@@ -140,17 +132,9 @@ impl Logs {
             };
             enter_one(asking, &vouching)
         };
-        let entered = choice::ask(choice, self.late, enter).await;
-        match entered {
-            Ok(Enough { answers, dropped }) => {
-                warn_of(&dropped, &claims.claimed());
-                Ok(answers)
-            }
-            Err(TooFew { answers, error }) => Err(EnterError {
-                entered: answers,
-                source: error,
-            }),
-        }
+        let entered = choice::ask(choice, self.late, enter).await?;
+        warn_of(&entered.dropped, &claims.claimed());
+        Ok(entered.answers)
     }
 }
 
