@@ -177,8 +177,15 @@ fn a_run_that_was_killed_while_it_wrote_is_completed_without_a_second_entry() {
                 let (registry, image) = seeded();
                 let signer = signer(&registry, &image, format, &files);
                 killed(&signer, &registry, after);
-                let entries = if (log, format) == (V1, "both") { 3 } else { 2 };
-                assert_eq!(answers(&witnesses, log), vec![201; entries], "{format}");
+                // Three take a question before them, which no log enters (EVD-40).
+                let (entries, questions) = match (log, format) {
+                    (V1, "both") => (3, 1),
+                    _ => (2, 0),
+                };
+                let answered = answers(&witnesses, log);
+                let entered = answered.iter().filter(|status| **status == 201).count();
+                let expected = (entries, entries + questions);
+                assert_eq!((entered, answered.len()), expected, "{format} {answered:?}");
                 signer.run().succeeded();
                 let again = answers(&witnesses, log);
                 assert!(!again.contains(&201), "{format} {after}: {again:?}");
