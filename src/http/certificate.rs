@@ -112,11 +112,11 @@ impl<'a> ServerCertificate<'a> {
     fn read_extensions(&mut self, mut extensions: SliceReader<'a>) -> Result<(), Error> {
         let mut seen = Vec::new();
         while !extensions.is_finished() {
-            let Extension {
+            let WrittenExtension {
                 id,
                 is_critical,
                 value,
-            } = Extension::read(AnyRef::decode(&mut extensions)?)?;
+            } = WrittenExtension::read(AnyRef::decode(&mut extensions)?)?;
             // Of two, another reader could take the other one.
             if seen.contains(&id) {
                 return Err(Tag::Sequence.value_error().into());
@@ -256,13 +256,13 @@ impl<'a> ServerCertificate<'a> {
     }
 }
 
-struct Extension<'a> {
+struct WrittenExtension<'a> {
     id: ObjectIdentifier,
     is_critical: bool,
     value: &'a [u8],
 }
 
-impl<'a> Extension<'a> {
+impl<'a> WrittenExtension<'a> {
     fn read(extension: AnyRef<'a>) -> Result<Self, Error> {
         let mut extension = parts(extension)?;
         let id = ObjectIdentifier::decode(&mut extension)?;

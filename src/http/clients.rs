@@ -279,9 +279,9 @@ impl ResolvesClientCert for Nobody {
 /// beside the request: the library tells of it as of a connection that broke, and with
 /// HTTP/2 without its cause. Clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Unreadable(Arc<OnceLock<String>>);
+pub(super) struct ContentFailure(Arc<OnceLock<String>>);
 
-impl Unreadable {
+impl ContentFailure {
     /// The failure of the request to `url`, if this is its cause.
     pub(super) fn error(&self, url: &Url) -> Option<HttpError> {
         self.0.get().map(|reason| HttpError::content(url, reason))
@@ -297,7 +297,7 @@ impl Unreadable {
 /// reads the content again from its start.
 pub(super) fn streamed(
     content: &Content,
-    unreadable: &Unreadable,
+    unreadable: &ContentFailure,
     moved: impl Fn() + Send + Sync + 'static,
 ) -> Body {
     if content.length() <= IN_ONE_PIECE
@@ -323,7 +323,7 @@ pub(super) fn streamed(
 /// left.
 fn pieces_ahead(
     content: &Content,
-    unreadable: &Unreadable,
+    unreadable: &ContentFailure,
 ) -> Option<mpsc::Receiver<std::io::Result<Bytes>>> {
     // Two pieces wait, so that memory does not grow with the content.
     let (sender, receiver) = mpsc::channel(2);
@@ -342,7 +342,7 @@ fn pieces_ahead(
 /// The content in a row, up to the first error.
 fn pieces(
     content: &Content,
-    unreadable: &Unreadable,
+    unreadable: &ContentFailure,
 ) -> impl Iterator<Item = std::io::Result<Bytes>> + Send + use<> {
     let (mut reader, unreadable) = (content.open(), unreadable.clone());
     let mut is_over = false;

@@ -51,7 +51,7 @@ pub use reqwest::{Method, StatusCode, header};
 
 use crate::oci::Content;
 use crate::secret::Secrets;
-use clients::{Clients, Unreadable, streamed};
+use clients::{Clients, ContentFailure, streamed};
 use host::{Host, LastFailure};
 use patience::{SILENCE, patience};
 use retry::{Pace, PassingFailure};
@@ -368,7 +368,7 @@ impl Client {
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .headers(leg.headers.clone());
-        let unreadable = Unreadable::default();
+        let unreadable = ContentFailure::default();
         let length = request.body.as_ref().map_or(0, Content::length);
         if let Some(content) = &request.body {
             // Without a length of its own, a streamed body would go out in

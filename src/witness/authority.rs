@@ -80,7 +80,7 @@ struct CertificateChain {
 }
 
 /// The certificates of an answer: the one that was asked for, and those beside it.
-pub(super) struct Certificates {
+pub(super) struct IssuedCertificates {
     leaf: Certificate,
     others: Vec<Certificate>,
 }
@@ -170,7 +170,7 @@ async fn ask(
 }
 
 /// The certificates of an answer, of which the leaf is the first.
-pub(super) fn read(body: &[u8]) -> Result<Certificates, &'static str> {
+pub(super) fn read(body: &[u8]) -> Result<IssuedCertificates, &'static str> {
     let answer: SigningCertificate =
         serde_json::from_slice(body).map_err(|_| "it is not the JSON of a certificate")?;
     let chain = answer
@@ -189,7 +189,7 @@ pub(super) fn read(body: &[u8]) -> Result<Certificates, &'static str> {
     let mut certificates = pems.iter().map(one);
     let unreadable = "its certificates cannot be read";
     let leaf = certificates.next().ok_or("it holds no certificate")?;
-    Ok(Certificates {
+    Ok(IssuedCertificates {
         leaf: leaf.ok_or(unreadable)?,
         others: certificates.collect::<Option<_>>().ok_or(unreadable)?,
     })
@@ -198,12 +198,12 @@ pub(super) fn read(body: &[u8]) -> Result<Certificates, &'static str> {
 /// Checks a certificate that was just issued: its key, its identity, its time, its chain
 /// and the promise of a log, in this order (EVD-63, EVD-64).
 fn verified(
-    certificates: Certificates,
+    certificates: IssuedCertificates,
     root: &TrustedRoot,
     application: Application<'_>,
     now: Timestamp,
 ) -> Result<Issued, Worthless> {
-    let Certificates { leaf, others } = certificates;
+    let IssuedCertificates { leaf, others } = certificates;
     if leaf.public_key() != application.key {
         return Err(Worthless::OtherKey);
     }

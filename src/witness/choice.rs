@@ -39,12 +39,12 @@ struct Asked<'a, F> {
     service: &'a Service,
     /// Boxed, so that it can go on after it was late.
     answer: Pin<Box<F>>,
-    place: Place,
+    seat: Seat,
 }
 
 /// Whether the answer of a service is counted on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Seat {
     Own,
     /// Another one is asked beside it.
     Taken,
@@ -53,7 +53,7 @@ enum Place {
 /// An event of a service that is being asked.
 enum Event<'a, T, F> {
     Answered(usize, T),
-    Failed(usize, Place, ServiceError),
+    Failed(usize, Seat, ServiceError),
     Late(Asked<'a, F>),
 }
 
@@ -82,7 +82,7 @@ where
             index,
             service,
             answer: Box::pin(ask(service)),
-            place: Place::Own,
+            seat: Seat::Own,
         };
         asked.event(late)
     };
@@ -96,13 +96,13 @@ where
     {
         match event {
             Event::Answered(index, answer) => drop(answers.insert(index, answer)),
-            Event::Failed(index, place, error) => {
+            Event::Failed(index, seat, error) => {
                 ended.insert(index);
-                let spare = match place {
-                    Place::Own => spares.next(),
-                    Place::Taken => None,
+                let spare = match seat {
+                    Seat::Own => spares.next(),
+                    Seat::Taken => None,
                 };
-                if place == Place::Own && spare.is_none() {
+                if seat == Seat::Own && spare.is_none() {
                     failure.get_or_insert(error);
                 } else {
                     warn!("{error}; another operator is asked instead");
@@ -115,7 +115,7 @@ where
                         "{} takes long; another operator is asked as well",
                         one.service.host()
                     );
-                    one.place = Place::Taken;
+                    one.seat = Seat::Taken;
                     asked.push(begin(spare));
                 }
                 asked.push(one.event(Duration::MAX));
@@ -143,15 +143,15 @@ fn open<'a>(choice: &'a Choice, spares: usize, ended: &BTreeSet<usize>) -> Vec<&
 
 /// The witnesses of one choice that have vouched. Two services may be one witness, at two
 /// addresses: verifiers count what it says once, or refuse it (EVD-98).
-pub(super) struct Vouching<W>(Mutex<HashMap<W, String>>);
+pub(super) struct WitnessTally<W>(Mutex<HashMap<W, String>>);
 
-impl<W> Default for Vouching<W> {
+impl<W> Default for WitnessTally<W> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<W: Eq + Hash> Vouching<W> {
+impl<W: Eq + Hash> WitnessTally<W> {
     /// Counts the witness that vouched at the address of `service`.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl<'a, F> Asked<'a, F> {
     {
         match timeout(within, &mut self.answer).await {
             Ok(Ok(answer)) => Event::Answered(self.index, answer),
-            Ok(Err(error)) => Event::Failed(self.index, self.place, error),
+            Ok(Err(error)) => Event::Failed(self.index, self.seat, error),
             Err(_) => Event::Late(self),
         }
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use tracing::debug;
 
 use super::causes::with_causes;
-use super::choice::{self, Vouching};
+use super::choice::{self, WitnessTally};
 use crate::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use crate::http::{Client, Method, Redacted, Request, Response, StatusCode, Trust};
 use crate::oci::Content;
@@ -39,7 +39,7 @@ pub async fn stamp(
     root: &TrustedRoot,
     digest: &[u8; 32],
 ) -> Result<Vec<Timestamp>, ServiceError> {
-    let vouching = Vouching::default();
+    let vouching = WitnessTally::default();
     let ask = |service| stamp_by(client, service, root, digest, &vouching);
     Ok(choice::ask(choice, LATE, ask).await?.answers)
 }
@@ -49,7 +49,7 @@ async fn stamp_by(
     service: &Service,
     root: &TrustedRoot,
     digest: &[u8; 32],
-    vouching: &Vouching<(String, Vec<u8>)>,
+    vouching: &WitnessTally<(String, Vec<u8>)>,
 ) -> Result<Timestamp, ServiceError> {
     let host = service.host();
     let fault = |trouble| ServiceError {

@@ -125,7 +125,7 @@ impl Given {
         };
         let others = self.others.clone();
         verified(
-            Certificates { leaf, others },
+            IssuedCertificates { leaf, others },
             &self.root,
             application,
             now(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use url::Url;
 
-use super::choice::{self, Vouching};
+use super::choice::{self, WitnessTally};
 use crate::http::Client;
 use crate::proof::entry::{LONGEST_V1, LogEntry, Loggable, RekorVersion, SignedMessage, accepts};
 use crate::proof::trust::root::TrustedRoot;
@@ -120,7 +120,7 @@ impl Logs {
         signature: &Loggable,
         claims: &Claims,
     ) -> Result<Vec<LogEntry>, ServiceError> {
-        let vouching = Vouching::default();
+        let vouching = WitnessTally::default();
         let enter = |service| {
             let asking = Asking {
                 client,
@@ -154,7 +154,7 @@ fn warn_of(dropped: &[&Service], claimed: &[Claimed]) {
 /// already, by another address, stays a claim.
 async fn enter_one(
     asking: Asking<'_>,
-    vouching: &Vouching<Vec<u8>>,
+    vouching: &WitnessTally<Vec<u8>>,
 ) -> Result<LogEntry, ServiceError> {
     check_one(asking.service, asking.signature)?;
     let entry = match version(asking.service)? {

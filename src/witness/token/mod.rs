@@ -125,7 +125,7 @@ impl ClosedToken {
 }
 
 /// A provider's answer.
-struct Given {
+struct GivenToken {
     text: Secret,
     /// The request in words.
     action: String,
@@ -134,14 +134,14 @@ struct Given {
 }
 
 impl Provider {
-    async fn ask(self, client: &Client) -> Result<Given, ServiceError> {
+    async fn ask(self, client: &Client) -> Result<GivenToken, ServiceError> {
         let (provider, variables) = (self.name, self.variables);
         let (text, action) = self
             .request
             .ask(client, &variables)
             .await
             .map_err(|trouble| fault(provider, trouble))?;
-        Ok(Given {
+        Ok(GivenToken {
             text,
             action,
             provider,
@@ -150,7 +150,7 @@ impl Provider {
     }
 }
 
-impl Given {
+impl GivenToken {
     fn read(self) -> Result<SigstoreToken, ServiceError> {
         let token = SigstoreToken::read(self.text.expose(), &self.variables, Timestamp::now());
         let action = self.action;

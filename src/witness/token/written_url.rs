@@ -7,7 +7,7 @@
 
 /// A part of a URL: each has bytes of its own that stand for themselves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum UrlPart {
     Path,
     Fragment,
 }
@@ -29,21 +29,24 @@ pub(super) fn behind_host(rest: &str) -> Option<String> {
     }
     let query = rest.find('?').unwrap_or(rest.len());
     let (path, query) = rest.split_at_checked(query)?;
-    let written = [encoded(path, Part::Path)?, query.to_owned()].concat();
+    let written = [encoded(path, UrlPart::Path)?, query.to_owned()].concat();
     match fragment {
         "" => Some(written),
-        fragment => Some(format!("{written}#{}", encoded(fragment, Part::Fragment)?)),
+        fragment => Some(format!(
+            "{written}#{}",
+            encoded(fragment, UrlPart::Fragment)?
+        )),
     }
 }
 
 /// A text that is a path as a whole, as `JoinPath` takes it: `?` and `#` are encoded.
 pub(super) fn path(text: &str) -> Option<String> {
-    encoded(text, Part::Path)
+    encoded(text, UrlPart::Path)
 }
 
 /// `setPath` and `EscapedPath`, and the same of fragments: a text in which nothing has to
 /// be encoded is kept, whatever is encoded in it; any other is decoded and encoded anew.
-fn encoded(text: &str, part: Part) -> Option<String> {
+fn encoded(text: &str, part: UrlPart) -> Option<String> {
     let decoded = decoded(text.as_bytes())?;
     if text.bytes().all(|byte| byte == b'%' || part.may_hold(byte)) {
         return Some(text.to_owned());
@@ -74,7 +77,7 @@ fn decoded(mut text: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-impl Part {
+impl UrlPart {
     /// Whether `escape` leaves the byte alone (`shouldEscape`).
     fn holds(self, byte: u8) -> bool {
         let of_part: &[u8] = match self {
