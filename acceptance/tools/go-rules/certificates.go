@@ -4,9 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -26,7 +24,6 @@ type situation struct {
 }
 
 func certificates() error {
-	fmt.Println("[")
 	all := situations()
 	for index := range all {
 		one := &all[index]
@@ -34,18 +31,8 @@ func certificates() error {
 			one.Words = err.Error()
 		}
 		one.Accepted = one.Words == ""
-		line, err := json.Marshal(one)
-		if err != nil {
-			return err
-		}
-		separator := ","
-		if index == len(all)-1 {
-			separator = ""
-		}
-		fmt.Fprintf(os.Stdout, "%s%s\n", line, separator)
 	}
-	fmt.Println("]")
-	return nil
+	return printTable(all)
 }
 
 // judge does with a chain what crypto/tls does in a handshake

@@ -5,6 +5,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"log"
 	"os"
 )
@@ -31,4 +33,22 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// printTable writes a table as JSON, one row a line.
+func printTable[T any](rows []T) error {
+	fmt.Println("[")
+	for index, row := range rows {
+		line, err := json.Marshal(row)
+		if err != nil {
+			return err
+		}
+		separator := ","
+		if index == len(rows)-1 {
+			separator = ""
+		}
+		fmt.Printf("%s%s\n", line, separator)
+	}
+	fmt.Println("]")
+	return nil
 }

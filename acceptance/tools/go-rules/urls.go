@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"math/rand"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -56,20 +53,11 @@ func urls() error {
 		}
 		all = append(all, text.String())
 	}
-	fmt.Println("[")
-	for index, text := range all {
-		line, err := json.Marshal([]*string{&text, parsed(text), joined(text)})
-		if err != nil {
-			return err
-		}
-		separator := ","
-		if index == len(all)-1 {
-			separator = ""
-		}
-		fmt.Fprintf(os.Stdout, "%s%s\n", line, separator)
+	rows := make([][]*string, 0, len(all))
+	for _, text := range all {
+		rows = append(rows, []*string{&text, parsed(text), joined(text)})
 	}
-	fmt.Println("]")
-	return nil
+	return printTable(rows)
 }
 
 func parsed(text string) *string {
