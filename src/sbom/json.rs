@@ -345,7 +345,7 @@ impl Validator {
         self.go(Expecting::Text(role, next))
     }
 
-    /// A digit of `\uXXXX`; the last one tells whether it is half of a pair.
+    /// A digit of `\uXXXX`; the last one tells whether it is one of two surrogates.
     fn hex(&mut self, left: u8, value: u16, byte: u8) -> Result<TextStep, JsonFault> {
         let digit = char::from(byte).to_digit(16).ok_or(JsonFault::Escape)?;
         let value = value << 4 | digit as u16;
